@@ -1,0 +1,212 @@
+//! The closed sets of condition types and reasons.
+//!
+//! Every reason has a page in `docs/reasons/` that messages point to; a test keeps the two in step.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Types of conditions that a resource can carry.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// Everything that the spec asks for holds, warnings aside.
+    Ready,
+    /// The controller is working, or will try again by itself. Removed when it is not.
+    Reconciling,
+    /// A person must act. Removed when nobody must.
+    Stalled,
+    /// The database answers as the role that the spec names.
+    DatabaseReachable,
+    /// Tables, columns, types, constraints, sequences and rights are what the spec needs.
+    SchemaCompatible,
+    /// The admin exists, is active and is what the spec says.
+    AdminConsistent,
+    /// Every reference names a user.
+    ReferencesConsistent,
+    /// The signing key is neither guessable, weak nor oddly stored.
+    SigningKeyTrusted,
+    /// The app accepts what the key mints, and nothing else.
+    TokensAccepted,
+}
+
+impl ConditionType {
+    /// The domain conditions, in the order in which a pass finds them out.
+    pub const DOMAIN: [Self; 6] = [
+        Self::DatabaseReachable,
+        Self::SchemaCompatible,
+        Self::AdminConsistent,
+        Self::ReferencesConsistent,
+        Self::SigningKeyTrusted,
+        Self::TokensAccepted,
+    ];
+
+    /// The name as it stands in a condition's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::DatabaseReachable => "DatabaseReachable",
+            Self::SchemaCompatible => "SchemaCompatible",
+            Self::AdminConsistent => "AdminConsistent",
+            Self::ReferencesConsistent => "ReferencesConsistent",
+            Self::SigningKeyTrusted => "SigningKeyTrusted",
+            Self::TokensAccepted => "TokensAccepted",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Why a condition is as it is, and the names of findings.
+        #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, in the order of this file.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name as it stands in a condition's `reason`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Everything that was asked for holds.
+    Consistent,
+    /// The database answers.
+    Connected,
+    /// The schema is what the spec needs.
+    Compatible,
+    /// The signing key shows no weakness.
+    Trusted,
+    /// Every verifier accepts what the key mints and refuses forgeries.
+    Accepted,
+    /// A pass is under way.
+    Progressing,
+    /// The last pass failed; the next one comes by itself.
+    ProgressingWithRetry,
+    /// An earlier stage failed, so this was not looked at.
+    NotChecked,
+
+    /// The resource contradicts itself or is older than today's schema.
+    SpecInvalid,
+    /// A Secret or one of its keys is missing, unreadable or empty.
+    SecretMissing,
+    /// The Secret lacks the label that the operator asks for.
+    SecretNotPermitted,
+    /// The pass took longer than `spec.timeout`.
+    TimedOut,
+    /// Something that cannot be: a mistake in this program.
+    InternalError,
+
+    /// The connection string cannot be understood.
+    DatabaseUrlInvalid,
+    /// The connection string names an engine that is not supported.
+    DatabaseEngineUnsupported,
+    /// The operator's flags do not allow this host.
+    DatabaseHostNotAllowed,
+    /// No connection could be made.
+    DatabaseUnreachable,
+    /// The server refuses the user name or the password.
+    DatabaseAuthenticationFailed,
+    /// The encrypted connection could not be agreed on.
+    DatabaseTlsFailed,
+    /// The server has no database of that name.
+    DatabaseNotFound,
+    /// The database is a standby or read-only: it is only observed.
+    DatabaseReadOnly,
+    /// The database answered a statement with an error.
+    DatabaseError,
+
+    /// There is no such schema or table.
+    UserTableMissing,
+    /// The name belongs to a view or another thing that is no table.
+    UserTableUnsupported,
+    /// A column that the spec names is not there.
+    ColumnMissing,
+    /// The role lacks a right that the pass needs.
+    PrivilegeMissing,
+    /// Another resource repairs this user table.
+    TargetClaimed,
+    /// The ids of users and of a reference have different types.
+    IdTypeDiffers,
+    /// The subject's type is not what the subject column can hold.
+    SubjectTypeDiffers,
+    /// A foreign key that a rule asks for is not there.
+    ConstraintMissing,
+    /// A foreign key exists but does not vouch for the rows.
+    ConstraintUnvalidated,
+    /// The next insert collides, or takes an id that old rows name.
+    SequenceBehind,
+
+    /// The admin account is not there.
+    AdminMissing,
+    /// The admin has another id than `spec.admin.id`.
+    AdminIdDiffers,
+    /// The id meant for the admin is taken, or rows that name nobody name it.
+    AdminIdClaimed,
+    /// The admin's password is not the Secret's.
+    AdminPasswordDiffers,
+    /// The password in the Secret cannot be stored in the app's format.
+    AdminPasswordUnusable,
+    /// The stored hash is one that the app cannot read.
+    PasswordHashForeign,
+    /// The admin is inactive or lacks a column that makes it an admin.
+    AdminDrifted,
+    /// More than one account could be the admin.
+    AdminAmbiguous,
+
+    /// Rows name users that do not exist.
+    OrphanRows,
+    /// Something in scope could not be read, so nothing is claimed about it.
+    RowsUnreadable,
+    /// The repair that was asked for would give away credentials.
+    ReassignRefused,
+    /// The column may not be NULL.
+    SetNullRefused,
+    /// The repair would break a unique key.
+    UniqueKeyInTheWay,
+    /// This kind of reference is found and counted, but not repaired yet.
+    RepairUnsupported,
+    /// A repair was begun and the database refused it.
+    RepairFailed,
+    /// A destructive plan waits for a person's approval.
+    ApprovalRequired,
+
+    /// The signing key is shorter than its algorithm needs.
+    SigningKeyWeak,
+    /// The signing key looks as if it had been stored wrongly.
+    SigningKeySuspicious,
+    /// The signing key is a known placeholder or public.
+    SigningKeyGuessable,
+    /// The signing key in use is another one than before.
+    SigningKeyChanged,
+    /// A verifier refuses what the key mints.
+    TokensRejected,
+    /// A verifier accepts a token that nobody should accept.
+    ForgedTokenAccepted,
+    /// A verifier gave no answer that says anything.
+    VerifierUnreachable,
+    /// The operator's flags do not allow a verifier's host.
+    VerifierHostNotAllowed,
+
+    /// Rows were repaired (an event, no condition).
+    Repaired,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for ConditionType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

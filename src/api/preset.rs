@@ -1,0 +1,49 @@
+//! What a preset fills in. A field that the spec sets always wins.
+
+use super::spec::{ColumnCondition, PasswordHash, Preset, UsersSpec};
+
+/// The `users` block with the preset's values where the spec left fields out.
+pub fn fill(spec: &UsersSpec) -> UsersSpec {
+    let mut filled = spec.clone();
+    match spec.preset {
+        None => {}
+        Some(Preset::FastAPI) => {
+            filled.table.get_or_insert_with(|| "users".into());
+            filled.id_column.get_or_insert_with(|| "id".into());
+            filled.login_column.get_or_insert_with(|| "email".into());
+            filled.password_column.get_or_insert_with(|| "hashed_password".into());
+            filled.password_hash.get_or_insert(PasswordHash::Bcrypt);
+            filled.active_when.get_or_insert_with(|| {
+                vec![ColumnCondition {
+                    column: "is_active".into(),
+                    equals: Some("true".into()),
+                    is_null: None,
+                }]
+            });
+        }
+    }
+    filled.schema.get_or_insert_with(|| "public".into());
+    filled.password_hash.get_or_insert(PasswordHash::Bcrypt);
+    filled.active_when.get_or_insert_with(Vec::new);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_fills_only_what_the_spec_left_out() {
+        let spec = UsersSpec {
+            preset: Some(Preset::FastAPI),
+            login_column: Some("username".into()),
+            active_when: Some(Vec::new()),
+            ..UsersSpec::default()
+        };
+        let filled = fill(&spec);
+        assert_eq!(filled.login_column.as_deref(), Some("username"));
+        assert_eq!(filled.password_column.as_deref(), Some("hashed_password"));
+        assert_eq!(filled.active_when, Some(Vec::new()));
+        assert_eq!(filled.schema.as_deref(), Some("public"));
+    }
+}

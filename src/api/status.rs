@@ -1,0 +1,151 @@
+//! The observed state: the `status` of an `AuthConsistency`.
+//!
+//! Never a secret, a password hash, a connection string, a token, or a row's other columns.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    report::{Action, Finding, PlanReport, ReferencesReport},
+    spec::{Algorithm, PasswordHash},
+};
+
+/// How many findings a status holds, worst first.
+pub const MAX_FINDINGS: usize = 20;
+
+/// How many repairs a status remembers.
+pub const MAX_HISTORY: usize = 10;
+
+/// What the controller last found, did and left.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthConsistencyStatus {
+    /// Generation of the spec that this status speaks of; -1 when nobody has looked yet.
+    #[serde(default = "unseen")]
+    #[schemars(range(min = -1, max = 9_007_199_254_740_991i64))]
+    pub observed_generation: i64,
+    /// Ready, Reconciling, Stalled and the domain conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What is wrong, worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub findings: Vec<Finding>,
+    /// The admin account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminStatus>,
+    /// The signing key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<SigningKeyStatus>,
+    /// The references.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<ReferencesReport>,
+    /// What is left to repair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanReport>,
+    /// The last repairs, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub history: Vec<Repair>,
+    /// Value of Flux's `reconcile.fluxcd.io/requestedAt` that was last handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reconcile_at: Option<String>,
+    /// Value of `auth.probeops.com/reconcile` that was last handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reconcile: Option<String>,
+    /// Value of `auth.probeops.com/reset-admin` that was last handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_reset_admin: Option<String>,
+    /// Value of `auth.probeops.com/approve` that was last used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_approval: Option<String>,
+}
+
+fn unseen() -> i64 {
+    -1
+}
+
+impl Default for AuthConsistencyStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: unseen(),
+            conditions: Vec::new(),
+            findings: Vec::new(),
+            admin: None,
+            signing_key: None,
+            references: None,
+            plan: None,
+            history: Vec::new(),
+            last_handled_reconcile_at: None,
+            last_handled_reconcile: None,
+            last_handled_reset_admin: None,
+            last_handled_approval: None,
+        }
+    }
+}
+
+/// The admin account.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminStatus {
+    /// Its id as text, absent while the account does not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub id: Option<String>,
+    /// What it signs in with.
+    #[schemars(length(max = 320))]
+    pub login: String,
+    /// When this resource seeded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeded_time: Option<Time>,
+    /// When this resource last reset it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_time: Option<Time>,
+    /// Format of the stored hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// The signing key.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SigningKeyStatus {
+    /// Slow, one-way digest over the exact bytes; absent for a key weak enough to be guessed from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub fingerprint: Option<String>,
+    /// The algorithm that it is used with.
+    pub algorithm: Algorithm,
+    /// When another key was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_time: Option<Time>,
+}
+
+/// One repair that was made.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Repair {
+    /// When it was committed.
+    pub time: Time,
+    /// What was done.
+    pub action: Action,
+    /// To what, in words.
+    #[schemars(length(max = 255))]
+    pub object: String,
+    /// Rows that it changed or removed.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
+    pub rows: i64,
+    /// The approved plan that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub plan_hash: Option<String>,
+    /// Run under which its rows are in quarantine; `restore --run` takes it.
+    #[schemars(length(max = 64))]
+    pub run: String,
+}
