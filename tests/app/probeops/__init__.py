@@ -1,0 +1,1 @@
+"""ProbeOps: a small network-probe service, kept here as a test fixture."""
