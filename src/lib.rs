@@ -7,3 +7,8 @@
 //! ```
 #![forbid(unsafe_code)]
 pub mod api;
+pub mod application;
+pub mod network;
+pub mod server;
+pub mod shutdown;
+pub mod telemetry;
