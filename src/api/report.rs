@@ -265,6 +265,8 @@ pub enum Action {
     Reassign,
     /// Delete the rows.
     Delete,
+    /// Put rows back from quarantine.
+    Restore,
 }
 
 impl Action {
@@ -279,6 +281,7 @@ impl Action {
             Self::SetNull => "SetNull",
             Self::Reassign => "Reassign",
             Self::Delete => "Delete",
+            Self::Restore => "Restore",
         }
     }
 }

@@ -1,0 +1,20 @@
+//! The heart: decides, and touches nothing. No clock, no client, no SQL, no async.
+//!
+//! `target` parses a spec and its Secrets once into values that cannot be wrong; `observation`
+//! holds the facts that a pass gathered; `diagnosis` turns facts into findings with the step that
+//! would mend each; `plan` orders the steps, decides which may run and which wait for approval;
+//! `report` turns the outcome into conditions and status; `schedule` says when to look again;
+//! `severity` classes every failure once.
+
+pub mod credentials;
+pub mod diagnosis;
+pub mod dsn;
+mod orphans;
+pub mod observation;
+pub mod period;
+pub mod plan;
+pub mod report;
+pub mod schedule;
+pub mod severity;
+pub mod target;
+pub mod wording;

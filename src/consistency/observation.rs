@@ -1,0 +1,329 @@
+//! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
+//! columns.
+
+use crate::api::{
+    report::{ObjectRef, Skipped},
+    spec::PasswordHash,
+    status::Repair,
+};
+
+/// Everything that a pass saw in the database, in one snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The server and the role.
+    pub server: Server,
+    /// The user table, or why there is none.
+    pub users: Result<UserTable, SchemaFault>,
+    /// Our own schema in the database.
+    pub bookkeeping: Bookkeeping,
+    /// The admin, where the spec names one and the user table is usable.
+    pub admin: Option<AdminFacts>,
+    /// References that were checked.
+    pub references: Vec<Reference>,
+    /// References in scope that were not.
+    pub skipped: Vec<Skipped>,
+    /// Foreign keys that a rule asks for and that are not there.
+    pub missing_constraints: Vec<ObjectRef>,
+}
+
+/// The server and the role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// `15.14`.
+    pub version: String,
+    /// What audit, claim and quarantine rows are bound to, beside the resource's uid.
+    pub identity: DatabaseIdentity,
+    /// Why nothing can be written here, if so.
+    pub read_only: Option<String>,
+}
+
+/// Which database this is; a dump that is restored elsewhere has another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseIdentity {
+    /// The cluster's system identifier, as `pg_control_system()` gives it.
+    pub system: String,
+    /// Object id of the database.
+    pub database: i64,
+}
+
+/// Why the user table cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaFault {
+    /// No such table; the names of tables that are nearly called so.
+    TableMissing {
+        /// `schema.table` that look alike.
+        alike: Vec<String>,
+    },
+    /// The name is a view, a foreign table or the like.
+    NotATable {
+        /// What it is.
+        kind: String,
+    },
+    /// A column that the spec names is not there.
+    ColumnMissing {
+        /// The column.
+        column: String,
+        /// The field of the spec that names it.
+        field: String,
+        /// Columns that there are.
+        there: Vec<String>,
+    },
+    /// The role may not read it.
+    NotReadable {
+        /// What is missing, and the statement that gives it.
+        why: String,
+    },
+    /// Row-level security hides rows of it.
+    RowsHidden {
+        /// What the database said.
+        why: String,
+    },
+}
+
+/// What kind of key the user table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// int2, int4, int8.
+    Integer,
+    /// uuid.
+    Uuid,
+    /// text, varchar, citext, char(n).
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// Where a new row's id comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdDefault {
+    /// A sequence that the column owns or draws from.
+    Sequence(SequenceFacts),
+    /// A sequence that the role may not read.
+    UnreadableSequence(String),
+    /// Another default (`gen_random_uuid()`).
+    Expression,
+    /// None: the app makes ids up.
+    None,
+}
+
+/// A sequence behind an id column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SequenceFacts {
+    /// Its name.
+    pub object: ObjectRef,
+    /// The value that the next call of `nextval` gives.
+    pub next: i64,
+    /// What it may not exceed.
+    pub maximum: i64,
+    /// Whether it counts upwards; others are left alone.
+    pub ascending: bool,
+    /// Whether the role may set it.
+    pub settable: bool,
+}
+
+/// The user table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserTable {
+    /// Its name.
+    pub object: ObjectRef,
+    /// Object id of the table.
+    pub oid: i64,
+    /// The id column's type, as SQL has it.
+    pub id_type: String,
+    /// What kind of key that is.
+    pub id_kind: KeyKind,
+    /// Where new ids come from.
+    pub id_default: IdDefault,
+    /// Highest id of a live user, for integer keys.
+    pub highest_id: Option<i64>,
+    /// The subject column's type kind, where the spec has `jwt`.
+    pub subject_kind: Option<KeyKind>,
+    /// NOT NULL columns without a default that neither the spec nor we fill when seeding.
+    pub unfilled: Vec<String>,
+    /// Rights on the table.
+    pub rights: TableRights,
+}
+
+/// What the role may do to a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableRights {
+    /// INSERT.
+    pub insert: bool,
+    /// UPDATE.
+    pub update: bool,
+    /// DELETE.
+    pub delete: bool,
+}
+
+/// Our own schema `auth_consistency` in the app's database.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bookkeeping {
+    /// Layout version that is there; `None` when the schema is not.
+    pub version: Option<i64>,
+    /// Whether the role may create or use it.
+    pub usable: bool,
+    /// Who repairs this user table.
+    pub claim: Option<Claim>,
+    /// Approved repairs that were begun and not finished.
+    pub open_run: Option<OpenRun>,
+    /// Whether the audit already has the reset token of this pass.
+    pub reset_handled: bool,
+    /// Whether the audit already has the approval of this pass.
+    pub approval_used: bool,
+    /// The last repairs of this resource, newest first.
+    pub history: Vec<Repair>,
+}
+
+/// Who repairs a user table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Uid of the resource.
+    pub owner: String,
+    /// `namespace/name` of the resource when it claimed.
+    pub owner_name: String,
+    /// Counts up with every run; an older run is fenced off.
+    pub epoch: i64,
+    /// Counts up with every approved plan, so that no hash is ever good twice.
+    pub plan_serial: i64,
+}
+
+/// An approved run that a crash interrupted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its id.
+    pub run: String,
+    /// The approved plan's hash.
+    pub plan_hash: String,
+    /// Generation that it was approved for.
+    pub generation: i64,
+    /// What is left of it.
+    pub steps: Vec<OpenStep>,
+}
+
+/// One step of an interrupted run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenStep {
+    /// Its number in the run.
+    pub step: i64,
+    /// What it does.
+    pub action: crate::api::report::Action,
+    /// To what.
+    pub object: ObjectRef,
+    /// Rows that were approved and are not done yet.
+    pub rows_left: i64,
+}
+
+/// The admin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminFacts {
+    /// The account whose login equals the spec's, when there is exactly one or the first of them.
+    pub account: Option<Account>,
+    /// Accounts whose login equals the spec's.
+    pub exact: i64,
+    /// Further accounts whose login differs only by case or surrounding spaces.
+    pub look_alikes: i64,
+    /// What is known of the id that the admin must have.
+    pub wanted: Option<WantedId>,
+}
+
+/// The account of the admin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id as text.
+    pub id: String,
+    /// Its subject as text; `None` when that column is NULL.
+    pub subject: Option<String>,
+    /// Conditions of `users.activeWhen` that do not hold: the columns.
+    pub inactive: Vec<String>,
+    /// Columns of `admin.columns` that differ.
+    pub drifted: Vec<String>,
+    /// What is known of the password.
+    pub password: PasswordFacts,
+    /// Rows of each reference that name it, for moving its id: (object, rows).
+    pub references: Vec<(ObjectRef, i64)>,
+}
+
+/// What is known of a stored password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordFacts {
+    /// Its format, when it is one we know.
+    pub format: Option<PasswordHash>,
+    /// What it seems to be, for messages.
+    pub family: &'static str,
+    /// Whether there is none at all.
+    pub absent: bool,
+    /// Whether it is the Secret's; `None` where it was not compared.
+    pub matches: Option<bool>,
+}
+
+/// What is known of the id that the admin must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedId {
+    /// The id in the column's own spelling; `None` when the type does not take it.
+    pub canonical: Option<String>,
+    /// Whether another account has it.
+    pub occupied: bool,
+    /// Rows of references that name it although nobody has it.
+    pub orphan_rows: i64,
+}
+
+/// A reference and what was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Table, columns, constraint.
+    pub object: ObjectRef,
+    /// Columns of the user table that it names.
+    pub parent_columns: Vec<String>,
+    /// The constraint's definition; empty for a soft reference.
+    pub definition: String,
+    /// Whether only the spec declares it.
+    pub soft: bool,
+    /// Whether the constraint is marked valid.
+    pub validated: bool,
+    /// Types that differ: (child's, parent's).
+    pub types: Option<(String, String)>,
+    /// How the types differ.
+    pub comparison: Comparison,
+    /// Rows that name nobody.
+    pub orphans: Orphans,
+    /// Rows of the table; only counted when there are orphans.
+    pub table_rows: i64,
+    /// What keeps us from repairing it, if anything: a plain clause.
+    pub unsupported: Option<String>,
+    /// Columns that may not be NULL.
+    pub not_null: bool,
+    /// Why the rows are taken for credentials, if so.
+    pub credentials: Option<String>,
+    /// Unique keys that giving the rows to the admin would break: (index, rows).
+    pub collisions: Vec<(String, i64)>,
+    /// Foreign keys of other tables that depend on the rows.
+    pub dependents: Vec<String>,
+    /// Rights on the table.
+    pub rights: TableRights,
+    /// Whether the index behind the user table's key names the id column alone.
+    pub names_id: bool,
+}
+
+/// How a reference's values are compared with the key's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// By the constraint's own operators, or the types' common equality.
+    Native,
+    /// As text, since no operator compares the two types: good for counting, not for repairing.
+    AsText,
+}
+
+/// Rows that name nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orphans {
+    /// How many rows, exactly.
+    pub rows: i64,
+    /// How many distinct keys, exactly.
+    pub keys: i64,
+    /// The first five keys in key order, as text.
+    pub sample: Vec<String>,
+    /// SHA-256 over all keys in key order, hexadecimal; empty when there are none.
+    pub digest: String,
+    /// The highest key, for integers.
+    pub highest: Option<i64>,
+}

@@ -1,0 +1,291 @@
+//! What is wrong with references: rows that name nobody, constraints that do not vouch, types that
+//! differ, sequences that will collide, and what keeps a repair from being done.
+
+use super::{
+    diagnosis::{Diagnosed, Step, person},
+    observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
+    target::{Policy, Target},
+    wording::{clip, count, number, sample},
+};
+use crate::api::{
+    condition::{ConditionType, Reason},
+    report::{Action, Severity},
+    spec::OnOrphan,
+};
+
+/// What is wrong with the references of an observation.
+pub(super) fn references(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
+    let mut found = Vec::new();
+    for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked) {
+        found.push(person(
+            Reason::RowsUnreadable,
+            ConditionType::ReferencesConsistent,
+            Severity::Error,
+            Some(skipped.object.clone()),
+            format!(
+                "{} could not be checked, so nothing is claimed about it: {}",
+                skipped.object.describe(),
+                skipped.why
+            ),
+        ));
+    }
+    for object in &observation.missing_constraints {
+        let name = object.constraint.clone().unwrap_or_default();
+        found.push(person(
+            Reason::ConstraintMissing,
+            ConditionType::SchemaCompatible,
+            Severity::Warning,
+            Some(object.clone()),
+            format!(
+                "the foreign key {name} of {} is not there, and a rule says that it must be: add it with NOT VALID, then validate it",
+                object.describe()
+            ),
+        ));
+    }
+    for reference in &observation.references {
+        found.extend(constraint(reference));
+        found.extend(types(reference, users));
+        found.extend(rows(target, observation, reference));
+    }
+    found
+}
+
+/// Whether a rule accepts these orphans: what is accepted counts as consistent.
+pub fn accepted(policy: &Policy, reference: &Reference) -> bool {
+    policy.accept.as_ref().is_some_and(|(rows, _)| reference.orphans.rows <= *rows)
+}
+
+fn constraint(reference: &Reference) -> Option<Diagnosed> {
+    if reference.soft {
+        return None;
+    }
+    let name = reference.object.constraint.clone().unwrap_or_default();
+    let message = if !reference.validated {
+        format!(
+            "the foreign key {name} is NOT VALID, so it vouches only for new rows: when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {name}",
+            table(reference)
+        )
+    } else if reference.orphans.rows > 0 {
+        format!(
+            "the foreign key {name} is marked valid and yet violated, as after a restore with triggers off: when no orphans are left, drop it and add it again"
+        )
+    } else {
+        return None;
+    };
+    Some(person(
+        Reason::ConstraintUnvalidated,
+        ConditionType::SchemaCompatible,
+        Severity::Warning,
+        Some(reference.object.clone()),
+        message,
+    ))
+}
+
+fn table(reference: &Reference) -> String {
+    format!("{}.{}", reference.object.schema, reference.object.table)
+}
+
+fn types(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
+    let (child, parent) = reference.types.as_ref()?;
+    let column = reference.object.columns.first()?;
+    Some(person(
+        Reason::IdTypeDiffers,
+        ConditionType::SchemaCompatible,
+        Severity::Warning,
+        Some(reference.object.clone()),
+        format!(
+            "{} is {child} and {}.{} is {parent}{}: run ALTER TABLE {} ALTER COLUMN \"{column}\" TYPE {parent} USING \"{column}\"::{parent}",
+            reference.object.describe(),
+            users.object.describe(),
+            reference.parent_columns.first().map_or("id", String::as_str),
+            match reference.comparison {
+                Comparison::Native => ", which cannot hold every id",
+                Comparison::AsText => ", so they are compared as text and not repaired",
+            },
+            table(reference)
+        ),
+    ))
+}
+
+fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Option<Diagnosed> {
+    let orphans = &reference.orphans;
+    let policy = target.references.policy(&reference.object);
+    if orphans.rows == 0 || accepted(&policy, reference) {
+        return None;
+    }
+    let users = if orphans.keys == 1 { "a user that does not exist" } else { "users that do not exist" };
+    let mut message = format!(
+        "{} of {} {} {}{users} ({})",
+        count(orphans.rows, "row"),
+        reference.object.describe(),
+        if orphans.rows == 1 { "names" } else { "name" },
+        if orphans.keys == 1 { String::new() } else { format!("{} ", number(orphans.keys)) },
+        sample(&orphans.sample, orphans.keys),
+    );
+    if let Some((accepted, _)) = &policy.accept {
+        message.push_str(&format!(", and only {} are accepted", number(*accepted)));
+    }
+    let finish = |message: String| {
+        let mut found = person(
+            Reason::OrphanRows,
+            ConditionType::ReferencesConsistent,
+            Severity::Error,
+            Some(reference.object.clone()),
+            message,
+        );
+        found.finding.rows = Some(orphans.rows);
+        found.finding.keys = Some(orphans.keys);
+        found.finding.sample = orphans.sample.iter().map(|key| clip(key, 255)).collect();
+        found
+    };
+    let action = match policy.on_orphan {
+        OnOrphan::Report => {
+            return Some(finish(format!(
+                "{message}: choose Reassign, SetNull or Delete for it in spec.references.rules, or accept it there"
+            )));
+        }
+        OnOrphan::Reassign => Action::Reassign,
+        OnOrphan::SetNull => Action::SetNull,
+        OnOrphan::Delete => Action::Delete,
+    };
+    if let Some((reason, why)) = refusal(action, observation, reference, &policy) {
+        return Some(finish(format!("{message}; {action} is refused: {why}")).blocked_by(reason));
+    }
+    Some(finish(message).with_step(Step::Rows {
+        action,
+        reference: reference.object.clone(),
+        definition: reference.definition.clone(),
+        rows: orphans.rows,
+        keys: orphans.keys,
+        digest: orphans.digest.clone(),
+        table_rows: reference.table_rows,
+    }))
+}
+
+/// Why the repair that was asked for is not done: told when it is planned, not when it runs.
+fn refusal(
+    action: Action,
+    observation: &Observation,
+    reference: &Reference,
+    policy: &Policy,
+) -> Option<(Reason, String)> {
+    if action == Action::Reassign {
+        if policy.credentials {
+            return Some((
+                Reason::ReassignRefused,
+                "a rule says that the rows carry credentials, which would make their holders the admin; use Delete".into(),
+            ));
+        }
+        if let Some(why) = &reference.credentials {
+            return Some((
+                Reason::ReassignRefused,
+                format!("the rows carry credentials ({why}), which would make their holders the admin; use Delete"),
+            ));
+        }
+    }
+    if reference.comparison == Comparison::AsText {
+        return Some((
+            Reason::RepairUnsupported,
+            "the types differ and are only compared as text; change the column's type first".into(),
+        ));
+    }
+    if let Some(why) = &reference.unsupported {
+        return Some((Reason::RepairUnsupported, why.clone()));
+    }
+    let rights = &reference.rights;
+    if !rights.update || (action == Action::Delete && !rights.delete) {
+        return Some((
+            Reason::PrivilegeMissing,
+            format!(
+                "the role may not {} {}; run what `auth-consistency grants` prints",
+                if rights.update { "DELETE from" } else { "UPDATE" },
+                table(reference)
+            ),
+        ));
+    }
+    match action {
+        Action::SetNull if reference.not_null => Some((
+            Reason::SetNullRefused,
+            "the column may not be NULL; use Reassign or Delete, or allow NULL".into(),
+        )),
+        Action::Delete if !reference.dependents.is_empty() => Some((
+            Reason::RepairUnsupported,
+            format!("other tables depend on the rows ({}); clear those first", reference.dependents.join(", ")),
+        )),
+        Action::Reassign => {
+            if let Some((index, rows)) = reference.collisions.first() {
+                return Some((
+                    Reason::UniqueKeyInTheWay,
+                    format!(
+                        "{} would collide in the unique key {index}; use Delete, or merge them by hand",
+                        count(*rows, "row")
+                    ),
+                ));
+            }
+            // An ambiguous admin is nobody's heir.
+            observation.admin.as_ref().filter(|admin| admin.exact > 1 || admin.look_alikes > 0).map(|_| {
+                (Reason::AdminAmbiguous, "there is not exactly one admin to give the rows to".to_owned())
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The highest id that a live user has or that rows still name; 0 when there is none.
+///
+/// Keys of references that do not name the id column say nothing about ids.
+pub fn highest_id(users: &UserTable, observation: &Observation) -> i64 {
+    observation
+        .references
+        .iter()
+        .filter(|reference| reference.names_id)
+        .filter_map(|reference| reference.orphans.highest)
+        .chain(users.highest_id)
+        .max()
+        .unwrap_or(0)
+        .max(0)
+}
+
+/// The next insert collides, or takes an id that old rows (and tokens) name.
+pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<Diagnosed> {
+    let IdDefault::Sequence(sequence) = &users.id_default else { return None };
+    if !sequence.ascending || users.id_kind != KeyKind::Integer {
+        return None;
+    }
+    // An orphan id beyond what the sequence can ever give is no danger to it.
+    let highest = observation
+        .references
+        .iter()
+        .filter(|reference| reference.names_id)
+        .filter_map(|reference| reference.orphans.highest)
+        .chain(users.highest_id)
+        .filter(|id| *id < sequence.maximum)
+        .max()?;
+    if sequence.next > highest {
+        return None;
+    }
+    let live = users.highest_id.is_some_and(|id| id >= sequence.next);
+    let message = format!(
+        "the sequence {} gives {} next, and {} go up to {highest}: the next sign-up {}",
+        sequence.object.describe(),
+        sequence.next,
+        if live { "ids in use" } else { "ids that rows still name" },
+        if live { "fails with a duplicate key" } else { "would inherit somebody's old rows and tokens" },
+    );
+    let found = person(
+        Reason::SequenceBehind,
+        ConditionType::SchemaCompatible,
+        Severity::Error,
+        Some(sequence.object.clone()),
+        message.clone(),
+    );
+    if !sequence.settable {
+        let mut found = found.blocked_by(Reason::PrivilegeMissing);
+        found.finding.message = clip(
+            &format!("{message}; the role may not set it: run what `auth-consistency grants` prints"),
+            1024,
+        );
+        return Some(found);
+    }
+    Some(found.with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest }))
+}

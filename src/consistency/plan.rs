@@ -1,0 +1,370 @@
+//! Findings to ordered steps; which may run, and which wait for a person.
+//!
+//! A plan is first [`Proposed`]; [`Proposed::permit`] turns it into a [`Permitted`] one, and only
+//! that can be executed. Order: sequences, the admin, its id, then rows (SetNull, Reassign, Delete).
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{
+    diagnosis::{Approval, Diagnosed, Step},
+    observation::{Observation, OpenRun},
+    target::Target,
+    wording::{clip, count, number},
+};
+use crate::api::{
+    report::{Action, ObjectRef, PlanReport, StepReport},
+    spec::Mode,
+};
+
+/// Steps that a status holds at most.
+const MAX_STEPS: usize = 64;
+
+/// What a repair would do, and what of it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    steps: Vec<PlannedStep>,
+    hash: Option<String>,
+}
+
+/// A step and why it waits, if it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The step.
+    pub step: Step,
+    /// Why a person must approve it.
+    pub waits: Option<String>,
+}
+
+/// What may be executed now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Permitted {
+    /// The steps in order.
+    pub steps: Vec<PermittedStep>,
+    /// The approval that is used up by it.
+    pub approval: Option<String>,
+}
+
+/// A step that may be executed, and how far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermittedStep {
+    /// The step.
+    pub step: Step,
+    /// No more rows than this are changed.
+    pub ceiling: i64,
+    /// What allows it.
+    pub by: Permission,
+}
+
+/// What allows a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    /// It is additive, or within the limits.
+    Limits,
+    /// A person approved the plan with this hash.
+    Approval(String),
+    /// A person approved it in a run that was interrupted.
+    Resume {
+        /// The interrupted run.
+        run: String,
+        /// The step's number in it.
+        number: i64,
+    },
+}
+
+/// Why an approval was not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unused {
+    /// Its hash is not this plan's.
+    OtherPlan,
+    /// More rows would change than were shown.
+    MoreRows {
+        /// As they were shown.
+        shown: i64,
+        /// As they are.
+        now: i64,
+    },
+}
+
+/// The part of a step that an approval is bound to. Field order is part of the format.
+#[derive(Serialize)]
+struct HashedStep<'a> {
+    action: &'static str,
+    schema: &'a str,
+    table: &'a str,
+    columns: &'a [String],
+    definition: &'a str,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct Hashed<'a> {
+    uid: &'a str,
+    generation: i64,
+    serial: i64,
+    steps: Vec<HashedStep<'a>>,
+}
+
+/// Orders the steps of the findings and decides which of them wait.
+pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) -> Proposed {
+    let mut steps: Vec<PlannedStep> = found
+        .iter()
+        .filter_map(|one| {
+            let step = one.step.clone()?;
+            let waits = one.approval.clone().or_else(|| over_limit(target, &step));
+            Some(PlannedStep { step, waits })
+        })
+        .collect();
+    steps.sort_by(|a, b| order(&a.step).cmp(&order(&b.step)));
+    // One password write is enough where several findings ask for it.
+    steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
+    wait_for_the_heir(observation, &mut steps);
+    let hash = hash(target, observation, &steps);
+    Proposed { steps, hash }
+}
+
+fn order(step: &Step) -> (u8, String, String, Vec<String>) {
+    let rank = match step.action() {
+        Action::AdvanceSequence => 0,
+        Action::Seed => 1,
+        Action::Correct => 2,
+        Action::Reset => 3,
+        Action::MoveId => 4,
+        Action::SetNull => 5,
+        Action::Reassign => 6,
+        Action::Delete => 7,
+        Action::Restore => 8,
+    };
+    let object = step.object();
+    (rank, object.schema.clone(), object.table.clone(), object.columns.clone())
+}
+
+fn over_limit(target: &Target, step: &Step) -> Option<String> {
+    let (rows, limit) = match step {
+        Step::Rows { rows, table_rows, .. } => (*rows, target.references.limit(*table_rows)),
+        // The account's own row is no destruction; the rows that follow it are counted.
+        Step::MoveId { rows, .. } => (rows - 1, target.references.limit_rows),
+        _ => return None,
+    };
+    (rows > limit).then(|| {
+        format!("{} {} over the limit of {}", count(rows, "row"), if rows == 1 { "is" } else { "are" }, number(limit))
+    })
+}
+
+/// Rows can only be given to an admin who exists and is active once the steps before have run. Where
+/// those wait, so do the rows; where there is no such step at all, the rows are not offered.
+fn wait_for_the_heir(observation: &Observation, steps: &mut Vec<PlannedStep>) {
+    let state = |action: Action| steps.iter().find(|one| one.step.action() == action);
+    let account = observation.admin.as_ref().and_then(|admin| admin.account.as_ref());
+    let heir = match account {
+        None => state(Action::Seed),
+        Some(account) if !account.inactive.is_empty() => state(Action::Correct),
+        Some(_) => {
+            let moving = state(Action::MoveId).and_then(|one| one.waits.clone());
+            if let Some(why) = moving {
+                hold(steps, &format!("the admin's id moves first, and that waits: {why}"));
+            }
+            return;
+        }
+    };
+    match heir.map(|one| one.waits.clone()) {
+        Some(None) => {}
+        Some(Some(why)) => hold(steps, &format!("the admin comes first, and that waits: {why}")),
+        None => steps.retain(|one| one.step.action() != Action::Reassign),
+    }
+}
+
+fn hold(steps: &mut [PlannedStep], why: &str) {
+    for one in steps.iter_mut().filter(|one| one.step.action() == Action::Reassign) {
+        one.waits.get_or_insert_with(|| why.to_owned());
+    }
+}
+
+/// SHA-256 of canonical JSON over what an approval is bound to: resource uid, generation, plan
+/// serial, and the ordered steps that wait. Not SQL text, not counts, not our version.
+fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Option<String> {
+    let waiting: Vec<HashedStep<'_>> =
+        steps.iter().filter(|one| one.waits.is_some()).map(|one| hashed(&one.step)).collect();
+    if waiting.is_empty() {
+        return None;
+    }
+    let identity = &observation.server.identity;
+    let uid = format!("{}@{}/{}", target.resource.uid, identity.system, identity.database);
+    let hashed = Hashed {
+        uid: &uid,
+        generation: target.resource.generation,
+        serial: observation.bookkeeping.claim.as_ref().map_or(0, |claim| claim.plan_serial),
+        steps: waiting,
+    };
+    let json = serde_json::to_vec(&hashed).ok()?;
+    Some(Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn hashed(step: &Step) -> HashedStep<'_> {
+    let object = step.object();
+    let (definition, detail) = match step {
+        Step::Rows { definition, digest, .. } => (definition.as_str(), digest.clone()),
+        Step::MoveId { from, to, .. } => ("", format!("{from} -> {to}")),
+        Step::Seed { id, .. } => ("", id.clone().unwrap_or_default()),
+        _ => ("", String::new()),
+    };
+    HashedStep {
+        action: step.action().as_str(),
+        schema: &object.schema,
+        table: &object.table,
+        columns: &object.columns,
+        definition,
+        detail,
+    }
+}
+
+impl Proposed {
+    /// The hash that approves what waits; `None` when nothing waits.
+    pub fn hash(&self) -> Option<&str> {
+        self.hash.as_deref()
+    }
+
+    /// The steps in order.
+    pub fn steps(&self) -> &[PlannedStep] {
+        &self.steps
+    }
+
+    /// What may run now, and why a given approval was not used.
+    ///
+    /// Nothing may where the mode is Observe, the database is read-only, another resource has the
+    /// claim, or our own schema cannot be used: the findings say so.
+    pub fn permit(
+        &self,
+        target: &Target,
+        observation: &Observation,
+        approval: Option<&Approval>,
+        take_claim: Option<&str>,
+    ) -> (Permitted, Option<Unused>) {
+        let claimed = observation.bookkeeping.claim.as_ref().is_some_and(|claim| {
+            claim.owner != target.resource.uid && take_claim != Some(claim.owner.as_str())
+        });
+        let barred = target.mode == Mode::Observe
+            || observation.server.read_only.is_some()
+            || !observation.bookkeeping.usable
+            || claimed;
+        if barred {
+            return (Permitted::default(), None);
+        }
+        let (approved, unused) = self.approved(observation, approval);
+        let mut used = None;
+        let steps = self
+            .steps
+            .iter()
+            .filter_map(|one| {
+                let step = one.step.clone();
+                if one.waits.is_none() {
+                    let ceiling = step.rows();
+                    return Some(PermittedStep { step, ceiling, by: Permission::Limits });
+                }
+                if let Some((hash, ceilings)) = &approved {
+                    used = Some(hash.clone());
+                    let ceiling = ceilings(&step);
+                    return Some(PermittedStep { step, ceiling, by: Permission::Approval(hash.clone()) });
+                }
+                resumed(observation.bookkeeping.open_run.as_ref(), target, &step)
+                    .map(|(by, ceiling)| PermittedStep { step, ceiling, by })
+            })
+            .collect();
+        (Permitted { steps, approval: used }, unused)
+    }
+
+    #[expect(clippy::type_complexity, reason = "a hash and how many rows each step may change, used once")]
+    fn approved<'a>(
+        &self,
+        observation: &Observation,
+        approval: Option<&'a Approval>,
+    ) -> (Option<(String, Box<dyn Fn(&Step) -> i64 + 'a>)>, Option<Unused>) {
+        let (Some(approval), Some(hash)) = (approval, self.hash.as_deref()) else { return (None, None) };
+        if observation.bookkeeping.approval_used {
+            return (None, None);
+        }
+        if approval.hash.trim() != hash {
+            return (None, Some(Unused::OtherPlan));
+        }
+        let shown = |step: &Step| {
+            approval
+                .shown
+                .iter()
+                .find(|(action, object, _)| *action == step.action() && object == step.object())
+                .map(|(_, _, rows)| *rows)
+        };
+        for one in self.steps.iter().filter(|one| one.waits.is_some()) {
+            if let Some(rows) = shown(&one.step)
+                && one.step.rows() > rows
+            {
+                return (None, Some(Unused::MoreRows { shown: rows, now: one.step.rows() }));
+            }
+        }
+        (Some((hash.to_owned(), Box::new(move |step| shown(step).unwrap_or_else(|| step.rows())))), None)
+    }
+
+    /// The plan as it is shown; `None` when there is nothing to do.
+    pub fn report(&self, target: &Target) -> Option<PlanReport> {
+        if self.steps.is_empty() {
+            return None;
+        }
+        Some(PlanReport {
+            hash: self.hash.clone(),
+            rows: self.steps.iter().map(|one| one.step.rows()).sum(),
+            awaiting_approval: self.hash.is_some() && target.mode == Mode::Enforce,
+            steps: self
+                .steps
+                .iter()
+                .take(MAX_STEPS)
+                .map(|one| step_report(target, &one.step, one.waits.clone()))
+                .collect(),
+        })
+    }
+}
+
+/// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
+/// it; new keys are not in its list and so are not touched.
+fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
+    let run = run.filter(|run| run.generation == target.resource.generation)?;
+    let open =
+        run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
+    (open.rows_left > 0)
+        .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
+}
+
+/// One step as it is shown.
+pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
+    let login = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
+    let object = step.object();
+    let message = match step {
+        Step::AdvanceSequence { above, .. } => {
+            format!("move the sequence {} above {above}", object.describe())
+        }
+        Step::Seed { id: Some(id), .. } => format!("create {login} in {} with the id {id}", object.describe()),
+        Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
+        Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
+        Step::Reset { .. } => format!("write the password and the columns of {login}"),
+        Step::MoveId { from, to, rows, .. } => {
+            format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
+        }
+        Step::Rows { action, rows, .. } => {
+            let rows = count(*rows, "row");
+            let of = object.describe();
+            match action {
+                Action::SetNull => format!("set {of} to NULL in {rows}"),
+                Action::Delete => format!(
+                    "delete {rows} of {}, after copying them to quarantine",
+                    ObjectRef { columns: Vec::new(), ..object.clone() }.describe()
+                ),
+                _ => format!("give {rows} of {of} to {login}"),
+            }
+        }
+    };
+    StepReport {
+        action: step.action(),
+        object: object.clone(),
+        rows: step.rows(),
+        message: clip(&message, 512),
+        waits: waits.map(|why| clip(&why, 512)),
+    }
+}

@@ -1,0 +1,435 @@
+//! The outcome of a pass to conditions and status.
+//!
+//! Timestamps are kept unless something flips: the same input twice gives a byte-equal status, and
+//! an equal status is never written.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::{
+    diagnosis::{Diagnosed, Ends},
+    severity::{Class, Fault},
+    target::TargetError,
+    wording::{clip, count, docs},
+};
+use crate::api::{
+    condition::{ConditionType, Reason},
+    report::{
+        Action, AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, Severity,
+        SigningKeyReport, StepReport,
+    },
+    status::{AdminStatus, AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
+};
+
+/// What a pass that reached its end found, did and left.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What was looked at.
+    pub target: ReportTarget,
+    /// Conditions that this target has at all, in order.
+    pub applicable: Vec<ConditionType>,
+    /// Conditions that could not be judged: why, and the sentence.
+    pub unknown: Vec<(ConditionType, Reason, String)>,
+    /// What is wrong after the repairs of this pass.
+    pub found: Vec<Diagnosed>,
+    /// A sentence for a condition that is True, where there is more to say than its reason.
+    pub remarks: Vec<(ConditionType, String)>,
+    /// The admin.
+    pub admin: Option<AdminReport>,
+    /// The signing key.
+    pub signing_key: Option<SigningKeyReport>,
+    /// The references.
+    pub references: Option<ReferencesReport>,
+    /// What is left to repair.
+    pub plan: Option<PlanReport>,
+    /// What was repaired.
+    pub repaired: Vec<StepReport>,
+    /// The last repairs, newest first; `None` where the database keeps none.
+    pub history: Vec<Repair>,
+    /// The reset token that was handled.
+    pub reset_handled: Option<String>,
+    /// The approval that was used.
+    pub approval_used: Option<String>,
+    /// Why a given approval was not used.
+    pub approval_unused: Option<String>,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum End {
+    /// The spec or its Secrets do not make a target.
+    NoTarget(Vec<TargetError>),
+    /// A stage failed.
+    Failed(Fault),
+    /// It reached its end.
+    Done(Box<Outcome>),
+}
+
+/// The tokens of one-off requests as they stand in the annotations now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// `auth.probeops.com/reconcile`.
+    pub reconcile: Option<String>,
+    /// `reconcile.fluxcd.io/requestedAt`.
+    pub flux_reconcile: Option<String>,
+}
+
+/// What the state of a resource comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Consistent, warnings aside.
+    Consistent,
+    /// Something is wrong and may pass by itself.
+    Retry,
+    /// A person must act.
+    Person,
+}
+
+impl Outcome {
+    /// Findings, worst first, in an order that does not depend on how they were found.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self.found.iter().map(|one| one.finding.clone()).collect();
+        findings.sort_by(|a, b| {
+            b.severity
+                .cmp(&a.severity)
+                .then_with(|| a.condition.cmp(&b.condition))
+                .then_with(|| a.finding.cmp(&b.finding))
+                .then_with(|| a.object.cmp(&b.object))
+                .then_with(|| a.message.cmp(&b.message))
+        });
+        findings
+    }
+
+    /// What it comes to.
+    pub fn verdict(&self) -> Verdict {
+        let grave = || self.found.iter().filter(|one| one.finding.severity > Severity::Warning);
+        if grave().next().is_none() && self.unknown.is_empty() {
+            Verdict::Consistent
+        } else if grave().any(|one| one.ends == Ends::Person) {
+            Verdict::Person
+        } else {
+            Verdict::Retry
+        }
+    }
+
+    /// The report that commands print.
+    pub fn report(&self, elapsed_ms: i64) -> ConsistencyReport {
+        let findings = self.findings();
+        let could_not_tell = !self.unknown.is_empty()
+            || findings
+                .iter()
+                .any(|one| matches!(one.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable));
+        let wrong = findings.iter().any(|one| {
+            one.severity > Severity::Warning
+                && !matches!(one.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable)
+        });
+        ConsistencyReport {
+            api_version: crate::api::API_VERSION.into(),
+            kind: "ConsistencyReport".into(),
+            target: self.target.clone(),
+            consistent: if wrong {
+                Some(false)
+            } else if could_not_tell {
+                None
+            } else {
+                Some(true)
+            },
+            findings,
+            admin: self.admin.clone(),
+            signing_key: self.signing_key.clone(),
+            references: self.references.clone(),
+            plan: self.plan.clone(),
+            repaired: self.repaired.clone(),
+            elapsed_ms,
+        }
+    }
+}
+
+/// The status after a pass.
+pub fn status(
+    previous: &AuthConsistencyStatus,
+    generation: i64,
+    now: &Time,
+    end: &End,
+    seen: &Seen,
+) -> AuthConsistencyStatus {
+    let mut next = previous.clone();
+    next.observed_generation = generation;
+    handled(&mut next, seen);
+    match end {
+        End::NoTarget(errors) => no_target(&mut next, errors),
+        End::Failed(fault) => failed(&mut next, fault),
+        End::Done(outcome) => done(&mut next, outcome, now),
+    }
+    stamp(&mut next.conditions, &previous.conditions, generation, now);
+    next
+}
+
+/// The status while a pass is under way: written only for a new generation, before the first repair,
+/// or when a pass takes long.
+pub fn working(
+    previous: &AuthConsistencyStatus,
+    generation: i64,
+    now: &Time,
+    message: &str,
+) -> AuthConsistencyStatus {
+    let mut next = previous.clone();
+    next.observed_generation = generation;
+    next.conditions.retain(|one| one.type_ != "Stalled");
+    set(&mut next.conditions, ConditionType::Ready, "Unknown", Reason::Progressing, message);
+    set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
+    stamp(&mut next.conditions, &previous.conditions, generation, now);
+    next
+}
+
+/// The status of a suspended resource: kept, only the generation moves.
+pub fn suspended(previous: &AuthConsistencyStatus, generation: i64, seen: &Seen) -> AuthConsistencyStatus {
+    let mut next = previous.clone();
+    next.observed_generation = generation;
+    handled(&mut next, seen);
+    next.conditions.retain(|one| one.type_ != "Reconciling");
+    next
+}
+
+fn handled(next: &mut AuthConsistencyStatus, seen: &Seen) {
+    if seen.reconcile.is_some() {
+        next.last_handled_reconcile = seen.reconcile.as_deref().map(|value| clip(value, 1024));
+    }
+    if seen.flux_reconcile.is_some() {
+        next.last_handled_reconcile_at = seen.flux_reconcile.as_deref().map(|value| clip(value, 1024));
+    }
+}
+
+fn no_target(next: &mut AuthConsistencyStatus, errors: &[TargetError]) {
+    let Some(first) = errors.first() else { return };
+    // A Secret may still come; what is wrong in the spec needs a person.
+    let waiting = errors.iter().all(|error| error.reason == Reason::SecretMissing);
+    let worst = errors.iter().find(|error| error.reason != Reason::SecretMissing).unwrap_or(first);
+    for error in errors.iter().filter(|error| error.condition != ConditionType::Ready) {
+        set(&mut next.conditions, error.condition, "Unknown", error.reason, &error.message);
+    }
+    let more = match errors.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    let message = format!("{}{more}", worst.message);
+    overall(next, worst.reason, &message, if waiting { Verdict::Retry } else { Verdict::Person });
+}
+
+fn failed(next: &mut AuthConsistencyStatus, fault: &Fault) {
+    let status = if fault.condition == ConditionType::DatabaseReachable { "False" } else { "Unknown" };
+    if fault.condition != ConditionType::Ready {
+        set(&mut next.conditions, fault.condition, status, fault.reason, &fault.message);
+    }
+    if fault.condition == ConditionType::DatabaseReachable {
+        use ConditionType::{AdminConsistent, ReferencesConsistent, SchemaCompatible};
+        for condition in [SchemaCompatible, AdminConsistent, ReferencesConsistent] {
+            if next.conditions.iter().any(|one| one.type_ == condition.as_str()) {
+                set(
+                    &mut next.conditions,
+                    condition,
+                    "Unknown",
+                    Reason::NotChecked,
+                    "the database could not be asked, see DatabaseReachable",
+                );
+            }
+        }
+    }
+    let verdict = match fault.class {
+        Class::Transient | Class::Conflict => Verdict::Retry,
+        Class::Terminal | Class::Bug => Verdict::Person,
+    };
+    overall(next, fault.reason, &fault.message, verdict);
+}
+
+fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
+    let findings = outcome.findings();
+    next.conditions.retain(|one| {
+        ConditionType::DOMAIN.iter().all(|domain| domain.as_str() != one.type_)
+            || outcome.applicable.iter().any(|condition| condition.as_str() == one.type_)
+    });
+    for condition in &outcome.applicable {
+        domain(next, *condition, outcome, &findings);
+    }
+    next.findings = findings.iter().take(MAX_FINDINGS).cloned().collect();
+    next.references = outcome.references.clone();
+    next.plan = outcome.plan.clone();
+    next.history = outcome.history.clone();
+    if outcome.reset_handled.is_some() {
+        next.last_handled_reset_admin = outcome.reset_handled.as_deref().map(|value| clip(value, 1024));
+    }
+    if outcome.approval_used.is_some() {
+        next.last_handled_approval = outcome.approval_used.as_deref().map(|value| clip(value, 1024));
+    }
+    next.admin = outcome.admin.as_ref().map(|admin| {
+        let before = next.admin.as_ref().filter(|before| before.login == admin.login);
+        let did = |actions: &[Action]| outcome.repaired.iter().any(|step| actions.contains(&step.action));
+        AdminStatus {
+            id: Some(admin.id.clone()),
+            login: admin.login.clone(),
+            seeded_time: if did(&[Action::Seed]) {
+                Some(now.clone())
+            } else {
+                before.and_then(|before| before.seeded_time.clone())
+            },
+            reset_time: if did(&[Action::Reset]) {
+                Some(now.clone())
+            } else {
+                before.and_then(|before| before.reset_time.clone())
+            },
+            password_hash: admin.password_hash,
+        }
+    });
+    next.signing_key = outcome.signing_key.as_ref().map(|key| {
+        let before = next.signing_key.as_ref();
+        SigningKeyStatus {
+            fingerprint: key.fingerprint.clone(),
+            algorithm: key.algorithm,
+            changed_time: if key_changed(before, key) {
+                Some(now.clone())
+            } else {
+                before.and_then(|before| before.changed_time.clone())
+            },
+        }
+    });
+    let verdict = outcome.verdict();
+    let awaiting = outcome.plan.as_ref().filter(|plan| plan.awaiting_approval);
+    match (verdict, awaiting) {
+        (_, Some(plan)) => {
+            let unused = outcome.approval_unused.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
+            let message = format!(
+                "{unused}a plan over {} waits for approval: read .status.plan, then annotate with {}={}",
+                count(plan.rows, "row"),
+                crate::api::annotation::APPROVE,
+                plan.hash.as_deref().unwrap_or_default()
+            );
+            overall(next, Reason::ApprovalRequired, &message, Verdict::Person);
+        }
+        (Verdict::Consistent, None) => {
+            let warnings = findings.len();
+            let message = if warnings == 0 {
+                "accounts, references and tokens agree".to_owned()
+            } else {
+                format!("accounts, references and tokens agree, with {}", count(warnings as i64, "warning"))
+            };
+            overall(next, Reason::Consistent, &message, Verdict::Consistent);
+        }
+        (verdict, None) => {
+            let worst = findings.iter().find(|finding| finding.severity > Severity::Warning);
+            let (reason, message) = match (worst, outcome.unknown.first()) {
+                (Some(worst), _) => (worst.blocked.unwrap_or(worst.finding), worst.message.clone()),
+                (None, Some((_, reason, message))) => (*reason, message.clone()),
+                (None, None) => (Reason::InternalError, "a verdict without a finding".into()),
+            };
+            overall(next, reason, &message, verdict);
+        }
+    }
+}
+
+/// Whether the key in use is another one than the one in the status.
+pub fn key_changed(before: Option<&SigningKeyStatus>, now: &SigningKeyReport) -> bool {
+    before.is_some_and(|before| {
+        before.fingerprint.is_some() && now.fingerprint.is_some() && before.fingerprint != now.fingerprint
+    })
+}
+
+fn domain(
+    next: &mut AuthConsistencyStatus,
+    condition: ConditionType,
+    outcome: &Outcome,
+    findings: &[Finding],
+) {
+    let mine: Vec<&Finding> = findings.iter().filter(|finding| finding.condition == condition).collect();
+    if let Some(worst) = mine.first() {
+        let more = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
+        let reason = worst.blocked.unwrap_or(worst.finding);
+        let untold = matches!(worst.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable)
+            && condition != ConditionType::SchemaCompatible;
+        let message = format!("{}{more}; see {}", worst.message, docs(reason));
+        set(&mut next.conditions, condition, if untold { "Unknown" } else { "False" }, reason, &message);
+        return;
+    }
+    if let Some((_, reason, message)) = outcome.unknown.iter().find(|(unknown, ..)| *unknown == condition) {
+        set(&mut next.conditions, condition, "Unknown", *reason, message);
+        return;
+    }
+    let (reason, message) = match condition {
+        ConditionType::DatabaseReachable => (Reason::Connected, "the database answers"),
+        ConditionType::SchemaCompatible => (Reason::Compatible, "the schema is what the spec needs"),
+        ConditionType::AdminConsistent => (Reason::Consistent, "the admin is what the spec says"),
+        ConditionType::ReferencesConsistent => (Reason::Consistent, "every reference names a user"),
+        ConditionType::SigningKeyTrusted => (Reason::Trusted, "the signing key shows no weakness"),
+        ConditionType::TokensAccepted => {
+            (Reason::Accepted, "every verifier accepts what the key mints and refuses forgeries")
+        }
+        ConditionType::Ready | ConditionType::Reconciling | ConditionType::Stalled => return,
+    };
+    let remark = outcome.remarks.iter().find(|(about, _)| *about == condition);
+    set(&mut next.conditions, condition, "True", reason, remark.map_or(message, |(_, text)| text));
+}
+
+/// Ready, Reconciling and Stalled, exactly as the table of the contract says.
+fn overall(next: &mut AuthConsistencyStatus, reason: Reason, message: &str, verdict: Verdict) {
+    next.conditions.retain(|one| one.type_ != "Reconciling" && one.type_ != "Stalled");
+    let message = match verdict {
+        Verdict::Consistent => message.to_owned(),
+        _ => format!("{message}; see {}", docs(reason)),
+    };
+    match verdict {
+        Verdict::Consistent => set(&mut next.conditions, ConditionType::Ready, "True", reason, &message),
+        Verdict::Retry => {
+            set(&mut next.conditions, ConditionType::Ready, "False", reason, &message);
+            set(
+                &mut next.conditions,
+                ConditionType::Reconciling,
+                "True",
+                Reason::ProgressingWithRetry,
+                "the last pass failed; the next one comes by itself",
+            );
+        }
+        Verdict::Person => {
+            set(&mut next.conditions, ConditionType::Ready, "False", reason, &message);
+            set(&mut next.conditions, ConditionType::Stalled, "True", reason, &message);
+        }
+    }
+}
+
+fn set(
+    conditions: &mut Vec<Condition>,
+    condition: ConditionType,
+    status: &str,
+    reason: Reason,
+    message: &str,
+) {
+    let fresh = Condition {
+        type_: condition.as_str().into(),
+        status: status.into(),
+        reason: reason.as_str().into(),
+        // The API server bounds a condition's message at 32,768 bytes; people's patience ends sooner.
+        message: clip(message, 2048),
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+        observed_generation: None,
+    };
+    match conditions.iter_mut().find(|one| one.type_ == condition.as_str()) {
+        Some(old) => *old = fresh,
+        None => conditions.push(fresh),
+    }
+}
+
+/// Puts the conditions in their one order, and keeps each transition time unless the status flipped.
+fn stamp(conditions: &mut [Condition], previous: &[Condition], generation: i64, now: &Time) {
+    let rank = |condition: &Condition| {
+        ["Ready", "Reconciling", "Stalled"]
+            .into_iter()
+            .chain(ConditionType::DOMAIN.iter().map(|domain| domain.as_str()))
+            .position(|name| name == condition.type_)
+    };
+    conditions.sort_by_key(rank);
+    for condition in conditions {
+        let before = previous.iter().find(|one| one.type_ == condition.type_);
+        condition.last_transition_time = match before {
+            Some(before) if before.status == condition.status => before.last_transition_time.clone(),
+            _ => now.clone(),
+        };
+        condition.observed_generation = Some(generation);
+    }
+}

@@ -1,0 +1,460 @@
+//! The admin's account: find it, seed it, correct it, reset its password, and the sequence behind
+//! its id.
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{PgConnection, Row};
+
+use super::{
+    bookkeeping::{self, Entry},
+    catalog::{self, Column},
+    error::DatabaseError,
+    fence::{self, Fence},
+    identifier::Sql,
+    observe::{Known, savepoint},
+    quarantine,
+    references::{Condition, equals, holds},
+};
+use crate::{
+    api::report::Action,
+    consistency::{
+        observation::{Account, AdminFacts, KeyKind, PasswordFacts, WantedId},
+        target::{Admin, Target},
+    },
+    passwords,
+};
+
+/// What there is to know of the admin, but for the id that it must have.
+pub async fn observe(
+    connection: &mut PgConnection,
+    admin: &Admin,
+    known: &Known,
+    compare_password: bool,
+) -> Result<AdminFacts, DatabaseError> {
+    let Some(login) = &known.login else {
+        return Ok(AdminFacts { account: None, exact: 0, look_alikes: 0, wanted: None });
+    };
+    let mut sql = Sql::new("SELECT count(*) FILTER (WHERE ");
+    equals(&mut sql, "p", login, &admin.login);
+    sql.add("), count(*) FILTER (WHERE NOT ");
+    equals(&mut sql, "p", login, &admin.login);
+    sql.add(" AND lower(btrim(").column("p", &login.name).add("::text)) = lower(btrim(").text(&admin.login);
+    sql.add("))) FROM ").only(&known.users.relation).add(" p");
+    let row = sql.one(connection).await?;
+    let (exact, look_alikes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let account =
+        if exact > 0 { account(connection, admin, known, compare_password).await? } else { None };
+    Ok(AdminFacts { account, exact, look_alikes, wanted: None })
+}
+
+async fn account(
+    connection: &mut PgConnection,
+    admin: &Admin,
+    known: &Known,
+    compare_password: bool,
+) -> Result<Option<Account>, DatabaseError> {
+    let Some(login) = &known.login else { return Ok(None) };
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::text, ");
+    match &known.subject {
+        Some(subject) => sql.column("p", &subject.name).add("::text, "),
+        None => sql.add("NULL::text, "),
+    };
+    match &known.password {
+        Some(password) => sql.column("p", &password.name).add("::text"),
+        None => sql.add("NULL::text"),
+    };
+    for (column, condition) in known.active_when.iter().chain(&known.admin_columns) {
+        sql.add(", ");
+        holds(&mut sql, "p", column, condition);
+    }
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", login, &admin.login);
+    sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
+    let differing = |conditions: &[Condition], offset: usize| -> Result<Vec<String>, sqlx::Error> {
+        let mut names = Vec::new();
+        for (at, (column, _)) in conditions.iter().enumerate() {
+            if !row.try_get::<bool, _>(offset + at)? {
+                names.push(column.name.as_str().to_owned());
+            }
+        }
+        Ok(names)
+    };
+    let stored: Option<String> = row.try_get(2)?;
+    let stored = stored.filter(|hash| !hash.is_empty()).map(SecretString::from);
+    let password = password_facts(stored, admin.password.clone(), compare_password).await;
+    Ok(Some(Account {
+        id: row.try_get(0)?,
+        subject: row.try_get(1)?,
+        inactive: differing(&known.active_when, 3)?,
+        drifted: differing(&known.admin_columns, 3 + known.active_when.len())?,
+        password,
+        references: Vec::new(),
+    }))
+}
+
+/// Recognises the stored hash, and compares it where that was asked for: away from the async threads,
+/// since hashing takes a while on purpose.
+async fn password_facts(
+    stored: Option<SecretString>,
+    password: Option<SecretString>,
+    compare: bool,
+) -> PasswordFacts {
+    let Some(stored) = stored else {
+        return PasswordFacts { format: None, family: "nothing", absent: true, matches: compare.then_some(false) };
+    };
+    let format = passwords::recognise(stored.expose_secret());
+    let family = passwords::family(stored.expose_secret());
+    let matches = match password {
+        Some(password) if compare && format.is_some() => {
+            tokio::task::spawn_blocking(move || passwords::verify(stored.expose_secret(), &password).ok())
+                .await
+                .unwrap_or(None)
+        }
+        _ => None,
+    };
+    PasswordFacts { format, family, absent: false, matches }
+}
+
+/// What is known of the id that the admin must have, and how many rows name the one that it has.
+pub async fn observe_id(
+    connection: &mut PgConnection,
+    admin: &Admin,
+    known: &Known,
+    facts: &mut AdminFacts,
+) -> Result<(), DatabaseError> {
+    let Some(wanted) = &admin.id else { return Ok(()) };
+    let canonical = savepoint(connection, async |connection: &mut PgConnection| {
+        let mut sql = Sql::new("SELECT ");
+        sql.typed(wanted, &known.id.type_name).add("::text");
+        sql.scalar::<String>(connection).await
+    })
+    .await?
+    .ok();
+    let Some(canonical) = canonical else {
+        facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0 });
+        return Ok(());
+    };
+    let current = facts.account.as_ref().map(|account| account.id.clone());
+    if current.as_ref() == Some(&canonical) {
+        facts.wanted = Some(WantedId { canonical: Some(canonical), occupied: false, orphan_rows: 0 });
+        return Ok(());
+    }
+    let occupied = {
+        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+        sql.only(&known.users.relation).add(" p WHERE ");
+        equals(&mut sql, "p", &known.id, &canonical);
+        sql.add(")");
+        sql.scalar::<bool>(connection).await?
+    };
+    let mut orphan_rows = 0;
+    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
+        if !occupied {
+            orphan_rows += naming(connection, reference, &canonical).await?;
+        }
+        if let (Some(account), Some(current)) = (&mut facts.account, &current) {
+            let rows = naming(connection, reference, current).await?;
+            if rows > 0 {
+                account.references.push((reference.object.clone(), rows));
+            }
+        }
+    }
+    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows });
+    Ok(())
+}
+
+async fn naming(
+    connection: &mut PgConnection,
+    reference: &super::references::ReferenceTable,
+    id: &str,
+) -> Result<i64, DatabaseError> {
+    let counted = savepoint(connection, async |connection: &mut PgConnection| {
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&reference.child.relation).add(" c WHERE ");
+        reference.names(&mut sql, id);
+        sql.scalar::<i64>(connection).await
+    })
+    .await?;
+    // A value that the column's type cannot take is in none of its rows.
+    Ok(counted.unwrap_or(0))
+}
+
+/// Moves the sequence above an id, never backwards.
+pub async fn advance_sequence(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    known: &Known,
+    above: i64,
+) -> Result<i64, DatabaseError> {
+    let Some(sequence) = &known.sequence else {
+        return Err(DatabaseError::Moved("the id column has no sequence any more".into()));
+    };
+    let mut transaction = fence::enter(connection, fence).await?;
+    if catalog::next_value(&mut transaction, sequence).await? <= above {
+        let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
+        sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
+        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(").integer(above).add(", s.last_value), true) FROM ");
+        sql.relation(&sequence.relation).add(" s");
+        sql.execute(&mut transaction).await?;
+    }
+    let object = crate::api::report::ObjectRef {
+        schema: sequence.relation.schema.as_str().to_owned(),
+        table: sequence.relation.name.as_str().to_owned(),
+        ..Default::default()
+    };
+    let entry =
+        Entry { step: number, chunk: 1, action: Action::AdvanceSequence, object: &object, rows: 0, token: None };
+    bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    transaction.commit().await?;
+    Ok(0)
+}
+
+/// Hashes away from the async threads.
+async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretString, DatabaseError> {
+    let format = target.users.password_hash;
+    let password = target
+        .admin
+        .as_ref()
+        .and_then(|admin| admin.password.clone())
+        .ok_or_else(|| DatabaseError::Moved("the admin has no password to be seeded with".into()))?;
+    let made = tokio::task::spawn_blocking(move || {
+        passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
+    })
+    .await
+    .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))?;
+    Ok(made?)
+}
+
+/// A stored hash of the app, whose cost a new one takes over.
+async fn like(connection: &mut PgConnection, known: &Known) -> Result<Option<SecretString>, DatabaseError> {
+    let Some(password) = &known.password else { return Ok(None) };
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &password.name).add("::pg_catalog.text FROM ").only(&known.users.relation);
+    sql.add(" p WHERE ").column("p", &password.name).add(" IS NOT NULL ORDER BY ");
+    sql.column("p", &known.id.name).add(" DESC LIMIT 1");
+    let row = sql.optional(connection).await?;
+    Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
+}
+
+/// Creates the admin, unless somebody did meanwhile.
+///
+/// # Errors
+/// The row violates a constraint, or the id that it got is one that rows still name.
+pub async fn seed(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+    id: Option<&str>,
+    claimed: bool,
+    token: Option<&str>,
+) -> Result<i64, DatabaseError> {
+    let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password)
+    else {
+        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+    };
+    let hash = hash(target, like(connection, known).await?).await?;
+    let mut transaction = fence::enter(connection, fence).await?;
+    let mut sql = Sql::new("SELECT count(*) FROM ");
+    sql.only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", login, &admin.login);
+    if sql.scalar::<i64>(&mut transaction).await? > 0 {
+        return Err(DatabaseError::Moved("somebody has created the admin meanwhile".into()));
+    }
+    let random;
+    let id = match (id, known.id.kind(), known.id.has_default) {
+        (None, KeyKind::Uuid, false) => {
+            random = uuid_v4();
+            Some(random.as_str())
+        }
+        (id, ..) => id,
+    };
+    let mut names: Vec<&Column> = vec![login, password];
+    let mut values: Vec<String> = vec![admin.login.clone(), hash.expose_secret().to_owned()];
+    // The spec's own columns win over what makes an account active.
+    for (column, condition) in known.admin_columns.iter().chain(&known.active_when) {
+        if let Some(value) = &condition.equals
+            && !names.iter().any(|known| known.name == column.name)
+            && column.name != known.id.name
+        {
+            names.push(column);
+            values.push(value.clone());
+        }
+    }
+    if let Some(id) = id {
+        names.push(&known.id);
+        values.push(id.to_owned());
+    }
+    let mut sql = Sql::new("INSERT INTO ");
+    sql.relation(&known.users.relation).add(" AS p (");
+    for (at, column) in names.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
+    }
+    sql.add(if id.is_some() && known.id.identity_always { ") OVERRIDING SYSTEM VALUE VALUES (" } else { ") VALUES (" });
+    for (at, (column, value)) in names.iter().zip(&values).enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.declared_type);
+    }
+    sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
+    let got: String = sql.scalar(&mut transaction).await?;
+    if !claimed {
+        unclaimed(&mut transaction, known, &got).await?;
+    }
+    let object = &crate::api::report::ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        ..Default::default()
+    };
+    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token };
+    bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    super::rows::count_done(&mut transaction, fence, number, 1).await?;
+    transaction.commit().await?;
+    Ok(1)
+}
+
+/// Never make an old token into an admin's: no row may name the new id already.
+async fn unclaimed(connection: &mut PgConnection, known: &Known, id: &str) -> Result<(), DatabaseError> {
+    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
+        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+        sql.only(&reference.child.relation).add(" c WHERE ");
+        reference.names(&mut sql, id);
+        sql.add(")");
+        if sql.scalar::<bool>(connection).await? {
+            return Err(DatabaseError::Moved(format!(
+                "the new id {id} is one that rows of {} still name, so the admin was not created",
+                reference.object.describe()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9562 section 5.4.
+fn uuid_v4() -> String {
+    let bits = (rand::random::<u128>() & !(0xf000 << 64) & !(0xc << 60)) | (0x4000 << 64) | (0x8 << 60);
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Puts the admin's columns right, after copying the row to quarantine.
+pub async fn correct(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+) -> Result<i64, DatabaseError> {
+    rewrite(connection, fence, number, target, known, Action::Correct, None, None).await
+}
+
+/// Writes the admin's password and columns, after copying the row to quarantine.
+pub async fn reset(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+    token: Option<&str>,
+) -> Result<i64, DatabaseError> {
+    let hash = hash(target, like(connection, known).await?).await?;
+    rewrite(connection, fence, number, target, known, Action::Reset, Some(hash), token).await
+}
+
+#[expect(clippy::too_many_arguments, reason = "the two account repairs share one statement")]
+async fn rewrite(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+    action: Action,
+    hash: Option<SecretString>,
+    token: Option<&str>,
+) -> Result<i64, DatabaseError> {
+    let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
+        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+    };
+    let mut transaction = fence::enter(connection, fence).await?;
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::pg_catalog.text FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", login, &admin.login);
+    sql.add(" FOR UPDATE");
+    let rows = sql.all(&mut transaction).await?;
+    let [row] = rows.as_slice() else {
+        return Err(DatabaseError::Moved(format!(
+            "there are {} accounts with the admin's login now, and one is needed",
+            rows.len()
+        )));
+    };
+    let id: String = row.try_get(0)?;
+    let keys = vec![vec![id.clone()]];
+    quarantine::copy(&mut transaction, fence, number, 1, action, &known.users, std::slice::from_ref(&known.id), &keys, None)
+        .await?;
+    let mut sql = Sql::new("UPDATE ");
+    sql.only(&known.users.relation).add(" AS p SET ");
+    let mut first = true;
+    let mut set = |sql: &mut Sql, column: &Column, value: Option<&str>| {
+        sql.add(if first { "" } else { ", " }).name(&column.name).add(" = ");
+        first = false;
+        match value {
+            Some(value) => sql.typed(value, &column.declared_type),
+            None => sql.add("NULL"),
+        };
+    };
+    if let (Some(hash), Some(password)) = (&hash, &known.password) {
+        set(&mut sql, password, Some(hash.expose_secret()));
+    }
+    let mut named: Vec<&str> = Vec::new();
+    for (column, condition) in known.admin_columns.iter().chain(&known.active_when) {
+        let name = column.name.as_str();
+        let again = named.contains(&name) || known.password.as_ref().is_some_and(|p| p.name == column.name);
+        match (&condition.equals, condition.is_null) {
+            _ if again => {}
+            (Some(value), _) => {
+                set(&mut sql, column, Some(value));
+                named.push(name);
+            }
+            (None, Some(true)) => {
+                set(&mut sql, column, None);
+                named.push(name);
+            }
+            // "Not NULL" says what it may not be, not what it is.
+            (None, _) => {}
+        }
+    }
+    if first {
+        return Err(DatabaseError::Unsupported(
+            "a condition of isNull: false says no value to write: correct the account by hand".into(),
+        ));
+    }
+    sql.add(" WHERE ");
+    equals(&mut sql, "p", &known.id, &id);
+    let changed = sql.execute(&mut transaction).await?;
+    if changed != 1 {
+        return Err(DatabaseError::Moved(format!("{changed} accounts would have changed, and one was meant")));
+    }
+    let object = &crate::api::report::ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        ..Default::default()
+    };
+    let entry = Entry { step: number, chunk: 1, action, object, rows: changed, token };
+    bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    super::rows::count_done(&mut transaction, fence, number, changed).await?;
+    transaction.commit().await?;
+    Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn random_uuids_are_of_version_four() {
+        for _ in 0..64 {
+            let uuid = super::uuid_v4();
+            assert_eq!(uuid.len(), 36);
+            assert_eq!(&uuid[14..15], "4");
+            assert!("89ab".contains(&uuid[19..20]), "{uuid}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Our own schema `auth_consistency` in the app's database: its layout, and what it remembers.
+//!
+//! It is migrated by version, may be created beforehand by the database's owner, and every row in it
+//! is bound to the target identity: a dump carries the schema along, and then its rows are history.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sqlx::{PgConnection, Row};
+
+use super::{
+    error::DatabaseError,
+    identifier::{Sql, run},
+};
+use crate::{
+    api::{
+        report::{Action, ObjectRef},
+        status::{MAX_HISTORY, Repair},
+    },
+    consistency::{
+        diagnosis::Requests,
+        observation::{Bookkeeping, Claim, DatabaseIdentity, OpenRun, OpenStep},
+        target::Target,
+        wording::clip,
+    },
+};
+
+/// The layout that this program writes.
+pub const LAYOUT: i64 = 1;
+
+/// The layouts in order; each brings the one before up to its own number.
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE auth_consistency.layout (version bigint NOT NULL);
+     INSERT INTO auth_consistency.layout VALUES (1);
+     CREATE TABLE auth_consistency.claims (
+       system_identifier text NOT NULL, database_oid bigint NOT NULL, user_table_oid bigint NOT NULL,
+       owner text NOT NULL, owner_name text NOT NULL, epoch bigint NOT NULL, plan_serial bigint NOT NULL,
+       claimed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+       PRIMARY KEY (system_identifier, database_oid, user_table_oid));
+     CREATE TABLE auth_consistency.runs (
+       run text PRIMARY KEY, system_identifier text NOT NULL, database_oid bigint NOT NULL,
+       owner text NOT NULL, owner_name text NOT NULL, generation bigint NOT NULL, plan_hash text,
+       opened_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), closed_at timestamptz);
+     CREATE TABLE auth_consistency.steps (
+       run text NOT NULL REFERENCES auth_consistency.runs, step bigint NOT NULL, action text NOT NULL,
+       schema_name text NOT NULL, table_name text NOT NULL, column_names text[] NOT NULL, constraint_name text,
+       ceiling bigint NOT NULL, done bigint NOT NULL DEFAULT 0, PRIMARY KEY (run, step));
+     CREATE TABLE auth_consistency.step_keys (
+       run text NOT NULL, step bigint NOT NULL, key text NOT NULL, PRIMARY KEY (run, step, key),
+       FOREIGN KEY (run, step) REFERENCES auth_consistency.steps);
+     CREATE TABLE auth_consistency.audit (
+       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+       at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+       system_identifier text NOT NULL, database_oid bigint NOT NULL, owner text NOT NULL,
+       run text NOT NULL, step bigint NOT NULL, chunk bigint NOT NULL, action text NOT NULL,
+       object text NOT NULL, rows bigint NOT NULL, plan_hash text, reset_token text);
+     CREATE INDEX audit_owner ON auth_consistency.audit (owner, id DESC);
+     CREATE TABLE auth_consistency.quarantine (
+       name text PRIMARY KEY, schema_name text NOT NULL, table_name text NOT NULL, layout text NOT NULL,
+       created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+       UNIQUE (schema_name, table_name, layout));",
+];
+
+/// Brings the schema up to [`LAYOUT`]; inside the caller's transaction.
+///
+/// # Errors
+/// The role may neither create nor use the schema, or a newer program has written it.
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    let there = version(connection).await?;
+    if there == Some(LAYOUT) {
+        return Ok(());
+    }
+    newer(there)?;
+    // Two programs that begin at once: the second waits here and then sees the first one's work.
+    run(connection, "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('auth_consistency layout'))").await?;
+    let there = version(connection).await?;
+    newer(there)?;
+    if there.is_none() {
+        let exists: bool = Sql::new(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) 'auth_consistency')",
+        )
+        .scalar(connection)
+        .await?;
+        if !exists {
+            run(connection, "CREATE SCHEMA auth_consistency").await?;
+        }
+    }
+    let done = usize::try_from(there.unwrap_or(0)).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        run(connection, migration).await?;
+    }
+    Ok(())
+}
+
+fn newer(there: Option<i64>) -> Result<(), DatabaseError> {
+    match there {
+        Some(version) if version > LAYOUT => Err(DatabaseError::Unsupported(format!(
+            "the schema auth_consistency has layout {version}, and this program knows {LAYOUT}: use the newer program"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+    let there: bool =
+        Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.layout') IS NOT NULL").scalar(connection).await?;
+    if !there {
+        return Ok(None);
+    }
+    Sql::new("SELECT max(version) FROM auth_consistency.layout").scalar(connection).await
+}
+
+/// What the schema remembers of this target; empty where it is not there.
+pub async fn observe(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+    user_table: i64,
+    requests: &Requests,
+) -> Result<Bookkeeping, DatabaseError> {
+    let row = Sql::new(
+        "SELECT n.oid IS NOT NULL, \
+         CASE WHEN n.oid IS NULL THEN has_database_privilege(current_database(), 'CREATE') \
+              ELSE has_schema_privilege(n.oid, 'USAGE') AND (has_schema_privilege(n.oid, 'CREATE')) END, \
+         n.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE') \
+         AND to_regclass('auth_consistency.layout') IS NOT NULL, \
+         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c \
+                   WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true), \
+         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')) \
+                   FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true) \
+         FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency'",
+    )
+    .one(connection)
+    .await?;
+    let there: bool = row.try_get(2)?;
+    let readable: bool = row.try_get(3)?;
+    let usable = row.try_get::<bool, _>(1)? && readable && row.try_get::<bool, _>(4)?;
+    let mut found = Bookkeeping { usable, ..Bookkeeping::default() };
+    if !there || !readable {
+        return Ok(found);
+    }
+    found.version = version(connection).await?;
+    newer(found.version)?;
+    found.claim = claim(connection, identity, user_table).await?;
+    found.open_run = open_run(connection, target, identity).await?;
+    if let Some(token) = &requests.reset {
+        let mut sql = mine("SELECT count(*) FROM auth_consistency.audit WHERE ", target, identity);
+        sql.add(" AND reset_token = ").text(token);
+        found.reset_handled = sql.scalar::<i64>(connection).await? > 0;
+    }
+    if let Some(approval) = &requests.approval {
+        let mut sql = mine("SELECT count(*) FROM auth_consistency.runs WHERE ", target, identity);
+        sql.add(" AND plan_hash = ").text(approval.hash.trim());
+        found.approval_used = sql.scalar::<i64>(connection).await? > 0;
+    }
+    found.history = history(connection, target, identity).await?;
+    Ok(found)
+}
+
+/// Begins a statement about rows of this target identity.
+fn mine(sql: &'static str, target: &Target, identity: &DatabaseIdentity) -> Sql {
+    let mut sql = Sql::new(sql);
+    sql.add("system_identifier OPERATOR(pg_catalog.=) ").text(&identity.system);
+    sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
+    sql.add(" AND owner OPERATOR(pg_catalog.=) ").text(&target.resource.uid);
+    sql
+}
+
+/// Who repairs a user table.
+pub async fn claim(
+    connection: &mut PgConnection,
+    identity: &DatabaseIdentity,
+    user_table: i64,
+) -> Result<Option<Claim>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT owner, owner_name, epoch, plan_serial FROM auth_consistency.claims \
+         WHERE system_identifier OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
+    sql.add(" AND user_table_oid OPERATOR(pg_catalog.=) ").integer(user_table);
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
+    Ok(Some(Claim {
+        owner: row.try_get(0)?,
+        owner_name: row.try_get(1)?,
+        epoch: row.try_get(2)?,
+        plan_serial: row.try_get(3)?,
+    }))
+}
+
+async fn open_run(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+) -> Result<Option<OpenRun>, DatabaseError> {
+    let mut sql = mine("SELECT run, plan_hash, generation FROM auth_consistency.runs WHERE ", target, identity);
+    sql.add(" AND closed_at IS NULL AND plan_hash IS NOT NULL ORDER BY opened_at DESC LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
+    let run: String = row.try_get(0)?;
+    let mut sql = Sql::new(
+        "SELECT step, action, schema_name, table_name, column_names, constraint_name, ceiling - done \
+         FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&run).add(" ORDER BY step");
+    let mut steps = Vec::new();
+    for step in sql.all(connection).await? {
+        let name: String = step.try_get(1)?;
+        let Some(action) = action(&name) else { continue };
+        steps.push(OpenStep {
+            step: step.try_get(0)?,
+            action,
+            object: ObjectRef {
+                schema: step.try_get(2)?,
+                table: step.try_get(3)?,
+                columns: step.try_get(4)?,
+                constraint: step.try_get(5)?,
+            },
+            rows_left: step.try_get(6)?,
+        });
+    }
+    Ok(Some(OpenRun { run, plan_hash: row.try_get(1)?, generation: row.try_get(2)?, steps }))
+}
+
+/// An action by the name that the audit has.
+pub fn action(name: &str) -> Option<Action> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+}
+
+/// The last repairs of this target, newest first; the chunks of one step are one repair.
+async fn history(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+) -> Result<Vec<Repair>, DatabaseError> {
+    let mut sql = mine(
+        "SELECT (extract(epoch FROM max(at)) * 1000)::int8, action, object, sum(rows)::int8, max(plan_hash), run \
+         FROM auth_consistency.audit WHERE ",
+        target,
+        identity,
+    );
+    sql.add(" GROUP BY run, step, action, object ORDER BY max(id) DESC LIMIT ").integer(MAX_HISTORY as i64);
+    let mut repairs = Vec::new();
+    for row in sql.all(connection).await? {
+        let name: String = row.try_get(1)?;
+        let Some(action) = action(&name) else { continue };
+        // Seconds, as Kubernetes writes times: a finer one would never compare equal again.
+        let time = Timestamp::from_second(row.try_get::<i64, _>(0)? / 1000).unwrap_or(Timestamp::UNIX_EPOCH);
+        repairs.push(Repair {
+            time: Time(time),
+            action,
+            object: clip(&row.try_get::<String, _>(2)?, 255),
+            rows: row.try_get(3)?,
+            plan_hash: row.try_get(4)?,
+            run: row.try_get(5)?,
+        });
+    }
+    Ok(repairs)
+}
+
+/// What one audit row says.
+pub struct Entry<'a> {
+    /// The step's number in its run.
+    pub step: i64,
+    /// The chunk's number in its step.
+    pub chunk: i64,
+    /// What was done.
+    pub action: Action,
+    /// To what.
+    pub object: &'a ObjectRef,
+    /// Rows that it changed.
+    pub rows: i64,
+    /// The reset token that asked for it.
+    pub token: Option<&'a str>,
+}
+
+/// Writes an audit row, in the transaction of what it tells of.
+pub async fn audit(
+    connection: &mut PgConnection,
+    fence: &super::fence::Fence,
+    entry: &Entry<'_>,
+) -> Result<(), sqlx::Error> {
+    let mut sql = Sql::new(
+        "INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, \
+         rows, plan_hash, reset_token) VALUES (",
+    );
+    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ").text(&fence.owner);
+    sql.add(", ").text(&fence.run).add(", ").integer(entry.step).add(", ").integer(entry.chunk);
+    sql.add(", ").text(entry.action.as_str()).add(", ").text(entry.object.describe());
+    sql.add(", ").integer(entry.rows).add(", ").text_or_null(fence.plan_hash.clone());
+    sql.add(", ").text_or_null(entry.token.map(str::to_owned)).add(")");
+    sql.execute(connection).await?;
+    Ok(())
+}

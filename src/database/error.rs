@@ -1,0 +1,128 @@
+//! What the database answered, without the values that it likes to repeat.
+
+use sqlx::postgres::PgDatabaseError;
+
+use crate::{
+    api::condition::{ConditionType, Reason},
+    consistency::severity::{Class, Fault, of_sqlstate},
+    network::HostRefused,
+};
+
+/// A failure of the database room.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The operator's flags do not allow the host.
+    #[error("{0}")]
+    Host(#[from] HostRefused),
+    /// The database or the way to it.
+    #[error("{}", plain(.0))]
+    Sql(#[from] sqlx::Error),
+    /// Another run has the fence; nothing was done.
+    #[error("another run repairs this user table just now")]
+    Fenced,
+    /// The claim or its epoch is another one than at the start; nothing was done.
+    #[error("{0}")]
+    ClaimLost(String),
+    /// The world is not what the plan says; nothing of this step was done.
+    #[error("{0}")]
+    Moved(String),
+    /// The schema is not what this statement needs.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A password could not be hashed.
+    #[error("the admin's password cannot be stored: {0}")]
+    Password(#[from] crate::passwords::PasswordError),
+}
+
+impl DatabaseError {
+    /// The SQLSTATE, where the database answered with one.
+    pub fn sqlstate(&self) -> Option<String> {
+        match self {
+            Self::Sql(sqlx::Error::Database(error)) => error.code().map(Into::into),
+            _ => None,
+        }
+    }
+
+    /// The failure as a stage shows it.
+    pub fn fault(&self) -> Fault {
+        let (reason, class) = self.classify();
+        let condition = match reason {
+            Reason::PrivilegeMissing | Reason::TargetClaimed => ConditionType::SchemaCompatible,
+            Reason::AdminPasswordUnusable => ConditionType::AdminConsistent,
+            _ => ConditionType::DatabaseReachable,
+        };
+        let advice = match reason {
+            Reason::DatabaseAuthenticationFailed => ": correct user name and password in the Secret",
+            Reason::DatabaseTlsFailed => ": correct spec.database.tls, or the server's certificate",
+            Reason::DatabaseNotFound => ": correct the database's name in the Secret",
+            Reason::PrivilegeMissing => ": run what `auth-consistency grants` prints",
+            _ => "",
+        };
+        Fault { reason, condition, class, message: format!("{self}{advice}") }
+    }
+
+    fn classify(&self) -> (Reason, Class) {
+        match self {
+            Self::Host(_) => (Reason::DatabaseHostNotAllowed, Class::Terminal),
+            Self::Fenced => (Reason::Progressing, Class::Conflict),
+            Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
+            Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
+            Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
+            Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
+            Self::Sql(error) => match error {
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => (Reason::DatabaseUnreachable, Class::Transient),
+                sqlx::Error::Tls(_) => (Reason::DatabaseTlsFailed, Class::Terminal),
+                sqlx::Error::Database(error) => {
+                    let code = error.code().unwrap_or_default();
+                    let reason = match code.as_ref() {
+                        "28000" | "28P01" => Reason::DatabaseAuthenticationFailed,
+                        "3D000" => Reason::DatabaseNotFound,
+                        "42501" => Reason::PrivilegeMissing,
+                        "25006" => Reason::DatabaseReadOnly,
+                        "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
+                        code if code.starts_with("08") || code.starts_with("53") => Reason::DatabaseUnreachable,
+                        _ => Reason::DatabaseError,
+                    };
+                    (reason, of_sqlstate(&code))
+                }
+                _ => (Reason::InternalError, Class::Bug),
+            },
+        }
+    }
+}
+
+/// The database's own message with its code and the names of what is concerned.
+///
+/// DETAIL and HINT are left out: PostgreSQL repeats whole rows there, password hashes included.
+fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => {
+            let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() else {
+                return "the database answered with an error".into();
+            };
+            let mut text = format!("the database says: {} (SQLSTATE {})", safe(postgres), postgres.code());
+            if let Some(constraint) = postgres.constraint() {
+                text.push_str(&format!(", constraint {constraint:?}"));
+            }
+            text
+        }
+        sqlx::Error::Io(error) => format!("no connection to the database: {error}"),
+        sqlx::Error::Tls(error) => format!("the encrypted connection failed: {error}"),
+        sqlx::Error::Protocol(text) if text.contains("unexpected response") || text.contains("EOF") => {
+            "no connection to the database: what answers there does not speak PostgreSQL's protocol".into()
+        }
+        sqlx::Error::Protocol(_) => "no connection to the database: it was broken off".into(),
+        other => format!("the database's answer could not be read: {other}"),
+    }
+}
+
+/// Messages of class 22 repeat the value that did not fit; it may be a stored one.
+fn safe(error: &PgDatabaseError) -> String {
+    if error.code().starts_with("22") {
+        match error.message().split_once(':') {
+            Some((what, _)) => return what.to_owned(),
+            None => return "a value does not fit its type".to_owned(),
+        }
+    }
+    error.message().to_owned()
+}

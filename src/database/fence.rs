@@ -1,0 +1,233 @@
+//! Two passes never repair at once.
+//!
+//! A run begins by taking the claim on the user table and counting its epoch up; every transaction of
+//! the run then takes an advisory lock, locks the claim's row, and looks whether owner and epoch are
+//! still its own. A run that was overtaken stops before it changes anything.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::{
+    bookkeeping,
+    error::DatabaseError,
+    identifier::{Sql, run},
+    observe::Known,
+};
+use crate::consistency::{
+    observation::DatabaseIdentity,
+    plan::{Permission, Permitted},
+    target::Target,
+};
+
+/// What every transaction of a run is held to.
+#[derive(Debug, Clone)]
+pub struct Fence {
+    /// Which database.
+    pub identity: DatabaseIdentity,
+    /// Which user table.
+    pub user_table: i64,
+    /// Uid of the resource.
+    pub owner: String,
+    /// The epoch that this run took.
+    pub epoch: i64,
+    /// The run's id.
+    pub run: String,
+    /// The approved plan that the run belongs to.
+    pub plan_hash: Option<String>,
+    /// Time for one statement.
+    pub statement_timeout: Duration,
+}
+
+/// A run that may begin its steps.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The fence.
+    pub fence: Fence,
+    /// The number of each permitted step in the run, in order.
+    pub numbers: Vec<i64>,
+}
+
+/// Begins a run: the layout, the claim, and for approved steps the list of keys that were approved.
+///
+/// An interrupted run whose approval still counts goes on under its own id.
+///
+/// # Errors
+/// Another resource has the claim, another run has the lock, or the keys of an approved step are not
+/// those of the plan any more.
+pub async fn begin(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    permitted: &Permitted,
+    take_claim: Option<&str>,
+    run_id: String,
+) -> Result<Begun, DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    settings(&mut transaction, target.timeout).await?;
+    lock(&mut transaction, &known.identity, known.users.oid).await?;
+    bookkeeping::migrate(&mut transaction).await?;
+    let resumed = permitted.steps.iter().find_map(|step| match &step.by {
+        Permission::Resume { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    let fresh = permitted.steps.iter().any(|step| !matches!(step.by, Permission::Resume { .. }));
+    let epoch = claim(&mut transaction, target, known, permitted.approval.is_some(), take_claim).await?;
+    let mut fence = Fence {
+        identity: known.identity.clone(),
+        user_table: known.users.oid,
+        owner: target.resource.uid.clone(),
+        epoch,
+        run: resumed.clone().unwrap_or(run_id),
+        plan_hash: permitted.approval.clone(),
+        statement_timeout: target.timeout,
+    };
+    let mut next = 1;
+    if let Some(run) = &resumed {
+        let mut sql = Sql::new("SELECT plan_hash FROM auth_consistency.runs WHERE run OPERATOR(pg_catalog.=) ");
+        sql.text(run);
+        fence.plan_hash = sql.scalar(&mut transaction).await?;
+        let mut sql =
+            Sql::new("SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ");
+        sql.text(run);
+        next = sql.scalar(&mut transaction).await?;
+    } else if fresh {
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.runs (run, system_identifier, database_oid, owner, owner_name, generation, \
+             plan_hash) VALUES (",
+        );
+        sql.text(&fence.run).add(", ").text(&fence.identity.system).add(", ").integer(fence.identity.database);
+        sql.add(", ").text(&fence.owner).add(", ").text(owner_name(target));
+        sql.add(", ").integer(target.resource.generation).add(", ").text_or_null(fence.plan_hash.clone()).add(")");
+        sql.execute(&mut transaction).await?;
+    }
+    let mut numbers = Vec::new();
+    for step in &permitted.steps {
+        if let Permission::Resume { number, .. } = &step.by {
+            numbers.push(*number);
+            continue;
+        }
+        let object = step.step.object();
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.steps (run, step, action, schema_name, table_name, column_names, \
+             constraint_name, ceiling) VALUES (",
+        );
+        sql.text(&fence.run).add(", ").integer(next).add(", ").text(step.step.action().as_str());
+        sql.add(", ").text(&object.schema).add(", ").text(&object.table).add(", ");
+        sql.texts(object.columns.iter().cloned().map(Some).collect());
+        sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling).add(")");
+        sql.execute(&mut transaction).await?;
+        super::rows::list_keys(&mut transaction, &fence, known, &step.step, next).await?;
+        numbers.push(next);
+        next += 1;
+    }
+    transaction.commit().await?;
+    Ok(Begun { fence, numbers })
+}
+
+fn owner_name(target: &Target) -> String {
+    format!("{}/{}", target.resource.namespace, target.resource.name)
+}
+
+/// Takes or renews the claim and returns the new epoch.
+async fn claim(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    approved: bool,
+    take_claim: Option<&str>,
+) -> Result<i64, DatabaseError> {
+    let owner = &target.resource.uid;
+    if let Some(claim) = bookkeeping::claim(connection, &known.identity, known.users.oid).await?
+        && claim.owner != *owner
+        && take_claim != Some(claim.owner.as_str())
+    {
+        return Err(DatabaseError::ClaimLost(format!(
+            "the resource {} (uid {}) repairs this user table: remove one of the two resources",
+            claim.owner_name, claim.owner
+        )));
+    }
+    let mut sql = Sql::new(
+        "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \
+         epoch, plan_serial) VALUES (",
+    );
+    sql.text(&known.identity.system).add(", ").integer(known.identity.database).add(", ");
+    sql.integer(known.users.oid).add(", ").text(owner).add(", ").text(owner_name(target)).add(", 1, ");
+    sql.integer(i64::from(approved));
+    sql.add(
+        ") ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
+         owner_name = excluded.owner_name, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
+         plan_serial = held.plan_serial OPERATOR(pg_catalog.+) excluded.plan_serial RETURNING held.epoch",
+    );
+    Ok(sql.scalar(connection).await?)
+}
+
+/// Opens one transaction of a run: settings, lock, claim, epoch.
+///
+/// # Errors
+/// Another run has the lock, or has overtaken this one.
+pub async fn enter<'c>(
+    connection: &'c mut PgConnection,
+    fence: &Fence,
+) -> Result<Transaction<'c, Postgres>, DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    settings(&mut transaction, fence.statement_timeout).await?;
+    lock(&mut transaction, &fence.identity, fence.user_table).await?;
+    let mut sql = Sql::new(
+        "SELECT owner, epoch FROM auth_consistency.claims WHERE system_identifier OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ");
+    sql.integer(fence.identity.database).add(" AND user_table_oid OPERATOR(pg_catalog.=) ");
+    sql.integer(fence.user_table).add(" FOR UPDATE");
+    let row = sql.optional(&mut transaction).await?;
+    let held: Option<(String, i64)> = match &row {
+        Some(row) => Some((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?)),
+        None => None,
+    };
+    if held != Some((fence.owner.clone(), fence.epoch)) {
+        return Err(DatabaseError::ClaimLost(
+            "another run has begun on this user table, so this one stops before it changes anything more".into(),
+        ));
+    }
+    Ok(transaction)
+}
+
+/// Settings of a repair. The path stays the role's own, since triggers of the app need it.
+async fn settings(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+    run(connection, "SET LOCAL lock_timeout = '2s'").await?;
+    run(connection, "SET LOCAL row_security = off").await?;
+    let mut sql = Sql::new("SELECT pg_catalog.set_config('statement_timeout', ");
+    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// The advisory lock on (database, user table), until the transaction ends.
+async fn lock(
+    connection: &mut PgConnection,
+    identity: &DatabaseIdentity,
+    user_table: i64,
+) -> Result<(), DatabaseError> {
+    // The lock's two keys are signed 32 bit numbers, object ids unsigned ones: the same bits.
+    let bits = |oid: i64| i64::from(oid as u32 as i32);
+    let mut sql = Sql::new("SELECT pg_catalog.pg_try_advisory_xact_lock(");
+    sql.integer(bits(identity.database)).add("::pg_catalog.int4, ").integer(bits(user_table)).add("::pg_catalog.int4)");
+    if sql.scalar::<bool>(connection).await? { Ok(()) } else { Err(DatabaseError::Fenced) }
+}
+
+/// Ends a run: nothing of it is resumed any more.
+///
+/// # Errors
+/// The run was overtaken, or the database fails.
+pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), DatabaseError> {
+    let mut transaction = enter(connection, fence).await?;
+    let mut sql = Sql::new(
+        "UPDATE auth_consistency.runs SET closed_at = pg_catalog.clock_timestamp() WHERE closed_at IS NULL \
+         AND owner OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.owner).add(" AND system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+    sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+    sql.execute(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}

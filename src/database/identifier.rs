@@ -1,0 +1,281 @@
+//! The one place where a name becomes SQL.
+//!
+//! Names come only from the live catalog: [`Name`], [`TypeName`] and [`Operator`] can be made inside
+//! this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
+//! poolers work.
+
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, postgres::PgRow, query::Query};
+
+/// A name out of the catalog, or one of our own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(String);
+
+impl Name {
+    /// A name as the catalog gave it.
+    pub(super) fn from_catalog(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The bare name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// PostgreSQL 15 manual, section 4.1.1: quoted, with quotes inside doubled.
+    fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
+/// A type as `format_type` wrote it under `search_path = pg_catalog`: already SQL, and qualified.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TypeName(String);
+
+impl TypeName {
+    /// A type as the catalog wrote it.
+    pub(super) fn from_catalog(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The type as SQL has it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An operator out of the catalog: a schema and a symbol.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Operator {
+    schema: Name,
+    symbol: String,
+}
+
+impl Operator {
+    /// An operator as the catalog gave it; `None` for a symbol that no operator can have.
+    pub(super) fn from_catalog(schema: String, symbol: String) -> Option<Self> {
+        // PostgreSQL 15 manual, section 4.1.3.
+        let fits = !symbol.is_empty() && symbol.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c));
+        fits.then(|| Self { schema: Name(schema), symbol })
+    }
+}
+
+/// A table or sequence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Relation {
+    /// Its schema.
+    pub schema: Name,
+    /// Its name.
+    pub name: Name,
+    /// Whether it is partitioned: then its partitions are meant too, otherwise it alone.
+    pub partitioned: bool,
+}
+
+enum Bound {
+    Text(Option<String>),
+    Integer(i64),
+    Texts(Vec<Option<String>>),
+}
+
+/// A statement under construction.
+#[derive(Default)]
+pub struct Sql {
+    text: String,
+    bound: Vec<Bound>,
+}
+
+impl Sql {
+    /// Begins with a piece of our own SQL.
+    pub fn new(sql: &'static str) -> Self {
+        Self { text: sql.to_owned(), bound: Vec::new() }
+    }
+
+    /// Adds a piece of our own SQL.
+    pub fn add(&mut self, sql: &'static str) -> &mut Self {
+        self.text.push_str(sql);
+        self
+    }
+
+    /// Adds a name.
+    pub fn name(&mut self, name: &Name) -> &mut Self {
+        self.text.push_str(&name.quoted());
+        self
+    }
+
+    /// Adds `alias.name`.
+    pub fn column(&mut self, alias: &'static str, name: &Name) -> &mut Self {
+        self.add(alias).add(".").name(name)
+    }
+
+    /// Adds `schema.name`.
+    pub fn relation(&mut self, relation: &Relation) -> &mut Self {
+        self.name(&relation.schema).add(".").name(&relation.name)
+    }
+
+    /// Adds `ONLY schema.name`, or without ONLY where partitions are meant too.
+    ///
+    /// A foreign key neither checks nor sees rows of inheritance children, so neither do we.
+    pub fn only(&mut self, relation: &Relation) -> &mut Self {
+        if !relation.partitioned {
+            self.add("ONLY ");
+        }
+        self.relation(relation)
+    }
+
+    /// Adds ` OPERATOR(schema.symbol) `: a bare `=` under a pinned path compares citext
+    /// case-sensitively without a word.
+    pub fn operator(&mut self, operator: &Operator) -> &mut Self {
+        self.add(" OPERATOR(").name(&operator.schema).add(".");
+        self.text.push_str(&operator.symbol);
+        self.add(") ")
+    }
+
+    /// Adds a type.
+    pub fn type_name(&mut self, name: &TypeName) -> &mut Self {
+        self.text.push_str(&name.0);
+        self
+    }
+
+    /// Adds a small number of ours, such as the position of an output column.
+    pub fn ordinal(&mut self, number: usize) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
+    fn placeholder(&mut self, bound: Bound) -> &mut Self {
+        self.bound.push(bound);
+        self.text.push('$');
+        self.text.push_str(&self.bound.len().to_string());
+        self
+    }
+
+    /// Binds a text.
+    pub fn text(&mut self, value: impl Into<String>) -> &mut Self {
+        self.placeholder(Bound::Text(Some(value.into()))).add("::pg_catalog.text")
+    }
+
+    /// Binds a text or NULL.
+    pub fn text_or_null(&mut self, value: Option<String>) -> &mut Self {
+        self.placeholder(Bound::Text(value)).add("::pg_catalog.text")
+    }
+
+    /// Binds a text that the database reads as a value of a type.
+    pub fn typed(&mut self, value: &str, type_name: &TypeName) -> &mut Self {
+        self.add("CAST(").text(value).add(" AS ").type_name(type_name).add(")")
+    }
+
+    /// Binds a 64 bit integer.
+    pub fn integer(&mut self, value: i64) -> &mut Self {
+        self.placeholder(Bound::Integer(value)).add("::pg_catalog.int8")
+    }
+
+    /// Binds an array of texts.
+    pub fn texts(&mut self, values: Vec<Option<String>>) -> &mut Self {
+        self.placeholder(Bound::Texts(values)).add("::pg_catalog.text[]")
+    }
+
+    /// The statement's text, for `grants` and for tests: values are not in it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    fn query<'q>(self) -> Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments> {
+        let mut query = sqlx::query(AssertSqlSafe(self.text)).persistent(false);
+        for bound in self.bound {
+            query = match bound {
+                Bound::Text(value) => query.bind(value),
+                Bound::Integer(value) => query.bind(value),
+                Bound::Texts(values) => query.bind(values),
+            };
+        }
+        query
+    }
+
+    /// Runs it and returns how many rows it changed.
+    pub async fn execute(self, connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+        let changed = self.query().execute(connection).await?.rows_affected();
+        Ok(i64::try_from(changed).unwrap_or(i64::MAX))
+    }
+
+    /// All rows.
+    pub async fn all(self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.query().fetch_all(connection).await
+    }
+
+    /// The only row.
+    pub async fn one(self, connection: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
+        self.query().fetch_one(connection).await
+    }
+
+    /// The only row, if there is one.
+    pub async fn optional(self, connection: &mut PgConnection) -> Result<Option<PgRow>, sqlx::Error> {
+        self.query().fetch_optional(connection).await
+    }
+
+    /// The first column of the only row.
+    pub async fn scalar<T>(self, connection: &mut PgConnection) -> Result<T, sqlx::Error>
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+    {
+        self.one(connection).await?.try_get(0)
+    }
+
+    /// Rows one by one, for results that may be large.
+    pub fn stream(
+        self,
+        connection: &mut PgConnection,
+    ) -> futures::stream::BoxStream<'_, Result<PgRow, sqlx::Error>> {
+        self.query().fetch(connection)
+    }
+}
+
+/// Runs one of our own statements that has no values.
+pub async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    // The simple protocol: no plan, no parameters, nothing for a pooler to remember.
+    sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn relation(schema: &str, name: &str, partitioned: bool) -> Relation {
+        Relation { schema: Name(schema.into()), name: Name(name.into()), partitioned }
+    }
+
+    #[test]
+    fn names_are_quoted_and_values_are_only_ever_bound() {
+        let mut sql = Sql::new("SELECT 1 FROM ");
+        sql.only(&relation("pub\"lic", "user", false)).add(" c WHERE ").column("c", &Name("select".into()));
+        sql.operator(&Operator::from_catalog("pg_catalog".into(), "=".into()).unwrap());
+        sql.typed("'; DROP TABLE users; --", &TypeName("integer".into()));
+        assert_eq!(
+            sql.as_str(),
+            "SELECT 1 FROM ONLY \"pub\"\"lic\".\"user\" c WHERE c.\"select\" OPERATOR(\"pg_catalog\".=) CAST($1::pg_catalog.text AS integer)"
+        );
+    }
+
+    #[test]
+    fn a_partitioned_table_means_its_partitions_too() {
+        let mut sql = Sql::new("");
+        sql.only(&relation("a", "b", true));
+        assert_eq!(sql.as_str(), "\"a\".\"b\"");
+    }
+
+    #[test]
+    fn what_is_no_operator_symbol_is_refused() {
+        for symbol in ["", "=) OR (1=1", "and", "= "] {
+            assert_eq!(Operator::from_catalog("s".into(), symbol.into()), None, "{symbol}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_ends_its_quotes_early(name in ".{0,40}") {
+            let quoted = Name(name.clone()).quoted();
+            let inner = &quoted[1..quoted.len() - 1];
+            prop_assert_eq!(inner.replace("\"\"", "\u{1}").matches('"').count(), 0);
+            prop_assert_eq!(inner.replace("\"\"", "\""), name);
+        }
+    }
+}

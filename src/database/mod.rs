@@ -1,0 +1,36 @@
+//! Everything that speaks SQL, and nothing else does. PostgreSQL.
+//!
+//! `connect` makes sessions without session state; `identifier` is the one place where a name
+//! becomes SQL; `catalog` reads what there is; `observe` gathers one snapshot from `accounts`,
+//! `references` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
+//! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
+
+mod accounts;
+mod bookkeeping;
+mod catalog;
+mod connect;
+mod error;
+mod fence;
+mod grants;
+mod identifier;
+mod move_id;
+mod observe;
+mod quarantine;
+mod references;
+mod restore;
+mod rows;
+mod subject;
+
+pub use accounts::{advance_sequence, correct, reset, seed};
+pub use bookkeeping::migrate;
+pub use connect::{Session, connect};
+pub use error::DatabaseError;
+pub use fence::{Begun, Fence, begin, close};
+pub use grants::grants;
+pub use move_id::move_id;
+pub use observe::{Known, Observed, observe};
+pub use quarantine::Quarantine;
+pub use references::ReferenceTable;
+pub use restore::{Restored, restore, runs};
+pub use rows::{Chunk, RowsStep, repair_chunk};
+pub use subject::find_subject;

@@ -1,0 +1,245 @@
+//! Gives the admin another id, with every reference to the old one.
+//!
+//! One statement with data-modifying CTEs updates the user's row and all children: foreign keys with
+//! NO ACTION, RESTRICT or ON UPDATE CASCADE, and references of the user table to itself, pass without
+//! deferring anything.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    bookkeeping::{self, Entry},
+    catalog::{Column, Table},
+    error::DatabaseError,
+    fence::{self, Fence},
+    identifier::{Sql, run},
+    observe::Known,
+    quarantine,
+    references::{ReferenceTable, equals},
+};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::target::Target,
+};
+
+/// One table and its columns that name the id: a row may name it more than once.
+struct Carrier<'a> {
+    table: &'a Table,
+    primary_key: Vec<Column>,
+    references: Vec<&'a ReferenceTable>,
+}
+
+/// Moves the admin from one id to another and returns the rows that changed.
+///
+/// # Errors
+/// The new id is taken meanwhile, a table has no primary key or a key of several columns, or more
+/// rows would change than the plan says.
+#[expect(clippy::too_many_arguments, reason = "what moves, where to, and how far")]
+pub async fn move_id(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+    from: &str,
+    to: &str,
+    ceiling: i64,
+) -> Result<i64, DatabaseError> {
+    if known.id.identity_always {
+        return Err(DatabaseError::Unsupported(format!(
+            "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",
+            known.id.name.as_str()
+        )));
+    }
+    let carriers = carriers(known)?;
+    let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
+        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+    };
+    let mut transaction = fence::enter(connection, fence).await?;
+    let connection = &mut *transaction;
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::pg_catalog.text FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", login, &admin.login);
+    sql.add(" OR ");
+    equals(&mut sql, "p", &known.id, to);
+    sql.add(" FOR UPDATE");
+    let found: Vec<String> =
+        sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if found != [from.to_owned()] {
+        return Err(DatabaseError::Moved(format!(
+            "the admin no longer has the id {from}, or somebody has the id {to} now: nothing was changed"
+        )));
+    }
+    let own = vec![vec![from.to_owned()]];
+    quarantine::copy(
+        connection,
+        fence,
+        number,
+        1,
+        Action::MoveId,
+        &known.users,
+        std::slice::from_ref(&known.id),
+        &own,
+        Some(to),
+    )
+    .await?;
+    for carrier in &carriers {
+        copy(connection, fence, number, carrier, from, to).await?;
+    }
+    let changed = change(connection, known, &carriers, from, to).await?;
+    if changed > ceiling {
+        return Err(DatabaseError::Moved(format!(
+            "{changed} rows would have changed with the id, and the plan says {ceiling}: nothing was changed"
+        )));
+    }
+    run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    let object = ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        columns: vec![known.id.name.as_str().to_owned()],
+        constraint: None,
+    };
+    let entry =
+        Entry { step: number, chunk: 1, action: Action::MoveId, object: &object, rows: changed, token: None };
+    bookkeeping::audit(connection, fence, &entry).await?;
+    super::rows::count_done(connection, fence, number, changed).await?;
+    transaction.commit().await?;
+    Ok(changed)
+}
+
+fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, DatabaseError> {
+    let mut carriers: Vec<Carrier<'_>> = Vec::new();
+    for reference in &known.references {
+        let of_several = reference.parent_columns.len() > 1
+            && reference.parent_columns.iter().any(|column| column.name == known.id.name);
+        if of_several {
+            return Err(DatabaseError::Unsupported(format!(
+                "{} names the id together with other columns, and moving such an id is not supported yet",
+                reference.object.describe()
+            )));
+        }
+        if !reference.names_column(&known.id.name) {
+            continue;
+        }
+        if let Some(carrier) = carriers.iter_mut().find(|one| one.table.oid == reference.child.oid) {
+            if carrier.references.iter().all(|one| one.columns[0].name != reference.columns[0].name) {
+                carrier.references.push(reference);
+            }
+            continue;
+        }
+        carriers.push(Carrier {
+            table: &reference.child,
+            primary_key: reference
+                .primary_key
+                .iter()
+                .filter_map(|name| reference.child.column(name))
+                .cloned()
+                .collect(),
+            references: vec![reference],
+        });
+    }
+    Ok(carriers)
+}
+
+/// Copies a carrier's rows that name the id to quarantine.
+async fn copy(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    carrier: &Carrier<'_>,
+    from: &str,
+    to: &str,
+) -> Result<(), DatabaseError> {
+    let mut count = Sql::new("SELECT count(*) FROM ");
+    count.only(&carrier.table.relation).add(" c WHERE ");
+    naming(&mut count, carrier, from);
+    if count.scalar::<i64>(connection).await? == 0 {
+        return Ok(());
+    }
+    if carrier.primary_key.is_empty() {
+        return Err(DatabaseError::Unsupported(format!(
+            "{} has no primary key, so its rows cannot be named one by one: add one",
+            carrier.table.relation.name.as_str()
+        )));
+    }
+    let mut sql = Sql::new("SELECT ");
+    for (at, column) in carrier.primary_key.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(" FROM ").only(&carrier.table.relation).add(" c WHERE ");
+    naming(&mut sql, carrier, from);
+    sql.add(" FOR UPDATE OF c");
+    let mut keys = Vec::new();
+    for row in sql.all(connection).await? {
+        let key: Result<Vec<String>, sqlx::Error> =
+            (0..carrier.primary_key.len()).map(|at| row.try_get(at)).collect();
+        keys.push(key?);
+    }
+    quarantine::copy(
+        connection,
+        fence,
+        number,
+        1,
+        Action::MoveId,
+        carrier.table,
+        &carrier.primary_key,
+        &keys,
+        Some(to),
+    )
+    .await
+}
+
+fn naming(sql: &mut Sql, carrier: &Carrier<'_>, id: &str) {
+    for (at, reference) in carrier.references.iter().enumerate() {
+        sql.add(if at > 0 { " OR " } else { "" });
+        reference.names(sql, id);
+    }
+}
+
+/// `col = CASE WHEN col names the old id THEN new ELSE col END` for each column of a carrier.
+fn assignments(sql: &mut Sql, carrier: &Carrier<'_>, from: &str, to: &str) {
+    for (at, reference) in carrier.references.iter().enumerate() {
+        let column = &reference.columns[0];
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = CASE WHEN ");
+        reference.names(sql, from);
+        sql.add(" THEN ").typed(to, &column.type_name).add(" ELSE ").column("c", &column.name).add(" END");
+    }
+}
+
+async fn change(
+    connection: &mut PgConnection,
+    known: &Known,
+    carriers: &[Carrier<'_>],
+    from: &str,
+    to: &str,
+) -> Result<i64, DatabaseError> {
+    let (own, others): (Vec<&Carrier<'_>>, Vec<&Carrier<'_>>) =
+        carriers.iter().partition(|carrier| carrier.table.oid == known.users.oid);
+    // The user table's own references go in the same UPDATE: no statement may touch a row twice.
+    let mut sql = Sql::new("WITH u AS (UPDATE ");
+    sql.only(&known.users.relation).add(" AS c SET ").name(&known.id.name).add(" = CASE WHEN ");
+    equals(&mut sql, "c", &known.id, from);
+    sql.add(" THEN ").typed(to, &known.id.type_name).add(" ELSE ").column("c", &known.id.name).add(" END");
+    for carrier in &own {
+        sql.add(", ");
+        assignments(&mut sql, carrier, from, to);
+    }
+    sql.add(" WHERE ");
+    equals(&mut sql, "c", &known.id, from);
+    for carrier in &own {
+        sql.add(" OR ");
+        naming(&mut sql, carrier, from);
+    }
+    sql.add(" RETURNING 1)");
+    for (at, carrier) in others.iter().enumerate() {
+        sql.add(", t").ordinal(at).add(" AS (UPDATE ").only(&carrier.table.relation).add(" AS c SET ");
+        assignments(&mut sql, carrier, from, to);
+        sql.add(" WHERE ");
+        naming(&mut sql, carrier, from);
+        sql.add(" RETURNING 1)");
+    }
+    sql.add(" SELECT (SELECT count(*) FROM u)");
+    for at in 0..others.len() {
+        sql.add(" OPERATOR(pg_catalog.+) (SELECT count(*) FROM t").ordinal(at).add(")");
+    }
+    Ok(sql.scalar(connection).await?)
+}

@@ -1,0 +1,516 @@
+//! One snapshot of everything that a pass wants to know.
+//!
+//! One read-only, repeatable-read transaction with the path pinned to `pg_catalog` and row security
+//! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
+//! savepoint's affair and shows as skipped.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{
+    accounts, bookkeeping,
+    catalog::{self, Column, ForeignKey, Found, Table},
+    error::DatabaseError,
+    identifier::{Sql, run},
+    references::{Condition, ReferenceTable},
+};
+use crate::{
+    api::{
+        report::{ObjectRef, Skipped},
+        spec::ColumnCondition,
+    },
+    consistency::{
+        diagnosis::Requests,
+        observation::{
+            DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
+        },
+        target::Target,
+        wording::clip,
+    },
+};
+
+/// What a pass saw, and the catalog's names for it.
+pub struct Observed {
+    /// The facts.
+    pub observation: Observation,
+    /// The names that statements are made of; `None` where the user table cannot be used.
+    pub known: Option<Known>,
+}
+
+/// The catalog's names for what a target is about.
+pub struct Known {
+    /// The user table.
+    pub users: Table,
+    /// Its id column, of a type that can be compared.
+    pub id: Column,
+    /// Its login column.
+    pub login: Option<Column>,
+    /// Its password column.
+    pub password: Option<Column>,
+    /// What the subject names.
+    pub subject: Option<Column>,
+    /// `users.activeWhen`, resolved.
+    pub active_when: Vec<Condition>,
+    /// `admin.columns`, resolved.
+    pub admin_columns: Vec<Condition>,
+    /// The sequence behind the id column.
+    pub sequence: Option<catalog::Sequence>,
+    /// Every reference that could be looked at.
+    pub references: Vec<ReferenceTable>,
+    /// The database that these names are of.
+    pub identity: DatabaseIdentity,
+}
+
+/// Looks at everything in one snapshot.
+///
+/// # Errors
+/// The database fails as a whole. What is wrong with single tables is in the observation.
+pub async fn observe(
+    connection: &mut PgConnection,
+    target: &Target,
+    requests: &Requests,
+    compare_password: bool,
+) -> Result<Observed, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let (server, version) = server(connection).await?;
+    let found = users(connection, target).await?;
+    let mut observed = match found {
+        Ok((known, table)) => {
+            let known = Known { identity: server.identity.clone(), ..known };
+            inside(connection, target, requests, server, version, known, table, compare_password).await?
+        }
+        Err(fault) => Observed {
+            observation: Observation {
+                server,
+                users: Err(fault),
+                bookkeeping: Default::default(),
+                admin: None,
+                references: Vec::new(),
+                skipped: Vec::new(),
+                missing_constraints: Vec::new(),
+            },
+            known: None,
+        },
+    };
+    transaction.rollback().await?;
+    observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
+    Ok(observed)
+}
+
+/// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
+pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+    run(connection, "SET LOCAL search_path = pg_catalog").await?;
+    run(connection, "SET LOCAL row_security = off").await?;
+    let mut sql = Sql::new("SELECT set_config('statement_timeout', ");
+    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Error> {
+    let row = Sql::new(
+        "SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int8, \
+         (SELECT system_identifier::text FROM pg_control_system()), \
+         (SELECT oid::int8 FROM pg_database WHERE datname = current_database()), \
+         pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool",
+    )
+    .one(connection)
+    .await?;
+    let read_only = if row.try_get::<bool, _>(4)? {
+        Some("the server is a standby".to_owned())
+    } else if row.try_get::<bool, _>(5)? {
+        Some("the database is read-only for this role (default_transaction_read_only)".to_owned())
+    } else {
+        None
+    };
+    let server = Server {
+        version: row.try_get(0)?,
+        identity: DatabaseIdentity { system: row.try_get(2)?, database: row.try_get(3)? },
+        read_only,
+    };
+    Ok((server, row.try_get(1)?))
+}
+
+/// The user table and every column that the spec names of it.
+async fn users(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
+    let spec = &target.users;
+    let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
+        Found::Table(table) => *table,
+        Found::Other(kind) => return Ok(Err(SchemaFault::NotATable { kind: kind.into() })),
+        Found::Nothing(alike) => return Ok(Err(SchemaFault::TableMissing { alike })),
+    };
+    let object = ObjectRef {
+        schema: spec.schema.clone(),
+        table: spec.table.clone(),
+        ..ObjectRef::default()
+    };
+    if !table.select {
+        return Ok(Err(SchemaFault::NotReadable {
+            why: format!(
+                "the role may not SELECT from {}: run what `auth-consistency grants` prints",
+                object.describe()
+            ),
+        }));
+    }
+    let column = |name: &str, field: &str| {
+        table.column(name).cloned().ok_or_else(|| SchemaFault::ColumnMissing {
+            column: name.to_owned(),
+            field: field.to_owned(),
+            there: table.columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
+        })
+    };
+    let optional = |name: &Option<String>, field: &str| name.as_ref().map(|name| column(name, field)).transpose();
+    let resolved = (|| {
+        let subject =
+            target.jwt.as_ref().map(|jwt| column(&jwt.subject_column, "spec.jwt.subjectColumn")).transpose()?;
+        let conditions = |list: &[ColumnCondition], field: &str| {
+            list.iter()
+                .map(|one| Ok((column(&one.column, field)?, one.clone())))
+                .collect::<Result<Vec<_>, SchemaFault>>()
+        };
+        let admin = target.admin.as_ref().map_or(&[][..], |admin| &admin.columns);
+        Ok((
+            column(&spec.id_column, "spec.users.idColumn")?,
+            optional(&spec.login_column, "spec.users.loginColumn")?,
+            optional(&spec.password_column, "spec.users.passwordColumn")?,
+            subject,
+            conditions(&spec.active_when, "spec.users.activeWhen")?,
+            conditions(admin, "spec.admin.columns")?,
+        ))
+    })();
+    let (id, login, password, subject, active_when, admin_columns) = match resolved {
+        Ok(resolved) => resolved,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if id.equality.is_none() {
+        return Err(DatabaseError::Unsupported(format!(
+            "column {:?} of {} is of type {}, which cannot be compared: name another spec.users.idColumn",
+            id.name.as_str(),
+            object.describe(),
+            id.declared_type.as_str()
+        )));
+    }
+    let sequence = catalog::sequence(connection, table.oid, id.name.as_str()).await?;
+    let id_default = match &sequence {
+        Some(found) if !found.readable => {
+            IdDefault::UnreadableSequence(found.relation.name.as_str().to_owned())
+        }
+        Some(found) => IdDefault::Sequence(SequenceFacts {
+            object: ObjectRef {
+                schema: found.relation.schema.as_str().to_owned(),
+                table: found.relation.name.as_str().to_owned(),
+                ..ObjectRef::default()
+            },
+            next: catalog::next_value(connection, found).await?,
+            maximum: found.maximum,
+            ascending: found.increment > 0,
+            settable: found.settable,
+        }),
+        None if id.has_default => IdDefault::Expression,
+        None => IdDefault::None,
+    };
+    let filled = |name: &str| {
+        name == spec.id_column
+            || login.as_ref().is_some_and(|column| column.name.as_str() == name)
+            || password.as_ref().is_some_and(|column| column.name.as_str() == name)
+            || active_when
+                .iter()
+                .chain(&admin_columns)
+                .any(|(column, condition)| column.name.as_str() == name && condition.equals.is_some())
+    };
+    let highest_id = if id.kind() == KeyKind::Integer {
+        // A hidden row would make this number a lie: row security is off, so it is an error instead.
+        let mut sql = Sql::new("SELECT max(p.");
+        sql.name(&id.name).add(")::int8 FROM ").only(&table.relation).add(" p");
+        match sql.scalar::<Option<i64>>(connection).await {
+            Ok(highest) => highest,
+            Err(error) => return hidden(error),
+        }
+    } else {
+        let mut sql = Sql::new("SELECT count(*) FROM (SELECT FROM ");
+        sql.only(&table.relation).add(" p LIMIT 1) one");
+        match sql.scalar::<i64>(connection).await {
+            Ok(_) => None,
+            Err(error) => return hidden(error),
+        }
+    };
+    let facts = UserTable {
+        object,
+        oid: table.oid,
+        id_type: id.declared_type.as_str().to_owned(),
+        id_kind: id.kind(),
+        id_default,
+        highest_id,
+        subject_kind: subject.as_ref().map(Column::kind),
+        unfilled: table
+            .columns
+            .iter()
+            .filter(|column| column.not_null && !column.has_default && !column.generated)
+            .map(|column| column.name.as_str().to_owned())
+            .filter(|name| !filled(name))
+            .collect(),
+        rights: table.rights,
+    };
+    let known = Known {
+        users: table.clone(),
+        id,
+        login,
+        password,
+        subject,
+        active_when,
+        admin_columns,
+        sequence,
+        references: Vec::new(),
+        identity: DatabaseIdentity { system: String::new(), database: 0 },
+    };
+    Ok(Ok((known, facts)))
+}
+
+/// Row-level security that would hide rows is a fault of the schema, everything else one of the
+/// database.
+fn hidden<T>(error: sqlx::Error) -> Result<Result<T, SchemaFault>, DatabaseError> {
+    let error = DatabaseError::from(error);
+    if error.sqlstate().as_deref() == Some("42501") {
+        return Ok(Err(SchemaFault::RowsHidden { why: error.to_string() }));
+    }
+    Err(error)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one snapshot, gathered once; a struct would only rename it")]
+async fn inside(
+    connection: &mut PgConnection,
+    target: &Target,
+    requests: &Requests,
+    server: Server,
+    version: i64,
+    mut known: Known,
+    users: UserTable,
+    compare_password: bool,
+) -> Result<Observed, DatabaseError> {
+    let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
+    let mut admin = match &target.admin {
+        Some(admin) => Some(accounts::observe(connection, admin, &known, compare_password).await?),
+        None => None,
+    };
+    let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
+    let mut references = Vec::new();
+    let mut skipped = Vec::new();
+    let mut missing_constraints = Vec::new();
+    let (tables, left_out) = resolve(connection, target, &known, &mut missing_constraints).await?;
+    skipped.extend(left_out);
+    for table in tables {
+        match savepoint(connection, async |connection: &mut PgConnection| {
+            table.observe(connection, &known.id.name, heir.as_deref(), version).await
+        })
+        .await?
+        {
+            Ok(reference) => {
+                references.push(reference);
+                known.references.push(table);
+            }
+            Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
+        }
+    }
+    if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
+        accounts::observe_id(connection, spec, &known, facts).await?;
+    }
+    Ok(Observed {
+        observation: Observation {
+            server,
+            users: Ok(users),
+            bookkeeping,
+            admin,
+            references,
+            skipped,
+            missing_constraints,
+        },
+        known: Some(known),
+    })
+}
+
+/// Runs something that may fail on its own without ending the snapshot. Inner error: what the
+/// database said about this one thing. Outer error: the database as a whole.
+pub async fn savepoint<T>(
+    connection: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<Result<T, String>, DatabaseError> {
+    let mut inner = connection.begin().await?;
+    match work(&mut inner).await {
+        Ok(value) => {
+            inner.commit().await?;
+            Ok(Ok(value))
+        }
+        Err(error @ sqlx::Error::Database(_)) => {
+            inner.rollback().await?;
+            let error = DatabaseError::from(error);
+            // Out of time, shut down: that is no property of one table.
+            if matches!(error.sqlstate().as_deref(), Some("57014" | "57P01" | "57P02" | "57P03")) {
+                return Err(error);
+            }
+            Ok(Err(clip(&error.to_string(), 512)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// References in scope: discovered and declared, minus those that a rule ignores.
+async fn resolve(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    missing: &mut Vec<ObjectRef>,
+) -> Result<(Vec<ReferenceTable>, Vec<Skipped>), DatabaseError> {
+    let mut tables = Vec::new();
+    let mut skipped = Vec::new();
+    let keys = catalog::foreign_keys(connection, known.users.oid).await?;
+    for rule in &target.references.rules {
+        let Some(name) = &rule.rule.constraint else { continue };
+        let there = keys.iter().any(|key| {
+            key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone())
+        });
+        if !there {
+            missing.push(ObjectRef {
+                schema: rule.schema.clone(),
+                table: rule.rule.table.clone(),
+                columns: rule.rule.columns.clone().unwrap_or_default(),
+                constraint: Some(name.clone()),
+            });
+        }
+    }
+    for key in &keys {
+        let object = ObjectRef {
+            schema: key.child.0.clone(),
+            table: key.child.1.clone(),
+            columns: key.child_columns.clone(),
+            constraint: Some(key.name.clone()),
+        };
+        let named = target.references.rules.iter().any(|rule| {
+            rule.schema == object.schema
+                && rule.rule.table == object.table
+                && rule.rule.columns.as_ref().is_none_or(|columns| *columns == object.columns)
+        });
+        if !target.references.discover && !named {
+            continue;
+        }
+        if let Some(why) = target.references.policy(&object).ignore {
+            skipped.push(Skipped { object, why: clip(&why, 512), asked: true });
+            continue;
+        }
+        if !key.readable {
+            let why = format!("no SELECT privilege on {}.{}", object.schema, object.table);
+            skipped.push(Skipped { object, why, asked: false });
+            continue;
+        }
+        tables.push(hard(connection, known, key, object).await?);
+    }
+    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && !rule.rule.ignore) {
+        let columns = rule.rule.columns.clone().unwrap_or_default();
+        let already = tables
+            .iter()
+            .any(|one: &ReferenceTable| {
+                one.object.schema == rule.schema && one.object.table == rule.rule.table && one.object.columns == columns
+            });
+        if already {
+            continue;
+        }
+        let object = ObjectRef {
+            schema: rule.schema.clone(),
+            table: rule.rule.table.clone(),
+            columns,
+            constraint: None,
+        };
+        match soft(connection, known, &rule.rule, object.clone()).await? {
+            Ok(table) => tables.push(table),
+            Err(why) => skipped.push(Skipped { object, why, asked: false }),
+        }
+    }
+    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && rule.rule.ignore) {
+        skipped.push(Skipped {
+            object: ObjectRef {
+                schema: rule.schema.clone(),
+                table: rule.rule.table.clone(),
+                columns: rule.rule.columns.clone().unwrap_or_default(),
+                constraint: None,
+            },
+            why: rule.rule.reason.clone().unwrap_or_default(),
+            asked: true,
+        });
+    }
+    Ok((tables, skipped))
+}
+
+async fn hard(
+    connection: &mut PgConnection,
+    known: &Known,
+    key: &ForeignKey,
+    object: ObjectRef,
+) -> Result<ReferenceTable, DatabaseError> {
+    let child = match catalog::find_table(connection, &key.child.0, &key.child.1).await? {
+        Found::Table(table) => *table,
+        _ => return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe()))),
+    };
+    let pick = |table: &Table, names: &[String]| -> Vec<Column> {
+        names.iter().filter_map(|name| table.column(name)).cloned().collect()
+    };
+    Ok(ReferenceTable {
+        columns: pick(&child, &key.child_columns),
+        parent_columns: pick(&known.users, &key.parent_columns),
+        operators: (key.operators.len() == key.child_columns.len()).then(|| key.operators.clone()),
+        match_full: key.match_full,
+        absent: Vec::new(),
+        only_where: Vec::new(),
+        primary_key: catalog::primary_key(connection, child.oid).await?,
+        parent: known.users.clone(),
+        child,
+        key: Some(key.clone()),
+        object,
+    })
+}
+
+/// A reference that only the spec declares; the inner error says why it cannot be checked.
+async fn soft(
+    connection: &mut PgConnection,
+    known: &Known,
+    rule: &crate::api::spec::ReferenceRule,
+    object: ObjectRef,
+) -> Result<Result<ReferenceTable, String>, DatabaseError> {
+    let child = match catalog::find_table(connection, &object.schema, &object.table).await? {
+        Found::Table(table) => *table,
+        Found::Other(kind) => return Ok(Err(format!("it is a {kind} and not a table"))),
+        Found::Nothing(_) => return Ok(Err("there is no such table".into())),
+    };
+    if !child.select {
+        return Ok(Err(format!("no SELECT privilege on {}.{}", object.schema, object.table)));
+    }
+    let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
+        return Ok(Err(format!("there is no column {:?}", object.columns.first().cloned().unwrap_or_default())));
+    };
+    let mut only_where = Vec::new();
+    for condition in &rule.only_where {
+        let Some(found) = child.column(&condition.column).cloned() else {
+            return Ok(Err(format!("there is no column {:?}, which where names", condition.column)));
+        };
+        only_where.push((found, condition.clone()));
+    }
+    let operators =
+        catalog::equality(connection, known.id.base_oid, column.base_oid).await?.map(|operator| vec![operator]);
+    Ok(Ok(ReferenceTable {
+        operators,
+        columns: vec![column],
+        parent_columns: vec![known.id.clone()],
+        match_full: false,
+        key: None,
+        absent: rule.absent.clone(),
+        only_where,
+        primary_key: catalog::primary_key(connection, child.oid).await?,
+        parent: known.users.clone(),
+        child,
+        object,
+    }))
+}

@@ -1,0 +1,180 @@
+//! Where every row that a repair removes or changes is copied first, in the same transaction.
+//!
+//! One table per source table and column layout: the source's columns in their own types, without
+//! constraints or defaults, beside run, step, chunk, action and the target identity. A `jsonb` copy
+//! would lose json text and number spellings, so there is none.
+
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row};
+
+use super::{
+    catalog::{Column, Table},
+    error::DatabaseError,
+    fence::Fence,
+    identifier::{Name, Relation, Sql},
+};
+use crate::api::report::Action;
+
+/// Columns of a quarantine table that are ours; no sane app calls a column so.
+pub const OURS: &[&str] = &[
+    "_ac_id",
+    "_ac_at",
+    "_ac_system",
+    "_ac_database",
+    "_ac_owner",
+    "_ac_run",
+    "_ac_step",
+    "_ac_chunk",
+    "_ac_action",
+    "_ac_new_key",
+    "_ac_restored_at",
+];
+
+/// A quarantine table.
+#[derive(Debug, Clone)]
+pub struct Quarantine {
+    /// Its name in the schema `auth_consistency`.
+    pub relation: Relation,
+}
+
+impl Quarantine {
+    /// A quarantine table by its name in the registry.
+    pub(super) fn named(name: String) -> Self {
+        Self {
+            relation: Relation {
+                schema: Name::from_catalog("auth_consistency".into()),
+                name: Name::from_catalog(name),
+                partitioned: false,
+            },
+        }
+    }
+}
+
+/// A digest of a table's columns and types: another layout gets another quarantine table.
+fn layout(table: &Table) -> String {
+    let mut digest = Sha256::new();
+    for column in &table.columns {
+        digest.update(column.name.as_str().as_bytes());
+        digest.update([0]);
+        digest.update(column.declared_type.as_str().as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The quarantine table of a source table; made when it is not there yet.
+async fn table(connection: &mut PgConnection, source: &Table) -> Result<Quarantine, DatabaseError> {
+    let layout = layout(source);
+    let mut sql =
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.name.as_str()).add(" AND layout OPERATOR(pg_catalog.=) ").text(&layout);
+    if let Some(row) = sql.optional(connection).await? {
+        return Ok(Quarantine::named(row.try_get(0)?));
+    }
+    // The digest of schema and name keeps two tables of one name apart, and the whole under 63 bytes.
+    let mut digest = Sha256::new();
+    digest.update(source.relation.schema.as_str().as_bytes());
+    digest.update([0]);
+    digest.update(source.relation.name.as_str().as_bytes());
+    let source_digest: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let readable: String = source
+        .relation
+        .name
+        .as_str()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(24)
+        .collect();
+    let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
+    let mut sql = Sql::new("CREATE TABLE ");
+    sql.relation(&quarantine.relation).add(
+        " (_ac_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+         _ac_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), _ac_system text NOT NULL, \
+         _ac_database bigint NOT NULL, _ac_owner text NOT NULL, _ac_run text NOT NULL, _ac_step bigint NOT NULL, \
+         _ac_chunk bigint NOT NULL, _ac_action text NOT NULL, _ac_new_key text, _ac_restored_at timestamptz",
+    );
+    for column in &source.columns {
+        sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
+    }
+    sql.add(")");
+    sql.execute(connection).await?;
+    let mut sql = Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
+    sql.text(quarantine.relation.name.as_str()).add(", ").text(source.relation.schema.as_str()).add(", ");
+    sql.text(source.relation.name.as_str()).add(", ").text(&layout).add(")");
+    sql.execute(connection).await?;
+    Ok(quarantine)
+}
+
+/// Adds `FROM ONLY source c JOIN (the keys) ON key = key`, or the condition for UPDATE and DELETE.
+pub fn keyed(sql: &mut Sql, columns: &[Column], keys: &[Vec<String>]) {
+    sql.add("ROWS FROM (");
+    for at in 0..columns.len() {
+        sql.add(if at > 0 { ", " } else { "" }).add("pg_catalog.unnest(");
+        sql.texts(keys.iter().map(|key| key.get(at).cloned()).collect()).add(")");
+    }
+    sql.add(") AS k(");
+    for at in 0..columns.len() {
+        sql.add(if at > 0 { ", " } else { "" }).add("k").ordinal(at);
+    }
+    sql.add(")");
+}
+
+/// Adds the condition that the row `alias` is the one of the keys `k`.
+pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { " AND " } else { "" }).column(alias, &column.name);
+        match &column.equality {
+            Some(operator) => {
+                sql.operator(operator).add("CAST(k.k").ordinal(at).add(" AS ").type_name(&column.type_name).add(")");
+            }
+            None => {
+                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k").ordinal(at);
+            }
+        }
+    }
+}
+
+/// Copies rows to quarantine.
+///
+/// # Errors
+/// Not every row was there to be copied; then nothing of the transaction may stay.
+#[expect(clippy::too_many_arguments, reason = "what a copy is of, and what it is for")]
+pub async fn copy(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+    chunk: i64,
+    action: Action,
+    source: &Table,
+    key_columns: &[Column],
+    keys: &[Vec<String>],
+    new_key: Option<&str>,
+) -> Result<(), DatabaseError> {
+    let quarantine = table(connection, source).await?;
+    let mut sql = Sql::new("INSERT INTO ");
+    sql.relation(&quarantine.relation).add(
+        " (_ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, _ac_new_key",
+    );
+    for column in &source.columns {
+        sql.add(", ").name(&column.name);
+    }
+    sql.add(") SELECT ").text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
+    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ").integer(chunk).add(", ");
+    sql.text(action.as_str()).add(", ").text_or_null(new_key.map(str::to_owned));
+    for column in &source.columns {
+        sql.add(", ").column("c", &column.name);
+    }
+    sql.add(" FROM ").only(&source.relation).add(" c JOIN ");
+    keyed(&mut sql, key_columns, keys);
+    sql.add(" ON ");
+    is_keyed(&mut sql, "c", key_columns);
+    let copied = sql.execute(connection).await?;
+    if usize::try_from(copied) != Ok(keys.len()) {
+        return Err(DatabaseError::Moved(format!(
+            "{copied} rows could be copied to quarantine, and {} were meant: nothing was changed",
+            keys.len()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,344 @@
+//! Finds rows that name nobody: the engine's own anti-join, with the constraint's own operators.
+
+use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row};
+
+use super::{
+    catalog::{self, Column, ForeignKey, Table},
+    identifier::{Name, Operator, Sql},
+};
+use crate::{
+    api::{report::ObjectRef, spec::ColumnCondition},
+    consistency::{
+        credentials,
+        observation::{Comparison, KeyKind, Orphans, Reference},
+    },
+};
+
+/// A reference with everything that statements about it need.
+#[derive(Debug, Clone)]
+pub struct ReferenceTable {
+    /// Table, columns, constraint.
+    pub object: ObjectRef,
+    /// The referencing table.
+    pub child: Table,
+    /// The user table.
+    pub parent: Table,
+    /// Referencing columns.
+    pub columns: Vec<Column>,
+    /// Referenced columns.
+    pub parent_columns: Vec<Column>,
+    /// Operators, referenced column on the left; `None`: compared as text.
+    pub operators: Option<Vec<Operator>>,
+    /// MATCH FULL.
+    pub match_full: bool,
+    /// The foreign key; `None` for a soft reference.
+    pub key: Option<ForeignKey>,
+    /// Values of a soft reference that mean nobody, with the operator that compares them.
+    pub absent: Vec<String>,
+    /// Where a soft reference holds.
+    pub only_where: Vec<Condition>,
+    /// Names of the primary key's columns.
+    pub primary_key: Vec<String>,
+}
+
+impl ReferenceTable {
+    /// Adds the condition under which the row `c` names nobody.
+    pub fn orphaned<'s>(&self, sql: &'s mut Sql) -> &'s mut Sql {
+        if self.match_full && self.columns.len() > 1 {
+            // MATCH FULL: all NULL names nobody on purpose; some NULL is a violation by itself.
+            sql.add("NOT (");
+            self.each_null(sql, " AND ");
+            sql.add(") AND (");
+            self.each_null(sql, " OR ");
+            sql.add(" OR ");
+            self.unmatched(sql);
+            sql.add(")");
+        } else {
+            for column in &self.columns {
+                sql.column("c", &column.name).add(" IS NOT NULL AND ");
+            }
+            self.unmatched(sql);
+        }
+        for value in &self.absent {
+            sql.add(" AND NOT ");
+            self.column_equals(sql, value);
+        }
+        for (column, condition) in &self.only_where {
+            sql.add(" AND ");
+            holds(sql, "c", column, condition);
+        }
+        sql
+    }
+
+    fn each_null(&self, sql: &mut Sql, glue: &'static str) {
+        for (at, column) in self.columns.iter().enumerate() {
+            sql.add(if at > 0 { glue } else { "" }).column("c", &column.name).add(" IS NULL");
+        }
+    }
+
+    fn unmatched(&self, sql: &mut Sql) {
+        sql.add("NOT EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
+        for (at, (child, parent)) in self.columns.iter().zip(&self.parent_columns).enumerate() {
+            sql.add(if at > 0 { " AND " } else { "" });
+            match self.operators.as_ref().and_then(|operators| operators.get(at)) {
+                Some(operator) => {
+                    sql.column("p", &parent.name).operator(operator).column("c", &child.name);
+                }
+                None => {
+                    sql.column("p", &parent.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+                    sql.column("c", &child.name).add("::pg_catalog.text");
+                }
+            }
+        }
+        sql.add(")");
+    }
+
+    /// Adds `c.column = value`, the value read in the column's own type.
+    pub fn column_equals(&self, sql: &mut Sql, value: &str) {
+        let Some(column) = self.columns.first() else { return };
+        // Sentinels may be written in another spelling than the type's own; text is what the spec has.
+        sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ").text(value);
+    }
+
+    /// Adds `c.column = $key::type` with the reference's own operator; single columns only.
+    pub fn names(&self, sql: &mut Sql, key: &str) {
+        let (Some(column), Some(parent)) = (self.columns.first(), self.parent_columns.first()) else { return };
+        match self.operators.as_ref().and_then(|operators| operators.first()) {
+            Some(operator) => {
+                sql.typed(key, &parent.type_name).operator(operator).column("c", &column.name);
+            }
+            None => self.column_equals(sql, key),
+        }
+    }
+
+    /// The key of the row `c` as one text: the value itself, or `(a, b)` for several columns.
+    pub fn key_text(&self, sql: &mut Sql) {
+        if let [column] = self.columns.as_slice() {
+            sql.column("c", &column.name).add("::pg_catalog.text");
+            return;
+        }
+        sql.add("ROW(");
+        for (at, column) in self.columns.iter().enumerate() {
+            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+        }
+        sql.add(")::pg_catalog.text");
+    }
+
+    /// Counts the orphans exactly, and keeps a sample and a digest of their keys.
+    pub async fn orphans(&self, connection: &mut PgConnection) -> Result<Orphans, sqlx::Error> {
+        let mut sql = Sql::new("SELECT ");
+        self.key_text(&mut sql);
+        sql.add(", count(*) FROM ").only(&self.child.relation).add(" c WHERE ");
+        self.orphaned(&mut sql);
+        sql.add(" GROUP BY ");
+        for (at, column) in self.columns.iter().enumerate() {
+            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+        }
+        sql.add(" ORDER BY ");
+        for (at, column) in self.columns.iter().enumerate() {
+            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+        }
+        let integer = self.columns.first().is_some_and(|column| column.kind() == KeyKind::Integer);
+        let mut orphans = Orphans::default();
+        let mut digest = Sha256::new();
+        let mut rows = sql.stream(connection);
+        while let Some(row) = rows.try_next().await? {
+            let key: String = row.try_get(0)?;
+            orphans.rows += row.try_get::<i64, _>(1)?;
+            orphans.keys += 1;
+            if orphans.sample.len() < 5 {
+                orphans.sample.push(key.clone());
+            }
+            if integer && self.columns.len() == 1 {
+                orphans.highest = orphans.highest.max(key.parse().ok());
+            }
+            // The length in front keeps two lists of keys from having one text.
+            digest.update(format!("{}:", key.len()));
+            digest.update(key.as_bytes());
+        }
+        if orphans.keys > 0 {
+            orphans.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+        Ok(orphans)
+    }
+
+    /// Everything that the heart wants to know of this reference.
+    pub async fn observe(
+        &self,
+        connection: &mut PgConnection,
+        id_column: &Name,
+        heir: Option<&str>,
+        server_version: i64,
+    ) -> Result<Reference, sqlx::Error> {
+        let orphans = self.orphans(connection).await?;
+        let mut reference = Reference {
+            object: self.object.clone(),
+            parent_columns: self.parent_columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
+            definition: self.key.as_ref().map_or(String::new(), |key| key.definition.clone()),
+            soft: self.key.is_none(),
+            validated: self.key.as_ref().is_none_or(|key| key.validated),
+            types: self.differing_types(),
+            comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
+            table_rows: 0,
+            unsupported: self.unsupported(),
+            not_null: self.columns.iter().any(|column| column.not_null),
+            credentials: None,
+            collisions: Vec::new(),
+            dependents: Vec::new(),
+            rights: self.child.rights,
+            names_id: self.names_column(id_column),
+            orphans,
+        };
+        if !reference.names_id && reference.unsupported.is_none() {
+            reference.unsupported =
+                Some("a reference to another key than the id is found and counted, not repaired yet".into());
+        }
+        if reference.orphans.rows == 0 {
+            return Ok(reference);
+        }
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&self.child.relation);
+        reference.table_rows = sql.scalar(connection).await?;
+        let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
+        reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
+        reference.dependents = catalog::dependents(connection, self.child.oid).await?;
+        if reference.unsupported.is_none() {
+            reference.collisions = self.collisions(connection, heir, server_version, &reference).await?;
+        }
+        Ok(reference)
+    }
+
+    /// Unique keys that giving the orphans to one user would break, and rows concerned.
+    async fn collisions(
+        &self,
+        connection: &mut PgConnection,
+        heir: Option<&str>,
+        server_version: i64,
+        reference: &Reference,
+    ) -> Result<Vec<(String, i64)>, sqlx::Error> {
+        let Some(column) = self.columns.first() else { return Ok(Vec::new()) };
+        let indexes =
+            catalog::unique_indexes(connection, self.child.oid, column.name.as_str(), server_version).await?;
+        let mut found = Vec::new();
+        for index in indexes {
+            let Some(others) = &index.others else {
+                // What an expression or a predicate makes of the new values is the engine's to say.
+                found.push((index.name, reference.orphans.rows));
+                continue;
+            };
+            let others: Vec<&Column> = others.iter().filter_map(|name| self.child.column(name)).collect();
+            let mut sql = Sql::new("SELECT coalesce(sum(n), 0)::int8 FROM (SELECT count(*) AS n FROM ");
+            sql.only(&self.child.relation).add(" c WHERE ((");
+            self.orphaned(&mut sql);
+            sql.add(")");
+            if let Some(heir) = heir {
+                sql.add(" OR ");
+                self.names(&mut sql, heir);
+            }
+            sql.add(")");
+            if !index.nulls_equal {
+                for other in &others {
+                    sql.add(" AND ").column("c", &other.name).add(" IS NOT NULL");
+                }
+            }
+            if !others.is_empty() {
+                sql.add(" GROUP BY ");
+                for (at, other) in others.iter().enumerate() {
+                    sql.add(if at > 0 { ", " } else { "" }).column("c", &other.name);
+                }
+            }
+            sql.add(" HAVING count(*) > 1) g");
+            let rows: i64 = sql.scalar(connection).await?;
+            if rows > 0 {
+                found.push((index.name, rows));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether it names this one column of the user table and no other.
+    pub fn names_column(&self, name: &Name) -> bool {
+        matches!(self.parent_columns.as_slice(), [only] if only.name == *name)
+    }
+
+    fn differing_types(&self) -> Option<(String, String)> {
+        let (child, parent) = (self.columns.first()?, self.parent_columns.first()?);
+        if child.base_oid == parent.base_oid {
+            return None;
+        }
+        let width = |column: &Column| match column.base_name.as_str() {
+            "int2" => Some(2),
+            "int4" => Some(4),
+            "int8" => Some(8),
+            _ => None,
+        };
+        // A wider child holds every id there is: legal, and no finding.
+        if let (Some(child), Some(parent)) = (width(child), width(parent))
+            && child >= parent
+        {
+            return None;
+        }
+        Some((child.declared_type.as_str().to_owned(), parent.declared_type.as_str().to_owned()))
+    }
+
+    fn unsupported(&self) -> Option<String> {
+        let key = self.key.as_ref();
+        if self.columns.len() > 1 {
+            return Some("a reference of several columns is found and counted, not repaired yet".into());
+        }
+        if self.child.oid == self.parent.oid {
+            return Some("a reference of the user table to itself is found and counted, not repaired yet".into());
+        }
+        if key.is_some_and(|key| key.partition) || self.child.relation.partitioned {
+            return Some("a reference of a partitioned table is found and counted, not repaired yet".into());
+        }
+        if key.is_some_and(|key| key.has_children) {
+            return Some("a reference of a table that others inherit from is not repaired yet".into());
+        }
+        if key.is_some_and(|key| key.deferrable) {
+            return Some("a deferrable reference is found and counted, not repaired yet".into());
+        }
+        if self.primary_key.is_empty() {
+            return Some("the table has no primary key, so its rows cannot be named one by one; add one".into());
+        }
+        self.columns
+            .iter()
+            .find(|column| column.generated)
+            .map(|column| format!("column {:?} is generated", column.name.as_str()))
+    }
+}
+
+/// A condition of the spec with the column that it names.
+pub type Condition = (Column, ColumnCondition);
+
+/// Adds `alias.column = value` in the column's own equality, NULL where the column is.
+pub fn equals(sql: &mut Sql, alias: &'static str, column: &Column, value: &str) {
+    match &column.equality {
+        Some(operator) => {
+            sql.column(alias, &column.name).operator(operator).typed(value, &column.type_name);
+        }
+        // No btree equality (json and the like): the value's own text is what can be compared.
+        None => {
+            sql.column(alias, &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ").text(value);
+        }
+    }
+}
+
+/// Adds the condition `alias.column` equals or is NULL, false where it cannot be told.
+pub fn holds(sql: &mut Sql, alias: &'static str, column: &Column, condition: &ColumnCondition) {
+    match (&condition.equals, condition.is_null) {
+        (Some(value), _) => {
+            sql.add("coalesce(");
+            equals(sql, alias, column, value);
+            sql.add(", false)");
+        }
+        (None, Some(false)) => {
+            sql.column(alias, &column.name).add(" IS NOT NULL");
+        }
+        (None, _) => {
+            sql.column(alias, &column.name).add(" IS NULL");
+        }
+    }
+}
