@@ -7,3 +7,5 @@
 //! ```
 #![forbid(unsafe_code)]
 pub mod api;
+pub mod passwords;
+pub mod tokens;
