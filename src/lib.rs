@@ -5,10 +5,22 @@
 //! ```text
 //! spec + secrets -> Target -> Observation -> Findings -> Plan -> Outcome -> Status / report
 //! ```
-#![forbid(unsafe_code)]
+//!
+//! `api` is the contract; `consistency` decides and touches nothing; `database` is all the SQL there
+//! is; `passwords` and `tokens` know what apps store and mint; `application` asks the running app;
+//! `network` says where we may connect; `pass` is the one place that knows the whole order, for the
+//! controller and the command line alike.
+
 pub mod api;
 pub mod application;
+pub mod consistency;
+mod crash;
+pub mod database;
+pub mod memory;
 pub mod network;
+pub mod pass;
+pub mod passwords;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tokens;

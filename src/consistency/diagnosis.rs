@@ -288,7 +288,10 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
         ),
         SchemaFault::NotATable { kind } => (
             Reason::UserTableUnsupported,
-            format!("{} is a {kind} and not a table: name the table behind it in spec.users.table", name.describe()),
+            format!(
+                "{} is a {kind} and not a table: name the table behind it in spec.users.table",
+                name.describe()
+            ),
         ),
         SchemaFault::ColumnMissing { column, field, there } => (
             Reason::ColumnMissing,
@@ -426,7 +429,9 @@ fn missing(
             return finding(
                 Reason::AdminIdClaimed,
                 Severity::Critical,
-                format!("{absent}, and another account has the id {id} that spec.admin.id gives it: choose another id, ids of people are never swapped"),
+                format!(
+                    "{absent}, and another account has the id {id} that spec.admin.id gives it: choose another id, ids of people are never swapped"
+                ),
             );
         }
         if wanted.orphan_rows > 0 {
@@ -452,15 +457,15 @@ fn missing(
             ))
             .blocked_by(Reason::PrivilegeMissing);
         }
-        (IdDefault::None, KeyKind::Integer) => {
-            match orphans::highest_id(users, observation).checked_add(1) {
-                Some(next) => Some(next.to_string()),
-                None => {
-                    return plain(format!("{absent}, and there is no id left above the highest: set spec.admin.id"))
-                        .blocked_by(Reason::SpecInvalid);
-                }
+        (IdDefault::None, KeyKind::Integer) => match orphans::highest_id(users, observation).checked_add(1) {
+            Some(next) => Some(next.to_string()),
+            None => {
+                return plain(format!(
+                    "{absent}, and there is no id left above the highest: set spec.admin.id"
+                ))
+                .blocked_by(Reason::SpecInvalid);
             }
-        }
+        },
         (IdDefault::None, _) => {
             return plain(format!(
                 "{absent}, and column {:?} has no default: set spec.admin.id",
@@ -516,7 +521,9 @@ fn other_id(
         return Some(finding(
             Reason::AdminIdClaimed,
             Severity::Critical,
-            format!("{differs}, which another account has: ids of people are never swapped, so choose another id"),
+            format!(
+                "{differs}, which another account has: ids of people are never swapped, so choose another id"
+            ),
         ));
     }
     let step = Step::MoveId {
@@ -530,7 +537,9 @@ fn other_id(
         let mut claimed = finding(
             Reason::AdminIdClaimed,
             Severity::Critical,
-            format!("{differs}, and {why}: whoever holds an old token for it would become the admin, so approve it only if that was the admin"),
+            format!(
+                "{differs}, and {why}: whoever holds an old token for it would become the admin, so approve it only if that was the admin"
+            ),
         );
         claimed.finding.rows = Some(wanted.orphan_rows);
         if admin.on_drift == OnDrift::Correct {
@@ -540,10 +549,12 @@ fn other_id(
         return Some(claimed);
     }
     Some(match admin.on_drift {
-        OnDrift::Correct => {
-            finding(Reason::AdminIdDiffers, Severity::Error, format!("{differs}: tokens that name {id} find nobody"))
-                .with_step(step)
-        }
+        OnDrift::Correct => finding(
+            Reason::AdminIdDiffers,
+            Severity::Error,
+            format!("{differs}: tokens that name {id} find nobody"),
+        )
+        .with_step(step),
         OnDrift::Report => finding(
             Reason::AdminIdDiffers,
             Severity::Error,
@@ -569,7 +580,13 @@ fn drifted(admin: &Admin, account: &Account, users: &UserTable) -> Option<Diagno
     let object = ObjectRef { columns: columns.clone(), ..users.object.clone() };
     let message = format!("the account {:?} {}", admin.login, what.join(" and "));
     let finding = |message: String| {
-        person(Reason::AdminDrifted, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
+        person(
+            Reason::AdminDrifted,
+            ConditionType::AdminConsistent,
+            Severity::Error,
+            Some(object.clone()),
+            message,
+        )
     };
     if admin.on_drift == OnDrift::Report {
         return Some(finding(format!("{message}: correct it, or set spec.admin.onDrift to Correct")));
@@ -606,7 +623,8 @@ fn password(
         return None;
     }
     let mut found = if foreign {
-        let seems = if facts.absent { "is empty".to_owned() } else { format!("seems to be {}", facts.family) };
+        let seems =
+            if facts.absent { "is empty".to_owned() } else { format!("seems to be {}", facts.family) };
         finding(
             Reason::PasswordHashForeign,
             format!(

@@ -81,7 +81,9 @@ pub enum DsnError {
     #[error("the connection string has the option {0:?}, which is not supported: remove it")]
     Option(String),
     /// An option that names a file.
-    #[error("the connection string's option {0:?} names a file, and files are not read: use spec.database.tls.caSecretRef")]
+    #[error(
+        "the connection string's option {0:?} names a file, and files are not read: use spec.database.tls.caSecretRef"
+    )]
     File(String),
     /// A value of `sslmode` that does not exist.
     #[error("the connection string has sslmode={0:?}: use disable, require, verify-ca or verify-full")]
@@ -116,9 +118,8 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
     if !matches!(engine.as_str(), "postgres" | "postgresql") {
         return Err(DsnError::Engine(engine));
     }
-    let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..])).map_err(|_| {
-        if text.contains(',') { DsnError::Host } else { DsnError::NotAUrl }
-    })?;
+    let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..]))
+        .map_err(|_| if text.contains(',') { DsnError::Host } else { DsnError::NotAUrl })?;
     let decode = |part: &str| -> Result<String, DsnError> {
         percent_decode_str(part).decode_utf8().map(Into::into).map_err(|_| DsnError::NotText)
     };
@@ -133,7 +134,9 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
     for (name, value) in url.query_pairs() {
         match name.as_ref() {
             "host" if host.is_empty() => host = value.into_owned(),
-            "port" if port.is_none() => port = Some(value.parse().map_err(|_| DsnError::Missing("valid port"))?),
+            "port" if port.is_none() => {
+                port = Some(value.parse().map_err(|_| DsnError::Missing("valid port"))?)
+            }
             "user" if user.is_empty() => user = value.into_owned(),
             "password" if password.is_none() => password = Some(value.into_owned()),
             "dbname" if database.is_empty() => database = value.into_owned(),

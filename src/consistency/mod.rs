@@ -9,8 +9,8 @@
 pub mod credentials;
 pub mod diagnosis;
 pub mod dsn;
-mod orphans;
 pub mod observation;
+pub mod orphans;
 pub mod period;
 pub mod plan;
 pub mod report;

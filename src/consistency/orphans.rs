@@ -179,7 +179,9 @@ fn refusal(
         if let Some(why) = &reference.credentials {
             return Some((
                 Reason::ReassignRefused,
-                format!("the rows carry credentials ({why}), which would make their holders the admin; use Delete"),
+                format!(
+                    "the rows carry credentials ({why}), which would make their holders the admin; use Delete"
+                ),
             ));
         }
     }
@@ -210,7 +212,10 @@ fn refusal(
         )),
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
-            format!("other tables depend on the rows ({}); clear those first", reference.dependents.join(", ")),
+            format!(
+                "other tables depend on the rows ({}); clear those first",
+                reference.dependents.join(", ")
+            ),
         )),
         Action::Reassign => {
             if let Some((index, rows)) = reference.collisions.first() {

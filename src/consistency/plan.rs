@@ -147,7 +147,12 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
         _ => return None,
     };
     (rows > limit).then(|| {
-        format!("{} {} over the limit of {}", count(rows, "row"), if rows == 1 { "is" } else { "are" }, number(limit))
+        format!(
+            "{} {} over the limit of {}",
+            count(rows, "row"),
+            if rows == 1 { "is" } else { "are" },
+            number(limit)
+        )
     })
 }
 
@@ -326,8 +331,7 @@ impl Proposed {
 /// it; new keys are not in its list and so are not touched.
 fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
     let run = run.filter(|run| run.generation == target.resource.generation)?;
-    let open =
-        run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
+    let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
     (open.rows_left > 0)
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
 }
@@ -340,7 +344,9 @@ pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepR
         Step::AdvanceSequence { above, .. } => {
             format!("move the sequence {} above {above}", object.describe())
         }
-        Step::Seed { id: Some(id), .. } => format!("create {login} in {} with the id {id}", object.describe()),
+        Step::Seed { id: Some(id), .. } => {
+            format!("create {login} in {} with the id {id}", object.describe())
+        }
         Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
         Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
         Step::Reset { .. } => format!("write the password and the columns of {login}"),

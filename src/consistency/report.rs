@@ -14,8 +14,8 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{
-        Action, AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, Severity,
-        SigningKeyReport, StepReport,
+        Action, AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget,
+        Severity, SigningKeyReport, StepReport,
     },
     status::{AdminStatus, AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
 };

@@ -192,7 +192,7 @@ pub struct Policy {
 }
 
 /// What to ask the app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
     /// Time between probes when nothing changes.
     pub interval: Duration,
@@ -350,7 +350,9 @@ impl Parser<'_> {
     fn secret_line(&mut self, reference: Option<&SecretKeyRef>, field: &str) -> Option<String> {
         let bytes = self.secret(reference)?;
         match std::str::from_utf8(bytes) {
-            Ok(text) => Some(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned()),
+            Ok(text) => {
+                Some(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
+            }
             Err(_) => {
                 self.spec(format!("{field}: the Secret's value is not UTF-8 text"));
                 None
@@ -386,14 +388,18 @@ impl Parser<'_> {
                                 Reason::DatabaseUrlInvalid
                             },
                             condition: ConditionType::DatabaseReachable,
-                            message: format!("key {:?} of Secret {:?}: {error}", reference.key, reference.name),
+                            message: format!(
+                                "key {:?} of Secret {:?}: {error}",
+                                reference.key, reference.name
+                            ),
                         });
                         return None;
                     }
                 }
             }
             (None, Some(host)) => {
-                let user = self.secret_line(spec.username_secret_ref.as_ref(), "spec.database.usernameSecretRef");
+                let user =
+                    self.secret_line(spec.username_secret_ref.as_ref(), "spec.database.usernameSecretRef");
                 let password =
                     self.secret_line(spec.password_secret_ref.as_ref(), "spec.database.passwordSecretRef");
                 let Some(database) = spec.name.clone() else {
@@ -424,7 +430,8 @@ impl Parser<'_> {
             )),
             _ => None,
         };
-        let ca = spec.tls.as_ref().and_then(|tls| self.secret(tls.ca_secret_ref.as_ref())).map(<[u8]>::to_vec);
+        let ca =
+            spec.tls.as_ref().and_then(|tls| self.secret(tls.ca_secret_ref.as_ref())).map(<[u8]>::to_vec);
         Some(Database { connection, tls, ca, disagreement })
     }
 
@@ -462,7 +469,9 @@ impl Parser<'_> {
         let needs_password =
             spec.on_missing == OnMissing::Seed || spec.password_policy == PasswordPolicy::Always;
         if needs_password && spec.password_secret_ref.is_none() {
-            self.spec("spec.admin.passwordSecretRef: set it, or onMissing to Report and passwordPolicy to OnSeed");
+            self.spec(
+                "spec.admin.passwordSecretRef: set it, or onMissing to Report and passwordPolicy to OnSeed",
+            );
         }
         for (at, column) in spec.columns.iter().chain(&users.active_when).enumerate() {
             if column.equals.is_some() == column.is_null.is_some() {
@@ -489,9 +498,11 @@ impl Parser<'_> {
         let lifetime = self.period(&spec.lifetime, "spec.jwt.lifetime", Duration::from_secs(1));
         let claims_bytes = serde_json::to_vec(&spec.claims).map_or(usize::MAX, |json| json.len());
         if claims_bytes > MAX_CLAIMS_BYTES {
-            self.spec(format!("spec.jwt.claims: {claims_bytes} bytes of JSON, at most {MAX_CLAIMS_BYTES} are allowed"));
+            self.spec(format!(
+                "spec.jwt.claims: {claims_bytes} bytes of JSON, at most {MAX_CLAIMS_BYTES} are allowed"
+            ));
         }
-        let subject_claim = match SubjectClaim::parse(&spec.subject_claim) {
+        let subject_claim = match spec.subject_claim.parse::<SubjectClaim>() {
             Ok(claim) => Some(claim),
             Err(error) => {
                 self.spec(format!("spec.jwt.subjectClaim: {error}"));

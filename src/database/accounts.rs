@@ -20,6 +20,7 @@ use crate::{
         observation::{Account, AdminFacts, KeyKind, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
+    memory::Memory,
     passwords,
 };
 
@@ -28,7 +29,7 @@ pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare_password: bool,
+    compare: Option<&Memory>,
 ) -> Result<AdminFacts, DatabaseError> {
     let Some(login) = &known.login else {
         return Ok(AdminFacts { account: None, exact: 0, look_alikes: 0, wanted: None });
@@ -41,8 +42,7 @@ pub async fn observe(
     sql.add("))) FROM ").only(&known.users.relation).add(" p");
     let row = sql.one(connection).await?;
     let (exact, look_alikes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let account =
-        if exact > 0 { account(connection, admin, known, compare_password).await? } else { None };
+    let account = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
     Ok(AdminFacts { account, exact, look_alikes, wanted: None })
 }
 
@@ -50,7 +50,7 @@ async fn account(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare_password: bool,
+    compare: Option<&Memory>,
 ) -> Result<Option<Account>, DatabaseError> {
     let Some(login) = &known.login else { return Ok(None) };
     let mut sql = Sql::new("SELECT ");
@@ -82,7 +82,7 @@ async fn account(
     };
     let stored: Option<String> = row.try_get(2)?;
     let stored = stored.filter(|hash| !hash.is_empty()).map(SecretString::from);
-    let password = password_facts(stored, admin.password.clone(), compare_password).await;
+    let password = password_facts(stored, admin.password.clone(), compare).await;
     Ok(Some(Account {
         id: row.try_get(0)?,
         subject: row.try_get(1)?,
@@ -98,18 +98,27 @@ async fn account(
 async fn password_facts(
     stored: Option<SecretString>,
     password: Option<SecretString>,
-    compare: bool,
+    compare: Option<&Memory>,
 ) -> PasswordFacts {
     let Some(stored) = stored else {
-        return PasswordFacts { format: None, family: "nothing", absent: true, matches: compare.then_some(false) };
+        let matches = compare.map(|_| false);
+        return PasswordFacts { format: None, family: "nothing", absent: true, matches };
     };
     let format = passwords::recognise(stored.expose_secret());
     let family = passwords::family(stored.expose_secret());
-    let matches = match password {
-        Some(password) if compare && format.is_some() => {
-            tokio::task::spawn_blocking(move || passwords::verify(stored.expose_secret(), &password).ok())
-                .await
-                .unwrap_or(None)
+    let matches = match (password, compare) {
+        (Some(password), Some(memory)) if format.is_some() => {
+            if memory.password_matched(&stored, &password) {
+                Some(true)
+            } else {
+                let (hash, word) = (stored.clone(), password.clone());
+                let verifying = move || passwords::verify(hash.expose_secret(), &word).ok();
+                let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
+                if matches == Some(true) {
+                    memory.remember_password(&stored, &password);
+                }
+                matches
+            }
         }
         _ => None,
     };
@@ -194,7 +203,9 @@ pub async fn advance_sequence(
     if catalog::next_value(&mut transaction, sequence).await? <= above {
         let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
         sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
-        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(").integer(above).add(", s.last_value), true) FROM ");
+        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(")
+            .integer(above)
+            .add(", s.last_value), true) FROM ");
         sql.relation(&sequence.relation).add(" s");
         sql.execute(&mut transaction).await?;
     }
@@ -203,8 +214,14 @@ pub async fn advance_sequence(
         table: sequence.relation.name.as_str().to_owned(),
         ..Default::default()
     };
-    let entry =
-        Entry { step: number, chunk: 1, action: Action::AdvanceSequence, object: &object, rows: 0, token: None };
+    let entry = Entry {
+        step: number,
+        chunk: 1,
+        action: Action::AdvanceSequence,
+        object: &object,
+        rows: 0,
+        token: None,
+    };
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
     transaction.commit().await?;
     Ok(0)
@@ -237,6 +254,16 @@ async fn like(connection: &mut PgConnection, known: &Known) -> Result<Option<Sec
     Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
 }
 
+/// How the admin is created.
+pub struct Seeding<'a> {
+    /// The id that it gets; `None`: the column's default, or a random uuid.
+    pub id: Option<&'a str>,
+    /// Rows may name this very id: a person said so and approved.
+    pub claimed: bool,
+    /// The reset token that asked for it.
+    pub token: Option<&'a str>,
+}
+
 /// Creates the admin, unless somebody did meanwhile.
 ///
 /// # Errors
@@ -247,12 +274,9 @@ pub async fn seed(
     number: i64,
     target: &Target,
     known: &Known,
-    id: Option<&str>,
-    claimed: bool,
-    token: Option<&str>,
+    seeding: &Seeding<'_>,
 ) -> Result<i64, DatabaseError> {
-    let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password)
-    else {
+    let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
     let hash = hash(target, like(connection, known).await?).await?;
@@ -264,7 +288,7 @@ pub async fn seed(
         return Err(DatabaseError::Moved("somebody has created the admin meanwhile".into()));
     }
     let random;
-    let id = match (id, known.id.kind(), known.id.has_default) {
+    let id = match (seeding.id, known.id.kind(), known.id.has_default) {
         (None, KeyKind::Uuid, false) => {
             random = uuid_v4();
             Some(random.as_str())
@@ -292,13 +316,17 @@ pub async fn seed(
     for (at, column) in names.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
     }
-    sql.add(if id.is_some() && known.id.identity_always { ") OVERRIDING SYSTEM VALUE VALUES (" } else { ") VALUES (" });
+    sql.add(if id.is_some() && known.id.identity_always {
+        ") OVERRIDING SYSTEM VALUE VALUES ("
+    } else {
+        ") VALUES ("
+    });
     for (at, (column, value)) in names.iter().zip(&values).enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.declared_type);
     }
     sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
     let got: String = sql.scalar(&mut transaction).await?;
-    if !claimed {
+    if !seeding.claimed {
         unclaimed(&mut transaction, known, &got).await?;
     }
     let object = &crate::api::report::ObjectRef {
@@ -306,7 +334,7 @@ pub async fn seed(
         table: target.users.table.clone(),
         ..Default::default()
     };
-    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token };
+    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
     super::rows::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
@@ -377,7 +405,10 @@ async fn rewrite(
     };
     let mut transaction = fence::enter(connection, fence).await?;
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &known.id.name).add("::pg_catalog.text FROM ").only(&known.users.relation).add(" p WHERE ");
+    sql.column("p", &known.id.name)
+        .add("::pg_catalog.text FROM ")
+        .only(&known.users.relation)
+        .add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     sql.add(" FOR UPDATE");
     let rows = sql.all(&mut transaction).await?;
@@ -389,8 +420,18 @@ async fn rewrite(
     };
     let id: String = row.try_get(0)?;
     let keys = vec![vec![id.clone()]];
-    quarantine::copy(&mut transaction, fence, number, 1, action, &known.users, std::slice::from_ref(&known.id), &keys, None)
-        .await?;
+    quarantine::copy(
+        &mut transaction,
+        fence,
+        number,
+        1,
+        action,
+        &known.users,
+        std::slice::from_ref(&known.id),
+        &keys,
+        None,
+    )
+    .await?;
     let mut sql = Sql::new("UPDATE ");
     sql.only(&known.users.relation).add(" AS p SET ");
     let mut first = true;
@@ -432,7 +473,9 @@ async fn rewrite(
     equals(&mut sql, "p", &known.id, &id);
     let changed = sql.execute(&mut transaction).await?;
     if changed != 1 {
-        return Err(DatabaseError::Moved(format!("{changed} accounts would have changed, and one was meant")));
+        return Err(DatabaseError::Moved(format!(
+            "{changed} accounts would have changed, and one was meant"
+        )));
     }
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),

@@ -71,7 +71,11 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), DatabaseError>
     }
     newer(there)?;
     // Two programs that begin at once: the second waits here and then sees the first one's work.
-    run(connection, "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('auth_consistency layout'))").await?;
+    run(
+        connection,
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('auth_consistency layout'))",
+    )
+    .await?;
     let there = version(connection).await?;
     newer(there)?;
     if there.is_none() {
@@ -101,8 +105,9 @@ fn newer(there: Option<i64>) -> Result<(), DatabaseError> {
 }
 
 async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    let there: bool =
-        Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.layout') IS NOT NULL").scalar(connection).await?;
+    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.layout') IS NOT NULL")
+        .scalar(connection)
+        .await?;
     if !there {
         return Ok(None);
     }
@@ -191,7 +196,8 @@ async fn open_run(
     target: &Target,
     identity: &DatabaseIdentity,
 ) -> Result<Option<OpenRun>, DatabaseError> {
-    let mut sql = mine("SELECT run, plan_hash, generation FROM auth_consistency.runs WHERE ", target, identity);
+    let mut sql =
+        mine("SELECT run, plan_hash, generation FROM auth_consistency.runs WHERE ", target, identity);
     sql.add(" AND closed_at IS NULL AND plan_hash IS NOT NULL ORDER BY opened_at DESC LIMIT 1");
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let run: String = row.try_get(0)?;

@@ -70,7 +70,9 @@ impl DatabaseError {
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
             Self::Sql(error) => match error {
-                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => (Reason::DatabaseUnreachable, Class::Transient),
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {
+                    (Reason::DatabaseUnreachable, Class::Transient)
+                }
                 sqlx::Error::Tls(_) => (Reason::DatabaseTlsFailed, Class::Terminal),
                 sqlx::Error::Database(error) => {
                     let code = error.code().unwrap_or_default();
@@ -80,7 +82,9 @@ impl DatabaseError {
                         "42501" => Reason::PrivilegeMissing,
                         "25006" => Reason::DatabaseReadOnly,
                         "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
-                        code if code.starts_with("08") || code.starts_with("53") => Reason::DatabaseUnreachable,
+                        code if code.starts_with("08") || code.starts_with("53") => {
+                            Reason::DatabaseUnreachable
+                        }
                         _ => Reason::DatabaseError,
                     };
                     (reason, of_sqlstate(&code))

@@ -84,11 +84,13 @@ pub async fn begin(
     };
     let mut next = 1;
     if let Some(run) = &resumed {
-        let mut sql = Sql::new("SELECT plan_hash FROM auth_consistency.runs WHERE run OPERATOR(pg_catalog.=) ");
+        let mut sql =
+            Sql::new("SELECT plan_hash FROM auth_consistency.runs WHERE run OPERATOR(pg_catalog.=) ");
         sql.text(run);
         fence.plan_hash = sql.scalar(&mut transaction).await?;
-        let mut sql =
-            Sql::new("SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ");
+        let mut sql = Sql::new(
+            "SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+        );
         sql.text(run);
         next = sql.scalar(&mut transaction).await?;
     } else if fresh {
@@ -96,9 +98,17 @@ pub async fn begin(
             "INSERT INTO auth_consistency.runs (run, system_identifier, database_oid, owner, owner_name, generation, \
              plan_hash) VALUES (",
         );
-        sql.text(&fence.run).add(", ").text(&fence.identity.system).add(", ").integer(fence.identity.database);
+        sql.text(&fence.run)
+            .add(", ")
+            .text(&fence.identity.system)
+            .add(", ")
+            .integer(fence.identity.database);
         sql.add(", ").text(&fence.owner).add(", ").text(owner_name(target));
-        sql.add(", ").integer(target.resource.generation).add(", ").text_or_null(fence.plan_hash.clone()).add(")");
+        sql.add(", ")
+            .integer(target.resource.generation)
+            .add(", ")
+            .text_or_null(fence.plan_hash.clone())
+            .add(")");
         sql.execute(&mut transaction).await?;
     }
     let mut numbers = Vec::new();
@@ -186,7 +196,8 @@ pub async fn enter<'c>(
     };
     if held != Some((fence.owner.clone(), fence.epoch)) {
         return Err(DatabaseError::ClaimLost(
-            "another run has begun on this user table, so this one stops before it changes anything more".into(),
+            "another run has begun on this user table, so this one stops before it changes anything more"
+                .into(),
         ));
     }
     Ok(transaction)
@@ -211,7 +222,10 @@ async fn lock(
     // The lock's two keys are signed 32 bit numbers, object ids unsigned ones: the same bits.
     let bits = |oid: i64| i64::from(oid as u32 as i32);
     let mut sql = Sql::new("SELECT pg_catalog.pg_try_advisory_xact_lock(");
-    sql.integer(bits(identity.database)).add("::pg_catalog.int4, ").integer(bits(user_table)).add("::pg_catalog.int4)");
+    sql.integer(bits(identity.database))
+        .add("::pg_catalog.int4, ")
+        .integer(bits(user_table))
+        .add("::pg_catalog.int4)");
     if sql.scalar::<bool>(connection).await? { Ok(()) } else { Err(DatabaseError::Fenced) }
 }
 

@@ -28,22 +28,31 @@ struct Carrier<'a> {
     references: Vec<&'a ReferenceTable>,
 }
 
+/// From where to where, and how far.
+#[derive(Debug, Clone, Copy)]
+pub struct Moving<'a> {
+    /// The id that the admin has.
+    pub from: &'a str,
+    /// The id that it gets.
+    pub to: &'a str,
+    /// No more rows than this change.
+    pub ceiling: i64,
+}
+
 /// Moves the admin from one id to another and returns the rows that changed.
 ///
 /// # Errors
 /// The new id is taken meanwhile, a table has no primary key or a key of several columns, or more
 /// rows would change than the plan says.
-#[expect(clippy::too_many_arguments, reason = "what moves, where to, and how far")]
 pub async fn move_id(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     target: &Target,
     known: &Known,
-    from: &str,
-    to: &str,
-    ceiling: i64,
+    moving: &Moving<'_>,
 ) -> Result<i64, DatabaseError> {
+    let Moving { from, to, ceiling } = *moving;
     if known.id.identity_always {
         return Err(DatabaseError::Unsupported(format!(
             "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",
@@ -57,7 +66,10 @@ pub async fn move_id(
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &known.id.name).add("::pg_catalog.text FROM ").only(&known.users.relation).add(" p WHERE ");
+    sql.column("p", &known.id.name)
+        .add("::pg_catalog.text FROM ")
+        .only(&known.users.relation)
+        .add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     sql.add(" OR ");
     equals(&mut sql, "p", &known.id, to);

@@ -14,11 +14,12 @@ use super::{
     error::DatabaseError,
     identifier::{Sql, run},
     references::{Condition, ReferenceTable},
+    subject::{SubjectRow, find_subject},
 };
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
-        spec::ColumnCondition,
+        spec::{ColumnCondition, PasswordPolicy},
     },
     consistency::{
         diagnosis::Requests,
@@ -28,6 +29,7 @@ use crate::{
         target::Target,
         wording::clip,
     },
+    memory::Memory,
 };
 
 /// What a pass saw, and the catalog's names for it.
@@ -70,8 +72,11 @@ pub async fn observe(
     connection: &mut PgConnection,
     target: &Target,
     requests: &Requests,
+    memory: &Memory,
     compare_password: bool,
 ) -> Result<Observed, DatabaseError> {
+    let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
+    let compare = (compare_password || always).then_some(memory);
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
@@ -80,7 +85,7 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare_password).await?
+            inside(connection, target, requests, server, version, known, table, compare).await?
         }
         Err(fault) => Observed {
             observation: Observation {
@@ -145,11 +150,7 @@ async fn users(
         Found::Other(kind) => return Ok(Err(SchemaFault::NotATable { kind: kind.into() })),
         Found::Nothing(alike) => return Ok(Err(SchemaFault::TableMissing { alike })),
     };
-    let object = ObjectRef {
-        schema: spec.schema.clone(),
-        table: spec.table.clone(),
-        ..ObjectRef::default()
-    };
+    let object = ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() };
     if !table.select {
         return Ok(Err(SchemaFault::NotReadable {
             why: format!(
@@ -165,10 +166,14 @@ async fn users(
             there: table.columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
         })
     };
-    let optional = |name: &Option<String>, field: &str| name.as_ref().map(|name| column(name, field)).transpose();
+    let optional =
+        |name: &Option<String>, field: &str| name.as_ref().map(|name| column(name, field)).transpose();
     let resolved = (|| {
-        let subject =
-            target.jwt.as_ref().map(|jwt| column(&jwt.subject_column, "spec.jwt.subjectColumn")).transpose()?;
+        let subject = target
+            .jwt
+            .as_ref()
+            .map(|jwt| column(&jwt.subject_column, "spec.jwt.subjectColumn"))
+            .transpose()?;
         let conditions = |list: &[ColumnCondition], field: &str| {
             list.iter()
                 .map(|one| Ok((column(&one.column, field)?, one.clone())))
@@ -291,11 +296,11 @@ async fn inside(
     version: i64,
     mut known: Known,
     users: UserTable,
-    compare_password: bool,
+    compare: Option<&Memory>,
 ) -> Result<Observed, DatabaseError> {
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
-        Some(admin) => Some(accounts::observe(connection, admin, &known, compare_password).await?),
+        Some(admin) => Some(accounts::observe(connection, admin, &known, compare).await?),
         None => None,
     };
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
@@ -371,9 +376,9 @@ async fn resolve(
     let keys = catalog::foreign_keys(connection, known.users.oid).await?;
     for rule in &target.references.rules {
         let Some(name) = &rule.rule.constraint else { continue };
-        let there = keys.iter().any(|key| {
-            key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone())
-        });
+        let there = keys
+            .iter()
+            .any(|key| key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone()));
         if !there {
             missing.push(ObjectRef {
                 schema: rule.schema.clone(),
@@ -411,11 +416,11 @@ async fn resolve(
     }
     for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && !rule.rule.ignore) {
         let columns = rule.rule.columns.clone().unwrap_or_default();
-        let already = tables
-            .iter()
-            .any(|one: &ReferenceTable| {
-                one.object.schema == rule.schema && one.object.table == rule.rule.table && one.object.columns == columns
-            });
+        let already = tables.iter().any(|one: &ReferenceTable| {
+            one.object.schema == rule.schema
+                && one.object.table == rule.rule.table
+                && one.object.columns == columns
+        });
         if already {
             continue;
         }
@@ -489,7 +494,10 @@ async fn soft(
         return Ok(Err(format!("no SELECT privilege on {}.{}", object.schema, object.table)));
     }
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Ok(Err(format!("there is no column {:?}", object.columns.first().cloned().unwrap_or_default())));
+        return Ok(Err(format!(
+            "there is no column {:?}",
+            object.columns.first().cloned().unwrap_or_default()
+        )));
     };
     let mut only_where = Vec::new();
     for condition in &rule.only_where {
@@ -498,8 +506,9 @@ async fn soft(
         };
         only_where.push((found, condition.clone()));
     }
-    let operators =
-        catalog::equality(connection, known.id.base_oid, column.base_oid).await?.map(|operator| vec![operator]);
+    let operators = catalog::equality(connection, known.id.base_oid, column.base_oid)
+        .await?
+        .map(|operator| vec![operator]);
     Ok(Ok(ReferenceTable {
         operators,
         columns: vec![column],
@@ -513,4 +522,27 @@ async fn soft(
         child,
         object,
     }))
+}
+
+/// Which account a token's subject names, in a snapshot of its own.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn resolve_subject(
+    connection: &mut PgConnection,
+    target: &Target,
+    subject: &str,
+) -> Result<SubjectRow, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    prepare(&mut transaction, target.timeout).await?;
+    let found = match users(&mut transaction, target).await? {
+        Ok((known, _)) => find_subject(&mut transaction, &known, subject).await?,
+        Err(_) => {
+            return Err(DatabaseError::Unsupported(
+                "the user table cannot be used: run `auth-consistency check` to see why".into(),
+            ));
+        }
+    };
+    transaction.rollback().await?;
+    Ok(found)
 }

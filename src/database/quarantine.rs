@@ -15,21 +15,6 @@ use super::{
 };
 use crate::api::report::Action;
 
-/// Columns of a quarantine table that are ours; no sane app calls a column so.
-pub const OURS: &[&str] = &[
-    "_ac_id",
-    "_ac_at",
-    "_ac_system",
-    "_ac_database",
-    "_ac_owner",
-    "_ac_run",
-    "_ac_step",
-    "_ac_chunk",
-    "_ac_action",
-    "_ac_new_key",
-    "_ac_restored_at",
-];
-
 /// A quarantine table.
 #[derive(Debug, Clone)]
 pub struct Quarantine {
@@ -99,7 +84,8 @@ async fn table(connection: &mut PgConnection, source: &Table) -> Result<Quaranti
     }
     sql.add(")");
     sql.execute(connection).await?;
-    let mut sql = Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
+    let mut sql =
+        Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
     sql.text(quarantine.relation.name.as_str()).add(", ").text(source.relation.schema.as_str()).add(", ");
     sql.text(source.relation.name.as_str()).add(", ").text(&layout).add(")");
     sql.execute(connection).await?;
@@ -126,7 +112,12 @@ pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
         sql.add(if at > 0 { " AND " } else { "" }).column(alias, &column.name);
         match &column.equality {
             Some(operator) => {
-                sql.operator(operator).add("CAST(k.k").ordinal(at).add(" AS ").type_name(&column.type_name).add(")");
+                sql.operator(operator)
+                    .add("CAST(k.k")
+                    .ordinal(at)
+                    .add(" AS ")
+                    .type_name(&column.type_name)
+                    .add(")");
             }
             None => {
                 sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k").ordinal(at);
@@ -153,14 +144,20 @@ pub async fn copy(
 ) -> Result<(), DatabaseError> {
     let quarantine = table(connection, source).await?;
     let mut sql = Sql::new("INSERT INTO ");
-    sql.relation(&quarantine.relation).add(
-        " (_ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, _ac_new_key",
-    );
+    sql.relation(&quarantine.relation)
+        .add(" (_ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, _ac_new_key");
     for column in &source.columns {
         sql.add(", ").name(&column.name);
     }
     sql.add(") SELECT ").text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ").integer(chunk).add(", ");
+    sql.text(&fence.owner)
+        .add(", ")
+        .text(&fence.run)
+        .add(", ")
+        .integer(step)
+        .add(", ")
+        .integer(chunk)
+        .add(", ");
     sql.text(action.as_str()).add(", ").text_or_null(new_key.map(str::to_owned));
     for column in &source.columns {
         sql.add(", ").column("c", &column.name);

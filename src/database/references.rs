@@ -104,7 +104,9 @@ impl ReferenceTable {
 
     /// Adds `c.column = $key::type` with the reference's own operator; single columns only.
     pub fn names(&self, sql: &mut Sql, key: &str) {
-        let (Some(column), Some(parent)) = (self.columns.first(), self.parent_columns.first()) else { return };
+        let (Some(column), Some(parent)) = (self.columns.first(), self.parent_columns.first()) else {
+            return;
+        };
         match self.operators.as_ref().and_then(|operators| operators.first()) {
             Some(operator) => {
                 sql.typed(key, &parent.type_name).operator(operator).column("c", &column.name);
@@ -175,7 +177,11 @@ impl ReferenceTable {
         let orphans = self.orphans(connection).await?;
         let mut reference = Reference {
             object: self.object.clone(),
-            parent_columns: self.parent_columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
+            parent_columns: self
+                .parent_columns
+                .iter()
+                .map(|column| column.name.as_str().to_owned())
+                .collect(),
             definition: self.key.as_ref().map_or(String::new(), |key| key.definition.clone()),
             soft: self.key.is_none(),
             validated: self.key.as_ref().is_none_or(|key| key.validated),
@@ -289,7 +295,9 @@ impl ReferenceTable {
             return Some("a reference of several columns is found and counted, not repaired yet".into());
         }
         if self.child.oid == self.parent.oid {
-            return Some("a reference of the user table to itself is found and counted, not repaired yet".into());
+            return Some(
+                "a reference of the user table to itself is found and counted, not repaired yet".into(),
+            );
         }
         if key.is_some_and(|key| key.partition) || self.child.relation.partitioned {
             return Some("a reference of a partitioned table is found and counted, not repaired yet".into());
@@ -301,7 +309,9 @@ impl ReferenceTable {
             return Some("a deferrable reference is found and counted, not repaired yet".into());
         }
         if self.primary_key.is_empty() {
-            return Some("the table has no primary key, so its rows cannot be named one by one; add one".into());
+            return Some(
+                "the table has no primary key, so its rows cannot be named one by one; add one".into(),
+            );
         }
         self.columns
             .iter()

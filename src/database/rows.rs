@@ -33,8 +33,6 @@ pub struct RowsStep<'a> {
     pub action: Action,
     /// The step's number in the run.
     pub number: i64,
-    /// No more rows than this in all.
-    pub ceiling: i64,
     /// How many rows one chunk takes.
     pub chunk_rows: i64,
 }
@@ -108,13 +106,21 @@ pub async fn repair_chunk(
         Action::Reassign => Some(heir(connection, step).await?),
         _ => None,
     };
-    let key: Vec<Column> =
-        step.reference.primary_key.iter().filter_map(|name| step.reference.child.column(name)).cloned().collect();
-    let mut sql = Sql::new("SELECT coalesce(max(chunk), 0) FROM auth_consistency.audit WHERE run OPERATOR(pg_catalog.=) ");
+    let key: Vec<Column> = step
+        .reference
+        .primary_key
+        .iter()
+        .filter_map(|name| step.reference.child.column(name))
+        .cloned()
+        .collect();
+    let mut sql = Sql::new(
+        "SELECT coalesce(max(chunk), 0) FROM auth_consistency.audit WHERE run OPERATOR(pg_catalog.=) ",
+    );
     sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);
     let chunk = sql.scalar::<i64>(connection).await? + 1;
-    let mut sql =
-        Sql::new("SELECT ceiling OPERATOR(pg_catalog.-) done FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ");
+    let mut sql = Sql::new(
+        "SELECT ceiling OPERATOR(pg_catalog.-) done FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+    );
     sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);
     let left: i64 = sql.scalar(connection).await?;
     let take = left.min(step.chunk_rows);

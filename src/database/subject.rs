@@ -56,7 +56,11 @@ pub async fn find_subject(
         let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
         let id: String = row.try_get(0)?;
         let login = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| id.clone());
-        Ok(if row.try_get::<bool, _>(2)? { SubjectRow::Active { login, id } } else { SubjectRow::Inactive { login } })
+        Ok(if row.try_get::<bool, _>(2)? {
+            SubjectRow::Active { login, id }
+        } else {
+            SubjectRow::Inactive { login }
+        })
     })
     .await?;
     // `CAST('abc' AS integer)` fails: a subject that the type cannot hold names nobody.

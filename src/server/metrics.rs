@@ -127,6 +127,8 @@ label_values! {
         Reassign = "reassign",
         /// See [`Action::Delete`].
         Delete = "delete",
+        /// See [`Action::Restore`].
+        Restore = "restore",
     }
 }
 
@@ -141,6 +143,7 @@ impl From<Action> for ActionLabel {
             Action::SetNull => Self::SetNull,
             Action::Reassign => Self::Reassign,
             Action::Delete => Self::Delete,
+            Action::Restore => Self::Restore,
         }
     }
 }

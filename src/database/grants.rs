@@ -1,0 +1,113 @@
+//! The SQL that gives a role what a pass needs: least first.
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{
+    catalog::{self, Found},
+    error::DatabaseError,
+    identifier::Sql,
+    observe::prepare,
+};
+use crate::{
+    api::{report::ObjectRef, spec::OnOrphan},
+    consistency::target::Target,
+};
+
+/// The statements for Observe and for Enforce, with a comment before each.
+///
+/// # Errors
+/// The user table is not there, or the database fails.
+pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<String, DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let users = match catalog::find_table(connection, &target.users.schema, &target.users.table).await? {
+        Found::Table(table) => *table,
+        _ => {
+            return Err(DatabaseError::Unsupported(format!(
+                "there is no table {}.{}: correct spec.users",
+                target.users.schema, target.users.table
+            )));
+        }
+    };
+    let role: String = Sql::new("SELECT quote_ident(current_user)").scalar(connection).await?;
+    let mut tables = Vec::new();
+    for key in catalog::foreign_keys(connection, users.oid).await? {
+        let object = ObjectRef {
+            schema: key.child.0.clone(),
+            table: key.child.1.clone(),
+            columns: key.child_columns.clone(),
+            constraint: Some(key.name),
+        };
+        tables.push((key.child, target.references.policy(&object)));
+    }
+    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared) {
+        let object = ObjectRef {
+            schema: rule.schema.clone(),
+            table: rule.rule.table.clone(),
+            columns: rule.rule.columns.clone().unwrap_or_default(),
+            constraint: None,
+        };
+        tables.push(((rule.schema.clone(), rule.rule.table.clone()), target.references.policy(&object)));
+    }
+    tables.retain(|(_, policy)| policy.ignore.is_none());
+    tables.sort_by(|a, b| a.0.cmp(&b.0));
+    let sequence = catalog::sequence(connection, users.oid, &target.users.id_column).await?;
+
+    let mut schemas: Vec<String> = tables.iter().map(|((schema, _), _)| schema.clone()).collect();
+    schemas.push(target.users.schema.clone());
+    schemas.sort();
+    schemas.dedup();
+    let mut text = String::from("-- Observe: read accounts and references.\n");
+    for schema in &schemas {
+        let schema = quoted(connection, &[schema]).await?;
+        text.push_str(&format!("GRANT USAGE ON SCHEMA {schema} TO {role};\n"));
+    }
+    let user_table = quoted(connection, &[&target.users.schema, &target.users.table]).await?;
+    text.push_str(&format!("GRANT SELECT ON {user_table} TO {role};\n"));
+    let mut names = Vec::new();
+    for ((schema, table), policy) in &tables {
+        let name = quoted(connection, &[schema, table]).await?;
+        if names.iter().all(|(known, _)| *known != name) {
+            text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
+        }
+        names.push((name, policy.on_orphan));
+    }
+    let sequence_name = match &sequence {
+        Some(sequence) => Some(
+            quoted(connection, &[sequence.relation.schema.as_str(), sequence.relation.name.as_str()]).await?,
+        ),
+        None => None,
+    };
+    if let Some(name) = &sequence_name {
+        text.push_str(&format!("GRANT SELECT ON SEQUENCE {name} TO {role};\n"));
+    }
+    text.push_str("\n-- Enforce, in addition: keep the admin, and what was there before a repair.\n");
+    text.push_str(&format!("GRANT INSERT, UPDATE ON {user_table} TO {role};\n"));
+    if let Some(name) = &sequence_name {
+        text.push_str(&format!("GRANT USAGE, UPDATE ON SEQUENCE {name} TO {role};\n"));
+    }
+    let database: String = Sql::new("SELECT quote_ident(current_database())").scalar(connection).await?;
+    text.push_str(&format!(
+        "-- One of the two: an empty schema made by the owner, or the right to make it.\nCREATE SCHEMA IF NOT EXISTS auth_consistency AUTHORIZATION {role};\n-- GRANT CREATE ON DATABASE {database} TO {role};\n"
+    ));
+    let repairs: Vec<&(String, OnOrphan)> =
+        names.iter().filter(|(_, on_orphan)| *on_orphan != OnOrphan::Report).collect();
+    if !repairs.is_empty() {
+        text.push_str("\n-- Enforce, for the references that spec.references says to repair.\n");
+    }
+    for (name, on_orphan) in repairs {
+        let rights = if *on_orphan == OnOrphan::Delete { "UPDATE, DELETE" } else { "UPDATE" };
+        text.push_str(&format!("GRANT {rights} ON {name} TO {role};\n"));
+    }
+    transaction.rollback().await?;
+    Ok(text)
+}
+
+/// `schema.table`, each part quoted by the database where it has to be.
+async fn quoted(connection: &mut PgConnection, parts: &[&str]) -> Result<String, DatabaseError> {
+    let mut sql = Sql::new("SELECT string_agg(quote_ident(part), '.' ORDER BY n) FROM unnest(");
+    sql.texts(parts.iter().map(|part| Some((*part).to_owned())).collect());
+    sql.add(") WITH ORDINALITY parts(part, n)");
+    Ok(sql.one(connection).await?.try_get(0)?)
+}

@@ -1,0 +1,353 @@
+//! Puts rows back from quarantine, equal column by column, where today's constraints allow.
+//!
+//! A deleted row is inserted again under its own key; a reassigned or nulled reference gets its old
+//! value back, but only where it still holds what the repair wrote. A row that still names nobody
+//! cannot go back under an enforced foreign key: it stays, counted and named.
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{
+    bookkeeping::{self, Entry},
+    catalog::{self, Column, Found, Table},
+    error::DatabaseError,
+    fence::{self, Fence},
+    identifier::Sql,
+    observe::{Known, savepoint},
+    quarantine::Quarantine,
+};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::target::Target,
+};
+
+/// How many rows that stayed are named.
+const NAMED: usize = 5;
+
+/// What came of one table's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Table and columns.
+    pub object: ObjectRef,
+    /// What the repair had done.
+    pub action: Action,
+    /// Rows that are as they were.
+    pub rows: i64,
+    /// Rows that stayed in quarantine.
+    pub blocked: i64,
+    /// At most five of them: key and why.
+    pub sample: Vec<(String, String)>,
+}
+
+/// One run that has rows in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub run: String,
+    /// When it began, RFC 3339.
+    pub opened_at: String,
+    /// What it did, in words.
+    pub actions: String,
+    /// Rows that it changed or removed.
+    pub rows: i64,
+}
+
+/// The runs of this target, newest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn runs(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+) -> Result<Vec<Run>, DatabaseError> {
+    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.audit') IS NOT NULL")
+        .scalar(connection)
+        .await?;
+    if !there {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT run, to_char(min(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+         string_agg(DISTINCT action || ' ' || object, ', '), sum(rows)::int8 FROM auth_consistency.audit \
+         WHERE system_identifier = ",
+    );
+    sql.text(&known.identity.system).add(" AND database_oid = ").integer(known.identity.database);
+    sql.add(" AND owner = ").text(&target.resource.uid).add(" GROUP BY run ORDER BY max(id) DESC LIMIT 50");
+    let rows = sql.all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Run {
+                run: row.try_get(0)?,
+                opened_at: row.try_get(1)?,
+                actions: row.try_get(2)?,
+                rows: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+/// One step of a run as it was written down.
+struct Done {
+    number: i64,
+    action: Action,
+    object: ObjectRef,
+}
+
+/// Puts the rows of one run back. `fence` is of a run of its own, so that nothing repairs meanwhile.
+///
+/// # Errors
+/// The run is not this target's, or the database fails as a whole.
+pub async fn restore(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+) -> Result<Vec<Restored>, DatabaseError> {
+    let steps = steps(connection, fence, run).await?;
+    let mut restored = Vec::new();
+    for step in steps.into_iter().rev() {
+        if let Action::SetNull | Action::Reassign | Action::Delete | Action::Correct | Action::Reset =
+            step.action
+        {
+            restored.push(restore_step(connection, fence, run, &step).await?);
+        } else if step.action == Action::MoveId {
+            restored.push(Restored {
+                object: step.object,
+                action: step.action,
+                rows: 0,
+                blocked: 1,
+                sample: vec![(
+                    "the id".into(),
+                    "an id is moved back by setting spec.admin.id to the old one".into(),
+                )],
+            });
+        }
+    }
+    Ok(restored)
+}
+
+async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Result<Vec<Done>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT s.step, s.action, s.schema_name, s.table_name, s.column_names, s.constraint_name \
+         FROM auth_consistency.steps s JOIN auth_consistency.runs r ON r.run OPERATOR(pg_catalog.=) s.run \
+         WHERE r.system_identifier OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.identity.system).add(" AND r.database_oid OPERATOR(pg_catalog.=) ");
+    sql.integer(fence.identity.database).add(" AND r.owner OPERATOR(pg_catalog.=) ").text(&fence.owner);
+    sql.add(" AND r.run OPERATOR(pg_catalog.=) ").text(run).add(" ORDER BY s.step");
+    let rows = sql.all(connection).await?;
+    if rows.is_empty() {
+        return Err(DatabaseError::Moved(format!(
+            "there is no run {run:?} of this resource in this database: `auth-consistency restore` without --run lists them"
+        )));
+    }
+    let mut steps = Vec::new();
+    for row in rows {
+        let name: String = row.try_get(1)?;
+        let Some(action) = bookkeeping::action(&name) else { continue };
+        steps.push(Done {
+            number: row.try_get(0)?,
+            action,
+            object: ObjectRef {
+                schema: row.try_get(2)?,
+                table: row.try_get(3)?,
+                columns: row.try_get(4)?,
+                constraint: row.try_get(5)?,
+            },
+        });
+    }
+    Ok(steps)
+}
+
+async fn restore_step(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    step: &Done,
+) -> Result<Restored, DatabaseError> {
+    let mut outcome = Restored {
+        object: step.object.clone(),
+        action: step.action,
+        rows: 0,
+        blocked: 0,
+        sample: Vec::new(),
+    };
+    let Found::Table(source) = ({
+        let mut transaction = connection.begin().await?;
+        super::observe::prepare(&mut transaction, fence.statement_timeout).await?;
+        let found = catalog::find_table(&mut transaction, &step.object.schema, &step.object.table).await?;
+        transaction.rollback().await?;
+        found
+    }) else {
+        return Err(DatabaseError::Moved(format!("{} is no table any more", step.object.describe())));
+    };
+    let mut transaction = fence::enter(connection, fence).await?;
+    let connection = &mut *transaction;
+    let key: Vec<Column> = catalog::primary_key(connection, source.oid)
+        .await?
+        .iter()
+        .filter_map(|name| source.column(name))
+        .cloned()
+        .collect();
+    for quarantine in quarantines(connection, &source).await? {
+        let mut sql = Sql::new("SELECT q._ac_id, ");
+        key_text(&mut sql, &key);
+        sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_run OPERATOR(pg_catalog.=) ");
+        sql.text(run).add(" AND q._ac_step OPERATOR(pg_catalog.=) ").integer(step.number);
+        sql.add(" AND q._ac_system OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+        sql.add(" AND q._ac_database OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+        sql.add(" AND q._ac_restored_at IS NULL ORDER BY q._ac_id");
+        for row in sql.all(connection).await? {
+            let (id, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+            match put_back(connection, &quarantine, &source, &key, step, id).await? {
+                Ok(()) => outcome.rows += 1,
+                Err(why) => {
+                    outcome.blocked += 1;
+                    if outcome.sample.len() < NAMED {
+                        outcome.sample.push((name, why));
+                    }
+                }
+            }
+        }
+    }
+    if outcome.rows > 0 {
+        let entry = Entry {
+            step: step.number,
+            chunk: 1,
+            action: Action::Restore,
+            object: &step.object,
+            rows: outcome.rows,
+            token: None,
+        };
+        bookkeeping::audit(connection, fence, &entry).await?;
+    }
+    transaction.commit().await?;
+    Ok(outcome)
+}
+
+fn key_text(sql: &mut Sql, key: &[Column]) {
+    sql.add("pg_catalog.concat_ws(', '");
+    for column in key {
+        sql.add(", ").column("q", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(")");
+}
+
+async fn quarantines(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Vec<Quarantine>, DatabaseError> {
+    let mut sql =
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.name.as_str()).add(" ORDER BY created_at");
+    let rows = sql.all(connection).await?;
+    rows.iter().map(|row| Ok(Quarantine::named(row.try_get(0)?))).collect()
+}
+
+/// Puts one row back. The inner error says why it stays.
+async fn put_back(
+    connection: &mut PgConnection,
+    quarantine: &Quarantine,
+    source: &Table,
+    key: &[Column],
+    step: &Done,
+    id: i64,
+) -> Result<Result<(), String>, DatabaseError> {
+    let result = savepoint(connection, async |connection: &mut PgConnection| {
+        let sql = match step.action {
+            Action::Delete => insert(quarantine, source, id),
+            Action::SetNull | Action::Reassign => {
+                update(quarantine, source, key, &step.object.columns, step.action, id)
+            }
+            _ => {
+                let all: Vec<String> = source
+                    .columns
+                    .iter()
+                    .filter(|column| !column.generated && !column.identity_always)
+                    .map(|column| column.name.as_str().to_owned())
+                    .collect();
+                update(quarantine, source, key, &all, step.action, id)
+            }
+        };
+        let changed = sql.execute(connection).await?;
+        if changed == 1 {
+            let mut sql = Sql::new("UPDATE ");
+            sql.relation(&quarantine.relation);
+            sql.add(
+                " SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE _ac_id OPERATOR(pg_catalog.=) ",
+            );
+            sql.integer(id);
+            sql.execute(connection).await?;
+            // A deferred constraint must speak up for this row and not for the whole run.
+            super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        }
+        Ok(changed)
+    })
+    .await?;
+    Ok(match result {
+        Ok(1) => Ok(()),
+        Ok(_) => Err("the row was changed or removed since".into()),
+        Err(why) if why.contains("23503") => Err("it still names a user that does not exist".into()),
+        Err(why) if why.contains("23505") => Err("a row with its key is there already".into()),
+        Err(why) => Err(why),
+    })
+}
+
+fn insert(quarantine: &Quarantine, source: &Table, id: i64) -> Sql {
+    let columns = || source.columns.iter().filter(|column| !column.generated);
+    let mut sql = Sql::new("INSERT INTO ");
+    sql.relation(&source.relation).add(" (");
+    for (at, column) in columns().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
+    }
+    sql.add(if columns().any(|column| column.identity_always) {
+        ") OVERRIDING SYSTEM VALUE SELECT "
+    } else {
+        ") SELECT "
+    });
+    for (at, column) in columns().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
+    }
+    sql.add(" FROM ")
+        .relation(&quarantine.relation)
+        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
+        .integer(id);
+    sql
+}
+
+fn update(
+    quarantine: &Quarantine,
+    source: &Table,
+    key: &[Column],
+    columns: &[String],
+    action: Action,
+    id: i64,
+) -> Sql {
+    let columns: Vec<&Column> = columns.iter().filter_map(|name| source.column(name)).collect();
+    let mut sql = Sql::new("UPDATE ");
+    sql.only(&source.relation).add(" AS c SET ");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
+    }
+    sql.add(" FROM ")
+        .relation(&quarantine.relation)
+        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
+        .integer(id);
+    for column in key {
+        sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+        sql.column("q", &column.name).add("::pg_catalog.text");
+    }
+    for column in &columns {
+        match action {
+            Action::SetNull => {
+                sql.add(" AND ").column("c", &column.name).add(" IS NULL");
+            }
+            Action::Reassign => {
+                sql.add(" AND ").column("c", &column.name);
+                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
+            }
+            _ => {}
+        }
+    }
+    sql
+}

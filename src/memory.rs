@@ -1,0 +1,154 @@
+//! What the process remembers of one resource between passes, so that slow things are not done twice
+//! and an app is not asked more often than it likes.
+//!
+//! No secret is kept: keys and passwords are known again by a digest under a key that this process
+//! drew at random and never shows.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+
+use crate::consistency::diagnosis::VerifierFacts;
+
+type Digest = [u8; 32];
+
+/// Memory of one resource.
+pub struct Memory {
+    key: [u8; 32],
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    fingerprint: Option<(Digest, Option<String>)>,
+    password: Option<Digest>,
+    probe: Option<Probed>,
+    forged: Option<(Digest, Instant)>,
+}
+
+struct Probed {
+    of: Digest,
+    at: Instant,
+    facts: Vec<VerifierFacts>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { key: rand::random(), state: Mutex::default() }
+    }
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A poisoned memory is at worst out of date, and every entry is checked against its digest.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn digest(&self, parts: &[&[u8]]) -> Option<Digest> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Some(mac.finalize().into_bytes().into())
+    }
+
+    /// The fingerprint of a key, computed once.
+    pub fn fingerprint(&self, key: &[u8], compute: impl FnOnce() -> Option<String>) -> Option<String> {
+        let digest = self.digest(&[b"fingerprint", key]);
+        if let (Some(digest), Some((known, fingerprint))) = (digest, &self.state().fingerprint)
+            && *known == digest
+        {
+            return fingerprint.clone();
+        }
+        let fingerprint = compute();
+        self.state().fingerprint = digest.map(|digest| (digest, fingerprint.clone()));
+        fingerprint
+    }
+
+    /// Whether this password was found to be behind this stored hash before.
+    pub fn password_matched(&self, stored: &SecretString, password: &SecretString) -> bool {
+        let digest = self.password_digest(stored, password);
+        digest.is_some() && self.state().password == digest
+    }
+
+    /// Remembers that a password is behind a stored hash.
+    pub fn remember_password(&self, stored: &SecretString, password: &SecretString) {
+        self.state().password = self.password_digest(stored, password);
+    }
+
+    fn password_digest(&self, stored: &SecretString, password: &SecretString) -> Option<Digest> {
+        self.digest(&[b"password", stored.expose_secret().as_bytes(), password.expose_secret().as_bytes()])
+    }
+
+    /// The last probe of the same key, subject and generation, unless it is older than `interval` or
+    /// something was wrong with it.
+    pub fn probe(&self, of: &[&[u8]], interval: Duration) -> Option<Vec<VerifierFacts>> {
+        let digest = self.digest(of)?;
+        let state = self.state();
+        let probed = state.probe.as_ref()?;
+        let well = probed.facts.iter().all(|facts| {
+            facts.genuine == crate::consistency::diagnosis::ProbeAnswer::Accepted
+                && facts.accepted_forgeries.is_empty()
+        });
+        (probed.of == digest && well && probed.at.elapsed() < interval).then(|| probed.facts.clone())
+    }
+
+    /// Remembers a probe.
+    pub fn remember_probe(&self, of: &[&[u8]], facts: &[VerifierFacts]) {
+        let digest = self.digest(of);
+        self.state().probe = digest.map(|of| Probed { of, at: Instant::now(), facts: facts.to_vec() });
+    }
+
+    /// Forgeries that the last probe of the same key found accepted, by verifier, when that was within
+    /// a day.
+    pub fn forged_lately(&self, key: &[u8]) -> bool {
+        let Some(digest) = self.digest(&[b"forged", key]) else { return false };
+        let day = Duration::from_secs(86_400);
+        self.state().forged.as_ref().is_some_and(|(of, at)| *of == digest && at.elapsed() < day)
+    }
+
+    /// Remembers that forged tokens were tried and refused everywhere.
+    pub fn remember_forged(&self, key: &[u8]) {
+        let digest = self.digest(&[b"forged", key]);
+        self.state().forged = digest.map(|of| (of, Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_computed_once_per_key() {
+        let memory = Memory::default();
+        let computed = std::cell::Cell::new(0);
+        let ask = |key: &[u8]| {
+            memory.fingerprint(key, || {
+                computed.set(computed.get() + 1);
+                Some(format!("{}", key.len()))
+            })
+        };
+        assert_eq!(ask(b"one"), Some("3".into()));
+        assert_eq!(ask(b"one"), Some("3".into()));
+        assert_eq!(computed.get(), 1);
+        assert_eq!(ask(b"three"), Some("5".into()));
+        assert_eq!(computed.get(), 2);
+    }
+
+    #[test]
+    fn a_password_is_known_again_only_with_the_same_hash() {
+        let memory = Memory::default();
+        let (hash, password) = (SecretString::from("$2b$..."), SecretString::from("canary"));
+        assert!(!memory.password_matched(&hash, &password));
+        memory.remember_password(&hash, &password);
+        assert!(memory.password_matched(&hash, &password));
+        assert!(!memory.password_matched(&hash, &SecretString::from("other")));
+        assert!(!memory.password_matched(&SecretString::from("$2b$other"), &password));
+    }
+}

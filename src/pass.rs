@@ -1,0 +1,374 @@
+//! One pass over one target: the only place that knows the whole order. The controller and the
+//! command line both come through here, so neither can do what the other cannot.
+//!
+//! 1. *audit* the signing key (pure);
+//! 2. *connect* (database client);
+//! 3. *observe* in one snapshot (database client);
+//! 4. *diagnose* and *plan* (pure);
+//! 5. *apply* what is permitted, one effect at a time (database client, after the supervisor agreed);
+//! 6. *observe* again where something was applied;
+//! 7. *ask* the running app (HTTP client);
+//! 8. *diagnose* and *plan* what is left, and say what came of it (pure).
+
+mod apply;
+mod ask;
+mod errands;
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{Action, AdminReport, ReferencesReport, ReportTarget, SigningKeyReport, StepReport},
+    },
+    consistency::{
+        diagnosis::{Diagnosed, Requests, diagnose, person},
+        observation::Observation,
+        orphans,
+        plan::{Permitted, Unused, propose},
+        report::Outcome,
+        severity::{Class, Fault},
+        target::{Database, Target},
+        wording::{clip, count, number},
+    },
+    database::{self, Observed, Session},
+    memory::Memory,
+    network::HostPolicy,
+    tokens,
+};
+
+pub use ask::{Asked, mint_for_admin};
+pub use errands::{grants, resolve, restore, runs};
+
+/// Asked before anything is written, and again before every chunk of destructive work.
+pub trait Supervisor: Send + Sync {
+    /// Whether the steps may begin. Called once, before the first statement that writes.
+    ///
+    /// # Errors
+    /// Why the pass must stop with nothing repaired.
+    fn begin<'a>(&'a self, steps: &'a [StepReport]) -> BoxFuture<'a, Result<(), Fault>>;
+
+    /// Whether what was asked for is still wanted: a live look, never a cached one.
+    ///
+    /// # Errors
+    /// Why the pass must stop here.
+    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>>;
+}
+
+/// A supervisor for a person at the command line: what they asked for is wanted.
+pub struct Person;
+
+impl Supervisor for Person {
+    fn begin<'a>(&'a self, _: &'a [StepReport]) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Which of the permitted steps a pass applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repairs {
+    /// None: nothing is written.
+    None,
+    /// Those about the admin's account, and the sequence that it needs.
+    Admin,
+    /// All.
+    All,
+}
+
+impl Repairs {
+    fn narrow(self, mut permitted: Permitted) -> Permitted {
+        permitted.steps.retain(|one| match self {
+            Self::None => false,
+            Self::Admin => !matches!(one.step.action(), Action::SetNull | Action::Reassign | Action::Delete),
+            Self::All => true,
+        });
+        permitted
+    }
+}
+
+/// What one pass is given.
+pub struct Pass<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Where it may connect.
+    pub policy: &'a HostPolicy,
+    /// What was asked for once.
+    pub requests: &'a Requests,
+    /// What the process remembers of the resource.
+    pub memory: &'a Memory,
+    /// Who agrees to repairs.
+    pub supervisor: &'a dyn Supervisor,
+    /// Which of the permitted steps are applied.
+    pub repairs: Repairs,
+    /// Whether the admin's password is compared even where the policy does not ask for it.
+    pub compare_password: bool,
+    /// Whether the app is asked.
+    pub ask: bool,
+    /// The time that minted tokens carry.
+    pub now: Timestamp,
+}
+
+/// Runs the pass.
+///
+/// # Errors
+/// A stage failed, so that nothing can be said of the target as a whole.
+pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
+    let target = pass.target;
+    let (key, key_findings) = signing_key(pass).await;
+    let mut session = connect(target, pass.policy).await?;
+    let observed = observe(pass, &mut session).await?;
+    let found = diagnose(target, &observed.observation, key_findings.clone(), None, pass.requests);
+    let proposed = propose(target, &observed.observation, &found);
+    let (permitted, unused) = proposed.permit(
+        target,
+        &observed.observation,
+        pass.requests.approval.as_ref(),
+        pass.requests.take_claim.as_deref(),
+    );
+    let permitted = pass.repairs.narrow(permitted);
+    let reset_before = observed.observation.bookkeeping.reset_handled;
+    let approval_before = observed.observation.bookkeeping.approval_used;
+    let mut applied = apply::Applied::default();
+    let observed = match (&observed.known, !permitted.steps.is_empty()) {
+        (Some(known), true) => {
+            applied = apply::apply(pass, &mut session, known, &permitted).await?;
+            // A connection that broke in the middle of a repair is no way to look at what came of it.
+            if applied.failure.is_some() {
+                session.close().await;
+                session = connect(target, pass.policy).await?;
+            }
+            observe(pass, &mut session).await?
+        }
+        _ => observed,
+    };
+    let asked = ask::ask(pass, &observed).await;
+    session.close().await;
+    let mut found = diagnose(
+        target,
+        &observed.observation,
+        key_findings,
+        asked.verifiers.as_deref(),
+        &left(pass, &observed),
+    );
+    found.extend(bookkeeping(pass, &observed.observation, &found));
+    found.extend(applied.failure);
+    let proposed = propose(target, &observed.observation, &found);
+    let bookkeeping = &observed.observation.bookkeeping;
+    Ok(Outcome {
+        target: report_target(target, &observed.observation),
+        applicable: applicable(target),
+        unknown: unknown(target, &observed.observation, &asked),
+        remarks: remarks(target, &observed.observation),
+        admin: admin(target, &observed.observation),
+        signing_key: key,
+        references: references(target, &observed.observation),
+        plan: proposed.report(target),
+        repaired: applied.repaired,
+        history: bookkeeping.history.clone(),
+        reset_handled: pass.requests.reset.clone().filter(|_| reset_before || bookkeeping.reset_handled),
+        approval_used: pass
+            .requests
+            .approval
+            .as_ref()
+            .map(|approval| approval.hash.clone())
+            .filter(|_| approval_before || bookkeeping.approval_used),
+        approval_unused: unused.map(|unused| unused_message(&unused)),
+        found,
+    })
+}
+
+/// What is still asked for once the repairs have run: a handled reset is not proposed again.
+fn left(pass: &Pass<'_>, observed: &Observed) -> Requests {
+    let mut requests = pass.requests.clone();
+    if observed.observation.bookkeeping.reset_handled {
+        requests.reset = None;
+    }
+    requests
+}
+
+fn unused_message(unused: &Unused) -> String {
+    match unused {
+        Unused::OtherPlan => "the approval that was given is for another plan than this one".into(),
+        Unused::MoreRows { shown, now } => {
+            format!("the approval was given for {}, and it is {} now", count(*shown, "row"), number(*now))
+        }
+    }
+}
+
+async fn connect(target: &Target, policy: &HostPolicy) -> Result<Session, Fault> {
+    database::connect(&target.database, policy, &target.resource.namespace)
+        .await
+        .map_err(|error| at_database(&target.database, error.fault()))
+}
+
+fn at_database(database: &Database, mut fault: Fault) -> Fault {
+    let connection = &database.connection;
+    fault.message = format!("{}:{}: {}", connection.host, connection.port, fault.message);
+    if let Some(disagreement) = &database.disagreement {
+        fault.message = format!("{} ({disagreement})", fault.message);
+    }
+    fault
+}
+
+async fn observe(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
+    let target = pass.target;
+    let observing =
+        database::observe(session.connection(), target, pass.requests, pass.memory, pass.compare_password);
+    match tokio::time::timeout(target.timeout, observing).await {
+        Ok(Ok(observed)) => Ok(observed),
+        Ok(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(target.timeout)),
+        Ok(Err(error)) => Err(at_database(&target.database, error.fault())),
+        Err(_) => Err(timed_out(target.timeout)),
+    }
+}
+
+fn timed_out(timeout: Duration) -> Fault {
+    Fault {
+        reason: Reason::TimedOut,
+        condition: ConditionType::DatabaseReachable,
+        class: Class::Transient,
+        message: format!(
+            "looking at the database took longer than spec.timeout ({} s): raise it, or index the references",
+            timeout.as_secs()
+        ),
+    }
+}
+
+/// Fingerprint and weaknesses of the signing key; away from the async threads, since the fingerprint
+/// is slow on purpose.
+async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
+    let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
+    let algorithm = jwt.shape.algorithm;
+    let found = tokens::audit(&jwt.key, algorithm)
+        .into_iter()
+        .map(|weakness| {
+            person(
+                weakness.reason(),
+                ConditionType::SigningKeyTrusted,
+                weakness.severity(),
+                None,
+                format!("{} (Secret {})", weakness.message(), jwt.origin),
+            )
+        })
+        .collect();
+    let fingerprint = pass.memory.fingerprint(jwt.key.expose(), || {
+        // scrypt takes a few hundredths of a second, and only when the key is a new one.
+        tokens::fingerprint(&jwt.key, algorithm)
+    });
+    (Some(SigningKeyReport { fingerprint, algorithm }), found)
+}
+
+/// Repairs are wanted, and our own schema cannot be made or used.
+fn bookkeeping(pass: &Pass<'_>, observation: &Observation, found: &[Diagnosed]) -> Option<Diagnosed> {
+    let wanted = found.iter().any(|one| one.step.is_some());
+    let enforced = pass.target.mode == crate::api::spec::Mode::Enforce;
+    (wanted && enforced && !observation.bookkeeping.usable && observation.server.read_only.is_none()).then(|| {
+        person(
+            Reason::PrivilegeMissing,
+            ConditionType::SchemaCompatible,
+            crate::api::report::Severity::Error,
+            None,
+            "the role may neither make nor use the schema auth_consistency, which every repair writes first: run what `auth-consistency grants` prints".into(),
+        )
+    })
+}
+
+fn report_target(target: &Target, observation: &Observation) -> ReportTarget {
+    ReportTarget {
+        namespace: target.resource.namespace.clone(),
+        name: target.resource.name.clone(),
+        engine: Some("PostgreSQL".into()),
+        server_version: Some(observation.server.version.clone()),
+    }
+}
+
+fn applicable(target: &Target) -> Vec<ConditionType> {
+    ConditionType::DOMAIN
+        .into_iter()
+        .filter(|condition| match condition {
+            ConditionType::AdminConsistent => target.admin.is_some(),
+            ConditionType::SigningKeyTrusted => target.jwt.is_some(),
+            ConditionType::TokensAccepted => target.probe.is_some(),
+            _ => true,
+        })
+        .collect()
+}
+
+fn unknown(
+    target: &Target,
+    observation: &Observation,
+    asked: &Asked,
+) -> Vec<(ConditionType, Reason, String)> {
+    let mut unknown = Vec::new();
+    if observation.users.is_err() {
+        let why = "the user table cannot be used, see SchemaCompatible".to_owned();
+        if target.admin.is_some() {
+            unknown.push((ConditionType::AdminConsistent, Reason::NotChecked, why.clone()));
+        }
+        unknown.push((ConditionType::ReferencesConsistent, Reason::NotChecked, why));
+    }
+    if let Some(why) = &asked.not_asked {
+        unknown.push((ConditionType::TokensAccepted, Reason::NotChecked, why.clone()));
+    }
+    unknown
+}
+
+fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, String)> {
+    let mut text = format!("PostgreSQL {} answers", observation.server.version);
+    if target.database.tls == crate::api::spec::TlsMode::Disable {
+        text.push_str(", without encryption (tls.mode is Disable)");
+    }
+    if let Some(why) = &observation.server.read_only {
+        text.push_str(&format!("; {why}, so it is only observed"));
+    }
+    if let Some(disagreement) = &target.database.disagreement {
+        text.push_str(&format!("; {disagreement}"));
+    }
+    let accepted: i64 = accepted_rows(target, observation);
+    let checked = i64::try_from(observation.references.len()).unwrap_or(i64::MAX);
+    let mut references = format!("{} checked, every row names a user", count(checked, "reference"));
+    if accepted > 0 {
+        references.push_str(&format!(" or is accepted by a rule ({})", count(accepted, "row")));
+    }
+    vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)]
+}
+
+fn accepted_rows(target: &Target, observation: &Observation) -> i64 {
+    observation
+        .references
+        .iter()
+        .filter(|reference| orphans::accepted(&target.references.policy(&reference.object), reference))
+        .map(|reference| reference.orphans.rows)
+        .sum()
+}
+
+fn admin(target: &Target, observation: &Observation) -> Option<AdminReport> {
+    let login = target.admin.as_ref()?.login.clone();
+    let account = observation.admin.as_ref()?.account.as_ref()?;
+    Some(AdminReport {
+        login,
+        id: clip(&account.id, 255),
+        active: account.inactive.is_empty(),
+        password_matches: account.password.matches,
+        password_hash: account.password.format,
+    })
+}
+
+fn references(target: &Target, observation: &Observation) -> Option<ReferencesReport> {
+    observation.users.as_ref().ok()?;
+    let accepted_rows = accepted_rows(target, observation);
+    let all: i64 = observation.references.iter().map(|reference| reference.orphans.rows).sum();
+    Some(ReferencesReport {
+        checked: i64::try_from(observation.references.len()).unwrap_or(i64::MAX),
+        skipped: observation.skipped.iter().take(100).cloned().collect(),
+        orphan_rows: all - accepted_rows,
+        accepted_rows,
+    })
+}

@@ -1,0 +1,240 @@
+//! Executes permitted steps, one effect at a time, in their order; stops at the first that fails.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Pass;
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{Action, Severity, StepReport},
+    },
+    consistency::{
+        diagnosis::{Diagnosed, Ends, Step, person},
+        plan::{Permission, Permitted, PermittedStep, step_report},
+        severity::{Class, Fault},
+    },
+    crash,
+    database::{self, Begun, DatabaseError, Known, RowsStep, Session},
+};
+
+/// A chunk should take about this long, so that the app's own writes never wait for more.
+const CHUNK_MILLISECONDS: u128 = 100;
+const FIRST_CHUNK: i64 = 1_000;
+const LARGEST_CHUNK: i64 = 10_000;
+const SMALLEST_CHUNK: i64 = 50;
+
+/// What was done.
+#[derive(Default)]
+pub(super) struct Applied {
+    /// Steps that changed something, with the rows that they really changed.
+    pub repaired: Vec<StepReport>,
+    /// Why the rest was not done.
+    pub failure: Option<Diagnosed>,
+}
+
+/// Executes the permitted steps.
+///
+/// # Errors
+/// The supervisor did not agree; nothing was written.
+pub(super) async fn apply(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    known: &Known,
+    permitted: &Permitted,
+) -> Result<Applied, Fault> {
+    let announced: Vec<StepReport> =
+        permitted.steps.iter().map(|one| step_report(pass.target, &one.step, None)).collect();
+    pass.supervisor.begin(&announced).await?;
+    let mut applied = Applied::default();
+    crash::point("before begin");
+    let begun = match database::begin(
+        session.connection(),
+        pass.target,
+        known,
+        permitted,
+        pass.requests.take_claim.as_deref(),
+        run_id(pass.now),
+    )
+    .await
+    {
+        Ok(begun) => begun,
+        Err(error) => {
+            applied.failure = permitted.steps.first().map(|one| failure(&one.step, &error));
+            return Ok(applied);
+        }
+    };
+    crash::point("after begin");
+    for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
+        let name = one.step.action().as_str();
+        crash::point(&format!("before {name}"));
+        let result = step(pass, session, known, &begun, one, *number).await;
+        crash::point(&format!("after {name}"));
+        match result {
+            Ok(rows) => {
+                let mut report = step_report(pass.target, &one.step, None);
+                report.rows = rows;
+                applied.repaired.push(report);
+            }
+            Err(Stop::Unwanted(fault)) => {
+                applied.failure = Some(stopped(&one.step, &fault.message, fault.class));
+                return Ok(applied);
+            }
+            Err(Stop::Database(error)) => {
+                applied.failure = Some(failure(&one.step, &error));
+                return Ok(applied);
+            }
+        }
+    }
+    // Nothing of an approved run is left over: a later pass needs an approval of its own.
+    let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
+    if approved {
+        crash::point("before close");
+        if let Err(error) = database::close(session.connection(), &begun.fence).await {
+            applied.failure = permitted.steps.last().map(|one| failure(&one.step, &error));
+        }
+        crash::point("after close");
+    }
+    Ok(applied)
+}
+
+/// The id of a new run: when it began, and something that no other run has.
+pub(super) fn run_id(now: Timestamp) -> String {
+    format!("{}-{:06x}", now.strftime("%Y%m%dt%H%M%Sz"), rand::random::<u32>() >> 8)
+}
+
+enum Stop {
+    Unwanted(Fault),
+    Database(DatabaseError),
+}
+
+impl From<DatabaseError> for Stop {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+async fn step(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    known: &Known,
+    begun: &Begun,
+    permitted: &PermittedStep,
+    number: i64,
+) -> Result<i64, Stop> {
+    let (fence, target) = (&begun.fence, pass.target);
+    let connection = session.connection();
+    Ok(match &permitted.step {
+        Step::AdvanceSequence { above, .. } => {
+            database::advance_sequence(connection, fence, number, known, *above).await?
+        }
+        Step::Seed { id, claimed, token, .. } => {
+            let seeding = database::Seeding { id: id.as_deref(), claimed: *claimed, token: token.as_deref() };
+            database::seed(connection, fence, number, target, known, &seeding).await?
+        }
+        Step::Correct { .. } => database::correct(connection, fence, number, target, known).await?,
+        Step::Reset { token, .. } => {
+            database::reset(connection, fence, number, target, known, token.as_deref()).await?
+        }
+        Step::MoveId { from, to, .. } => {
+            pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+            let moving = database::Moving { from, to, ceiling: permitted.ceiling };
+            database::move_id(connection, fence, number, target, known, &moving).await?
+        }
+        Step::Rows { action, reference, .. } => {
+            let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
+                return Err(
+                    DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
+                );
+            };
+            let rows = RowsStep {
+                target,
+                known,
+                reference: table,
+                action: *action,
+                number,
+                chunk_rows: FIRST_CHUNK,
+            };
+            chunks(pass, session, begun, rows).await?
+        }
+    })
+}
+
+async fn chunks(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    begun: &Begun,
+    mut rows: RowsStep<'_>,
+) -> Result<i64, Stop> {
+    let mut done = 0;
+    loop {
+        pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+        crash::point("before chunk");
+        let began = Instant::now();
+        let chunk = database::repair_chunk(session.connection(), &begun.fence, &rows).await?;
+        crash::point("after chunk");
+        done += chunk.rows;
+        if !chunk.more {
+            return Ok(done);
+        }
+        rows.chunk_rows = next_chunk(rows.chunk_rows, began.elapsed().as_millis());
+    }
+}
+
+/// The size of the next chunk, from how long the last one took.
+fn next_chunk(rows: i64, milliseconds: u128) -> i64 {
+    let next = if milliseconds > 2 * CHUNK_MILLISECONDS {
+        rows / 2
+    } else if milliseconds < CHUNK_MILLISECONDS / 2 {
+        rows * 2
+    } else {
+        rows
+    };
+    next.clamp(SMALLEST_CHUNK, LARGEST_CHUNK)
+}
+
+fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
+    let fault = error.fault();
+    if fault.reason == Reason::TargetClaimed || fault.reason == Reason::AdminPasswordUnusable {
+        let mut found = stopped(step, &fault.message, fault.class);
+        found.finding.blocked = Some(fault.reason);
+        return found;
+    }
+    stopped(step, &fault.message, fault.class)
+}
+
+fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
+    let condition = match step.action() {
+        Action::AdvanceSequence => ConditionType::SchemaCompatible,
+        Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {
+            ConditionType::ReferencesConsistent
+        }
+        Action::Seed | Action::Correct | Action::Reset | Action::MoveId => ConditionType::AdminConsistent,
+    };
+    let mut found = person(
+        Reason::RepairFailed,
+        condition,
+        Severity::Error,
+        Some(step.object().clone()),
+        format!("{} of {} was not done: {why}", step.action(), step.object().describe()),
+    );
+    if matches!(class, Class::Transient | Class::Conflict) {
+        found.ends = Ends::Retry;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
+        assert_eq!(next_chunk(1_000, 10), 2_000);
+        assert_eq!(next_chunk(1_000, 100), 1_000);
+        assert_eq!(next_chunk(1_000, 500), 500);
+        assert_eq!(next_chunk(50, 5_000), 50);
+        assert_eq!(next_chunk(10_000, 1), 10_000);
+    }
+}

@@ -1,0 +1,124 @@
+//! Asks the running app whether it accepts what the signing key mints, and nothing else.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::Pass;
+use crate::{
+    application::{self, Answer, Route, Verifier},
+    consistency::{
+        diagnosis::{ProbeAnswer, VerifierFacts},
+        target::Jwt,
+    },
+    database::Observed,
+    tokens::{self, Forgery, MintError},
+};
+
+/// How long a probe's token lives.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How long an app may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What came of asking.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The answers; `None` where the app was not asked.
+    pub verifiers: Option<Vec<VerifierFacts>>,
+    /// Why it was not asked although the spec says so.
+    pub not_asked: Option<String>,
+}
+
+/// Mints a short-lived token for the admin's subject.
+///
+/// # Errors
+/// The subject does not fit the token's shape.
+pub fn mint_for_admin(
+    jwt: &Jwt,
+    subject: &str,
+    now: jiff::Timestamp,
+    lifetime: Duration,
+) -> Result<SecretString, MintError> {
+    tokens::mint(&jwt.key, &jwt.shape, subject, now, lifetime)
+}
+
+/// Asks every verifier, unless the last answers still count.
+pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
+    let (Some(probe), Some(jwt)) = (&pass.target.probe, &pass.target.jwt) else { return Asked::default() };
+    if !pass.ask {
+        return Asked { verifiers: None, not_asked: Some("the app was not asked".into()) };
+    }
+    let account = observed.observation.admin.as_ref().and_then(|admin| admin.account.as_ref());
+    let Some(account) = account.filter(|account| account.inactive.is_empty()) else {
+        return Asked {
+            verifiers: None,
+            not_asked: Some("there is no active admin to mint a token for, see AdminConsistent".into()),
+        };
+    };
+    let Some(subject) = &account.subject else {
+        return Asked {
+            verifiers: None,
+            not_asked: Some(format!("the admin's {} is NULL, so no token can name it", jwt.subject_column)),
+        };
+    };
+    let generation = pass.target.resource.generation.to_be_bytes();
+    let of: [&[u8]; 3] = [jwt.key.expose(), subject.as_bytes(), &generation];
+    if let Some(facts) = pass.memory.probe(&of, probe.interval) {
+        return Asked { verifiers: Some(facts), not_asked: None };
+    }
+    let genuine = match mint_for_admin(jwt, subject, pass.now, TOKEN_LIFETIME) {
+        Ok(token) => token,
+        Err(error) => return Asked { verifiers: None, not_asked: Some(error.to_string()) },
+    };
+    let lately = pass.memory.forged_lately(jwt.key.expose());
+    let forged = if lately { Vec::new() } else { forgeries(jwt, subject, pass.now) };
+    let verifiers: Vec<Verifier> = probe.verifiers.iter().map(Verifier::from).collect();
+    let route =
+        Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
+    let results = application::probe(&verifiers, &genuine, &forged, &route).await;
+    let facts: Vec<VerifierFacts> = results
+        .iter()
+        .map(|result| VerifierFacts {
+            name: result.name.clone(),
+            genuine: answer(&result.genuine),
+            accepted_forgeries: result
+                .forged
+                .iter()
+                .filter(|(_, answer)| matches!(answer, Answer::Accepted { .. }))
+                .map(|(name, _)| (*name).to_owned())
+                .collect(),
+        })
+        .collect();
+    // Only a day on which every forgery was tried and refused by everyone is a day of rest.
+    let all_refused = !lately
+        && results.iter().all(|result| {
+            result.forged.len() == forged.len()
+                && result.forged.iter().all(|(_, answer)| matches!(answer, Answer::Refused { .. }))
+        });
+    if all_refused {
+        pass.memory.remember_forged(jwt.key.expose());
+    }
+    pass.memory.remember_probe(&of, &facts);
+    Asked { verifiers: Some(facts), not_asked: None }
+}
+
+fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static str, SecretString)> {
+    Forgery::ALL
+        .iter()
+        .filter_map(|forgery| {
+            let token = tokens::forge(*forgery, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
+            Some((forgery.describe(), token))
+        })
+        .collect()
+}
+
+fn answer(answer: &Answer) -> ProbeAnswer {
+    match answer {
+        Answer::Accepted { .. } => ProbeAnswer::Accepted,
+        Answer::Refused { status } => ProbeAnswer::Refused(*status),
+        Answer::Unclear { status } => ProbeAnswer::Unclear(format!("it answered {status}")),
+        Answer::Unreachable { why } => ProbeAnswer::Unclear(why.clone()),
+        Answer::HostNotAllowed { why } => ProbeAnswer::NotAllowed(why.clone()),
+    }
+}

@@ -1,0 +1,90 @@
+//! What is not a whole pass but goes the same way: restore, grants, resolve.
+
+use jiff::Timestamp;
+
+use super::connect;
+use crate::{
+    api::condition::{ConditionType, Reason},
+    consistency::{
+        diagnosis::Requests,
+        plan::Permitted,
+        severity::{Class, Fault},
+        target::Target,
+    },
+    database::{self, DatabaseError, Known, Restored, Run, Session, SubjectRow},
+    memory::Memory,
+    network::HostPolicy,
+};
+
+/// The runs of a target that have changed something, newest first.
+///
+/// # Errors
+/// The database fails, or the user table cannot be used.
+pub async fn runs(target: &Target, policy: &HostPolicy) -> Result<Vec<Run>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = known(target, &mut session).await?;
+    let runs = database::runs(session.connection(), target, &known).await.map_err(fault)?;
+    session.close().await;
+    Ok(runs)
+}
+
+/// Puts the rows of one run back from quarantine, as far as today's constraints allow.
+///
+/// # Errors
+/// The run is not this target's, something else repairs just now, or the database fails.
+pub async fn restore(
+    target: &Target,
+    policy: &HostPolicy,
+    run: &str,
+    now: Timestamp,
+) -> Result<Vec<Restored>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = known(target, &mut session).await?;
+    let own = super::apply::run_id(now);
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+        .await
+        .map_err(fault)?;
+    let restored = database::restore(session.connection(), &begun.fence, run).await.map_err(fault)?;
+    session.close().await;
+    Ok(restored)
+}
+
+/// The SQL that gives the role what Observe and Enforce need.
+///
+/// # Errors
+/// The user table is not there, or the database fails.
+pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
+    let mut session = connect(target, policy).await?;
+    let text = database::grants(session.connection(), target).await.map_err(fault)?;
+    session.close().await;
+    Ok(text)
+}
+
+/// Which account a token's subject names.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn resolve(target: &Target, policy: &HostPolicy, subject: &str) -> Result<SubjectRow, Fault> {
+    let mut session = connect(target, policy).await?;
+    let row = database::resolve_subject(session.connection(), target, subject).await.map_err(fault)?;
+    session.close().await;
+    Ok(row)
+}
+
+async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
+    let memory = Memory::default();
+    let observed = database::observe(session.connection(), target, &Requests::default(), &memory, false)
+        .await
+        .map_err(fault)?;
+    observed.known.ok_or_else(|| Fault {
+        reason: Reason::UserTableMissing,
+        condition: ConditionType::SchemaCompatible,
+        class: Class::Terminal,
+        message: "the user table cannot be used: run `auth-consistency check` to see why".into(),
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
+fn fault(error: DatabaseError) -> Fault {
+    error.fault()
+}

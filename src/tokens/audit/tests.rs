@@ -1,0 +1,173 @@
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use proptest::prelude::*;
+
+use super::*;
+use crate::tokens::keys::hex;
+
+/// 32 random characters, 64 random hexadecimal digits, and 32 random bytes in base64.
+const GOOD: &str = "kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
+const GOOD_HEX: &str = "9f4c1e77d0b3a86512fe0c9ad4438be7615cf20a3d98e1b47702cd5ea96b14f3";
+const GOOD_BASE64: &str = "n0wed9CzqGUS/gya1EOL52Fc8go9mOG0dwLNXqlrFPM=";
+
+fn found(key: impl AsRef<[u8]>) -> Vec<KeyWeakness> {
+    audit(&SigningKey::new(key.as_ref().to_vec()).unwrap(), Algorithm::HS256)
+}
+
+#[test]
+fn random_keys_have_no_weakness() {
+    for key in [GOOD, GOOD_HEX, GOOD_BASE64, "20418573960417285930617284950163", &GOOD_HEX[..32]] {
+        assert_eq!(found(key), [], "{key}");
+    }
+}
+
+#[test]
+fn placeholders_are_critical_however_they_are_stored() {
+    for key in [
+        "secret".to_owned(),
+        "CHANGEME".to_owned(),
+        "your-256-bit-secret".to_owned(),
+        "a-string-secret-at-least-256-bits-long".to_owned(),
+        "09D25E094FAA6CA2556C818166B7A9563B93F7099F6F0F4CAA6CF63B88E8D3E7".to_owned(),
+        " 'super-secret'\n".to_owned(),
+        STANDARD.encode("your-secret-key\n"),
+        hex(b"your-secret-key"),
+    ] {
+        assert_eq!(found(&key).first(), Some(&KeyWeakness::Placeholder), "{key}");
+        assert_eq!(found(&key)[0].severity(), Severity::Critical);
+        assert_eq!(found(&key)[0].reason(), Reason::SigningKeyGuessable);
+    }
+    for known in placeholders::KNOWN {
+        assert_eq!(found(known).first(), Some(&KeyWeakness::Placeholder), "{known}");
+    }
+    assert_eq!(found("my-super-secret-jwt-signing-key-please-change-me"), [KeyWeakness::PlaceholderWords]);
+}
+
+#[test]
+fn templates_that_nobody_filled_in_are_critical() {
+    for key in
+        ["${JWT_SECRET}", "$(JWT_SECRET)", "{{ .Values.jwt.secret }}", "<your-secret-key-goes-here-please>"]
+    {
+        assert_eq!(found(key).first(), Some(&KeyWeakness::UnfilledTemplate), "{key}");
+    }
+    assert_eq!(found("<9#2!4$7%1^6&3*8(0)5+2-9=1;4:7,3.8/5>"), []);
+}
+
+#[test]
+fn public_documents_are_critical_and_private_ones_suspicious() {
+    let spki = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{spki}\n-----END PUBLIC KEY-----\n");
+    let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5\n-----END PRIVATE KEY-----\n";
+    for (key, expected) in [
+        (public.clone().into_bytes(), KeyWeakness::PublicKey),
+        (STANDARD.encode(&public).into_bytes(), KeyWeakness::PublicKey),
+        (spki.as_bytes().to_vec(), KeyWeakness::PublicKey),
+        (STANDARD.decode(spki).unwrap(), KeyWeakness::PublicKey),
+        (b"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ someone".to_vec(), KeyWeakness::PublicKey),
+        (br#"{"kty":"RSA","n":"0vx7agoebGcQ","e":"AQAB"}"#.to_vec(), KeyWeakness::PublicKey),
+        (
+            b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n".to_vec(),
+            KeyWeakness::Certificate,
+        ),
+        (private.as_bytes().to_vec(), KeyWeakness::PrivateKey),
+        (STANDARD.encode(private).into_bytes(), KeyWeakness::PrivateKey),
+        (br#"{"type":"HS256","key":"x"}"#.to_vec(), KeyWeakness::JsonDocument),
+    ] {
+        assert_eq!(found(&key), [expected], "{}", String::from_utf8_lossy(&key));
+        let critical = expected.severity() == Severity::Critical;
+        assert_eq!(critical, matches!(expected, KeyWeakness::PublicKey | KeyWeakness::Certificate));
+    }
+}
+
+#[test]
+fn a_key_must_be_as_long_as_the_hash() {
+    for (algorithm, needed) in [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)] {
+        let key = |length| SigningKey::new(GOOD_HEX.repeat(2).as_bytes()[..length].to_vec()).unwrap();
+        assert_eq!(
+            audit(&key(needed - 1), algorithm),
+            [KeyWeakness::TooShort { bytes: needed - 1, needed, algorithm }]
+        );
+        assert_eq!(audit(&key(needed), algorithm), []);
+    }
+    assert_eq!(
+        found(&GOOD[..31])[0].message(),
+        "the signing key has 31 bytes and HS256 needs at least 32: replace it by the output of `openssl rand -hex 32`"
+    );
+}
+
+#[test]
+fn repeated_and_counted_up_characters_are_weak() {
+    for key in [
+        "a".repeat(64),
+        "01".repeat(32),
+        "xK9!".repeat(12),
+        "0123456789abcdef".repeat(4),
+        "abcdefghijklmnopqrstuvwxyz0123456789".to_owned(),
+        "0000000000000000000000000000000000000000000000000000000000000001".to_owned(),
+    ] {
+        assert_eq!(found(&key), [KeyWeakness::LowEntropy], "{key}");
+    }
+}
+
+#[test]
+fn a_key_that_signs_as_the_empty_one_does_is_critical() {
+    for key in [&b" \n"[..], &[0; 32], b"\"\"", b"  \0\0"] {
+        assert_eq!(found(key).first(), Some(&KeyWeakness::Blank), "{key:?}");
+    }
+    assert_eq!(found(b"changeme\0\0\0\0").first(), Some(&KeyWeakness::Placeholder));
+}
+
+#[test]
+fn djangos_development_key_is_weak() {
+    let key = "django-insecure-8b^xk2=w@v5$q!z7n3m0r#y6t_p4s1f9g(h-j+l&c*d)e";
+    assert_eq!(found(key), [KeyWeakness::DjangoInsecure]);
+    assert_eq!(KeyWeakness::DjangoInsecure.severity(), Severity::Warning);
+}
+
+#[test]
+fn odd_storage_is_suspicious() {
+    for (key, expected) in [
+        (format!("{GOOD}\n"), vec![KeyWeakness::TrailingNewline]),
+        (format!("{GOOD}\r\n"), vec![KeyWeakness::TrailingNewline]),
+        (format!(" {GOOD}"), vec![KeyWeakness::SurroundingWhiteSpace]),
+        (format!("{GOOD} \n"), vec![KeyWeakness::TrailingNewline, KeyWeakness::SurroundingWhiteSpace]),
+        (format!("\u{feff}{GOOD}"), vec![KeyWeakness::ByteOrderMark]),
+        (format!("\"{GOOD}\""), vec![KeyWeakness::Quoted]),
+        (format!("'{GOOD}'\n"), vec![KeyWeakness::TrailingNewline, KeyWeakness::Quoted]),
+        (format!("JWT_SECRET={GOOD}"), vec![KeyWeakness::Assignment]),
+        (STANDARD.encode(GOOD_BASE64), vec![KeyWeakness::Base64Twice]),
+        (STANDARD.encode(format!("{GOOD_HEX}\n")), vec![KeyWeakness::Base64Twice]),
+    ] {
+        assert_eq!(found(&key), expected, "{key:?}");
+        assert!(expected.iter().all(|weakness| weakness.severity() == Severity::Warning));
+        assert!(expected.iter().all(|weakness| weakness.reason() == Reason::SigningKeySuspicious));
+    }
+    let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(GOOD.bytes().flat_map(|byte| [byte, 0])).collect();
+    assert_eq!(found(utf16), [KeyWeakness::ByteOrderMark]);
+}
+
+#[test]
+fn messages_are_one_sentence_and_never_hold_the_key() {
+    for key in ["hunter2-canary", "\"canary-canary-canary-canary-canary-canary\"\n", "CANARY=canary"] {
+        for weakness in found(key) {
+            let shown = format!("{} {weakness:?}", weakness.message());
+            assert!(!shown.to_lowercase().contains("canary") && !shown.contains("hunter2"), "{shown}");
+            assert!(!weakness.message().ends_with('.') && !weakness.message().contains(". "), "{shown}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_random_key_is_found_fault_with(bytes in proptest::array::uniform32(any::<u8>())) {
+        prop_assert_eq!(found(bytes), []);
+        prop_assert_eq!(found(hex(&bytes)), []);
+        prop_assert_eq!(found(STANDARD.encode(bytes)), []);
+    }
+
+    #[test]
+    fn any_bytes_can_be_audited(bytes in proptest::collection::vec(any::<u8>(), 1..200)) {
+        for weakness in found(bytes) {
+            prop_assert!(!weakness.message().is_empty());
+        }
+    }
+}

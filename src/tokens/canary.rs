@@ -1,0 +1,120 @@
+//! A key or a token must not show anywhere: not in `Debug`, not in errors, not in any message.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use super::{
+    explain::tests::{key, now, shape},
+    *,
+};
+use crate::api::spec::{Algorithm, SubjectType};
+
+const CANARY: &str = "canary-7f3a9c-\u{1F424}-signing-key-of-some-length";
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything of a secret that would be told: the text, its bytes, its encodings, and parts of it.
+fn assert_hidden(shown: &str, secret: &str) {
+    use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+    let encoded = STANDARD_NO_PAD.encode(secret);
+    let bytes = format!("{:?}", secret.as_bytes());
+    let parts = [&secret[..12], &secret[secret.len() - 12..], &encoded[..16], bytes.trim_matches(['[', ']'])];
+    for part in parts {
+        assert!(!shown.contains(part), "{shown}");
+    }
+    assert!(!shown.to_lowercase().contains(&keys::hex(secret.as_bytes())[..24]), "{shown}");
+}
+
+#[test]
+fn a_key_shows_nowhere() {
+    let variants =
+        [CANARY.to_owned(), format!("{CANARY}\n"), format!("\"{CANARY}\""), format!("KEY={CANARY}")];
+    for variant in variants {
+        let key = SigningKey::new(variant.into_bytes()).unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey([redacted])");
+        assert_hidden(&format!("{key:#?}"), CANARY);
+        for algorithm in [Algorithm::HS256, Algorithm::HS512] {
+            assert_hidden(&format!("{:?}", fingerprint(&key, algorithm)), CANARY);
+            for weakness in audit(&key, algorithm) {
+                assert_hidden(&format!("{weakness:?} {}", weakness.message()), CANARY);
+            }
+        }
+        let token = mint(&key, &shape(), "1", now(), DAY).unwrap();
+        let verification = explain(token.expose_secret(), &key, std::slice::from_ref(&key), &shape(), now());
+        assert_hidden(&format!("{verification:?}"), CANARY);
+    }
+}
+
+#[test]
+fn a_token_shows_nowhere_whatever_is_wrong_with_it() {
+    let token = mint(&key(), &shape(), "1", now(), DAY).unwrap();
+    assert_hidden(&format!("{token:?}"), token.expose_secret());
+    let token = token.expose_secret();
+    let signature = token.rsplit('.').next().unwrap();
+    let mangled = [
+        token.to_owned(),
+        format!("Bearer {token}"),
+        format!("session={token}"),
+        token.replace('.', "%2e"),
+        token.replacen('.', "", 1),
+        format!("{token}.{token}"),
+        token[..token.len() - 4].to_owned(),
+        format!("x{token}"),
+        token.chars().rev().collect(),
+        token.repeat(700),
+    ];
+    let (other, number) = (
+        SigningKey::new(CANARY.into()).unwrap(),
+        TokenShape { subject_type: SubjectType::Number, issuer: Some("x".into()), ..shape() },
+    );
+    for given in &mangled {
+        for key in [&key(), &other] {
+            for shape in [&shape(), &number] {
+                let verification = explain(given, key, &[], shape, now());
+                let facts = SubjectFacts { account: Account::Missing, invalidated_before: None };
+                let resolved = verification.resolve(&facts);
+                let shown = format!("{verification:?} {} {}", resolved.message(), resolved.remedy());
+                assert_hidden(&shown, token);
+                assert!(!shown.contains(&signature[..12]), "{shown}");
+            }
+        }
+        assert_hidden(&format!("{:?}", inspect(given)), token);
+        if let Err(error) = inspect(given) {
+            assert_hidden(&error.to_string(), token);
+        }
+    }
+}
+
+#[test]
+fn claims_show_only_where_somebody_asked_for_them() {
+    let mut shape = shape();
+    shape.claims.insert("hash_password".into(), json!("canary-of-a-claim"));
+    let token = mint(&key(), &shape, "1", now(), DAY).unwrap();
+    let inspection = inspect(token.expose_secret()).unwrap();
+    assert!(!format!("{inspection:?}").contains("canary"));
+    assert_eq!(inspection.claims["hash_password"], "canary-of-a-claim");
+    let verification = explain(token.expose_secret(), &key(), &[], &shape, now());
+    assert!(!format!("{verification:?}").contains("canary"));
+}
+
+#[test]
+fn every_error_begins_small_and_ends_without_a_full_stop() {
+    let errors = [
+        KeyError::Empty.to_string(),
+        MintError::SubjectEmpty.to_string(),
+        MintError::SubjectNotANumber { subject: "x".into() }.to_string(),
+        MintError::Signing.to_string(),
+        NotAToken::Opaque.to_string(),
+        SubjectClaimError::Empty.to_string(),
+    ];
+    for error in errors {
+        assert!(error.starts_with(|first: char| first.is_lowercase()) && !error.ends_with('.'), "{error}");
+    }
+}
+
+#[test]
+fn choosing_the_cryptography_twice_is_as_good_as_once() {
+    install_crypto();
+    install_crypto();
+}

@@ -1,0 +1,289 @@
+//! Why a token fails: the steps of a verifier, one after the other, up to the first that does not hold.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jsonwebtoken::DecodingKey;
+use serde_json::{Map, Value};
+
+use super::{
+    Account, Inspection, NotAToken, SigningKey, SubjectFacts, TokenShape, Verdict, algorithm_name,
+    audit::hash_bytes,
+    inspect::{Signed, take_apart, timestamp},
+    install_crypto, library_algorithm, placeholders,
+    variants::variants,
+    verdict::{span, type_name},
+};
+use crate::api::spec::SubjectType;
+
+/// One step of a verifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub held: bool,
+    /// What was found, in words. Never a part of a key or a signature.
+    pub detail: String,
+}
+
+/// What a verifier with this key and shape makes of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// The first thing that fails, or that nothing does.
+    pub verdict: Verdict,
+    /// The steps in their order, the failing one last.
+    pub steps: Vec<Step>,
+    /// When the token was issued (`iat`), once its times have been read.
+    pub issued: Option<Timestamp>,
+}
+
+impl Verification {
+    /// Whom the token names, when everything holds that can be told without the database.
+    pub fn subject(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Holds { subject } => Some(subject),
+            _ => None,
+        }
+    }
+
+    /// The second half: what the database says about the subject. A token that did not hold before
+    /// keeps its verdict.
+    pub fn resolve(&self, facts: &SubjectFacts) -> Verdict {
+        let Some(subject) = self.subject() else {
+            return self.verdict.clone();
+        };
+        let login = match &facts.account {
+            Account::Missing => return Verdict::SubjectNamesNoUser { subject: subject.to_owned() },
+            Account::Inactive { login } => return Verdict::UserInactive { login: login.clone() },
+            Account::Active { login, .. } => login.clone(),
+        };
+        match facts.invalidated_before {
+            // A token that does not say when it was issued cannot prove that it is young enough.
+            Some(valid_after) if self.issued.is_none_or(|issued| issued < valid_after) => {
+                Verdict::IssuedBeforeInvalidation { issued: self.issued, valid_after }
+            }
+            _ => Verdict::NothingWrong { login },
+        }
+    }
+}
+
+/// Walks through a token as a verifier does, without leeway, and stops at the first thing that fails.
+///
+/// The order is that of PyJWT 2: form, algorithm, signature, times, issuer, audience, subject; `exp`
+/// before `nbf` and `iat`, since that is what a person can act on. `previous` are keys that signed
+/// before a rotation.
+pub fn explain(
+    token: &str,
+    key: &SigningKey,
+    previous: &[SigningKey],
+    shape: &TokenShape,
+    now: Timestamp,
+) -> Verification {
+    install_crypto();
+    let mut walk = Walk { steps: Vec::new(), issued: None };
+    let verdict = match walk.run(token, key, previous, shape, now) {
+        Ok(subject) => Verdict::Holds { subject },
+        Err(verdict) => verdict,
+    };
+    Verification { verdict, steps: walk.steps, issued: walk.issued }
+}
+
+struct Walk {
+    steps: Vec<Step>,
+    issued: Option<Timestamp>,
+}
+
+impl Walk {
+    fn run(
+        &mut self,
+        token: &str,
+        key: &SigningKey,
+        previous: &[SigningKey],
+        shape: &TokenShape,
+        now: Timestamp,
+    ) -> Result<String, Verdict> {
+        let form = take_apart(token).map_err(Verdict::Malformed);
+        let (inspection, signed) = self.step("form", form, |(inspection, _)| form_detail(inspection))?;
+
+        let algorithm = check_algorithm(&inspection, &signed, shape);
+        self.step("algorithm", algorithm, |()| algorithm_name(shape.algorithm).into())?;
+
+        let signature = check_signature(&signed, key, previous, shape);
+        self.step("signature", signature, |()| "signed by the signing key".into())?;
+
+        let claims = &inspection.claims;
+        let times = check_times(claims, now);
+        self.issued = inspection.time("iat");
+        self.step("times", times, Clone::clone)?;
+        self.step("issuer", check_issuer(claims, shape), Clone::clone)?;
+        self.step("audience", check_audience(claims, shape), Clone::clone)?;
+
+        let detail =
+            |_: &String| format!("a JSON {} in {}", type_name(shape.subject_type), shape.subject_claim);
+        self.step("subject", check_subject(claims, shape), detail)
+    }
+
+    fn step<T>(
+        &mut self,
+        name: &'static str,
+        result: Result<T, Verdict>,
+        detail: impl FnOnce(&T) -> String,
+    ) -> Result<T, Verdict> {
+        let (held, detail) = match &result {
+            Ok(value) => (true, detail(value)),
+            Err(verdict) => (false, verdict.message()),
+        };
+        self.steps.push(Step { name, held, detail });
+        result
+    }
+}
+
+fn form_detail(inspection: &Inspection) -> String {
+    let taken_off: Vec<_> = inspection.stripped.iter().map(ToString::to_string).collect();
+    if taken_off.is_empty() {
+        "three parts, header and claims are JSON".into()
+    } else {
+        format!("three parts, after taking off {}: an app that got it so refuses it", taken_off.join(" and "))
+    }
+}
+
+fn check_algorithm(inspection: &Inspection, signed: &Signed, shape: &TokenShape) -> Result<(), Verdict> {
+    if inspection.algorithm() != algorithm_name(shape.algorithm) {
+        return Err(Verdict::AlgorithmDiffers {
+            found: inspection.algorithm().to_owned(),
+            expected: shape.algorithm,
+        });
+    }
+    let expected = hash_bytes(shape.algorithm);
+    if signed.bytes != expected {
+        return Err(Verdict::Malformed(NotAToken::SignatureLength { bytes: signed.bytes, expected }));
+    }
+    Ok(())
+}
+
+fn check_signature(
+    signed: &Signed,
+    key: &SigningKey,
+    previous: &[SigningKey],
+    shape: &TokenShape,
+) -> Result<(), Verdict> {
+    let signed_by = |key: &[u8]| is_signed_by(signed, key, shape);
+    if signed_by(key.expose()) {
+        return Ok(());
+    }
+    if previous.iter().any(|key| signed_by(key.expose())) {
+        return Err(Verdict::SignedByPreviousKey);
+    }
+    if let Some(variant) = variants(key).into_iter().find(|variant| signed_by(&variant.bytes)) {
+        return Err(Verdict::SignedByKeyVariant(variant.how));
+    }
+    if signed_by(&[]) || placeholders::KNOWN.iter().any(|known| signed_by(known.as_bytes())) {
+        return Err(Verdict::SignedByPlaceholder);
+    }
+    Err(Verdict::SignedByUnknownKey)
+}
+
+/// Compared in constant time by the library. What it cannot read is not signed.
+fn is_signed_by(signed: &Signed, key: &[u8], shape: &TokenShape) -> bool {
+    let (key, algorithm) = (DecodingKey::from_secret(key), library_algorithm(shape.algorithm));
+    jsonwebtoken::crypto::verify(&signed.signature, signed.message.as_bytes(), &key, algorithm)
+        .unwrap_or(false)
+}
+
+/// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
+const MILLISECONDS: f64 = 1e11;
+
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Verdict> {
+    let read = |claim: &'static str| match claims.get(claim) {
+        None => Ok(None),
+        Some(value) => match value.as_f64() {
+            Some(seconds) => Ok(Some(seconds)),
+            None => Err(Verdict::Malformed(NotAToken::TimeNotANumber { claim })),
+        },
+    };
+    let (expires, not_before, issued) = (read("exp")?, read("nbf")?, read("iat")?);
+    // Exact to the microsecond for the next centuries.
+    let now = now.as_duration().as_secs_f64();
+    let between = |from: f64, to: f64| Duration::try_from_secs_f64(to - from).unwrap_or(Duration::MAX);
+
+    if let Some(expires) = expires.filter(|expires| now >= *expires) {
+        return Err(Verdict::Expired { since: timestamp(expires), ago: between(expires, now) });
+    }
+    for (claim, from) in [("nbf", not_before), ("iat", issued)] {
+        if let Some(from) = from.filter(|from| now < *from) {
+            return Err(Verdict::NotYetValid { claim, from: timestamp(from), ahead: between(now, from) });
+        }
+    }
+    Ok(match expires {
+        None => "it never expires (no exp)".into(),
+        Some(expires) if expires > MILLISECONDS => {
+            "its exp looks like milliseconds, so that it practically never expires".into()
+        }
+        Some(expires) => {
+            format!("valid for another {}, until {}", span(between(now, expires)), timestamp(expires))
+        }
+    })
+}
+
+fn check_issuer(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    let expected = shape.issuer.as_deref().or_else(|| shape.claims.get("iss").and_then(Value::as_str));
+    let found = claims.get("iss").and_then(Value::as_str);
+    match expected {
+        None => Ok("the app asks for none".into()),
+        Some(expected) if found == Some(expected) => Ok("the one that the app asks for".into()),
+        Some(expected) => {
+            Err(Verdict::IssuerDiffers { found: found.map(ToOwned::to_owned), expected: expected.to_owned() })
+        }
+    }
+}
+
+/// RFC 7519 section 4.1.3: one text or an array of texts, and the app must find itself among them.
+fn check_audience(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    let texts = |claim: Option<&Value>| -> Vec<String> {
+        match claim {
+            Some(Value::String(text)) => vec![text.clone()],
+            Some(Value::Array(texts)) => {
+                texts.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    let expected = match &shape.audience {
+        Some(audience) => vec![audience.clone()],
+        None => texts(shape.claims.get("aud")),
+    };
+    let found = texts(claims.get("aud"));
+    if expected.is_empty() && found.is_empty() {
+        Ok("the app asks for none".into())
+    } else if found.iter().any(|audience| expected.contains(audience)) {
+        Ok("the one that the app asks for".into())
+    } else {
+        // An audience that the spec does not name is refused by PyJWT, python-jose and jsonwebtoken
+        // for Rust, and ignored by others: the spec is wrong either way.
+        Err(Verdict::AudienceDiffers { found, expected })
+    }
+}
+
+fn check_subject(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    let missing = || Verdict::SubjectMissing { claim: shape.subject_claim.as_str().to_owned() };
+    let subject = shape.subject_claim.get(claims).ok_or_else(missing)?;
+    let differs = |found| Err(Verdict::SubjectTypeDiffers { found, expected: shape.subject_type });
+    match (subject, shape.subject_type) {
+        (Value::Null, _) => Err(missing()),
+        (Value::String(text), _) if text.is_empty() => Err(missing()),
+        (Value::String(text), SubjectType::String) => Ok(text.clone()),
+        (Value::Number(number), SubjectType::Number) if number.is_i64() || number.is_u64() => {
+            Ok(number.to_string())
+        }
+        (Value::Number(_), SubjectType::Number) => differs("a JSON number with a fraction"),
+        (Value::String(_), SubjectType::Number) => differs("a JSON string"),
+        (Value::Number(_), SubjectType::String) => differs("a JSON number"),
+        (Value::Bool(_), _) => differs("a JSON boolean"),
+        (Value::Array(_), _) => differs("a JSON array"),
+        (Value::Object(_), _) => differs("a JSON object"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,392 @@
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use proptest::prelude::*;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    api::spec::Algorithm,
+    tokens::{Forgery, forge, keys::hex, mint},
+};
+
+pub(in crate::tokens) const KEY: &[u8] = b"kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
+pub(in crate::tokens) const NOW: i64 = 1_700_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(in crate::tokens) fn key() -> SigningKey {
+    key_of(KEY)
+}
+
+fn key_of(bytes: &[u8]) -> SigningKey {
+    SigningKey::new(bytes.to_vec()).unwrap()
+}
+
+pub(in crate::tokens) fn now() -> Timestamp {
+    at(0)
+}
+
+/// So many seconds from now.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(NOW + seconds).unwrap()
+}
+
+pub(in crate::tokens) fn shape() -> TokenShape {
+    TokenShape {
+        algorithm: Algorithm::HS256,
+        subject_claim: "sub".parse().unwrap(),
+        subject_type: SubjectType::String,
+        issuer: None,
+        audience: None,
+        claims: Map::new(),
+        lifetime: DAY,
+    }
+}
+
+/// A token with exactly these claims, signed by the key.
+fn signed(claims: &Value) -> String {
+    signed_by(KEY, claims)
+}
+
+fn signed_by(key: &[u8], claims: &Value) -> String {
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    jsonwebtoken::encode(&header, claims, &jsonwebtoken::EncodingKey::from_secret(key)).unwrap()
+}
+
+fn minted(shape: &TokenShape) -> SecretString {
+    mint(&key(), shape, "1", now(), DAY).unwrap()
+}
+
+fn verdict(token: &str, shape: &TokenShape) -> Verdict {
+    explain(token, &key(), &[], shape, now()).verdict
+}
+
+#[test]
+fn what_was_minted_holds_and_every_step_is_told() {
+    let token = minted(&shape());
+    let verification = explain(token.expose_secret(), &key(), &[], &shape(), now());
+    assert_eq!(verification.verdict, Verdict::Holds { subject: "1".into() });
+    let steps: Vec<_> = verification.steps.iter().map(|step| (step.name, step.held)).collect();
+    let names = ["form", "algorithm", "signature", "times", "issuer", "audience", "subject"];
+    assert_eq!(steps, names.map(|name| (name, true)));
+    assert_eq!(verification.steps[3].detail, "valid for another 24 hours, until 2023-11-15T22:13:20Z");
+    assert_eq!(verification.issued, Some(now()));
+}
+
+#[test]
+fn the_failing_step_is_the_last_one() {
+    let token = minted(&shape());
+    let verification = explain(token.expose_secret(), &key(), &[], &shape(), at(86_400));
+    let steps: Vec<_> = verification.steps.iter().map(|step| (step.name, step.held)).collect();
+    assert_eq!(steps, [("form", true), ("algorithm", true), ("signature", true), ("times", false)]);
+    assert_eq!(verification.steps[3].detail, verification.verdict.message());
+}
+
+#[test]
+fn a_token_with_bearer_in_front_holds_and_that_is_said() {
+    let token = format!("Bearer {}\n", minted(&shape()).expose_secret());
+    let verification = explain(&token, &key(), &[], &shape(), now());
+    assert!(verification.verdict.holds());
+    assert!(
+        verification.steps[0].detail.contains("white space and the word Bearer"),
+        "{:?}",
+        verification.steps[0]
+    );
+}
+
+#[test]
+fn a_malformed_token_is_told_apart() {
+    let token = minted(&shape());
+    let token = token.expose_secret();
+    assert_eq!(verdict("", &shape()), Verdict::Malformed(NotAToken::Empty));
+    assert_eq!(verdict(&token[..30], &shape()), Verdict::Malformed(NotAToken::Truncated));
+    assert_eq!(
+        verdict(&token[..token.len() - 7], &shape()),
+        Verdict::Malformed(NotAToken::SignatureLength { bytes: 27, expected: 32 })
+    );
+    assert_eq!(
+        verdict(&signed(&json!({"sub": "1", "exp": "tomorrow"})), &shape()),
+        Verdict::Malformed(NotAToken::TimeNotANumber { claim: "exp" })
+    );
+}
+
+#[test]
+fn another_algorithm_is_told_before_the_signature() {
+    let token = minted(&TokenShape { algorithm: Algorithm::HS512, ..shape() });
+    let verdict_512 = verdict(token.expose_secret(), &shape());
+    assert_eq!(verdict_512, Verdict::AlgorithmDiffers { found: "HS512".into(), expected: Algorithm::HS256 });
+    assert_eq!(verdict_512.message(), r#"the token says algorithm "HS512" and the app verifies HS256"#);
+
+    let token = forge(Forgery::NoneAlgorithm, &shape(), "1", now(), DAY).unwrap();
+    let none = verdict(token.expose_secret(), &shape());
+    assert_eq!(none, Verdict::AlgorithmDiffers { found: "none".into(), expected: Algorithm::HS256 });
+    assert_eq!(none.message(), "the token has no signature (algorithm none) and the app verifies HS256");
+}
+
+#[test]
+fn previous_and_unknown_keys_are_told_apart() {
+    let previous = [key_of(b"an older key that nobody needs"), key_of(b"jF5)hG1(sK8+uP3=nE7-bV2_aM9~dX4:")];
+    for (signer, expected) in [
+        (&b"jF5)hG1(sK8+uP3=nE7-bV2_aM9~dX4:"[..], Verdict::SignedByPreviousKey),
+        (b"jF5)hG1(sK8+uP3=nE7-bV2_aM9~dX4;", Verdict::SignedByUnknownKey),
+        (b"changethis", Verdict::SignedByPlaceholder),
+        (b"", Verdict::SignedByPlaceholder),
+    ] {
+        let token = signed_by(signer, &json!({"sub": "1"}));
+        assert_eq!(explain(&token, &key(), &previous, &shape(), now()).verdict, expected);
+    }
+    let token = forge(Forgery::UnknownKey, &shape(), "1", now(), DAY).unwrap();
+    assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByUnknownKey);
+    let token = forge(Forgery::BlankKey, &shape(), "1", now(), DAY).unwrap();
+    assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByPlaceholder);
+}
+
+#[test]
+fn the_same_key_stored_differently_is_recognised_in_both_directions() {
+    let plain = KEY.to_vec();
+    let ending = |ending: &str| [KEY, ending.as_bytes()].concat();
+    let base64 = STANDARD.encode(KEY).into_bytes();
+    for (ours, signers, how) in [
+        (plain.clone(), ending("\n"), "has a line break at its end"),
+        (plain.clone(), ending("\r\n"), "has a Windows line break at its end"),
+        (ending("\n"), plain.clone(), "lacks the white space around this one"),
+        (plain.clone(), base64.clone(), "is this one encoded in base64"),
+        (base64.clone(), plain.clone(), "is this one decoded from base64, without the white space around it"),
+        (
+            [&base64[..], b"\n"].concat(),
+            plain.clone(),
+            "is this one decoded from base64, without the white space around it",
+        ),
+        (
+            plain.clone(),
+            STANDARD.encode(ending("\n")).into_bytes(),
+            "is this one and a line break, encoded in base64",
+        ),
+        (plain.clone(), hex(KEY).into_bytes(), "is this one encoded in hexadecimal"),
+        (hex(KEY).into_bytes(), plain.clone(), "is this one decoded from hexadecimal"),
+        ([b"\"", KEY, b"\""].concat(), plain.clone(), "lacks the quotes around this one"),
+        (plain.clone(), [b"\"", KEY, b"\""].concat(), "stands in quotes"),
+    ] {
+        let token = signed_by(&signers, &json!({"sub": "1"}));
+        let verdict = explain(&token, &key_of(&ours), &[], &shape(), now()).verdict;
+        assert_eq!(verdict, Verdict::SignedByKeyVariant(how));
+        assert!(verdict.message().ends_with(&format!("the key that signed it {how}")));
+    }
+}
+
+#[test]
+fn times_are_checked_to_the_second_and_without_leeway() {
+    let token = |claims: Value| signed(&claims);
+    let explained = |token: &str, now| explain(token, &key(), &[], &shape(), now).verdict;
+    let holds = Verdict::Holds { subject: "1".into() };
+
+    let expiring = token(json!({"sub": "1", "exp": NOW}));
+    assert_eq!(explained(&expiring, at(-1)), holds);
+    assert_eq!(explained(&expiring, at(0)), Verdict::Expired { since: now(), ago: Duration::ZERO });
+    let expired = explained(&expiring, at(10_800));
+    assert_eq!(expired, Verdict::Expired { since: now(), ago: Duration::from_secs(10_800) });
+    assert_eq!(expired.message(), "the token expired 3 hours ago, at 2023-11-14T22:13:20Z");
+
+    for claim in ["nbf", "iat"] {
+        let early = token(json!({"sub": "1", claim: NOW}));
+        assert_eq!(explained(&early, at(0)), holds);
+        let ahead = Duration::from_secs(1);
+        assert_eq!(explained(&early, at(-1)), Verdict::NotYetValid { claim, from: now(), ahead });
+    }
+    assert_eq!(
+        explained(&token(json!({"sub": "1", "nbf": NOW + 300})), now()).message(),
+        "the token is not valid for another 5 minutes, until 2023-11-14T22:18:20Z (nbf)"
+    );
+    // Fractions count, and so do numbers that no calendar has.
+    assert_eq!(explained(&token(json!({"sub": "1", "exp": NOW as f64 + 0.5})), at(0)), holds);
+    assert!(
+        matches!(explained(&token(json!({"sub": "1", "exp": -1e300})), now()), Verdict::Expired { since, .. } if since == Timestamp::MIN)
+    );
+    assert!(
+        matches!(explained(&token(json!({"sub": "1", "iat": 1e300})), now()), Verdict::NotYetValid { from, .. } if from == Timestamp::MAX)
+    );
+    // Milliseconds, as JavaScript counts.
+    let verification = explain(&token(json!({"sub": "1", "exp": NOW * 1000})), &key(), &[], &shape(), now());
+    assert!(verification.verdict.holds() && verification.steps[3].detail.contains("milliseconds"));
+    let verification = explain(&token(json!({"sub": "1"})), &key(), &[], &shape(), now());
+    assert_eq!(verification.steps[3].detail, "it never expires (no exp)");
+}
+
+#[test]
+fn an_issuer_counts_where_the_app_asks_for_one() {
+    let asking = TokenShape { issuer: Some("probeops".into()), ..shape() };
+    let minted_by = |issuer: Value| signed(&json!({"sub": "1", "iss": issuer}));
+    let differs = |found: Option<&str>| Verdict::IssuerDiffers {
+        found: found.map(Into::into),
+        expected: "probeops".into(),
+    };
+    assert!(verdict(&minted_by(json!("probeops")), &asking).holds());
+    assert!(verdict(&minted_by(json!("other")), &shape()).holds());
+    assert_eq!(verdict(&minted_by(json!("other")), &asking), differs(Some("other")));
+    assert_eq!(verdict(&minted_by(json!(["probeops"])), &asking), differs(None));
+    assert_eq!(verdict(&signed(&json!({"sub": "1"})), &asking), differs(None));
+}
+
+#[test]
+fn an_audience_may_be_one_text_or_several() {
+    let asking = TokenShape { audience: Some("fastapi-users:auth".into()), ..shape() };
+    let for_audience = |audience: Value| signed(&json!({"sub": "1", "aud": audience}));
+    assert!(verdict(&for_audience(json!("fastapi-users:auth")), &asking).holds());
+    assert!(verdict(&for_audience(json!(["other", "fastapi-users:auth"])), &asking).holds());
+    let expected = vec!["fastapi-users:auth".to_owned()];
+    assert_eq!(
+        verdict(&for_audience(json!(["other"])), &asking),
+        Verdict::AudienceDiffers { found: vec!["other".into()], expected: expected.clone() }
+    );
+    assert_eq!(
+        verdict(&signed(&json!({"sub": "1"})), &asking),
+        Verdict::AudienceDiffers { found: vec![], expected }
+    );
+    assert_eq!(
+        verdict(&for_audience(json!("other")), &shape()),
+        Verdict::AudienceDiffers { found: vec!["other".into()], expected: vec![] }
+    );
+    // fastapi-users mints an array, which only the further claims can say.
+    let mut listed = shape();
+    listed.claims.insert("aud".into(), json!(["fastapi-users:auth"]));
+    assert!(verdict(minted(&listed).expose_secret(), &listed).holds());
+}
+
+#[test]
+fn a_subject_must_be_there_and_of_the_right_type() {
+    let text = shape();
+    let number = TokenShape { subject_type: SubjectType::Number, ..shape() };
+    let with = |subject: Value| signed(&json!({"sub": subject}));
+    for missing in [signed(&json!({"user_id": 1})), with(json!(null)), with(json!(""))] {
+        assert_eq!(verdict(&missing, &text), Verdict::SubjectMissing { claim: "sub".into() });
+    }
+    let differs = |found, expected| Verdict::SubjectTypeDiffers { found, expected };
+    assert_eq!(verdict(&with(json!(1)), &text), differs("a JSON number", SubjectType::String));
+    assert_eq!(verdict(&with(json!("1")), &number), differs("a JSON string", SubjectType::Number));
+    assert_eq!(
+        verdict(&with(json!(1.5)), &number),
+        differs("a JSON number with a fraction", SubjectType::Number)
+    );
+    assert_eq!(verdict(&with(json!(true)), &text), differs("a JSON boolean", SubjectType::String));
+    assert_eq!(verdict(&with(json!([1])), &text), differs("a JSON array", SubjectType::String));
+    assert_eq!(verdict(&with(json!({"id": 1})), &text), differs("a JSON object", SubjectType::String));
+    assert_eq!(verdict(&with(json!(7)), &number), Verdict::Holds { subject: "7".into() });
+}
+
+#[test]
+fn the_database_has_the_last_word() {
+    let verification = explain(minted(&shape()).expose_secret(), &key(), &[], &shape(), now());
+    let login = || "admin@probeops.com".to_owned();
+    let resolve =
+        |account, invalidated_before| verification.resolve(&SubjectFacts { account, invalidated_before });
+    let active = || Account::Active { login: login(), id: "1".into() };
+    assert_eq!(resolve(Account::Missing, None), Verdict::SubjectNamesNoUser { subject: "1".into() });
+    assert_eq!(
+        resolve(Account::Inactive { login: login() }, Some(at(9))),
+        Verdict::UserInactive { login: login() }
+    );
+    assert_eq!(resolve(active(), None), Verdict::NothingWrong { login: login() });
+    assert_eq!(resolve(active(), Some(at(0))), Verdict::NothingWrong { login: login() });
+    assert_eq!(
+        resolve(active(), Some(at(1))),
+        Verdict::IssuedBeforeInvalidation { issued: Some(now()), valid_after: at(1) }
+    );
+    // Without iat it cannot prove that it is young enough.
+    let undated = explain(&signed(&json!({"sub": "1"})), &key(), &[], &shape(), now());
+    assert_eq!(
+        undated.resolve(&SubjectFacts { account: active(), invalidated_before: Some(at(-1)) }),
+        Verdict::IssuedBeforeInvalidation { issued: None, valid_after: at(-1) }
+    );
+    // What failed before still fails.
+    let expired = explain(minted(&shape()).expose_secret(), &key(), &[], &shape(), at(86_400));
+    let resolved = expired.resolve(&SubjectFacts { account: active(), invalidated_before: None });
+    assert_eq!(resolved, expired.verdict);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(".{0,6}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+prop_compose! {
+    fn any_shape()(
+        algorithm in prop_oneof![Just(Algorithm::HS256), Just(Algorithm::HS384), Just(Algorithm::HS512)],
+        pointer in prop_oneof![Just("sub"), Just("user_id"), Just("/https:~1~1hasura.io~1jwt~1claims/x-hasura-user-id")],
+        issuer in proptest::option::of(".{1,20}"),
+        audience in proptest::option::of(".{1,20}"),
+        claims in proptest::collection::btree_map("x_[a-z]{1,6}", any_json(), 0..4),
+        number in any::<bool>(),
+    ) -> TokenShape {
+        TokenShape {
+            algorithm,
+            subject_claim: pointer.parse().unwrap(),
+            subject_type: if number { SubjectType::Number } else { SubjectType::String },
+            issuer,
+            audience,
+            claims: claims.into_iter().collect(),
+            lifetime: DAY,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_minted_holds_until_it_expires(
+        shape in any_shape(),
+        text in ".{1,40}",
+        number in any::<i64>(),
+        secret in proptest::collection::vec(any::<u8>(), 1..80),
+        second in 0i64..4_000_000_000,
+        nanosecond in 0i32..1_000_000_000,
+        lifetime in 1u64..10_000_000,
+    ) {
+        let subject = if shape.subject_type == SubjectType::Number { number.to_string() } else { text };
+        let (key, now) = (key_of(&secret), Timestamp::new(second, nanosecond).unwrap());
+        let token = mint(&key, &shape, &subject, now, Duration::from_secs(lifetime)).unwrap();
+        let verification = explain(token.expose_secret(), &key, &[], &shape, now);
+        prop_assert_eq!(verification.subject(), Some(subject.as_str()), "{:?}", verification);
+
+        let last = Timestamp::from_second(second + lifetime as i64).unwrap();
+        let verification = explain(token.expose_secret(), &key, &[], &shape, last);
+        let expired = matches!(verification.verdict, Verdict::Expired { .. });
+        prop_assert!(expired);
+    }
+
+    #[test]
+    fn a_token_with_one_byte_changed_never_holds(at in any::<prop::sample::Index>(), to in 0x20u8..0x7f) {
+        let token = minted(&shape());
+        let mut bytes = token.expose_secret().as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != to);
+        bytes[at] = to;
+        let tampered = String::from_utf8(bytes).unwrap();
+        prop_assert!(!verdict(&tampered, &shape()).holds(), "{at} {to}");
+    }
+
+    #[test]
+    fn changed_claims_under_the_old_signature_never_hold(subject in "[0-9]{1,6}") {
+        prop_assume!(subject != "1");
+        let token = minted(&shape());
+        let parts: Vec<&str> = token.expose_secret().split('.').collect();
+        let claims = URL_SAFE_NO_PAD.encode(json!({"sub": subject, "exp": NOW + 60}).to_string());
+        prop_assert_eq!(verdict(&format!("{}.{claims}.{}", parts[0], parts[2]), &shape()), Verdict::SignedByUnknownKey);
+    }
+
+    #[test]
+    fn any_text_can_be_explained(text in ".{0,200}") {
+        prop_assert!(!verdict(&text, &shape()).holds());
+    }
+}

@@ -1,0 +1,439 @@
+//! Reading a token without checking it, and saying what a text is that is no token.
+
+use std::fmt;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+/// The longest text that is read. Real tokens stay below the 8 KiB that servers take as a header.
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// The deepest nesting of header and claims.
+const MAX_JSON_DEPTH: usize = 32;
+
+/// Header and claims of a token whose signature nobody has checked yet.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    /// The header (RFC 7515 section 4).
+    pub header: Map<String, Value>,
+    /// The claims (RFC 7519 section 4).
+    pub claims: Map<String, Value>,
+    /// What stood around the token and was taken off before reading.
+    pub stripped: Vec<Stripped>,
+}
+
+/// Something that stood around a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Stripped {
+    /// Spaces or line breaks, around it or inside.
+    WhiteSpace,
+    /// Quotes, or a comma or semicolon after it.
+    Quotes,
+    /// `Authorization:`, `Bearer`, `JWT` or `Token` in front of it.
+    Bearer,
+}
+
+impl fmt::Display for Stripped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WhiteSpace => "white space",
+            Self::Quotes => "quotes",
+            Self::Bearer => "the word Bearer",
+        })
+    }
+}
+
+/// Claims may be personal, so `Debug` shows no values; a command prints the fields on purpose.
+impl fmt::Debug for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspection")
+            .field("algorithm", &self.algorithm())
+            .field("claims", &self.claims.len())
+            .field("stripped", &self.stripped)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inspection {
+    /// The algorithm that the header names; a reader makes sure that there is one.
+    pub fn algorithm(&self) -> &str {
+        self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A claim that is a time (`exp`, `nbf`, `iat`: RFC 7519 section 4.1), to the second.
+    pub fn time(&self, claim: &str) -> Option<Timestamp> {
+        self.claims.get(claim).and_then(Value::as_f64).map(timestamp)
+    }
+}
+
+/// A NumericDate as a time; what lies beyond the calendar becomes its end.
+pub(super) fn timestamp(seconds: f64) -> Timestamp {
+    // A cast of a float saturates, which is what is wanted.
+    Timestamp::from_second(seconds.floor() as i64).unwrap_or(if seconds < 0.0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
+}
+
+/// Why a text is no token, and what it seems to be. Never holds a part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAToken {
+    /// Nothing was given.
+    #[error("it is empty")]
+    Empty,
+    /// Longer than any token.
+    #[error("it has {bytes} bytes, and more than {MAX_TOKEN_BYTES} are not read")]
+    TooLong {
+        /// Length of the text in bytes.
+        bytes: usize,
+    },
+    /// An encrypted token (RFC 7516): five parts.
+    #[error("it is encrypted (JWE, five parts): only the holder of the decryption key can read it")]
+    Encrypted,
+    /// A token of another kind, whose first word says so.
+    #[error("it is a PASETO token, not a JWT")]
+    Paseto,
+    /// The beginning of a token.
+    #[error("it is cut off: the beginning of a token, but not all three parts")]
+    Truncated,
+    /// The signature is shorter or longer than the algorithm's.
+    #[error("its signature has {bytes} bytes instead of {expected}: it was cut off or something was added")]
+    SignatureLength {
+        /// Length of the signature in bytes.
+        bytes: usize,
+        /// Length that the algorithm gives.
+        expected: usize,
+    },
+    /// Percent signs of a URL.
+    #[error("it is URL-encoded: decode it first")]
+    UrlEncoded,
+    /// A cookie with its name or attributes.
+    #[error("it is a cookie with its name or attributes: give only the value")]
+    Cookie,
+    /// A cookie or link that a framework signed in a format of its own.
+    #[error("it is signed data of a web framework (itsdangerous, Django or Express), not a JWT")]
+    SignedData,
+    /// A JSON document, such as the answer of the sign-in endpoint.
+    #[error("it is a JSON document: give only the token in it (often the field access_token)")]
+    JsonDocument,
+    /// Nothing that can be read: a session id, an API key.
+    #[error("it is opaque, such as a session id or an API key: only the app knows what it means")]
+    Opaque,
+    /// Two dots, but the text between them is not base64url (RFC 4648 section 5).
+    #[error("its {part} is not base64url: a character was lost or changed")]
+    NotBase64 {
+        /// Header, claims or signature.
+        part: &'static str,
+    },
+    /// Padded with `=`, which RFC 7515 section 2 forbids.
+    #[error("its {part} is padded with equals signs, which a JWT never is")]
+    Padded {
+        /// Header, claims or signature.
+        part: &'static str,
+    },
+    /// Base64url of something else than a JSON object.
+    #[error("its {part} is not a JSON object")]
+    NotJson {
+        /// Header or claims.
+        part: &'static str,
+    },
+    /// Nested deeper than any real token.
+    #[error("its {part} is nested too deeply")]
+    TooDeep {
+        /// Header or claims.
+        part: &'static str,
+    },
+    /// RFC 7515 section 4.1.1: the header must name an algorithm.
+    #[error("its header names no algorithm")]
+    NoAlgorithm,
+    /// A time that is a text or worse (RFC 7519 section 2, NumericDate).
+    #[error("its claim {claim} is not a number")]
+    TimeNotANumber {
+        /// `exp`, `nbf` or `iat`.
+        claim: &'static str,
+    },
+}
+
+/// What the signature is over, and the signature: for checking, never for showing.
+pub(super) struct Signed {
+    pub(super) message: Zeroizing<String>,
+    /// Base64url, as it stands in the token.
+    pub(super) signature: Zeroizing<String>,
+    /// Length of the decoded signature.
+    pub(super) bytes: usize,
+}
+
+/// Header and claims of a token, without checking its signature.
+///
+/// White space, quotes and `Bearer` around it are taken off and reported: an app would refuse them.
+///
+/// # Errors
+///
+/// [`NotAToken`] says what the text seems to be instead.
+pub fn inspect(token: &str) -> Result<Inspection, NotAToken> {
+    take_apart(token).map(|(inspection, _)| inspection)
+}
+
+pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(NotAToken::TooLong { bytes: token.len() });
+    }
+    let (token, stripped) = clean(token);
+    let Some((header, claims, signature)) = three_parts(&token) else {
+        return Err(seems(&token));
+    };
+    // What looks like something else is called so before its parts are looked at.
+    let header = object("header", header).map_err(|error| match seems(&token) {
+        NotAToken::Opaque | NotAToken::Truncated => error,
+        other => other,
+    })?;
+    if !header.get("alg").is_some_and(Value::is_string) {
+        // itsdangerous puts data, time and signature where a JWT has header, claims and signature.
+        return Err(match object("claims", claims) {
+            Ok(_) => NotAToken::NoAlgorithm,
+            Err(_) => NotAToken::SignedData,
+        });
+    }
+    let claims = object("claims", claims)?;
+    let bytes = decode("signature", signature)?.len();
+    let message = token.rsplit_once('.').map(|(message, _)| message).unwrap_or_default();
+    let signed = Signed {
+        message: Zeroizing::new(message.to_owned()),
+        signature: Zeroizing::new(signature.to_owned()),
+        bytes,
+    };
+    Ok((Inspection { header, claims, stripped }, signed))
+}
+
+fn three_parts(token: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = token.split('.');
+    let three = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some(three)
+}
+
+/// Takes off what stands around a token, in any order and number.
+fn clean(given: &str) -> (Zeroizing<String>, Vec<Stripped>) {
+    let mut stripped = Vec::new();
+    let mut note = |what: Stripped| {
+        if !stripped.contains(&what) {
+            stripped.push(what);
+        }
+    };
+    let mut text = given;
+    loop {
+        let before = text;
+        text = text.trim();
+        if text.len() != before.len() {
+            note(Stripped::WhiteSpace);
+        }
+        let unquoted = text.trim_start_matches(['"', '\'', '`']).trim_end_matches(['"', '\'', '`', ',', ';']);
+        if unquoted.len() != text.len() {
+            note(Stripped::Quotes);
+            text = unquoted;
+        }
+        for word in ["authorization:", "bearer ", "jwt ", "token "] {
+            if text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
+                note(Stripped::Bearer);
+                text = text.get(word.len()..).unwrap_or_default();
+            }
+        }
+        if text.len() == before.len() {
+            break;
+        }
+    }
+    // Terminals and mail break long lines.
+    let joined: Zeroizing<String> =
+        Zeroizing::new(text.chars().filter(|character| !character.is_whitespace()).collect());
+    if joined.len() != text.len() {
+        note(Stripped::WhiteSpace);
+    }
+    (joined, stripped)
+}
+
+/// What a text seems to be that does not read as three parts.
+fn seems(text: &str) -> NotAToken {
+    let lower = text.to_ascii_lowercase();
+    // A JSON object in base64 begins so.
+    let begins_as_json = text.starts_with("eyJ");
+    if text.is_empty() {
+        NotAToken::Empty
+    } else if text.starts_with(['{', '[']) {
+        NotAToken::JsonDocument
+    } else if ["v1.", "v2.", "v3.", "v4."].iter().any(|version| {
+        lower
+            .strip_prefix(version)
+            .is_some_and(|rest| rest.starts_with("local.") || rest.starts_with("public."))
+    }) {
+        NotAToken::Paseto
+    } else if lower.starts_with("s:") || lower.starts_with("s%3a") || lower.starts_with(".ej") {
+        NotAToken::SignedData
+    } else if ["%2e", "%20", "%3d", "%22", "%3a"].iter().any(|code| lower.contains(code)) {
+        NotAToken::UrlEncoded
+    } else if lower.contains(";path=") || lower.contains(";expires=") || text.contains("=eyJ") {
+        NotAToken::Cookie
+    } else if begins_as_json && text.contains(':') {
+        NotAToken::SignedData
+    } else if begins_as_json && text.split('.').count() == 5 {
+        NotAToken::Encrypted
+    } else if begins_as_json {
+        NotAToken::Truncated
+    } else {
+        NotAToken::Opaque
+    }
+}
+
+fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, NotAToken> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| {
+        let unpadded = text.trim_end_matches('=');
+        if unpadded.len() != text.len() && URL_SAFE_NO_PAD.decode(unpadded).is_ok() {
+            NotAToken::Padded { part }
+        } else {
+            NotAToken::NotBase64 { part }
+        }
+    })
+}
+
+fn object(part: &'static str, text: &str) -> Result<Map<String, Value>, NotAToken> {
+    let json = decode(part, text)?;
+    if depth(&json) > MAX_JSON_DEPTH {
+        return Err(NotAToken::TooDeep { part });
+    }
+    serde_json::from_slice(&json).map_err(|_| NotAToken::NotJson { part })
+}
+
+/// How deeply JSON text is nested, without reading it as JSON.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn part(json: &str) -> String {
+        URL_SAFE_NO_PAD.encode(json)
+    }
+
+    fn token() -> String {
+        format!(
+            "{}.{}.{}",
+            part(r#"{"alg":"HS256"}"#),
+            part(r#"{"sub":"1","exp":1700000000}"#),
+            part("signature")
+        )
+    }
+
+    #[test]
+    fn header_and_claims_are_read_without_a_key() {
+        let inspection = inspect(&token()).unwrap();
+        assert_eq!(inspection.algorithm(), "HS256");
+        assert_eq!(Value::Object(inspection.claims.clone()), json!({"sub": "1", "exp": 1_700_000_000}));
+        assert_eq!(inspection.time("exp"), Some("2023-11-14T22:13:20Z".parse().unwrap()));
+        assert_eq!(inspection.time("nbf"), None);
+        assert!(inspection.stripped.is_empty());
+    }
+
+    #[test]
+    fn what_stands_around_a_token_is_taken_off_and_reported() {
+        let token = token();
+        let (start, end) = token.split_at(20);
+        for (given, stripped) in [
+            (format!("{token}\n"), vec![Stripped::WhiteSpace]),
+            (format!("Bearer {token}"), vec![Stripped::Bearer]),
+            (format!("bearer  {token}"), vec![Stripped::Bearer, Stripped::WhiteSpace]),
+            (format!("Authorization: Bearer {token}"), vec![Stripped::Bearer, Stripped::WhiteSpace]),
+            (format!("\"{token}\","), vec![Stripped::Quotes]),
+            (format!(" '{token}' "), vec![Stripped::WhiteSpace, Stripped::Quotes]),
+            (format!("\"Bearer {token}\""), vec![Stripped::Quotes, Stripped::Bearer]),
+            (format!("{start}\n  {end}"), vec![Stripped::WhiteSpace]),
+        ] {
+            let inspection = inspect(&given).unwrap();
+            assert_eq!(inspection.stripped, stripped, "{given}");
+            assert_eq!(inspection.claims["sub"], "1");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_called_by_its_name() {
+        let token = token();
+        let parts: Vec<&str> = token.split('.').collect();
+        let padded = URL_SAFE_NO_PAD.encode(r#"{"sub":"12"}"#) + "=";
+        for (given, expected) in [
+            ("".into(), NotAToken::Empty),
+            (" \"\" ".into(), NotAToken::Empty),
+            ("a".repeat(MAX_TOKEN_BYTES + 1), NotAToken::TooLong { bytes: MAX_TOKEN_BYTES + 1 }),
+            (format!("{}.a.b.c.d", part(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#)), NotAToken::Encrypted),
+            ("v4.local.AAAA".into(), NotAToken::Paseto),
+            (parts[0].into(), NotAToken::Truncated),
+            (format!("{}.{}", parts[0], parts[1]), NotAToken::Truncated),
+            (token.replace('.', "%2E"), NotAToken::UrlEncoded),
+            (format!("Bearer%20{token}"), NotAToken::UrlEncoded),
+            (format!("session={token}"), NotAToken::Cookie),
+            (format!("access_token={token}; Path=/; HttpOnly"), NotAToken::Cookie),
+            ("eyJ1c2VyX2lkIjoxfQ.aBcDeF.b4vzcsQ9-xYz".into(), NotAToken::SignedData),
+            (".eJyrVkrOz0xRsqpWKkktLlGqBQA.aBcDeF.b4vzcsQ".into(), NotAToken::SignedData),
+            ("eyJ1c2VyIjoxfQ:1abcde:x7y8".into(), NotAToken::SignedData),
+            ("s:AbCdEf.0123".into(), NotAToken::SignedData),
+            (format!("{{\"access_token\": \"{token}\"}}"), NotAToken::JsonDocument),
+            ("6e0c9f3a-3b1d-4c52-9a57-0d6f4b8f1b11".into(), NotAToken::Opaque),
+            ("1|Xk29vQpL".into(), NotAToken::Opaque),
+            (format!("{}.é.x", parts[0]), NotAToken::NotBase64 { part: "claims" }),
+            (format!("{}.{padded}.x", parts[0]), NotAToken::Padded { part: "claims" }),
+            (format!("{}.{}.a+b", parts[0], parts[1]), NotAToken::NotBase64 { part: "signature" }),
+            (format!("{}.{}.x", parts[0], part("[1]")), NotAToken::NotJson { part: "claims" }),
+            ("www.example.com".into(), NotAToken::NotJson { part: "header" }),
+            (format!("{}.{}.x", part(r#"{"typ":"JWT"}"#), parts[1]), NotAToken::NoAlgorithm),
+            (format!("{}.{}.x", part(r#"{"alg":1}"#), parts[1]), NotAToken::NoAlgorithm),
+            (
+                format!(
+                    "{}.{}.x",
+                    parts[0],
+                    part(&format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40)))
+                ),
+                NotAToken::TooDeep { part: "claims" },
+            ),
+        ] {
+            let found = inspect(&given).unwrap_err();
+            assert_eq!(found, expected, "{}", &given.chars().take(80).collect::<String>());
+            assert!(!found.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn brackets_inside_texts_are_no_nesting() {
+        let claims = format!(r#"{{"sub":"{}\"{}"}}"#, "[".repeat(40), "{".repeat(40));
+        assert!(
+            inspect(&format!("{}.{}.x", part(r#"{"alg":"HS256"}"#), part(&claims)).replace(".x", ".eHg"))
+                .is_ok()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_inspected(text in ".{0,200}", in_parts in proptest::collection::vec("[ -~]{0,40}", 0..6)) {
+            let _ = inspect(&text);
+            let _ = inspect(&in_parts.iter().map(|json| part(json)).collect::<Vec<_>>().join("."));
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What is wrong with a token, in one plain sentence, and what to do.
+
+use std::{fmt::Write as _, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{NotAToken, algorithm_name};
+use crate::api::spec::{Algorithm, SubjectType};
+
+/// The first thing that a verifier would refuse, or that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No verifier could read it.
+    Malformed(NotAToken),
+    /// Its header names another algorithm, perhaps `none`.
+    AlgorithmDiffers {
+        /// What the header says.
+        found: String,
+        /// What the app verifies.
+        expected: Algorithm,
+    },
+    /// Signed by a key of `previousSecretRefs`.
+    SignedByPreviousKey,
+    /// Signed by the signing key as another program stores or decodes it; the text completes
+    /// "the key that signed it ...".
+    SignedByKeyVariant(&'static str),
+    /// Signed by a placeholder that everybody knows, or by the empty key.
+    SignedByPlaceholder,
+    /// Signed by a key that is not at hand, or changed after it was signed.
+    SignedByUnknownKey,
+    /// Its `exp` has come.
+    Expired {
+        /// The time of its `exp`.
+        since: Timestamp,
+        /// How long ago that was.
+        ago: Duration,
+    },
+    /// Its `nbf` or `iat` lies ahead.
+    NotYetValid {
+        /// `nbf` or `iat`.
+        claim: &'static str,
+        /// The time that it says.
+        from: Timestamp,
+        /// How far ahead that is.
+        ahead: Duration,
+    },
+    /// Its `iss` is not what the app asks for.
+    IssuerDiffers {
+        /// What the token says, if it is a text.
+        found: Option<String>,
+        /// What the app asks for.
+        expected: String,
+    },
+    /// Its `aud` is not what the app asks for.
+    AudienceDiffers {
+        /// What the token says; empty when it says nothing.
+        found: Vec<String>,
+        /// What the app asks for; empty when the spec names no audience.
+        expected: Vec<String>,
+    },
+    /// There is no subject at the place where the app looks for it.
+    SubjectMissing {
+        /// The subject claim, as the spec has it.
+        claim: String,
+    },
+    /// The subject has another JSON type than the app mints.
+    SubjectTypeDiffers {
+        /// What it is.
+        found: &'static str,
+        /// What the app mints.
+        expected: SubjectType,
+    },
+    /// Everything holds that can be told without the database.
+    Holds {
+        /// Whom the token names.
+        subject: String,
+    },
+    /// The subject names nobody.
+    SubjectNamesNoUser {
+        /// Whom the token names.
+        subject: String,
+    },
+    /// The user exists and may not sign in.
+    UserInactive {
+        /// What the user signs in with.
+        login: String,
+    },
+    /// Issued before the time from which the user's tokens count.
+    IssuedBeforeInvalidation {
+        /// When it was issued, if it says so.
+        issued: Option<Timestamp>,
+        /// From when on tokens count.
+        valid_after: Timestamp,
+    },
+    /// Everything holds.
+    NothingWrong {
+        /// What the user signs in with.
+        login: String,
+    },
+}
+
+/// What the database says about a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectFacts {
+    /// The account that the subject names.
+    pub account: Account,
+    /// From when on the user's tokens count (`sessions.invalidateBeforeColumn`).
+    pub invalidated_before: Option<Timestamp>,
+}
+
+/// The account that a subject names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// There is none.
+    Missing,
+    /// It may not sign in.
+    Inactive {
+        /// What the user signs in with.
+        login: String,
+    },
+    /// It may sign in.
+    Active {
+        /// What the user signs in with.
+        login: String,
+        /// The id as text.
+        id: String,
+    },
+}
+
+impl Verdict {
+    /// Whether a verifier finds nothing to refuse.
+    pub fn holds(&self) -> bool {
+        matches!(self, Self::Holds { .. } | Self::NothingWrong { .. })
+    }
+
+    /// One plain sentence: what is so.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Malformed(why) => format!("no verifier can read this token: {why}"),
+            Self::AlgorithmDiffers { found, expected } if found.eq_ignore_ascii_case("none") => {
+                format!("the token has no signature (algorithm none) and the app verifies {}", algorithm_name(*expected))
+            }
+            Self::AlgorithmDiffers { found, expected } => {
+                format!("the token says algorithm {} and the app verifies {}", shown(found), algorithm_name(*expected))
+            }
+            Self::SignedByPreviousKey => "the token was signed by a previous signing key".into(),
+            Self::SignedByKeyVariant(how) => {
+                format!("the token was signed by the same key, stored differently: the key that signed it {how}")
+            }
+            Self::SignedByPlaceholder => {
+                "the token was signed by an empty key or a well-known placeholder, so anybody could have made it".into()
+            }
+            Self::SignedByUnknownKey => {
+                "the token was signed by a key that is neither the signing key nor a previous one, or was changed after it was signed".into()
+            }
+            Self::Expired { since, ago } => format!("the token expired {} ago, at {since}", span(*ago)),
+            Self::NotYetValid { claim: "iat", from, ahead } => {
+                format!("the token says that it was issued {} from now, at {from}", span(*ahead))
+            }
+            Self::NotYetValid { claim, from, ahead } => {
+                format!("the token is not valid for another {}, until {from} ({claim})", span(*ahead))
+            }
+            Self::IssuerDiffers { found: Some(found), expected } => {
+                format!("the token's issuer is {} and the app asks for {}", shown(found), shown(expected))
+            }
+            Self::IssuerDiffers { found: None, expected } => {
+                format!("the token names no issuer and the app asks for {}", shown(expected))
+            }
+            Self::AudienceDiffers { found, expected } if expected.is_empty() => {
+                format!("the token is meant for the audience {} and the spec names none", list(found))
+            }
+            Self::AudienceDiffers { found, expected } if found.is_empty() => {
+                format!("the token names no audience and the app asks for {}", list(expected))
+            }
+            Self::AudienceDiffers { found, expected } => {
+                format!("the token is meant for the audience {} and the app asks for {}", list(found), list(expected))
+            }
+            Self::SubjectMissing { claim } => format!("the token has no subject in its claim {}", shown(claim)),
+            Self::SubjectTypeDiffers { found, expected } => {
+                format!("the token's subject is {found} and the app mints a JSON {}", type_name(*expected))
+            }
+            Self::Holds { subject } => {
+                format!("signature, times and claims of the token hold, and it names the subject {}", shown(subject))
+            }
+            Self::SubjectNamesNoUser { subject } => {
+                format!("the token names the subject {} and there is no such user", shown(subject))
+            }
+            Self::UserInactive { login } => format!("the token names {}, who is inactive", shown(login)),
+            Self::IssuedBeforeInvalidation { issued: Some(issued), valid_after } => {
+                format!("the token was issued at {issued} and the user's tokens count from {valid_after} on")
+            }
+            Self::IssuedBeforeInvalidation { issued: None, valid_after } => {
+                format!("the token does not say when it was issued and the user's tokens count from {valid_after} on")
+            }
+            Self::NothingWrong { login } => {
+                format!("nothing is wrong with the token: it names {}, who is active", shown(login))
+            }
+        }
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Malformed(
+                NotAToken::Encrypted | NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque,
+            ) => "Check that the app really uses signed JWTs, and that this is the value that it is sent.",
+            Self::Malformed(_) => "Copy the token again, whole and as the app gets it, or sign in again.",
+            Self::AlgorithmDiffers { .. } => {
+                "If the app minted it, set spec.jwt.algorithm to what the app uses; if not, treat it as a forgery."
+            }
+            Self::SignedByPreviousKey => {
+                "Sign in again, or keep accepting the previous key until its tokens have expired; a pod that still mints such tokens needs a restart."
+            }
+            Self::SignedByKeyVariant(_) => {
+                "Store the key in the same form for every program that mints or verifies: the exact bytes count."
+            }
+            Self::SignedByPlaceholder => {
+                "Find the program that runs without its Secret, give it the signing key, and check that nothing accepts such tokens."
+            }
+            Self::SignedByUnknownKey => {
+                "Sign in again; if new tokens fail too, the app that mints runs with another Secret: compare `auth-consistency key fingerprint` in both places."
+            }
+            Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
+            Self::NotYetValid { .. } => {
+                "Compare the clocks of the machines that mint and verify, and check that the app writes seconds and not milliseconds."
+            }
+            Self::IssuerDiffers { .. } => {
+                "Check that the token comes from this environment, and that spec.jwt.issuer is what the app mints."
+            }
+            Self::AudienceDiffers { expected, .. } if expected.is_empty() => {
+                "Set spec.jwt.audience to what the app mints: PyJWT and others refuse an audience that they were not told of."
+            }
+            Self::AudienceDiffers { .. } => {
+                "Check that the token was made for this app, and that spec.jwt.audience is what the app mints."
+            }
+            Self::SubjectMissing { .. } => {
+                "Check with `auth-consistency token inspect` where the app puts the user's id, and set spec.jwt.subjectClaim."
+            }
+            Self::SubjectTypeDiffers { expected: SubjectType::String, .. } => {
+                "Let the app mint the subject as text (PyJWT 2.10 and newer refuse any other type), or set spec.jwt.subjectType."
+            }
+            Self::SubjectTypeDiffers { expected: SubjectType::Number, .. } => {
+                "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
+            }
+            Self::Holds { .. } => "Look the subject up in the user table.",
+            Self::SubjectNamesNoUser { .. } => {
+                "Sign in again: the ids have changed since the token was issued, as they do when a database is seeded anew."
+            }
+            Self::UserInactive { .. } => "Activate the account, or sign in with another.",
+            Self::IssuedBeforeInvalidation { .. } => "Sign in again: older tokens were ended on purpose.",
+            Self::NothingWrong { .. } => {
+                "Ask the app: look at its log for this request, and whether its pods run with the current Secret."
+            }
+        }
+    }
+}
+
+/// The JSON type of a subject, in words.
+pub(super) fn type_name(subject_type: SubjectType) -> &'static str {
+    match subject_type {
+        SubjectType::String => "string",
+        SubjectType::Number => "number",
+    }
+}
+
+/// The longest text of a token that a message shows.
+const SHOWN: usize = 80;
+
+/// A text of a token, quoted and cut, so that it can neither steer a terminal nor fill a page.
+fn shown(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for (at, character) in text.chars().enumerate() {
+        if at == SHOWN {
+            quoted.push('…');
+            break;
+        }
+        let _ = write!(quoted, "{}", character.escape_debug());
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn list(texts: &[String]) -> String {
+    const MOST: usize = 5;
+    let mut shown: Vec<_> = texts.iter().take(MOST).map(|text| shown(text)).collect();
+    if texts.len() > MOST {
+        shown.push("…".into());
+    }
+    shown.join(", ")
+}
+
+/// A span of time in the largest unit of which there are at least two.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_said_in_the_unit_that_people_would_take() {
+        for (seconds, said) in [
+            (0, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (150, "2 minutes"),
+            (10_800, "3 hours"),
+            (200_000, "2 days"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn texts_from_a_token_cannot_steer_a_terminal_or_fill_a_page() {
+        let verdict = Verdict::SubjectNamesNoUser { subject: format!("\u{1b}[2J\n{}", "x".repeat(500)) };
+        let message = verdict.message();
+        assert!(!message.contains('\u{1b}') && !message.contains('\n') && message.len() < 200, "{message}");
+        let found = (0..9).map(|n| n.to_string()).collect();
+        let verdict = Verdict::AudienceDiffers { found, expected: vec![] };
+        assert!(verdict.message().contains(r#""0", "1", "2", "3", "4", …"#), "{}", verdict.message());
+    }
+}
