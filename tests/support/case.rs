@@ -329,3 +329,75 @@ impl Pass {
         self
     }
 }
+
+/// What a pass is expected to find: reason, condition, why its repair is refused.
+pub type Expected<'a> = &'a [(Reason, ConditionType, Option<Reason>)];
+
+/// Steps: action, object in words, rows.
+pub type Steps<'a> = &'a [(Action, &'a str, i64)];
+
+impl Case {
+    /// A check finds this and plans these steps, which wait for nobody; a repair does them, changes
+    /// exactly these rows, and leaves everything consistent and settled.
+    pub async fn mends(&mut self, db: &Db, found: Expected<'_>, steps: Steps<'_>, changes: &[&str]) -> Pass {
+        let pass = self.mends_first(db, found, steps, changes).await;
+        pass.consistent();
+        self.settled(db).await;
+        pass
+    }
+
+    /// As `mends`, but something may be left.
+    pub async fn mends_first(&mut self, db: &Db, found: Expected<'_>, steps: Steps<'_>, changes: &[&str]) -> Pass {
+        let before = (db.snapshot().await, db.fingerprint().await);
+        let check = self.check().await;
+        check.found(found).repaired(&[]);
+        let free: Vec<_> = steps.iter().map(|(action, object, rows)| (*action, *object, *rows, false)).collect();
+        let mut planned = check.outcome().plan.clone().map_or(Vec::new(), |plan| plan.steps);
+        planned.retain(|step| step.waits.is_none());
+        let planned: Vec<_> =
+            planned.iter().map(|s| (s.action, s.object.describe(), s.rows, s.waits.is_some())).collect();
+        let planned: Vec<_> = planned.iter().map(|(a, o, rows, waits)| (*a, o.as_str(), *rows, *waits)).collect();
+        assert_eq!(planned, free, "{:#?}", check.outcome().findings());
+        assert_eq!(db.fingerprint().await, before.1, "a check writes nothing");
+        let repair = self.repair().await;
+        repair.repaired(steps);
+        assert_eq!(db.changes(&before.0).await, changes);
+        repair
+    }
+
+    /// Finds this, does nothing about it, and writes nothing.
+    pub async fn reports(&mut self, db: &Db, found: Expected<'_>) -> Pass {
+        let before = db.fingerprint().await;
+        let check = self.check().await;
+        check.found(found);
+        let repair = self.repair().await;
+        repair.found(found).repaired(&[]);
+        assert_eq!(db.fingerprint().await, before, "what is only reported writes nothing");
+        self.settled(db).await;
+        repair
+    }
+
+    /// A plan waits: finds this, does nothing before it is approved, and then does these steps once.
+    pub async fn waits(&mut self, db: &Db, found: Expected<'_>, steps: Steps<'_>, changes: &[&str]) -> Pass {
+        let before = (db.snapshot().await, db.fingerprint().await);
+        let waiting = self.repair().await;
+        waiting.found(found).repaired(&[]);
+        let held: Vec<_> = steps.iter().map(|(action, object, rows)| (*action, *object, *rows, true)).collect();
+        waiting.plans(&held);
+        assert_eq!(&waiting.conditions()[..2], ["Ready=False ApprovalRequired", "Stalled=True ApprovalRequired"]);
+        assert_eq!(db.fingerprint().await, before.1, "a plan that waits writes nothing");
+        self.settled(db).await;
+        let wrong = self.repair_approved(&"0".repeat(64)).await;
+        wrong.repaired(&[]);
+        assert!(wrong.outcome().approval_unused.is_some(), "another plan's approval is not used");
+        assert_eq!(db.fingerprint().await, before.1, "another plan's approval writes nothing");
+        let hash = self.status.plan.clone().and_then(|plan| plan.hash).unwrap();
+        let approved = self.approve().await;
+        approved.repaired(steps);
+        assert_eq!(approved.outcome().approval_used.as_ref(), Some(&hash));
+        assert_eq!(approved.status.last_handled_approval.as_ref(), Some(&hash));
+        assert_eq!(db.changes(&before.0).await, changes);
+        self.settled(db).await;
+        approved
+    }
+}
