@@ -9,4 +9,6 @@
 
 #[path = "databases/admin.rs"]
 mod admin;
+#[path = "databases/ids.rs"]
+mod ids;
 mod support;
