@@ -4,6 +4,11 @@
 //! contradicts itself is refused at admission by CEL rules that name the field. The pass validates
 //! again in `consistency::target`, because objects may be older than today's schema.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has a type of its own, which the lint takes for a repetition"
+)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
