@@ -41,12 +41,7 @@ fn pass(model: &mut Model, target: &Target, requests: &Requests) -> Outcome {
 }
 
 fn policies() -> impl Strategy<Value = Policy> {
-    prop_oneof![
-        Just(Policy::Report),
-        Just(Policy::Reassign),
-        Just(Policy::SetNull),
-        Just(Policy::Delete),
-    ]
+    prop_oneof![Just(Policy::Report), Just(Policy::Reassign), Just(Policy::SetNull), Just(Policy::Delete),]
 }
 
 proptest! {
@@ -154,7 +149,10 @@ fn an_id_that_rows_name_is_given_only_after_approval() {
     let outcome = pass(&mut model, &target, &Requests::default());
     assert_eq!(model.admin, None);
     let claimed = outcome.findings().into_iter().find(|one| one.finding == Reason::AdminIdClaimed).unwrap();
-    assert_eq!((claimed.severity, claimed.rows, claimed.remedy), (Severity::Critical, Some(2), Some(Action::Seed)));
+    assert_eq!(
+        (claimed.severity, claimed.rows, claimed.remedy),
+        (Severity::Critical, Some(2), Some(Action::Seed))
+    );
     let hash = outcome.plan.unwrap().hash.unwrap();
     let requests = Requests { approval: Some(Approval { hash, shown: Vec::new() }), ..Requests::default() };
     pass(&mut model, &target, &requests);
