@@ -14,6 +14,7 @@
 pub mod api;
 pub mod application;
 pub mod consistency;
+pub mod controller;
 mod crash;
 pub mod database;
 pub mod memory;
