@@ -53,7 +53,7 @@ impl AnswerFlags {
         let who =
             if in_cluster && !self.direct { Who::Operator { timeout: self.wait_timeout } } else { Who::Here };
         if self.direct {
-            place.tail.push_str(" --direct");
+            place.again.tail.push_str(" --direct");
         }
         Settings { place, who, format: self.output.output }
     }
@@ -81,7 +81,7 @@ pub(super) async fn give(
                 }));
             }
             let done = engine::run(&settings.place, target, errand).await?;
-            here(&settings.place, settings.format, asked, &done, Look::of_stdout())
+            here(&settings.place, settings.format, asked, &done, None, Look::of_stdout())
         }
         Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout).await,
     }
@@ -96,6 +96,7 @@ pub(super) fn here(
     format: Format,
     asked: Asked,
     done: &Done,
+    above: Option<String>,
     look: Look,
 ) -> Result<Said, Failure> {
     let outcome = &done.outcome;
@@ -118,10 +119,11 @@ pub(super) fn here(
         from: place.from().into(),
         server: Some(format!("{}:{}", connection.host, connection.port)),
         unencrypted: done.target.database.tls == TlsMode::Disable,
+        above,
     };
     let closing = Closing {
         asked,
-        tail: &place.tail,
+        again: &place.again,
         observes: done.observes(),
         by_operator: false,
         unknown,
@@ -167,7 +169,7 @@ async fn by_operator(
     let heading = Heading { from: format!("as the operator found it{suspended}"), ..Heading::default() };
     let closing = Closing {
         asked,
-        tail: &settings.place.tail,
+        again: &settings.place.again,
         observes: resource.spec.mode == Mode::Observe,
         by_operator: true,
         unknown: told.unknown,

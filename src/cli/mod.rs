@@ -78,6 +78,8 @@ enum Command {
 
 /// Parses the arguments, runs the command and returns what it says.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Said {
+    // Whatever the file is called, help and hints call the program by its name.
+    let arguments = std::iter::once(OsString::from(target::program())).chain(arguments.into_iter().skip(1));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     said::{Exit, Failure, Said},
     show::{Cell, Look, OutputFlags, Table, wrap},
-    target::{TargetFlags, Variables},
+    target::{Again, TargetFlags, Variables},
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -67,7 +67,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         let runs: Vec<RunAnswer> = pass::runs(&target, &policy).await?.into_iter().map(Into::into).collect();
         return Ok(match format.document(&runs)? {
             Some(document) => Said::new(document, Exit::Fine),
-            None => Said::new(list(&runs, &place.tail, look), Exit::Fine),
+            None => Said::new(list(&runs, &place.again, look), Exit::Fine),
         });
     };
     let restored: Vec<RestoredAnswer> =
@@ -80,7 +80,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     })
 }
 
-fn list(runs: &[RunAnswer], tail: &str, look: Look) -> String {
+fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
     let Some(newest) = runs.first() else {
         return wrap("No repair has changed anything here, so there is nothing to restore.", look.width);
     };
@@ -94,8 +94,8 @@ fn list(runs: &[RunAnswer], tail: &str, look: Look) -> String {
         ]);
     }
     let next = format!(
-        "`auth-consistency restore --run {}{tail}` puts the rows of the newest run back, as far as today's constraints allow.",
-        newest.run
+        "{} puts the rows of the newest run back, as far as today's constraints allow.",
+        again.command(&format!("restore --run {}", newest.run))
     );
     format!("{}\n{}", table.render(), wrap(&next, look.width))
 }
@@ -132,8 +132,13 @@ fn page(restored: &[RestoredAnswer], look: Look) -> String {
             count(blocked, "row")
         ));
     }
-    if rows > 0 {
-        closing.push_str(" Unless the resource says otherwise now, the next repair does the same again: set onOrphan to Report first.");
+    let repeats = |one: &RestoredAnswer| {
+        one.rows > 0 && matches!(one.action, Action::SetNull | Action::Reassign | Action::Delete)
+    };
+    if restored.iter().any(repeats) {
+        closing.push_str(
+            " The next repair does the same to them again unless the resource says otherwise by then: set onOrphan to Report for them.",
+        );
     }
     format!("{}\n{}", table.render(), wrap(&closing, look.width))
 }

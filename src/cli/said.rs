@@ -91,7 +91,7 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// Something that was needed did not work.
-    #[error("could not tell: {0}")]
+    #[error("{0}")]
     CouldNotTell(String),
 }
 

@@ -9,7 +9,7 @@ use super::{
     answer,
     engine::{self, Done, Errand},
     said::{Exit, Failure, Said},
-    show::{Asked, Format, Look, OutputFlags},
+    show::{Asked, Look, OutputFlags},
     target::{Place, Source, TargetFlags, Variables},
     token::{chain, facts, user_step},
 };
@@ -48,21 +48,19 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         }));
     }
     let done = engine::run(&place, target, Errand::look()).await?;
-    let steps = steps(&place, &done).await?;
+    let steps = steps(&done).await?;
     let look = Look::of_stdout();
-    let mut said = answer::here(&place, format, Asked::Verify, &done, look)?;
-    let failed = steps.iter().any(|step| !step.held);
-    if failed && said.exit == Exit::Fine {
+    let skipped = not_asked(&place, &done).map(|why| format!("not asked: {why}"));
+    let above = chain(&steps, skipped.as_deref().map(|why| ("app", why)), look);
+    let mut said = answer::here(&place, format, Asked::Verify, &done, Some(above), look)?;
+    if steps.iter().any(|step| !step.held) && said.exit == Exit::Fine {
         said.exit = Exit::Findings;
-    }
-    if format == Format::Table {
-        said.out = format!("{}\n{}", chain(&steps, look), said.out);
     }
     Ok(said)
 }
 
 /// The whole way of a token, up to where it ends.
-async fn steps(place: &Place, done: &Done) -> Result<Vec<Step>, Failure> {
+async fn steps(done: &Done) -> Result<Vec<Step>, Failure> {
     let fails = |name, detail: String| Step { name, held: false, detail };
     let (target, report) = (&done.target, &done.report);
     let (Some(jwt), Some(admin)) = (&target.jwt, &target.admin) else { return Ok(Vec::new()) };
@@ -94,28 +92,33 @@ async fn steps(place: &Place, done: &Done) -> Result<Vec<Step>, Failure> {
         let row = pass::resolve(target, &done.policy, &subject).await?;
         steps.push(user_step(&verification.resolve(&facts(row))));
     }
-    steps.extend(app(place, done));
+    steps.extend(app(done));
     Ok(steps)
 }
 
-/// What the app said.
-fn app(place: &Place, done: &Done) -> Vec<Step> {
-    let step = |held, detail: String| Step { name: "app", held, detail };
-    let Some(probe) = &done.target.probe else {
-        return vec![step(
-            true,
-            match place.source {
-                Source::Environment(_) => {
-                    "not asked: only a resource with spec.probe says where the app is".into()
-                }
-                _ => "not asked: the resource has no spec.probe".into(),
-            },
-        )];
-    };
+/// Why the app was not asked, if it was not.
+fn not_asked(place: &Place, done: &Done) -> Option<String> {
     let about = ConditionType::TokensAccepted;
-    if let Some((.., why)) = done.outcome.unknown.iter().find(|(condition, ..)| *condition == about) {
-        return vec![step(false, format!("not asked: {why}"))];
+    match (&done.target.probe, &place.source) {
+        (None, Source::Environment(_)) => {
+            Some("only a resource with spec.probe says where the app is".into())
+        }
+        (None, _) => Some("the resource has no spec.probe".into()),
+        (Some(_), _) => {
+            let unknown = done.outcome.unknown.iter().find(|(condition, ..)| *condition == about);
+            unknown.map(|(.., why)| why.clone())
+        }
     }
+}
+
+/// What the app said.
+fn app(done: &Done) -> Vec<Step> {
+    let about = ConditionType::TokensAccepted;
+    let Some(probe) = &done.target.probe else { return Vec::new() };
+    if done.outcome.unknown.iter().any(|(condition, ..)| *condition == about) {
+        return Vec::new();
+    }
+    let step = |held, detail: String| Step { name: "app", held, detail };
     let found: Vec<Step> = done
         .report
         .findings

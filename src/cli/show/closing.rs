@@ -5,6 +5,7 @@ use crate::{
         condition::Reason,
         report::{ConsistencyReport, Finding, Severity, StepReport},
     },
+    cli::target::Again,
     consistency::wording::count,
 };
 
@@ -39,8 +40,8 @@ impl Asked {
 pub(in crate::cli) struct Closing<'a> {
     /// What was asked for.
     pub asked: Asked,
-    /// The flags of the target, as they are repeated in the next command.
-    pub tail: &'a str,
+    /// How a person says the same again.
+    pub again: &'a Again,
     /// `spec.mode` is Observe.
     pub observes: bool,
     /// The operator repairs by itself what needs no approval.
@@ -63,15 +64,17 @@ impl Closing<'_> {
     }
 
     fn verdict(&self, report: &ConsistencyReport) -> String {
-        let of = |severity| report.findings.iter().filter(|one| one.severity == severity).count();
+        let of = |severity| -> Vec<&Finding> {
+            report.findings.iter().filter(|one| one.severity == severity).collect()
+        };
         let counted: Vec<String> = [
             (of(Severity::Critical), "critical finding"),
             (of(Severity::Error), "error"),
             (of(Severity::Warning), "warning"),
         ]
         .into_iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, noun)| count(i64::try_from(n).unwrap_or(i64::MAX), noun))
+        .filter(|(findings, _)| !findings.is_empty())
+        .map(|(findings, noun)| format!("{} ({})", count(length(&findings), noun), names(&findings)))
         .collect();
         let counted = list(&counted);
         match report.consistent {
@@ -148,23 +151,23 @@ impl Closing<'_> {
         let barred = [Reason::DatabaseReadOnly, Reason::TargetClaimed].iter().any(|one| has(report, *one));
         let mut next = Vec::new();
         if !ready.is_empty() && !barred {
-            let steps = count(ready.len() as i64, "step");
+            let steps = count(length(&ready), "step");
             next.push(if self.by_operator {
                 format!("The operator does the {steps} that need no approval by itself.")
             } else if self.asked == Asked::Repair {
                 format!("The {steps} of the plan that need no approval were not done, for the reasons above.")
             } else {
-                format!("`auth-consistency repair{}` does the {steps} that need no approval.", self.tail)
+                format!("{} does the {steps} that need no approval.", self.again.command("repair"))
             });
         }
         if let (Some(hash), false) = (&plan.hash, waiting.is_empty()) {
             let rows: i64 = waiting.iter().map(|step| step.rows).sum();
             next.push(format!(
-                "{} over {} {} for approval; read the plan, and if it is what you want, run `auth-consistency repair --approve {hash}{}`.",
-                count(waiting.len() as i64, "step"),
+                "{} over {} {} for approval; read the plan, and if it is what you want, run {}.",
+                count(length(&waiting), "step"),
                 count(rows, "row"),
                 if waiting.len() == 1 { "waits" } else { "wait" },
-                self.tail
+                self.again.command(&format!("repair --approve {hash}"))
             ));
         }
         next
@@ -177,10 +180,9 @@ impl Closing<'_> {
             .iter()
             .filter(|one| one.severity > Severity::Warning && one.remedy.is_none())
             .collect();
-        let mut names: Vec<&str> =
-            grave.iter().map(|one| one.blocked.unwrap_or(one.finding).as_str()).collect();
+        let mut names: Vec<String> =
+            grave.iter().map(|one| one.blocked.unwrap_or(one.finding).to_string()).collect();
         names.dedup();
-        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         match names.as_slice() {
             [] => None,
             [one] => Some(format!(
@@ -198,10 +200,7 @@ impl Closing<'_> {
         let differs = report.admin.as_ref()?.password_matches == Some(false);
         let foreign = has(report, Reason::PasswordHashForeign);
         ((differs || foreign) && self.asked != Asked::Reset && !self.observes).then(|| {
-            format!(
-                "If the admin cannot sign in, `auth-consistency reset{}` writes the password again.",
-                self.tail
-            )
+            format!("If the admin cannot sign in, {} writes the password again.", self.again.command("reset"))
         })
     }
 }
@@ -210,8 +209,15 @@ fn has(report: &ConsistencyReport, reason: Reason) -> bool {
     report.findings.iter().any(|one| one.finding == reason || one.blocked == Some(reason))
 }
 
-fn length(steps: &[StepReport]) -> i64 {
-    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+fn length<T>(things: &[T]) -> i64 {
+    i64::try_from(things.len()).unwrap_or(i64::MAX)
+}
+
+/// The names of findings, each once.
+fn names(findings: &[&Finding]) -> String {
+    let mut names: Vec<&str> = findings.iter().map(|one| one.finding.as_str()).collect();
+    names.dedup();
+    names.join(", ")
 }
 
 /// `a`, `a and b`, `a, b and c`.

@@ -16,6 +16,8 @@ pub(in crate::cli) struct Heading {
     pub server: Option<String>,
     /// Whether the connection is not encrypted.
     pub unencrypted: bool,
+    /// A table that comes before everything else.
+    pub above: Option<String>,
 }
 
 /// The whole page.
@@ -39,7 +41,7 @@ pub(in crate::cli) fn report(
     let repaired = steps("REPAIRED", &report.repaired, look);
     let parts =
         if plan_first { [facts, plan, findings, repaired] } else { [facts, repaired, findings, plan] };
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+    for part in heading.above.iter().cloned().chain(parts).filter(|part| !part.is_empty()) {
         page.push('\n');
         page.push_str(&part);
     }

@@ -109,7 +109,8 @@ fn show(
     if let Some(document) = format.document(&answer)? {
         return Ok(remark(Said::new(document, exit)));
     }
-    let mut page = chain(steps, look);
+    let why = not_looked_up.map(|why| format!("not looked up: {why}"));
+    let mut page = chain(steps, why.as_deref().map(|why| ("user", why)), look);
     page.push('\n');
     let mut verdict = capital(&answer.verdict);
     verdict.push_str(". ");
@@ -121,15 +122,12 @@ fn show(
     Ok(remark(Said::new(page, exit)))
 }
 
-/// The steps of a verifier as a table.
-pub(in crate::cli) fn chain(steps: &[Step], look: Look) -> String {
+/// The steps of a verifier as a table. What was not looked at is neither ok nor fails.
+pub(in crate::cli) fn chain(steps: &[Step], skipped: Option<(&str, &str)>, look: Look) -> String {
     let mut table = Table::new(&["STEP", "", "FOUND"], 3, look);
-    for step in steps {
-        table.row(vec![
-            Cell::text(step.name),
-            Cell::text(if step.held { "ok" } else { "FAILS" }),
-            Cell::text(&step.detail),
-        ]);
+    let rows = steps.iter().map(|step| (step.name, if step.held { "ok" } else { "FAILS" }, &*step.detail));
+    for (name, state, detail) in rows.chain(skipped.map(|(name, why)| (name, "-", why))) {
+        table.row(vec![Cell::text(name), Cell::text(state), Cell::text(detail)]);
     }
     table.render()
 }

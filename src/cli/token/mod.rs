@@ -60,7 +60,12 @@ impl TokenFlags {
         }
         let bytes = target::read_secret(&file)?;
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Ok(text.to_owned().into()),
+            // Files and `echo` end with a line break, which is not of the token.
+            Ok(text) => {
+                let text =
+                    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+                Ok(text.to_owned().into())
+            }
             Err(_) => Err(Failure::Usage("what was given as a token is not UTF-8 text".into())),
         }
     }
