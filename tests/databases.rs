@@ -11,4 +11,6 @@
 mod admin;
 #[path = "databases/ids.rs"]
 mod ids;
+#[path = "databases/orphans.rs"]
+mod orphans;
 mod support;
