@@ -23,7 +23,8 @@ async fn orphans_with(column: &str, more: &str) -> Db {
          CREATE TABLE logs (id int PRIMARY KEY, {column}, note json);
          {more}
          SET session_replication_role = replica;
-         INSERT INTO logs VALUES (1, 4711, '{{\"a\" : 1.0}}'), (2, 4711), (3, 4712), (4, 4712), (5, 4711), (6, 5), (7, 5);
+         INSERT INTO logs VALUES (1, 4711), (2, 4711), (3, 4712), (4, 4712), (5, 4711), (6, 5), (7, 5);
+         UPDATE logs SET note = '{{\"a\" : 1.0}}' WHERE id = 1;
          RESET session_replication_role;"
     ))
     .await
