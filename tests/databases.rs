@@ -13,4 +13,6 @@ mod admin;
 mod ids;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/input.rs"]
+mod input;
 mod support;

@@ -301,6 +301,14 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
                 there.join(", ")
             ),
         ),
+        SchemaFault::IdNotComparable { id_type } => (
+            Reason::UserTableUnsupported,
+            format!(
+                "column {:?} of {} is of type {id_type}, which cannot be compared: name another spec.users.idColumn",
+                users.id_column,
+                name.describe()
+            ),
+        ),
         SchemaFault::NotReadable { why } => (Reason::PrivilegeMissing, why.clone()),
         SchemaFault::RowsHidden { why } => (
             Reason::RowsUnreadable,

@@ -69,6 +69,11 @@ pub enum SchemaFault {
         /// Columns that there are.
         there: Vec<String>,
     },
+    /// Ids of this type cannot be compared.
+    IdNotComparable {
+        /// The type, as SQL has it.
+        id_type: String,
+    },
     /// The role may not read it.
     NotReadable {
         /// What is missing, and the statement that gives it.

@@ -322,6 +322,11 @@ impl ReferenceTable {
         if key.is_some_and(|key| key.deferrable) {
             return Some("a deferrable reference is found and counted, not repaired yet".into());
         }
+        if !self.child.select {
+            return Some(
+                "the role may read only some of the table's columns, and all are copied to quarantine; grant SELECT on the table".into(),
+            );
+        }
         if self.primary_key.is_empty() {
             return Some(
                 "the table has no primary key, so its rows cannot be named one by one; add one".into(),
