@@ -15,4 +15,6 @@ mod ids;
 mod orphans;
 #[path = "databases/input.rs"]
 mod input;
+#[path = "databases/refusals.rs"]
+mod refusals;
 mod support;
