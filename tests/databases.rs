@@ -17,4 +17,6 @@ mod orphans;
 mod input;
 #[path = "databases/refusals.rs"]
 mod refusals;
+#[path = "databases/shapes.rs"]
+mod shapes;
 mod support;
