@@ -11,8 +11,12 @@
 mod admin;
 #[path = "databases/ids.rs"]
 mod ids;
-#[path = "databases/input.rs"]
-mod input;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/input.rs"]
+mod input;
+#[path = "databases/refusals.rs"]
+mod refusals;
+#[path = "databases/shapes.rs"]
+mod shapes;
 mod support;

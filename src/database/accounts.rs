@@ -2,7 +2,7 @@
 //! its id.
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     bookkeeping::{self, Entry},
@@ -11,7 +11,7 @@ use super::{
     fence::{self, Fence},
     identifier::Sql,
     move_id,
-    observe::{Known, savepoint},
+    observe::{Known, prepare, savepoint},
     quarantine,
     references::{Condition, equals, holds},
 };
@@ -245,14 +245,22 @@ async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretStrin
     Ok(made?)
 }
 
-/// A stored hash of the app, whose cost a new one takes over.
-async fn like(connection: &mut PgConnection, known: &Known) -> Result<Option<SecretString>, DatabaseError> {
+/// A stored hash of the app, whose cost a new one takes over; in a transaction of its own, since a
+/// pooler may give each transaction another server.
+async fn like(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    known: &Known,
+) -> Result<Option<SecretString>, DatabaseError> {
     let Some(password) = &known.password else { return Ok(None) };
+    let mut transaction = connection.begin().await?;
+    prepare(&mut transaction, fence.statement_timeout).await?;
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &password.name).add("::pg_catalog.text FROM ").only(&known.users.relation);
     sql.add(" p WHERE ").column("p", &password.name).add(" IS NOT NULL ORDER BY ");
     sql.column("p", &known.id.name).add(" DESC LIMIT 1");
-    let row = sql.optional(connection).await?;
+    let row = sql.optional(&mut transaction).await?;
+    transaction.rollback().await?;
     Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
 }
 
@@ -281,7 +289,7 @@ pub async fn seed(
     let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
-    let hash = hash(target, like(connection, known).await?).await?;
+    let hash = hash(target, like(connection, fence, known).await?).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let mut sql = Sql::new("SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
@@ -327,7 +335,15 @@ pub async fn seed(
         sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.declared_type);
     }
     sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
-    let got: String = sql.scalar(&mut transaction).await?;
+    let got: Option<String> = match sql.optional(&mut transaction).await? {
+        Some(row) => row.try_get(0)?,
+        None => None,
+    };
+    let Some(got) = got else {
+        return Err(DatabaseError::Moved(
+            "the database took the new account and kept no row of it: a trigger may keep it back".into(),
+        ));
+    };
     if !seeding.claimed {
         unclaimed(&mut transaction, known, &got).await?;
     }
@@ -387,7 +403,7 @@ pub async fn reset(
     known: &Known,
     token: Option<&str>,
 ) -> Result<i64, DatabaseError> {
-    let hash = hash(target, like(connection, known).await?).await?;
+    let hash = hash(target, like(connection, fence, known).await?).await?;
     rewrite(connection, fence, number, target, known, Action::Reset, Some(hash), token).await
 }
 
@@ -476,8 +492,13 @@ async fn rewrite(
     let changed = sql.execute(&mut transaction).await?;
     if changed != 1 {
         return Err(DatabaseError::Moved(format!(
-            "{changed} accounts would have changed, and one was meant"
+            "{changed} accounts would have changed, and one was meant: a trigger may keep the change back"
         )));
+    }
+    if !kept(&mut transaction, known, &id, hash.as_ref()).await? {
+        return Err(DatabaseError::Moved(
+            "the account was written and is not what was written: a trigger may change it back".into(),
+        ));
     }
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),
@@ -489,6 +510,34 @@ async fn rewrite(
     super::rows::count_done(&mut transaction, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
+}
+
+/// Whether the account is now what a correction or a reset has written.
+async fn kept(
+    connection: &mut PgConnection,
+    known: &Known,
+    id: &str,
+    hash: Option<&SecretString>,
+) -> Result<bool, DatabaseError> {
+    let mut sql = Sql::new("SELECT true");
+    for (column, condition) in known.active_when.iter().chain(&known.admin_columns) {
+        // A condition of "not NULL" says no value that could have been written.
+        if condition.is_null != Some(false) {
+            sql.add(" AND ");
+            holds(&mut sql, "p", column, condition);
+        }
+    }
+    if let (Some(hash), Some(password)) = (hash, &known.password) {
+        sql.add(" AND ").column("p", &password.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+        sql.text(hash.expose_secret());
+    }
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", &known.id, id);
+    let row = sql.optional(connection).await?;
+    Ok(match row {
+        Some(row) => row.try_get::<Option<bool>, _>(0)?.unwrap_or(false),
+        None => false,
+    })
 }
 
 #[cfg(test)]

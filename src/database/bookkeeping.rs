@@ -104,7 +104,7 @@ fn newer(there: Option<i64>) -> Result<(), DatabaseError> {
     }
 }
 
-async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
+pub(super) async fn version(connection: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
     let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.layout') IS NOT NULL")
         .scalar(connection)
         .await?;
@@ -130,7 +130,8 @@ pub async fn observe(
          AND to_regclass('auth_consistency.layout') IS NOT NULL, \
          coalesce((SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c \
                    WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true), \
-         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')) \
+         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
+                   AND (c.relname NOT IN ('runs', 'steps', 'step_keys') OR has_table_privilege(c.oid, 'DELETE'))) \
                    FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true) \
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency'",
     )
@@ -164,10 +165,39 @@ pub async fn observe(
 /// Begins a statement about rows of this target identity.
 fn mine(sql: &'static str, target: &Target, identity: &DatabaseIdentity) -> Sql {
     let mut sql = Sql::new(sql);
+    only_mine(&mut sql, target, identity);
+    sql
+}
+
+/// Adds the condition that a row is of this target identity.
+fn only_mine(sql: &mut Sql, target: &Target, identity: &DatabaseIdentity) {
     sql.add("system_identifier OPERATOR(pg_catalog.=) ").text(&identity.system);
     sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
     sql.add(" AND owner OPERATOR(pg_catalog.=) ").text(&target.resource.uid);
-    sql
+}
+
+/// Clears what nobody needs any more: the keys of runs that are not open, and runs that were begun and
+/// changed nothing. A repair that fails on every pass would otherwise leave them behind each time.
+pub async fn sweep(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+) -> Result<(), sqlx::Error> {
+    const OF: &str = " WHERE run OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT run FROM auth_consistency.runs WHERE ";
+    const ENDED: &str = " AND (plan_hash IS NULL OR closed_at IS NOT NULL)";
+    const IDLE: &str = " AND NOT EXISTS (SELECT FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) auth_consistency.runs.run) AND plan_hash IS NULL))";
+    for (delete, which) in [
+        ("DELETE FROM auth_consistency.step_keys", "))"),
+        ("DELETE FROM auth_consistency.steps", IDLE),
+        ("DELETE FROM auth_consistency.runs", IDLE),
+    ] {
+        let mut sql = Sql::new(delete);
+        only_mine(sql.add(OF), target, identity);
+        sql.add(ENDED).add(which);
+        sql.execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Who repairs a user table.

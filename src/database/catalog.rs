@@ -127,19 +127,21 @@ pub async fn find_table(
 
 /// The columns of a table.
 pub async fn columns(connection: &mut PgConnection, table: i64) -> Result<Vec<Column>, sqlx::Error> {
-    // varchar has no operators of its own, its values are compared as text.
+    // varchar has no operators of its own, its values are compared as text. A domain may forbid NULL
+    // or bring a default, on each of its levels.
     let mut sql = Sql::new(
-        "WITH RECURSIVE base(attnum, oid, next) AS ( \
-           SELECT a.attnum, t.oid, t.typbasetype FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+        "WITH RECURSIVE base(attnum, oid, next, strict, filled) AS ( \
+           SELECT a.attnum, t.oid, t.typbasetype, t.typnotnull, t.typdefault IS NOT NULL FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
            WHERE a.attrelid = ",
     );
     sql.integer(table).add(
         "::oid AND a.attnum > 0 AND NOT a.attisdropped \
-         UNION ALL SELECT b.attnum, t.oid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.next \
+         UNION ALL SELECT b.attnum, t.oid, t.typbasetype, b.strict OR t.typnotnull, \
+           b.filled OR t.typdefault IS NOT NULL FROM base b JOIN pg_type t ON t.oid = b.next \
          WHERE b.next <> 0) \
          SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, -1), \
          CASE b.oid WHEN 'varchar'::regtype THEN 'text'::regtype::oid ELSE b.oid END::int8, t.typname::text, \
-         a.attnotnull, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', a.attidentity = 'a', \
+         a.attnotnull OR b.strict, a.atthasdef OR a.attidentity <> '' OR b.filled, a.attgenerated <> '', a.attidentity = 'a', \
          e.nspname, e.oprname \
          FROM pg_attribute a JOIN base b ON b.attnum = a.attnum AND b.next = 0 JOIN pg_type t ON t.oid = b.oid \
          LEFT JOIN LATERAL (SELECT n.nspname::text, o.oprname::text FROM pg_opclass oc \

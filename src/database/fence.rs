@@ -73,6 +73,7 @@ pub async fn begin(
     });
     let fresh = permitted.steps.iter().any(|step| !matches!(step.by, Permission::Resume { .. }));
     let epoch = claim(&mut transaction, target, known, permitted.approval.is_some(), take_claim).await?;
+    bookkeeping::sweep(&mut transaction, target, &known.identity).await?;
     let mut fence = Fence {
         identity: known.identity.clone(),
         user_table: known.users.oid,

@@ -501,6 +501,17 @@ async fn soft(
         };
         only_where.push((found, condition.clone()));
     }
+    let mut absent = Vec::new();
+    for value in &rule.absent {
+        let spelled = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut sql = Sql::new("SELECT ");
+            sql.typed(value, &column.type_name).add("::text");
+            sql.scalar::<String>(connection).await
+        })
+        .await?;
+        // What the type does not take is in no row.
+        absent.extend(spelled.ok());
+    }
     let operators = catalog::equality(connection, known.id.base_oid, column.base_oid)
         .await?
         .map(|operator| vec![operator]);
@@ -510,7 +521,7 @@ async fn soft(
         parent_columns: vec![known.id.clone()],
         match_full: false,
         key: None,
-        absent: rule.absent.clone(),
+        absent,
         only_where,
         primary_key: catalog::primary_key(connection, child.oid).await?,
         parent: known.users.clone(),

@@ -35,7 +35,7 @@ pub struct ReferenceTable {
     pub match_full: bool,
     /// The foreign key; `None` for a soft reference.
     pub key: Option<ForeignKey>,
-    /// Values of a soft reference that mean nobody, with the operator that compares them.
+    /// Values of a soft reference that mean nobody, in the column's own spelling.
     pub absent: Vec<String>,
     /// Where a soft reference holds.
     pub only_where: Vec<Condition>,
@@ -67,9 +67,11 @@ impl ReferenceTable {
 
     /// Adds the conditions under which the row `c` of a soft reference names a user at all.
     fn in_scope(&self, sql: &mut Sql) {
-        for value in &self.absent {
-            sql.add(" AND NOT ");
-            self.column_equals(sql, value);
+        if let Some(column) = self.columns.first() {
+            for value in &self.absent {
+                sql.add(" AND NOT ");
+                equals(sql, "c", column, value);
+            }
         }
         for (column, condition) in &self.only_where {
             sql.add(" AND ");
@@ -101,19 +103,14 @@ impl ReferenceTable {
                     sql.column("p", &parent.name).operator(operator).column("c", &child.name);
                 }
                 None => {
-                    sql.column("p", &parent.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-                    sql.column("c", &child.name).add("::pg_catalog.text");
+                    let (before, after) = spelling(parent, child);
+                    sql.add(before).column("p", &parent.name).add(after).add(" OPERATOR(pg_catalog.=) ");
+                    let (before, after) = spelling(child, parent);
+                    sql.add(before).column("c", &child.name).add(after);
                 }
             }
         }
         sql.add(")");
-    }
-
-    /// Adds `c.column = value`, the value read in the column's own type.
-    pub fn column_equals(&self, sql: &mut Sql, value: &str) {
-        let Some(column) = self.columns.first() else { return };
-        // Sentinels may be written in another spelling than the type's own; text is what the spec has.
-        sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ").text(value);
     }
 
     /// Adds `c.column = $key::type` with the reference's own operator; single columns only.
@@ -125,7 +122,12 @@ impl ReferenceTable {
             Some(operator) => {
                 sql.typed(key, &parent.type_name).operator(operator).column("c", &column.name);
             }
-            None => self.column_equals(sql, key),
+            None => {
+                let (before, after) = spelling(parent, column);
+                sql.add(before).typed(key, &parent.type_name).add(after).add(" OPERATOR(pg_catalog.=) ");
+                let (before, after) = spelling(column, parent);
+                sql.add(before).column("c", &column.name).add(after);
+            }
         }
     }
 
@@ -144,9 +146,11 @@ impl ReferenceTable {
 
     /// Counts the orphans exactly, and keeps a sample and a digest of their keys.
     pub async fn orphans(&self, connection: &mut PgConnection) -> Result<Orphans, sqlx::Error> {
-        let mut sql = Sql::new("SELECT ");
+        // Equal keys may differ in spelling (citext, numeric): one of them stands for all, and always the
+        // same one, or the digest would depend on the order of rows.
+        let mut sql = Sql::new("SELECT min((");
         self.key_text(&mut sql);
-        sql.add(", count(*) FROM ").only(&self.child.relation).add(" c WHERE ");
+        sql.add(") COLLATE pg_catalog.\"C\"), count(*) FROM ").only(&self.child.relation).add(" c WHERE ");
         self.orphaned(&mut sql);
         sql.add(" GROUP BY ");
         for (at, column) in self.columns.iter().enumerate() {
@@ -336,6 +340,26 @@ impl ReferenceTable {
             .iter()
             .find(|column| column.generated)
             .map(|column| format!("column {:?} is generated", column.name.as_str()))
+    }
+}
+
+/// What goes around a value so that two types that no operator compares have one text for one id:
+/// values that differ in spelling only name the same user.
+fn spelling(column: &Column, other: &Column) -> (&'static str, &'static str) {
+    const DIGITS: (&str, &str) =
+        ("pg_catalog.regexp_replace(pg_catalog.btrim(", "::pg_catalog.text), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')");
+    let number = |column: &Column| column.kind() == KeyKind::Integer || column.base_name == "numeric";
+    let citext = column.base_name == "citext" || other.base_name == "citext";
+    match column.kind() {
+        KeyKind::Uuid => ("pg_catalog.translate(", "::pg_catalog.text, '-', '')"),
+        KeyKind::Text if other.kind() == KeyKind::Uuid => {
+            ("pg_catalog.lower(pg_catalog.translate(pg_catalog.btrim(", "::pg_catalog.text), '{}-', ''))")
+        }
+        KeyKind::Text if number(other) => DIGITS,
+        KeyKind::Text if citext => ("pg_catalog.lower(", "::pg_catalog.text)"),
+        // 5.00 is the id 5.
+        KeyKind::Other if number(column) => ("pg_catalog.trim_scale(", ")::pg_catalog.text"),
+        _ => ("", "::pg_catalog.text"),
     }
 }
 

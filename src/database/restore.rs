@@ -60,10 +60,10 @@ pub async fn runs(
     target: &Target,
     known: &Known,
 ) -> Result<Vec<Run>, DatabaseError> {
-    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.audit') IS NOT NULL")
-        .scalar(connection)
-        .await?;
-    if !there {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
+    super::observe::prepare(connection, target.timeout).await?;
+    if bookkeeping::version(connection).await?.is_none() {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(
@@ -335,7 +335,12 @@ fn update(
         .integer(id);
     for column in key {
         sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-        sql.column("q", &column.name).add("::pg_catalog.text");
+        // Where the key holds the reference itself, the row has the key that the repair gave it.
+        if action == Action::Reassign && columns.iter().any(|changed| changed.name == column.name) {
+            sql.add("q._ac_new_key");
+        } else {
+            sql.column("q", &column.name).add("::pg_catalog.text");
+        }
     }
     for column in &columns {
         match action {

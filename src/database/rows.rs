@@ -150,6 +150,17 @@ pub async fn repair_chunk(
                 step.reference.object.describe()
             )));
         }
+        let undone = match step.action {
+            Action::Delete => Vec::new(),
+            _ => still_orphans(connection, step, &key, keys).await?,
+        };
+        if !undone.is_empty() {
+            return Err(DatabaseError::Moved(format!(
+                "{} rows of {} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
+                undone.len(),
+                step.reference.object.describe()
+            )));
+        }
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let entry = Entry {

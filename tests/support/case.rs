@@ -13,6 +13,7 @@ use auth_consistency::{
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
     },
+    database::Restored,
     memory::Memory,
     network::HostPolicy,
     pass::{self, Person, Repairs, Supervisor},
@@ -169,6 +170,12 @@ impl Case {
     pub async fn approve(&mut self) -> Pass {
         let hash = self.status.plan.clone().and_then(|plan| plan.hash).expect("no plan waits");
         self.repair_approved(&hash).await
+    }
+
+    /// Puts the rows of a run back.
+    pub async fn restore(&self, run: &str) -> Result<Vec<Restored>, Fault> {
+        let anywhere = HostPolicy::unrestricted(Vec::new());
+        pass::restore(&self.target(), &anywhere, run, Timestamp::from_second(1_850_000_000).unwrap()).await
     }
 
     /// One pass; its outcome is searched for secrets, and becomes the status of the resource.

@@ -1,0 +1,400 @@
+//! References as real schemas have them: all are found and counted exactly; some are not repaired yet.
+
+use auth_consistency::api::{
+    condition::{ConditionType as C, Reason as R},
+    report::Action as A,
+};
+
+use crate::support::{Case, Db, HASH, USUAL};
+
+/// The admin 1 and ada 5 with triggers off while `sql` runs, so that orphans are possible.
+async fn with(sql: &str) -> Db {
+    Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
+         SET session_replication_role = replica; {sql}; RESET session_replication_role;"
+    ))
+    .await
+}
+
+fn spec(more: &str) -> String {
+    format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 100, percent: 100}}{more}}}\n")
+}
+
+const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None);
+const UNSUPPORTED: [(R, C, Option<R>); 2] =
+    [(R::OrphanRows, C::ReferencesConsistent, Some(R::RepairUnsupported)), UNVALIDATED];
+
+/// Found, counted so, and not repaired.
+async fn unsupported(sql: &str, rows: i64, keys: i64, sample: &[&str]) {
+    let db = with(sql).await;
+    let mut case = Case::new(&db, &spec(""));
+    let pass = case.reports(&db, &UNSUPPORTED).await;
+    let finding = pass.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.keys), (Some(rows), Some(keys)), "{finding:?}");
+    assert_eq!(finding.sample, sample);
+    assert_eq!(pass.status.references.as_ref().unwrap().orphan_rows, rows);
+    assert_eq!(pass.conditions()[0], "Ready=False RepairUnsupported");
+}
+
+const TENANTS: &str = "ALTER TABLE users ADD tenant int NOT NULL DEFAULT 7, ADD UNIQUE (tenant, id)";
+
+#[tokio::test]
+async fn a_reference_of_several_columns_is_counted_as_its_match_says() {
+    let rows = "INSERT INTO logs VALUES (1, 7, 5), (2, 7, 9), (3, 8, 5), (4, 8, 5), (5, NULL, 9), (6, NULL, NULL)";
+    let table = "CREATE TABLE logs (id int PRIMARY KEY, t int, u int, FOREIGN KEY (t, u) REFERENCES users (tenant, id)";
+    unsupported(&format!("{TENANTS}; {table}); {rows}"), 3, 2, &["(7,9)", "(8,5)"]).await;
+    unsupported(&format!("{TENANTS}; {table} MATCH FULL); {rows}"), 4, 3, &["(7,9)", "(8,5)", "(,9)"]).await;
+}
+
+#[tokio::test]
+async fn a_reference_of_the_user_table_to_itself_is_counted() {
+    unsupported(
+        "ALTER TABLE users ADD created_by int REFERENCES users; UPDATE users SET created_by = 9 WHERE id = 5; \
+         UPDATE users SET created_by = 1 WHERE id = 1",
+        1,
+        1,
+        &["9"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn references_of_partitioned_tables_are_counted_once() {
+    let table = "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+        CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
+        CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id);
+        CREATE TABLE logs_3 PARTITION OF logs_2 FOR VALUES FROM (10) TO (20);
+        INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9), (12, 8)";
+    unsupported(table, 3, 2, &["8", "9"]).await;
+    // Declared on one leaf only.
+    unsupported(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
+         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
+         CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20);
+         ALTER TABLE logs_1 ADD FOREIGN KEY (user_id) REFERENCES users;
+         INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9)",
+        1,
+        1,
+        &["9"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_partitioned_user_table_is_one_user_table() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true) PARTITION BY RANGE (id);
+         CREATE TABLE users_1 PARTITION OF users FOR VALUES FROM (0) TO (10);
+         CREATE TABLE users_2 PARTITION OF users FOR VALUES FROM (10) TO (20);
+         INSERT INTO users VALUES (5, 'ada@example.com', '{HASH}'), (15, 'brook@example.com', '{HASH}');
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+         INSERT INTO logs VALUES (1, 5), (2, 15);"
+    ))
+    .await;
+    let mut case = Case::new(&db, USUAL);
+    let missing = &[(R::AdminMissing, C::AdminConsistent, None)];
+    let changes = &["+ users_2 (16,admin@example.com,HASH,admin,t)"];
+    case.mends(&db, missing, &[(A::Seed, "users", 1)], changes).await;
+    assert_eq!(case.status.references.as_ref().unwrap().checked, 1);
+}
+
+#[tokio::test]
+async fn deferrable_references_are_counted() {
+    for when in ["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"] {
+        let table = format!("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users {when})");
+        unsupported(&format!("{table}; INSERT INTO logs VALUES (1, 9), (2, 5), (3, NULL)"), 1, 1, &["9"]).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_inheriting_tables_are_not_the_reference_s() {
+    unsupported(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); CREATE TABLE old_logs () INHERITS (logs);
+         INSERT INTO logs VALUES (1, 9), (2, 5); INSERT INTO old_logs VALUES (3, 9), (4, 8)",
+        1,
+        1,
+        &["9"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn rows_without_a_primary_key_are_counted() {
+    unsupported("CREATE TABLE logs (user_id int REFERENCES users); INSERT INTO logs VALUES (9), (9), (5)", 2, 1, &["9"])
+        .await;
+}
+
+#[tokio::test]
+async fn references_to_another_unique_column_are_counted() {
+    unsupported(
+        "CREATE TABLE logs (id int PRIMARY KEY, mail text REFERENCES users (email)); \
+         INSERT INTO logs VALUES (1, 'ada@example.com'), (2, 'gone@example.com')",
+        1,
+        1,
+        &["gone@example.com"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_constraint_that_is_not_valid_or_not_there_is_told() {
+    let db = with(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int); \
+         ALTER TABLE logs ADD CONSTRAINT logs_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec(", rules: [{table: logs, columns: [user_id], constraint: logs_user_id_fkey}]"));
+    let pass = case.reports(&db, &[(R::ConstraintMissing, C::SchemaCompatible, None), UNVALIDATED]).await;
+    let message = pass.finding(R::ConstraintUnvalidated).message;
+    assert!(message.contains("ALTER TABLE public.logs VALIDATE CONSTRAINT logs_fk"), "{message}");
+    assert!(pass.finding(R::ConstraintMissing).message.contains("logs_user_id_fkey"));
+    // Warnings alone leave the whole consistent.
+    pass.shows(&[
+        "Ready=True Consistent",
+        "DatabaseReachable=True Connected",
+        "SchemaCompatible=False ConstraintMissing",
+        "AdminConsistent=True Consistent",
+        "ReferencesConsistent=True Consistent",
+    ]);
+    assert_eq!(pass.report.as_ref().unwrap().consistent, Some(true));
+    db.run("ALTER TABLE logs VALIDATE CONSTRAINT logs_fk; ALTER TABLE logs RENAME CONSTRAINT logs_fk TO logs_user_id_fkey").await;
+    case.repair().await.consistent();
+}
+
+#[tokio::test]
+async fn a_disabled_and_violated_constraint_is_not_trusted() {
+    let db = with("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 9)").await;
+    let mut case = Case::new(&db, &spec(""));
+    let message = case.check().await.finding(R::ConstraintUnvalidated).message;
+    assert!(message.contains("marked valid and yet violated"), "{message}");
+    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (1,9)"]).await;
+}
+
+#[tokio::test]
+async fn a_narrower_reference_is_a_warning_and_is_repaired_all_the_same() {
+    let db = with("ALTER TABLE users ALTER id TYPE bigint; CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 9)").await;
+    let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
+    let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
+    let check = case.check().await;
+    check.found(&[ORPHANS, differs, UNVALIDATED]);
+    let message = check.finding(R::IdTypeDiffers).message;
+    assert!(message.contains("ALTER TABLE public.logs ALTER COLUMN \"user_id\" TYPE bigint"), "{message}");
+    let pass = case.repair().await;
+    pass.repaired(&[(A::Reassign, "logs.user_id", 1)]).found(&[differs]);
+    assert_eq!(pass.conditions()[0], "Ready=True Consistent");
+    case.settled(&db).await;
+    db.run("ALTER TABLE logs ALTER user_id TYPE bigint; ALTER TABLE users ALTER id TYPE int").await;
+    // A wider reference holds every id there is.
+    case.repair().await.consistent();
+}
+
+/// A soft reference of `events.actor`, as `rule` says.
+fn soft(rule: &str) -> String {
+    spec(&format!(", rules: [{{table: events, columns: [actor], declared: true{rule}}}]"))
+}
+
+#[tokio::test]
+async fn a_soft_reference_is_repaired_within_its_own_scope() {
+    let db = with(
+        "CREATE TABLE events (id int PRIMARY KEY, actor int, kind text);
+         INSERT INTO events VALUES (1, 5, 'User'), (2, 9, 'User'), (3, 9, 'Bot'), (4, 0, 'User'), (5, NULL, 'User'), (6, 9, NULL)",
+    )
+    .await;
+    let rule = ", absent: ['0'], where: [{column: kind, equals: User}]";
+    let mut case = Case::new(&db, &soft(rule));
+    case.mends(&db, &[ORPHANS], &[(A::Delete, "events.actor", 1)], &["- events (2,9,User)"]).await;
+    // Moving the admin moves its events and nobody else's.
+    db.run("INSERT INTO events VALUES (7, 1, 'User'), (8, 1, 'Bot'), (9, 3, 'Bot')").await;
+    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("3".into()));
+    let before = db.snapshot().await;
+    case.repair().await.consistent().repaired(&[(A::MoveId, "users", 2)]);
+    let changes = db.changes(&before).await;
+    assert_eq!(&changes[..2], ["- events (7,1,User)", "+ events (7,3,User)"]);
+    assert_eq!(changes.len(), 4, "{changes:?}");
+}
+
+#[tokio::test]
+async fn a_sentinel_means_nobody_in_any_spelling_that_its_type_takes() {
+    let zero = "00000000-0000-0000-0000-000000000000";
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id uuid PRIMARY KEY, email text NOT NULL, hashed_password text, role text, is_active boolean);
+         INSERT INTO users VALUES ('00000000-0000-4000-8000-00000000000a', 'admin@example.com', '{HASH}', 'admin', true);
+         CREATE TABLE events (id int PRIMARY KEY, actor uuid, amount numeric); INSERT INTO events VALUES (1, '{zero}'), (2, NULL);"
+    ))
+    .await;
+    for spelling in [zero, "00000000000000000000000000000000", "{00000000-0000-0000-0000-000000000000}"] {
+        Case::new(&db, &soft(&format!(", absent: ['{spelling}']"))).check().await.consistent();
+    }
+}
+
+#[tokio::test]
+async fn a_soft_reference_of_another_type_is_compared_as_text_and_only_reported() {
+    let a = "00000000-0000-4000-8000-00000000000a";
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id uuid PRIMARY KEY, email text NOT NULL, hashed_password text, role text, is_active boolean);
+         INSERT INTO users VALUES ('{a}', 'admin@example.com', '{HASH}', 'admin', true);
+         CREATE TABLE events (id int PRIMARY KEY, actor varchar(64));
+         INSERT INTO events VALUES (1, '{a}'), (2, 'no uuid'), (3, NULL), (4, upper('{a}')), (5, '{{{a}}}');"
+    ))
+    .await;
+    let mut case = Case::new(&db, &soft(""));
+    let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
+    let pass = case.reports(&db, &[UNSUPPORTED[0], differs]).await;
+    let finding = pass.finding(R::OrphanRows);
+    // Other spellings of an id that is there name that user.
+    assert_eq!((finding.rows, finding.sample), (Some(1), vec!["no uuid".to_owned()]));
+    assert!(pass.finding(R::IdTypeDiffers).message.contains("TYPE uuid USING \"actor\"::uuid"));
+    db.run("DELETE FROM events WHERE id = 2").await;
+    let pass = case.reports(&db, &[differs]).await;
+    assert_eq!(pass.conditions()[0], "Ready=True Consistent");
+}
+
+#[tokio::test]
+async fn integers_kept_as_text_name_users_in_any_spelling() {
+    let db = with(
+        "CREATE TABLE events (id int PRIMARY KEY, actor text);
+         INSERT INTO events VALUES (1, '5'), (2, '005'), (3, ' 5 '), (4, '+5'), (5, '50'), (6, ''), (7, 'x'), (8, NULL)",
+    )
+    .await;
+    let mut case = Case::new(&db, &soft(", absent: ['']"));
+    let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
+    let finding = case.reports(&db, &[UNSUPPORTED[0], differs]).await.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.sample), (Some(2), vec!["50".to_owned(), "x".to_owned()]));
+}
+
+#[tokio::test]
+async fn numbers_with_decimals_name_users_all_the_same() {
+    let db = with(
+        "CREATE TABLE events (id int PRIMARY KEY, actor numeric(10, 2)); INSERT INTO events VALUES (1, 5), (2, 50), (3, 5.5)",
+    )
+    .await;
+    let finding = Case::new(&db, &soft("")).check().await.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.sample), (Some(2), vec!["5.50".to_owned(), "50.00".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_id_moves_with_soft_references_of_another_type() {
+    let db = with("CREATE TABLE events (id int PRIMARY KEY, actor text); INSERT INTO events VALUES (1, '1'), (2, '01'), (3, '11')").await;
+    db.run("DELETE FROM events WHERE id = 3").await;
+    let mut case = Case::new(&db, &soft(""));
+    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("3".into()));
+    let before = db.snapshot().await;
+    let pass = case.repair().await;
+    pass.repaired(&[(A::MoveId, "users", 3)]).found(&[(R::IdTypeDiffers, C::SchemaCompatible, None)]);
+    assert_eq!(&db.changes(&before).await[..4], ["- events (1,1)", "- events (2,01)", "+ events (1,3)", "+ events (2,3)"]);
+}
+
+#[tokio::test]
+async fn a_soft_reference_that_cannot_be_looked_at_is_told_with_why() {
+    let db = with("CREATE TABLE events (id int PRIMARY KEY, actor int); CREATE VIEW v AS SELECT * FROM events").await;
+    for (rule, why) in [
+        ("{table: nothing, columns: [actor], declared: true}", "there is no such table"),
+        ("{table: v, columns: [actor], declared: true}", "it is a view"),
+        ("{table: events, columns: [agent], declared: true}", "there is no column \"agent\""),
+        ("{table: events, columns: [actor], declared: true, where: [{column: kind, equals: x}]}", "\"kind\""),
+        ("{table: events, columns: [actor], declared: true, where: [{column: id, equals: x}]}", "22P02"),
+    ] {
+        let mut case = Case::new(&db, &spec(&format!(", rules: [{rule}]")));
+        let pass = case.reports(&db, &[(R::RowsUnreadable, C::ReferencesConsistent, None)]).await;
+        let message = pass.finding(R::RowsUnreadable).message;
+        assert!(message.contains(why), "{message}");
+        assert_eq!(pass.report.as_ref().unwrap().consistent, None);
+    }
+}
+
+#[tokio::test]
+async fn citext_is_compared_as_citext_wherever_it_lives() {
+    let db = Db::new(&format!(
+        "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE DOMAIN mail AS ext.citext;
+         CREATE TABLE users (id ext.citext PRIMARY KEY, email mail NOT NULL UNIQUE, hashed_password text, role text, is_active boolean);
+         INSERT INTO users VALUES ('Root', 'Admin@Example.com', '{HASH}', 'admin', true);
+         CREATE TABLE logs (id int PRIMARY KEY, user_id ext.citext REFERENCES users);
+         SET search_path = public, ext; SET session_replication_role = replica;
+         INSERT INTO logs VALUES (1, 'ROOT'), (2, 'root'), (3, 'Gone'), (4, 'gone'), (5, 'Away');"
+    ))
+    .await;
+    let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
+    let check = case.check().await;
+    check.found(&[ORPHANS, UNVALIDATED]);
+    let finding = check.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.keys), (Some(3), Some(2)));
+    let changes = &["- logs (3,Gone)", "- logs (4,gone)", "- logs (5,Away)", "+ logs (3,Root)", "+ logs (4,Root)", "+ logs (5,Root)"];
+    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "logs.user_id", 3)], changes).await;
+}
+
+#[tokio::test]
+async fn the_hash_of_a_plan_does_not_depend_on_which_spelling_comes_first() {
+    let db = Db::new(&format!(
+        "CREATE EXTENSION citext;
+         CREATE TABLE users (id citext PRIMARY KEY, email text NOT NULL, hashed_password text, role text, is_active boolean);
+         INSERT INTO users VALUES ('root', 'admin@example.com', '{HASH}', 'admin', true);
+         CREATE TABLE logs (id int PRIMARY KEY, user_id citext REFERENCES users);
+         SET session_replication_role = replica; INSERT INTO logs VALUES (1, 'Gone'), (2, 'gone');"
+    ))
+    .await;
+    let mut case = Case::new(&db, &spec("").replace("rows: 100", "rows: 0"));
+    let hash = case.repair().await.status.plan.unwrap().hash;
+    db.run("SET session_replication_role = replica; UPDATE logs SET id = 9 WHERE id = 1; RESET session_replication_role").await;
+    assert_eq!(case.repair().await.status.plan.unwrap().hash, hash);
+    case.approve().await.consistent().repaired(&[(A::Delete, "logs.user_id", 2)]);
+}
+
+#[tokio::test]
+async fn names_that_need_quotes_are_quoted_everywhere() {
+    let db = Db::new(&format!(
+        "CREATE SCHEMA \"my \"\"app\"\"\"; SET search_path = \"my \"\"app\"\"\";
+         CREATE TABLE \"user\" (\"select\" serial PRIMARY KEY, \"E-Mail\" text NOT NULL, \"pass word\" text NOT NULL, \"ROLE\" text);
+         INSERT INTO \"user\" VALUES (7, 'ada@example.com', '{HASH}');
+         CREATE TABLE \"Logs; --\" (\"ID\" int PRIMARY KEY, \"from\" int CONSTRAINT \"fk \"\"x\"\"\" REFERENCES \"user\");
+         SET session_replication_role = replica; INSERT INTO \"Logs; --\" VALUES (1, 9), (2, 7);"
+    ))
+    .await;
+    let mut case = Case::new(
+        &db,
+        "users: {schema: 'my \"app\"', table: user, idColumn: select, loginColumn: E-Mail, passwordColumn: pass word}
+admin:
+  login: admin@example.com
+  passwordSecretRef: {name: admin, key: password}
+  columns: [{column: ROLE, equals: \"it's\"}]
+references: {onOrphan: Reassign, limits: {percent: 100}}
+",
+    );
+    let found = &[
+        (R::SequenceBehind, C::SchemaCompatible, None),
+        (R::AdminMissing, C::AdminConsistent, None),
+        ORPHANS,
+        UNVALIDATED,
+    ];
+    let steps = &[
+        (A::AdvanceSequence, "my \"app\".user_select_seq", 0),
+        (A::Seed, "my \"app\".user", 1),
+        (A::Reassign, "my \"app\".Logs; --.from", 1),
+    ];
+    let changes = &[
+        "- \"my \"\"app\"\"\".\"Logs; --\" (1,9)",
+        "+ \"my \"\"app\"\"\".\"Logs; --\" (1,10)",
+        "+ \"my \"\"app\"\"\".\"user\" (10,admin@example.com,HASH,it's)",
+    ];
+    case.mends(&db, found, steps, changes).await;
+}
+
+#[tokio::test]
+async fn fixed_width_keys_are_compared_without_their_padding() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id char(8) PRIMARY KEY, email text NOT NULL, hashed_password text, role text, is_active boolean);
+         INSERT INTO users VALUES ('root', 'admin@example.com', '{HASH}', 'admin', true);
+         CREATE TABLE logs (id char(4) PRIMARY KEY, user_id char(8) REFERENCES users);
+         SET session_replication_role = replica; INSERT INTO logs VALUES ('a', 'root'), ('b', 'gone');"
+    ))
+    .await;
+    let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
+    let changes = &["- logs (\"b   \",\"gone    \")", "+ logs (\"b   \",\"root    \")"];
+    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "logs.user_id", 1)], changes).await;
+    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("boss".into()));
+    case.repair().await.consistent().repaired(&[(A::MoveId, "users", 3)]);
+    case.settled(&db).await;
+}
