@@ -48,7 +48,9 @@ pub(super) async fn apply(
         permitted.steps.iter().map(|one| step_report(pass.target, &one.step, None)).collect();
     pass.supervisor.begin(&announced).await?;
     let mut applied = Applied::default();
-    crash::point("before begin");
+    let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
+    let begin = if approved { "approved begin" } else { "begin" };
+    crash::point(&format!("before {begin}"));
     let begun = match database::begin(
         session.connection(),
         pass.target,
@@ -65,7 +67,7 @@ pub(super) async fn apply(
             return Ok(applied);
         }
     };
-    crash::point("after begin");
+    crash::point(&format!("after {begin}"));
     for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
@@ -88,7 +90,6 @@ pub(super) async fn apply(
         }
     }
     // Nothing of an approved run is left over: a later pass needs an approval of its own.
-    let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
     if approved {
         crash::point("before close");
         if let Err(error) = database::close(session.connection(), &begun.fence).await {

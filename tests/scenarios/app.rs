@@ -7,13 +7,12 @@ use std::{
 
 use crate::{
     nothing_leaks,
-    world::{CONSISTENT, KEY, Operator, World, condition, part},
+    world::{CONSISTENT, KEY, World, app_ports, condition, part, shared_operator},
 };
 
 /// The FastAPI app of the tests with a signing key; it ends with this value.
 struct App {
     child: Child,
-    port: String,
 }
 
 impl App {
@@ -30,8 +29,8 @@ impl App {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().unwrap().to_owned();
-        Self { child, port }
+        assert!(line.contains(port), "the app did not start: {line}");
+        Self { child }
     }
 }
 
@@ -51,20 +50,12 @@ fn tables() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted() {
+    let operator = shared_operator();
     let world = World::new(&tables()).await;
-    let old = App::start(&world, "canary-an-older-signing-key-0123456789abcdef", "0");
-    let host = format!("api.{}.svc", world.namespace);
-    let home = format!("op-{}", world.namespace);
-    let operator = Operator::start(
-        &home,
-        &[&world.namespace],
-        &["--resolve", &format!("{host}:{}:127.0.0.1", old.port)],
-        &[],
-    );
-    world.apply(&format!(
-        "{{probe: {{verifiers: [{{name: api, url: 'http://{host}:{}/users/me'}}]}}}}",
-        old.port
-    ));
+    let port = &app_ports()[0];
+    let old = App::start(&world, "canary-an-older-signing-key-0123456789abcdef", port);
+    world
+        .apply(&format!("{{probe: {{verifiers: [{{name: api, url: 'http://app.test:{port}/users/me'}}]}}}}"));
     let status = world.ready("False", "TokensRejected").await;
     assert_eq!(
         condition(&status, "TokensAccepted").map(|one| (one.0, one.1)),
@@ -72,31 +63,27 @@ async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted()
     );
     assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
 
-    let port = old.port.clone();
     drop(old);
-    let _new = App::start(&world, KEY, &port);
+    let _new = App::start(&world, KEY, port);
     let status = world.ready("True", "Consistent").await;
     assert_eq!(condition(&status, "TokensAccepted").map(|one| (one.0, one.1)), Some(("True", "Accepted")));
-    assert!(!operator.logged().contains("canary") && !operator.logged().contains("eyJ"));
+    assert!(!operator.logged().contains("eyJ"), "a token is in the log");
+    nothing_leaks(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_accepts_anything_is_critical() {
+    shared_operator();
     let world = World::new(&tables()).await;
-    let address = crate::world::free_address();
-    let port = address.rsplit(':').next().unwrap().to_owned();
+    let port = &app_ports()[1];
     // A file server answers 200 to whoever asks, whatever token they bring.
     let mut server = Command::new(part("AUTHCON_TEST_PYTHON"))
-        .args(["-m", "http.server", "--bind", "127.0.0.1", &port])
+        .args(["-m", "http.server", "--bind", "127.0.0.1", port])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let host = format!("api.{}.svc", world.namespace);
-    let home = format!("op-{}", world.namespace);
-    let _operator =
-        Operator::start(&home, &[&world.namespace], &["--resolve", &format!("{host}:{port}:127.0.0.1")], &[]);
-    world.apply(&format!("{{probe: {{verifiers: [{{name: api, url: 'http://{host}:{port}/'}}]}}}}"));
+    world.apply(&format!("{{probe: {{verifiers: [{{name: api, url: 'http://app.test:{port}/'}}]}}}}"));
     let status = world.ready("False", "ForgedTokenAccepted").await;
     assert!(condition(&status, "Stalled").is_some());
     let message = condition(&status, "TokensAccepted").unwrap().2;

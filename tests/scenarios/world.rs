@@ -14,7 +14,7 @@ use std::{
 
 use auth_consistency::api::{AuthConsistency, AuthConsistencyStatus};
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client,
     api::{Patch, PatchParams},
     runtime::wait::await_condition,
 };
@@ -108,6 +108,7 @@ pub fn install_crd() {
 /// A running operator; it ends with this value, and also when the test's process does.
 pub struct Operator {
     child: Child,
+    wrapped: bool,
     pub listen: String,
     pub log: PathBuf,
     /// Name of its ServiceAccount as the audit log has it.
@@ -118,6 +119,9 @@ impl Drop for Operator {
     fn drop(&mut self) {
         // The wrapper ends the operator when its input does.
         drop(self.child.stdin.take());
+        if !self.wrapped && !self.peek() {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
@@ -125,6 +129,16 @@ impl Drop for Operator {
 impl Operator {
     /// Starts an operator under the chart's RBAC; no namespaces: it watches all.
     pub fn start(home: &str, namespaces: &[&str], extra: &[&str], environment: &[(&str, String)]) -> Self {
+        Self::launch(home, namespaces, extra, environment, true)
+    }
+
+    fn launch(
+        home: &str,
+        namespaces: &[&str],
+        extra: &[&str],
+        environment: &[(&str, String)],
+        wrapped: bool,
+    ) -> Self {
         install_crd();
         let _ = Command::new(part("AUTHCON_TEST_KUBECTL")).args(["create", "namespace", home]).output();
         let watch = namespaces
@@ -134,7 +148,7 @@ impl Operator {
             .collect::<Vec<_>>();
         let settings: Vec<&str> = watch.iter().map(String::as_str).collect();
         let rbac = chart(home, &settings, &["rbac", "serviceaccount"]);
-        kubectl(&["apply", "-n", home, "-f", "-"], &rbac);
+        kubectl(&["apply", "-f", "-"], &rbac);
         let account = "operator-auth-consistency";
         let token = kubectl(&["create", "token", account, "-n", home, "--duration=2h"], "");
         let directory = PathBuf::from(part("AUTHCON_TEST_PARTS_DIR")).join(format!("operator-{}", unique()));
@@ -163,9 +177,11 @@ impl Operator {
         std::fs::write(&kubeconfig, text.to_string()).unwrap();
         let listen = free_address();
         let log = directory.join("log");
-        let mut command = Command::new("bash");
-        command.args(["-c", r#""$@" & pid=$!; cat >/dev/null; kill $pid; wait $pid"#, "_"]);
-        command.arg(env!("CARGO_BIN_EXE_auth-consistency"));
+        let operator = env!("CARGO_BIN_EXE_auth-consistency");
+        let mut command = Command::new(if wrapped { "bash" } else { operator });
+        if wrapped {
+            command.args(["-c", r#""$@" & pid=$!; cat >/dev/null; kill $pid; wait $pid"#, "_", operator]);
+        }
         command.args(["run", "--listen", &listen, "--log-format", "json"]);
         command.arg("--kubeconfig").arg(&kubeconfig);
         for namespace in namespaces {
@@ -181,12 +197,33 @@ impl Operator {
             .spawn()
             .unwrap();
         let user = format!("system:serviceaccount:{home}:{account}");
-        Self { child, listen, log, user }
+        Self { child, wrapped, listen, log, user }
+    }
+
+    /// Starts an operator without a wrapper, so that its own end can be seen.
+    pub fn start_directly(home: &str, namespaces: &[&str], environment: &[(&str, String)]) -> Self {
+        Self::launch(home, namespaces, &[], environment, false)
     }
 
     /// Whether the operator itself has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+    pub fn peek(&self) -> bool {
+        let path = format!("/proc/{}/stat", self.child.id());
+        std::fs::read_to_string(path).is_ok_and(|stat| stat.contains(") Z ")) || !self.is_there()
+    }
+
+    fn is_there(&self) -> bool {
+        std::path::Path::new(&format!("/proc/{}", self.child.id())).exists()
+    }
+
+    /// Asks it to end.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end and gives the exit code; none when a signal ended it.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// What `/metrics` says.
@@ -214,10 +251,23 @@ pub fn free_address() -> String {
     listener.local_addr().unwrap().to_string()
 }
 
+/// Ports that the shared operator may ask an app on, by the name `app.test`.
+pub fn app_ports() -> &'static [String; 2] {
+    static PORTS: OnceLock<[String; 2]> = OnceLock::new();
+    PORTS.get_or_init(|| {
+        let port = |address: String| address.rsplit(':').next().unwrap().to_owned();
+        [port(free_address()), port(free_address())]
+    })
+}
+
 /// The operator that all scenarios share.
 pub fn shared_operator() -> &'static Operator {
     static SHARED: OnceLock<Operator> = OnceLock::new();
-    SHARED.get_or_init(|| Operator::start("auth-consistency-system", &[], &[], &[]))
+    SHARED.get_or_init(|| {
+        let resolve = app_ports().each_ref().map(|port| format!("app.test:{port}:127.0.0.1"));
+        let extra = ["--allow-probe-host", "app.test", "--resolve", &resolve[0], "--resolve", &resolve[1]];
+        Operator::start("auth-consistency-system", &[], &extra, &[])
+    })
 }
 
 /// A database of its own.
@@ -451,9 +501,11 @@ impl World {
         self.api().patch("app", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
-    /// The resourceVersion: it moves with every write.
-    pub async fn version(&self) -> String {
-        self.api().get("app").await.unwrap().resource_version().unwrap()
+    /// The hash of the plan that waits for approval, if one does.
+    pub async fn plan_hash(&self) -> Option<String> {
+        let status = self.api().get("app").await.unwrap().status?;
+        let waits = condition(&status, "Ready").is_some_and(|one| one.1 == "ApprovalRequired");
+        status.plan.filter(|_| waits)?.hash
     }
 
     /// Everything that the API server shows of the resource and its events.
