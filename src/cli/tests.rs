@@ -1,4 +1,5 @@
 use clap::CommandFactory as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 use super::*;
 
@@ -185,10 +186,10 @@ async fn a_key_is_told_by_its_exact_bytes() {
 #[tokio::test]
 async fn the_definition_is_yaml_or_json_of_the_same() {
     let (yaml, json) = (said(&["crd"]).await.out, said(&["crd", "--json"]).await.out);
-    let yaml: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(yaml, json);
-    assert_eq!(json["kind"], "CustomResourceDefinition");
+    let yaml: CustomResourceDefinition = serde_saphyr::from_str(&yaml).unwrap();
+    let json: CustomResourceDefinition = serde_json::from_str(&json).unwrap();
+    assert!(yaml == json, "the two differ");
+    assert_eq!(json, crate::api::crd::definition());
 }
 
 #[tokio::test]
