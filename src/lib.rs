@@ -15,6 +15,7 @@ pub mod api;
 pub mod application;
 pub mod cli;
 pub mod consistency;
+pub mod controller;
 mod crash;
 pub mod database;
 pub mod memory;

@@ -4,10 +4,16 @@
 //! contradicts itself is refused at admission by CEL rules that name the field. The pass validates
 //! again in `consistency::target`, because objects may be older than today's schema.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn has a type of its own, which the lint takes for a repetition"
+)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::references::{Accept, LimitsSpec, OnOrphan, ReferenceRule, ReferencesSpec};
 use super::status::AuthConsistencyStatus;
 
 /// Keeps accounts, the references to them and the tokens that name them consistent in one SQL
@@ -369,130 +375,6 @@ pub enum SubjectType {
     Number,
 }
 
-/// The column sets that name users.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct ReferencesSpec {
-    /// Check every foreign key to the user table, in every schema that the role may read.
-    #[serde(default = "default::yes")]
-    pub discover: bool,
-    /// What to do with rows that name nobody, unless a rule says otherwise.
-    #[serde(default)]
-    pub on_orphan: OnOrphan,
-    /// How much may be repaired without approval, per reference, whichever is lower.
-    #[serde(default)]
-    pub limits: LimitsSpec,
-    /// Decisions table by table. Precedence: exact columns, then table, then the default.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 128))]
-    pub rules: Vec<ReferenceRule>,
-}
-
-impl Default for ReferencesSpec {
-    fn default() -> Self {
-        Self { discover: true, on_orphan: OnOrphan::Report, limits: LimitsSpec::default(), rules: Vec::new() }
-    }
-}
-
-/// What to do with rows that name nobody.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnOrphan {
-    /// Only report.
-    #[default]
-    Report,
-    /// Give the rows to the admin. Never for rows that carry credentials.
-    Reassign,
-    /// Set the reference to NULL.
-    SetNull,
-    /// Delete the rows, after copying them to quarantine.
-    Delete,
-}
-
-/// How much may be repaired without approval. 0 means: always ask.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct LimitsSpec {
-    /// Rows per reference.
-    #[serde(default = "default::limit_rows")]
-    #[schemars(range(min = 0, max = 1_000_000_000))]
-    pub rows: i64,
-    /// Percent of the table's rows per reference.
-    #[serde(default = "default::limit_percent")]
-    #[schemars(range(min = 0, max = 100))]
-    pub percent: i32,
-}
-
-impl Default for LimitsSpec {
-    fn default() -> Self {
-        Self { rows: default::limit_rows(), percent: default::limit_percent() }
-    }
-}
-
-/// A decision about one table, or one column set of it.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!has(self.declared) || !self.declared || has(self.columns)").message("a declared reference needs columns").field_path(".columns"),
-    validation = Rule::new("!has(self.ignore) || !self.ignore || has(self.reason)").message("ignore needs a reason").field_path(".reason"),
-    validation = Rule::new("!(has(self.ignore) && self.ignore && (has(self.onOrphan) || has(self.accept)))").message("an ignored reference is not checked: leave onOrphan and accept out").field_path(".ignore"),
-    validation = Rule::new("!(has(self.absent) || has(self.where)) || (has(self.declared) && self.declared)").message("absent and where go with declared: true").field_path(".declared")
-)]
-pub struct ReferenceRule {
-    /// Schema of the table; the user table's schema when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub schema: Option<String>,
-    /// Name of the table, exactly as the catalog has it.
-    #[schemars(length(min = 1, max = 63))]
-    pub table: String,
-    /// Columns of the reference. Left out: every reference of the table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 63)))]
-    pub columns: Option<Vec<String>>,
-    /// What to do with rows that name nobody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on_orphan: Option<OnOrphan>,
-    /// This reference has no foreign key: the rule alone declares it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub declared: bool,
-    /// Values of a declared reference that mean nobody, as text.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(max = 255)))]
-    pub absent: Vec<String>,
-    /// A declared reference holds only for rows where all of these hold.
-    #[serde(default, rename = "where", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    pub only_where: Vec<ColumnCondition>,
-    /// Up to this many orphans count as consistent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accept: Option<Accept>,
-    /// Do not check this reference.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ignore: bool,
-    /// Why it is ignored; shown in the report.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub reason: Option<String>,
-    /// Rows of this table carry credentials, so they are never reassigned.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub credentials: bool,
-    /// Name of the foreign key that must exist.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub constraint: Option<String>,
-}
-
-/// Orphans that are known and wanted.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Accept {
-    /// How many rows.
-    #[schemars(range(min = 1, max = 1_000_000_000_000i64))]
-    pub rows: i64,
-    /// Why; shown in the report.
-    #[schemars(length(min = 1, max = 255))]
-    pub reason: String,
-}
-
 /// Asks the running app whether it accepts what the signing key mints.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct ProbeSpec {
@@ -536,15 +418,6 @@ mod default {
     }
     pub(super) fn subject_claim() -> String {
         "sub".into()
-    }
-    pub(super) fn yes() -> bool {
-        true
-    }
-    pub(super) fn limit_rows() -> i64 {
-        10_000
-    }
-    pub(super) fn limit_percent() -> i32 {
-        5
     }
     pub(super) fn refused_with() -> Vec<i32> {
         vec![401, 403]

@@ -1,0 +1,138 @@
+//! Stage 1, *dereference*: reads the resource live and the Secrets that it names. Holds a client.
+//!
+//! A Secret that is missing, unreadable or empty is a value here, not an error: it means wait and
+//! change nothing.
+
+use std::collections::BTreeMap;
+
+use kube::api::DynamicObject;
+use secrecy::SecretBox;
+
+use super::cluster::{Cluster, ClusterError};
+use crate::{
+    api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
+    consistency::{
+        severity::Class,
+        target::{ResourceIdentity, SecretProblem, Secrets, secret_refs},
+    },
+};
+
+/// A resource as it was read.
+pub struct Resource {
+    /// The object, for writing its status.
+    pub object: DynamicObject,
+    /// Which it is.
+    pub identity: ResourceIdentity,
+    /// Its spec, or why it cannot be understood.
+    pub spec: Result<Box<AuthConsistencySpec>, String>,
+    /// Its status as it stands.
+    pub status: AuthConsistencyStatus,
+}
+
+impl Resource {
+    /// Understands an object in whatever shape it was stored: one that today's schema would refuse is
+    /// a value with a reason, and never stops the others.
+    pub fn read(object: DynamicObject) -> Self {
+        let meta = &object.metadata;
+        let identity = ResourceIdentity {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            generation: meta.generation.unwrap_or_default(),
+        };
+        let spec = object.data.get("spec").cloned().unwrap_or(serde_json::Value::Null);
+        let spec = serde_path_to_error::deserialize(spec).map(Box::new).map_err(|error| {
+            let path = error.path().to_string();
+            let at = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
+            format!("{at}: {}", error.into_inner())
+        });
+        let status = object
+            .data
+            .get("status")
+            .and_then(|status| serde_json::from_value(status.clone()).ok())
+            .unwrap_or_default();
+        Self { object, identity, spec, status }
+    }
+
+    /// An annotation's value.
+    pub fn annotation(&self, name: &str) -> Option<String> {
+        self.object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned()
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some()
+    }
+}
+
+/// Reads the Secrets that a spec names, each Secret once.
+///
+/// # Errors
+/// The API server does not answer; a Secret that is not there is a value.
+pub async fn secrets(
+    cluster: &Cluster,
+    namespace: &str,
+    spec: &AuthConsistencySpec,
+    require_label: bool,
+) -> Result<Secrets, ClusterError> {
+    let refs = secret_refs(spec);
+    let mut read = BTreeMap::new();
+    for (reference, ..) in &refs {
+        if read.contains_key(&reference.name) {
+            continue;
+        }
+        let found = match cluster.secret(namespace, &reference.name).await {
+            Ok(secret) => Ok(secret),
+            Err(error) if matches!(error.class(), Class::Transient | Class::Conflict) => return Err(error),
+            Err(ClusterError::NotFound) => Err(SecretProblem {
+                reason: Reason::SecretMissing,
+                message: format!(
+                    "there is no Secret {:?} in namespace {namespace:?}: create it, nothing is changed until then",
+                    reference.name
+                ),
+            }),
+            Err(error) => Err(SecretProblem {
+                reason: Reason::SecretMissing,
+                message: format!("Secret {:?} cannot be read: {error}", reference.name),
+            }),
+        };
+        let found = found.and_then(|secret| {
+            let labelled = secret
+                .metadata
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get(USE_LABEL))
+                .is_some_and(|value| value == "true");
+            if require_label && !labelled {
+                return Err(SecretProblem {
+                    reason: Reason::SecretNotPermitted,
+                    message: format!(
+                        "Secret {:?} lacks the label {USE_LABEL}=true, which the operator asks for: label it",
+                        reference.name
+                    ),
+                });
+            }
+            Ok(secret)
+        });
+        read.insert(reference.name.clone(), found);
+    }
+    let mut secrets = Secrets::new();
+    for (reference, ..) in refs {
+        let Some(found) = read.get(&reference.name) else { continue };
+        let value = match found {
+            Err(problem) => Err(problem.clone()),
+            Ok(secret) => match secret.data.as_ref().and_then(|data| data.get(&reference.key)) {
+                Some(bytes) => Ok(SecretBox::new(Box::new(bytes.0.clone()))),
+                None => Err(SecretProblem {
+                    reason: Reason::SecretMissing,
+                    message: format!(
+                        "Secret {:?} has no key {:?}: add it, nothing is changed until then",
+                        reference.name, reference.key
+                    ),
+                }),
+            },
+        };
+        secrets.insert(reference, value);
+    }
+    Ok(secrets)
+}

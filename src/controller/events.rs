@@ -1,0 +1,118 @@
+//! Kubernetes Events (events.k8s.io/v1), on transitions only. Holds a client.
+
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+
+use super::{cluster::Cluster, dereference::Resource};
+use crate::{
+    api::{
+        AuthConsistencyStatus,
+        condition::Reason,
+        report::{Severity, SigningKeyReport},
+    },
+    consistency::{
+        report::{Outcome, key_changed},
+        wording::clip,
+    },
+};
+
+/// One thing to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telling {
+    /// Whether somebody should look.
+    pub warning: bool,
+    /// Why.
+    pub reason: Reason,
+    /// What was done or found.
+    pub note: String,
+}
+
+/// What is to be told of the step from one status to the next. Pure.
+pub fn tellings(
+    before: &AuthConsistencyStatus,
+    after: &AuthConsistencyStatus,
+    outcome: Option<&Outcome>,
+) -> Vec<Telling> {
+    let mut tellings = Vec::new();
+    if let Some(outcome) = outcome {
+        for step in &outcome.repaired {
+            tellings.push(Telling { warning: false, reason: Reason::Repaired, note: step.message.clone() });
+        }
+        let changed = |key: &SigningKeyReport| key_changed(before.signing_key.as_ref(), key);
+        if outcome.signing_key.as_ref().is_some_and(changed) {
+            tellings.push(Telling {
+                warning: true,
+                reason: Reason::SigningKeyChanged,
+                note: "the signing key is another one than before: tokens that people hold end, unless the app still accepts the previous key".into(),
+            });
+        }
+    }
+    for finding in after.findings.iter().filter(|finding| finding.severity == Severity::Critical) {
+        let known =
+            before.findings.iter().any(|old| old.finding == finding.finding && old.object == finding.object);
+        if !known {
+            tellings.push(Telling { warning: true, reason: finding.finding, note: finding.message.clone() });
+        }
+    }
+    let ready =
+        |status: &AuthConsistencyStatus| {
+            status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|condition| {
+                (condition.status.clone(), condition.reason.clone(), condition.message.clone())
+            })
+        };
+    if let Some((status, reason, message)) = ready(after) {
+        let same = ready(before).is_some_and(|(old, why, _)| (old, why) == (status.clone(), reason.clone()));
+        let told = tellings.iter().any(|telling| telling.warning && telling.reason.as_str() == reason);
+        let reason =
+            serde_json::from_value(serde_json::Value::String(reason)).unwrap_or(Reason::InternalError);
+        if !same && !told && status != "Unknown" {
+            tellings.push(Telling { warning: status != "True", reason, note: message });
+        }
+    }
+    tellings
+}
+
+/// Sends what is to be told. An event that does not come through is no reason to fail: the status has
+/// the same word.
+pub async fn send(cluster: &Cluster, resource: &Resource, tellings: &[Telling]) {
+    for telling in tellings {
+        let event = event(resource, telling);
+        if let Err(error) = cluster.event(&resource.identity.namespace, &event).await {
+            tracing::warn!(
+                namespace = resource.identity.namespace,
+                name = resource.identity.name,
+                %error,
+                "an event could not be sent"
+            );
+        }
+    }
+}
+
+fn event(resource: &Resource, telling: &Telling) -> Event {
+    let identity = &resource.identity;
+    Event {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{}-", identity.name.chars().take(200).collect::<String>())),
+            namespace: Some(identity.namespace.clone()),
+            ..ObjectMeta::default()
+        },
+        action: Some(if telling.reason == Reason::Repaired { "Repair" } else { "Check" }.into()),
+        event_time: Some(MicroTime(jiff::Timestamp::now())),
+        note: Some(clip(&telling.note, 1000)),
+        reason: Some(telling.reason.as_str().into()),
+        regarding: Some(ObjectReference {
+            api_version: Some(crate::api::API_VERSION.into()),
+            kind: Some("AuthConsistency".into()),
+            name: Some(identity.name.clone()),
+            namespace: Some(identity.namespace.clone()),
+            uid: Some(identity.uid.clone()),
+            ..ObjectReference::default()
+        }),
+        reporting_controller: Some("auth.probeops.com/auth-consistency".into()),
+        reporting_instance: Some("auth-consistency".into()),
+        type_: Some(if telling.warning { "Warning" } else { "Normal" }.into()),
+        ..Event::default()
+    }
+}

@@ -1,0 +1,18 @@
+//! The engine against a real PostgreSQL: from a database to findings, plan, outcome and conditions.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+#[path = "databases/admin.rs"]
+mod admin;
+#[path = "databases/ids.rs"]
+mod ids;
+#[path = "databases/input.rs"]
+mod input;
+#[path = "databases/orphans.rs"]
+mod orphans;
+mod support;

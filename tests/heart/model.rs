@@ -1,0 +1,271 @@
+//! A database of two tables, small enough to be a value: `users(id serial, email)` with the admin, and
+//! `usage_logs(id, user_id)`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use auth_consistency::{
+    api::{
+        condition::ConditionType,
+        report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
+        spec::{AuthConsistencySpec, SecretKeyRef},
+    },
+    consistency::{
+        diagnosis::{Diagnosed, Step},
+        observation::{
+            Account, AdminFacts, Bookkeeping, Claim, Comparison, DatabaseIdentity, IdDefault, KeyKind,
+            Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
+            WantedId,
+        },
+        plan::step_report,
+        report::Outcome,
+        target::{ResourceIdentity, Secrets, Target},
+    },
+};
+use proptest::prelude::*;
+use secrecy::SecretBox;
+
+/// What the spec says about orphans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    Report,
+    Reassign,
+    SetNull,
+    Delete,
+}
+
+/// The two tables, the sequence, and what a repair copied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Model {
+    pub users: BTreeSet<i64>,
+    pub admin: Option<i64>,
+    pub logs: BTreeMap<i64, Option<i64>>,
+    pub quarantine: BTreeMap<i64, Option<i64>>,
+    pub next: i64,
+    pub serial: i64,
+}
+
+pub fn models() -> impl Strategy<Value = Model> {
+    let users = proptest::collection::btree_set(1_i64..30, 0..6);
+    let logs = proptest::collection::btree_map(1_i64..60, proptest::option::of(1_i64..40), 0..25);
+    (users, proptest::option::of(30_i64..35), logs, 1_i64..50).prop_map(|(users, admin, logs, next)| Model {
+        users,
+        admin,
+        logs,
+        next,
+        ..Model::default()
+    })
+}
+
+pub fn target(policy: Policy, limit: i64, admin_id: Option<&str>) -> Target {
+    let admin_id = admin_id.map_or(String::new(), |id| format!(", id: '{id}'"));
+    let text = format!(
+        "database: {{urlSecretRef: {{name: db, key: url}}}}
+users: {{preset: FastAPI, activeWhen: []}}
+admin: {{login: admin@probeops.com, passwordSecretRef: {{name: admin, key: password}}{admin_id}}}
+references: {{onOrphan: {policy:?}, limits: {{rows: {limit}, percent: 100}}}}"
+    );
+    let spec: AuthConsistencySpec = serde_saphyr::from_str(&text).unwrap();
+    let secret = |text: &str| Ok(SecretBox::new(Box::new(text.as_bytes().to_vec())));
+    let secrets = Secrets::from([
+        (SecretKeyRef { name: "db".into(), key: "url".into() }, secret("postgres://app:pw@db/probeops")),
+        (SecretKeyRef { name: "admin".into(), key: "password".into() }, secret("a password of the admin")),
+    ]);
+    let resource = ResourceIdentity {
+        namespace: "probeops".into(),
+        name: "probeops".into(),
+        uid: "6a5b".into(),
+        generation: 1,
+    };
+    Target::parse(&spec, resource, &secrets).unwrap()
+}
+
+fn users_ref() -> ObjectRef {
+    ObjectRef { schema: "public".into(), table: "users".into(), ..ObjectRef::default() }
+}
+
+fn logs_ref() -> ObjectRef {
+    ObjectRef {
+        schema: "public".into(),
+        table: "usage_logs".into(),
+        columns: vec!["user_id".into()],
+        constraint: Some("usage_logs_user_id_fkey".into()),
+    }
+}
+
+impl Model {
+    fn live(&self) -> BTreeSet<i64> {
+        self.users.iter().chain(&self.admin).copied().collect()
+    }
+
+    fn orphans(&self) -> BTreeMap<i64, i64> {
+        let live = self.live();
+        self.logs
+            .iter()
+            .filter_map(|(row, key)| key.filter(|key| !live.contains(key)).map(|key| (*row, key)))
+            .collect()
+    }
+
+    pub fn observe(&self, target: &Target) -> Observation {
+        let orphans = self.orphans();
+        let keys: BTreeSet<i64> = orphans.values().copied().collect();
+        let rights = TableRights { insert: true, update: true, delete: true };
+        let wanted = target.admin.as_ref().and_then(|admin| admin.id.as_ref()).map(|id| {
+            let number: i64 = id.parse().unwrap();
+            WantedId {
+                canonical: Some(id.clone()),
+                occupied: self.users.contains(&number),
+                orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
+                immovable: None,
+            }
+        });
+        Observation {
+            server: Server {
+                version: "15.0".into(),
+                identity: DatabaseIdentity { system: "7".into(), database: 5 },
+                read_only: None,
+            },
+            users: Ok(UserTable {
+                object: users_ref(),
+                oid: 1,
+                id_type: "integer".into(),
+                id_kind: KeyKind::Integer,
+                id_default: IdDefault::Sequence(SequenceFacts {
+                    object: ObjectRef {
+                        schema: "public".into(),
+                        table: "users_id_seq".into(),
+                        ..ObjectRef::default()
+                    },
+                    next: self.next,
+                    maximum: i64::from(i32::MAX),
+                    ascending: true,
+                    settable: true,
+                }),
+                highest_id: self.live().last().copied(),
+                subject_kind: None,
+                unfilled: Vec::new(),
+                rights,
+            }),
+            bookkeeping: Bookkeeping {
+                usable: true,
+                claim: Some(Claim {
+                    owner: "6a5b".into(),
+                    owner_name: "probeops/probeops".into(),
+                    epoch: 1,
+                    plan_serial: self.serial,
+                }),
+                ..Bookkeeping::default()
+            },
+            admin: Some(AdminFacts {
+                account: self.admin.map(|id| Account {
+                    id: id.to_string(),
+                    subject: None,
+                    inactive: Vec::new(),
+                    drifted: Vec::new(),
+                    password: PasswordFacts {
+                        format: Some(auth_consistency::api::spec::PasswordHash::Bcrypt),
+                        family: "bcrypt",
+                        absent: false,
+                        matches: None,
+                    },
+                    references: Vec::new(),
+                }),
+                exact: i64::from(self.admin.is_some()),
+                look_alikes: 0,
+                wanted,
+            }),
+            references: vec![Reference {
+                object: logs_ref(),
+                parent_columns: vec!["id".into()],
+                definition: "FOREIGN KEY (user_id) REFERENCES users(id)".into(),
+                soft: false,
+                validated: true,
+                types: None,
+                comparison: Comparison::Native,
+                orphans: Orphans {
+                    rows: orphans.len() as i64,
+                    keys: keys.len() as i64,
+                    sample: keys.iter().take(5).map(ToString::to_string).collect(),
+                    digest: format!("{keys:?}"),
+                    highest: keys.last().copied(),
+                },
+                table_rows: self.logs.len() as i64,
+                unsupported: None,
+                not_null: false,
+                credentials: None,
+                collisions: Vec::new(),
+                dependents: Vec::new(),
+                rights,
+                names_id: true,
+            }],
+            skipped: Vec::new(),
+            missing_constraints: Vec::new(),
+        }
+    }
+
+    pub fn apply(&mut self, target: &Target, step: &Step) -> StepReport {
+        match step {
+            Step::AdvanceSequence { above, .. } => self.next = self.next.max(above + 1),
+            Step::Seed { id: Some(id), .. } => self.admin = Some(id.parse().unwrap()),
+            Step::Seed { id: None, .. } => {
+                assert!(!self.live().contains(&self.next), "the sequence would have collided");
+                self.admin = Some(self.next);
+                self.next += 1;
+            }
+            Step::Rows { action, .. } => {
+                for (row, key) in self.orphans() {
+                    self.quarantine.entry(row).or_insert(Some(key));
+                    match action {
+                        Action::Reassign => self.logs.insert(row, Some(self.admin.unwrap())),
+                        Action::SetNull => self.logs.insert(row, None),
+                        Action::Delete => self.logs.remove(&row),
+                        other => panic!("{other} is no step over rows"),
+                    };
+                }
+            }
+            other => panic!("the model has no {other:?}"),
+        }
+        step_report(target, step, None)
+    }
+
+    /// The rows as they were before any repair: what was copied wins over what is there.
+    pub fn rows_of_before(&self) -> BTreeMap<i64, Option<i64>> {
+        let mut rows = self.logs.clone();
+        rows.extend(self.quarantine.clone());
+        rows
+    }
+
+    pub fn outcome(
+        &self,
+        _: &Target,
+        observation: &Observation,
+        found: Vec<Diagnosed>,
+        plan: Option<PlanReport>,
+        repaired: Vec<StepReport>,
+    ) -> Outcome {
+        Outcome {
+            target: Default::default(),
+            applicable: vec![
+                ConditionType::DatabaseReachable,
+                ConditionType::SchemaCompatible,
+                ConditionType::AdminConsistent,
+                ConditionType::ReferencesConsistent,
+            ],
+            unknown: Vec::new(),
+            found,
+            remarks: Vec::new(),
+            admin: None,
+            signing_key: None,
+            references: Some(ReferencesReport {
+                checked: observation.references.len() as i64,
+                orphan_rows: observation.references.iter().map(|one| one.orphans.rows).sum(),
+                ..ReferencesReport::default()
+            }),
+            plan,
+            repaired,
+            history: Vec::new(),
+            reset_handled: None,
+            approval_used: None,
+            approval_unused: None,
+        }
+    }
+}

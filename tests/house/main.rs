@@ -1,0 +1,166 @@
+//! The rules of the house, kept by reading the sources.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use auth_consistency::api::{condition::Reason, crd};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(below)];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+        }
+    }
+    assert!(!found.is_empty(), "{below} has no sources");
+    found.sort();
+    found
+}
+
+/// The sources without comments and without their tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+fn nobody_says(below: &str, words: &[&str], but: &[&str]) {
+    for (path, text) in sources(below) {
+        let name = path.to_string_lossy().replace('\\', "/");
+        if but.iter().any(|allowed| name.starts_with(allowed)) {
+            continue;
+        }
+        let code = code(&text);
+        for word in words {
+            assert!(!code.contains(word), "{name} says {word:?}");
+        }
+    }
+}
+
+#[test]
+fn the_contract_and_the_heart_know_no_client_no_sql_no_runtime_and_no_clock() {
+    let words = [
+        "sqlx",
+        "tokio",
+        "reqwest",
+        "axum",
+        "kube::Client",
+        "kube::Api",
+        "async fn",
+        "Timestamp::now",
+        "SystemTime",
+        "Instant",
+        "std::env",
+        "std::fs",
+        "rand::",
+        "crate::database",
+        "crate::controller",
+        "crate::application",
+        "crate::cli",
+        "crate::pass",
+    ];
+    nobody_says("src/api", &words, &[]);
+    nobody_says("src/consistency", &words, &[]);
+}
+
+#[test]
+fn only_the_database_room_speaks_sql_and_only_one_file_asserts_that_it_is_safe() {
+    nobody_says("src", &["sqlx::", "use sqlx"], &["src/database"]);
+    nobody_says("src", &["AssertSqlSafe"], &["src/database/identifier.rs"]);
+    nobody_says("src", &["from_catalog("], &["src/database"]);
+}
+
+#[test]
+fn only_the_controller_and_the_command_lines_loader_know_a_kubernetes_client() {
+    nobody_says(
+        "src",
+        &["kube::Client", "Client::try_", "kube::Api", "Api::namespaced"],
+        &["src/controller", "src/cli"],
+    );
+    nobody_says("src", &["crate::cli"], &["src/cli", "src/main.rs"]);
+    nobody_says("src", &["crate::controller"], &["src/controller", "src/cli"]);
+}
+
+#[test]
+fn files_stay_under_five_hundred_lines_without_their_tests() {
+    for (path, text) in sources("src") {
+        let lines = text.split("#[cfg(test)]").next().unwrap_or_default().lines().count();
+        assert!(lines <= 500 || path.ends_with("tests.rs"), "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn no_room_is_called_after_nothing() {
+    for (path, _) in sources("src") {
+        for part in path.iter().map(|part| part.to_string_lossy()) {
+            let name = part.trim_end_matches(".rs");
+            assert!(!["utils", "helpers", "common", "manager", "misc"].contains(&name), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_reason_has_a_page_and_every_page_a_reason() {
+    let names: BTreeSet<String> = Reason::ALL.iter().map(ToString::to_string).collect();
+    let pages: BTreeSet<String> = fs::read_dir(root().join("docs/reasons"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".md").to_owned())
+        .filter(|name| name != "README")
+        .collect();
+    assert_eq!(names, pages);
+    let index = fs::read_to_string(root().join("docs/reasons/README.md")).unwrap();
+    for name in &names {
+        assert!(index.contains(&format!("({name}.md)")), "{name} is not in the index");
+    }
+}
+
+#[test]
+fn the_schema_has_no_format_that_kubernetes_does_not_know_and_bounds_every_string() {
+    let crd = serde_json::to_value(crd::definition()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    assert_eq!(schema["properties"]["status"]["default"]["observedGeneration"], -1);
+    bounded("spec", &schema["properties"]["spec"]);
+}
+
+fn bounded(path: &str, schema: &serde_json::Value) {
+    if let Some(format) = schema["format"].as_str() {
+        assert!(["int32", "int64", "date-time"].contains(&format), "{path} has the format {format}");
+    }
+    match schema["type"].as_str() {
+        Some("string") => {
+            assert!(!schema["enum"].is_null() || !schema["maxLength"].is_null(), "{path} has no maxLength");
+        }
+        Some("array") => {
+            assert!(!schema["maxItems"].is_null(), "{path} has no maxItems");
+            bounded(&format!("{path}[]"), &schema["items"]);
+        }
+        Some("integer") => {
+            assert!(!schema["maximum"].is_null() && !schema["minimum"].is_null(), "{path} has no bounds");
+        }
+        _ => {}
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        bounded(&format!("{path}.{name}"), property);
+    }
+}
+
+#[test]
+fn nothing_tells_of_the_machine_that_it_was_written_on() {
+    let home = ["/ro", "ot/"].concat();
+    let work = ["/wo", "rk/"].concat();
+    for below in ["src", "tests"] {
+        for (path, text) in sources(below) {
+            assert!(!text.contains(&home) && !text.contains(&work), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What the tests against real databases share: a fresh database per test, and passes over it whose
+//! every outcome is searched for secrets.
+
+#![allow(dead_code, reason = "every test program uses a part of it")]
+
+mod case;
+mod database;
+
+pub use case::{Case, USUAL};
+pub use database::Db;
+
+/// A password hash of the app: bcrypt with a low cost, of `correct horse 4711`.
+pub const HASH: &str = "$2b$04$StO5YdpXBHU.dGrIJMQ9JuEyIpvU.QP4y56x5Rh7Axf6benhMlntG";
+
+/// The password behind [`HASH`].
+pub const PASSWORD: &str = "correct horse 4711";
+
+/// A setting that `make test` makes.
+pub fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these tests through make test"))
+}
