@@ -46,6 +46,10 @@ pub(in crate::cli) struct Closing<'a> {
     pub observes: bool,
     /// The operator repairs by itself what needs no approval.
     pub by_operator: bool,
+    /// `spec.suspend` is true.
+    pub suspended: bool,
+    /// What was repaired, in words.
+    pub repaired: Vec<String>,
     /// What could not be told, in sentences.
     pub unknown: Vec<String>,
     /// Why an approval was not used.
@@ -100,9 +104,8 @@ impl Closing<'_> {
     }
 
     fn done(&self, report: &ConsistencyReport) -> Option<String> {
-        if !report.repaired.is_empty() {
-            let steps: Vec<String> = report.repaired.iter().map(|step| step.message.clone()).collect();
-            return Some(format!("Repaired just now: {}.", steps.join("; ")));
+        if !self.repaired.is_empty() {
+            return Some(format!("Repaired just now: {}.", self.repaired.join("; ")));
         }
         if self.by_operator {
             return None;
@@ -118,6 +121,11 @@ impl Closing<'_> {
 
     fn next(&self, report: &ConsistencyReport) -> Vec<String> {
         let mut next = Vec::new();
+        if self.suspended {
+            next.push(
+                "The resource is suspended, so the operator did not look: set spec.suspend to false.".into(),
+            );
+        }
         if let Some(why) = &self.approval_unused {
             next.push(format!("The approval was not used: {why}."));
         }

@@ -54,6 +54,8 @@ fn page(shown: &ConsistencyReport, asked: Asked) -> String {
         again: &again,
         observes: false,
         by_operator: false,
+        suspended: false,
+        repaired: shown.repaired.iter().map(|step| step.message.clone()).collect(),
         unknown: Vec::new(),
         approval_unused: None,
         reset_undone: false,
