@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::spec::{Mode, TlsMode},
-    consistency::period,
+    consistency::{period, wording::count},
 };
 
 /// Flags of the commands that the operator can be asked to do.
@@ -126,7 +126,9 @@ pub(super) fn here(
         again: &place.again,
         observes: done.observes(),
         by_operator: false,
+        suspended: false,
         unknown,
+        repaired: done.report.repaired.iter().map(|step| step.message.clone()).collect(),
         approval_unused: outcome.approval_unused.clone(),
         reset_undone,
     };
@@ -165,31 +167,30 @@ async fn by_operator(
         }
         return Ok(said);
     }
-    let suspended = if resource.spec.suspend { ", suspended" } else { "" };
-    let heading = Heading { from: format!("as the operator found it{suspended}"), ..Heading::default() };
+    let found = if told.report.consistent.is_some() { "found" } else { "last found" };
+    let heading = Heading { from: format!("as the operator {found} it"), ..Heading::default() };
+    let new = status.history.iter().filter(|repair| !before.history.contains(repair));
     let closing = Closing {
         asked,
         again: &settings.place.again,
         observes: resource.spec.mode == Mode::Observe,
         by_operator: true,
+        suspended: resource.spec.suspend,
         unknown: told.unknown,
+        repaired: new
+            .map(|repair| {
+                format!(
+                    "{} of {}, {}, run {}",
+                    repair.action,
+                    repair.object,
+                    count(repair.rows, "row"),
+                    repair.run
+                )
+            })
+            .collect(),
         approval_unused,
         reset_undone,
     };
-    let mut said = Said::new(show::report(&told.report, &heading, &closing, Look::of_stdout()), exit);
-    let new: Vec<String> = status
-        .history
-        .iter()
-        .filter(|repair| !before.history.contains(repair))
-        .map(|repair| {
-            format!("{} of {} ({} rows, run {})", repair.action, repair.object, repair.rows, repair.run)
-        })
-        .collect();
-    if !new.is_empty() {
-        said.out.push_str(&show::wrap(
-            &format!("Repaired meanwhile: {}.", new.join("; ")),
-            Look::of_stdout().width,
-        ));
-    }
-    Ok(said)
+    let look = Look::of_stdout();
+    Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit))
 }

@@ -111,19 +111,20 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         Some(("False", reason)) if graspable(reason) => Some(false),
         _ => None,
     };
-    let mut unknown: Vec<String> = ConditionType::DOMAIN
-        .into_iter()
-        .filter_map(condition)
-        .filter(|condition| condition.status == "Unknown")
-        .map(|condition| format!("{} ({})", condition.message, condition.type_))
-        .collect();
-    if consistent.is_none() {
-        let why = ready
-            .map_or_else(|| "the operator has said nothing yet".to_owned(), |ready| ready.message.clone());
-        if !unknown.iter().any(|one| one.contains(&why)) {
-            unknown.insert(0, why);
-        }
-    }
+    let untold = || {
+        ConditionType::DOMAIN
+            .into_iter()
+            .filter_map(condition)
+            .filter(|condition| condition.status == "Unknown")
+            .map(|condition| format!("{} ({})", condition.message, condition.type_))
+            .collect()
+    };
+    let unknown = match (consistent, ready) {
+        (Some(_), _) => untold(),
+        // Ready says it all, and the conditions below only repeat it.
+        (None, Some(ready)) => vec![ready.message.clone()],
+        (None, None) => vec!["the operator has said nothing yet".to_owned()],
+    };
     let admin = status.admin.as_ref().and_then(|admin| {
         Some(AdminReport {
             login: admin.login.clone(),

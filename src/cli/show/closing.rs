@@ -46,6 +46,10 @@ pub(in crate::cli) struct Closing<'a> {
     pub observes: bool,
     /// The operator repairs by itself what needs no approval.
     pub by_operator: bool,
+    /// `spec.suspend` is true.
+    pub suspended: bool,
+    /// What was repaired, in words.
+    pub repaired: Vec<String>,
     /// What could not be told, in sentences.
     pub unknown: Vec<String>,
     /// Why an approval was not used.
@@ -89,20 +93,19 @@ impl Closing<'_> {
             }
             None => {
                 let why = match self.unknown.as_slice() {
-                    [] => "something in scope could not be looked at".to_owned(),
+                    [] => "something in scope could not be looked at, see above".to_owned(),
                     unknown => unknown.join("; "),
                 };
                 let counted =
-                    if counted.is_empty() { String::new() } else { format!(" There are {counted}.") };
+                    if counted.is_empty() { String::new() } else { format!(" Findings: {counted}.") };
                 format!("Could not tell: {why}.{counted}")
             }
         }
     }
 
     fn done(&self, report: &ConsistencyReport) -> Option<String> {
-        if !report.repaired.is_empty() {
-            let steps: Vec<String> = report.repaired.iter().map(|step| step.message.clone()).collect();
-            return Some(format!("Repaired just now: {}.", steps.join("; ")));
+        if !self.repaired.is_empty() {
+            return Some(format!("Repaired just now: {}.", self.repaired.join("; ")));
         }
         if self.by_operator {
             return None;
@@ -118,6 +121,11 @@ impl Closing<'_> {
 
     fn next(&self, report: &ConsistencyReport) -> Vec<String> {
         let mut next = Vec::new();
+        if self.suspended {
+            next.push(
+                "The resource is suspended, so the operator did not look: set spec.suspend to false.".into(),
+            );
+        }
         if let Some(why) = &self.approval_unused {
             next.push(format!("The approval was not used: {why}."));
         }
@@ -125,7 +133,10 @@ impl Closing<'_> {
             next.push("The reset was not done, for the reasons above.".into());
         }
         if self.claimed(report) {
-            next.push("If the other resource is gone, repeat this with --take-claim and its uid.".into());
+            next.push(format!(
+                "If the other resource is gone, {} with its uid takes its place.",
+                self.again.command("repair --take-claim UID")
+            ));
         }
         next.extend(self.plan(report));
         next.extend(self.people(report));
@@ -152,12 +163,15 @@ impl Closing<'_> {
         let mut next = Vec::new();
         if !ready.is_empty() && !barred {
             let steps = count(length(&ready), "step");
+            let (need, was) = if ready.len() == 1 { ("needs", "was") } else { ("need", "were") };
             next.push(if self.by_operator {
-                format!("The operator does the {steps} that need no approval by itself.")
+                format!("The operator does the {steps} that {need} no approval by itself.")
             } else if self.asked == Asked::Repair {
-                format!("The {steps} of the plan that need no approval were not done, for the reasons above.")
+                format!(
+                    "The {steps} of the plan that {need} no approval {was} not done, for the reasons above."
+                )
             } else {
-                format!("{} does the {steps} that need no approval.", self.again.command("repair"))
+                format!("{} does the {steps} that {need} no approval.", self.again.command("repair"))
             });
         }
         if let (Some(hash), false) = (&plan.hash, waiting.is_empty()) {
@@ -186,10 +200,10 @@ impl Closing<'_> {
         match names.as_slice() {
             [] => None,
             [one] => Some(format!(
-                "A person must act on {one}: the message says how, and docs/reasons/{one}.md more."
+                "No repair ends {one}: the message says what to do, and docs/reasons/{one}.md more."
             )),
             _ => Some(format!(
-                "A person must act on {}: the messages say how, and the pages of these names in docs/reasons more.",
+                "No repair ends {}: the messages say what to do, and the pages of these names in docs/reasons more.",
                 list(&names)
             )),
         }

@@ -50,8 +50,8 @@ pub(super) struct TargetFlags {
     #[arg(long, value_name = "FILE", requires = "name")]
     pub kubeconfig: Option<PathBuf>,
     /// Address of a host, instead of asking DNS
-    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
-    pub resolve: Vec<ResolveEntry>,
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = resolve)]
+    pub resolve: Vec<(String, ResolveEntry)>,
     /// With the environment alone: what to do with rows that name nobody
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["file", "name"])]
     pub on_orphan: Option<OrphanChoice>,
@@ -82,6 +82,11 @@ impl From<OrphanChoice> for OnOrphan {
             OrphanChoice::Delete => Self::Delete,
         }
     }
+}
+
+/// The entry, and how it was written.
+fn resolve(text: &str) -> Result<(String, ResolveEntry), crate::network::FlagInvalid> {
+    Ok((text.to_owned(), text.parse()?))
 }
 
 fn column(text: &str) -> Result<ColumnCondition, String> {
@@ -176,6 +181,10 @@ impl TargetFlags {
             add("--kubeconfig");
             add(&file.to_string_lossy());
         }
+        for (text, _) in &self.resolve {
+            add("--resolve");
+            add(text);
+        }
         if let Some(choice) = self.on_orphan {
             add("--on-orphan");
             add(choice.to_possible_value().as_ref().map_or("", |value| value.get_name()));
@@ -187,6 +196,7 @@ impl TargetFlags {
         if let Some(name) = &self.name {
             add(name);
         }
+        let resolve = self.resolve.into_iter().map(|(_, entry)| entry).collect();
         let source = match (self.file, self.name) {
             (Some(file), _) => Source::File(file),
             (None, Some(name)) => Source::Cluster(Named {
@@ -200,7 +210,7 @@ impl TargetFlags {
                 admin_columns: self.admin_column,
             }),
         };
-        Place { source, again: Again { program: program(), tail }, resolve: self.resolve }
+        Place { source, again: Again { program: program(), tail }, resolve }
     }
 }
 
