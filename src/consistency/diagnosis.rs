@@ -301,6 +301,14 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
                 there.join(", ")
             ),
         ),
+        SchemaFault::IdNotComparable { id_type } => (
+            Reason::UserTableUnsupported,
+            format!(
+                "column {:?} of {} is of type {id_type}, which cannot be compared: name another spec.users.idColumn",
+                users.id_column,
+                name.describe()
+            ),
+        ),
         SchemaFault::NotReadable { why } => (Reason::PrivilegeMissing, why.clone()),
         SchemaFault::RowsHidden { why } => (
             Reason::RowsUnreadable,
@@ -365,7 +373,7 @@ fn diagnose_admin(
         return vec![missing(target, admin, facts, users, observation, reset)];
     };
     let mut found = Vec::new();
-    found.extend(other_id(target, admin, account, facts, users));
+    found.extend(other_id(target, admin, account, facts, users, observation));
     found.extend(drifted(admin, account, users));
     found.extend(password(target, admin, account, users, reset));
     found
@@ -496,6 +504,7 @@ fn other_id(
     account: &Account,
     facts: &AdminFacts,
     users: &UserTable,
+    observation: &Observation,
 ) -> Option<Diagnosed> {
     let wanted = facts.wanted.as_ref()?;
     let id = admin.id.clone().unwrap_or_default();
@@ -532,6 +541,12 @@ fn other_id(
         to: canonical,
         rows: account.references.iter().map(|(_, rows)| rows).sum::<i64>() + 1,
     };
+    if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {
+        let refused = format!("{differs}, and it is not moved: {why}");
+        return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
+    }
+    // What could not be read would stay behind.
+    let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     if wanted.orphan_rows > 0 {
         let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));
         let mut claimed = finding(
@@ -549,12 +564,14 @@ fn other_id(
         return Some(claimed);
     }
     Some(match admin.on_drift {
-        OnDrift::Correct => finding(
-            Reason::AdminIdDiffers,
-            Severity::Error,
-            format!("{differs}: tokens that name {id} find nobody"),
-        )
-        .with_step(step),
+        OnDrift::Correct => {
+            let message = format!("{differs}: tokens that name {id} find nobody");
+            let mut found = finding(Reason::AdminIdDiffers, Severity::Error, message).with_step(step);
+            if unread {
+                found.approval = Some("some references could not be read and may name the old id".into());
+            }
+            found
+        }
         OnDrift::Report => finding(
             Reason::AdminIdDiffers,
             Severity::Error,

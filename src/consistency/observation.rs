@@ -2,6 +2,7 @@
 //! columns.
 
 use crate::api::{
+    condition::Reason,
     report::{ObjectRef, Skipped},
     spec::PasswordHash,
     status::Repair,
@@ -67,6 +68,11 @@ pub enum SchemaFault {
         field: String,
         /// Columns that there are.
         there: Vec<String>,
+    },
+    /// Ids of this type cannot be compared.
+    IdNotComparable {
+        /// The type, as SQL has it.
+        id_type: String,
     },
     /// The role may not read it.
     NotReadable {
@@ -239,7 +245,7 @@ pub struct Account {
     pub drifted: Vec<String>,
     /// What is known of the password.
     pub password: PasswordFacts,
-    /// Rows of each reference that name it, for moving its id: (object, rows).
+    /// Rows of each table that name it, its own left out, for moving its id: (object, rows).
     pub references: Vec<(ObjectRef, i64)>,
 }
 
@@ -265,6 +271,8 @@ pub struct WantedId {
     pub occupied: bool,
     /// Rows of references that name it although nobody has it.
     pub orphan_rows: i64,
+    /// Why the account cannot be moved to it, if so: told when it is planned, not when it runs.
+    pub immovable: Option<(Reason, String)>,
 }
 
 /// A reference and what was counted.

@@ -205,6 +205,13 @@ fn refusal(
             ),
         ));
     }
+    // The admin's row is locked while rows are given to it, which takes the right to UPDATE it.
+    if action == Action::Reassign && observation.users.as_ref().is_ok_and(|users| !users.rights.update) {
+        return Some((
+            Reason::PrivilegeMissing,
+            "the role may not UPDATE the user table, without which the admin's account cannot be held; run what `auth-consistency grants` prints".into(),
+        ));
+    }
     match action {
         Action::SetNull if reference.not_null => Some((
             Reason::SetNullRefused,

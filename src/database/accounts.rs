@@ -10,6 +10,7 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::Sql,
+    move_id,
     observe::{Known, savepoint},
     quarantine,
     references::{Condition, equals, holds},
@@ -141,12 +142,14 @@ pub async fn observe_id(
     .await?
     .ok();
     let Some(canonical) = canonical else {
-        facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0 });
+        facts.wanted =
+            Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
         return Ok(());
     };
     let current = facts.account.as_ref().map(|account| account.id.clone());
     if current.as_ref() == Some(&canonical) {
-        facts.wanted = Some(WantedId { canonical: Some(canonical), occupied: false, orphan_rows: 0 });
+        facts.wanted =
+            Some(WantedId { canonical: Some(canonical), occupied: false, orphan_rows: 0, immovable: None });
         return Ok(());
     }
     let occupied = {
@@ -161,14 +164,14 @@ pub async fn observe_id(
         if !occupied {
             orphan_rows += naming(connection, reference, &canonical).await?;
         }
-        if let (Some(account), Some(current)) = (&mut facts.account, &current) {
-            let rows = naming(connection, reference, current).await?;
-            if rows > 0 {
-                account.references.push((reference.object.clone(), rows));
-            }
-        }
     }
-    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows });
+    let mut immovable = None;
+    if let (Some(account), Some(current)) = (&mut facts.account, &current) {
+        let prospect = move_id::prospect(connection, known, current).await?;
+        account.references = prospect.rows;
+        immovable = prospect.refused;
+    }
+    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows, immovable });
     Ok(())
 }
 
@@ -180,7 +183,7 @@ async fn naming(
     let counted = savepoint(connection, async |connection: &mut PgConnection| {
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names(&mut sql, id);
+        reference.names_user(&mut sql, id);
         sql.scalar::<i64>(connection).await
     })
     .await?;
@@ -346,7 +349,7 @@ async fn unclaimed(connection: &mut PgConnection, known: &Known, id: &str) -> Re
     for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
         let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
         sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names(&mut sql, id);
+        reference.names_user(&mut sql, id);
         sql.add(")");
         if sql.scalar::<bool>(connection).await? {
             return Err(DatabaseError::Moved(format!(

@@ -47,7 +47,7 @@ impl DatabaseError {
     pub fn fault(&self) -> Fault {
         let (reason, class) = self.classify();
         let condition = match reason {
-            Reason::PrivilegeMissing | Reason::TargetClaimed => ConditionType::SchemaCompatible,
+            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
             Reason::AdminPasswordUnusable => ConditionType::AdminConsistent,
             _ => ConditionType::DatabaseReachable,
         };
@@ -70,6 +70,7 @@ impl DatabaseError {
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
             Self::Sql(error) => match error {
+                sqlx::Error::Io(error) if of_tls(error) => (Reason::DatabaseTlsFailed, Class::Terminal),
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {
                     (Reason::DatabaseUnreachable, Class::Transient)
                 }
@@ -110,6 +111,7 @@ fn plain(error: &sqlx::Error) -> String {
             }
             text
         }
+        sqlx::Error::Io(error) if of_tls(error) => format!("the encrypted connection failed: {error}"),
         sqlx::Error::Io(error) => format!("no connection to the database: {error}"),
         sqlx::Error::Tls(error) => format!("the encrypted connection failed: {error}"),
         sqlx::Error::Protocol(text) if text.contains("unexpected response") || text.contains("EOF") => {
@@ -118,6 +120,11 @@ fn plain(error: &sqlx::Error) -> String {
         sqlx::Error::Protocol(_) => "no connection to the database: it was broken off".into(),
         other => format!("the database's answer could not be read: {other}"),
     }
+}
+
+/// What goes wrong in the handshake itself comes wrapped as a failure of the socket.
+fn of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// Messages of class 22 repeat the value that did not fit; it may be a stored one.

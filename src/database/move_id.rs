@@ -12,12 +12,15 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::{Sql, run},
-    observe::Known,
+    observe::{Known, savepoint},
     quarantine,
     references::{ReferenceTable, equals},
 };
 use crate::{
-    api::report::{Action, ObjectRef},
+    api::{
+        condition::Reason,
+        report::{Action, ObjectRef},
+    },
     consistency::target::Target,
 };
 
@@ -53,13 +56,7 @@ pub async fn move_id(
     moving: &Moving<'_>,
 ) -> Result<i64, DatabaseError> {
     let Moving { from, to, ceiling } = *moving;
-    if known.id.identity_always {
-        return Err(DatabaseError::Unsupported(format!(
-            "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",
-            known.id.name.as_str()
-        )));
-    }
-    let carriers = carriers(known)?;
+    let carriers = carriers(known).map_err(DatabaseError::Unsupported)?;
     let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
@@ -118,16 +115,95 @@ pub async fn move_id(
     Ok(changed)
 }
 
-fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, DatabaseError> {
+/// What moving the id would come to.
+#[derive(Debug)]
+pub struct Prospect {
+    /// Rows of each table that name the id, the user's own row left out.
+    pub rows: Vec<(ObjectRef, i64)>,
+    /// Why it cannot be moved.
+    pub refused: Option<(Reason, String)>,
+}
+
+/// Counts what would move with an id, and finds out what keeps it from moving, before anything does.
+///
+/// # Errors
+/// The database fails as a whole.
+pub async fn prospect(
+    connection: &mut PgConnection,
+    known: &Known,
+    from: &str,
+) -> Result<Prospect, DatabaseError> {
+    let carriers = match carriers(known) {
+        Ok(carriers) => carriers,
+        Err(why) => return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) }),
+    };
+    let users = &known.users;
+    let no_update = |table: &Table| {
+        let why = format!(
+            "the role may not UPDATE {}.{}: run what `auth-consistency grants` prints",
+            table.relation.schema.as_str(),
+            table.relation.name.as_str()
+        );
+        (Reason::PrivilegeMissing, why)
+    };
+    let mut refused = (!users.rights.update).then(|| no_update(users));
+    let mut counted = Vec::new();
+    for carrier in &carriers {
+        let rows = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut sql = Sql::new("SELECT count(*) FROM ");
+            sql.only(&carrier.table.relation).add(" c WHERE (");
+            naming(&mut sql, carrier, from);
+            sql.add(")");
+            if carrier.table.oid == users.oid {
+                sql.add(" AND NOT ");
+                equals(&mut sql, "c", &known.id, from);
+            }
+            sql.scalar::<i64>(connection).await
+        })
+        .await?;
+        // A value that the column's type cannot take is in none of its rows.
+        let rows = rows.unwrap_or(0);
+        if rows == 0 {
+            continue;
+        }
+        if !carrier.table.rights.update {
+            refused.get_or_insert_with(|| no_update(carrier.table));
+        }
+        if carrier.primary_key.is_empty() {
+            refused.get_or_insert_with(|| (Reason::RepairUnsupported, no_primary_key(carrier)));
+        }
+        let columns =
+            carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect::<Vec<_>>();
+        let first = &carrier.references[0].object;
+        counted.push((ObjectRef { columns, constraint: None, ..first.clone() }, rows));
+    }
+    Ok(Prospect { rows: counted, refused })
+}
+
+fn no_primary_key(carrier: &Carrier<'_>) -> String {
+    format!(
+        "{} has no primary key, so its rows cannot be named one by one: add one",
+        carrier.references[0].child.relation.name.as_str()
+    )
+}
+
+/// The tables that name the id; the error says why it cannot be moved at all.
+fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
+    if known.id.identity_always {
+        return Err(format!(
+            "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",
+            known.id.name.as_str()
+        ));
+    }
     let mut carriers: Vec<Carrier<'_>> = Vec::new();
     for reference in &known.references {
         let of_several = reference.parent_columns.len() > 1
             && reference.parent_columns.iter().any(|column| column.name == known.id.name);
         if of_several {
-            return Err(DatabaseError::Unsupported(format!(
+            return Err(format!(
                 "{} names the id together with other columns, and moving such an id is not supported yet",
                 reference.object.describe()
-            )));
+            ));
         }
         if !reference.names_column(&known.id.name) {
             continue;
@@ -168,10 +244,7 @@ async fn copy(
         return Ok(());
     }
     if carrier.primary_key.is_empty() {
-        return Err(DatabaseError::Unsupported(format!(
-            "{} has no primary key, so its rows cannot be named one by one: add one",
-            carrier.table.relation.name.as_str()
-        )));
+        return Err(DatabaseError::Unsupported(no_primary_key(carrier)));
     }
     let mut sql = Sql::new("SELECT ");
     for (at, column) in carrier.primary_key.iter().enumerate() {
@@ -203,7 +276,7 @@ async fn copy(
 fn naming(sql: &mut Sql, carrier: &Carrier<'_>, id: &str) {
     for (at, reference) in carrier.references.iter().enumerate() {
         sql.add(if at > 0 { " OR " } else { "" });
-        reference.names(sql, id);
+        reference.names_user(sql, id);
     }
 }
 
@@ -212,7 +285,7 @@ fn assignments(sql: &mut Sql, carrier: &Carrier<'_>, from: &str, to: &str) {
     for (at, reference) in carrier.references.iter().enumerate() {
         let column = &reference.columns[0];
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = CASE WHEN ");
-        reference.names(sql, from);
+        reference.names_user(sql, from);
         sql.add(" THEN ").typed(to, &column.type_name).add(" ELSE ").column("c", &column.name).add(" END");
     }
 }

@@ -194,12 +194,7 @@ async fn users(
         Err(fault) => return Ok(Err(fault)),
     };
     if id.equality.is_none() {
-        return Err(DatabaseError::Unsupported(format!(
-            "column {:?} of {} is of type {}, which cannot be compared: name another spec.users.idColumn",
-            id.name.as_str(),
-            object.describe(),
-            id.declared_type.as_str()
-        )));
+        return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
     }
     let sequence = catalog::sequence(connection, table.oid, id.name.as_str()).await?;
     let id_default = match &sequence {

@@ -61,6 +61,12 @@ impl ReferenceTable {
             }
             self.unmatched(sql);
         }
+        self.in_scope(sql);
+        sql
+    }
+
+    /// Adds the conditions under which the row `c` of a soft reference names a user at all.
+    fn in_scope(&self, sql: &mut Sql) {
         for value in &self.absent {
             sql.add(" AND NOT ");
             self.column_equals(sql, value);
@@ -69,7 +75,15 @@ impl ReferenceTable {
             sql.add(" AND ");
             holds(sql, "c", column, condition);
         }
-        sql
+    }
+
+    /// Adds the condition that the row `c` names the user with this id: what holds the same value and
+    /// by the spec's `absent` and `where` names nobody, is none of theirs.
+    pub fn names_user(&self, sql: &mut Sql, id: &str) {
+        sql.add("(");
+        self.names(sql, id);
+        self.in_scope(sql);
+        sql.add(")");
     }
 
     fn each_null(&self, sql: &mut Sql, glue: &'static str) {
@@ -307,6 +321,11 @@ impl ReferenceTable {
         }
         if key.is_some_and(|key| key.deferrable) {
             return Some("a deferrable reference is found and counted, not repaired yet".into());
+        }
+        if !self.child.select {
+            return Some(
+                "the role may read only some of the table's columns, and all are copied to quarantine; grant SELECT on the table".into(),
+            );
         }
         if self.primary_key.is_empty() {
             return Some(

@@ -115,6 +115,7 @@ impl Model {
                 canonical: Some(id.clone()),
                 occupied: self.users.contains(&number),
                 orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
+                immovable: None,
             }
         });
         Observation {

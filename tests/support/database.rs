@@ -33,7 +33,7 @@ async fn connect(url: &url::Url) -> PgConnection {
 
 async fn run(connection: &mut PgConnection, sql: &str) {
     if let Err(error) = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await {
-        panic!("{error}\nin\n{sql}");
+        panic!("{error} in {}", sql.chars().take(200).collect::<String>());
     }
 }
 
