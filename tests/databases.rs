@@ -11,8 +11,8 @@
 mod admin;
 #[path = "databases/ids.rs"]
 mod ids;
-#[path = "databases/orphans.rs"]
-mod orphans;
 #[path = "databases/input.rs"]
 mod input;
+#[path = "databases/orphans.rs"]
+mod orphans;
 mod support;

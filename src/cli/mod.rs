@@ -27,7 +27,6 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-pub use run::Settings as ControllerSettings;
 pub use said::{Exit, Said};
 
 use said::Failure;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::Args;
 
 use super::said::{Exit, Failure, Said};
+use crate::controller::Settings;
 use crate::{
     network::{HostPattern, HostSettings, ResolveEntry},
     telemetry::{self, LogFormat},
@@ -45,21 +46,6 @@ pub(super) struct Flags {
     log_filter: Option<String>,
 }
 
-/// What the controller is started with.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where health and metrics are served.
-    pub listen: SocketAddr,
-    /// Namespaces to watch; all when empty.
-    pub namespaces: Vec<String>,
-    /// Whether Secrets need the label.
-    pub require_secret_label: bool,
-    /// Where it may connect.
-    pub hosts: HostSettings,
-    /// The kubeconfig file, where one is named.
-    pub kubeconfig: Option<PathBuf>,
-}
-
 impl Flags {
     fn settings(self) -> Settings {
         Settings {
@@ -86,14 +72,8 @@ pub(super) async fn run(flags: Flags) -> Result<Said, Failure> {
     // An empty variable is one that the chart left empty.
     let filter = flags.log_filter.as_deref().filter(|filter| !filter.is_empty());
     telemetry::init(flags.log_format, filter).map_err(|error| Failure::Usage(error.to_string()))?;
-    let ended = controller(flags.settings()).await;
+    let ended = crate::controller::run(flags.settings()).await;
     ended.map(|()| Said::new("", Exit::Fine)).map_err(|error| Failure::CouldNotTell(format!("{error:#}")))
-}
-
-/// SWITCH: this function becomes `crate::controller::run(settings).await` with its own `Settings`.
-#[expect(clippy::unused_async, reason = "the controller that takes its place is asynchronous")]
-async fn controller(settings: Settings) -> anyhow::Result<()> {
-    anyhow::bail!("the controller is not in this build (it would listen on {})", settings.listen)
 }
 
 #[cfg(test)]

@@ -142,8 +142,7 @@ pub async fn observe_id(
     .await?
     .ok();
     let Some(canonical) = canonical else {
-        facts.wanted =
-            Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
+        facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
         return Ok(());
     };
     let current = facts.account.as_ref().map(|account| account.id.clone());

@@ -47,7 +47,9 @@ impl DatabaseError {
     pub fn fault(&self) -> Fault {
         let (reason, class) = self.classify();
         let condition = match reason {
-            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
+            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => {
+                ConditionType::SchemaCompatible
+            }
             Reason::AdminPasswordUnusable => ConditionType::AdminConsistent,
             _ => ConditionType::DatabaseReachable,
         };

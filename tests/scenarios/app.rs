@@ -55,11 +55,21 @@ async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted()
     let old = App::start(&world, "canary-an-older-signing-key-0123456789abcdef", "0");
     let host = format!("api.{}.svc", world.namespace);
     let home = format!("op-{}", world.namespace);
-    let operator =
-        Operator::start(&home, &[&world.namespace], &["--resolve", &format!("{host}:{}:127.0.0.1", old.port)], &[]);
-    world.apply(&format!("{{probe: {{verifiers: [{{name: api, url: 'http://{host}:{}/users/me'}}]}}}}", old.port));
+    let operator = Operator::start(
+        &home,
+        &[&world.namespace],
+        &["--resolve", &format!("{host}:{}:127.0.0.1", old.port)],
+        &[],
+    );
+    world.apply(&format!(
+        "{{probe: {{verifiers: [{{name: api, url: 'http://{host}:{}/users/me'}}]}}}}",
+        old.port
+    ));
     let status = world.ready("False", "TokensRejected").await;
-    assert_eq!(condition(&status, "TokensAccepted").map(|one| (one.0, one.1)), Some(("False", "TokensRejected")));
+    assert_eq!(
+        condition(&status, "TokensAccepted").map(|one| (one.0, one.1)),
+        Some(("False", "TokensRejected"))
+    );
     assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
 
     let port = old.port.clone();
@@ -102,7 +112,8 @@ async fn a_probe_goes_to_no_host_that_the_flags_do_not_allow() {
         ("http://169.254.169.254/latest/meta-data", "169.254.169.254"),
         ("http://api.kube-system.svc/", "kube-system"),
     ] {
-        let world = crate::scenario("", &format!("{{probe: {{verifiers: [{{name: api, url: '{url}'}}]}}}}")).await;
+        let world =
+            crate::scenario("", &format!("{{probe: {{verifiers: [{{name: api, url: '{url}'}}]}}}}")).await;
         let status = world.ready("False", "VerifierHostNotAllowed").await;
         let message = condition(&status, "TokensAccepted").unwrap().2;
         assert!(message.contains(word), "{message}");

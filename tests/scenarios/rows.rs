@@ -23,7 +23,13 @@ async fn approve(world: &World) -> String {
 async fn a_consistent_target_is_ready_with_every_domain_condition_true() {
     let world = scenario("", "").await;
     let status = world.ready("True", "Consistent").await;
-    for name in ["DatabaseReachable", "SchemaCompatible", "AdminConsistent", "ReferencesConsistent", "SigningKeyTrusted"] {
+    for name in [
+        "DatabaseReachable",
+        "SchemaCompatible",
+        "AdminConsistent",
+        "ReferencesConsistent",
+        "SigningKeyTrusted",
+    ] {
         assert_eq!(condition(&status, name).map(|one| one.0), Some("True"), "{name}");
     }
     assert_eq!(condition(&status, "TokensAccepted"), None, "nothing is probed");
@@ -31,20 +37,30 @@ async fn a_consistent_target_is_ready_with_every_domain_condition_true() {
     assert_eq!(condition(&status, "Stalled"), None);
     assert!(status.findings.is_empty() && status.plan.is_none() && status.history.is_empty());
     assert_eq!(status.references.unwrap().checked, 2);
-    assert_eq!(world.database.text("SELECT count(*)::text FROM pg_namespace WHERE nspname = 'auth_consistency'").await, "0");
+    assert_eq!(
+        world
+            .database
+            .text("SELECT count(*)::text FROM pg_namespace WHERE nspname = 'auth_consistency'")
+            .await,
+        "0"
+    );
     nothing_leaks(&world).await;
 }
 
 #[tokio::test]
 async fn a_missing_admin_is_seeded_above_every_id_and_can_sign_in() {
     let sql = "UPDATE usage_logs SET user_id = 70 WHERE user_id = 1; DELETE FROM users WHERE id = 1;";
-    let world = scenario(sql, "{references: {rules: [{table: usage_logs, accept: {rows: 10, reason: old}}]}}").await;
+    let world =
+        scenario(sql, "{references: {rules: [{table: usage_logs, accept: {rows: 10, reason: old}}]}}").await;
     let status = world.ready("True", "Consistent").await;
     let admin = status.admin.unwrap();
     assert_eq!((admin.id.as_deref(), admin.seeded_time.is_some()), (Some("71"), true));
     let hash = world.database.text("SELECT hashed_password FROM users WHERE email = 'admin@probeops.com' AND role = 'admin' AND is_active").await;
     assert!(bcrypt::verify(crate::world::PASSWORD, &hash).unwrap());
-    assert_eq!(status.history.iter().map(|one| one.action.as_str()).collect::<Vec<_>>(), ["Seed", "AdvanceSequence"]);
+    assert_eq!(
+        status.history.iter().map(|one| one.action.as_str()).collect::<Vec<_>>(),
+        ["Seed", "AdvanceSequence"]
+    );
     nothing_leaks(&world).await;
 }
 
@@ -73,15 +89,22 @@ async fn an_id_that_somebody_has_is_never_swapped() {
     let status = world.ready("False", "AdminIdClaimed").await;
     assert_eq!(condition(&status, "AdminConsistent").map(|one| one.0), Some("False"));
     assert!(condition(&status, "Stalled").is_some() && status.plan.is_none());
-    assert_eq!(world.database.text("SELECT id::text FROM users WHERE email = 'admin@probeops.com'").await, "1");
+    assert_eq!(
+        world.database.text("SELECT id::text FROM users WHERE email = 'admin@probeops.com'").await,
+        "1"
+    );
 }
 
 #[tokio::test]
 async fn an_id_that_old_rows_name_is_given_only_after_approval() {
-    let world = scenario("UPDATE usage_logs SET user_id = 50 WHERE user_id = 3;", "{admin: {id: '50'}}").await;
+    let world =
+        scenario("UPDATE usage_logs SET user_id = 50 WHERE user_id = 3;", "{admin: {id: '50'}}").await;
     let waiting = world.ready("False", "ApprovalRequired").await;
     assert!(finds(&waiting, "AdminIdClaimed") && condition(&waiting, "Stalled").is_some());
-    assert_eq!(world.database.text("SELECT id::text FROM users WHERE email = 'admin@probeops.com'").await, "1");
+    assert_eq!(
+        world.database.text("SELECT id::text FROM users WHERE email = 'admin@probeops.com'").await,
+        "1"
+    );
     let hash = approve(&world).await;
     let status = world.ready("True", "Consistent").await;
     assert_eq!(status.last_handled_approval, Some(hash));
@@ -94,7 +117,11 @@ async fn a_password_that_is_not_the_secrets_is_reset_where_the_policy_is_always(
     world.ready("True", "Consistent").await;
     let before = world.database.text("SELECT hashed_password FROM users WHERE id = 1").await;
     world.another_pass().await;
-    assert_eq!(world.database.text("SELECT hashed_password FROM users WHERE id = 1").await, before, "an equal password was rewritten");
+    assert_eq!(
+        world.database.text("SELECT hashed_password FROM users WHERE id = 1").await,
+        before,
+        "an equal password was rewritten"
+    );
     world.secret("admin", "password", "canary the next password");
     world.another_pass().await;
     let status = world.ready("True", "Consistent").await;
@@ -106,7 +133,8 @@ async fn a_password_that_is_not_the_secrets_is_reset_where_the_policy_is_always(
 
 #[tokio::test]
 async fn a_hash_that_the_app_cannot_read_waits_for_a_reset_and_is_reset_once() {
-    let world = scenario("UPDATE users SET hashed_password = 'pbkdf2_sha256$1000$canary$x' WHERE id = 1;", "").await;
+    let world =
+        scenario("UPDATE users SET hashed_password = 'pbkdf2_sha256$1000$canary$x' WHERE id = 1;", "").await;
     let status = world.ready("False", "PasswordHashForeign").await;
     let message = condition(&status, "AdminConsistent").unwrap().2;
     assert!(message.contains("Django") && message.contains("reset-admin"), "{message}");
@@ -115,7 +143,11 @@ async fn a_hash_that_the_app_cannot_read_waits_for_a_reset_and_is_reset_once() {
     assert_eq!(status.last_handled_reset_admin.as_deref(), Some("first"));
     let hash = world.database.text("SELECT hashed_password FROM users WHERE id = 1").await;
     world.another_pass().await;
-    assert_eq!(world.database.text("SELECT hashed_password FROM users WHERE id = 1").await, hash, "it was reset twice");
+    assert_eq!(
+        world.database.text("SELECT hashed_password FROM users WHERE id = 1").await,
+        hash,
+        "it was reset twice"
+    );
     nothing_leaks(&world).await;
 }
 
@@ -139,7 +171,10 @@ async fn orphans_are_reported_with_the_keys_that_they_name() {
     let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", "").await;
     let status = world.ready("False", "OrphanRows").await;
     let finding = status.findings.iter().find(|one| one.finding.as_str() == "OrphanRows").unwrap();
-    assert_eq!((finding.rows, finding.keys, finding.sample.as_slice()), (Some(10), Some(1), &["4711".to_owned()][..]));
+    assert_eq!(
+        (finding.rows, finding.keys, finding.sample.as_slice()),
+        (Some(10), Some(1), &["4711".to_owned()][..])
+    );
     assert_eq!(status.references.unwrap().orphan_rows, 10);
     assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id = 4711").await, "10");
 }
@@ -159,11 +194,15 @@ async fn orphans_over_the_limit_wait_for_approval_and_then_go_to_the_admin() {
 
 #[tokio::test]
 async fn an_approval_is_for_the_keys_that_were_shown_and_no_others() {
-    let fields = "{references: {onOrphan: Delete, rules: [{table: api_keys, ignore: true, reason: not here}]}}";
+    let fields =
+        "{references: {onOrphan: Delete, rules: [{table: api_keys, ignore: true, reason: not here}]}}";
     let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", fields).await;
     let status = world.ready("False", "ApprovalRequired").await;
     let hash = status.plan.unwrap().hash.unwrap();
-    world.database.run("SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4712 WHERE id = 1").await;
+    world
+        .database
+        .run("SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4712 WHERE id = 1")
+        .await;
     world.annotate("auth.probeops.com/approve", &hash);
     let status = world
         .wait("a plan with another hash", |status| {
@@ -180,7 +219,10 @@ async fn orphans_within_the_limits_are_set_to_null_at_once() {
     let fields = "{references: {onOrphan: SetNull, limits: {percent: 50}}}";
     let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", fields).await;
     world.ready("True", "Consistent").await;
-    assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id IS NULL").await, "10");
+    assert_eq!(
+        world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id IS NULL").await,
+        "10"
+    );
 }
 
 #[tokio::test]
@@ -189,7 +231,10 @@ async fn deleted_orphans_are_in_quarantine_first() {
     let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", fields).await;
     world.ready("True", "Consistent").await;
     assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs").await, "20");
-    let table = world.database.text("SELECT name FROM auth_consistency.quarantine WHERE table_name = 'usage_logs'").await;
+    let table = world
+        .database
+        .text("SELECT name FROM auth_consistency.quarantine WHERE table_name = 'usage_logs'")
+        .await;
     assert_eq!(world.database.text(&format!("SELECT count(*)::text FROM auth_consistency.\"{table}\" WHERE user_id = 4711 AND tool = 'ping'")).await, "10");
 }
 
@@ -198,7 +243,10 @@ async fn a_missing_constraint_is_a_warning_and_leaves_the_resource_ready() {
     let fields = "{references: {rules: [{table: usage_logs, columns: [user_id], declared: true, constraint: usage_logs_user_id_fkey}]}}";
     let world = scenario("ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey;", fields).await;
     let status = world.ready("True", "Consistent").await;
-    assert_eq!(condition(&status, "SchemaCompatible").map(|one| (one.0, one.1)), Some(("False", "ConstraintMissing")));
+    assert_eq!(
+        condition(&status, "SchemaCompatible").map(|one| (one.0, one.1)),
+        Some(("False", "ConstraintMissing"))
+    );
     assert_eq!(status.references.unwrap().checked, 2);
 }
 
@@ -213,13 +261,17 @@ async fn a_constraint_that_does_not_vouch_for_its_rows_is_a_warning() {
 #[tokio::test]
 async fn ids_of_different_types_are_compared_as_text_and_not_repaired() {
     let sql = "ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; ALTER TABLE usage_logs ALTER user_id TYPE varchar(20) USING user_id::text; UPDATE usage_logs SET user_id = 'nobody' WHERE user_id = '3';";
-    let fields = "{references: {onOrphan: SetNull, rules: [{table: usage_logs, columns: [user_id], declared: true}]}}";
+    let fields =
+        "{references: {onOrphan: SetNull, rules: [{table: usage_logs, columns: [user_id], declared: true}]}}";
     let world = scenario(sql, fields).await;
     let status = world.ready("False", "RepairUnsupported").await;
     assert!(finds(&status, "IdTypeDiffers") && finds(&status, "OrphanRows"));
     let alter = &status.findings.iter().find(|one| one.finding.as_str() == "IdTypeDiffers").unwrap().message;
     assert!(alter.contains("ALTER TABLE public.usage_logs ALTER COLUMN \"user_id\" TYPE integer"), "{alter}");
-    assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id = 'nobody'").await, "10");
+    assert_eq!(
+        world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id = 'nobody'").await,
+        "10"
+    );
 }
 
 #[tokio::test]
@@ -247,7 +299,10 @@ async fn a_key_that_is_too_short_is_a_warning_and_one_that_is_known_is_critical(
     world.ready("True", "Consistent").await;
     world.secret("jwt", "key", "canary-9f4e");
     let status = world.another_pass().await;
-    assert_eq!(condition(&status, "SigningKeyTrusted").map(|one| (one.0, one.1)), Some(("False", "SigningKeyWeak")));
+    assert_eq!(
+        condition(&status, "SigningKeyTrusted").map(|one| (one.0, one.1)),
+        Some(("False", "SigningKeyWeak"))
+    );
     assert_eq!(condition(&status, "Ready").map(|one| one.0), Some("True"));
     assert_eq!(status.signing_key.unwrap().fingerprint, None, "a weak key could be guessed from it");
     world.secret("jwt", "key", "your-256-bit-secret");

@@ -22,19 +22,33 @@ async fn a_suspended_resource_keeps_its_status_and_only_its_generation_moves() {
 
 #[tokio::test]
 async fn observing_gives_the_verdicts_and_writes_nothing_to_the_database() {
-    let world = scenario("UPDATE users SET role = 'user' WHERE id = 1; UPDATE usage_logs SET user_id = 9 WHERE user_id = 3;", "{mode: Observe, references: {onOrphan: Delete}}").await;
+    let world = scenario(
+        "UPDATE users SET role = 'user' WHERE id = 1; UPDATE usage_logs SET user_id = 9 WHERE user_id = 3;",
+        "{mode: Observe, references: {onOrphan: Delete}}",
+    )
+    .await;
     let status = world.verdict().await;
     assert_eq!(condition(&status, "Ready").map(|one| one.0), Some("False"));
     assert!(condition(&status, "Stalled").is_some());
     assert_eq!(status.findings.len(), 4, "{:?}", status.findings);
     assert!(status.plan.is_some_and(|plan| !plan.awaiting_approval && plan.steps.len() == 3));
     assert_eq!(world.database.text("SELECT role FROM users WHERE id = 1").await, "user");
-    assert_eq!(world.database.text("SELECT count(*)::text FROM pg_namespace WHERE nspname = 'auth_consistency'").await, "0");
+    assert_eq!(
+        world
+            .database
+            .text("SELECT count(*)::text FROM pg_namespace WHERE nspname = 'auth_consistency'")
+            .await,
+        "0"
+    );
 }
 
 #[tokio::test]
 async fn a_secret_that_is_missing_means_wait_and_when_it_comes_the_resource_gets_ready() {
-    let world = scenario("UPDATE users SET role = 'user' WHERE id = 1;", "{admin: {passwordSecretRef: {name: later, key: password}}}").await;
+    let world = scenario(
+        "UPDATE users SET role = 'user' WHERE id = 1;",
+        "{admin: {passwordSecretRef: {name: later, key: password}}}",
+    )
+    .await;
     let status = world.ready("False", "SecretMissing").await;
     assert!(condition(&status, "Reconciling").is_some_and(|one| one.1 == "ProgressingWithRetry"));
     assert_eq!(condition(&status, "Stalled"), None);
@@ -55,7 +69,11 @@ async fn a_password_secret_that_is_deleted_or_emptied_changes_nothing_in_the_dat
     assert_eq!(status.last_handled_reset_admin, None);
     world.secret("admin", "password", "");
     world.annotate("auth.probeops.com/reconcile", "now");
-    let status = world.wait("the empty Secret", |status| condition(status, "Ready").is_some_and(|one| one.2.contains("empty"))).await;
+    let status = world
+        .wait("the empty Secret", |status| {
+            condition(status, "Ready").is_some_and(|one| one.2.contains("empty"))
+        })
+        .await;
     assert_eq!(condition(&status, "Ready").map(|one| one.1), Some("SecretMissing"));
     assert_eq!(world.database.text("SELECT hashed_password FROM users WHERE id = 1").await, hash);
 }
@@ -65,7 +83,11 @@ async fn a_reconcile_request_of_flux_is_answered() {
     let world = scenario("", "").await;
     world.ready("True", "Consistent").await;
     world.annotate("reconcile.fluxcd.io/requestedAt", "2026-01-01T00:00:00Z");
-    world.wait("the answer", |status| status.last_handled_reconcile_at.as_deref() == Some("2026-01-01T00:00:00Z")).await;
+    world
+        .wait("the answer", |status| {
+            status.last_handled_reconcile_at.as_deref() == Some("2026-01-01T00:00:00Z")
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -106,7 +128,10 @@ async fn a_settled_resource_is_written_never() {
     world.ready("True", "Consistent").await;
     world.another_pass().await;
     let operator = shared_operator();
-    let label = format!("auth_consistency_last_pass_timestamp_seconds{{namespace=\"{}\",name=\"app\"}}", world.namespace);
+    let label = format!(
+        "auth_consistency_last_pass_timestamp_seconds{{namespace=\"{}\",name=\"app\"}}",
+        world.namespace
+    );
     let ended = async || {
         let metrics = operator.metrics().await;
         metrics.lines().find_map(|line| line.strip_prefix(&label).map(str::to_owned)).unwrap_or_default()
@@ -115,7 +140,11 @@ async fn a_settled_resource_is_written_never() {
         let log = std::fs::read_to_string(part("AUTHCON_TEST_AUDIT_LOG")).unwrap();
         log.lines()
             .filter(|line| line.contains(&operator.user) && line.contains(&world.namespace))
-            .filter(|line| !line.contains("\"verb\":\"get\"") && !line.contains("\"verb\":\"watch\"") && !line.contains("\"verb\":\"list\""))
+            .filter(|line| {
+                !line.contains("\"verb\":\"get\"")
+                    && !line.contains("\"verb\":\"watch\"")
+                    && !line.contains("\"verb\":\"list\"")
+            })
             .count()
     };
     let stamps = "SELECT (tup_inserted + tup_updated + tup_deleted)::text FROM pg_stat_database WHERE datname = current_database()";

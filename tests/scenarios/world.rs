@@ -21,7 +21,7 @@ use kube::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// No state of the world is waited for longer.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A variable of the real parts.
 pub fn part(name: &str) -> String {
@@ -70,7 +70,12 @@ pub fn chart(release_namespace: &str, settings: &[&str], templates: &[&str]) -> 
     command
         .args(["template", "operator"])
         .arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("charts/auth-consistency"))
-        .args(["--namespace", release_namespace, "--set", "image.repository=example.invalid/auth-consistency"]);
+        .args([
+            "--namespace",
+            release_namespace,
+            "--set",
+            "image.repository=example.invalid/auth-consistency",
+        ]);
     for setting in settings {
         command.args(["--set", setting]);
     }
@@ -89,7 +94,12 @@ pub fn install_crd() {
         let crd = chart("default", &[], &["crd"]);
         kubectl(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &crd);
         kubectl(
-            &["wait", "--for=condition=Established", "--timeout=60s", "crd/authconsistencies.auth.probeops.com"],
+            &[
+                "wait",
+                "--for=condition=Established",
+                "--timeout=60s",
+                "crd/authconsistencies.auth.probeops.com",
+            ],
             "",
         );
     });
@@ -130,9 +140,18 @@ impl Operator {
         let directory = PathBuf::from(part("AUTHCON_TEST_PARTS_DIR")).join(format!("operator-{}", unique()));
         std::fs::create_dir_all(&directory).unwrap();
         let kubeconfig = directory.join("kubeconfig");
-        let server = kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], "");
+        let server =
+            kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], "");
         let authority = kubectl(
-            &["config", "view", "--minify", "--raw", "--flatten", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"],
+            &[
+                "config",
+                "view",
+                "--minify",
+                "--raw",
+                "--flatten",
+                "-o",
+                "jsonpath={.clusters[0].cluster.certificate-authority-data}",
+            ],
             "",
         );
         let text = serde_json::json!({
@@ -230,10 +249,15 @@ impl Database {
         let name = format!("s_{}", unique().replace('-', "_"));
         let database = Self { role: format!("r{name}"), password: format!("canary-{name}-db"), name };
         let mut admin = Self::superuser("postgres").await;
-        run(&mut admin, &format!("CREATE ROLE {} LOGIN PASSWORD '{}'", database.role, database.password)).await;
+        run(&mut admin, &format!("CREATE ROLE {} LOGIN PASSWORD '{}'", database.role, database.password))
+            .await;
         run(&mut admin, &format!("CREATE DATABASE {} OWNER {}", database.name, database.role)).await;
         let mut connection = Self::superuser(&database.name).await;
-        run(&mut connection, &format!("ALTER SCHEMA public OWNER TO {}; SET ROLE {}; {sql}", database.role, database.role)).await;
+        run(
+            &mut connection,
+            &format!("ALTER SCHEMA public OWNER TO {}; SET ROLE {}; {sql}", database.role, database.role),
+        )
+        .await;
         database
     }
 
@@ -252,12 +276,21 @@ impl Database {
 
     /// The connection string as an app has it, by the name that the certificate has.
     pub fn dsn(&self) -> String {
-        format!("postgresql+asyncpg://{}:{}@postgres.test:{}/{}", self.role, self.password, Self::port(), self.name)
+        format!(
+            "postgresql+asyncpg://{}:{}@postgres.test:{}/{}",
+            self.role,
+            self.password,
+            Self::port(),
+            self.name
+        )
     }
 }
 
 async fn run(connection: &mut PgConnection, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(connection)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e}"));
 }
 
 /// A small app's tables, with a consistent admin (id 1) and two people.
@@ -362,7 +395,11 @@ impl World {
     }
 
     /// Waits until the status of the resource is as wished, and gives it.
-    pub async fn wait(&self, what: &str, wish: impl Fn(&AuthConsistencyStatus) -> bool) -> AuthConsistencyStatus {
+    pub async fn wait(
+        &self,
+        what: &str,
+        wish: impl Fn(&AuthConsistencyStatus) -> bool,
+    ) -> AuthConsistencyStatus {
         let condition = |object: Option<&AuthConsistency>| {
             object.is_some_and(|object| {
                 object.status.as_ref().is_some_and(|status| {
@@ -376,7 +413,10 @@ impl World {
             Err(_) => {
                 let object = self.api().get("app").await.unwrap();
                 let status = serde_json::to_string_pretty(&object.status).unwrap();
-                panic!("{what} did not come (generation {:?}); the status is {status}", object.metadata.generation)
+                panic!(
+                    "{what} did not come (generation {:?}); the status is {status}",
+                    object.metadata.generation
+                )
             }
         }
     }
