@@ -11,10 +11,10 @@
 mod admin;
 #[path = "databases/ids.rs"]
 mod ids;
-#[path = "databases/orphans.rs"]
-mod orphans;
 #[path = "databases/input.rs"]
 mod input;
+#[path = "databases/orphans.rs"]
+mod orphans;
 #[path = "databases/refusals.rs"]
 mod refusals;
 #[path = "databases/shapes.rs"]

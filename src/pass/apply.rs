@@ -34,7 +34,7 @@ pub(super) struct Applied {
     pub failure: Option<Diagnosed>,
 }
 
-/// Executes the permitted steps.
+/// Executes the permitted steps; `leftover` is whether an interrupted run is to be closed as well.
 ///
 /// # Errors
 /// The supervisor did not agree; nothing was written.
@@ -43,6 +43,7 @@ pub(super) async fn apply(
     session: &mut Session,
     known: &Known,
     permitted: &Permitted,
+    leftover: bool,
 ) -> Result<Applied, Fault> {
     let announced: Vec<StepReport> =
         permitted.steps.iter().map(|one| step_report(pass.target, &one.step, None)).collect();
@@ -90,7 +91,7 @@ pub(super) async fn apply(
         }
     }
     // Nothing of an approved run is left over: a later pass needs an approval of its own.
-    if approved {
+    if approved || leftover {
         crash::point("before close");
         if let Err(error) = database::close(session.connection(), &begun.fence).await {
             applied.failure = permitted.steps.last().map(|one| failure(&one.step, &error));
