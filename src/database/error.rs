@@ -65,6 +65,8 @@ impl DatabaseError {
 
     fn classify(&self) -> (Reason, Class) {
         match self {
+            // A name that is not found today may be found tomorrow; a host that is not allowed never is.
+            Self::Host(refused) if !refused.is_forbidden() => (Reason::DatabaseUnreachable, Class::Transient),
             Self::Host(_) => (Reason::DatabaseHostNotAllowed, Class::Terminal),
             Self::Fenced => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),

@@ -12,7 +12,7 @@ use crate::{
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
-        plan::{Permission, Permitted, PermittedStep, step_report},
+        plan::{Permission, Permitted, PermittedStep, done_report, step_report},
         severity::{Class, Fault},
     },
     crash,
@@ -76,9 +76,7 @@ pub(super) async fn apply(
         crash::point(&format!("after {name}"));
         match result {
             Ok(rows) => {
-                let mut report = step_report(pass.target, &one.step, None);
-                report.rows = rows;
-                applied.repaired.push(report);
+                applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
             Err(Stop::Unwanted(fault)) => {
                 applied.failure = Some(stopped(&one.step, &fault.message, fault.class));

@@ -1,9 +1,15 @@
 //! The operator as a process: killed at every effect, held to the chart's rights, older than its
 //! objects and younger, stopped by signals.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod crashes;
 #[path = "../scenarios/world.rs"]
-#[expect(dead_code, reason = "the scenarios use more of it")]
 mod world;
 
 use std::collections::BTreeSet;

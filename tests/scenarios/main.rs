@@ -1,6 +1,13 @@
 //! From a real database to a real resource's status: the operator runs under its own ServiceAccount
 //! with the chart's RBAC against a real API server, PostgreSQL and app.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod app;
 mod bad_input;
 mod rows;

@@ -1,6 +1,8 @@
 //! A namespace with its own database and the operator under the chart's RBAC: the fixture of every
 //! scenario.
 
+#![allow(dead_code, reason = "two test binaries share it, and each uses its own part")]
+
 use std::{
     io::Write,
     path::PathBuf,
