@@ -19,4 +19,8 @@ mod input;
 mod refusals;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/concurrency.rs"]
+mod concurrency;
+#[path = "databases/restore.rs"]
+mod restore;
 mod support;
