@@ -25,10 +25,10 @@ use crate::{
         report::{Action, AdminReport, ReferencesReport, ReportTarget, SigningKeyReport, StepReport},
     },
     consistency::{
-        diagnosis::{Diagnosed, Requests, diagnose, person},
+        diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
         observation::Observation,
         orphans,
-        plan::{Permitted, Unused, propose},
+        plan::{Permission, Permitted, Unused, propose},
         report::Outcome,
         severity::{Class, Fault},
         target::{Database, Target},
@@ -89,6 +89,10 @@ impl Repairs {
             Self::Admin => !matches!(one.step.action(), Action::SetNull | Action::Reassign | Action::Delete),
             Self::All => true,
         });
+        // An approval of steps that are left out is not used up by the others.
+        if permitted.steps.iter().all(|one| !matches!(one.by, Permission::Approval(_))) {
+            permitted.approval = None;
+        }
         permitted
     }
 }
@@ -161,6 +165,11 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     found.extend(bookkeeping(pass, &observed.observation, &found));
     found.extend(applied.failure);
     let proposed = propose(target, &observed.observation, &found);
+    if pass.repairs == Repairs::All {
+        let (free, _) =
+            proposed.permit(target, &observed.observation, None, pass.requests.take_claim.as_deref());
+        passing(&mut found, &free);
+    }
     let bookkeeping = &observed.observation.bookkeeping;
     Ok(Outcome {
         target: report_target(target, &observed.observation),
@@ -195,6 +204,17 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
         && bookkeeping.usable
         && bookkeeping.open_run.is_some()
         && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
+}
+
+/// What the next pass may mend by itself waits for nobody: another run was faster, or it came up while
+/// this one was at work. A repair that needs a person has a finding of its own that says so.
+fn passing(found: &mut [Diagnosed], free: &Permitted) {
+    for one in found {
+        let step = one.step.as_ref();
+        if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
+            one.ends = Ends::Retry;
+        }
+    }
 }
 
 /// What is still asked for once the repairs have run: a handled reset is not proposed again.

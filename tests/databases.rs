@@ -9,6 +9,8 @@
 
 #[path = "databases/admin.rs"]
 mod admin;
+#[path = "databases/concurrency.rs"]
+mod concurrency;
 #[path = "databases/ids.rs"]
 mod ids;
 #[path = "databases/input.rs"]
@@ -17,6 +19,8 @@ mod input;
 mod orphans;
 #[path = "databases/refusals.rs"]
 mod refusals;
+#[path = "databases/restore.rs"]
+mod restore;
 #[path = "databases/shapes.rs"]
 mod shapes;
 mod support;

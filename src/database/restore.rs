@@ -188,7 +188,7 @@ async fn restore_step(
         .filter_map(|name| source.column(name))
         .cloned()
         .collect();
-    for quarantine in quarantines(connection, &source).await? {
+    for (quarantine, source) in quarantines(connection, &source).await? {
         let mut sql = Sql::new("SELECT q._ac_id, ");
         key_text(&mut sql, &key);
         sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_run OPERATOR(pg_catalog.=) ");
@@ -232,16 +232,31 @@ fn key_text(sql: &mut Sql, key: &[Column]) {
     sql.add(")");
 }
 
+/// The quarantine tables of a source table, each with the source's columns that it has too: a column
+/// that was added since keeps its default.
 async fn quarantines(
     connection: &mut PgConnection,
     source: &Table,
-) -> Result<Vec<Quarantine>, DatabaseError> {
-    let mut sql =
-        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
+) -> Result<Vec<(Quarantine, Table)>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT name, ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a \
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' AND c.relname OPERATOR(pg_catalog.=) q.name::pg_catalog.name \
+         AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) \
+         FROM auth_consistency.quarantine q WHERE schema_name OPERATOR(pg_catalog.=) ",
+    );
     sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
     sql.text(source.relation.name.as_str()).add(" ORDER BY created_at");
     let rows = sql.all(connection).await?;
-    rows.iter().map(|row| Ok(Quarantine::named(row.try_get(0)?))).collect()
+    rows.iter()
+        .map(|row| {
+            let kept: Vec<String> = row.try_get(1)?;
+            let mut source = source.clone();
+            source.columns.retain(|column| kept.iter().any(|name| name == column.name.as_str()));
+            Ok((Quarantine::named(row.try_get(0)?), source))
+        })
+        .collect()
 }
 
 /// Puts one row back. The inner error says why it stays.

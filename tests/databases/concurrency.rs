@@ -1,0 +1,281 @@
+//! Others are at work while a pass is.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use auth_consistency::{
+    api::{
+        condition::{ConditionType, Reason as R},
+        report::{Action as A, StepReport},
+    },
+    consistency::severity::{Class, Fault},
+    pass::{Repairs, Supervisor},
+};
+use futures::future::BoxFuture;
+
+use crate::support::{Case, Db, HASH, USUAL};
+
+async fn with(orphans: i64) -> Db {
+    Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+         SET session_replication_role = replica; INSERT INTO logs SELECT n, 9 FROM generate_series(1, {orphans}) n;"
+    ))
+    .await
+}
+
+fn spec(on_orphan: &str) -> String {
+    format!("{USUAL}references: {{onOrphan: {on_orphan}, limits: {{rows: 100000, percent: 100}}}}\n")
+}
+
+/// Does something in the middle of a pass: before its first write, or before a chunk.
+struct Meanwhile<'a> {
+    db: &'a Db,
+    begin: &'a str,
+    chunk: &'a str,
+    chunks: AtomicUsize,
+    refuse_after: usize,
+}
+
+impl<'a> Meanwhile<'a> {
+    fn new(db: &'a Db) -> Self {
+        Self { db, begin: "SELECT", chunk: "SELECT", chunks: AtomicUsize::new(0), refuse_after: usize::MAX }
+    }
+}
+
+impl Supervisor for Meanwhile<'_> {
+    fn begin<'b>(&'b self, steps: &'b [StepReport]) -> BoxFuture<'b, Result<(), Fault>> {
+        assert!(!steps.is_empty(), "a pass with nothing to do does not begin");
+        Box::pin(async {
+            self.db.run(self.begin).await;
+            Ok(())
+        })
+    }
+
+    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async {
+            let chunk = self.chunks.fetch_add(1, Ordering::SeqCst);
+            self.db.run(&self.chunk.replace("NUMBER", &(1_000_000 + chunk).to_string())).await;
+            if chunk >= self.refuse_after {
+                let message = "it was deleted meanwhile".to_owned();
+                let (reason, condition) = (R::SpecInvalid, ConditionType::Ready);
+                return Err(Fault { reason, condition, class: Class::Conflict, message });
+            }
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn two_passes_at_once_repair_every_row_once() {
+    let db = with(3000).await;
+    let mut one = Case::new(&db, &spec("Delete"));
+    let mut other = one.over(&db);
+    let (first, second) = futures::join!(one.repair(), other.repair());
+    let done: i64 = [&first, &second].iter().flat_map(|p| &p.outcome().repaired).map(|step| step.rows).sum();
+    let counted: i64 =
+        db.text("SELECT coalesce(sum(rows), 0) FROM auth_consistency.audit").await.parse().unwrap();
+    let left: i64 = db.text("SELECT count(*) FROM logs").await.parse().unwrap();
+    let table = db.text("SELECT name FROM auth_consistency.quarantine").await;
+    let kept = db.text(&format!("SELECT count(*) FROM auth_consistency.{table}")).await;
+    assert_eq!(counted + left, 3000, "what was repaired is written down");
+    assert_eq!(kept, counted.to_string(), "every removed row is in quarantine, once");
+    assert!(done <= counted);
+    for pass in [&first, &second] {
+        for finding in pass.outcome().findings().iter().filter(|one| one.finding == R::RepairFailed) {
+            assert!(finding.message.contains("another run"), "{}", finding.message);
+            assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+        }
+    }
+    // Whoever was held off looks again and finds the rest, or nothing.
+    one.repair().await.consistent();
+    assert_eq!(db.text(&format!("SELECT count(*) FROM auth_consistency.{table}")).await, "3000");
+    one.settled(&db).await;
+}
+
+#[tokio::test]
+async fn a_pass_that_meets_the_lock_of_another_changes_nothing() {
+    let db = with(3).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let mut lock = db.another().await;
+    sqlx::raw_sql(
+        "BEGIN; SELECT pg_advisory_xact_lock((SELECT oid::int8::bit(32)::int4 FROM pg_database WHERE datname = current_database()), \
+         'users'::regclass::oid::int8::bit(32)::int4)",
+    )
+    .execute(&mut lock)
+    .await
+    .unwrap();
+    let before = db.fingerprint().await;
+    let pass = case.repair().await;
+    assert!(pass.finding(R::RepairFailed).message.contains("another run repairs this user table just now"));
+    assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+    assert_eq!(db.fingerprint().await, before);
+    sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    case.repair().await.consistent().repaired(&[(A::Delete, "logs.user_id", 3)]);
+}
+
+#[tokio::test]
+async fn rows_whose_user_came_back_before_the_run_began_are_not_touched() {
+    let db = with(3).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let before = db.snapshot().await;
+    let back = format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user')");
+    let meanwhile = Meanwhile { begin: &back, ..Meanwhile::new(&db) };
+    let pass = case.pass(Repairs::All, &meanwhile).await;
+    pass.repaired(&[]);
+    assert!(pass.finding(R::RepairFailed).message.contains("others than the plan says"));
+    assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"]);
+    case.repair().await.consistent().repaired(&[]);
+}
+
+#[tokio::test]
+async fn rows_whose_user_came_back_between_plan_and_chunk_are_not_touched() {
+    let db = with(3).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let before = db.snapshot().await;
+    let back =
+        format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user') ON CONFLICT DO NOTHING");
+    let meanwhile = Meanwhile { chunk: &back, ..Meanwhile::new(&db) };
+    case.pass(Repairs::All, &meanwhile).await.consistent().repaired(&[(A::Delete, "logs.user_id", 0)]);
+    assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"]);
+    case.settled(&db).await;
+}
+
+#[tokio::test]
+async fn a_row_whose_user_is_committed_while_the_chunk_waits_for_it_is_not_touched() {
+    let db = with(1).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let before = db.snapshot().await;
+    let mut app = db.another().await;
+    let held = format!(
+        "BEGIN; SELECT FROM logs WHERE id = 1 FOR UPDATE; INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user')"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(held)).execute(&mut app).await.unwrap();
+    let waiting = async {
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while db.text(waits).await == "0" {
+            tokio::task::yield_now().await;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();
+    };
+    let (pass, ()) = futures::join!(case.repair(), waiting);
+    pass.consistent().repaired(&[(A::Delete, "logs.user_id", 0)]);
+    assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"]);
+}
+
+#[tokio::test]
+async fn the_app_writes_while_chunks_run_and_its_rows_are_its_own() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Reassign"));
+    let meanwhile = Meanwhile { chunk: "INSERT INTO logs VALUES (NUMBER, 5)", ..Meanwhile::new(&db) };
+    case.pass(Repairs::All, &meanwhile).await.consistent().repaired(&[(A::Reassign, "logs.user_id", 3000)]);
+    let chunks = meanwhile.chunks.load(Ordering::SeqCst);
+    assert!(chunks > 1, "{chunks}");
+    assert_eq!(db.text("SELECT count(*) FROM logs WHERE user_id = 5").await, chunks.to_string());
+    assert_eq!(db.text("SELECT count(*) FROM logs WHERE user_id = 1").await, "3000");
+}
+
+#[tokio::test]
+async fn new_keys_that_appear_while_chunks_run_are_another_plan_s() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let more = "SET session_replication_role = replica; INSERT INTO logs VALUES (NUMBER, 77); RESET session_replication_role";
+    let meanwhile = Meanwhile { chunk: more, ..Meanwhile::new(&db) };
+    let pass = case.pass(Repairs::All, &meanwhile).await;
+    pass.repaired(&[(A::Delete, "logs.user_id", 3000)]);
+    assert_eq!(pass.finding(R::OrphanRows).sample, ["77"]);
+    assert_eq!(
+        db.text("SELECT count(*) FROM logs WHERE user_id = 77").await,
+        meanwhile.chunks.load(Ordering::SeqCst).to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_is_not_wanted_any_more_stops_between_chunks() {
+    let db = with(5000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
+    let pass = case.pass(Repairs::All, &meanwhile).await;
+    assert!(pass.finding(R::RepairFailed).message.contains("it was deleted meanwhile"));
+    assert_eq!(db.text("SELECT count(*) FROM logs").await, "4000");
+    assert_eq!(case.status.history[0].rows, 1000);
+    case.repair().await.consistent().repaired(&[(A::Delete, "logs.user_id", 4000)]);
+}
+
+#[tokio::test]
+async fn an_approved_run_that_stopped_goes_on_and_no_further_than_was_approved() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    case.edit(|spec| spec.references.limits.rows = 0);
+    let hash = case.repair().await.status.plan.unwrap().hash.unwrap();
+    case.requests.approval =
+        Some(auth_consistency::consistency::diagnosis::Approval { hash, shown: Vec::new() });
+    let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
+    case.pass(Repairs::All, &meanwhile).await.finding(R::RepairFailed);
+    assert_eq!(db.text("SELECT count(*) FROM logs").await, "2000");
+    // More rows of the same keys, and new keys: neither were approved.
+    db.run("SET session_replication_role = replica; INSERT INTO logs SELECT n, 9 FROM generate_series(5001, 5010) n; \
+        INSERT INTO logs VALUES (6000, 77); RESET session_replication_role").await;
+    let pass = case.repair().await;
+    pass.repaired(&[(A::Delete, "logs.user_id", 2000)]).plans(&[(A::Delete, "logs.user_id", 11, true)]);
+    assert_eq!(db.text("SELECT count(*) FROM logs WHERE user_id = 77").await, "1");
+    assert_eq!(pass.conditions()[0], "Ready=False ApprovalRequired");
+    case.settled(&db).await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_stops_before_it_changes_anything() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let overtaken = "UPDATE auth_consistency.claims SET epoch = epoch + 1";
+    let meanwhile = Meanwhile { chunk: overtaken, ..Meanwhile::new(&db) };
+    let pass = case.pass(Repairs::All, &meanwhile).await;
+    pass.repaired(&[]);
+    assert_eq!(pass.finding(R::RepairFailed).blocked, Some(R::TargetClaimed));
+    assert_eq!(db.text("SELECT count(*) FROM logs").await, "3000");
+}
+
+#[tokio::test]
+async fn an_admin_who_was_deactivated_meanwhile_is_given_nothing() {
+    let db = with(3).await;
+    let mut case = Case::new(&db, &spec("Reassign"));
+    let before = db.snapshot().await;
+    let meanwhile =
+        Meanwhile { begin: "UPDATE users SET is_active = false WHERE id = 1", ..Meanwhile::new(&db) };
+    let pass = case.pass(Repairs::All, &meanwhile).await;
+    assert!(pass.finding(R::RepairFailed).message.contains("0 active accounts"));
+    let changes =
+        ["- users (1,admin@example.com,HASH,admin,t)", "+ users (1,admin@example.com,HASH,admin,f)"];
+    assert_eq!(db.changes(&before).await, changes);
+}
+
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_is_enough_for_every_kind_of_repair() {
+    let db = with(3000).await;
+    db.run("UPDATE users SET id = 2, role = 'user' WHERE id = 1").await;
+    let mut case = Case::new(&db, &spec("Reassign"));
+    case.secret("db", "url", &db.pooled_url());
+    case.edit(|spec| {
+        let admin = spec.admin.as_mut().unwrap();
+        admin.id = Some("3".into());
+        admin.password_policy = serde_saphyr::from_str("Always").unwrap();
+    });
+    case.secret("admin", "password", "another canary");
+    case.check().await.repaired(&[]);
+    case.repair().await.consistent().repaired(&[
+        (A::Correct, "users.role", 1),
+        (A::Reset, "users.hashed_password", 1),
+        (A::MoveId, "users", 1),
+        (A::Reassign, "logs.user_id", 3000),
+    ]);
+    case.settled(&db).await;
+    db.run("DELETE FROM users WHERE id = 3").await;
+    // Several sessions at once, so that the pooler mixes them up as it likes.
+    let mut cases: Vec<Case> = (0..4).map(|_| case.over(&db)).collect();
+    for one in &mut cases {
+        one.secret("db", "url", &db.pooled_url());
+    }
+    let passes = futures::future::join_all(cases.iter_mut().map(Case::check)).await;
+    assert!(passes.iter().all(|pass| pass.end.is_ok()));
+}
