@@ -119,7 +119,7 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
         return Err(DsnError::Engine(engine));
     }
     let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..]))
-        .map_err(|_| if text.contains(',') { DsnError::Host } else { DsnError::NotAUrl })?;
+        .map_err(|_| if text.contains(',') || text.contains("@/") { DsnError::Host } else { DsnError::NotAUrl })?;
     let decode = |part: &str| -> Result<String, DsnError> {
         percent_decode_str(part).decode_utf8().map(Into::into).map_err(|_| DsnError::NotText)
     };
