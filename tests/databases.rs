@@ -23,4 +23,6 @@ mod shapes;
 mod concurrency;
 #[path = "databases/restore.rs"]
 mod restore;
+#[path = "databases/story.rs"]
+mod story;
 mod support;
