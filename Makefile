@@ -5,6 +5,7 @@ MUSL := $(shell uname -m)-unknown-linux-musl
 RUN := $(CARGO) run --quiet --locked --
 
 CRD := crds/authconsistencies.auth.probeops.com.yaml
+REPORT := docs/report.schema.json
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
@@ -23,17 +24,19 @@ test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked
 
-generate: ## Write the generated files: the CRD, and the chart's copy of it
+generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
 	@mkdir -p $(dir $(CRD))
 	$(RUN) crd >$(CRD).new
 	@mv $(CRD).new $(CRD)
 	cp $(CRD) $(CHART_CRD)
+	$(RUN) crd --report-schema >$(REPORT)
 
 check-generated: ## Fail when a generated file is not what `make generate` would write
 	@made=$$(mktemp) && trap 'rm -f "$$made"' EXIT && $(RUN) crd >"$$made" && \
 	for file in $(CRD) $(CHART_CRD); do \
 	  diff -u "$$file" "$$made" || { echo "$$file is out of date: run make generate" >&2; exit 1; }; \
-	done
+	done && $(RUN) crd --report-schema >"$$made" && \
+	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; }
 
 lint: ## Check the format, clippy's warnings, and the dependencies where cargo-deny is there
 	$(CARGO) fmt --check

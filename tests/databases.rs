@@ -23,4 +23,6 @@ mod refusals;
 mod restore;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/story.rs"]
+mod story;
 mod support;

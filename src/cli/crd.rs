@@ -14,6 +14,11 @@ pub(super) struct Flags {
     /// JSON instead of YAML
     #[arg(long)]
     json: bool,
+
+    /// The JSON Schema of the report that the other commands print with `-o json`, and not the
+    /// definition
+    #[arg(long)]
+    report_schema: bool,
 }
 
 /// Runs the command.
@@ -21,6 +26,10 @@ pub(super) struct Flags {
 /// # Errors
 /// It cannot be written down.
 pub(super) fn run(flags: &Flags) -> Result<Said, Failure> {
+    if flags.report_schema {
+        let schema = schemars::schema_for!(api::report::ConsistencyReport);
+        return Ok(Said::new(show::json(&schema)?, Exit::Fine));
+    }
     let definition = api::crd::definition();
     let text = if flags.json { show::json(&definition)? } else { show::yaml(&definition)? };
     Ok(Said::new(text, Exit::Fine))

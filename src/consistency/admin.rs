@@ -51,7 +51,7 @@ pub(super) fn diagnose(
     };
     let mut found = Vec::new();
     found.extend(other_id(target, admin, account, facts, users, observation));
-    found.extend(drifted(admin, account, users));
+    found.extend(drifted(target, admin, account, users));
     found.extend(password(target, admin, account, users, reset));
     found
 }
@@ -257,7 +257,7 @@ fn other_id(
     })
 }
 
-fn drifted(admin: &Admin, account: &Account, users: &UserTable) -> Option<Diagnosed> {
+fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Diagnosed> {
     if account.inactive.is_empty() && account.drifted.is_empty() {
         return None;
     }
@@ -284,6 +284,19 @@ fn drifted(admin: &Admin, account: &Account, users: &UserTable) -> Option<Diagno
     };
     if admin.on_drift == OnDrift::Report {
         return Some(finding(format!("{message}: correct it, or set spec.admin.onDrift to Correct")));
+    }
+    // Such a condition says what the value may not be, and not what it is.
+    let unwritable = columns.iter().find(|name| {
+        let mut conditions = admin.columns.iter().chain(&target.users.active_when);
+        conditions.any(|condition| condition.column == **name && condition.is_null == Some(false))
+    });
+    if let Some(column) = unwritable {
+        return Some(
+            finding(format!(
+                "{message}, and isNull: false says no value to write to {column}: correct the account by hand"
+            ))
+            .blocked_by(Reason::RepairUnsupported),
+        );
     }
     if !users.rights.update {
         return Some(

@@ -338,7 +338,7 @@ async fn rewrite(
         sql.add(if first { "" } else { ", " }).name(&column.name).add(" = ");
         first = false;
         match value {
-            Some(value) => sql.typed(value, &column.declared_type),
+            Some(value) => sql.typed(value, &column.type_name),
             None => sql.add("NULL"),
         };
     };

@@ -86,7 +86,8 @@ pub async fn seed(
         ") VALUES ("
     });
     for (at, (column, value)) in names.iter().zip(&values).enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.declared_type);
+        // Without modifiers: a cast to varchar(32) would cut a hash, and an assignment refuses it.
+        sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
     }
     sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
     let got: Option<String> = match sql.optional(&mut transaction).await? {

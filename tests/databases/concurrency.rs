@@ -159,7 +159,9 @@ async fn a_row_whose_user_is_committed_while_the_chunk_waits_for_it_is_not_touch
         }
         sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();
     };
-    let (pass, ()) = futures::join!(case.repair(), waiting);
+    let bounded = tokio::time::timeout(std::time::Duration::from_secs(30), waiting);
+    let (pass, waited) = futures::join!(case.repair(), bounded);
+    waited.expect("the chunk never waited for the row");
     pass.consistent().repaired(&[(A::Delete, "logs.user_id", 0)]);
     assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"]);
 }
