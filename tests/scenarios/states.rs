@@ -161,3 +161,34 @@ async fn a_settled_resource_is_written_never() {
     assert_eq!(world.wait("the status", |_| true).await, status);
     nothing_leaks(&world).await;
 }
+
+#[tokio::test]
+async fn a_database_that_breaks_off_in_the_middle_of_a_repair_is_tried_again_and_nothing_is_lost() {
+    let sql = "UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3; \
+        CREATE TABLE broken (now boolean); \
+        CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+          IF EXISTS (SELECT FROM broken) THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); END IF; \
+          RETURN new; END $$; \
+        INSERT INTO broken VALUES (true); \
+        CREATE TRIGGER break_off BEFORE UPDATE ON usage_logs FOR EACH ROW EXECUTE FUNCTION break_off(); \
+        GRANT SELECT ON broken TO public;";
+    let world = scenario(sql, "{references: {onOrphan: SetNull, limits: {percent: 100}}}").await;
+    let status = world.ready("False", "RepairFailed").await;
+    assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
+    assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id = 4711").await, "10");
+    world.database.run("DELETE FROM broken").await;
+    world.ready("True", "Consistent").await;
+    assert_eq!(
+        world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id IS NULL").await,
+        "10"
+    );
+    let table = world
+        .database
+        .text("SELECT name FROM auth_consistency.quarantine WHERE table_name = 'usage_logs'")
+        .await;
+    assert_eq!(
+        world.database.text(&format!("SELECT count(*)::text FROM auth_consistency.\"{table}\"")).await,
+        "10"
+    );
+    nothing_leaks(&world).await;
+}

@@ -23,7 +23,7 @@ use kube::{
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// No state of the world is waited for longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A variable of the real parts.
 pub fn part(name: &str) -> String {
