@@ -1,7 +1,8 @@
 //! Named points before and after every effect, where a test can end the process as `kill -9` would.
 //!
-//! Debug builds only: `AUTH_CONSISTENCY_CRASH_AT` names the point, `AUTH_CONSISTENCY_CRASH_LOG` a file
-//! that every point is written to as it is passed, so that a test can list the points there are.
+//! Debug builds only: `AUTH_CONSISTENCY_CRASH_AT` names the point (`after Seed #1`), and
+//! `AUTH_CONSISTENCY_CRASH_LOG` a file that every point is written to as it is passed, so that a test
+//! can list the points there are.
 
 /// Passes a point. In release builds this is nothing.
 #[cfg(not(debug_assertions))]
@@ -10,15 +11,24 @@ pub fn point(_: &str) {}
 /// Passes a point; ends the process by SIGKILL where a test asked for it.
 #[cfg(debug_assertions)]
 pub fn point(name: &str) {
-    use std::io::Write;
+    use std::{
+        collections::HashMap,
+        io::Write,
+        sync::{LazyLock, Mutex, PoisonError},
+    };
 
+    static PASSED: LazyLock<Mutex<HashMap<String, u32>>> = LazyLock::new(Mutex::default);
+    let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let times = passed.entry(name.to_owned()).or_default();
+    *times += 1;
+    let point = format!("{name} #{times}");
     if let Ok(path) = std::env::var("AUTH_CONSISTENCY_CRASH_LOG")
         && let Ok(mut log) = std::fs::OpenOptions::new().create(true).append(true).open(path)
     {
         // A list that cannot be written shows in the test that wants to read it.
-        let _ = writeln!(log, "{name}");
+        let _ = writeln!(log, "{point}");
     }
-    if std::env::var("AUTH_CONSISTENCY_CRASH_AT").as_deref() == Ok(name) {
+    if std::env::var("AUTH_CONSISTENCY_CRASH_AT").is_ok_and(|at| at == point) {
         let me = std::process::id().to_string();
         // No destructor, no flush, no good-bye to the server: what a lost node does.
         let _ = std::process::Command::new("kill").args(["-9", &me]).status();

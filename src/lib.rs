@@ -13,6 +13,7 @@
 
 pub mod api;
 pub mod application;
+pub mod cli;
 pub mod consistency;
 pub mod controller;
 mod crash;

@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub use ask::{Asked, mint_for_admin};
-pub use errands::{grants, resolve, restore, runs};
+pub use errands::{admin_account, grants, resolve, restore, runs};
 
 /// Asked before anything is written, and again before every chunk of destructive work.
 pub trait Supervisor: Send + Sync {
@@ -140,9 +140,10 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = apply::Applied::default();
-    let observed = match (&observed.known, !permitted.steps.is_empty()) {
+    let leftover = leftover(pass, &observed.observation);
+    let observed = match (&observed.known, !permitted.steps.is_empty() || leftover) {
         (Some(known), true) => {
-            applied = apply::apply(pass, &mut session, known, &permitted).await?;
+            applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
             // A connection that broke in the middle of a repair is no way to look at what came of it.
             if applied.failure.is_some() {
                 session.close().await;
@@ -165,7 +166,8 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     found.extend(applied.failure);
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {
-        let (free, _) = proposed.permit(target, &observed.observation, None, pass.requests.take_claim.as_deref());
+        let (free, _) =
+            proposed.permit(target, &observed.observation, None, pass.requests.take_claim.as_deref());
         passing(&mut found, &free);
     }
     let bookkeeping = &observed.observation.bookkeeping;
@@ -201,6 +203,18 @@ fn passing(found: &mut [Diagnosed], free: &Permitted) {
             one.ends = Ends::Retry;
         }
     }
+}
+
+/// An approved run that a crash kept from being closed, with nothing left to do: it is closed, so that
+/// its approval is good for nothing more.
+fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
+    let bookkeeping = &observation.bookkeeping;
+    pass.repairs == Repairs::All
+        && pass.target.mode == crate::api::spec::Mode::Enforce
+        && observation.server.read_only.is_none()
+        && bookkeeping.usable
+        && bookkeeping.open_run.is_some()
+        && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
 }
 
 /// What is still asked for once the repairs have run: a handled reset is not proposed again.

@@ -9,20 +9,20 @@
 
 #[path = "databases/admin.rs"]
 mod admin;
-#[path = "databases/ids.rs"]
-mod ids;
-#[path = "databases/orphans.rs"]
-mod orphans;
-#[path = "databases/input.rs"]
-mod input;
-#[path = "databases/refusals.rs"]
-mod refusals;
-#[path = "databases/shapes.rs"]
-mod shapes;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
+#[path = "databases/ids.rs"]
+mod ids;
+#[path = "databases/input.rs"]
+mod input;
+#[path = "databases/orphans.rs"]
+mod orphans;
+#[path = "databases/refusals.rs"]
+mod refusals;
 #[path = "databases/restore.rs"]
 mod restore;
+#[path = "databases/shapes.rs"]
+mod shapes;
 #[path = "databases/story.rs"]
 mod story;
 mod support;

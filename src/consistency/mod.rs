@@ -6,11 +6,13 @@
 //! `report` turns the outcome into conditions and status; `schedule` says when to look again;
 //! `severity` classes every failure once.
 
+mod admin;
 pub mod credentials;
 pub mod diagnosis;
 pub mod dsn;
 pub mod observation;
 pub mod orphans;
+mod parse;
 pub mod period;
 pub mod plan;
 pub mod report;

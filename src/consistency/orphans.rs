@@ -276,13 +276,20 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
     if sequence.next > highest {
         return None;
     }
-    let live = users.highest_id.is_some_and(|id| id >= sequence.next);
+    let live = users.highest_id.filter(|id| *id >= sequence.next);
     let message = format!(
-        "the sequence {} gives {} next, and {} go up to {highest}: the next sign-up {}",
+        "the sequence {} gives {} next, and {}: the next sign-up {}",
         sequence.object.describe(),
         sequence.next,
-        if live { "ids in use" } else { "ids that rows still name" },
-        if live { "fails with a duplicate key" } else { "would inherit somebody's old rows and tokens" },
+        match live {
+            Some(id) if id == highest => format!("ids in use go up to {id}"),
+            Some(id) => format!("ids in use go up to {id}, those that rows still name up to {highest}"),
+            None => format!("ids that rows still name go up to {highest}"),
+        },
+        match live {
+            Some(_) => "fails with a duplicate key",
+            None => "would inherit somebody's old rows and tokens",
+        },
     );
     let found = person(
         Reason::SequenceBehind,

@@ -115,7 +115,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
             Some(PlannedStep { step, waits })
         })
         .collect();
-    steps.sort_by(|a, b| order(&a.step).cmp(&order(&b.step)));
+    steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
     wait_for_the_heir(observation, &mut steps);
@@ -338,6 +338,15 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
 
 /// One step as it is shown.
 pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
+    told(target, step, step.rows(), waits)
+}
+
+/// One step as it was done, with the rows that it really changed.
+pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
+    told(target, step, rows, None)
+}
+
+fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
     let login = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
     let object = step.object();
     let message = match step {
@@ -350,11 +359,11 @@ pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepR
         Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
         Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
         Step::Reset { .. } => format!("write the password and the columns of {login}"),
-        Step::MoveId { from, to, rows, .. } => {
+        Step::MoveId { from, to, .. } => {
             format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
         }
-        Step::Rows { action, rows, .. } => {
-            let rows = count(*rows, "row");
+        Step::Rows { action, .. } => {
+            let rows = count(rows, "row");
             let of = object.describe();
             match action {
                 Action::SetNull => format!("set {of} to NULL in {rows}"),
@@ -369,7 +378,7 @@ pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepR
     StepReport {
         action: step.action(),
         object: object.clone(),
-        rows: step.rows(),
+        rows,
         message: clip(&message, 512),
         waits: waits.map(|why| clip(&why, 512)),
     }

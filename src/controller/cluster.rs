@@ -147,12 +147,13 @@ impl Cluster {
     ) -> Result<String, ClusterError> {
         let meta = &object.metadata;
         let name = meta.name.clone().unwrap_or_default();
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "apiVersion": crate::api::API_VERSION,
             "kind": "AuthConsistency",
             "metadata": {"name": name, "uid": meta.uid, "resourceVersion": resource_version},
             "status": status,
         });
+        drop_nulls(&mut body);
         let api = self.resources(meta.namespace.as_deref().unwrap_or_default());
         let params = PatchParams::apply(MANAGER).force();
         let written = self
@@ -168,6 +169,19 @@ impl Cluster {
     pub async fn event(&self, namespace: &str, event: &Event) -> Result<(), ClusterError> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         self.call(ApiOperation::CreateEvent, api.create(&PostParams::default(), event)).await.map(|_| ())
+    }
+}
+
+/// Reports say null where there is nothing; an object says nothing, and an enum of its schema refuses
+/// null.
+fn drop_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 

@@ -94,7 +94,7 @@ fn event(resource: &Resource, telling: &Telling) -> Event {
     let identity = &resource.identity;
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", clip(&identity.name, 200))),
+            generate_name: Some(format!("{}-", identity.name.chars().take(200).collect::<String>())),
             namespace: Some(identity.namespace.clone()),
             ..ObjectMeta::default()
         },

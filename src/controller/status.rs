@@ -13,6 +13,7 @@ use crate::{
         diagnosis::{Approval, Requests},
         report::Seen,
     },
+    crash,
 };
 
 /// The status of one resource during one pass: what stands in the cluster, and its version.
@@ -38,7 +39,9 @@ impl<'a> Statement<'a> {
         if written.1 == *status {
             return Ok(false);
         }
+        crash::point("before status");
         let version = self.cluster.apply_status(&self.resource.object, &written.0, status).await?;
+        crash::point("after status");
         *written = (version, status.clone());
         Ok(true)
     }

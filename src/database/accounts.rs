@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::report::Action,
     consistency::{
-        observation::{Account, AdminFacts, KeyKind, PasswordFacts, WantedId},
+        observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
     memory::Memory,
@@ -142,8 +142,7 @@ pub async fn observe_id(
     .await?
     .ok();
     let Some(canonical) = canonical else {
-        facts.wanted =
-            Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
+        facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
         return Ok(());
     };
     let current = facts.account.as_ref().map(|account| account.id.clone());
@@ -231,7 +230,7 @@ pub async fn advance_sequence(
 }
 
 /// Hashes away from the async threads.
-async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretString, DatabaseError> {
+pub(super) async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretString, DatabaseError> {
     let format = target.users.password_hash;
     let password = target
         .admin
@@ -248,7 +247,7 @@ async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretStrin
 
 /// A stored hash of the app, whose cost a new one takes over; in a transaction of its own, since a
 /// pooler may give each transaction another server.
-async fn like(
+pub(super) async fn like(
     connection: &mut PgConnection,
     fence: &Fence,
     known: &Known,
@@ -263,126 +262,6 @@ async fn like(
     let row = sql.optional(&mut transaction).await?;
     transaction.rollback().await?;
     Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
-}
-
-/// How the admin is created.
-pub struct Seeding<'a> {
-    /// The id that it gets; `None`: the column's default, or a random uuid.
-    pub id: Option<&'a str>,
-    /// Rows may name this very id: a person said so and approved.
-    pub claimed: bool,
-    /// The reset token that asked for it.
-    pub token: Option<&'a str>,
-}
-
-/// Creates the admin, unless somebody did meanwhile.
-///
-/// # Errors
-/// The row violates a constraint, or the id that it got is one that rows still name.
-pub async fn seed(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    number: i64,
-    target: &Target,
-    known: &Known,
-    seeding: &Seeding<'_>,
-) -> Result<i64, DatabaseError> {
-    let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password) else {
-        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
-    };
-    let hash = hash(target, like(connection, fence, known).await?).await?;
-    let mut transaction = fence::enter(connection, fence).await?;
-    let mut sql = Sql::new("SELECT count(*) FROM ");
-    sql.only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
-    if sql.scalar::<i64>(&mut transaction).await? > 0 {
-        return Err(DatabaseError::Moved("somebody has created the admin meanwhile".into()));
-    }
-    let random;
-    let id = match (seeding.id, known.id.kind(), known.id.has_default) {
-        (None, KeyKind::Uuid, false) => {
-            random = uuid_v4();
-            Some(random.as_str())
-        }
-        (id, ..) => id,
-    };
-    let mut names: Vec<&Column> = vec![login, password];
-    let mut values: Vec<String> = vec![admin.login.clone(), hash.expose_secret().to_owned()];
-    // The spec's own columns win over what makes an account active.
-    for (column, condition) in known.admin_columns.iter().chain(&known.active_when) {
-        if let Some(value) = &condition.equals
-            && !names.iter().any(|known| known.name == column.name)
-            && column.name != known.id.name
-        {
-            names.push(column);
-            values.push(value.clone());
-        }
-    }
-    if let Some(id) = id {
-        names.push(&known.id);
-        values.push(id.to_owned());
-    }
-    let mut sql = Sql::new("INSERT INTO ");
-    sql.relation(&known.users.relation).add(" AS p (");
-    for (at, column) in names.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
-    }
-    sql.add(if id.is_some() && known.id.identity_always {
-        ") OVERRIDING SYSTEM VALUE VALUES ("
-    } else {
-        ") VALUES ("
-    });
-    for (at, (column, value)) in names.iter().zip(&values).enumerate() {
-        // Without modifiers: a cast to varchar(32) would cut a hash, and an assignment refuses it.
-        sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
-    }
-    sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
-    let got: Option<String> = match sql.optional(&mut transaction).await? {
-        Some(row) => row.try_get(0)?,
-        None => None,
-    };
-    let Some(got) = got else {
-        return Err(DatabaseError::Moved(
-            "the database took the new account and kept no row of it: a trigger may keep it back".into(),
-        ));
-    };
-    if !seeding.claimed {
-        unclaimed(&mut transaction, known, &got).await?;
-    }
-    let object = &crate::api::report::ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        ..Default::default()
-    };
-    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
-    bookkeeping::audit(&mut transaction, fence, &entry).await?;
-    super::rows::count_done(&mut transaction, fence, number, 1).await?;
-    transaction.commit().await?;
-    Ok(1)
-}
-
-/// Never make an old token into an admin's: no row may name the new id already.
-async fn unclaimed(connection: &mut PgConnection, known: &Known, id: &str) -> Result<(), DatabaseError> {
-    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
-        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-        sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names_user(&mut sql, id);
-        sql.add(")");
-        if sql.scalar::<bool>(connection).await? {
-            return Err(DatabaseError::Moved(format!(
-                "the new id {id} is one that rows of {} still name, so the admin was not created",
-                reference.object.describe()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// RFC 9562 section 5.4.
-fn uuid_v4() -> String {
-    let bits = (rand::random::<u128>() & !(0xf000 << 64) & !(0xc << 60)) | (0x4000 << 64) | (0x8 << 60);
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// Puts the admin's columns right, after copying the row to quarantine.
@@ -540,17 +419,4 @@ async fn kept(
         Some(row) => row.try_get::<Option<bool>, _>(0)?.unwrap_or(false),
         None => false,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn random_uuids_are_of_version_four() {
-        for _ in 0..64 {
-            let uuid = super::uuid_v4();
-            assert_eq!(uuid.len(), 36);
-            assert_eq!(&uuid[14..15], "4");
-            assert!("89ab".contains(&uuid[19..20]), "{uuid}");
-        }
-    }
 }

@@ -183,7 +183,8 @@ pub async fn sweep(
     target: &Target,
     identity: &DatabaseIdentity,
 ) -> Result<(), sqlx::Error> {
-    const OF: &str = " WHERE run OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT run FROM auth_consistency.runs WHERE ";
+    const OF: &str =
+        " WHERE run OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT run FROM auth_consistency.runs WHERE ";
     const ENDED: &str = " AND (plan_hash IS NULL OR closed_at IS NOT NULL)";
     const IDLE: &str = " AND NOT EXISTS (SELECT FROM auth_consistency.audit a \
          WHERE a.run OPERATOR(pg_catalog.=) auth_consistency.runs.run) AND plan_hash IS NULL))";

@@ -47,7 +47,9 @@ impl DatabaseError {
     pub fn fault(&self) -> Fault {
         let (reason, class) = self.classify();
         let condition = match reason {
-            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
+            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => {
+                ConditionType::SchemaCompatible
+            }
             Reason::AdminPasswordUnusable => ConditionType::AdminConsistent,
             _ => ConditionType::DatabaseReachable,
         };
@@ -63,6 +65,8 @@ impl DatabaseError {
 
     fn classify(&self) -> (Reason, Class) {
         match self {
+            // A name that is not found today may be found tomorrow; a host that is not allowed never is.
+            Self::Host(refused) if !refused.is_forbidden() => (Reason::DatabaseUnreachable, Class::Transient),
             Self::Host(_) => (Reason::DatabaseHostNotAllowed, Class::Terminal),
             Self::Fenced => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),

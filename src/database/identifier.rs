@@ -55,7 +55,7 @@ impl Operator {
     pub(super) fn from_catalog(schema: String, symbol: String) -> Option<Self> {
         // PostgreSQL 15 manual, section 4.1.3.
         let fits = !symbol.is_empty() && symbol.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c));
-        fits.then(|| Self { schema: Name(schema), symbol })
+        fits.then_some(Self { schema: Name(schema), symbol })
     }
 }
 

@@ -19,9 +19,11 @@ mod quarantine;
 mod references;
 mod restore;
 mod rows;
+mod scope;
+mod seed;
 mod subject;
 
-pub use accounts::{Seeding, advance_sequence, correct, reset, seed};
+pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
@@ -31,4 +33,5 @@ pub use observe::{Known, Observed, observe, resolve_subject};
 pub use references::ReferenceTable;
 pub use restore::{Restored, Run, restore, runs};
 pub use rows::{Chunk, RowsStep, repair_chunk};
+pub use seed::{Seeding, seed};
 pub use subject::{SubjectRow, find_subject};

@@ -135,7 +135,9 @@ pub async fn prospect(
 ) -> Result<Prospect, DatabaseError> {
     let carriers = match carriers(known) {
         Ok(carriers) => carriers,
-        Err(why) => return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) }),
+        Err(why) => {
+            return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) });
+        }
     };
     let users = &known.users;
     let no_update = |table: &Table| {

@@ -346,8 +346,10 @@ impl ReferenceTable {
 /// What goes around a value so that two types that no operator compares have one text for one id:
 /// values that differ in spelling only name the same user.
 fn spelling(column: &Column, other: &Column) -> (&'static str, &'static str) {
-    const DIGITS: (&str, &str) =
-        ("pg_catalog.regexp_replace(pg_catalog.btrim(", "::pg_catalog.text), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')");
+    const DIGITS: (&str, &str) = (
+        "pg_catalog.regexp_replace(pg_catalog.btrim(",
+        "::pg_catalog.text), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')",
+    );
     let number = |column: &Column| column.kind() == KeyKind::Integer || column.base_name == "numeric";
     let citext = column.base_name == "citext" || other.base_name == "citext";
     match column.kind() {

@@ -12,7 +12,7 @@ use crate::{
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
-        plan::{Permission, Permitted, PermittedStep, step_report},
+        plan::{Permission, Permitted, PermittedStep, done_report, step_report},
         severity::{Class, Fault},
     },
     crash,
@@ -34,7 +34,7 @@ pub(super) struct Applied {
     pub failure: Option<Diagnosed>,
 }
 
-/// Executes the permitted steps.
+/// Executes the permitted steps; `leftover` is whether an interrupted run is to be closed as well.
 ///
 /// # Errors
 /// The supervisor did not agree; nothing was written.
@@ -43,12 +43,15 @@ pub(super) async fn apply(
     session: &mut Session,
     known: &Known,
     permitted: &Permitted,
+    leftover: bool,
 ) -> Result<Applied, Fault> {
     let announced: Vec<StepReport> =
         permitted.steps.iter().map(|one| step_report(pass.target, &one.step, None)).collect();
     pass.supervisor.begin(&announced).await?;
     let mut applied = Applied::default();
-    crash::point("before begin");
+    let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
+    let begin = if approved { "approved begin" } else { "begin" };
+    crash::point(&format!("before {begin}"));
     let begun = match database::begin(
         session.connection(),
         pass.target,
@@ -65,7 +68,7 @@ pub(super) async fn apply(
             return Ok(applied);
         }
     };
-    crash::point("after begin");
+    crash::point(&format!("after {begin}"));
     for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
@@ -73,9 +76,7 @@ pub(super) async fn apply(
         crash::point(&format!("after {name}"));
         match result {
             Ok(rows) => {
-                let mut report = step_report(pass.target, &one.step, None);
-                report.rows = rows;
-                applied.repaired.push(report);
+                applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
             Err(Stop::Unwanted(fault)) => {
                 applied.failure = Some(stopped(&one.step, &fault.message, fault.class));
@@ -88,8 +89,7 @@ pub(super) async fn apply(
         }
     }
     // Nothing of an approved run is left over: a later pass needs an approval of its own.
-    let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
-    if approved {
+    if approved || leftover {
         crash::point("before close");
         if let Err(error) = database::close(session.connection(), &begun.fence).await {
             applied.failure = permitted.steps.last().map(|one| failure(&one.step, &error));

@@ -7,11 +7,12 @@ use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
         diagnosis::Requests,
+        observation::Account,
         plan::Permitted,
         severity::{Class, Fault},
         target::Target,
     },
-    database::{self, DatabaseError, Known, Restored, Run, Session, SubjectRow},
+    database::{self, DatabaseError, Known, Observed, Restored, Run, Session, SubjectRow},
     memory::Memory,
     network::HostPolicy,
 };
@@ -71,17 +72,36 @@ pub async fn resolve(target: &Target, policy: &HostPolicy, subject: &str) -> Res
     Ok(row)
 }
 
+/// The account of the admin as it is; `None` where the spec names none or it is not there.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn admin_account(target: &Target, policy: &HostPolicy) -> Result<Option<Account>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let observed = look(target, &mut session).await?;
+    session.close().await;
+    if observed.known.is_none() {
+        return Err(unusable());
+    }
+    Ok(observed.observation.admin.and_then(|admin| admin.account))
+}
+
 async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
+    look(target, session).await?.known.ok_or_else(unusable)
+}
+
+async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
-    let observed = database::observe(session.connection(), target, &Requests::default(), &memory, false)
-        .await
-        .map_err(fault)?;
-    observed.known.ok_or_else(|| Fault {
+    database::observe(session.connection(), target, &Requests::default(), &memory, false).await.map_err(fault)
+}
+
+fn unusable() -> Fault {
+    Fault {
         reason: Reason::UserTableMissing,
         condition: ConditionType::SchemaCompatible,
         class: Class::Terminal,
         message: "the user table cannot be used: run `auth-consistency check` to see why".into(),
-    })
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]

@@ -74,7 +74,8 @@ async fn two_passes_at_once_repair_every_row_once() {
     let mut other = one.over(&db);
     let (first, second) = futures::join!(one.repair(), other.repair());
     let done: i64 = [&first, &second].iter().flat_map(|p| &p.outcome().repaired).map(|step| step.rows).sum();
-    let counted: i64 = db.text("SELECT coalesce(sum(rows), 0) FROM auth_consistency.audit").await.parse().unwrap();
+    let counted: i64 =
+        db.text("SELECT coalesce(sum(rows), 0) FROM auth_consistency.audit").await.parse().unwrap();
     let left: i64 = db.text("SELECT count(*) FROM logs").await.parse().unwrap();
     let table = db.text("SELECT name FROM auth_consistency.quarantine").await;
     let kept = db.text(&format!("SELECT count(*) FROM auth_consistency.{table}")).await;
@@ -133,7 +134,8 @@ async fn rows_whose_user_came_back_between_plan_and_chunk_are_not_touched() {
     let db = with(3).await;
     let mut case = Case::new(&db, &spec("Delete"));
     let before = db.snapshot().await;
-    let back = format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user') ON CONFLICT DO NOTHING");
+    let back =
+        format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user') ON CONFLICT DO NOTHING");
     let meanwhile = Meanwhile { chunk: &back, ..Meanwhile::new(&db) };
     case.pass(Repairs::All, &meanwhile).await.consistent().repaired(&[(A::Delete, "logs.user_id", 0)]);
     assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"]);
@@ -185,7 +187,10 @@ async fn new_keys_that_appear_while_chunks_run_are_another_plan_s() {
     let pass = case.pass(Repairs::All, &meanwhile).await;
     pass.repaired(&[(A::Delete, "logs.user_id", 3000)]);
     assert_eq!(pass.finding(R::OrphanRows).sample, ["77"]);
-    assert_eq!(db.text("SELECT count(*) FROM logs WHERE user_id = 77").await, meanwhile.chunks.load(Ordering::SeqCst).to_string());
+    assert_eq!(
+        db.text("SELECT count(*) FROM logs WHERE user_id = 77").await,
+        meanwhile.chunks.load(Ordering::SeqCst).to_string()
+    );
 }
 
 #[tokio::test]
@@ -206,7 +211,8 @@ async fn an_approved_run_that_stopped_goes_on_and_no_further_than_was_approved()
     let mut case = Case::new(&db, &spec("Delete"));
     case.edit(|spec| spec.references.limits.rows = 0);
     let hash = case.repair().await.status.plan.unwrap().hash.unwrap();
-    case.requests.approval = Some(auth_consistency::consistency::diagnosis::Approval { hash, shown: Vec::new() });
+    case.requests.approval =
+        Some(auth_consistency::consistency::diagnosis::Approval { hash, shown: Vec::new() });
     let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
     case.pass(Repairs::All, &meanwhile).await.finding(R::RepairFailed);
     assert_eq!(db.text("SELECT count(*) FROM logs").await, "2000");
@@ -237,10 +243,12 @@ async fn an_admin_who_was_deactivated_meanwhile_is_given_nothing() {
     let db = with(3).await;
     let mut case = Case::new(&db, &spec("Reassign"));
     let before = db.snapshot().await;
-    let meanwhile = Meanwhile { begin: "UPDATE users SET is_active = false WHERE id = 1", ..Meanwhile::new(&db) };
+    let meanwhile =
+        Meanwhile { begin: "UPDATE users SET is_active = false WHERE id = 1", ..Meanwhile::new(&db) };
     let pass = case.pass(Repairs::All, &meanwhile).await;
     assert!(pass.finding(R::RepairFailed).message.contains("0 active accounts"));
-    let changes = ["- users (1,admin@example.com,HASH,admin,t)", "+ users (1,admin@example.com,HASH,admin,f)"];
+    let changes =
+        ["- users (1,admin@example.com,HASH,admin,t)", "+ users (1,admin@example.com,HASH,admin,f)"];
     assert_eq!(db.changes(&before).await, changes);
 }
 

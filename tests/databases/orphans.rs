@@ -36,10 +36,8 @@ fn spec(on_orphan: &str, limits: &str) -> String {
 
 const FREE: &str = "{rows: 100, percent: 100}";
 const ASK: &str = "{rows: 0}";
-const FOUND: &[(R, C, Option<R>)] = &[
-    (R::OrphanRows, C::ReferencesConsistent, None),
-    (R::ConstraintUnvalidated, C::SchemaCompatible, None),
-];
+const FOUND: &[(R, C, Option<R>)] =
+    &[(R::OrphanRows, C::ReferencesConsistent, None), (R::ConstraintUnvalidated, C::SchemaCompatible, None)];
 
 #[tokio::test]
 async fn orphans_are_counted_with_their_keys_and_only_reported_by_default() {
@@ -49,7 +47,9 @@ async fn orphans_are_counted_with_their_keys_and_only_reported_by_default() {
     let finding = pass.finding(R::OrphanRows);
     assert_eq!((finding.rows, finding.keys), (Some(5), Some(2)));
     assert_eq!(finding.sample, ["4711", "4712"]);
-    assert!(finding.message.starts_with("5 rows of logs.user_id name 2 users that do not exist (4711, 4712)"));
+    assert!(
+        finding.message.starts_with("5 rows of logs.user_id name 2 users that do not exist (4711, 4712)")
+    );
     let references = pass.status.references.clone().unwrap();
     assert_eq!((references.checked, references.orphan_rows), (1, 5));
     pass.shows(&[
@@ -91,7 +91,9 @@ async fn orphans_within_the_limits_are_set_to_null_at_once() {
     let db = orphans().await;
     db.run("DELETE FROM logs WHERE id IN (1, 2, 5)").await;
     let changes = &["- logs (3,4712,)", "- logs (4,4712,)", "+ logs (3,,)", "+ logs (4,,)"];
-    Case::new(&db, &spec("SetNull", FREE)).mends(&db, FOUND, &[(A::SetNull, "logs.user_id", 2)], changes).await;
+    Case::new(&db, &spec("SetNull", FREE))
+        .mends(&db, FOUND, &[(A::SetNull, "logs.user_id", 2)], changes)
+        .await;
 }
 
 #[tokio::test]
@@ -143,7 +145,10 @@ async fn an_approval_is_used_once() {
     let pass = case.repair().await;
     pass.repaired(&[]).plans(&[(A::Delete, "logs.user_id", 2, true)]);
     assert_eq!(db.fingerprint().await, before);
-    assert_ne!(pass.status.plan.as_ref().unwrap().hash, case.requests.approval.as_ref().map(|a| a.hash.clone()));
+    assert_ne!(
+        pass.status.plan.as_ref().unwrap().hash,
+        case.requests.approval.as_ref().map(|a| a.hash.clone())
+    );
 }
 
 #[tokio::test]

@@ -31,15 +31,22 @@ fn refused(why: R) -> [(R, C, Option<R>); 2] {
 #[tokio::test]
 async fn rows_that_carry_credentials_are_never_given_to_the_admin() {
     for (sql, rule) in [
-        ("CREATE TABLE api_keys (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO api_keys VALUES (1, 9)", ""),
-        ("CREATE TABLE things (id int PRIMARY KEY, user_id int REFERENCES users, refresh_token text); INSERT INTO things VALUES (1, 9)", ""),
+        (
+            "CREATE TABLE api_keys (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO api_keys VALUES (1, 9)",
+            "",
+        ),
+        (
+            "CREATE TABLE things (id int PRIMARY KEY, user_id int REFERENCES users, refresh_token text); INSERT INTO things VALUES (1, 9)",
+            "",
+        ),
         (
             "CREATE TABLE badges (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO badges VALUES (1, 9)",
             "{table: badges, credentials: true}",
         ),
     ] {
         let db = with(sql).await;
-        let mut case = Case::new(&db, &spec("Reassign").replace("limits", &format!("rules: [{rule}], limits")));
+        let mut case =
+            Case::new(&db, &spec("Reassign").replace("limits", &format!("rules: [{rule}], limits")));
         let pass = case.reports(&db, &refused(R::ReassignRefused)).await;
         assert!(pass.finding(R::OrphanRows).message.contains("use Delete"));
         assert_eq!(pass.conditions()[0], "Ready=False ReassignRefused");
@@ -69,11 +76,9 @@ async fn a_domain_that_may_not_be_null_is_not_set_to_null() {
 
 #[tokio::test]
 async fn rows_that_would_collide_in_a_unique_key_are_not_given_to_the_admin() {
-    for key in [
-        "UNIQUE (user_id, role)",
-        "UNIQUE NULLS NOT DISTINCT (user_id, role)",
-        "PRIMARY KEY (user_id, role)",
-    ] {
+    for key in
+        ["UNIQUE (user_id, role)", "UNIQUE NULLS NOT DISTINCT (user_id, role)", "PRIMARY KEY (user_id, role)"]
+    {
         let id = if key.starts_with("PRIMARY") { "id int" } else { "id int PRIMARY KEY" };
         let db = with(&format!(
             "CREATE TABLE roles ({id}, user_id int REFERENCES users, role text, {key});
@@ -113,7 +118,10 @@ async fn a_primary_key_that_holds_the_reference_is_reassigned_where_nothing_coll
     let mut case = Case::new(&db, &spec("Reassign"));
     case.mends(&db, found, steps, changes).await;
     // And back again: the row is found under the key that the repair gave it.
-    db.run(&format!("INSERT INTO users VALUES (8, 'h@example.com', '{HASH}'), (9, 'n@example.com', '{HASH}')")).await;
+    db.run(&format!(
+        "INSERT INTO users VALUES (8, 'h@example.com', '{HASH}'), (9, 'n@example.com', '{HASH}')"
+    ))
+    .await;
     let before = db.snapshot().await;
     let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
     assert_eq!((restored[0].rows, restored[0].blocked), (2, 0), "{restored:?}");
@@ -152,9 +160,11 @@ const KEEPS: &str = "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
 #[tokio::test]
 async fn a_trigger_that_raises_or_keeps_rows_back_undoes_the_chunk() {
     for (trigger, says) in [(RAISES, "kept by the app"), (KEEPS, "a trigger may keep them back")] {
-        for (on_orphan, event, action) in
-            [("Delete", "DELETE", A::Delete), ("SetNull", "UPDATE", A::SetNull), ("Reassign", "UPDATE", A::Reassign)]
-        {
+        for (on_orphan, event, action) in [
+            ("Delete", "DELETE", A::Delete),
+            ("SetNull", "UPDATE", A::SetNull),
+            ("Reassign", "UPDATE", A::Reassign),
+        ] {
             let db = with(&format!(
                 "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 9);
                  {trigger}; CREATE TRIGGER guard BEFORE {event} ON logs FOR EACH ROW EXECUTE FUNCTION guard()"
@@ -183,8 +193,11 @@ async fn a_trigger_that_raises_or_keeps_rows_back_undoes_the_chunk() {
 
 #[tokio::test]
 async fn a_trigger_that_keeps_the_admin_out_is_told() {
-    let db = with(&format!("DELETE FROM users WHERE id = 1; {KEEPS}; \
-        CREATE TRIGGER guard BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION guard()")).await;
+    let db = with(&format!(
+        "DELETE FROM users WHERE id = 1; {KEEPS}; \
+        CREATE TRIGGER guard BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION guard()"
+    ))
+    .await;
     let mut case = Case::new(&db, USUAL);
     let before = db.snapshot().await;
     let pass = case.repair().await;
@@ -215,7 +228,10 @@ async fn two_resources_for_one_user_table_never_both_repair() {
     let found = (R::OrphanRows, C::ReferencesConsistent, None);
     let mut first = Case::new(&db, &spec("SetNull"));
     first.repair().await.consistent().repaired(&[(A::SetNull, "logs.user_id", 1)]);
-    db.run("SET session_replication_role = replica; UPDATE logs SET user_id = 9; RESET session_replication_role").await;
+    db.run(
+        "SET session_replication_role = replica; UPDATE logs SET user_id = 9; RESET session_replication_role",
+    )
+    .await;
     let mut rival = first.rival(&db);
     let claimed = (R::TargetClaimed, C::SchemaCompatible, None);
     let pass = rival.reports(&db, &[claimed, found, UNVALIDATED]).await;

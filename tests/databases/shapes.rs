@@ -43,7 +43,8 @@ const TENANTS: &str = "ALTER TABLE users ADD tenant int NOT NULL DEFAULT 7, ADD 
 
 #[tokio::test]
 async fn a_reference_of_several_columns_is_counted_as_its_match_says() {
-    let rows = "INSERT INTO logs VALUES (1, 7, 5), (2, 7, 9), (3, 8, 5), (4, 8, 5), (5, NULL, 9), (6, NULL, NULL)";
+    let rows =
+        "INSERT INTO logs VALUES (1, 7, 5), (2, 7, 9), (3, 8, 5), (4, 8, 5), (5, NULL, 9), (6, NULL, NULL)";
     let table = "CREATE TABLE logs (id int PRIMARY KEY, t int, u int, FOREIGN KEY (t, u) REFERENCES users (tenant, id)";
     unsupported(&format!("{TENANTS}; {table}); {rows}"), 3, 2, &["(7,9)", "(8,5)"]).await;
     unsupported(&format!("{TENANTS}; {table} MATCH FULL); {rows}"), 4, 3, &["(7,9)", "(8,5)", "(,9)"]).await;
@@ -63,7 +64,8 @@ async fn a_reference_of_the_user_table_to_itself_is_counted() {
 
 #[tokio::test]
 async fn references_of_partitioned_tables_are_counted_once() {
-    let table = "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+    let table =
+        "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
         CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id);
         CREATE TABLE logs_3 PARTITION OF logs_2 FOR VALUES FROM (10) TO (20);
@@ -106,7 +108,8 @@ async fn a_partitioned_user_table_is_one_user_table() {
 async fn deferrable_references_are_counted() {
     for when in ["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"] {
         let table = format!("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users {when})");
-        unsupported(&format!("{table}; INSERT INTO logs VALUES (1, 9), (2, 5), (3, NULL)"), 1, 1, &["9"]).await;
+        unsupported(&format!("{table}; INSERT INTO logs VALUES (1, 9), (2, 5), (3, NULL)"), 1, 1, &["9"])
+            .await;
     }
 }
 
@@ -124,8 +127,13 @@ async fn rows_of_inheriting_tables_are_not_the_reference_s() {
 
 #[tokio::test]
 async fn rows_without_a_primary_key_are_counted() {
-    unsupported("CREATE TABLE logs (user_id int REFERENCES users); INSERT INTO logs VALUES (9), (9), (5)", 2, 1, &["9"])
-        .await;
+    unsupported(
+        "CREATE TABLE logs (user_id int REFERENCES users); INSERT INTO logs VALUES (9), (9), (5)",
+        2,
+        1,
+        &["9"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -147,7 +155,8 @@ async fn a_constraint_that_is_not_valid_or_not_there_is_told() {
          ALTER TABLE logs ADD CONSTRAINT logs_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID",
     )
     .await;
-    let mut case = Case::new(&db, &spec(", rules: [{table: logs, columns: [user_id], constraint: logs_user_id_fkey}]"));
+    let mut case =
+        Case::new(&db, &spec(", rules: [{table: logs, columns: [user_id], constraint: logs_user_id_fkey}]"));
     let pass = case.reports(&db, &[(R::ConstraintMissing, C::SchemaCompatible, None), UNVALIDATED]).await;
     let message = pass.finding(R::ConstraintUnvalidated).message;
     assert!(message.contains("ALTER TABLE public.logs VALIDATE CONSTRAINT logs_fk"), "{message}");
@@ -285,12 +294,17 @@ async fn an_id_moves_with_soft_references_of_another_type() {
     let before = db.snapshot().await;
     let pass = case.repair().await;
     pass.repaired(&[(A::MoveId, "users", 3)]).found(&[(R::IdTypeDiffers, C::SchemaCompatible, None)]);
-    assert_eq!(&db.changes(&before).await[..4], ["- events (1,1)", "- events (2,01)", "+ events (1,3)", "+ events (2,3)"]);
+    assert_eq!(
+        &db.changes(&before).await[..4],
+        ["- events (1,1)", "- events (2,01)", "+ events (1,3)", "+ events (2,3)"]
+    );
 }
 
 #[tokio::test]
 async fn a_soft_reference_that_cannot_be_looked_at_is_told_with_why() {
-    let db = with("CREATE TABLE events (id int PRIMARY KEY, actor int); CREATE VIEW v AS SELECT * FROM events").await;
+    let db =
+        with("CREATE TABLE events (id int PRIMARY KEY, actor int); CREATE VIEW v AS SELECT * FROM events")
+            .await;
     for (rule, why) in [
         ("{table: nothing, columns: [actor], declared: true}", "there is no such table"),
         ("{table: v, columns: [actor], declared: true}", "it is a view"),
@@ -322,7 +336,14 @@ async fn citext_is_compared_as_citext_wherever_it_lives() {
     check.found(&[ORPHANS, UNVALIDATED]);
     let finding = check.finding(R::OrphanRows);
     assert_eq!((finding.rows, finding.keys), (Some(3), Some(2)));
-    let changes = &["- logs (3,Gone)", "- logs (4,gone)", "- logs (5,Away)", "+ logs (3,Root)", "+ logs (4,Root)", "+ logs (5,Root)"];
+    let changes = &[
+        "- logs (3,Gone)",
+        "- logs (4,gone)",
+        "- logs (5,Away)",
+        "+ logs (3,Root)",
+        "+ logs (4,Root)",
+        "+ logs (5,Root)",
+    ];
     case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "logs.user_id", 3)], changes).await;
 }
 

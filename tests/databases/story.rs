@@ -43,7 +43,9 @@ references:
 
     // What is additive is done at once; what is over 5 percent of the table waits.
     let first = case.repair().await;
-    first.repaired(&[(A::AdvanceSequence, "users_id_seq", 0), (A::Seed, "users", 1)]).found(&[orphans, not_valid]);
+    first
+        .repaired(&[(A::AdvanceSequence, "users_id_seq", 0), (A::Seed, "users", 1)])
+        .found(&[orphans, not_valid]);
     assert_eq!(&first.conditions()[..2], ["Ready=False ApprovalRequired", "Stalled=True ApprovalRequired"]);
     assert_eq!(db.text("SELECT nextval('users_id_seq')").await, "4714");
     case.settled(&db).await;
@@ -89,7 +91,10 @@ async fn a_signing_key_that_is_weak_or_known_shows_in_its_own_condition() {
         let before = db.fingerprint().await;
         let pass = case.repair().await;
         let findings = pass.outcome().findings();
-        assert_eq!(findings.first().map(|one| (one.finding, one.condition)), Some((reason, C::SigningKeyTrusted)));
+        assert_eq!(
+            findings.first().map(|one| (one.finding, one.condition)),
+            Some((reason, C::SigningKeyTrusted))
+        );
         assert_eq!(pass.conditions()[0], ready, "{key}");
         let shown = pass.conditions();
         assert_eq!(shown.last(), Some(&format!("SigningKeyTrusted=False {reason}")));
@@ -115,11 +120,14 @@ async fn a_subject_that_cannot_be_a_number_is_told() {
 #[tokio::test]
 async fn values_that_do_not_fit_their_columns_are_refused_and_never_cut() {
     // Casts cut what is too long without a word: a hash in 32 characters lets nobody in.
-    for column in ["email varchar(10)", "hashed_password varchar(32)", "hashed_password char(32)", "role varchar(3)"] {
+    for column in
+        ["email varchar(10)", "hashed_password varchar(32)", "hashed_password char(32)", "role varchar(3)"]
+    {
         let name = column.split(' ').next().unwrap();
         let table = users().replace(&format!("{name} text"), column);
         let table = table.split("INSERT").next().unwrap().to_owned();
-        let db = Db::new(&format!("{table} ALTER TABLE users ALTER id ADD GENERATED ALWAYS AS IDENTITY")).await;
+        let db =
+            Db::new(&format!("{table} ALTER TABLE users ALTER id ADD GENERATED ALWAYS AS IDENTITY")).await;
         let mut case = Case::new(&db, USUAL);
         let before = db.snapshot().await;
         let pass = case.repair().await;
@@ -170,6 +178,10 @@ async fn an_admin_who_could_not_be_made_active_is_not_seeded() {
     let mut case = Case::new(&db, &USUAL.replace("{preset: FastAPI}", active));
     let pass = case.repair().await;
     // The account is there, and what is left is told; it is not written again and again.
-    pass.repaired(&[(A::Seed, "users", 1)]).found(&[(R::AdminDrifted, C::AdminConsistent, Some(R::RepairUnsupported))]);
+    pass.repaired(&[(A::Seed, "users", 1)]).found(&[(
+        R::AdminDrifted,
+        C::AdminConsistent,
+        Some(R::RepairUnsupported),
+    )]);
     case.settled(&db).await;
 }

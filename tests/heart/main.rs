@@ -1,5 +1,12 @@
 //! The heart against a model of a database: no clock, no client, no SQL.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 mod model;
 
 use auth_consistency::{

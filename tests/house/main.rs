@@ -1,5 +1,12 @@
 //! The rules of the house, kept by reading the sources.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
 use std::{
     collections::BTreeSet,
     fs,

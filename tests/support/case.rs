@@ -58,7 +58,8 @@ fn key(name: &str, key: &str) -> SecretKeyRef {
 impl Case {
     /// A resource over a database with TLS fully verified; `yaml` is its spec without `database`.
     pub fn new(db: &Db, yaml: &str) -> Self {
-        let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: VerifyFull, caSecretRef: {name: db, key: ca}}}";
+        let database =
+            "{urlSecretRef: {name: db, key: url}, tls: {mode: VerifyFull, caSecretRef: {name: db, key: ca}}}";
         let mut case = Self::with_database(database, yaml);
         case.secret("db", "url", &db.url());
         case
@@ -92,7 +93,11 @@ impl Case {
 
     /// The same over another database, for what a restored dump brings along.
     pub fn over(&self, db: &Db) -> Self {
-        let mut case = Self { memory: Memory::default(), status: AuthConsistencyStatus::default(), ..Self::with_database("{urlSecretRef: {name: db, key: url}}", "users: {preset: FastAPI}") };
+        let mut case = Self {
+            memory: Memory::default(),
+            status: AuthConsistencyStatus::default(),
+            ..Self::with_database("{urlSecretRef: {name: db, key: url}}", "users: {preset: FastAPI}")
+        };
         case.spec = self.spec.clone();
         case.resource = self.resource.clone();
         for (reference, value) in &self.secrets {
@@ -320,8 +325,10 @@ impl Pass {
     /// Asserts what was repaired: action, object in words, rows.
     #[track_caller]
     pub fn repaired(&self, expected: &[(Action, &str, i64)]) -> &Self {
-        let done: Vec<_> = self.outcome().repaired.iter().map(|s| (s.action, s.object.describe(), s.rows)).collect();
-        let done: Vec<_> = done.iter().map(|(action, object, rows)| (*action, object.as_str(), *rows)).collect();
+        let done: Vec<_> =
+            self.outcome().repaired.iter().map(|s| (s.action, s.object.describe(), s.rows)).collect();
+        let done: Vec<_> =
+            done.iter().map(|(action, object, rows)| (*action, object.as_str(), *rows)).collect();
         assert_eq!(done, expected, "{:#?}", self.outcome().findings());
         self
     }
@@ -330,7 +337,8 @@ impl Pass {
     #[track_caller]
     pub fn plans(&self, expected: &[(Action, &str, i64, bool)]) -> &Self {
         let steps = self.outcome().plan.iter().flat_map(|plan| plan.steps.clone());
-        let plan: Vec<_> = steps.map(|s| (s.action, s.object.describe(), s.rows, s.waits.is_some())).collect();
+        let plan: Vec<_> =
+            steps.map(|s| (s.action, s.object.describe(), s.rows, s.waits.is_some())).collect();
         let plan: Vec<_> = plan.iter().map(|(a, o, rows, waits)| (*a, o.as_str(), *rows, *waits)).collect();
         assert_eq!(plan, expected, "{:#?}", self.outcome().findings());
         self
@@ -354,16 +362,24 @@ impl Case {
     }
 
     /// As `mends`, but something may be left.
-    pub async fn mends_first(&mut self, db: &Db, found: Expected<'_>, steps: Steps<'_>, changes: &[&str]) -> Pass {
+    pub async fn mends_first(
+        &mut self,
+        db: &Db,
+        found: Expected<'_>,
+        steps: Steps<'_>,
+        changes: &[&str],
+    ) -> Pass {
         let before = (db.snapshot().await, db.fingerprint().await);
         let check = self.check().await;
         check.found(found).repaired(&[]);
-        let free: Vec<_> = steps.iter().map(|(action, object, rows)| (*action, *object, *rows, false)).collect();
+        let free: Vec<_> =
+            steps.iter().map(|(action, object, rows)| (*action, *object, *rows, false)).collect();
         let mut planned = check.outcome().plan.clone().map_or(Vec::new(), |plan| plan.steps);
         planned.retain(|step| step.waits.is_none());
         let planned: Vec<_> =
             planned.iter().map(|s| (s.action, s.object.describe(), s.rows, s.waits.is_some())).collect();
-        let planned: Vec<_> = planned.iter().map(|(a, o, rows, waits)| (*a, o.as_str(), *rows, *waits)).collect();
+        let planned: Vec<_> =
+            planned.iter().map(|(a, o, rows, waits)| (*a, o.as_str(), *rows, *waits)).collect();
         assert_eq!(planned, free, "{:#?}", check.outcome().findings());
         assert_eq!(db.fingerprint().await, before.1, "a check writes nothing");
         let repair = self.repair().await;
@@ -389,9 +405,13 @@ impl Case {
         let before = (db.snapshot().await, db.fingerprint().await);
         let waiting = self.repair().await;
         waiting.found(found).repaired(&[]);
-        let held: Vec<_> = steps.iter().map(|(action, object, rows)| (*action, *object, *rows, true)).collect();
+        let held: Vec<_> =
+            steps.iter().map(|(action, object, rows)| (*action, *object, *rows, true)).collect();
         waiting.plans(&held);
-        assert_eq!(&waiting.conditions()[..2], ["Ready=False ApprovalRequired", "Stalled=True ApprovalRequired"]);
+        assert_eq!(
+            &waiting.conditions()[..2],
+            ["Ready=False ApprovalRequired", "Stalled=True ApprovalRequired"]
+        );
         assert_eq!(db.fingerprint().await, before.1, "a plan that waits writes nothing");
         self.settled(db).await;
         let wrong = self.repair_approved(&"0".repeat(64)).await;

@@ -172,10 +172,16 @@ impl Db {
         all.extend(self.texts("SELECT s FROM pg_sequences s ORDER BY 1::text").await);
         for catalog in ["pg_class", "pg_constraint", "pg_namespace", "pg_attribute"] {
             // Vacuum and analyze keep their counts in pg_class; that is none of our writing.
-            all.push(self.text(&format!("SELECT format('%s %s', count(*), max(c::text)) FROM (SELECT {} FROM {catalog}) c", match catalog {
-                "pg_class" | "pg_constraint" | "pg_namespace" => "oid",
-                _ => "attrelid",
-            })).await);
+            all.push(
+                self.text(&format!(
+                    "SELECT format('%s %s', count(*), max(c::text)) FROM (SELECT {} FROM {catalog}) c",
+                    match catalog {
+                        "pg_class" | "pg_constraint" | "pg_namespace" => "oid",
+                        _ => "attrelid",
+                    }
+                ))
+                .await,
+            );
         }
         all
     }
@@ -199,7 +205,11 @@ fn without(rows: &[String], others: &[String]) -> Vec<String> {
 fn masked(row: &str) -> String {
     let cells: Vec<&str> = row.split(',').collect();
     let mask = |cell: &str| {
-        if cell.starts_with("$2b$") || cell.starts_with("\"$argon2id$") { "HASH".to_owned() } else { cell.to_owned() }
+        if cell.starts_with("$2b$") || cell.starts_with("\"$argon2id$") {
+            "HASH".to_owned()
+        } else {
+            cell.to_owned()
+        }
     };
     cells.into_iter().map(mask).collect::<Vec<_>>().join(",")
 }

@@ -1,0 +1,55 @@
+# One way to each thing: `make` alone lists them.
+
+CARGO ?= cargo
+MUSL := $(shell uname -m)-unknown-linux-musl
+RUN := $(CARGO) run --quiet --locked --
+
+CRD := crds/authconsistencies.auth.probeops.com.yaml
+CHART_CRD := charts/auth-consistency/files/crd.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test generate check-generated lint static clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
+
+demo: ## Tell the whole story with real parts on this machine, and leave it running
+	@demo/run
+
+demo-down: ## Stop what the demonstration left running, and remove it
+	@demo/run --down
+
+test: ## Install what is missing, start the real parts, run all tests
+	@dev/setup
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked
+
+generate: ## Write the generated files: the CRD, and the chart's copy of it
+	@mkdir -p $(dir $(CRD))
+	$(RUN) crd >$(CRD).new
+	@mv $(CRD).new $(CRD)
+	cp $(CRD) $(CHART_CRD)
+
+check-generated: ## Fail when a generated file is not what `make generate` would write
+	@made=$$(mktemp) && trap 'rm -f "$$made"' EXIT && $(RUN) crd >"$$made" && \
+	for file in $(CRD) $(CHART_CRD); do \
+	  diff -u "$$file" "$$made" || { echo "$$file is out of date: run make generate" >&2; exit 1; }; \
+	done
+
+lint: ## Check the format, clippy's warnings, and the dependencies where cargo-deny is there
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) deny --locked check bans licenses sources; \
+	else \
+	  echo "cargo-deny is not installed, so the dependencies were not checked."; \
+	fi
+
+static: ## Build the static binary; needs musl-tools and the musl target of Rust
+	@command -v musl-gcc >/dev/null || \
+	  { echo "musl-gcc is missing: install it with apt-get install musl-tools" >&2; exit 1; }
+	@[ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)" ] || rustup target add $(MUSL) || \
+	  { echo "Rust's standard library for $(MUSL) is not installed and could not be fetched." >&2; exit 1; }
+	$(CARGO) build --release --locked --target $(MUSL)
+
+clean: ## Remove what cargo built
+	$(CARGO) clean

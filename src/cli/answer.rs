@@ -1,0 +1,196 @@
+//! The one way of check, plan, reset, repair and verify: look, here or by the operator, and show the
+//! report.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{
+    engine::{self, Done, Errand},
+    operator,
+    said::{Exit, Failure, Said},
+    show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
+    target::{Cluster, Place, Source, TargetFlags, Variables},
+};
+use crate::{
+    api::spec::{Mode, TlsMode},
+    consistency::{period, wording::count},
+};
+
+/// Flags of the commands that the operator can be asked to do.
+#[derive(Args, Clone, Debug)]
+pub(super) struct AnswerFlags {
+    #[command(flatten)]
+    target: TargetFlags,
+    /// Do it here, with your own rights, and not by the operator
+    #[arg(long, requires = "name", help_heading = "In a cluster")]
+    direct: bool,
+    /// How long to wait for the operator
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period::parse, help_heading = "In a cluster")]
+    wait_timeout: Duration,
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+/// Who does it.
+enum Who {
+    Here,
+    Operator { timeout: Duration },
+}
+
+/// What the flags come to.
+pub(super) struct Settings {
+    place: Place,
+    who: Who,
+    format: Format,
+}
+
+impl AnswerFlags {
+    /// Flags to settings.
+    pub(super) fn settings(self) -> Settings {
+        let in_cluster = self.target.name.is_some();
+        let mut place = self.target.place();
+        let who =
+            if in_cluster && !self.direct { Who::Operator { timeout: self.wait_timeout } } else { Who::Here };
+        if self.direct {
+            place.again.tail.push_str(" --direct");
+        }
+        Settings { place, who, format: self.output.output }
+    }
+}
+
+/// Does what was asked for and shows what came of it.
+///
+/// # Errors
+/// There is nothing to show.
+pub(super) async fn give(
+    settings: Settings,
+    asked: Asked,
+    errand: Errand,
+    variables: Variables<'_>,
+) -> Result<Said, Failure> {
+    match settings.who {
+        Who::Here => {
+            let target = settings.place.target(variables).await?;
+            if errand.reset && target.admin.is_none() {
+                return Err(Failure::Usage(match settings.place.source {
+                    Source::Environment(_) => {
+                        "there is no admin to reset: set ADMIN_EMAIL and ADMIN_PASSWORD".into()
+                    }
+                    _ => "the resource names no admin to reset: set spec.admin".into(),
+                }));
+            }
+            let done = engine::run(&settings.place, target, errand).await?;
+            here(&settings.place, settings.format, asked, &done, None, Look::of_stdout())
+        }
+        Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout).await,
+    }
+}
+
+/// Shows what came of a pass that ran here.
+///
+/// # Errors
+/// It cannot be written down.
+pub(super) fn here(
+    place: &Place,
+    format: Format,
+    asked: Asked,
+    done: &Done,
+    above: Option<String>,
+    look: Look,
+) -> Result<Said, Failure> {
+    let outcome = &done.outcome;
+    let unknown: Vec<String> =
+        outcome.unknown.iter().map(|(condition, _, why)| format!("{why} ({condition})")).collect();
+    let reset_undone = asked == Asked::Reset && outcome.reset_handled.is_none();
+    let mut exit = Exit::of(done.report.consistent);
+    if reset_undone && exit == Exit::Fine {
+        exit = Exit::Findings;
+    }
+    if let Some(document) = format.document(&done.report)? {
+        let mut said = Said::new(document, exit);
+        for why in unknown.iter().chain(&outcome.approval_unused) {
+            said = said.remark(format!("auth-consistency: {why}"));
+        }
+        return Ok(said);
+    }
+    let connection = &done.target.database.connection;
+    let heading = Heading {
+        from: place.from().into(),
+        server: Some(format!("{}:{}", connection.host, connection.port)),
+        unencrypted: done.target.database.tls == TlsMode::Disable,
+        above,
+    };
+    let closing = Closing {
+        asked,
+        again: &place.again,
+        observes: done.observes(),
+        by_operator: false,
+        suspended: false,
+        unknown,
+        repaired: done.report.repaired.iter().map(|step| step.message.clone()).collect(),
+        approval_unused: outcome.approval_unused.clone(),
+        reset_undone,
+    };
+    Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
+}
+
+async fn by_operator(
+    settings: &Settings,
+    asked: Asked,
+    errand: Errand,
+    timeout: Duration,
+) -> Result<Said, Failure> {
+    let Source::Cluster(named) = &settings.place.source else {
+        return Err(Failure::Usage("only a resource in a cluster has an operator: give its NAME".into()));
+    };
+    let cluster = Cluster::connect(named).await?;
+    let before = cluster.get().await?.status.unwrap_or_default();
+    let began = Instant::now();
+    let resource = operator::ask(&cluster, &errand, timeout).await?;
+    let status = resource.status.unwrap_or_default();
+    let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let told = operator::tell(&cluster, &status, elapsed);
+    let reset_undone = errand.reset && status.last_handled_reset_admin == before.last_handled_reset_admin;
+    let approval_unused = errand
+        .approve
+        .filter(|hash| status.last_handled_approval.as_ref() != Some(hash))
+        .map(|_| "it is not for the plan as it is now".to_owned());
+    let mut exit = Exit::of(told.report.consistent);
+    if (reset_undone || approval_unused.is_some()) && exit == Exit::Fine {
+        exit = Exit::Findings;
+    }
+    if let Some(document) = settings.format.document(&told.report)? {
+        let mut said = Said::new(document, exit);
+        for why in told.unknown.iter().chain(&approval_unused) {
+            said = said.remark(format!("auth-consistency: {why}"));
+        }
+        return Ok(said);
+    }
+    let found = if told.report.consistent.is_some() { "found" } else { "last found" };
+    let heading = Heading { from: format!("as the operator {found} it"), ..Heading::default() };
+    let new = status.history.iter().filter(|repair| !before.history.contains(repair));
+    let closing = Closing {
+        asked,
+        again: &settings.place.again,
+        observes: resource.spec.mode == Mode::Observe,
+        by_operator: true,
+        suspended: resource.spec.suspend,
+        unknown: told.unknown,
+        repaired: new
+            .map(|repair| {
+                format!(
+                    "{} of {}, {}, run {}",
+                    repair.action,
+                    repair.object,
+                    count(repair.rows, "row"),
+                    repair.run
+                )
+            })
+            .collect(),
+        approval_unused,
+        reset_undone,
+    };
+    let look = Look::of_stdout();
+    Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit))
+}

@@ -1,0 +1,99 @@
+//! One pass for a person: the same engine as the controller's, with the person as its supervisor.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::{said::Failure, target::Place};
+use crate::{
+    api::{report::ConsistencyReport, spec::Mode},
+    consistency::{
+        diagnosis::{Approval, Requests},
+        report::Outcome,
+        target::Target,
+    },
+    memory::Memory,
+    network::HostPolicy,
+    pass::{self, Pass, Person, Repairs},
+};
+
+/// What one pass is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Errand {
+    /// Which repairs may be made.
+    pub repairs: Repairs,
+    /// Reset the admin.
+    pub reset: bool,
+    /// Hash of the plan that the person approves.
+    pub approve: Option<String>,
+    /// Uid of a resource that is gone and whose claim is taken over.
+    pub take_claim: Option<String>,
+}
+
+impl Errand {
+    /// Look, and change nothing.
+    pub(super) fn look() -> Self {
+        Self { repairs: Repairs::None, reset: false, approve: None, take_claim: None }
+    }
+}
+
+/// What came of a pass.
+pub(super) struct Done {
+    /// Everything that is known.
+    pub outcome: Outcome,
+    /// The shape that is printed.
+    pub report: ConsistencyReport,
+    /// What was looked at.
+    pub target: Target,
+    /// Where it may connect.
+    pub policy: HostPolicy,
+}
+
+impl Done {
+    /// Whether repairs may be written at all.
+    pub(super) fn observes(&self) -> bool {
+        self.target.mode == Mode::Observe
+    }
+}
+
+/// Runs the pass on a target.
+///
+/// # Errors
+/// A stage failed.
+pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result<Done, Failure> {
+    let policy = place.policy();
+    let requests = Requests {
+        reset: errand.reset.then(unique),
+        approval: errand.approve.map(|hash| Approval { hash, shown: Vec::new() }),
+        take_claim: errand.take_claim,
+    };
+    let memory = Memory::default();
+    let began = Instant::now();
+    let mut outcome = pass::run(&Pass {
+        target: &target,
+        policy: &policy,
+        requests: &requests,
+        memory: &memory,
+        supervisor: &Person,
+        repairs: errand.repairs,
+        compare_password: true,
+        ask: true,
+        now: Timestamp::now(),
+    })
+    .await
+    .map_err(|mut fault| {
+        fault.message = place.plain(&fault.message);
+        Failure::from(fault)
+    })?;
+    for one in &mut outcome.found {
+        one.finding.message = place.plain(&one.finding.message);
+    }
+    let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
+    let report = outcome.report(elapsed);
+    Ok(Done { outcome, report, target, policy })
+}
+
+/// A token that no other request has: it is handled once.
+pub(super) fn unique() -> String {
+    format!("cli-{}-{:08x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>())
+}

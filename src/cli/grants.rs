@@ -1,0 +1,26 @@
+//! `grants`: the SQL that gives the database role what it needs, least first.
+
+use clap::Args;
+
+use super::{
+    said::{Exit, Failure, Said},
+    target::{TargetFlags, Variables},
+};
+use crate::pass;
+
+/// Flags of `grants`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    target: TargetFlags,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no target, or the database cannot be asked.
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    let place = flags.target.place();
+    let target = place.target(variables).await?;
+    Ok(Said::new(pass::grants(&target, &place.policy()).await?, Exit::Fine))
+}

@@ -1,0 +1,117 @@
+//! The command line: one file per command. Raw flags become settings, settings an answer; this room
+//! prints and never decides.
+//!
+//! `target` says what to work on, `engine` runs the pass here and `operator` asks for one in a
+//! cluster; `answer` shows the report of either; `show` has tables and the closing paragraph.
+
+mod answer;
+mod check;
+mod completions;
+mod crd;
+mod engine;
+mod grants;
+mod key;
+mod operator;
+mod plan;
+mod repair;
+mod reset;
+mod restore;
+mod run;
+mod said;
+mod show;
+mod target;
+mod token;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+
+pub use said::{Exit, Said};
+
+use said::Failure;
+
+/// Keeps accounts, the references to them and the tokens that name them consistent.
+#[derive(Parser, Debug)]
+#[command(
+    name = "auth-consistency",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 consistent, 2 findings, 1 could not tell, 64 wrong usage.\n\
+                  Secrets come from the environment, a file or standard input, never from a flag's value."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Say what is wrong; changes nothing
+    Check(check::Flags),
+    /// Say what a repair would do, with counts; changes nothing
+    Plan(plan::Flags),
+    /// Write the admin's password and columns now, or create the admin
+    Reset(reset::Flags),
+    /// Mint a token, verify it, look its subject up, ask the app; changes nothing
+    Verify(verify::Flags),
+    /// Repair what needs no approval, and with --approve what does
+    Repair(repair::Flags),
+    /// List the repairs that were made, or put the rows of one back
+    Restore(restore::Flags),
+    /// Print the SQL that gives the database role what it needs
+    Grants(grants::Flags),
+    /// Mint, read or explain a token
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Look at the signing key
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Print the CustomResourceDefinition
+    Crd(crd::Flags),
+    /// Print a completion script for a shell
+    Completions(completions::Flags),
+    /// Run the operator
+    Run(Box<run::Flags>),
+}
+
+/// Parses the arguments, runs the command and returns what it says.
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Said {
+    // Whatever the file is called, help and hints call the program by its name.
+    let arguments = std::iter::once(OsString::from(target::program())).chain(arguments.into_iter().skip(1));
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    dispatch(cli.command).await.unwrap_or_else(|failure| failure.said())
+}
+
+async fn dispatch(command: Command) -> Result<Said, Failure> {
+    let variables: target::Variables<'_> = &target::process_variables;
+    match command {
+        Command::Check(flags) => check::run(flags, variables).await,
+        Command::Plan(flags) => plan::run(flags, variables).await,
+        Command::Reset(flags) => reset::run(flags, variables).await,
+        Command::Verify(flags) => verify::run(flags, variables).await,
+        Command::Repair(flags) => repair::run(flags, variables).await,
+        Command::Restore(flags) => restore::run(flags, variables).await,
+        Command::Grants(flags) => grants::run(flags, variables).await,
+        Command::Token(command) => token::run(command, variables).await,
+        Command::Key(command) => key::run(command, variables).await,
+        Command::Crd(flags) => crd::run(&flags),
+        Command::Completions(flags) => Ok(completions::run(&flags)),
+        Command::Run(flags) => run::run(*flags).await,
+    }
+}
+
+/// Help and version are answers; everything else is wrong usage.
+fn usage(error: &clap::Error) -> Said {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Said::new(text, Exit::Fine),
+        _ => Said::new("", Exit::Usage).remark(text),
+    }
+}
+
+#[cfg(test)]
+mod tests;

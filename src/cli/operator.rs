@@ -1,0 +1,213 @@
+//! Asks the operator of a cluster: writes an annotation, waits until it was handled, reads the status.
+
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    engine::{Errand, unique},
+    said::Failure,
+    target::Cluster,
+};
+use crate::api::{
+    API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
+    condition::ConditionType,
+    report::{AdminReport, ConsistencyReport, ReportTarget, Severity, SigningKeyReport},
+};
+
+/// Time between two looks at the status.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The resource once the operator has handled what was asked.
+///
+/// # Errors
+/// The resource cannot be read or annotated, or the operator does not answer in time.
+pub(super) async fn ask(
+    cluster: &Cluster,
+    errand: &Errand,
+    timeout: Duration,
+) -> Result<AuthConsistency, Failure> {
+    let token = unique();
+    let mut annotations = serde_json::Map::new();
+    annotations.insert(annotation::RECONCILE.into(), json!(token));
+    if errand.reset {
+        annotations.insert(annotation::RESET_ADMIN.into(), json!(token));
+    }
+    if let Some(hash) = &errand.approve {
+        annotations.insert(annotation::APPROVE.into(), json!(hash));
+    }
+    if let Some(uid) = &errand.take_claim {
+        annotations.insert(annotation::TAKE_CLAIM.into(), json!(uid));
+    }
+    let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+    cluster
+        .resources()
+        .patch(&cluster.name, &PatchParams::default(), &patch)
+        .await
+        .map_err(|error| cluster.failure(&error))?;
+    let until = Instant::now() + timeout;
+    loop {
+        let resource = cluster.get().await?;
+        if handled(&resource, &token) {
+            return Ok(resource);
+        }
+        if Instant::now() + LOOK > until {
+            return Err(Failure::CouldNotTell(format!(
+                "the operator did not handle {}/{} in {} s: look whether it runs and watches this namespace, \
+                 wait longer with --wait-timeout, or use --direct",
+                cluster.namespace,
+                cluster.name,
+                timeout.as_secs()
+            )));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn handled(resource: &AuthConsistency, token: &str) -> bool {
+    resource.status.as_ref().is_some_and(|status| {
+        status.last_handled_reconcile.as_deref() == Some(token)
+            && Some(status.observed_generation) == resource.metadata.generation
+    })
+}
+
+/// A status in the one shape of reports.
+pub(super) struct Told {
+    /// The report.
+    pub report: ConsistencyReport,
+    /// What could not be told, in sentences.
+    pub unknown: Vec<String>,
+}
+
+/// What a status says, as a report.
+pub(super) fn tell(cluster: &Cluster, status: &AuthConsistencyStatus, elapsed_ms: i64) -> Told {
+    let target = ReportTarget {
+        namespace: cluster.namespace.clone(),
+        name: cluster.name.clone(),
+        engine: None,
+        server_version: None,
+    };
+    told(target, status, elapsed_ms)
+}
+
+fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -> Told {
+    let condition =
+        |kind: ConditionType| status.conditions.iter().find(|condition| condition.type_ == kind.as_str());
+    let ready = condition(ConditionType::Ready);
+    // Findings stay in a status when a later pass could not look: only a reason that is one of them
+    // (or an approval that one of them waits for) says that they are of today.
+    let graspable = |reason: &str| {
+        reason == "ApprovalRequired"
+            || status.findings.iter().any(|finding| {
+                finding.severity > Severity::Warning
+                    && finding.blocked.unwrap_or(finding.finding).as_str() == reason
+                    && !matches!(reason, "RowsUnreadable" | "VerifierUnreachable")
+            })
+    };
+    let consistent = match ready.map(|ready| (ready.status.as_str(), ready.reason.as_str())) {
+        Some(("True", _)) => Some(true),
+        Some(("False", reason)) if graspable(reason) => Some(false),
+        _ => None,
+    };
+    let untold = || {
+        ConditionType::DOMAIN
+            .into_iter()
+            .filter_map(condition)
+            .filter(|condition| condition.status == "Unknown")
+            .map(|condition| format!("{} ({})", condition.message, condition.type_))
+            .collect()
+    };
+    let unknown = match (consistent, ready) {
+        (Some(_), _) => untold(),
+        // Ready says it all, and the conditions below only repeat it.
+        (None, Some(ready)) => vec![ready.message.clone()],
+        (None, None) => vec!["the operator has said nothing yet".to_owned()],
+    };
+    let admin = status.admin.as_ref().and_then(|admin| {
+        Some(AdminReport {
+            login: admin.login.clone(),
+            id: admin.id.clone()?,
+            active: !status.findings.iter().any(|finding| {
+                finding.finding == crate::api::condition::Reason::AdminDrifted
+                    && finding.message.contains("is not active")
+            }),
+            password_matches: None,
+            password_hash: admin.password_hash,
+        })
+    });
+    let report = ConsistencyReport {
+        api_version: API_VERSION.into(),
+        kind: "ConsistencyReport".into(),
+        target,
+        consistent,
+        findings: status.findings.clone(),
+        admin,
+        signing_key: status
+            .signing_key
+            .as_ref()
+            .map(|key| SigningKeyReport { fingerprint: key.fingerprint.clone(), algorithm: key.algorithm }),
+        references: status.references.clone(),
+        plan: status.plan.clone(),
+        repaired: Vec::new(),
+        elapsed_ms,
+    };
+    Told { report, unknown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::said::Exit;
+
+    fn status(ready: &str, reason: &str, finding: &str) -> AuthConsistencyStatus {
+        serde_json::from_value(json!({
+            "observedGeneration": 1,
+            "conditions": [{
+                "type": "Ready", "status": ready, "reason": reason, "message": "because",
+                "lastTransitionTime": "2025-01-01T00:00:00Z",
+            }],
+            "findings": [{
+                "finding": finding, "condition": "ReferencesConsistent", "severity": "Error",
+                "message": "rows", "docs": "docs",
+            }],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn old_findings_do_not_count_once_a_pass_could_not_look() {
+        for (ready, reason, finding, exit) in [
+            ("True", "Consistent", "OrphanRows", Exit::Fine),
+            ("False", "OrphanRows", "OrphanRows", Exit::Findings),
+            ("False", "ApprovalRequired", "OrphanRows", Exit::Findings),
+            ("False", "DatabaseUnreachable", "OrphanRows", Exit::CouldNotTell),
+            ("False", "RowsUnreadable", "RowsUnreadable", Exit::CouldNotTell),
+            ("Unknown", "Progressing", "OrphanRows", Exit::CouldNotTell),
+        ] {
+            let told = told(ReportTarget::default(), &status(ready, reason, finding), 1);
+            assert_eq!(Exit::of(told.report.consistent), exit, "{ready} {reason}");
+            assert_eq!(told.unknown.is_empty(), exit != Exit::CouldNotTell);
+        }
+    }
+
+    #[test]
+    fn a_request_is_handled_when_token_and_generation_are() {
+        let mut resource: AuthConsistency = serde_json::from_value(json!({
+            "apiVersion": API_VERSION, "kind": "AuthConsistency",
+            "metadata": {"name": "probeops", "generation": 2},
+            "spec": {"database": {"urlSecretRef": {"name": "a", "key": "b"}}, "users": {"preset": "FastAPI"}},
+        }))
+        .unwrap();
+        assert!(!handled(&resource, "now"));
+        let mut status = status("True", "Consistent", "OrphanRows");
+        status.last_handled_reconcile = Some("now".into());
+        resource.status = Some(status.clone());
+        assert!(!handled(&resource, "now"), "the status speaks of an older spec");
+        status.observed_generation = 2;
+        resource.status = Some(status);
+        assert!(handled(&resource, "now"));
+        assert!(!handled(&resource, "later"));
+    }
+}

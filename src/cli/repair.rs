@@ -1,0 +1,44 @@
+//! `repair`: does what needs no approval, and with a plan's hash also what waits for it.
+
+use clap::Args;
+
+use super::{
+    answer::{self, AnswerFlags},
+    engine::Errand,
+    said::{Failure, Said},
+    show::Asked,
+    target::Variables,
+};
+use crate::pass::Repairs;
+
+/// Flags of `repair`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    answer: AnswerFlags,
+    /// Hash of the plan that you approve, as `plan` shows it
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    approve: Option<String>,
+    /// Uid of a resource that is gone and that repaired this user table before
+    #[arg(long, value_name = "UID")]
+    take_claim: Option<String>,
+}
+
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a plan's hash has 64 hexadecimal digits: copy it from `auth-consistency plan`".into())
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is nothing to show.
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    let errand =
+        Errand { repairs: Repairs::All, reset: false, approve: flags.approve, take_claim: flags.take_claim };
+    answer::give(flags.answer.settings(), Asked::Repair, errand, variables).await
+}

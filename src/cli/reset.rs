@@ -1,0 +1,31 @@
+//! `reset`: writes the admin's password and columns, now; seeds it where it is missing.
+
+use clap::Args;
+
+use super::{
+    answer::{self, AnswerFlags},
+    engine::Errand,
+    said::{Failure, Said},
+    show::Asked,
+    target::Variables,
+};
+use crate::pass::Repairs;
+
+/// Flags of `reset`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    answer: AnswerFlags,
+    /// Uid of a resource that is gone and that repaired this user table before
+    #[arg(long, value_name = "UID")]
+    take_claim: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is nothing to show.
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    let errand = Errand { repairs: Repairs::Admin, reset: true, approve: None, take_claim: flags.take_claim };
+    answer::give(flags.answer.settings(), Asked::Reset, errand, variables).await
+}

@@ -1,0 +1,162 @@
+//! `restore`: lists the runs that changed something, or puts the rows of one back from quarantine.
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    said::{Exit, Failure, Said},
+    show::{Cell, Look, OutputFlags, Table, wrap},
+    target::{Again, TargetFlags, Variables},
+};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::wording::{count, number},
+    database::{Restored, Run},
+    pass,
+};
+
+/// Flags of `restore`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    #[command(flatten)]
+    target: TargetFlags,
+    /// The run whose rows are put back; without it the runs are listed
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunAnswer {
+    run: String,
+    opened_at: String,
+    actions: String,
+    rows: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestoredAnswer {
+    object: ObjectRef,
+    action: Action,
+    rows: i64,
+    blocked: i64,
+    sample: Vec<Blocked>,
+}
+
+#[derive(Serialize)]
+struct Blocked {
+    key: String,
+    why: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no target, the database cannot be asked, or the run is not this target's.
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    let format = flags.output.output;
+    let place = flags.target.place();
+    let target = place.target(variables).await?;
+    let policy = place.policy();
+    let look = Look::of_stdout();
+    let Some(run) = &flags.run else {
+        let runs: Vec<RunAnswer> = pass::runs(&target, &policy).await?.into_iter().map(Into::into).collect();
+        return Ok(match format.document(&runs)? {
+            Some(document) => Said::new(document, Exit::Fine),
+            None => Said::new(list(&runs, &place.again, look), Exit::Fine),
+        });
+    };
+    let restored: Vec<RestoredAnswer> =
+        pass::restore(&target, &policy, run, Timestamp::now()).await?.into_iter().map(Into::into).collect();
+    let blocked: i64 = restored.iter().map(|one| one.blocked).sum();
+    let exit = if blocked > 0 { Exit::Findings } else { Exit::Fine };
+    Ok(match format.document(&restored)? {
+        Some(document) => Said::new(document, exit),
+        None => Said::new(page(&restored, look), exit),
+    })
+}
+
+fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
+    let Some(newest) = runs.first() else {
+        return wrap("No repair has changed anything here, so there is nothing to restore.", look.width);
+    };
+    let mut table = Table::new(&["RUN", "BEGAN", "ROWS", "WHAT IT DID"], 4, look);
+    for run in runs {
+        table.row(vec![
+            Cell::text(&run.run),
+            Cell::text(&run.opened_at),
+            Cell::Number(number(run.rows)),
+            Cell::text(&run.actions),
+        ]);
+    }
+    let next = format!(
+        "{} puts the rows of the newest run back, as far as today's constraints allow.",
+        again.command(&format!("restore --run {}", newest.run))
+    );
+    format!("{}\n{}", table.render(), wrap(&next, look.width))
+}
+
+fn page(restored: &[RestoredAnswer], look: Look) -> String {
+    let (rows, blocked) =
+        restored.iter().fold((0, 0), |(rows, blocked), one| (rows + one.rows, blocked + one.blocked));
+    if restored.is_empty() {
+        return wrap(
+            "This run has no rows in quarantine: it changed nothing that could be put back.",
+            look.width,
+        );
+    }
+    let mut table = Table::new(&["UNDONE", "WHERE", "BACK", "STAYED", "WHY"], 5, look);
+    for one in restored {
+        let why: Vec<String> =
+            one.sample.iter().map(|blocked| format!("{}: {}", blocked.key, blocked.why)).collect();
+        let more = if one.blocked > one.sample.len() as i64 { "\n…" } else { "" };
+        table.row(vec![
+            Cell::text(one.action.as_str()),
+            Cell::text(one.object.describe()),
+            Cell::Number(number(one.rows)),
+            Cell::Number(number(one.blocked)),
+            Cell::text(if why.is_empty() { "-".to_owned() } else { format!("{}{more}", why.join("\n")) }),
+        ]);
+    }
+    let mut closing = format!(
+        "{} put back.",
+        if rows == 1 { "1 row was".to_owned() } else { format!("{} were", count(rows, "row")) }
+    );
+    if blocked > 0 {
+        closing.push_str(&format!(
+            " {} stayed in quarantine, in the schema auth_consistency: nothing of them is lost.",
+            count(blocked, "row")
+        ));
+    }
+    let repeats = |one: &RestoredAnswer| {
+        one.rows > 0 && matches!(one.action, Action::SetNull | Action::Reassign | Action::Delete)
+    };
+    if restored.iter().any(repeats) {
+        closing.push_str(
+            " The next repair does the same to them again unless the resource says otherwise by then: set onOrphan to Report for them.",
+        );
+    }
+    format!("{}\n{}", table.render(), wrap(&closing, look.width))
+}
+
+impl From<Run> for RunAnswer {
+    fn from(run: Run) -> Self {
+        Self { run: run.run, opened_at: run.opened_at, actions: run.actions, rows: run.rows }
+    }
+}
+
+impl From<Restored> for RestoredAnswer {
+    fn from(restored: Restored) -> Self {
+        Self {
+            object: restored.object,
+            action: restored.action,
+            rows: restored.rows,
+            blocked: restored.blocked,
+            sample: restored.sample.into_iter().map(|(key, why)| Blocked { key, why }).collect(),
+        }
+    }
+}

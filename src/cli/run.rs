@@ -1,0 +1,111 @@
+//! `run`: the controller.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+use super::said::{Exit, Failure, Said};
+use crate::controller::Settings;
+use crate::{
+    network::{HostPattern, HostSettings, ResolveEntry},
+    telemetry::{self, LogFormat},
+};
+
+/// Flags of `run`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Flags {
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Namespace to watch; repeatable, and all of them when left out
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Vec<String>,
+    /// Read only Secrets with the label auth.probeops.com/use=true
+    #[arg(long)]
+    require_secret_label: bool,
+    /// Host that probes may ask beside Services of the resource's own namespace; repeatable
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_probe_host: Vec<HostPattern>,
+    /// Host that databases may be on; repeatable, and any host when left out
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_database_host: Vec<HostPattern>,
+    /// Address of a host, instead of asking DNS; repeatable
+    #[arg(long, value_name = "HOST:PORT:ADDRESS")]
+    resolve: Vec<ResolveEntry>,
+    /// The cluster's DNS domain
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    cluster_domain: String,
+    /// Kubeconfig file; else KUBECONFIG, or the service account when in a cluster
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, value_name = "FORMAT", env = "AUTHCON_LOG_FORMAT", default_value = "auto")]
+    log_format: LogFormat,
+    /// What is logged, for example info,auth_consistency=debug
+    #[arg(long, value_name = "FILTER", env = "AUTHCON_LOG_FILTER")]
+    log_filter: Option<String>,
+}
+
+impl Flags {
+    fn settings(self) -> Settings {
+        Settings {
+            listen: self.listen,
+            namespaces: self.namespace,
+            require_secret_label: self.require_secret_label,
+            hosts: HostSettings {
+                resolve: self.resolve,
+                allow_probe: self.allow_probe_host,
+                allow_database: self.allow_database_host,
+                cluster_domain: self.cluster_domain,
+                ..HostSettings::default()
+            },
+            kubeconfig: self.kubeconfig,
+        }
+    }
+}
+
+/// Runs the controller until the process is told to end.
+///
+/// # Errors
+/// It cannot be started, or cannot go on.
+pub(super) async fn run(flags: Flags) -> Result<Said, Failure> {
+    // An empty variable is one that the chart left empty.
+    let filter = flags.log_filter.as_deref().filter(|filter| !filter.is_empty());
+    telemetry::init(flags.log_format, filter).map_err(|error| Failure::Usage(error.to_string()))?;
+    let ended = crate::controller::run(flags.settings()).await;
+    ended.map(|()| Said::new("", Exit::Fine)).map_err(|error| Failure::CouldNotTell(format!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Only {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    #[test]
+    fn the_charts_arguments_are_understood() {
+        let only = Only::try_parse_from([
+            "run",
+            "--listen=0.0.0.0:9090",
+            "--namespace=a",
+            "--namespace=b",
+            "--require-secret-label",
+            "--allow-probe-host=*.example.com:8443",
+            "--allow-database-host=db.example.com",
+            "--resolve=api.probeops.svc:8000:127.0.0.1",
+        ])
+        .unwrap();
+        let settings = only.flags.settings();
+        assert_eq!(settings.namespaces, ["a", "b"]);
+        assert_eq!(settings.listen.port(), 9090);
+        assert!(settings.require_secret_label);
+        assert_eq!(settings.hosts.resolve.len(), 1);
+        assert_eq!(settings.hosts.cluster_domain, "cluster.local");
+    }
+}

@@ -1,0 +1,139 @@
+//! What a command says and how it ends. Commands return it; only the end of the process prints it.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// How a command ends, as pipelines see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: consistent, or done.
+    Fine,
+    /// 1: could not tell.
+    CouldNotTell,
+    /// 2: something is wrong.
+    Findings,
+    /// 64: wrong usage (`EX_USAGE` of sysexits.h).
+    Usage,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::CouldNotTell => 1,
+            Self::Findings => 2,
+            Self::Usage => 64,
+        }
+    }
+
+    /// What a report's `consistent` comes to.
+    pub fn of(consistent: Option<bool>) -> Self {
+        match consistent {
+            Some(true) => Self::Fine,
+            Some(false) => Self::Findings,
+            None => Self::CouldNotTell,
+        }
+    }
+}
+
+/// The whole of what a command says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// For standard output: what was asked for.
+    pub out: String,
+    /// For standard error: what went wrong, and remarks.
+    pub err: String,
+    /// How it ends.
+    pub exit: Exit,
+}
+
+impl Said {
+    /// An answer, with a line break at its end.
+    pub fn new(out: impl Into<String>, exit: Exit) -> Self {
+        Self { out: line(out.into()), err: String::new(), exit }
+    }
+
+    /// The process could not even begin.
+    pub fn failed(why: &dyn std::fmt::Display) -> Self {
+        Failure::CouldNotTell(why.to_string()).said()
+    }
+
+    /// Adds a remark for standard error.
+    #[must_use]
+    pub fn remark(mut self, text: impl Into<String>) -> Self {
+        self.err.push_str(&line(text.into()));
+        self
+    }
+
+    /// Prints it. A reader that has gone away (`| head`) is no failure.
+    pub fn print(&self) -> ExitCode {
+        let _ = io::stderr().lock().write_all(self.err.as_bytes());
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(self.out.as_bytes()).and_then(|()| out.flush());
+        ExitCode::from(self.exit.code())
+    }
+}
+
+fn line(mut text: String) -> String {
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// Why a command has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The flags, the file or the environment cannot be what was meant.
+    #[error("{0}")]
+    Usage(String),
+    /// Something that was needed did not work.
+    #[error("{0}")]
+    CouldNotTell(String),
+}
+
+impl Failure {
+    /// What is printed of it.
+    pub fn said(&self) -> Said {
+        let exit = match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::CouldNotTell(_) => Exit::CouldNotTell,
+        };
+        Said { out: String::new(), err: format!("auth-consistency: {self}\n"), exit }
+    }
+}
+
+impl From<crate::consistency::severity::Fault> for Failure {
+    fn from(fault: crate::consistency::severity::Fault) -> Self {
+        Self::CouldNotTell(format!(
+            "{} ({}, see {})",
+            fault.message,
+            fault.reason,
+            crate::consistency::wording::docs(fault.reason)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_the_documentation() {
+        assert_eq!(Exit::of(Some(true)).code(), 0);
+        assert_eq!(Exit::of(Some(false)).code(), 2);
+        assert_eq!(Exit::of(None).code(), 1);
+        assert_eq!(Failure::Usage("x".into()).said().exit.code(), 64);
+        assert_eq!(Failure::CouldNotTell("x".into()).said().exit.code(), 1);
+    }
+
+    #[test]
+    fn every_answer_ends_with_one_line_break() {
+        let said = Said::new("a", Exit::Fine).remark("b").remark("c\n");
+        assert_eq!((said.out.as_str(), said.err.as_str()), ("a\n", "b\nc\n"));
+        assert_eq!(Said::new("", Exit::Fine).out, "");
+    }
+}

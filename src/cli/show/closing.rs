@@ -1,0 +1,258 @@
+//! The closing paragraph of a report: what is wrong, what was repaired, what to do next.
+
+use crate::{
+    api::{
+        condition::Reason,
+        report::{ConsistencyReport, Finding, Severity, StepReport},
+    },
+    cli::target::Again,
+    consistency::wording::count,
+};
+
+/// What a person asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Asked {
+    /// `check`.
+    Check,
+    /// `plan`.
+    Plan,
+    /// `reset`.
+    Reset,
+    /// `repair`.
+    Repair,
+    /// `verify`.
+    Verify,
+}
+
+impl Asked {
+    /// Whether the plan is what was asked for.
+    pub(super) fn is_plan(self) -> bool {
+        self == Self::Plan
+    }
+
+    fn changes(self) -> bool {
+        matches!(self, Self::Reset | Self::Repair)
+    }
+}
+
+/// What the closing paragraph must know beside the report.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct Closing<'a> {
+    /// What was asked for.
+    pub asked: Asked,
+    /// How a person says the same again.
+    pub again: &'a Again,
+    /// `spec.mode` is Observe.
+    pub observes: bool,
+    /// The operator repairs by itself what needs no approval.
+    pub by_operator: bool,
+    /// `spec.suspend` is true.
+    pub suspended: bool,
+    /// What was repaired, in words.
+    pub repaired: Vec<String>,
+    /// What could not be told, in sentences.
+    pub unknown: Vec<String>,
+    /// Why an approval was not used.
+    pub approval_unused: Option<String>,
+    /// A reset was asked for and was not done.
+    pub reset_undone: bool,
+}
+
+impl Closing<'_> {
+    /// The paragraph.
+    pub(super) fn paragraph(&self, report: &ConsistencyReport) -> String {
+        let mut sentences = vec![self.verdict(report)];
+        sentences.extend(self.done(report));
+        sentences.extend(self.next(report));
+        sentences.join(" ")
+    }
+
+    fn verdict(&self, report: &ConsistencyReport) -> String {
+        let of = |severity| -> Vec<&Finding> {
+            report.findings.iter().filter(|one| one.severity == severity).collect()
+        };
+        let counted: Vec<String> = [
+            (of(Severity::Critical), "critical finding"),
+            (of(Severity::Error), "error"),
+            (of(Severity::Warning), "warning"),
+        ]
+        .into_iter()
+        .filter(|(findings, _)| !findings.is_empty())
+        .map(|(findings, noun)| format!("{} ({})", count(length(&findings), noun), names(&findings)))
+        .collect();
+        let counted = list(&counted);
+        match report.consistent {
+            Some(true) if counted.is_empty() => "Consistent: accounts, references and tokens agree.".into(),
+            Some(true) => format!("Consistent, with {counted}."),
+            Some(false) => {
+                let untold = match self.unknown.as_slice() {
+                    [] => String::new(),
+                    unknown => format!(" Could not tell: {}.", unknown.join("; ")),
+                };
+                format!("Not consistent: {counted}.{untold}")
+            }
+            None => {
+                let why = match self.unknown.as_slice() {
+                    [] => "something in scope could not be looked at, see above".to_owned(),
+                    unknown => unknown.join("; "),
+                };
+                let counted =
+                    if counted.is_empty() { String::new() } else { format!(" Findings: {counted}.") };
+                format!("Could not tell: {why}.{counted}")
+            }
+        }
+    }
+
+    fn done(&self, report: &ConsistencyReport) -> Option<String> {
+        if !self.repaired.is_empty() {
+            return Some(format!("Repaired just now: {}.", self.repaired.join("; ")));
+        }
+        if self.by_operator {
+            return None;
+        }
+        if self.asked.changes() {
+            return Some(match report.consistent {
+                Some(true) => "There was nothing to repair.".into(),
+                _ => "Nothing was repaired.".into(),
+            });
+        }
+        Some("Nothing was changed.".into())
+    }
+
+    fn next(&self, report: &ConsistencyReport) -> Vec<String> {
+        let mut next = Vec::new();
+        if self.suspended {
+            next.push(
+                "The resource is suspended, so the operator did not look: set spec.suspend to false.".into(),
+            );
+        }
+        if let Some(why) = &self.approval_unused {
+            next.push(format!("The approval was not used: {why}."));
+        }
+        if self.reset_undone {
+            next.push("The reset was not done, for the reasons above.".into());
+        }
+        if self.claimed(report) {
+            next.push(format!(
+                "If the other resource is gone, {} with its uid takes its place.",
+                self.again.command("repair --take-claim UID")
+            ));
+        }
+        next.extend(self.plan(report));
+        next.extend(self.people(report));
+        next.extend(self.password(report));
+        next
+    }
+
+    fn claimed(&self, report: &ConsistencyReport) -> bool {
+        !self.by_operator && has(report, Reason::TargetClaimed)
+    }
+
+    fn plan(&self, report: &ConsistencyReport) -> Vec<String> {
+        let Some(plan) = &report.plan else { return Vec::new() };
+        if self.observes {
+            return vec![format!(
+                "The plan has {} over {}, and spec.mode is Observe: set it to Enforce to have it done.",
+                count(length(&plan.steps), "step"),
+                count(plan.rows, "row")
+            )];
+        }
+        let (waiting, ready): (Vec<&StepReport>, Vec<&StepReport>) =
+            plan.steps.iter().partition(|step| step.waits.is_some());
+        let barred = [Reason::DatabaseReadOnly, Reason::TargetClaimed].iter().any(|one| has(report, *one));
+        let mut next = Vec::new();
+        if !ready.is_empty() && !barred {
+            let steps = count(length(&ready), "step");
+            let (need, was) = if ready.len() == 1 { ("needs", "was") } else { ("need", "were") };
+            next.push(if self.by_operator {
+                format!("The operator does the {steps} that {need} no approval by itself.")
+            } else if self.asked == Asked::Repair {
+                format!(
+                    "The {steps} of the plan that {need} no approval {was} not done, for the reasons above."
+                )
+            } else {
+                format!("{} does the {steps} that {need} no approval.", self.again.command("repair"))
+            });
+        }
+        if let (Some(hash), false) = (&plan.hash, waiting.is_empty()) {
+            let rows: i64 = waiting.iter().map(|step| step.rows).sum();
+            next.push(format!(
+                "{} over {} {} for approval; read the plan, and if it is what you want, run {}.",
+                count(length(&waiting), "step"),
+                count(rows, "row"),
+                if waiting.len() == 1 { "waits" } else { "wait" },
+                self.again.command(&format!("repair --approve {hash}"))
+            ));
+        }
+        next
+    }
+
+    /// What no step mends.
+    fn people(&self, report: &ConsistencyReport) -> Option<String> {
+        let grave: Vec<&Finding> = report
+            .findings
+            .iter()
+            .filter(|one| one.severity > Severity::Warning && one.remedy.is_none())
+            .collect();
+        let mut names: Vec<String> =
+            grave.iter().map(|one| one.blocked.unwrap_or(one.finding).to_string()).collect();
+        names.dedup();
+        match names.as_slice() {
+            [] => None,
+            [one] => Some(format!(
+                "No repair ends {one}: the message says what to do, and docs/reasons/{one}.md more."
+            )),
+            _ => Some(format!(
+                "No repair ends {}: the messages say what to do, and the pages of these names in docs/reasons more.",
+                list(&names)
+            )),
+        }
+    }
+
+    /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know.
+    fn password(&self, report: &ConsistencyReport) -> Option<String> {
+        let differs = report.admin.as_ref()?.password_matches == Some(false);
+        let foreign = has(report, Reason::PasswordHashForeign);
+        ((differs || foreign) && self.asked != Asked::Reset && !self.observes).then(|| {
+            format!("If the admin cannot sign in, {} writes the password again.", self.again.command("reset"))
+        })
+    }
+}
+
+fn has(report: &ConsistencyReport, reason: Reason) -> bool {
+    report.findings.iter().any(|one| one.finding == reason || one.blocked == Some(reason))
+}
+
+fn length<T>(things: &[T]) -> i64 {
+    i64::try_from(things.len()).unwrap_or(i64::MAX)
+}
+
+/// The names of findings, each once.
+fn names(findings: &[&Finding]) -> String {
+    let mut names: Vec<&str> = findings.iter().map(|one| one.finding.as_str()).collect();
+    names.dedup();
+    names.join(", ")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_as_people_write_them() {
+        let items = |n: usize| ["a", "b", "c"][..n].iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        assert_eq!(list(&items(0)), "");
+        assert_eq!(list(&items(1)), "a");
+        assert_eq!(list(&items(2)), "a and b");
+        assert_eq!(list(&items(3)), "a, b and c");
+    }
+}

@@ -1,0 +1,147 @@
+//! A report as a page: what was looked at, what is wrong, what would be done, what was done, and one
+//! closing paragraph.
+
+use super::{Cell, Closing, Look, Table, clean, table};
+use crate::{
+    api::report::{ConsistencyReport, Finding, ObjectRef, StepReport},
+    consistency::wording::{count, number},
+};
+
+/// What the first line of a page says beside the report's own words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Heading {
+    /// Where the resource comes from.
+    pub from: String,
+    /// The server's host and port, where they are known.
+    pub server: Option<String>,
+    /// Whether the connection is not encrypted.
+    pub unencrypted: bool,
+    /// A table that comes before everything else.
+    pub above: Option<String>,
+}
+
+/// The whole page.
+pub(in crate::cli) fn report(
+    report: &ConsistencyReport,
+    heading: &Heading,
+    closing: &Closing<'_>,
+    look: Look,
+) -> String {
+    let mut page = head(report, heading);
+    let facts = facts(report, look);
+    let plan_first = closing.asked.is_plan();
+    let findings: Vec<&Finding> = report
+        .findings
+        .iter()
+        // What the plan mends is in the plan; the rest must not be taken for mended.
+        .filter(|finding| !plan_first || finding.remedy.is_none())
+        .collect();
+    let findings = findings_table(&findings, plan_first, look);
+    let plan = report.plan.as_ref().map(|plan| steps("PLAN", &plan.steps, look)).unwrap_or_default();
+    let repaired = steps("REPAIRED", &report.repaired, look);
+    let parts =
+        if plan_first { [facts, plan, findings, repaired] } else { [facts, repaired, findings, plan] };
+    for part in heading.above.iter().cloned().chain(parts).filter(|part| !part.is_empty()) {
+        page.push('\n');
+        page.push_str(&part);
+    }
+    page.push('\n');
+    page.push_str(&table::wrap(&closing.paragraph(report), look.width));
+    page
+}
+
+fn head(report: &ConsistencyReport, heading: &Heading) -> String {
+    let target = &report.target;
+    let mut line = format!("{}/{} {}", target.namespace, target.name, heading.from);
+    if let (Some(engine), Some(version)) = (&target.engine, &target.server_version) {
+        line.push_str(&format!(": {engine} {version}"));
+    }
+    if let Some(server) = &heading.server {
+        line.push_str(&format!(" at {server}"));
+    }
+    if heading.unencrypted {
+        line.push_str(", without encryption");
+    }
+    line.push('\n');
+    clean(&line).into_owned()
+}
+
+/// What is so, wrong or not.
+fn facts(report: &ConsistencyReport, look: Look) -> String {
+    let mut facts = Table::new(&[], 2, look);
+    let mut add = |name: &str, text: String| facts.row(vec![Cell::text(name), Cell::text(text)]);
+    if let Some(admin) = &report.admin {
+        let password = match (admin.password_matches, admin.password_hash) {
+            (Some(true), _) => "the password is the right one",
+            (Some(false), _) => "the password is another one",
+            (None, Some(_)) => "the password was not compared",
+            (None, None) => "the stored password cannot be read",
+        };
+        let format = admin.password_hash.map(|format| format!(" ({format:?})")).unwrap_or_default();
+        let active = if admin.active { "active" } else { "not active" };
+        add("admin", format!("{}, id {}, {active}, {password}{format}", admin.login, admin.id));
+    }
+    if let Some(key) = &report.signing_key {
+        let fingerprint = key.fingerprint.as_deref().unwrap_or("no fingerprint, since the key is weak");
+        add("signing key", format!("{:?}, {fingerprint}", key.algorithm));
+    }
+    if let Some(references) = &report.references {
+        let orphans = if references.orphan_rows == 0 {
+            "every row names a user".to_owned()
+        } else {
+            format!("{} no user", verb(references.orphan_rows, "row", "names", "name"))
+        };
+        let accepted = match references.accepted_rows {
+            0 => String::new(),
+            rows => format!(", {} accepted by a rule", verb(rows, "row", "is", "are")),
+        };
+        add("references", format!("{} checked, {orphans}{accepted}", number(references.checked)));
+        for skipped in references.skipped.iter().filter(|skipped| skipped.asked) {
+            add("ignored", format!("{}: {}", skipped.object.describe(), skipped.why));
+        }
+        for skipped in references.skipped.iter().filter(|skipped| !skipped.asked) {
+            add("not checked", format!("{}: {}", skipped.object.describe(), skipped.why));
+        }
+    }
+    if facts.is_empty() { String::new() } else { facts.render() }
+}
+
+fn verb(n: i64, noun: &str, one: &str, many: &str) -> String {
+    format!("{} {}", count(n, noun), if n == 1 { one } else { many })
+}
+
+fn findings_table(findings: &[&Finding], beside_plan: bool, look: Look) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let name = if beside_plan { "NOT IN THE PLAN" } else { "FINDING" };
+    let mut rows = Table::new(&["SEVERITY", name, "WHERE", "WHAT IS WRONG"], 4, look);
+    for finding in findings {
+        rows.row(vec![
+            Cell::Severity(finding.severity),
+            Cell::text(finding.finding.as_str()),
+            Cell::text(finding.object.as_ref().map_or("-".to_owned(), ObjectRef::describe)),
+            Cell::text(&finding.message),
+        ]);
+    }
+    rows.render()
+}
+
+fn steps(name: &str, steps: &[StepReport], look: Look) -> String {
+    if steps.is_empty() {
+        return String::new();
+    }
+    let mut rows = Table::new(&[name, "ROWS", "WHAT"], 3, look);
+    for step in steps {
+        let waits = step.waits.as_ref().map(|why| format!("\nwaits: {why}")).unwrap_or_default();
+        rows.row(vec![
+            Cell::text(step.action.as_str()),
+            Cell::Number(number(step.rows)),
+            Cell::text(format!("{}{waits}", step.message)),
+        ]);
+    }
+    rows.render()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use serde_json::json;
+
+use super::*;
+use crate::cli::{show::Asked, target::Again};
+
+const LOOK: Look = Look { width: 100, colour: false };
+
+fn finding(name: &str, severity: &str, remedy: Option<&str>) -> serde_json::Value {
+    json!({
+        "finding": name, "condition": "ReferencesConsistent", "severity": severity,
+        "object": {"schema": "public", "table": "usage_logs", "columns": ["user_id"]},
+        "message": "1,234 rows of usage_logs.user_id name 3 users that do not exist (4711, 4712, 4713)",
+        "remedy": remedy, "docs": "docs/reasons/OrphanRows.md",
+    })
+}
+
+fn example() -> ConsistencyReport {
+    serde_json::from_value(json!({
+        "apiVersion": "auth.probeops.com/v1alpha1", "kind": "ConsistencyReport",
+        "target": {"namespace": "apps", "name": "probeops", "engine": "PostgreSQL", "serverVersion": "15.14"},
+        "consistent": false,
+        "findings": [
+            finding("OrphanRows", "Error", Some("Reassign")),
+            finding("ConstraintUnvalidated", "Warning", None),
+        ],
+        "admin": {"login": "admin@probeops.com", "id": "1", "active": true, "passwordMatches": false, "passwordHash": "Bcrypt"},
+        "signingKey": {"fingerprint": null, "algorithm": "HS256"},
+        "references": {
+            "checked": 12, "orphanRows": 1234,
+            "skipped": [{"object": {"schema": "billing", "table": "cards", "columns": ["user_id"]}, "why": "no SELECT privilege"}],
+        },
+        "plan": {
+            "hash": "abc", "rows": 1234, "awaitingApproval": true,
+            "steps": [
+                {"action": "AdvanceSequence", "object": {"schema": "public", "table": "users_id_seq"}, "rows": 0, "message": "move the sequence users_id_seq above 107"},
+                {"action": "Reassign", "object": {"schema": "public", "table": "usage_logs"}, "rows": 1234, "message": "give 1,234 rows of usage_logs.user_id to admin@probeops.com", "waits": "1,234 rows are over the limit of 100"},
+            ],
+        },
+        "elapsedMs": 12,
+    }))
+    .unwrap()
+}
+
+fn page(shown: &ConsistencyReport, asked: Asked) -> String {
+    let again = Again { program: "auth-consistency", tail: " -f file.yaml".into() };
+    let heading = Heading {
+        from: "from a file".into(),
+        server: Some("db:5432".into()),
+        unencrypted: true,
+        above: None,
+    };
+    let closing = Closing {
+        asked,
+        again: &again,
+        observes: false,
+        by_operator: false,
+        suspended: false,
+        repaired: shown.repaired.iter().map(|step| step.message.clone()).collect(),
+        unknown: Vec::new(),
+        approval_unused: None,
+        reset_undone: false,
+    };
+    report(shown, &heading, &closing, LOOK)
+}
+
+#[test]
+fn a_check_says_what_is_wrong_and_what_to_do_next() {
+    assert_eq!(
+        page(&example(), Asked::Check),
+        "\
+apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption
+
+admin        admin@probeops.com, id 1, active, the password is another one (Bcrypt)
+signing key  HS256, no fingerprint, since the key is weak
+references   12 checked, 1,234 rows name no user
+not checked  billing.cards.user_id: no SELECT privilege
+
+SEVERITY  FINDING                WHERE               WHAT IS WRONG
+Error     OrphanRows             usage_logs.user_id  1,234 rows of usage_logs.user_id name 3 users
+                                                     that do not exist (4711, 4712, 4713)
+Warning   ConstraintUnvalidated  usage_logs.user_id  1,234 rows of usage_logs.user_id name 3 users
+                                                     that do not exist (4711, 4712, 4713)
+
+PLAN             ROWS   WHAT
+AdvanceSequence      0  move the sequence users_id_seq above 107
+Reassign         1,234  give 1,234 rows of usage_logs.user_id to admin@probeops.com
+                        waits: 1,234 rows are over the limit of 100
+
+Not consistent: 1 error (OrphanRows) and 1 warning (ConstraintUnvalidated). Nothing was changed.
+`auth-consistency repair -f file.yaml` does the 1 step that needs no approval. 1 step over 1,234
+rows waits for approval; read the plan, and if it is what you want, run
+`auth-consistency repair --approve abc -f file.yaml`. If the admin cannot sign in,
+`auth-consistency reset -f file.yaml` writes the password again.
+"
+    );
+}
+
+#[test]
+fn a_plan_shows_what_it_does_not_mend_apart() {
+    let page = page(&example(), Asked::Plan);
+    let (plan, rest) = page.split_once("SEVERITY  NOT IN THE PLAN").unwrap();
+    assert!(plan.contains("PLAN             ROWS   WHAT"), "{page}");
+    assert!(rest.contains("ConstraintUnvalidated") && !rest.contains("Error     OrphanRows"), "{page}");
+}
+
+#[test]
+fn a_consistent_target_says_so_in_one_line() {
+    let mut report = example();
+    report.consistent = Some(true);
+    report.findings.clear();
+    report.plan = None;
+    report.admin = None;
+    report.references = None;
+    report.signing_key = None;
+    assert_eq!(
+        page(&report, Asked::Check),
+        "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
+         Consistent: accounts, references and tokens agree. Nothing was changed.\n"
+    );
+}
+
+#[test]
+fn what_could_not_be_told_is_never_called_consistent() {
+    let mut report = example();
+    report.consistent = None;
+    report.findings.clear();
+    report.plan = None;
+    let page = page(&report, Asked::Check);
+    assert!(page.contains("\nCould not tell: something in scope could not be looked at"), "{page}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_page_but_for_a_command() {
+    for asked in [Asked::Check, Asked::Plan, Asked::Repair, Asked::Reset, Asked::Verify] {
+        for line in page(&example(), asked).lines() {
+            assert!(line.chars().count() <= 100 || line.starts_with('`'), "{line}");
+        }
+    }
+}

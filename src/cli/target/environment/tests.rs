@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    api::spec::{OnMissing, SecretKeyRef},
+    consistency::target::Target,
+};
+
+const URL: &str = "postgresql://app:canary@db.example.com/probeops";
+
+fn with(variables: &[(&'static str, &'static str)]) -> impl Fn(&str) -> Option<OsString> {
+    let variables: BTreeMap<&'static str, OsString> =
+        variables.iter().map(|(name, value)| (*name, (*value).into())).collect();
+    move |name| variables.get(name).cloned()
+}
+
+fn loaded(variables: &[(&'static str, &'static str)]) -> Result<Loaded, Failure> {
+    load(&with(variables), &Choices::default())
+}
+
+fn failure(variables: &[(&'static str, &'static str)]) -> String {
+    match loaded(variables) {
+        Err(Failure::Usage(why)) => why,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("this environment should have been refused"),
+    }
+}
+
+fn target(variables: &[(&'static str, &'static str)]) -> Target {
+    let loaded = loaded(variables).unwrap();
+    Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).unwrap()
+}
+
+#[test]
+fn without_a_database_it_is_said_what_to_set() {
+    let why = failure(&[]);
+    for name in ["-f FILE", "NAME", "DATABASE_URL", "JWT_SECRET", "ADMIN_EMAIL", "ADMIN_PASSWORD"] {
+        assert!(why.contains(name), "{why}");
+    }
+}
+
+#[test]
+fn tokens_and_admin_are_optional() {
+    let target = target(&[("DATABASE_URL", URL)]);
+    assert!(target.jwt.is_none() && target.admin.is_none());
+    assert_eq!(target.resource.uid, "default/environment");
+    assert_eq!(target.users.password_column.as_deref(), Some("hashed_password"));
+}
+
+#[test]
+fn an_admin_without_a_password_is_only_looked_for() {
+    let named = [("DATABASE_URL", URL), ("ADMIN_EMAIL", "admin@example.com")];
+    assert_eq!(target(&named).admin.unwrap().on_missing, OnMissing::Report);
+    let whole = [named[0], named[1], ("ADMIN_PASSWORD", "canary")];
+    assert_eq!(target(&whole).admin.unwrap().on_missing, OnMissing::Seed);
+    assert!(failure(&[named[0], whole[2]]).contains("ADMIN_EMAIL"));
+}
+
+#[test]
+fn an_empty_variable_is_never_none() {
+    for name in ["DATABASE_URL", "JWT_SECRET", "ADMIN_EMAIL", "ADMIN_PASSWORD"] {
+        let why = failure(&[("DATABASE_URL", URL), ("ADMIN_EMAIL", "a@b.c"), (name, "")]);
+        assert_eq!(why, format!("{name} is set and empty: fill it, or unset it"));
+    }
+}
+
+#[test]
+fn encryption_is_what_the_url_says_and_else_all_but_for_loopback() {
+    for (url, mode) in [
+        ("postgresql://u:p@localhost/d", TlsMode::Disable),
+        ("postgresql+asyncpg://u:p@127.0.0.1:5433/d", TlsMode::Disable),
+        ("postgresql://u:p@[::1]/d", TlsMode::Disable),
+        ("postgresql://u:p@127.0.0.1/d?sslmode=require", TlsMode::Require),
+        ("postgresql://u:p@db.example.com/d", TlsMode::VerifyFull),
+        ("postgresql://u:p@localhost.example.com/d", TlsMode::VerifyFull),
+        ("postgresql://u:p@db.example.com/d?sslmode=disable", TlsMode::Disable),
+    ] {
+        let target = target(&[("DATABASE_URL", url)]);
+        assert_eq!(target.database.tls, mode, "{url}");
+        assert_eq!(target.database.disagreement, None, "{url}");
+    }
+}
+
+#[test]
+fn the_algorithm_is_one_that_there_is() {
+    let key = ("JWT_SECRET", "canary");
+    for (name, algorithm) in [("HS256", Algorithm::HS256), ("HS512", Algorithm::HS512)] {
+        let jwt = target(&[("DATABASE_URL", URL), key, ("JWT_ALGORITHM", name)]).jwt.unwrap();
+        assert_eq!(jwt.shape.algorithm, algorithm);
+    }
+    assert_eq!(
+        failure(&[("DATABASE_URL", URL), key, ("JWT_ALGORITHM", "RS256")]),
+        "JWT_ALGORITHM must be HS256, HS384 or HS512"
+    );
+}
+
+#[test]
+fn a_key_alone_is_enough_for_tokens() {
+    let (_, shape) = signer(&with(&[("JWT_SECRET", "canary")])).unwrap().unwrap();
+    assert_eq!(shape.algorithm, Algorithm::HS256);
+    assert!(signer(&with(&[])).unwrap().is_none());
+}
+
+#[test]
+fn messages_speak_of_variables_and_not_of_secrets_that_nobody_wrote() {
+    let loaded = loaded(&[("DATABASE_URL", "canary")]).unwrap();
+    let errors = Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).unwrap_err();
+    assert_eq!(
+        plain(&errors[0].message),
+        "DATABASE_URL: the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+    );
+    assert_eq!(plain("the key is short (Secret environment/JWT_SECRET)"), "the key is short (JWT_SECRET)");
+    let reference = SecretKeyRef { name: SECRET.into(), key: DATABASE_URL.into() };
+    assert!(loaded.secrets[&reference].is_ok());
+}

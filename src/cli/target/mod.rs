@@ -1,0 +1,378 @@
+//! What a command works on: a file, the environment alone, or a resource in a cluster.
+//!
+//! Flags become a [`Place`], and a place is loaded into a spec and its Secrets. Whatever the place,
+//! they are parsed by the same `Target::parse` as the controller's.
+
+mod cluster;
+mod environment;
+mod file;
+mod schema;
+
+use std::{fmt::Write as _, io::Read as _, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+pub(super) use cluster::{Cluster, Named};
+pub(super) use environment::{Variables, process as process_variables};
+
+use super::said::Failure;
+use crate::{
+    api::{
+        AuthConsistencySpec,
+        spec::{Algorithm, ColumnCondition, OnOrphan},
+    },
+    consistency::target::{ResourceIdentity, Secrets, Target},
+    network::{HostPolicy, ResolveEntry},
+    tokens::{SigningKey, TokenShape},
+};
+
+/// The flags that say what to work on.
+#[derive(Args, Clone, Debug, Default)]
+#[command(
+    next_help_heading = "What to look at",
+    after_help = "Without -f FILE and without NAME the environment says what to look at: DATABASE_URL, and\n\
+                  where there are any JWT_SECRET, JWT_ALGORITHM, ADMIN_EMAIL and ADMIN_PASSWORD."
+)]
+pub(super) struct TargetFlags {
+    /// Name of a resource in a cluster
+    #[arg(value_name = "NAME", conflicts_with = "file")]
+    pub name: Option<String>,
+    /// File with the resource and its Secrets; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Namespace of the resource in the cluster
+    #[arg(short, long, value_name = "NAMESPACE", requires = "name")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "CONTEXT", requires = "name")]
+    pub context: Option<String>,
+    /// Kubeconfig file
+    #[arg(long, value_name = "FILE", requires = "name")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address of a host, instead of asking DNS
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = resolve)]
+    pub resolve: Vec<(String, ResolveEntry)>,
+    /// With the environment alone: what to do with rows that name nobody
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["file", "name"])]
+    pub on_orphan: Option<OrphanChoice>,
+    /// With the environment alone: what makes the account an admin, for example role=admin
+    #[arg(long, value_name = "COLUMN=VALUE", conflicts_with_all = ["file", "name"], value_parser = column)]
+    pub admin_column: Vec<ColumnCondition>,
+}
+
+/// What to do with rows that name nobody.
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(super) enum OrphanChoice {
+    /// Only report
+    Report,
+    /// Give the rows to the admin
+    Reassign,
+    /// Set the reference to NULL
+    SetNull,
+    /// Delete the rows, after copying them to quarantine
+    Delete,
+}
+
+impl From<OrphanChoice> for OnOrphan {
+    fn from(choice: OrphanChoice) -> Self {
+        match choice {
+            OrphanChoice::Report => Self::Report,
+            OrphanChoice::Reassign => Self::Reassign,
+            OrphanChoice::SetNull => Self::SetNull,
+            OrphanChoice::Delete => Self::Delete,
+        }
+    }
+}
+
+/// The entry, and how it was written.
+fn resolve(text: &str) -> Result<(String, ResolveEntry), crate::network::FlagInvalid> {
+    Ok((text.to_owned(), text.parse()?))
+}
+
+fn column(text: &str) -> Result<ColumnCondition, String> {
+    match text.split_once('=') {
+        Some((column, value)) if !column.is_empty() => {
+            Ok(ColumnCondition { column: column.into(), equals: Some(value.into()), is_null: None })
+        }
+        _ => Err("write COLUMN=VALUE, for example role=admin".into()),
+    }
+}
+
+/// Where a resource comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A file; `-` is standard input.
+    File(PathBuf),
+    /// The app's own variables.
+    Environment(environment::Choices),
+    /// A resource in a cluster.
+    Cluster(Named),
+}
+
+/// Where a resource comes from and how hosts are found.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// Where the resource comes from.
+    pub source: Source,
+    /// How a person says the same again.
+    pub again: Again,
+    resolve: Vec<ResolveEntry>,
+}
+
+/// What commands that a person may run next begin and end with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Again {
+    /// `auth-consistency`, or `kubectl auth-consistency`.
+    pub program: &'static str,
+    /// The flags of the target, each with a space before it.
+    pub tail: String,
+}
+
+impl Again {
+    /// A whole command, in backquotes.
+    pub(super) fn command(&self, what: &str) -> String {
+        format!("`{} {what}{}`", self.program, self.tail)
+    }
+}
+
+/// A resource and the Secrets that it names, before they are parsed.
+pub(super) struct Loaded {
+    /// What the resource says.
+    pub spec: AuthConsistencySpec,
+    /// Which resource it is.
+    pub resource: ResourceIdentity,
+    /// The Secrets that it names.
+    pub secrets: Secrets,
+}
+
+/// A signing key and the shape of its tokens, and the target where there is one.
+pub(super) struct Signer {
+    /// The key.
+    pub key: SigningKey,
+    /// What tokens look like.
+    pub shape: TokenShape,
+    /// Where subjects are looked up; `None` where only the key is known.
+    pub target: Option<Target>,
+}
+
+impl TargetFlags {
+    /// Whether standard input holds the resource.
+    pub(super) fn reads_stdin(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.as_os_str() == "-")
+    }
+
+    /// Flags to settings.
+    pub(super) fn place(self) -> Place {
+        let mut tail = String::new();
+        let mut add = |text: &str| {
+            let _ = write!(tail, " {}", quoted(text));
+        };
+        if let Some(file) = &self.file {
+            add("-f");
+            add(&file.to_string_lossy());
+        }
+        for (flag, value) in [("-n", &self.namespace), ("--context", &self.context)] {
+            if let Some(value) = value {
+                add(flag);
+                add(value);
+            }
+        }
+        if let Some(file) = &self.kubeconfig {
+            add("--kubeconfig");
+            add(&file.to_string_lossy());
+        }
+        for (text, _) in &self.resolve {
+            add("--resolve");
+            add(text);
+        }
+        if let Some(choice) = self.on_orphan {
+            add("--on-orphan");
+            add(choice.to_possible_value().as_ref().map_or("", |value| value.get_name()));
+        }
+        for one in &self.admin_column {
+            add("--admin-column");
+            add(&format!("{}={}", one.column, one.equals.as_deref().unwrap_or_default()));
+        }
+        if let Some(name) = &self.name {
+            add(name);
+        }
+        let resolve = self.resolve.into_iter().map(|(_, entry)| entry).collect();
+        let source = match (self.file, self.name) {
+            (Some(file), _) => Source::File(file),
+            (None, Some(name)) => Source::Cluster(Named {
+                name,
+                namespace: self.namespace,
+                context: self.context,
+                kubeconfig: self.kubeconfig,
+            }),
+            (None, None) => Source::Environment(environment::Choices {
+                on_orphan: self.on_orphan.map(Into::into).unwrap_or_default(),
+                admin_columns: self.admin_column,
+            }),
+        };
+        Place { source, again: Again { program: program(), tail }, resolve }
+    }
+}
+
+impl Place {
+    /// A person's own rights: any host that they could reach anyway.
+    pub(super) fn policy(&self) -> HostPolicy {
+        HostPolicy::unrestricted(self.resolve.clone())
+    }
+
+    /// The resource and its Secrets.
+    ///
+    /// # Errors
+    /// They cannot be read, or are not what they should be.
+    pub(super) async fn load(&self, variables: Variables<'_>) -> Result<Loaded, Failure> {
+        match &self.source {
+            Source::File(file) => {
+                let (text, name) = read(file)?;
+                file::load(&text, &name)
+            }
+            Source::Environment(choices) => environment::load(variables, choices),
+            Source::Cluster(named) => Cluster::connect(named).await?.load().await,
+        }
+    }
+
+    /// The target.
+    ///
+    /// # Errors
+    /// As [`Self::load`], or they make no target.
+    pub(super) async fn target(&self, variables: Variables<'_>) -> Result<Target, Failure> {
+        let loaded = self.load(variables).await?;
+        Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).map_err(|errors| {
+            let messages: Vec<String> = errors.iter().map(|error| self.plain(&error.message)).collect();
+            let message = messages.join("; ");
+            // What a person gave is theirs to correct; what a cluster holds may still come.
+            match self.source {
+                Source::Cluster(_) => Failure::CouldNotTell(message),
+                Source::File(_) | Source::Environment(_) => Failure::Usage(message),
+            }
+        })
+    }
+
+    /// The signing key, with the target where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::target`], or there is no key.
+    pub(super) async fn signer(&self, variables: Variables<'_>) -> Result<Signer, Failure> {
+        if matches!(self.source, Source::Environment(_)) && variables("DATABASE_URL").is_none() {
+            let (key, shape) = environment::signer(variables)?.ok_or_else(|| {
+                Failure::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
+            })?;
+            return Ok(Signer { key, shape, target: None });
+        }
+        let target = self.target(variables).await?;
+        let Some(jwt) = &target.jwt else {
+            return Err(Failure::Usage(match self.source {
+                Source::Environment(_) => "there is no signing key: set JWT_SECRET".into(),
+                _ => "the resource names no signing key: set spec.jwt".into(),
+            }));
+        };
+        Ok(Signer { key: jwt.key.clone(), shape: jwt.shape.clone(), target: Some(target) })
+    }
+
+    /// A message in the words of what the person gave.
+    pub(super) fn plain(&self, message: &str) -> String {
+        match self.source {
+            Source::Environment(_) => environment::plain(message),
+            _ => message.to_owned(),
+        }
+    }
+
+    /// Where the resource comes from, for the first line of a report.
+    pub(super) fn from(&self) -> &'static str {
+        match self.source {
+            Source::File(_) => "from a file",
+            Source::Environment(_) => "from the environment",
+            Source::Cluster(_) => "from the cluster",
+        }
+    }
+}
+
+/// The shape of tokens where only a key is given.
+///
+/// # Errors
+/// `JWT_ALGORITHM` makes no sense.
+pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> {
+    environment::algorithm(variables)
+}
+
+/// The largest file that is read.
+const MAX_BYTES: u64 = 16 << 20;
+
+fn read(file: &std::path::Path) -> Result<(String, String), Failure> {
+    let (bytes, name) = if file.as_os_str() == "-" {
+        (bytes(std::io::stdin().lock()), "standard input".to_owned())
+    } else {
+        let name = file.display().to_string();
+        (std::fs::File::open(file).and_then(bytes), name)
+    };
+    let bytes = bytes.map_err(|error| Failure::Usage(format!("{name} cannot be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))?;
+    Ok((text, name))
+}
+
+/// Reads to the end, as far as is sensible.
+fn bytes(reader: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A secret from a file, or from standard input for `-`: exactly its bytes.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read_secret(file: &std::path::Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+    let read = if file.as_os_str() == "-" {
+        bytes(std::io::stdin().lock())
+    } else {
+        std::fs::File::open(file).and_then(bytes)
+    };
+    read.map(zeroize::Zeroizing::new)
+        .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", file.display())))
+}
+
+/// How this program was called: as itself, or as a plugin of kubectl.
+pub(super) fn program() -> &'static str {
+    let plugin = std::env::args_os().next().is_some_and(|path| {
+        let path = PathBuf::from(path);
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"))
+    });
+    if plugin { "kubectl auth-consistency" } else { "auth-consistency" }
+}
+
+/// An argument as a shell takes it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_repeats_the_flags_as_a_shell_takes_them() {
+        let flags = TargetFlags { file: Some("my file.yaml".into()), ..TargetFlags::default() };
+        assert_eq!(flags.place().again.tail, " -f 'my file.yaml'");
+        let flags = TargetFlags {
+            name: Some("probeops".into()),
+            namespace: Some("apps".into()),
+            ..TargetFlags::default()
+        };
+        assert_eq!(flags.place().again.tail, " -n apps probeops");
+        let flags = TargetFlags {
+            on_orphan: Some(OrphanChoice::SetNull),
+            admin_column: vec![column("role=it's").unwrap()],
+            ..TargetFlags::default()
+        };
+        assert_eq!(flags.place().again.tail, r" --on-orphan set-null --admin-column 'role=it'\''s'");
+    }
+}

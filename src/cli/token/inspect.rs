@@ -1,0 +1,97 @@
+//! `token inspect`: what a token says, without checking it.
+
+use clap::Args;
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::TokenFlags;
+use crate::{
+    cli::{
+        said::{Exit, Failure, Said},
+        show,
+    },
+    tokens::{self, Inspection},
+};
+
+/// Flags of `token inspect`.
+#[derive(Args, Clone, Debug)]
+pub(in crate::cli) struct Flags {
+    #[command(flatten)]
+    token: TokenFlags,
+}
+
+/// What is printed.
+#[derive(Serialize)]
+struct Answer<'a> {
+    header: &'a Map<String, Value>,
+    claims: &'a Map<String, Value>,
+    /// The times among the claims, in words.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    times: Map<String, Value>,
+    /// What stood around the token.
+    #[serde(skip_serializing_if = "Vec::is_empty", rename = "takenOff")]
+    taken_off: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The token cannot be read from where it is.
+pub(super) fn run(flags: &Flags) -> Result<Said, Failure> {
+    let token = flags.token.read()?;
+    match tokens::inspect(token.expose_secret()) {
+        Ok(inspection) => Ok(Said::new(show::json(&answer(&inspection, Timestamp::now()))?, Exit::Fine)),
+        Err(why) => {
+            Ok(Said::new("", Exit::Findings).remark(format!("auth-consistency: this is no JWT: {why}")))
+        }
+    }
+}
+
+fn answer(inspection: &Inspection, now: Timestamp) -> Answer<'_> {
+    let times = ["iat", "nbf", "exp", "auth_time"]
+        .into_iter()
+        .filter_map(|claim| {
+            let time = inspection.time(claim)?;
+            Some((claim.to_owned(), Value::String(format!("{time}, {}", words(time, now)))))
+        })
+        .collect();
+    Answer {
+        header: &inspection.header,
+        claims: &inspection.claims,
+        times,
+        taken_off: inspection.stripped.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// `3 hours ago`, `in 5 minutes`.
+fn words(time: Timestamp, now: Timestamp) -> String {
+    let seconds = time.as_second().saturating_sub(now.as_second());
+    let (n, unit) = match seconds.unsigned_abs() {
+        0 => return "now".into(),
+        n @ 1..120 => (n, "second"),
+        n @ 120..7_200 => (n / 60, "minute"),
+        n @ 7_200..172_800 => (n / 3_600, "hour"),
+        n => (n / 86_400, "day"),
+    };
+    let plural = if n == 1 { "" } else { "s" };
+    if seconds < 0 { format!("{n} {unit}{plural} ago") } else { format!("in {n} {unit}{plural}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let at = |seconds: i64| words(Timestamp::from_second(1_700_000_000 + seconds).unwrap(), now);
+        assert_eq!(at(0), "now");
+        assert_eq!(at(1), "in 1 second");
+        assert_eq!(at(-150), "2 minutes ago");
+        assert_eq!(at(10_800), "in 3 hours");
+        assert_eq!(at(-200_000), "2 days ago");
+        assert!(words(Timestamp::MAX, Timestamp::MIN).ends_with(" days"));
+    }
+}
