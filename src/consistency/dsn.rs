@@ -118,8 +118,9 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
     if !matches!(engine.as_str(), "postgres" | "postgresql") {
         return Err(DsnError::Engine(engine));
     }
-    let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..]))
-        .map_err(|_| if text.contains(',') || text.contains("@/") { DsnError::Host } else { DsnError::NotAUrl })?;
+    let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..])).map_err(|_| {
+        if text.contains(',') || text.contains("@/") { DsnError::Host } else { DsnError::NotAUrl }
+    })?;
     let decode = |part: &str| -> Result<String, DsnError> {
         percent_decode_str(part).decode_utf8().map(Into::into).map_err(|_| DsnError::NotText)
     };
