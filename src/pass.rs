@@ -194,6 +194,17 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     })
 }
 
+/// What the next pass may mend by itself waits for nobody: another run was faster, or it came up while
+/// this one was at work. A repair that needs a person has a finding of its own that says so.
+fn passing(found: &mut [Diagnosed], free: &Permitted) {
+    for one in found {
+        let step = one.step.as_ref();
+        if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
+            one.ends = Ends::Retry;
+        }
+    }
+}
+
 /// An approved run that a crash kept from being closed, with nothing left to do: it is closed, so that
 /// its approval is good for nothing more.
 fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
@@ -204,17 +215,6 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
         && bookkeeping.usable
         && bookkeeping.open_run.is_some()
         && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
-}
-
-/// What the next pass may mend by itself waits for nobody: another run was faster, or it came up while
-/// this one was at work. A repair that needs a person has a finding of its own that says so.
-fn passing(found: &mut [Diagnosed], free: &Permitted) {
-    for one in found {
-        let step = one.step.as_ref();
-        if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
-            one.ends = Ends::Retry;
-        }
-    }
 }
 
 /// What is still asked for once the repairs have run: a handled reset is not proposed again.

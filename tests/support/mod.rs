@@ -6,7 +6,7 @@
 mod case;
 mod database;
 
-pub use case::{Case, USUAL};
+pub use case::{Case, Expected, USUAL};
 pub use database::Db;
 
 /// A password hash of the app: bcrypt with a low cost, of `correct horse 4711`.
