@@ -9,7 +9,7 @@ REPORT := docs/report.schema.json
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test generate check-generated lint static clean
+.PHONY: help demo demo-down test bench generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -23,6 +23,10 @@ demo-down: ## Stop what the demonstration left running, and remove it
 test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked
+
+bench: ## Measure a pass against what PostgreSQL needs for the same answer
+	@dev/setup
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench pass
 
 generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
 	@mkdir -p $(dir $(CRD))

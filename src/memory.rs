@@ -58,17 +58,18 @@ impl Memory {
         Some(mac.finalize().into_bytes().into())
     }
 
-    /// The fingerprint of a key, computed once.
-    pub fn fingerprint(&self, key: &[u8], compute: impl FnOnce() -> Option<String>) -> Option<String> {
+    /// The fingerprint of a key, where it was computed before; the inner one is none for a weak key.
+    pub fn fingerprint(&self, key: &[u8]) -> Option<Option<String>> {
+        let digest = self.digest(&[b"fingerprint", key])?;
+        let state = self.state();
+        let (known, fingerprint) = state.fingerprint.as_ref()?;
+        (*known == digest).then(|| fingerprint.clone())
+    }
+
+    /// Remembers the fingerprint of a key.
+    pub fn remember_fingerprint(&self, key: &[u8], fingerprint: Option<String>) {
         let digest = self.digest(&[b"fingerprint", key]);
-        if let (Some(digest), Some((known, fingerprint))) = (digest, &self.state().fingerprint)
-            && *known == digest
-        {
-            return fingerprint.clone();
-        }
-        let fingerprint = compute();
-        self.state().fingerprint = digest.map(|digest| (digest, fingerprint.clone()));
-        fingerprint
+        self.state().fingerprint = digest.map(|digest| (digest, fingerprint));
     }
 
     /// Whether this password was found to be behind this stored hash before.
@@ -125,20 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_computed_once_per_key() {
+    fn a_fingerprint_is_known_again_only_for_its_own_key() {
         let memory = Memory::default();
-        let computed = std::cell::Cell::new(0);
-        let ask = |key: &[u8]| {
-            memory.fingerprint(key, || {
-                computed.set(computed.get() + 1);
-                Some(format!("{}", key.len()))
-            })
-        };
-        assert_eq!(ask(b"one"), Some("3".into()));
-        assert_eq!(ask(b"one"), Some("3".into()));
-        assert_eq!(computed.get(), 1);
-        assert_eq!(ask(b"three"), Some("5".into()));
-        assert_eq!(computed.get(), 2);
+        assert_eq!(memory.fingerprint(b"one"), None);
+        memory.remember_fingerprint(b"one", Some("print".into()));
+        assert_eq!(memory.fingerprint(b"one"), Some(Some("print".into())));
+        assert_eq!(memory.fingerprint(b"three"), None);
+        memory.remember_fingerprint(b"three", None);
+        assert_eq!(memory.fingerprint(b"three"), Some(None));
     }
 
     #[test]

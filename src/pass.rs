@@ -291,10 +291,16 @@ async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnose
             )
         })
         .collect();
-    let fingerprint = pass.memory.fingerprint(jwt.key.expose(), || {
-        // scrypt takes a few hundredths of a second, and only when the key is a new one.
-        tokens::fingerprint(&jwt.key, algorithm)
-    });
+    let fingerprint = match pass.memory.fingerprint(jwt.key.expose()) {
+        Some(known) => known,
+        None => {
+            let key = jwt.key.clone();
+            let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&key, algorithm));
+            let fingerprint = computing.await.unwrap_or(None);
+            pass.memory.remember_fingerprint(jwt.key.expose(), fingerprint.clone());
+            fingerprint
+        }
+    };
     (Some(SigningKeyReport { fingerprint, algorithm }), found)
 }
 

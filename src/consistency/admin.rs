@@ -131,7 +131,11 @@ fn missing(
             claimed.approval = Some(why);
             return claimed;
         }
-        return plain(absent).with_step(seed(Some(canonical), false));
+        let mut found = plain(absent).with_step(seed(Some(canonical), false));
+        if observation.skipped.iter().any(|skipped| !skipped.asked) {
+            found.approval = Some("some references could not be read and may name that id".into());
+        }
+        return found;
     }
     let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     let id = match (&users.id_default, users.id_kind) {
@@ -217,6 +221,7 @@ fn other_id(
         from: account.id.clone(),
         to: canonical,
         rows: account.references.iter().map(|(_, rows)| rows).sum::<i64>() + 1,
+        claimed: wanted.orphan_rows > 0,
     };
     if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {
         let refused = format!("{differs}, and it is not moved: {why}");

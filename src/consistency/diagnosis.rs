@@ -81,6 +81,8 @@ pub enum Step {
         to: String,
         /// Rows that change with it, its own included.
         rows: i64,
+        /// Rows may name the new id already: a person said so in `spec.admin.id` and approved.
+        claimed: bool,
     },
     /// SetNull, Reassign or Delete the orphans of one reference.
     Rows {

@@ -306,6 +306,8 @@ pub struct Reference {
     pub collisions: Vec<(String, i64)>,
     /// Foreign keys of other tables that depend on the rows.
     pub dependents: Vec<String>,
+    /// Foreign keys of other tables through which a change of the reference would go on.
+    pub cascades: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,
     /// Whether the index behind the user table's key names the id column alone.

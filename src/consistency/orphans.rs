@@ -151,7 +151,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
     if let Some((reason, why)) = refusal(action, observation, reference, &policy) {
         return Some(finish(format!("{message}; {action} is refused: {why}")).blocked_by(reason));
     }
-    Some(finish(message).with_step(Step::Rows {
+    let mut found = finish(message).with_step(Step::Rows {
         action,
         reference: reference.object.clone(),
         definition: reference.definition.clone(),
@@ -159,7 +159,11 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
         keys: orphans.keys,
         digest: orphans.digest.clone(),
         table_rows: reference.table_rows,
-    }))
+    });
+    // The rule wanted those rows kept; how many of them are now too many is a person's to say.
+    found.approval =
+        policy.accept.as_ref().map(|(rows, _)| format!("only {} are accepted by a rule", number(*rows)));
+    Some(found)
 }
 
 /// Why the repair that was asked for is not done: told when it is planned, not when it runs.
@@ -210,6 +214,15 @@ fn refusal(
         return Some((
             Reason::PrivilegeMissing,
             "the role may not UPDATE the user table, without which the admin's account cannot be held; run what `auth-consistency grants` prints".into(),
+        ));
+    }
+    if action != Action::Delete && !reference.cascades.is_empty() {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "the change would go on to rows of other tables ({}), which no plan counts; clear those first",
+                reference.cascades.join(", ")
+            ),
         ));
     }
     match action {
@@ -306,5 +319,13 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
         );
         return Some(found);
     }
-    Some(found.with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest }))
+    let mut found =
+        found.with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest });
+    // One row with a nonsense id must not use the sequence up.
+    let from = users.highest_id.unwrap_or(0).max(sequence.next);
+    if highest > from.saturating_add(sequence.maximum.saturating_sub(from) / 2) {
+        found.approval =
+            Some(format!("going above {highest} uses up more than half of the ids that are left"));
+    }
+    Some(found)
 }

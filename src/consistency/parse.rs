@@ -25,6 +25,9 @@ use crate::{
     tokens::{SigningKey, SubjectClaim, TokenShape},
 };
 
+/// One target may not keep the operator from showing that it is alive.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// Bytes that `jwt.claims` may take as JSON.
 const MAX_CLAIMS_BYTES: usize = 4096;
 
@@ -45,6 +48,9 @@ impl Target {
         }
         let interval = parser.period(&spec.interval, "spec.interval", Duration::from_secs(10));
         let timeout = parser.period(&spec.timeout, "spec.timeout", Duration::from_secs(1));
+        if timeout > LONGEST_TIMEOUT {
+            parser.spec(format!("spec.timeout: {:?} is too long: use at most 10m", spec.timeout));
+        }
         let database = parser.database(&spec.database);
         let users = parser.users(spec, database.as_ref());
         let admin = spec.admin.as_ref().and_then(|admin| parser.admin(admin, &users));

@@ -94,6 +94,7 @@ struct HashedStep<'a> {
     table: &'a str,
     columns: &'a [String],
     definition: &'a str,
+    rows: i64,
     detail: String,
 }
 
@@ -102,6 +103,7 @@ struct Hashed<'a> {
     uid: &'a str,
     generation: i64,
     serial: i64,
+    heir: &'a str,
     steps: Vec<HashedStep<'a>>,
 }
 
@@ -118,6 +120,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
+    wait_for_the_sequence(&mut steps);
     wait_for_the_heir(observation, &mut steps);
     let hash = hash(target, observation, &steps);
     Proposed { steps, hash }
@@ -156,6 +159,20 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
     })
 }
 
+/// An admin that takes its id from the sequence comes after the sequence.
+fn wait_for_the_sequence(steps: &mut [PlannedStep]) {
+    let waits = steps
+        .iter()
+        .find(|one| one.step.action() == Action::AdvanceSequence)
+        .and_then(|one| one.waits.clone());
+    let Some(why) = waits else { return };
+    for one in steps.iter_mut() {
+        if let Step::Seed { id: None, .. } = one.step {
+            one.waits.get_or_insert_with(|| format!("the sequence moves first, and that waits: {why}"));
+        }
+    }
+}
+
 /// Rows can only be given to an admin who exists and is active once the steps before have run. Where
 /// those wait, so do the rows; where there is no such step at all, the rows are not offered.
 fn wait_for_the_heir(observation: &Observation, steps: &mut Vec<PlannedStep>) {
@@ -186,7 +203,8 @@ fn hold(steps: &mut [PlannedStep], why: &str) {
 }
 
 /// SHA-256 of canonical JSON over what an approval is bound to: resource uid, generation, plan
-/// serial, and the ordered steps that wait. Not SQL text, not counts, not our version.
+/// serial, who is given rows, and the ordered steps that wait with their rows. Not SQL text, not our
+/// version. Rows are part of it, so that an approval is never good for more of them than were shown.
 fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Option<String> {
     let waiting: Vec<HashedStep<'_>> =
         steps.iter().filter(|one| one.waits.is_some()).map(|one| hashed(&one.step)).collect();
@@ -198,6 +216,7 @@ fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Op
     let hashed = Hashed {
         uid: &uid,
         generation: target.resource.generation,
+        heir: target.admin.as_ref().map_or("", |admin| admin.login.as_str()),
         serial: observation.bookkeeping.claim.as_ref().map_or(0, |claim| claim.plan_serial),
         steps: waiting,
     };
@@ -209,8 +228,8 @@ fn hashed(step: &Step) -> HashedStep<'_> {
     let object = step.object();
     let (definition, detail) = match step {
         Step::Rows { definition, digest, .. } => (definition.as_str(), digest.clone()),
-        Step::MoveId { from, to, .. } => ("", format!("{from} -> {to}")),
-        Step::Seed { id, .. } => ("", id.clone().unwrap_or_default()),
+        Step::MoveId { from, to, claimed, .. } => ("", format!("{from} -> {to}, claimed: {claimed}")),
+        Step::Seed { id, claimed, .. } => ("", format!("{id:?}, claimed: {claimed}")),
         _ => ("", String::new()),
     };
     HashedStep {
@@ -219,6 +238,7 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         table: &object.table,
         columns: &object.columns,
         definition,
+        rows: step.rows(),
         detail,
     }
 }
@@ -330,6 +350,8 @@ impl Proposed {
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
 /// it; new keys are not in its list and so are not touched.
 fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
+    // A step of one transaction was either done or not begun; only rows go on where they stopped.
+    let Step::Rows { .. } = step else { return None };
     let run = run.filter(|run| run.generation == target.resource.generation)?;
     let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
     (open.rows_left > 0)

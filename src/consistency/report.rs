@@ -89,8 +89,11 @@ impl Outcome {
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> = self.found.iter().map(|one| one.finding.clone()).collect();
         findings.sort_by(|a, b| {
+            let kept = |one: &Finding| one.finding != Reason::RepairFailed;
             b.severity
                 .cmp(&a.severity)
+                // What a repair ran into says more than what it was to mend.
+                .then_with(|| kept(a).cmp(&kept(b)))
                 .then_with(|| a.condition.cmp(&b.condition))
                 .then_with(|| a.finding.cmp(&b.finding))
                 .then_with(|| a.object.cmp(&b.object))

@@ -53,6 +53,13 @@ impl Context {
         Arc::clone(&entry.memory)
     }
 
+    /// A pass over a resource does something: it is not stuck.
+    pub fn touch(&self, uid: &str) {
+        if let Some(entry) = self.resources().get_mut(uid) {
+            entry.since = Some(Instant::now());
+        }
+    }
+
     /// A pass over a resource ended; returns how many failed in a row.
     pub fn end(&self, uid: &str, failed: bool) -> u32 {
         let mut resources = self.resources();

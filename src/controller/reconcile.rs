@@ -125,7 +125,7 @@ async fn end(
     }
     let memory = context.begin(&identity.uid);
     let requests = requests(resource);
-    let supervisor = Live { cluster: &context.cluster, resource, statement };
+    let supervisor = Live { context, resource, statement };
     let pass = Pass {
         target: &target,
         policy: &context.policy,

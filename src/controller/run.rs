@@ -198,12 +198,21 @@ async fn control(
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
+    let forgotten = Arc::clone(&context);
     let (reader, writer) = reflector::store();
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(watcher::Event::InitDone) => watching.open(),
+            Ok(watcher::Event::Delete(object)) => {
+                let meta = &object.metadata;
+                forgotten.forget(
+                    meta.uid.as_deref().unwrap_or_default(),
+                    meta.namespace.as_deref().unwrap_or_default(),
+                    meta.name.as_deref().unwrap_or_default(),
+                );
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the watch was broken off"),
         })

@@ -4,7 +4,7 @@
 use futures::future::BoxFuture;
 
 use super::{
-    cluster::Cluster,
+    context::Context,
     dereference::Resource,
     status::{Statement, now},
 };
@@ -24,8 +24,8 @@ use crate::{
 
 /// The supervisor of one pass.
 pub struct Live<'a> {
-    /// The API server.
-    pub cluster: &'a Cluster,
+    /// What the reconciles share.
+    pub context: &'a Context,
     /// The resource as the pass began with it.
     pub resource: &'a Resource,
     /// Where "working" is written.
@@ -35,7 +35,8 @@ pub struct Live<'a> {
 impl Live<'_> {
     /// Reads the resource live and compares what repairs rest on. Returns its resourceVersion.
     async fn look(&self) -> Result<String, Fault> {
-        let (identity, cluster) = (&self.resource.identity, self.cluster);
+        let (identity, cluster) = (&self.resource.identity, &self.context.cluster);
+        self.context.touch(&identity.uid);
         let object =
             cluster.resource(&identity.namespace, &identity.name).await.map_err(|error| error.fault())?;
         let live = Resource::read(object);

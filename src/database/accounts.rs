@@ -25,6 +25,9 @@ use crate::{
     passwords,
 };
 
+/// One hashing at a time in the whole process: each may take many megabytes on purpose.
+static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
 /// What there is to know of the admin, but for the id that it must have.
 pub async fn observe(
     connection: &mut PgConnection,
@@ -114,7 +117,9 @@ async fn password_facts(
             } else {
                 let (hash, word) = (stored.clone(), password.clone());
                 let verifying = move || passwords::verify(hash.expose_secret(), &word).ok();
+                let turn = HASHING.acquire().await;
                 let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
+                drop(turn);
                 if matches == Some(true) {
                     memory.remember_password(&stored, &password);
                 }
@@ -237,6 +242,7 @@ pub(super) async fn hash(target: &Target, like: Option<SecretString>) -> Result<
         .as_ref()
         .and_then(|admin| admin.password.clone())
         .ok_or_else(|| DatabaseError::Moved("the admin has no password to be seeded with".into()))?;
+    let _turn = HASHING.acquire().await;
     let made = tokio::task::spawn_blocking(move || {
         passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
     })

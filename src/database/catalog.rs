@@ -335,6 +335,36 @@ pub async fn unique_indexes(
     Ok(indexes)
 }
 
+/// A foreign key through which the engine itself changes rows of another table.
+#[derive(Debug, Clone)]
+pub struct Cascade {
+    /// Schema and name of the table whose rows change.
+    pub child: (String, String),
+    /// The constraint's name.
+    pub constraint: String,
+}
+
+/// Foreign keys that carry an UPDATE of a column on to other rows: ON UPDATE CASCADE, SET NULL or SET
+/// DEFAULT.
+pub async fn cascades(
+    connection: &mut PgConnection,
+    table: i64,
+    column: &str,
+) -> Result<Vec<Cascade>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT n.nspname::text, c.relname::text, con.conname::text FROM pg_constraint con \
+         JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confupdtype IN ('c', 'n', 'd') \
+         AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = con.confrelid AND a.attnum = ANY (con.confkey) \
+                     AND a.attname::text = ",
+    );
+    sql.text(column).add(") AND con.confrelid = ").integer(table).add("::oid ORDER BY 1, 2, 3");
+    let rows = sql.all(connection).await?;
+    rows.iter()
+        .map(|row| Ok(Cascade { child: (row.try_get(0)?, row.try_get(1)?), constraint: row.try_get(2)? }))
+        .collect()
+}
+
 /// `table.constraint` of foreign keys that depend on a table's rows.
 pub async fn dependents(connection: &mut PgConnection, table: i64) -> Result<Vec<String>, sqlx::Error> {
     let mut sql = Sql::new(
@@ -401,7 +431,9 @@ pub async fn sequence(
 
 /// The value that the next `nextval` gives.
 pub async fn next_value(connection: &mut PgConnection, sequence: &Sequence) -> Result<i64, sqlx::Error> {
-    let mut sql = Sql::new("SELECT last_value + CASE WHEN is_called THEN ");
-    sql.integer(sequence.increment).add(" ELSE 0 END FROM ").relation(&sequence.relation);
+    let mut sql = Sql::new("SELECT least(last_value::numeric + CASE WHEN is_called THEN ");
+    sql.integer(sequence.increment)
+        .add(" ELSE 0 END, 9223372036854775807)::int8 FROM ")
+        .relation(&sequence.relation);
     sql.scalar(connection).await
 }

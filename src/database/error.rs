@@ -35,6 +35,14 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// The server has not answered for so long.
+    pub fn no_answer(limit: std::time::Duration) -> Self {
+        Self::Sql(sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no answer in {} s", limit.as_secs()),
+        )))
+    }
+
     /// The SQLSTATE, where the database answered with one.
     pub fn sqlstate(&self) -> Option<String> {
         match self {
@@ -131,8 +139,12 @@ fn of_tls(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
-/// Messages of class 22 repeat the value that did not fit; it may be a stored one.
+/// Messages of class 22 repeat the value that did not fit, and those that an app raises itself may
+/// repeat anything.
 fn safe(error: &PgDatabaseError) -> String {
+    if error.code().starts_with("P0") {
+        return "a trigger or function of the app refused it".to_owned();
+    }
     if error.code().starts_with("22") {
         match error.message().split_once(':') {
             Some((what, _)) => return what.to_owned(),

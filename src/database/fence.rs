@@ -20,6 +20,10 @@ use crate::consistency::{
     target::Target,
 };
 
+/// The protocol looks again in new statements, which see nothing new at any other level; the role's own
+/// default may be another.
+const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// What every transaction of a run is held to.
 #[derive(Debug, Clone)]
 pub struct Fence {
@@ -63,7 +67,7 @@ pub async fn begin(
     take_claim: Option<&str>,
     run_id: String,
 ) -> Result<Begun, DatabaseError> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(READ_COMMITTED).await?;
     settings(&mut transaction, target.timeout).await?;
     lock(&mut transaction, &known.identity, known.users.oid).await?;
     bookkeeping::migrate(&mut transaction).await?;
@@ -181,7 +185,7 @@ pub async fn enter<'c>(
     connection: &'c mut PgConnection,
     fence: &Fence,
 ) -> Result<Transaction<'c, Postgres>, DatabaseError> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(READ_COMMITTED).await?;
     settings(&mut transaction, fence.statement_timeout).await?;
     lock(&mut transaction, &fence.identity, fence.user_table).await?;
     let mut sql = Sql::new(

@@ -8,13 +8,14 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     bookkeeping::{self, Entry},
-    catalog::{Column, Table},
+    catalog::{self, Column, Table},
     error::DatabaseError,
     fence::{self, Fence},
     identifier::{Sql, run},
     observe::{Known, savepoint},
     quarantine,
     references::{ReferenceTable, equals},
+    seed::unclaimed,
 };
 use crate::{
     api::{
@@ -40,6 +41,8 @@ pub struct Moving<'a> {
     pub to: &'a str,
     /// No more rows than this change.
     pub ceiling: i64,
+    /// Rows may name the new id already: a person said so and approved.
+    pub claimed: bool,
 }
 
 /// Moves the admin from one id to another and returns the rows that changed.
@@ -55,13 +58,19 @@ pub async fn move_id(
     known: &Known,
     moving: &Moving<'_>,
 ) -> Result<i64, DatabaseError> {
-    let Moving { from, to, ceiling } = *moving;
+    let Moving { from, to, ceiling, claimed } = *moving;
     let carriers = carriers(known).map_err(DatabaseError::Unsupported)?;
     let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
+    if let Some(why) = unseen(connection, known).await? {
+        return Err(DatabaseError::Unsupported(why));
+    }
+    if !claimed {
+        unclaimed(connection, known, to).await?;
+    }
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &known.id.name)
         .add("::pg_catalog.text FROM ")
@@ -139,6 +148,9 @@ pub async fn prospect(
             return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) });
         }
     };
+    if let Some(why) = unseen(connection, known).await? {
+        return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) });
+    }
     let users = &known.users;
     let no_update = |table: &Table| {
         let why = format!(
@@ -190,6 +202,26 @@ fn no_primary_key(carrier: &Carrier<'_>) -> String {
 }
 
 /// The tables that name the id; the error says why it cannot be moved at all.
+/// A foreign key that is not looked at (ignored, not discovered, not readable) and through which the
+/// engine itself would change rows: nobody would count them, and nothing would copy them.
+async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<String>, DatabaseError> {
+    let cascades = catalog::cascades(connection, known.users.oid, known.id.name.as_str()).await?;
+    let seen = |cascade: &catalog::Cascade| {
+        known.references.iter().any(|reference| {
+            reference
+                .key
+                .as_ref()
+                .is_some_and(|key| key.child == cascade.child && key.name == cascade.constraint)
+        })
+    };
+    Ok(cascades.iter().find(|cascade| !seen(cascade)).map(|cascade| {
+        format!(
+            "moving the id would go on to rows of {}.{} through {} (ON UPDATE), which is not looked at: let it be checked, or change its ON UPDATE",
+            cascade.child.0, cascade.child.1, cascade.constraint
+        )
+    }))
+}
+
 fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
     if known.id.identity_always {
         return Err(format!(

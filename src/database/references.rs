@@ -211,6 +211,7 @@ impl ReferenceTable {
             credentials: None,
             collisions: Vec::new(),
             dependents: Vec::new(),
+            cascades: Vec::new(),
             rights: self.child.rights,
             names_id: self.names_column(id_column),
             orphans,
@@ -228,6 +229,11 @@ impl ReferenceTable {
         let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
         reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
         reference.dependents = catalog::dependents(connection, self.child.oid).await?;
+        if let Some(column) = self.columns.first() {
+            let cascades = catalog::cascades(connection, self.child.oid, column.name.as_str()).await?;
+            reference.cascades =
+                cascades.iter().map(|one| format!("{}.{}", one.child.1, one.constraint)).collect();
+        }
         if reference.unsupported.is_none() {
             reference.collisions = self.collisions(connection, heir, server_version, &reference).await?;
         }

@@ -225,7 +225,7 @@ async fn restore_step(
 }
 
 fn key_text(sql: &mut Sql, key: &[Column]) {
-    sql.add("pg_catalog.concat_ws(', '");
+    sql.add("pg_catalog.concat_ws(', ', NULL");
     for column in key {
         sql.add(", ").column("q", &column.name).add("::pg_catalog.text");
     }
@@ -268,23 +268,24 @@ async fn put_back(
     step: &Done,
     id: i64,
 ) -> Result<Result<(), String>, DatabaseError> {
+    if key.is_empty() && step.action != Action::Delete {
+        return Ok(Err("the table has no primary key, so the row cannot be named".into()));
+    }
     let result = savepoint(connection, async |connection: &mut PgConnection| {
         let sql = match step.action {
             Action::Delete => insert(quarantine, source, id),
             Action::SetNull | Action::Reassign => {
                 update(quarantine, source, key, &step.object.columns, step.action, id)
             }
-            _ => {
-                let all: Vec<String> = source
-                    .columns
-                    .iter()
-                    .filter(|column| !column.generated && !column.identity_always)
-                    .map(|column| column.name.as_str().to_owned())
-                    .collect();
-                update(quarantine, source, key, &all, step.action, id)
-            }
+            // Only what the repair was about: the rest of the account may be newer.
+            _ => update(quarantine, source, key, &step.object.columns, step.action, id),
         };
         let changed = sql.execute(connection).await?;
+        if changed > 1 {
+            return Err(sqlx::Error::Protocol(
+                "more than one row would have been put back for one copy".into(),
+            ));
+        }
         if changed == 1 {
             let mut sql = Sql::new("UPDATE ");
             sql.relation(&quarantine.relation);

@@ -61,6 +61,14 @@ pub(super) async fn list_keys(
     let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
         return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
     };
+    let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
+    sql.text(&fence.run).add(", ").integer(number).add(", ");
+    table.key_text(&mut sql);
+    sql.add(" FROM ").only(&table.child.relation).add(" c WHERE ");
+    table.orphaned(&mut sql);
+    sql.execute(connection).await?;
+    // Looked at after the list was made: a key that came in between is on the list and makes another
+    // digest.
     let now = table.orphans(connection).await?;
     if now.digest != *digest {
         return Err(DatabaseError::Moved(format!(
@@ -68,12 +76,6 @@ pub(super) async fn list_keys(
             reference.describe()
         )));
     }
-    let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
-    sql.text(&fence.run).add(", ").integer(number).add(", ");
-    table.key_text(&mut sql);
-    sql.add(" FROM ").only(&table.child.relation).add(" c WHERE ");
-    table.orphaned(&mut sql);
-    sql.execute(connection).await?;
     Ok(())
 }
 

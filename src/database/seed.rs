@@ -115,7 +115,11 @@ pub async fn seed(
 }
 
 /// Never make an old token into an admin's: no row may name the new id already.
-async fn unclaimed(connection: &mut PgConnection, known: &Known, id: &str) -> Result<(), DatabaseError> {
+pub(super) async fn unclaimed(
+    connection: &mut PgConnection,
+    known: &Known,
+    id: &str,
+) -> Result<(), DatabaseError> {
     for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
         let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
         sql.only(&reference.child.relation).add(" c WHERE ");
@@ -123,7 +127,7 @@ async fn unclaimed(connection: &mut PgConnection, known: &Known, id: &str) -> Re
         sql.add(")");
         if sql.scalar::<bool>(connection).await? {
             return Err(DatabaseError::Moved(format!(
-                "the new id {id} is one that rows of {} still name, so the admin was not created",
+                "the new id {id} is one that rows of {} still name, so the admin does not get it",
                 reference.object.describe()
             )));
         }

@@ -1,6 +1,6 @@
 //! Executes permitted steps, one effect at a time, in their order; stops at the first that fails.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -23,7 +23,10 @@ use crate::{
 const CHUNK_MILLISECONDS: u128 = 100;
 const FIRST_CHUNK: i64 = 1_000;
 const LARGEST_CHUNK: i64 = 10_000;
-const SMALLEST_CHUNK: i64 = 50;
+const SMALLEST_CHUNK: i64 = 500;
+
+/// Chunks in a row that may find nothing to do.
+const IDLE_CHUNKS: u32 = 3;
 
 /// What was done.
 #[derive(Default)]
@@ -52,16 +55,15 @@ pub(super) async fn apply(
     let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
     let begin = if approved { "approved begin" } else { "begin" };
     crash::point(&format!("before {begin}"));
-    let begun = match database::begin(
+    let beginning = database::begin(
         session.connection(),
         pass.target,
         known,
         permitted,
         pass.requests.take_claim.as_deref(),
         run_id(pass.now),
-    )
-    .await
-    {
+    );
+    let begun = match in_time(pass, beginning).await {
         Ok(begun) => begun,
         Err(error) => {
             applied.failure = permitted.steps.first().map(|one| failure(&one.step, &error));
@@ -104,6 +106,16 @@ pub(super) fn run_id(now: Timestamp) -> String {
     format!("{}-{:06x}", now.strftime("%Y%m%dt%H%M%Sz"), rand::random::<u32>() >> 8)
 }
 
+/// A server that stops answering is no reason to wait for ever: each effect has the time of its
+/// statements, and some to spare.
+async fn in_time<T>(
+    pass: &Pass<'_>,
+    effect: impl Future<Output = Result<T, DatabaseError>>,
+) -> Result<T, DatabaseError> {
+    let limit = pass.target.timeout * 5 + Duration::from_secs(30);
+    tokio::time::timeout(limit, effect).await.unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))
+}
+
 enum Stop {
     Unwanted(Fault),
     Database(DatabaseError),
@@ -127,20 +139,22 @@ async fn step(
     let connection = session.connection();
     Ok(match &permitted.step {
         Step::AdvanceSequence { above, .. } => {
-            database::advance_sequence(connection, fence, number, known, *above).await?
+            in_time(pass, database::advance_sequence(connection, fence, number, known, *above)).await?
         }
         Step::Seed { id, claimed, token, .. } => {
             let seeding = database::Seeding { id: id.as_deref(), claimed: *claimed, token: token.as_deref() };
-            database::seed(connection, fence, number, target, known, &seeding).await?
+            in_time(pass, database::seed(connection, fence, number, target, known, &seeding)).await?
         }
-        Step::Correct { .. } => database::correct(connection, fence, number, target, known).await?,
+        Step::Correct { .. } => {
+            in_time(pass, database::correct(connection, fence, number, target, known)).await?
+        }
         Step::Reset { token, .. } => {
-            database::reset(connection, fence, number, target, known, token.as_deref()).await?
+            in_time(pass, database::reset(connection, fence, number, target, known, token.as_deref())).await?
         }
-        Step::MoveId { from, to, .. } => {
+        Step::MoveId { from, to, claimed, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-            let moving = database::Moving { from, to, ceiling: permitted.ceiling };
-            database::move_id(connection, fence, number, target, known, &moving).await?
+            let moving = database::Moving { from, to, ceiling: permitted.ceiling, claimed: *claimed };
+            in_time(pass, database::move_id(connection, fence, number, target, known, &moving)).await?
         }
         Step::Rows { action, reference, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
@@ -168,14 +182,18 @@ async fn chunks(
     mut rows: RowsStep<'_>,
 ) -> Result<i64, Stop> {
     let mut done = 0;
+    let mut idle = 0;
     loop {
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
         crash::point("before chunk");
         let began = Instant::now();
-        let chunk = database::repair_chunk(session.connection(), &begun.fence, &rows).await?;
+        let chunk = in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &rows)).await?;
         crash::point("after chunk");
         done += chunk.rows;
-        if !chunk.more {
+        idle = if chunk.rows == 0 { idle + 1 } else { 0 };
+        // Rows whose users came back are no orphans any more; should some be locked again and again
+        // all the same, the next pass has the word.
+        if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
         rows.chunk_rows = next_chunk(rows.chunk_rows, began.elapsed().as_millis());
@@ -234,7 +252,7 @@ mod tests {
         assert_eq!(next_chunk(1_000, 10), 2_000);
         assert_eq!(next_chunk(1_000, 100), 1_000);
         assert_eq!(next_chunk(1_000, 500), 500);
-        assert_eq!(next_chunk(50, 5_000), 50);
+        assert_eq!(next_chunk(500, 5_000), 500);
         assert_eq!(next_chunk(10_000, 1), 10_000);
     }
 }

@@ -17,8 +17,9 @@ pub(super) const NAME: &str = "argon2id";
 /// argon2-cffi's defaults since 21.2 (RFC 9106 section 4, second choice): the least for a new hash.
 const DEFAULT: Cost = Cost { memory: 64 * 1024, passes: 3, lanes: 4 };
 
-/// The most that is computed: 1 GiB of memory, 64 passes, 64 lanes.
-const MAX: Cost = Cost { memory: 1024 * 1024, passes: 64, lanes: 64 };
+/// The most that is computed: 128 MiB of memory, 64 passes, 64 lanes. A stored row can ask for
+/// gigabytes, and the operator serves everybody.
+const MAX: Cost = Cost { memory: 128 * 1024, passes: 64, lanes: 64 };
 
 /// Parameters `m` (KiB), `t` and `p`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -159,7 +159,9 @@ const KEEPS: &str = "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS
 
 #[tokio::test]
 async fn a_trigger_that_raises_or_keeps_rows_back_undoes_the_chunk() {
-    for (trigger, says) in [(RAISES, "kept by the app"), (KEEPS, "a trigger may keep them back")] {
+    for (trigger, says) in
+        [(RAISES, "a trigger or function of the app refused it"), (KEEPS, "a trigger may keep them back")]
+    {
         for (on_orphan, event, action) in [
             ("Delete", "DELETE", A::Delete),
             ("SetNull", "UPDATE", A::SetNull),
@@ -216,7 +218,7 @@ async fn a_trigger_that_changes_the_admin_back_is_told() {
     let before = db.snapshot().await;
     let pass = case.repair().await;
     assert_eq!(db.changes(&before).await, [""; 0]);
-    assert_eq!(pass.conditions()[0], "Ready=False AdminDrifted");
+    assert_eq!(pass.conditions()[0], "Ready=False RepairFailed");
     let message = pass.finding(R::RepairFailed).message;
     assert!(message.contains("trigger"), "{message}");
     pass.repaired(&[]);

@@ -135,7 +135,7 @@ async fn values_that_do_not_fit_their_columns_are_refused_and_never_cut() {
         let message = pass.finding(R::RepairFailed).message;
         assert!(message.contains("22001"), "{message}");
         assert_eq!(db.changes(&before).await, [""; 0]);
-        assert_eq!(&pass.conditions()[1], "Stalled=True AdminMissing");
+        assert_eq!(&pass.conditions()[1], "Stalled=True RepairFailed");
     }
     let db = Db::new(&users().replace("role text", "role varchar(5)")).await;
     let mut case = Case::new(&db, &USUAL.replace("equals: admin", "equals: administrator"));

@@ -194,6 +194,7 @@ impl Model {
                 credentials: None,
                 collisions: Vec::new(),
                 dependents: Vec::new(),
+                cascades: Vec::new(),
                 rights,
                 names_id: true,
             }],
