@@ -22,7 +22,7 @@ demo-down: ## Stop what the demonstration left running, and remove it
 
 test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked --lib --bins --tests
 
 bench: ## Measure a pass against what PostgreSQL needs for the same answer
 	@dev/setup

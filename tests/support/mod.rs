@@ -6,6 +6,7 @@
 mod case;
 mod database;
 
+#[allow(unused_imports, reason = "the bench shares the harness, and uses less of it")]
 pub use case::{Case, Expected, USUAL};
 pub use database::Db;
 
