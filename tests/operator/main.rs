@@ -26,9 +26,14 @@ async fn the_rights_that_the_chart_grants_are_exactly_those_that_are_used() {
     world.ready("True", "Consistent").await;
     until("an event", async || world.shown().contains("reason: Repaired")).await;
     let user = operator.user.clone();
-    // The watch is in the audit log when it ends.
     drop(operator);
-    let log = std::fs::read_to_string(part("AUTHCON_TEST_AUDIT_LOG")).unwrap();
+    let read = || std::fs::read_to_string(part("AUTHCON_TEST_AUDIT_LOG")).unwrap();
+    // A watch is in the audit log when the API server has seen its end.
+    until("the watch's end", async || {
+        read().lines().any(|line| line.contains(&user) && line.contains("\"verb\":\"watch\""))
+    })
+    .await;
+    let log = read();
     let mut used = BTreeSet::new();
     for line in log.lines().filter(|line| line.contains(&user)) {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -37,15 +37,7 @@ fn unique() -> String {
 
 /// Runs kubectl with some input and gives its output.
 pub fn kubectl(arguments: &[&str], input: &str) -> String {
-    let mut child = Command::new(part("AUTHCON_TEST_KUBECTL"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let output = ask_kubectl(arguments, input);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "kubectl {}: {errors}", arguments.join(" "));
     String::from_utf8(output.stdout).unwrap()
@@ -53,6 +45,12 @@ pub fn kubectl(arguments: &[&str], input: &str) -> String {
 
 /// Like [`kubectl`], for what is meant to be refused: gives what it says.
 pub fn kubectl_refused(arguments: &[&str], input: &str) -> String {
+    let output = ask_kubectl(arguments, input);
+    assert!(!output.status.success(), "kubectl {} was not refused", arguments.join(" "));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn ask_kubectl(arguments: &[&str], input: &str) -> std::process::Output {
     let mut child = Command::new(part("AUTHCON_TEST_KUBECTL"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -61,9 +59,7 @@ pub fn kubectl_refused(arguments: &[&str], input: &str) -> String {
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(!output.status.success(), "kubectl {} was not refused", arguments.join(" "));
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    child.wait_with_output().unwrap()
 }
 
 /// The chart's objects of one template, as Helm renders them.
