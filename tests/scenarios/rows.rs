@@ -325,3 +325,38 @@ async fn another_signing_key_shows_as_an_event_and_a_time_and_no_condition() {
     crate::world::until("the event", async || world.shown().contains("reason: SigningKeyChanged")).await;
     nothing_leaks(&world).await;
 }
+
+#[tokio::test]
+async fn a_subject_that_no_token_can_carry_is_told() {
+    let world = scenario("", "{jwt: {subjectType: Number, subjectColumn: email}}").await;
+    let status = world.ready("False", "SubjectTypeDiffers").await;
+    assert_eq!(condition(&status, "SchemaCompatible").map(|one| one.0), Some("False"));
+    assert!(condition(&status, "Stalled").is_some());
+}
+
+#[tokio::test]
+async fn a_key_that_ends_with_a_line_break_is_suspicious() {
+    let world = scenario("", "").await;
+    world.ready("True", "Consistent").await;
+    world.secret("jwt", "key", &format!("{}\n", crate::world::KEY));
+    let status = world.another_pass().await;
+    assert_eq!(
+        condition(&status, "SigningKeyTrusted").map(|one| (one.0, one.1)),
+        Some(("False", "SigningKeySuspicious"))
+    );
+    assert_eq!(condition(&status, "Ready").map(|one| one.0), Some("True"));
+    nothing_leaks(&world).await;
+}
+
+#[tokio::test]
+async fn the_command_line_asks_the_operator_and_prints_its_status() {
+    let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", "").await;
+    world.ready("False", "OrphanRows").await;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_auth-consistency"))
+        .args(["check", "-n", &world.namespace, "app", "-o", "json"])
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!((&report["consistent"], &report["references"]["orphanRows"]), (&false.into(), &10.into()));
+}

@@ -1,0 +1,225 @@
+//! The command line as a person runs it: on the environment alone, on a file, and against a real
+//! PostgreSQL.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+#[path = "../scenarios/world.rs"]
+mod world;
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use world::{CONSISTENT, Database, KEY, PASSWORD, part};
+
+/// What a command said.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {} {}", self.out, self.err))
+    }
+}
+
+/// Runs the binary with nothing in its environment but what is given; searches what it says for
+/// secrets.
+fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Said {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_auth-consistency"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads no input has closed it already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    };
+    for secret in ["canary", "$2b$"] {
+        assert!(!said.out.contains(secret) && !said.err.contains(secret), "{arguments:?} shows {secret}");
+    }
+    said
+}
+
+fn dsn(database: &Database) -> String {
+    format!(
+        "postgresql://{}:{}@localhost:{}/{}?sslmode=require",
+        database.role,
+        database.password,
+        Database::port(),
+        database.name
+    )
+}
+
+/// The guide's own environment.
+fn environment(database: &Database) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", dsn(database)),
+        ("JWT_SECRET", KEY.to_owned()),
+        ("ADMIN_EMAIL", "admin@probeops.com".to_owned()),
+        ("ADMIN_PASSWORD", PASSWORD.to_owned()),
+    ]
+}
+
+fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// A file with a resource and its Secrets, as `-f` takes it.
+fn file(database: &Database, on_orphan: &str) -> String {
+    let authority = std::fs::read_to_string(part("AUTHCON_TEST_POSTGRES_CA")).unwrap();
+    let secret = |name: &str, key: &str, value: &str| serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
+    let resource = serde_json::json!({
+        "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency", "metadata": {"name": "app"},
+        "spec": {
+            "database": {
+                "urlSecretRef": {"name": "db", "key": "url"},
+                "tls": {"mode": "VerifyFull", "caSecretRef": {"name": "ca", "key": "ca.crt"}},
+            },
+            "users": {"preset": "FastAPI"},
+            "admin": {
+                "login": "admin@probeops.com",
+                "passwordSecretRef": {"name": "admin", "key": "password"},
+                "columns": [{"column": "role", "equals": "admin"}],
+            },
+            "jwt": {"secretRef": {"name": "jwt", "key": "key"}},
+            "references": {"rules": [{"table": "usage_logs", "onOrphan": on_orphan}]},
+        },
+    });
+    let url = dsn(database).replace("?sslmode=require", "");
+    [
+        resource,
+        secret("db", "url", &url),
+        secret("ca", "ca.crt", &authority),
+        secret("admin", "password", PASSWORD),
+        secret("jwt", "key", KEY),
+    ]
+    .map(|document| document.to_string())
+    .join("\n---\n")
+}
+
+const ORPHANS: &str =
+    "SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;";
+
+#[tokio::test]
+async fn the_guides_script_is_check_reset_and_verify_on_the_environment_alone() {
+    let database = Database::create(CONSISTENT).await;
+    let variables = environment(&database);
+    let said = run(&["check"], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{}", said.out);
+
+    database.run("UPDATE users SET hashed_password = 'canary', is_active = false WHERE id = 1").await;
+    let said = run(&["check", "-o", "json"], &borrowed(&variables), "");
+    let report = said.json();
+    assert_eq!((said.code, &report["consistent"]), (2, &serde_json::json!(false)));
+    assert_eq!(report["findings"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(database.text("SELECT is_active::text FROM users WHERE id = 1").await, "false", "check wrote");
+
+    let said = run(&["reset"], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    let hash = database.text("SELECT hashed_password FROM users WHERE id = 1 AND is_active").await;
+    assert!(bcrypt::verify(PASSWORD, &hash).unwrap());
+    let said = run(&["verify"], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+}
+
+#[tokio::test]
+async fn a_plan_is_approved_once_repaired_and_restored_from_a_file() {
+    let database = Database::create(CONSISTENT).await;
+    database.run(ORPHANS).await;
+    let before = database.text("SELECT string_agg(l::text, ';' ORDER BY id) FROM usage_logs l").await;
+    let file = file(&database, "Delete");
+    let said = run(&["plan", "-f", "-", "-o", "json"], &[], &file);
+    let report = said.json();
+    assert_eq!(said.code, 2);
+    assert_eq!((&report["plan"]["awaitingApproval"], &report["plan"]["rows"]), (&true.into(), &10.into()));
+    let hash = report["plan"]["hash"].as_str().unwrap().to_owned();
+
+    let said = run(&["repair", "-f", "-", "--approve", &"0".repeat(64)], &[], &file);
+    assert_eq!(said.code, 2, "another plan's approval was taken");
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "30");
+    let said = run(&["repair", "-f", "-", "--approve", &hash], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "20");
+
+    let run_id =
+        database.text("SELECT DISTINCT run FROM auth_consistency.audit WHERE action = 'Delete'").await;
+    assert!(run(&["restore", "-f", "-"], &[], &file).out.contains(&run_id));
+    let said = run(&["restore", "-f", "-", "--run", &run_id], &[], &file);
+    assert_eq!(said.code, 2, "rows that still name nobody cannot go back: {}", said.out);
+    database.run("INSERT INTO users (id, email, hashed_password) VALUES (4711, 'x@example.com', 'x')").await;
+    let said = run(&["restore", "-f", "-", "--run", &run_id], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert_eq!(database.text("SELECT string_agg(l::text, ';' ORDER BY id) FROM usage_logs l").await, before);
+}
+
+#[tokio::test]
+async fn grants_are_exactly_enough_to_repair() {
+    let database = Database::create(CONSISTENT).await;
+    database.run(ORPHANS).await;
+    let file = file(&database, "SetNull");
+    let grants = run(&["grants", "-f", "-"], &[], &file).out;
+    let role = &database.role;
+    database
+        .run(&format!(
+            "REASSIGN OWNED BY {role} TO postgres; REVOKE ALL ON SCHEMA public FROM {role}, public; {grants}"
+        ))
+        .await;
+    let hash = run(&["plan", "-f", "-", "-o", "json"], &[], &file).json()["plan"]["hash"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let said = run(&["repair", "-f", "-", "--approve", &hash], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs WHERE user_id IS NULL").await, "10");
+}
+
+#[tokio::test]
+async fn a_token_that_fails_is_explained_with_one_verdict() {
+    let database = Database::create(CONSISTENT).await;
+    let variables = environment(&database);
+    let variables = borrowed(&variables);
+    let minted = run(&["token", "mint", "--subject", "2"], &variables, "").out;
+    assert_eq!(run(&["token", "explain"], &variables, &minted).code, 0);
+    let stale = run(&["token", "mint", "--subject", "4711"], &variables, "").out;
+    let said = run(&["token", "explain"], &variables, &stale);
+    assert_eq!(said.code, 2);
+    assert!(said.out.contains("4711") && !said.out.contains(stale.trim()), "{}", said.out);
+    let other = run(
+        &["token", "mint", "--subject", "2"],
+        &[("JWT_SECRET", "an-entirely-different-signing-key-0123456789")],
+        "",
+    );
+    assert_eq!(run(&["token", "explain"], &variables, &other.out).code, 2);
+    assert_eq!(run(&["token", "explain"], &variables, "no token").code, 2);
+}
+
+#[test]
+fn wrong_usage_is_64_and_what_cannot_be_told_is_1() {
+    assert_eq!(run(&["check", "--no-such-flag"], &[], "").code, 64);
+    let said = run(&["check"], &[], "");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("DATABASE_URL"), "{}", said.err);
+    let said =
+        run(&["check"], &[("DATABASE_URL", "postgresql://u:canary@127.0.0.1:1/x?sslmode=disable")], "");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("127.0.0.1:1"), "{}", said.err);
+    assert_eq!(run(&["--version"], &[], "").code, 0);
+}
