@@ -17,6 +17,8 @@ mod ids;
 mod input;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/reach.rs"]
+mod reach;
 #[path = "databases/refusals.rs"]
 mod refusals;
 #[path = "databases/restore.rs"]

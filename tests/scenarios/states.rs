@@ -192,3 +192,13 @@ async fn a_database_that_breaks_off_in_the_middle_of_a_repair_is_tried_again_and
     );
     nothing_leaks(&world).await;
 }
+
+#[tokio::test]
+async fn a_resource_that_is_deleted_leaves_no_series_behind() {
+    let world = scenario("", "").await;
+    world.ready("True", "Consistent").await;
+    let operator = shared_operator();
+    until("the series", async || operator.metrics().await.contains(&world.namespace)).await;
+    crate::world::kubectl(&["delete", "authcon", "app", "-n", &world.namespace], "");
+    until("the end of the series", async || !operator.metrics().await.contains(&world.namespace)).await;
+}
