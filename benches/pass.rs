@@ -21,6 +21,7 @@ use std::{
 
 use auth_consistency::{
     consistency::{report::Outcome, target::Target},
+    database::Search,
     memory::Memory,
     network::HostPolicy,
     pass::{self, Person, Repairs},
@@ -109,6 +110,7 @@ impl Bench {
             supervisor: &Person,
             repairs,
             compare_password: false,
+            search: Search::default(),
             ask: true,
             now: Timestamp::now(),
         })

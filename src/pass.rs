@@ -34,7 +34,7 @@ use crate::{
         target::{Database, Target},
         wording::{clip, count, number},
     },
-    database::{self, Observed, Session},
+    database::{self, Observed, Search, Session},
     memory::Memory,
     network::HostPolicy,
     tokens,
@@ -113,6 +113,8 @@ pub struct Pass<'a> {
     pub repairs: Repairs,
     /// Whether the admin's password is compared even where the policy does not ask for it.
     pub compare_password: bool,
+    /// How references are searched.
+    pub search: Search,
     /// Whether the app is asked.
     pub ask: bool,
     /// The time that minted tokens carry.
@@ -179,6 +181,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         admin: admin(target, &observed.observation),
         signing_key: key,
         references: references(target, &observed.observation),
+        searched: observed.searched,
         plan: proposed.report(target),
         repaired: applied.repaired,
         history: bookkeeping.history.clone(),
@@ -252,8 +255,14 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
 
 async fn observe(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
     let target = pass.target;
-    let observing =
-        database::observe(session.connection(), target, pass.requests, pass.memory, pass.compare_password);
+    let observing = database::observe(
+        session.connection(),
+        target,
+        pass.requests,
+        pass.memory,
+        pass.compare_password,
+        pass.search,
+    );
     match tokio::time::timeout(target.timeout, observing).await {
         Ok(Ok(observed)) => Ok(observed),
         Ok(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(target.timeout)),

@@ -29,6 +29,9 @@ pub struct ConsistencyReport {
     pub signing_key: Option<SigningKeyReport>,
     /// The references, null when they were not looked at.
     pub references: Option<ReferencesReport>,
+    /// How each reference was searched, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub searched: Vec<SearchReport>,
     /// What a repair would do, null where there is nothing to do.
     pub plan: Option<PlanReport>,
     /// What this pass repaired.
@@ -206,6 +209,69 @@ pub struct Skipped {
     /// True when a rule asked for it; then it says nothing about consistency.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
+}
+
+/// How one reference was searched for rows that name nobody.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchReport {
+    /// The reference.
+    pub object: ObjectRef,
+    /// The way that was gone.
+    pub strategy: SearchStrategy,
+    /// Why it was chosen.
+    #[schemars(length(max = 255))]
+    pub why: String,
+    /// How long it took, in microseconds.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
+    pub elapsed_micros: i64,
+}
+
+/// A way of looking for the keys that no user has.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SearchStrategy {
+    /// One index probe per gap between the ids: grows with gaps, not with rows.
+    GapProbe,
+    /// One index probe between each two neighbouring keys: grows with users, not with rows.
+    KeyProbe,
+    /// From one distinct key to the next through the index: grows with distinct keys, not with rows.
+    LooseScan,
+    /// One scan for values outside of the ids, for all such references of a table at once.
+    RangeScan,
+    /// One scan for the distinct keys, and a look at those alone.
+    DistinctScan,
+    /// The engine's own anti-join.
+    AntiJoin,
+}
+
+impl SearchStrategy {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::GapProbe,
+        Self::KeyProbe,
+        Self::LooseScan,
+        Self::RangeScan,
+        Self::DistinctScan,
+        Self::AntiJoin,
+    ];
+
+    /// The name as it stands in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GapProbe => "GapProbe",
+            Self::KeyProbe => "KeyProbe",
+            Self::LooseScan => "LooseScan",
+            Self::RangeScan => "RangeScan",
+            Self::DistinctScan => "DistinctScan",
+            Self::AntiJoin => "AntiJoin",
+        }
+    }
+}
+
+impl std::fmt::Display for SearchStrategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// The ordered repair steps that are left.

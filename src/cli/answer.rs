@@ -59,6 +59,13 @@ impl AnswerFlags {
     }
 }
 
+impl Settings {
+    /// Whether the operator does it.
+    pub(super) fn by_operator(&self) -> bool {
+        matches!(self.who, Who::Operator { .. })
+    }
+}
+
 /// Does what was asked for and shows what came of it.
 ///
 /// # Errors

@@ -13,6 +13,9 @@ use super::{
 /// Flags of `check`.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Flags {
+    /// Say how each reference was searched, why, and how long it took
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     answer: AnswerFlags,
 }
@@ -22,5 +25,11 @@ pub(super) struct Flags {
 /// # Errors
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    answer::give(flags.answer.settings(), Asked::Check, Errand::look(), variables).await
+    let settings = flags.answer.settings();
+    if flags.explain && settings.by_operator() {
+        return Err(Failure::Usage(
+            "--explain times statements of its own: use it with --direct, a file or the environment".into(),
+        ));
+    }
+    answer::give(settings, Asked::Check, Errand { explain: flags.explain, ..Errand::look() }, variables).await
 }

@@ -9,9 +9,10 @@ use crate::{
     api::{report::ConsistencyReport, spec::Mode},
     consistency::{
         diagnosis::{Approval, Requests},
-        report::Outcome,
+        report::{Outcome, searched},
         target::Target,
     },
+    database::Search,
     memory::Memory,
     network::HostPolicy,
     pass::{self, Pass, Person, Repairs},
@@ -28,12 +29,14 @@ pub(super) struct Errand {
     pub approve: Option<String>,
     /// Uid of a resource that is gone and whose claim is taken over.
     pub take_claim: Option<String>,
+    /// Say how each reference was searched.
+    pub explain: bool,
 }
 
 impl Errand {
     /// Look, and change nothing.
     pub(super) fn look() -> Self {
-        Self { repairs: Repairs::None, reset: false, approve: None, take_claim: None }
+        Self { repairs: Repairs::None, reset: false, approve: None, take_claim: None, explain: false }
     }
 }
 
@@ -67,6 +70,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         approval: errand.approve.map(|hash| Approval { hash, shown: Vec::new() }),
         take_claim: errand.take_claim,
     };
+    let explain = errand.explain;
     let memory = Memory::default();
     let began = Instant::now();
     let mut outcome = pass::run(&Pass {
@@ -77,6 +81,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         supervisor: &Person,
         repairs: errand.repairs,
         compare_password: true,
+        search: Search { explain: errand.explain, way: None },
         ask: true,
         now: Timestamp::now(),
     })
@@ -89,7 +94,10 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         one.finding.message = place.plain(&one.finding.message);
     }
     let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let report = outcome.report(elapsed);
+    let mut report = outcome.report(elapsed);
+    if explain {
+        report.searched = searched(&outcome.searched);
+    }
     Ok(Done { outcome, report, target, policy })
 }
 

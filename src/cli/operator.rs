@@ -149,6 +149,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             .as_ref()
             .map(|key| SigningKeyReport { fingerprint: key.fingerprint.clone(), algorithm: key.algorithm }),
         references: status.references.clone(),
+        searched: Vec::new(),
         plan: status.plan.clone(),
         repaired: Vec::new(),
         elapsed_ms,

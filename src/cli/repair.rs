@@ -38,7 +38,12 @@ fn hash(text: &str) -> Result<String, String> {
 /// # Errors
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    let errand =
-        Errand { repairs: Repairs::All, reset: false, approve: flags.approve, take_claim: flags.take_claim };
+    let errand = Errand {
+        repairs: Repairs::All,
+        reset: false,
+        approve: flags.approve,
+        take_claim: flags.take_claim,
+        explain: false,
+    };
     answer::give(flags.answer.settings(), Asked::Repair, errand, variables).await
 }

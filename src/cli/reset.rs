@@ -26,6 +26,12 @@ pub(super) struct Flags {
 /// # Errors
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    let errand = Errand { repairs: Repairs::Admin, reset: true, approve: None, take_claim: flags.take_claim };
+    let errand = Errand {
+        repairs: Repairs::Admin,
+        reset: true,
+        approve: None,
+        take_claim: flags.take_claim,
+        explain: false,
+    };
     answer::give(flags.answer.settings(), Asked::Reset, errand, variables).await
 }

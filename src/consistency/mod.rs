@@ -17,6 +17,7 @@ pub mod period;
 pub mod plan;
 pub mod report;
 pub mod schedule;
+pub mod search;
 pub mod severity;
 pub mod target;
 pub mod wording;

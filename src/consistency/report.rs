@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
     diagnosis::{Diagnosed, Ends},
+    search::Searched,
     severity::{Class, Fault},
     target::TargetError,
     wording::{clip, count, docs},
@@ -15,7 +16,7 @@ use crate::api::{
     condition::{ConditionType, Reason},
     report::{
         Action, AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget,
-        Severity, SigningKeyReport, StepReport,
+        SearchReport, Severity, SigningKeyReport, StepReport,
     },
     status::{AdminStatus, AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
 };
@@ -39,6 +40,8 @@ pub struct Outcome {
     pub signing_key: Option<SigningKeyReport>,
     /// The references.
     pub references: Option<ReferencesReport>,
+    /// How each reference was searched; left out of reports unless it was asked for.
+    pub searched: Vec<Searched>,
     /// What is left to repair.
     pub plan: Option<PlanReport>,
     /// What was repaired.
@@ -140,11 +143,25 @@ impl Outcome {
             admin: self.admin.clone(),
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
+            searched: Vec::new(),
             plan: self.plan.clone(),
             repaired: self.repaired.clone(),
             elapsed_ms,
         }
     }
+}
+
+/// How references were searched, as it is shown.
+pub fn searched(searched: &[Searched]) -> Vec<SearchReport> {
+    searched
+        .iter()
+        .map(|one| SearchReport {
+            object: one.object.clone(),
+            strategy: one.choice.strategy,
+            why: clip(&one.choice.why, 255),
+            elapsed_micros: i64::try_from(one.elapsed.as_micros()).unwrap_or(i64::MAX),
+        })
+        .collect()
 }
 
 /// The status after a pass.

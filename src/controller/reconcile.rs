@@ -134,6 +134,7 @@ async fn end(
         supervisor: &supervisor,
         repairs: Repairs::All,
         compare_password: false,
+        search: crate::database::Search::default(),
         ask: true,
         now: jiff::Timestamp::now(),
     };

@@ -74,7 +74,12 @@ enum Bound {
     Text(Option<String>),
     Integer(i64),
     Texts(Vec<Option<String>>),
+    Integers(Vec<i64>),
 }
+
+/// An array that is bound once and may be named often.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared(usize);
 
 /// A statement under construction.
 #[derive(Default)]
@@ -173,6 +178,19 @@ impl Sql {
         self.placeholder(Bound::Texts(values)).add("::pg_catalog.text[]")
     }
 
+    /// Binds an array of 64 bit integers for [`Self::again`].
+    pub fn share(&mut self, values: Vec<i64>) -> Shared {
+        self.bound.push(Bound::Integers(values));
+        Shared(self.bound.len())
+    }
+
+    /// Adds an array that is bound already.
+    pub fn again(&mut self, shared: Shared) -> &mut Self {
+        self.text.push('$');
+        self.text.push_str(&shared.0.to_string());
+        self.add("::pg_catalog.int8[]")
+    }
+
     /// The statement's text, for `grants` and for tests: values are not in it.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -185,6 +203,7 @@ impl Sql {
                 Bound::Text(value) => query.bind(value),
                 Bound::Integer(value) => query.bind(value),
                 Bound::Texts(values) => query.bind(values),
+                Bound::Integers(values) => query.bind(values),
             };
         }
         query

@@ -2,7 +2,7 @@
 //!
 //! `connect` makes sessions without session state; `identifier` is the one place where a name
 //! becomes SQL; `catalog` reads what there is; `observe` gathers one snapshot from `accounts`,
-//! `references` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
+//! `references`, `finding` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
 mod accounts;
@@ -11,6 +11,7 @@ mod catalog;
 mod connect;
 mod error;
 mod fence;
+mod finding;
 mod grants;
 mod identifier;
 mod move_id;
@@ -27,6 +28,7 @@ pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
+pub use finding::Search;
 pub use grants::grants;
 pub use move_id::{Moving, move_id};
 pub use observe::{Known, Observed, observe, resolve_subject};

@@ -12,6 +12,7 @@ use super::{
     accounts, bookkeeping,
     catalog::{self, Column, Found, Table},
     error::DatabaseError,
+    finding::{self, Search},
     identifier::{Sql, run},
     references::{Condition, ReferenceTable},
     scope,
@@ -27,6 +28,7 @@ use crate::{
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
+        search::Searched,
         target::Target,
         wording::clip,
     },
@@ -39,6 +41,8 @@ pub struct Observed {
     pub observation: Observation,
     /// The names that statements are made of; `None` where the user table cannot be used.
     pub known: Option<Known>,
+    /// How each reference was searched.
+    pub searched: Vec<Searched>,
 }
 
 /// The catalog's names for what a target is about.
@@ -75,6 +79,7 @@ pub async fn observe(
     requests: &Requests,
     memory: &Memory,
     compare_password: bool,
+    search: Search,
 ) -> Result<Observed, DatabaseError> {
     let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
     let compare = (compare_password || always).then_some(memory);
@@ -86,7 +91,7 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare).await?
+            inside(connection, target, requests, server, version, known, table, compare, search).await?
         }
         Err(fault) => Observed {
             observation: Observation {
@@ -99,6 +104,7 @@ pub async fn observe(
                 missing_constraints: Vec::new(),
             },
             known: None,
+            searched: Vec::new(),
         },
     };
     transaction.rollback().await?;
@@ -293,6 +299,7 @@ async fn inside(
     mut known: Known,
     users: UserTable,
     compare: Option<&Memory>,
+    search: Search,
 ) -> Result<Observed, DatabaseError> {
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
@@ -305,12 +312,21 @@ async fn inside(
     let mut missing_constraints = Vec::new();
     let (tables, left_out) = scope::resolve(connection, target, &known, &mut missing_constraints).await?;
     skipped.extend(left_out);
-    for table in tables {
-        match savepoint(connection, async |connection: &mut PgConnection| {
-            table.observe(connection, &known.id.name, heir.as_deref(), version).await
-        })
-        .await?
-        {
+    let found = finding::find(connection, &tables, search).await?;
+    let mut searched = Vec::with_capacity(found.len());
+    for (table, found) in tables.into_iter().zip(found) {
+        searched.push(found.searched);
+        let observed = match found.orphans {
+            Ok(orphans) if orphans.rows == 0 => Ok(table.sound(&known.id.name)),
+            Ok(orphans) => {
+                savepoint(connection, async |connection: &mut PgConnection| {
+                    table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await
+                })
+                .await?
+            }
+            Err(why) => Err(why),
+        };
+        match observed {
             Ok(reference) => {
                 references.push(reference);
                 known.references.push(table);
@@ -332,6 +348,7 @@ async fn inside(
             missing_constraints,
         },
         known: Some(known),
+        searched,
     })
 }
 

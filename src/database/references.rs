@@ -1,8 +1,7 @@
-//! Finds rows that name nobody: the engine's own anti-join, with the constraint's own operators.
+//! References and the conditions that statements about them are made of: when a row names nobody, when
+//! it names a given user, always with the constraint's own operators. Finding is `finding`'s.
 
-use futures::TryStreamExt;
-use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
     catalog::{self, Column, ForeignKey, Table},
@@ -66,7 +65,7 @@ impl ReferenceTable {
     }
 
     /// Adds the conditions under which the row `c` of a soft reference names a user at all.
-    fn in_scope(&self, sql: &mut Sql) {
+    pub fn in_scope(&self, sql: &mut Sql) {
         if let Some(column) = self.columns.first() {
             for value in &self.absent {
                 sql.add(" AND NOT ");
@@ -144,56 +143,15 @@ impl ReferenceTable {
         sql.add(")::pg_catalog.text");
     }
 
-    /// Counts the orphans exactly, and keeps a sample and a digest of their keys.
-    pub async fn orphans(&self, connection: &mut PgConnection) -> Result<Orphans, sqlx::Error> {
-        // Equal keys may differ in spelling (citext, numeric): one of them stands for all, and always the
-        // same one, or the digest would depend on the order of rows.
-        let mut sql = Sql::new("SELECT min((");
-        self.key_text(&mut sql);
-        sql.add(") COLLATE pg_catalog.\"C\"), count(*) FROM ").only(&self.child.relation).add(" c WHERE ");
-        self.orphaned(&mut sql);
-        sql.add(" GROUP BY ");
-        for (at, column) in self.columns.iter().enumerate() {
-            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+    /// This reference with no orphans.
+    pub fn sound(&self, id_column: &Name) -> Reference {
+        let names_id = self.names_column(id_column);
+        let mut unsupported = self.unsupported();
+        if !names_id && unsupported.is_none() {
+            unsupported =
+                Some("a reference to another key than the id is found and counted, not repaired yet".into());
         }
-        sql.add(" ORDER BY ");
-        for (at, column) in self.columns.iter().enumerate() {
-            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
-        }
-        let integer = self.columns.first().is_some_and(|column| column.kind() == KeyKind::Integer);
-        let mut orphans = Orphans::default();
-        let mut digest = Sha256::new();
-        let mut rows = sql.stream(connection);
-        while let Some(row) = rows.try_next().await? {
-            let key: String = row.try_get(0)?;
-            orphans.rows += row.try_get::<i64, _>(1)?;
-            orphans.keys += 1;
-            if orphans.sample.len() < 5 {
-                orphans.sample.push(key.clone());
-            }
-            if integer && self.columns.len() == 1 {
-                orphans.highest = orphans.highest.max(key.parse().ok());
-            }
-            // The length in front keeps two lists of keys from having one text.
-            digest.update(format!("{}:", key.len()));
-            digest.update(key.as_bytes());
-        }
-        if orphans.keys > 0 {
-            orphans.digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        }
-        Ok(orphans)
-    }
-
-    /// Everything that the heart wants to know of this reference.
-    pub async fn observe(
-        &self,
-        connection: &mut PgConnection,
-        id_column: &Name,
-        heir: Option<&str>,
-        server_version: i64,
-    ) -> Result<Reference, sqlx::Error> {
-        let orphans = self.orphans(connection).await?;
-        let mut reference = Reference {
+        Reference {
             object: self.object.clone(),
             parent_columns: self
                 .parent_columns
@@ -206,23 +164,28 @@ impl ReferenceTable {
             types: self.differing_types(),
             comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
             table_rows: 0,
-            unsupported: self.unsupported(),
+            unsupported,
             not_null: self.columns.iter().any(|column| column.not_null),
             credentials: None,
             collisions: Vec::new(),
             dependents: Vec::new(),
             cascades: Vec::new(),
             rights: self.child.rights,
-            names_id: self.names_column(id_column),
-            orphans,
-        };
-        if !reference.names_id && reference.unsupported.is_none() {
-            reference.unsupported =
-                Some("a reference to another key than the id is found and counted, not repaired yet".into());
+            names_id,
+            orphans: Orphans::default(),
         }
-        if reference.orphans.rows == 0 {
-            return Ok(reference);
-        }
+    }
+
+    /// Everything that the heart wants to know of a reference with orphans.
+    pub async fn observe(
+        &self,
+        connection: &mut PgConnection,
+        id_column: &Name,
+        heir: Option<&str>,
+        server_version: i64,
+        orphans: Orphans,
+    ) -> Result<Reference, sqlx::Error> {
+        let mut reference = Reference { orphans, ..self.sound(id_column) };
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&self.child.relation);
         reference.table_rows = sql.scalar(connection).await?;

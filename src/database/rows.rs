@@ -69,7 +69,8 @@ pub(super) async fn list_keys(
     sql.execute(connection).await?;
     // Looked at after the list was made: a key that came in between is on the list and makes another
     // digest.
-    let now = table.orphans(connection).await?;
+    // No index is trusted with what is about to be changed.
+    let now = super::finding::confirmed(connection, table).await?;
     if now.digest != *digest {
         return Err(DatabaseError::Moved(format!(
             "the rows of {} that name nobody are others than the plan says: nothing was changed",

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::connect;
+use crate::database::Search;
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
@@ -92,7 +93,9 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
-    database::observe(session.connection(), target, &Requests::default(), &memory, false).await.map_err(fault)
+    database::observe(session.connection(), target, &Requests::default(), &memory, false, Search::default())
+        .await
+        .map_err(fault)
 }
 
 fn unusable() -> Fault {

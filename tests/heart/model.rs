@@ -261,6 +261,7 @@ impl Model {
                 orphan_rows: observation.references.iter().map(|one| one.orphans.rows).sum(),
                 ..ReferencesReport::default()
             }),
+            searched: Vec::new(),
             plan,
             repaired,
             history: Vec::new(),

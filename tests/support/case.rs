@@ -13,7 +13,7 @@ use auth_consistency::{
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
     },
-    database::Restored,
+    database::{Restored, Search},
     memory::Memory,
     network::HostPolicy,
     pass::{self, Person, Repairs, Supervisor},
@@ -41,6 +41,7 @@ pub struct Case {
     pub requests: Requests,
     pub status: AuthConsistencyStatus,
     pub compare_password: bool,
+    pub search: Search,
     passes: i64,
 }
 
@@ -83,6 +84,7 @@ impl Case {
             requests: Requests::default(),
             status: AuthConsistencyStatus::default(),
             compare_password: false,
+            search: Search::default(),
             passes: 0,
         };
         case.secret("db", "ca", &ca);
@@ -194,6 +196,7 @@ impl Case {
                     supervisor,
                     repairs,
                     compare_password: self.compare_password,
+                    search: self.search,
                     ask: true,
                     now,
                 })

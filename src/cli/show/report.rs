@@ -3,7 +3,7 @@
 
 use super::{Cell, Closing, Look, Table, clean, table};
 use crate::{
-    api::report::{ConsistencyReport, Finding, ObjectRef, StepReport},
+    api::report::{ConsistencyReport, Finding, ObjectRef, SearchReport, StepReport},
     consistency::wording::{count, number},
 };
 
@@ -39,8 +39,12 @@ pub(in crate::cli) fn report(
     let findings = findings_table(&findings, plan_first, look);
     let plan = report.plan.as_ref().map(|plan| steps("PLAN", &plan.steps, look)).unwrap_or_default();
     let repaired = steps("REPAIRED", &report.repaired, look);
-    let parts =
-        if plan_first { [facts, plan, findings, repaired] } else { [facts, repaired, findings, plan] };
+    let searched = searched(&report.searched, look);
+    let parts = if plan_first {
+        [facts, searched, plan, findings, repaired]
+    } else {
+        [facts, searched, repaired, findings, plan]
+    };
     for part in heading.above.iter().cloned().chain(parts).filter(|part| !part.is_empty()) {
         page.push('\n');
         page.push_str(&part);
@@ -138,6 +142,25 @@ fn steps(name: &str, steps: &[StepReport], look: Look) -> String {
             Cell::text(step.action.as_str()),
             Cell::Number(number(step.rows)),
             Cell::text(format!("{}{waits}", step.message)),
+        ]);
+    }
+    rows.render()
+}
+
+/// How each reference was searched, slowest first.
+fn searched(searched: &[SearchReport], look: Look) -> String {
+    if searched.is_empty() {
+        return String::new();
+    }
+    let mut slowest: Vec<&SearchReport> = searched.iter().collect();
+    slowest.sort_by_key(|one| std::cmp::Reverse(one.elapsed_micros));
+    let mut rows = Table::new(&["SEARCHED", "BY", "MS", "WHY"], 4, look);
+    for one in slowest {
+        rows.row(vec![
+            Cell::text(one.object.describe()),
+            Cell::text(one.strategy.as_str()),
+            Cell::Number(format!("{:.1}", one.elapsed_micros as f64 / 1e3)),
+            Cell::text(&one.why),
         ]);
     }
     rows.render()

@@ -1,0 +1,284 @@
+//! Finds rows that name nobody: which keys, by the way that costs least, then exactly how many rows.
+//!
+//! The usual answer is "none", so that is asked first, of many references in one statement. Where keys
+//! are found, their rows are counted; a reference with very many such keys is counted by the engine's
+//! own anti-join. Every way gives the same answer.
+
+mod catalogue;
+mod count;
+mod ids;
+mod ways;
+
+use std::time::Instant;
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    error::DatabaseError,
+    identifier::{Sql, run},
+    observe::savepoint,
+    references::ReferenceTable,
+};
+use crate::consistency::{
+    observation::Orphans,
+    search::{Choice, Searched, Strategy, choose, passable},
+};
+use catalogue::Order;
+use ids::Ids;
+
+/// So many keys are looked up one by one; where there are more, the rows are counted all at once.
+const MANY_KEYS: usize = 10_000;
+
+/// References that are looked at in one statement.
+const BATCH: usize = 24;
+
+/// A table with more rows than this is looked at by a statement of its own, which may run in parallel.
+const LARGE: f64 = 100_000.0;
+
+/// How references are searched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Look at one reference at a time, so that each has a time of its own.
+    pub explain: bool,
+    /// Go this way wherever it can be gone: to compare ways with one another.
+    pub way: Option<Strategy>,
+}
+
+/// What was found of one reference.
+pub struct Found {
+    /// Its orphans; the error says why it could not be looked at.
+    pub orphans: Result<Orphans, String>,
+    /// How it was searched.
+    pub searched: Searched,
+}
+
+/// One reference and what is known of it.
+struct Subject<'a> {
+    table: &'a ReferenceTable,
+    order: Option<Order>,
+    ids: Option<&'a Ids>,
+    choice: Choice,
+    rows: f64,
+}
+
+/// Keys that no user has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Keys {
+    /// These; at most [`MANY_KEYS`].
+    Listed(Vec<String>),
+    /// There are some.
+    Some,
+}
+
+/// Looks at all references, in the order that they are given.
+///
+/// # Errors
+/// The database fails as a whole. What is wrong with one reference is in its own result.
+pub async fn find(
+    connection: &mut PgConnection,
+    tables: &[ReferenceTable],
+    search: Search,
+) -> Result<Vec<Found>, DatabaseError> {
+    let facts = catalogue::facts(connection, tables).await?;
+    let ids = ids::of_all(connection, tables, &facts).await?;
+    let subjects: Vec<Subject<'_>> = tables
+        .iter()
+        .zip(facts)
+        .map(|(table, (mut facts, order))| {
+            let ids = ids.iter().find(|(key, _)| *key == ids::key(table)).map(|(_, ids)| ids);
+            let ids = ids.filter(|_| ids::comparable(table));
+            facts.ids = ids.map(Ids::facts);
+            let choice = match search.way {
+                Some(way) if passable(way, &facts) => {
+                    Choice { strategy: way, why: "this way was asked for".into() }
+                }
+                _ => choose(&facts),
+            };
+            Subject { table, order, ids, choice, rows: facts.rows }
+        })
+        .collect();
+    // Plans are short-lived, and compiling one costs more than it saves.
+    run(connection, "SET LOCAL jit = off").await?;
+    let mut found: Vec<Option<Found>> = Vec::new();
+    found.resize_with(subjects.len(), || None);
+    for batch in batches(&subjects, search.explain) {
+        let began = Instant::now();
+        let results = look(connection, &subjects, &batch).await?;
+        let elapsed = began.elapsed();
+        for (at, orphans) in results {
+            let subject = &subjects[at];
+            let searched =
+                Searched { object: subject.table.object.clone(), choice: subject.choice.clone(), elapsed };
+            found[at] = Some(Found { orphans, searched });
+        }
+    }
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Counts the orphans of one reference by a scan that trusts no index: what a repair is confirmed by.
+///
+/// # Errors
+/// The database fails.
+pub async fn confirmed(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+) -> Result<Orphans, sqlx::Error> {
+    run(
+        connection,
+        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
+    )
+    .await?;
+    let orphans = count::by_anti_join(connection, table).await?;
+    run(
+        connection,
+        "SET LOCAL enable_indexscan TO DEFAULT; SET LOCAL enable_indexonlyscan TO DEFAULT; \
+         SET LOCAL enable_bitmapscan TO DEFAULT",
+    )
+    .await?;
+    Ok(orphans)
+}
+
+/// Which references are looked at together: ways that take the same settings, large tables alone, and
+/// the references of one table that a single scan serves.
+fn batches(subjects: &[Subject<'_>], alone: bool) -> Vec<Vec<usize>> {
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut open: [Vec<usize>; 2] = Default::default();
+    for (at, subject) in subjects.iter().enumerate() {
+        if subject.choice.strategy == Strategy::RangeScan {
+            // One scan serves all such references of a table.
+            let same = batches.iter_mut().find(|batch| {
+                let first = &subjects[batch[0]];
+                first.choice.strategy == Strategy::RangeScan
+                    && first.table.child.oid == subject.table.child.oid
+            });
+            match same {
+                Some(batch) => batch.push(at),
+                None => batches.push(vec![at]),
+            }
+            continue;
+        }
+        if alone || subject.rows > LARGE {
+            batches.push(vec![at]);
+            continue;
+        }
+        let probes = usize::from(ways::by_index(subject.choice.strategy));
+        open[probes].push(at);
+        if open[probes].len() == BATCH {
+            batches.push(std::mem::take(&mut open[probes]));
+        }
+    }
+    // Scans of small tables go together too.
+    let (small, large): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| {
+        let first = &subjects[batch[0]];
+        !alone && first.choice.strategy == Strategy::RangeScan && first.rows <= LARGE
+    });
+    let mut joined: Vec<Vec<usize>> = large;
+    for batch in small {
+        open[0].extend(batch);
+        if open[0].len() >= BATCH {
+            joined.push(std::mem::take(&mut open[0]));
+        }
+    }
+    joined.extend(open.into_iter().filter(|batch| !batch.is_empty()));
+    joined
+}
+
+/// Looks at one batch; should it fail, at each of its references alone, so that what is wrong with one
+/// of them is said of that one.
+async fn look(
+    connection: &mut PgConnection,
+    subjects: &[Subject<'_>],
+    batch: &[usize],
+) -> Result<Vec<(usize, Result<Orphans, String>)>, DatabaseError> {
+    let together = savepoint(connection, async |connection: &mut PgConnection| {
+        orphans(connection, subjects, batch).await
+    })
+    .await?;
+    match together {
+        Ok(found) => Ok(found.into_iter().map(|(at, orphans)| (at, Ok(orphans))).collect()),
+        Err(why) if batch.len() == 1 => Ok(vec![(batch[0], Err(why))]),
+        Err(_) => {
+            let mut found = Vec::new();
+            for at in batch {
+                let alone = savepoint(connection, async |connection: &mut PgConnection| {
+                    orphans(connection, subjects, &[*at]).await
+                })
+                .await?;
+                match alone {
+                    Ok(one) => found.extend(one.into_iter().map(|(at, orphans)| (at, Ok(orphans)))),
+                    Err(why) => found.push((*at, Err(why))),
+                }
+            }
+            Ok(found)
+        }
+    }
+}
+
+async fn orphans(
+    connection: &mut PgConnection,
+    subjects: &[Subject<'_>],
+    batch: &[usize],
+) -> Result<Vec<(usize, Orphans)>, sqlx::Error> {
+    let mut found = Vec::new();
+    // A large table is not read twice, once for whether and once for how many.
+    if let [at] = batch
+        && subjects[*at].choice.strategy == Strategy::AntiJoin
+    {
+        return Ok(vec![(*at, count::by_anti_join(connection, subjects[*at].table).await?)]);
+    }
+    let keys = keys(connection, subjects, batch).await?;
+    for at in batch {
+        let subject = &subjects[*at];
+        let orphans = match keys.iter().find(|(of, _)| of == at) {
+            None => Orphans::default(),
+            Some((_, Keys::Listed(keys))) if ways::by_index(subject.choice.strategy) => {
+                count::of_keys(connection, subject, keys).await?
+            }
+            Some(_) => count::by_anti_join(connection, subject.table).await?,
+        };
+        found.push((*at, orphans));
+    }
+    Ok(found)
+}
+
+/// The keys of a batch that no user has, of those references that have any.
+async fn keys(
+    connection: &mut PgConnection,
+    subjects: &[Subject<'_>],
+    batch: &[usize],
+) -> Result<Vec<(usize, Keys)>, sqlx::Error> {
+    let probes = batch.iter().any(|at| ways::by_index(subjects[*at].choice.strategy));
+    let sql = ways::statement(subjects, batch);
+    if probes {
+        // A probe that became a scan would be one scan per key.
+        run(connection, "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").await?;
+    }
+    let rows = sql.all(connection).await?;
+    if probes {
+        run(connection, "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT")
+            .await?;
+    }
+    let mut found: Vec<(usize, Keys)> = Vec::new();
+    for row in rows {
+        let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
+        let key: Option<String> = row.try_get(1)?;
+        let entry = match found.iter().position(|(of, _)| *of == at) {
+            Some(position) => &mut found[position].1,
+            None => {
+                found.push((at, Keys::Listed(Vec::new())));
+                let last = found.len() - 1;
+                &mut found[last].1
+            }
+        };
+        match (&mut *entry, key) {
+            (Keys::Listed(keys), Some(key)) if keys.len() < MANY_KEYS => keys.push(key),
+            _ => *entry = Keys::Some,
+        }
+    }
+    Ok(found)
+}
+
+/// Adds `SELECT at::int8, ` in front of a part of a statement.
+fn part(sql: &mut Sql, at: usize) {
+    sql.add("SELECT ").ordinal(at).add("::int8, ");
+}
