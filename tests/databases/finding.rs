@@ -116,7 +116,7 @@ fn schema(seed: u64) -> (String, Vec<String>) {
             sql += "SET session_replication_role = replica;\n";
             let mut pool = users.clone();
             pool.extend(numbers(&mut random, 6));
-            let mut one = |random: &mut StdRng| match random.random_range(0..10) {
+            let one = |random: &mut StdRng| match random.random_range(0..10) {
                 0 => "NULL".to_owned(),
                 _ if pool.is_empty() => "NULL".to_owned(),
                 _ => value(expression, pool[random.random_range(0..pool.len())]),

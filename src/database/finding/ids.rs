@@ -32,7 +32,16 @@ pub(super) struct Ids {
     /// In order, those below the lowest id and above the highest included.
     pub(super) gaps: Vec<(i64, i64)>,
     /// The same for a scan: ranges, and single ids; `None` where there are too many.
-    pub(super) outside: Option<(Vec<(i64, i64)>, Vec<i64>)>,
+    pub(super) outside: Option<Outside>,
+}
+
+/// What no user has, as the condition of a scan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outside {
+    /// The widest gaps.
+    pub(super) ranges: Vec<(i64, i64)>,
+    /// The ids that are missing in all others.
+    pub(super) single: Vec<i64>,
 }
 
 impl Ids {
@@ -64,7 +73,7 @@ fn width(gap: (i64, i64)) -> i64 {
 }
 
 /// The widest gaps as ranges, the ids missing in the others one by one.
-fn outside(gaps: &[(i64, i64)]) -> Option<(Vec<(i64, i64)>, Vec<i64>)> {
+fn outside(gaps: &[(i64, i64)]) -> Option<Outside> {
     let mut widest: Vec<(i64, i64)> = gaps.to_vec();
     widest.sort_by_key(|gap| std::cmp::Reverse(width(*gap)));
     let narrow = widest.split_off(widest.len().min(WIDE_GAPS));
@@ -73,7 +82,8 @@ fn outside(gaps: &[(i64, i64)]) -> Option<(Vec<(i64, i64)>, Vec<i64>)> {
         return None;
     }
     widest.sort_unstable();
-    Some((widest, narrow.into_iter().flat_map(|(from, to)| from..=to).collect()))
+    let single = narrow.into_iter().flat_map(|(from, to)| from..=to).collect();
+    Some(Outside { ranges: widest, single })
 }
 
 /// What ids are told apart by: the referenced column.
@@ -189,7 +199,7 @@ mod tests {
             let known = of(&ids);
             let in_gap = known.gaps.iter().any(|(from, to)| (*from..=*to).contains(&number));
             prop_assert_eq!(in_gap, !ids.contains(&number));
-            let (ranges, single) = known.outside.unwrap();
+            let Outside { ranges, single } = known.outside.unwrap();
             prop_assert!(ranges.len() <= WIDE_GAPS);
             let outside = ranges.iter().any(|(from, to)| (*from..=*to).contains(&number)) || single.contains(&number);
             prop_assert_eq!(outside, !ids.contains(&number));

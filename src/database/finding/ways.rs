@@ -245,7 +245,7 @@ fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
 /// Adds the condition that the referencing column is none of the ids.
 fn outside(sql: &mut Sql, subject: &Subject<'_>, lists: &mut Vec<(*const super::Ids, Option<Shared>)>) {
     let Some(ids) = subject.ids else { return };
-    let Some((ranges, single)) = &ids.outside else { return };
+    let Some(super::ids::Outside { ranges, single }) = &ids.outside else { return };
     let table = subject.table;
     sql.add("(false");
     for (from, to) in ranges {
