@@ -86,7 +86,14 @@ impl Repairs {
     fn narrow(self, mut permitted: Permitted) -> Permitted {
         permitted.steps.retain(|one| match self {
             Self::None => false,
-            Self::Admin => !matches!(one.step.action(), Action::SetNull | Action::Reassign | Action::Delete),
+            Self::Admin => !matches!(
+                one.step.action(),
+                Action::SetNull
+                    | Action::Reassign
+                    | Action::Delete
+                    | Action::AddConstraint
+                    | Action::ValidateConstraint
+            ),
             Self::All => true,
         });
         // An approval of steps that are left out is not used up by the others.

@@ -11,6 +11,8 @@
 mod admin;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
+#[path = "databases/constraints.rs"]
+mod constraints;
 #[path = "databases/ids.rs"]
 mod ids;
 #[path = "databases/input.rs"]

@@ -7,9 +7,11 @@
 //! `severity` classes every failure once.
 
 mod admin;
+mod constraints;
 pub mod credentials;
 pub mod diagnosis;
 pub mod dsn;
+pub mod foreign_key;
 pub mod observation;
 pub mod orphans;
 mod parse;

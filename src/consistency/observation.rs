@@ -1,6 +1,7 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+use super::foreign_key::ForeignKeyOptions;
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -25,6 +26,19 @@ pub struct Observation {
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for and that are not there.
     pub missing_constraints: Vec<ObjectRef>,
+    /// What is known of the foreign keys that the spec asks us to add or to validate.
+    pub constraints: Vec<ConstraintFacts>,
+}
+
+/// A foreign key that is to be added or validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstraintFacts {
+    /// Table, columns, name.
+    pub object: ObjectRef,
+    /// What it says beside its columns, where it is to be added.
+    pub options: ForeignKeyOptions,
+    /// Why it is not ours to add or validate, if so: the reason and a clause.
+    pub refused: Option<(Reason, String)>,
 }
 
 /// The server and the role.

@@ -2,6 +2,7 @@
 //! differ, sequences that will collide, and what keeps a repair from being done.
 
 use super::{
+    constraints,
     diagnosis::{Diagnosed, Step, person},
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
     target::{Policy, Target},
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::api::{
     condition::{ConditionType, Reason},
-    report::{Action, Severity},
+    report::{Action, ObjectRef, Severity},
     spec::OnOrphan,
 };
 
@@ -29,23 +30,15 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
             ),
         ));
     }
-    for object in &observation.missing_constraints {
-        let name = object.constraint.clone().unwrap_or_default();
-        found.push(person(
-            Reason::ConstraintMissing,
-            ConditionType::SchemaCompatible,
-            Severity::Warning,
-            Some(object.clone()),
-            format!(
-                "the foreign key {name} of {} is not there, and a rule says that it must be: add it with NOT VALID, then validate it",
-                object.describe()
-            ),
-        ));
-    }
-    for reference in &observation.references {
-        found.extend(constraint(reference));
+    let mut rows: Vec<Option<Diagnosed>> =
+        observation.references.iter().map(|reference| rows(target, observation, reference)).collect();
+    let mended: Vec<ObjectRef> =
+        rows.iter().flatten().filter_map(|one| one.step.as_ref().map(|step| step.object().clone())).collect();
+    found.extend(constraints::missing(target, observation, &mended));
+    for (reference, rows) in observation.references.iter().zip(&mut rows) {
+        found.extend(constraints::unvalidated(target, observation, reference, &mended));
         found.extend(types(reference, users));
-        found.extend(rows(target, observation, reference));
+        found.extend(rows.take());
     }
     found
 }
@@ -55,33 +48,7 @@ pub fn accepted(policy: &Policy, reference: &Reference) -> bool {
     policy.accept.as_ref().is_some_and(|(rows, _)| reference.orphans.rows <= *rows)
 }
 
-fn constraint(reference: &Reference) -> Option<Diagnosed> {
-    if reference.soft {
-        return None;
-    }
-    let name = reference.object.constraint.clone().unwrap_or_default();
-    let message = if !reference.validated {
-        format!(
-            "the foreign key {name} is NOT VALID, so it vouches only for new rows: when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {name}",
-            table(reference)
-        )
-    } else if reference.orphans.rows > 0 {
-        format!(
-            "the foreign key {name} is marked valid and yet violated, as after a restore with triggers off: when no orphans are left, drop it and add it again"
-        )
-    } else {
-        return None;
-    };
-    Some(person(
-        Reason::ConstraintUnvalidated,
-        ConditionType::SchemaCompatible,
-        Severity::Warning,
-        Some(reference.object.clone()),
-        message,
-    ))
-}
-
-fn table(reference: &Reference) -> String {
+pub(super) fn table(reference: &Reference) -> String {
     format!("{}.{}", reference.object.schema, reference.object.table)
 }
 

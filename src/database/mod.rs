@@ -9,6 +9,7 @@ mod accounts;
 mod bookkeeping;
 mod catalog;
 mod connect;
+mod constraints;
 mod error;
 mod fence;
 mod grants;
@@ -25,6 +26,7 @@ mod subject;
 
 pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
+pub use constraints::{add_constraint, validate_constraint};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
 pub use grants::grants;

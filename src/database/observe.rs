@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     accounts, bookkeeping,
     catalog::{self, Column, Found, Table},
+    constraints,
     error::DatabaseError,
     identifier::{Sql, run},
     references::{Condition, ReferenceTable},
@@ -97,6 +98,7 @@ pub async fn observe(
                 references: Vec::new(),
                 skipped: Vec::new(),
                 missing_constraints: Vec::new(),
+                constraints: Vec::new(),
             },
             known: None,
         },
@@ -318,6 +320,10 @@ async fn inside(
             Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
         }
     }
+    // What a foreign key said that is gone is known only from before.
+    let gone: Vec<(ObjectRef, Option<String>)> =
+        missing_constraints.iter().map(|object| (object.clone(), None)).collect();
+    let constraints = constraints::observe(connection, target, &known, &references, &gone).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts).await?;
     }
@@ -330,6 +336,7 @@ async fn inside(
             references,
             skipped,
             missing_constraints,
+            constraints,
         },
         known: Some(known),
     })

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     api::report::{ObjectRef, Skipped},
-    consistency::{target::Target, wording::clip},
+    consistency::{
+        target::{Rule, Target},
+        wording::clip,
+    },
 };
 
 /// References in scope: discovered and declared, minus those that a rule ignores.
@@ -65,7 +68,14 @@ pub(super) async fn resolve(
         }
         tables.push(hard(connection, known, key, object).await?);
     }
-    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && !rule.rule.ignore) {
+    // What names a foreign key that must be there names a reference, all the more when it is gone.
+    let gone = |rule: &&Rule| {
+        rule.rule.columns.as_ref().is_some_and(|columns| columns.len() == 1)
+            && missing.iter().any(|object| object.constraint == rule.rule.constraint && rule.names(object))
+    };
+    for rule in
+        target.references.rules.iter().filter(|rule| (rule.rule.declared || gone(rule)) && !rule.rule.ignore)
+    {
         let columns = rule.rule.columns.clone().unwrap_or_default();
         let already = tables.iter().any(|one: &ReferenceTable| {
             one.object.schema == rule.schema

@@ -200,6 +200,7 @@ impl Model {
             }],
             skipped: Vec::new(),
             missing_constraints: Vec::new(),
+            constraints: Vec::new(),
         }
     }
 
