@@ -10,6 +10,7 @@ mod admin;
 mod constraints;
 pub mod credentials;
 pub mod diagnosis;
+mod doubts;
 pub mod dsn;
 pub mod foreign_key;
 pub mod observation;

@@ -28,6 +28,40 @@ pub struct Observation {
     pub missing_constraints: Vec<ObjectRef>,
     /// What is known of the foreign keys that the spec asks us to add or to validate.
     pub constraints: Vec<ConstraintFacts>,
+    /// Orphans that name users in another spelling.
+    pub spellings: Vec<Spelling>,
+    /// References whose indexes cannot be believed; they are among `skipped`, too.
+    pub untrusted: Vec<Untrusted>,
+}
+
+/// Orphans of one reference that name users in another spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spelling {
+    /// The reference.
+    pub object: ObjectRef,
+    /// How many rows.
+    pub rows: i64,
+    /// How many distinct keys.
+    pub keys: i64,
+    /// The first five keys, as the rows have them.
+    pub sample: Vec<String>,
+    /// The first key as the users have it.
+    pub twin: String,
+    /// Whether more than one user goes with a key.
+    pub ambiguous: bool,
+    /// The statement that gives the rows the users' spelling.
+    pub normalise: String,
+}
+
+/// A reference whose indexes cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The reference.
+    pub object: ObjectRef,
+    /// Why, a plain clause.
+    pub why: String,
+    /// What to run.
+    pub remedy: Vec<String>,
 }
 
 /// A foreign key that is to be added or validated.

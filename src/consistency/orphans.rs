@@ -4,6 +4,7 @@
 use super::{
     constraints,
     diagnosis::{Diagnosed, Step, person},
+    doubts,
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
@@ -16,8 +17,9 @@ use crate::api::{
 
 /// What is wrong with the references of an observation.
 pub(super) fn references(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
-    let mut found = Vec::new();
-    for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked) {
+    let mut found = doubts::doubts(target, observation);
+    let told = |object: &ObjectRef| observation.untrusted.iter().any(|one| one.object == *object);
+    for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked && !told(&skipped.object)) {
         found.push(person(
             Reason::RowsUnreadable,
             ConditionType::ReferencesConsistent,
@@ -140,6 +142,17 @@ fn refusal(
     reference: &Reference,
     policy: &Policy,
 ) -> Option<(Reason, String)> {
+    if let Some(spelling) = doubts::spelled(observation, &reference.object) {
+        return Some((
+            Reason::IdSpellingDiffers,
+            format!(
+                "{} of them {} users in another spelling and {}",
+                count(spelling.rows, "row"),
+                if spelling.rows == 1 { "names" } else { "name" },
+                if spelling.rows == 1 { "is no orphan" } else { "are no orphans" }
+            ),
+        ));
+    }
     if action == Action::Reassign {
         if policy.credentials {
             return Some((

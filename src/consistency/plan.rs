@@ -362,11 +362,15 @@ impl Proposed {
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
 /// it; new keys are not in its list and so are not touched.
 fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
-    // A step of one transaction was either done or not begun; only rows go on where they stopped.
-    let Step::Rows { .. } = step else { return None };
+    // A step of one transaction was either done or not begun: rows go on where they stopped, and so does
+    // what was approved to follow them. The rest would need the world to be as it was.
+    let follows = matches!(step, Step::AddConstraint { .. } | Step::ValidateConstraint { .. });
+    if !follows && !matches!(step, Step::Rows { .. }) {
+        return None;
+    }
     let run = run.filter(|run| run.generation == target.resource.generation)?;
     let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
-    (open.rows_left > 0)
+    (follows || open.rows_left > 0)
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
 }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod bookkeeping;
 mod catalog;
+mod collation;
 mod connect;
 mod constraints;
 mod error;
@@ -22,6 +23,7 @@ mod restore;
 mod rows;
 mod scope;
 mod seed;
+mod spelling;
 mod subject;
 
 pub use accounts::{advance_sequence, correct, reset};

@@ -15,7 +15,7 @@ use super::{
     error::DatabaseError,
     identifier::{Sql, run},
     references::{Condition, ReferenceTable},
-    scope,
+    scope, spelling,
     subject::{SubjectRow, find_subject},
 };
 use crate::{
@@ -99,6 +99,8 @@ pub async fn observe(
                 skipped: Vec::new(),
                 missing_constraints: Vec::new(),
                 constraints: Vec::new(),
+                spellings: Vec::new(),
+                untrusted: Vec::new(),
             },
             known: None,
         },
@@ -307,14 +309,27 @@ async fn inside(
     let mut missing_constraints = Vec::new();
     let (tables, left_out) = scope::resolve(connection, target, &known, &mut missing_constraints).await?;
     skipped.extend(left_out);
+    let (tables, untrusted) = scope::believable(connection, tables, version).await?;
+    skipped.extend(untrusted.iter().map(|one| Skipped {
+        object: one.object.clone(),
+        why: clip(&one.why, 512),
+        asked: false,
+    }));
+    let mut spellings = Vec::new();
     for table in tables {
         match savepoint(connection, async |connection: &mut PgConnection| {
-            table.observe(connection, &known.id.name, heir.as_deref(), version).await
+            let reference = table.observe(connection, &known.id.name, heir.as_deref(), version).await?;
+            let spelling = match reference.orphans.rows {
+                0 => None,
+                _ => spelling::observe(connection, &table).await?,
+            };
+            Ok((reference, spelling))
         })
         .await?
         {
-            Ok(reference) => {
+            Ok((reference, spelling)) => {
                 references.push(reference);
+                spellings.extend(spelling);
                 known.references.push(table);
             }
             Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
@@ -337,6 +352,8 @@ async fn inside(
             skipped,
             missing_constraints,
             constraints,
+            spellings,
+            untrusted,
         },
         known: Some(known),
     })

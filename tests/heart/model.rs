@@ -201,6 +201,8 @@ impl Model {
             skipped: Vec::new(),
             missing_constraints: Vec::new(),
             constraints: Vec::new(),
+            spellings: Vec::new(),
+            untrusted: Vec::new(),
         }
     }
 
