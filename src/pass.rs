@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub use ask::{Asked, mint_for_admin};
-pub use errands::{admin_account, grants, resolve, restore, runs};
+pub use errands::{admin_account, discover, grants, resolve, restore, runs};
 
 /// Asked before anything is written, and again before every chunk of destructive work.
 pub trait Supervisor: Send + Sync {

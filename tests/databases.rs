@@ -13,6 +13,8 @@ mod admin;
 mod concurrency;
 #[path = "databases/constraints.rs"]
 mod constraints;
+#[path = "databases/discover.rs"]
+mod discover;
 #[path = "databases/doubts.rs"]
 mod doubts;
 #[path = "databases/ids.rs"]

@@ -21,5 +21,6 @@ pub mod plan;
 pub mod report;
 pub mod schedule;
 pub mod severity;
+pub mod suggestions;
 pub mod target;
 pub mod wording;

@@ -145,7 +145,7 @@ async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Er
 }
 
 /// The user table and every column that the spec names of it.
-async fn users(
+pub(super) async fn users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
