@@ -41,7 +41,7 @@ use crate::{
 };
 
 pub use ask::{Asked, mint_for_admin};
-pub use errands::{admin_account, grants, resolve, restore, runs};
+pub use errands::{admin_account, discover, grants, resolve, restore, runs};
 
 /// Asked before anything is written, and again before every chunk of destructive work.
 pub trait Supervisor: Send + Sync {
@@ -86,7 +86,14 @@ impl Repairs {
     fn narrow(self, mut permitted: Permitted) -> Permitted {
         permitted.steps.retain(|one| match self {
             Self::None => false,
-            Self::Admin => !matches!(one.step.action(), Action::SetNull | Action::Reassign | Action::Delete),
+            Self::Admin => !matches!(
+                one.step.action(),
+                Action::SetNull
+                    | Action::Reassign
+                    | Action::Delete
+                    | Action::AddConstraint
+                    | Action::ValidateConstraint
+            ),
             Self::All => true,
         });
         // An approval of steps that are left out is not used up by the others.

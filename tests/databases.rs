@@ -11,6 +11,12 @@
 mod admin;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
+#[path = "databases/constraints.rs"]
+mod constraints;
+#[path = "databases/discover.rs"]
+mod discover;
+#[path = "databases/doubts.rs"]
+mod doubts;
 #[path = "databases/finding.rs"]
 mod finding;
 #[path = "databases/ids.rs"]

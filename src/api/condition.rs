@@ -165,6 +165,10 @@ reasons! {
     OrphanRows,
     /// Something in scope could not be read, so nothing is claimed about it.
     RowsUnreadable,
+    /// An index cannot be believed, since the library that sorts its text was replaced.
+    IndexUntrusted,
+    /// Rows name users in another spelling.
+    IdSpellingDiffers,
     /// The repair that was asked for would give away credentials.
     ReassignRefused,
     /// The column may not be NULL.
@@ -197,6 +201,13 @@ reasons! {
 
     /// Rows were repaired (an event, no condition).
     Repaired,
+}
+
+impl Reason {
+    /// Whether it says that something could not be told, and not that something is wrong.
+    pub fn is_untold(self) -> bool {
+        matches!(self, Self::RowsUnreadable | Self::IndexUntrusted | Self::VerifierUnreachable)
+    }
 }
 
 impl std::fmt::Display for Reason {

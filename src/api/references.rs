@@ -20,6 +20,9 @@ pub struct ReferencesSpec {
     /// How much may be repaired without approval, per reference, whichever is lower.
     #[serde(default)]
     pub limits: LimitsSpec,
+    /// What to do about foreign keys that are not there or do not vouch for their rows.
+    #[serde(default)]
+    pub constraint: OnConstraint,
     /// Decisions table by table. Precedence: exact columns, then table, then the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
@@ -28,7 +31,13 @@ pub struct ReferencesSpec {
 
 impl Default for ReferencesSpec {
     fn default() -> Self {
-        Self { discover: true, on_orphan: OnOrphan::Report, limits: LimitsSpec::default(), rules: Vec::new() }
+        Self {
+            discover: true,
+            on_orphan: OnOrphan::Report,
+            limits: LimitsSpec::default(),
+            constraint: OnConstraint::Report,
+            rules: Vec::new(),
+        }
     }
 }
 
@@ -44,6 +53,19 @@ pub enum OnOrphan {
     SetNull,
     /// Delete the rows, after copying them to quarantine.
     Delete,
+}
+
+/// What to do about a foreign key that does not vouch for its rows. Nothing is done while a row names
+/// nobody.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnConstraint {
+    /// Only report.
+    #[default]
+    Report,
+    /// Validate one that is NOT VALID.
+    Validate,
+    /// Validate, and add one that a rule names and that is not there.
+    Restore,
 }
 
 /// How much may be repaired without approval. 0 means: always ask.
@@ -114,10 +136,13 @@ pub struct ReferenceRule {
     /// Rows of this table carry credentials, so they are never reassigned.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub credentials: bool,
-    /// Name of the foreign key that must exist.
+    /// Name of the foreign key that must exist. Where it does not, the columns are checked all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub constraint: Option<String>,
+    /// What to do about the foreign key, instead of `references.constraint`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_constraint: Option<OnConstraint>,
 }
 
 /// Orphans that are known and wanted.

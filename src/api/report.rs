@@ -333,6 +333,10 @@ pub enum Action {
     Delete,
     /// Put rows back from quarantine.
     Restore,
+    /// Add a foreign key, for new rows only.
+    AddConstraint,
+    /// Have the database prove a foreign key on the rows that there are.
+    ValidateConstraint,
 }
 
 impl Action {
@@ -348,6 +352,8 @@ impl Action {
             Self::Reassign => "Reassign",
             Self::Delete => "Delete",
             Self::Restore => "Restore",
+            Self::AddConstraint => "AddConstraint",
+            Self::ValidateConstraint => "ValidateConstraint",
         }
     }
 }

@@ -13,7 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::references::{Accept, LimitsSpec, OnOrphan, ReferenceRule, ReferencesSpec};
+pub use super::references::{Accept, LimitsSpec, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec};
 use super::status::AuthConsistencyStatus;
 
 /// Keeps accounts, the references to them and the tokens that name them consistent in one SQL

@@ -8,6 +8,7 @@ mod answer;
 mod check;
 mod completions;
 mod crd;
+mod discover;
 mod engine;
 mod grants;
 mod key;
@@ -59,6 +60,8 @@ enum Command {
     Repair(repair::Flags),
     /// List the repairs that were made, or put the rows of one back
     Restore(restore::Flags),
+    /// Look for columns that name users although no foreign key says so; changes nothing
+    Discover(discover::Flags),
     /// Print the SQL that gives the database role what it needs
     Grants(grants::Flags),
     /// Mint, read or explain a token
@@ -95,6 +98,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Verify(flags) => verify::run(flags, variables).await,
         Command::Repair(flags) => repair::run(flags, variables).await,
         Command::Restore(flags) => restore::run(flags, variables).await,
+        Command::Discover(flags) => discover::run(flags, variables).await,
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,

@@ -103,7 +103,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             || status.findings.iter().any(|finding| {
                 finding.severity > Severity::Warning
                     && finding.blocked.unwrap_or(finding.finding).as_str() == reason
-                    && !matches!(reason, "RowsUnreadable" | "VerifierUnreachable")
+                    && !finding.blocked.unwrap_or(finding.finding).is_untold()
             })
     };
     let consistent = match ready.map(|ready| (ready.status.as_str(), ready.reason.as_str())) {

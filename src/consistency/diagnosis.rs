@@ -5,6 +5,7 @@
 
 use super::{
     admin,
+    foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, UserTable},
     orphans,
     target::Target,
@@ -83,6 +84,18 @@ pub enum Step {
         rows: i64,
         /// Rows may name the new id already: a person said so in `spec.admin.id` and approved.
         claimed: bool,
+    },
+    /// Add a foreign key that vouches for new rows only.
+    AddConstraint {
+        /// Table, columns and the name that it gets.
+        reference: ObjectRef,
+        /// What it says beside its columns.
+        options: ForeignKeyOptions,
+    },
+    /// Have the database prove a foreign key on the rows that there are.
+    ValidateConstraint {
+        /// Table, columns, name.
+        reference: ObjectRef,
     },
     /// SetNull, Reassign or Delete the orphans of one reference.
     Rows {
@@ -238,6 +251,8 @@ impl Step {
             Self::Correct { .. } => Action::Correct,
             Self::Reset { .. } => Action::Reset,
             Self::MoveId { .. } => Action::MoveId,
+            Self::AddConstraint { .. } => Action::AddConstraint,
+            Self::ValidateConstraint { .. } => Action::ValidateConstraint,
             Self::Rows { action, .. } => *action,
         }
     }
@@ -250,14 +265,16 @@ impl Step {
             | Self::Correct { users }
             | Self::Reset { users, .. }
             | Self::MoveId { users, .. } => users,
-            Self::Rows { reference, .. } => reference,
+            Self::AddConstraint { reference, .. }
+            | Self::ValidateConstraint { reference }
+            | Self::Rows { reference, .. } => reference,
         }
     }
 
     /// Rows that it changes or removes.
     pub fn rows(&self) -> i64 {
         match self {
-            Self::AdvanceSequence { .. } => 0,
+            Self::AdvanceSequence { .. } | Self::AddConstraint { .. } | Self::ValidateConstraint { .. } => 0,
             Self::Seed { .. } | Self::Correct { .. } | Self::Reset { .. } => 1,
             Self::MoveId { rows, .. } | Self::Rows { rows, .. } => *rows,
         }

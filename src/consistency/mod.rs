@@ -7,9 +7,12 @@
 //! `severity` classes every failure once.
 
 mod admin;
+mod constraints;
 pub mod credentials;
 pub mod diagnosis;
+mod doubts;
 pub mod dsn;
+pub mod foreign_key;
 pub mod observation;
 pub mod orphans;
 mod parse;
@@ -19,5 +22,6 @@ pub mod report;
 pub mod schedule;
 pub mod search;
 pub mod severity;
+pub mod suggestions;
 pub mod target;
 pub mod wording;

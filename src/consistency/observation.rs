@@ -1,6 +1,7 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+use super::foreign_key::ForeignKeyOptions;
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -25,6 +26,53 @@ pub struct Observation {
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for and that are not there.
     pub missing_constraints: Vec<ObjectRef>,
+    /// What is known of the foreign keys that the spec asks us to add or to validate.
+    pub constraints: Vec<ConstraintFacts>,
+    /// Orphans that name users in another spelling.
+    pub spellings: Vec<Spelling>,
+    /// References whose indexes cannot be believed; they are among `skipped`, too.
+    pub untrusted: Vec<Untrusted>,
+}
+
+/// Orphans of one reference that name users in another spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Spelling {
+    /// The reference.
+    pub object: ObjectRef,
+    /// How many rows.
+    pub rows: i64,
+    /// How many distinct keys.
+    pub keys: i64,
+    /// The first five keys, as the rows have them.
+    pub sample: Vec<String>,
+    /// The first key as the users have it.
+    pub twin: String,
+    /// Whether more than one user goes with a key.
+    pub ambiguous: bool,
+    /// The statement that gives the rows the users' spelling.
+    pub normalise: String,
+}
+
+/// A reference whose indexes cannot be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The reference.
+    pub object: ObjectRef,
+    /// Why, a plain clause.
+    pub why: String,
+    /// What to run.
+    pub remedy: Vec<String>,
+}
+
+/// A foreign key that is to be added or validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConstraintFacts {
+    /// Table, columns, name.
+    pub object: ObjectRef,
+    /// What it says beside its columns, where it is to be added.
+    pub options: ForeignKeyOptions,
+    /// Why it is not ours to add or validate, if so: the reason and a clause.
+    pub refused: Option<(Reason, String)>,
 }
 
 /// The server and the role.

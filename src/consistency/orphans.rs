@@ -2,21 +2,24 @@
 //! differ, sequences that will collide, and what keeps a repair from being done.
 
 use super::{
+    constraints,
     diagnosis::{Diagnosed, Step, person},
+    doubts,
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
 };
 use crate::api::{
     condition::{ConditionType, Reason},
-    report::{Action, Severity},
+    report::{Action, ObjectRef, Severity},
     spec::OnOrphan,
 };
 
 /// What is wrong with the references of an observation.
 pub(super) fn references(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
-    let mut found = Vec::new();
-    for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked) {
+    let mut found = doubts::doubts(target, observation);
+    let told = |object: &ObjectRef| observation.untrusted.iter().any(|one| one.object == *object);
+    for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked && !told(&skipped.object)) {
         found.push(person(
             Reason::RowsUnreadable,
             ConditionType::ReferencesConsistent,
@@ -29,23 +32,15 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
             ),
         ));
     }
-    for object in &observation.missing_constraints {
-        let name = object.constraint.clone().unwrap_or_default();
-        found.push(person(
-            Reason::ConstraintMissing,
-            ConditionType::SchemaCompatible,
-            Severity::Warning,
-            Some(object.clone()),
-            format!(
-                "the foreign key {name} of {} is not there, and a rule says that it must be: add it with NOT VALID, then validate it",
-                object.describe()
-            ),
-        ));
-    }
-    for reference in &observation.references {
-        found.extend(constraint(reference));
+    let mut rows: Vec<Option<Diagnosed>> =
+        observation.references.iter().map(|reference| rows(target, observation, reference)).collect();
+    let mended: Vec<ObjectRef> =
+        rows.iter().flatten().filter_map(|one| one.step.as_ref().map(|step| step.object().clone())).collect();
+    found.extend(constraints::missing(target, observation, &mended));
+    for (reference, rows) in observation.references.iter().zip(&mut rows) {
+        found.extend(constraints::unvalidated(target, observation, reference, &mended));
         found.extend(types(reference, users));
-        found.extend(rows(target, observation, reference));
+        found.extend(rows.take());
     }
     found
 }
@@ -55,33 +50,7 @@ pub fn accepted(policy: &Policy, reference: &Reference) -> bool {
     policy.accept.as_ref().is_some_and(|(rows, _)| reference.orphans.rows <= *rows)
 }
 
-fn constraint(reference: &Reference) -> Option<Diagnosed> {
-    if reference.soft {
-        return None;
-    }
-    let name = reference.object.constraint.clone().unwrap_or_default();
-    let message = if !reference.validated {
-        format!(
-            "the foreign key {name} is NOT VALID, so it vouches only for new rows: when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {name}",
-            table(reference)
-        )
-    } else if reference.orphans.rows > 0 {
-        format!(
-            "the foreign key {name} is marked valid and yet violated, as after a restore with triggers off: when no orphans are left, drop it and add it again"
-        )
-    } else {
-        return None;
-    };
-    Some(person(
-        Reason::ConstraintUnvalidated,
-        ConditionType::SchemaCompatible,
-        Severity::Warning,
-        Some(reference.object.clone()),
-        message,
-    ))
-}
-
-fn table(reference: &Reference) -> String {
+pub(super) fn table(reference: &Reference) -> String {
     format!("{}.{}", reference.object.schema, reference.object.table)
 }
 
@@ -173,6 +142,17 @@ fn refusal(
     reference: &Reference,
     policy: &Policy,
 ) -> Option<(Reason, String)> {
+    if let Some(spelling) = doubts::spelled(observation, &reference.object) {
+        return Some((
+            Reason::IdSpellingDiffers,
+            format!(
+                "{} of them {} users in another spelling and {}",
+                count(spelling.rows, "row"),
+                if spelling.rows == 1 { "names" } else { "name" },
+                if spelling.rows == 1 { "is no orphan" } else { "are no orphans" }
+            ),
+        ));
+    }
     if action == Action::Reassign {
         if policy.credentials {
             return Some((

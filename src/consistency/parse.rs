@@ -350,6 +350,7 @@ impl Parser<'_> {
             on_orphan: references.on_orphan,
             limit_rows: references.limits.rows,
             limit_percent: i64::from(references.limits.percent),
+            constraint: references.constraint,
             rules,
         }
     }

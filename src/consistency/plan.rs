@@ -1,12 +1,14 @@
 //! Findings to ordered steps; which may run, and which wait for a person.
 //!
 //! A plan is first [`Proposed`]; [`Proposed::permit`] turns it into a [`Permitted`] one, and only
-//! that can be executed. Order: sequences, the admin, its id, then rows (SetNull, Reassign, Delete).
+//! that can be executed. Order: sequences, the admin, its id, then rows (SetNull, Reassign, Delete),
+//! and last the foreign keys that vouch for them.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
+    constraints,
     diagnosis::{Approval, Diagnosed, Step},
     observation::{Observation, OpenRun},
     target::Target,
@@ -122,6 +124,8 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
     wait_for_the_sequence(&mut steps);
     wait_for_the_heir(observation, &mut steps);
+    constraints::follow_the_rows(observation, &mut steps);
+    steps.sort_by_key(|one| order(&one.step));
     let hash = hash(target, observation, &steps);
     Proposed { steps, hash }
 }
@@ -136,7 +140,9 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
         Action::SetNull => 5,
         Action::Reassign => 6,
         Action::Delete => 7,
-        Action::Restore => 8,
+        Action::AddConstraint => 8,
+        Action::ValidateConstraint => 9,
+        Action::Restore => 10,
     };
     let object = step.object();
     (rank, object.schema.clone(), object.table.clone(), object.columns.clone())
@@ -230,6 +236,12 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         Step::Rows { definition, digest, .. } => (definition.as_str(), digest.clone()),
         Step::MoveId { from, to, claimed, .. } => ("", format!("{from} -> {to}, claimed: {claimed}")),
         Step::Seed { id, claimed, .. } => ("", format!("{id:?}, claimed: {claimed}")),
+        Step::AddConstraint { reference, options } => {
+            (reference.constraint.as_deref().unwrap_or_default(), options.to_string())
+        }
+        Step::ValidateConstraint { reference } => {
+            (reference.constraint.as_deref().unwrap_or_default(), String::new())
+        }
         _ => ("", String::new()),
     };
     HashedStep {
@@ -350,11 +362,15 @@ impl Proposed {
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
 /// it; new keys are not in its list and so are not touched.
 fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
-    // A step of one transaction was either done or not begun; only rows go on where they stopped.
-    let Step::Rows { .. } = step else { return None };
+    // A step of one transaction was either done or not begun: rows go on where they stopped, and so does
+    // what was approved to follow them. The rest would need the world to be as it was.
+    let follows = matches!(step, Step::AddConstraint { .. } | Step::ValidateConstraint { .. });
+    if !follows && !matches!(step, Step::Rows { .. }) {
+        return None;
+    }
     let run = run.filter(|run| run.generation == target.resource.generation)?;
     let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
-    (open.rows_left > 0)
+    (follows || open.rows_left > 0)
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
 }
 
@@ -384,6 +400,8 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
         Step::MoveId { from, to, .. } => {
             format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
         }
+        Step::AddConstraint { reference, options } => constraints::adding(reference, options),
+        Step::ValidateConstraint { reference } => constraints::validating(reference),
         Step::Rows { action, .. } => {
             let rows = count(rows, "row");
             let of = object.describe();

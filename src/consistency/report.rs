@@ -117,17 +117,16 @@ impl Outcome {
         }
     }
 
+    /// Whether a step is left that waits for nobody: the next pass does it, and should come soon.
+    pub fn unfinished(&self) -> bool {
+        self.found.iter().any(|one| one.step.is_some() && one.ends == Ends::Retry)
+    }
+
     /// The report that commands print.
     pub fn report(&self, elapsed_ms: i64) -> ConsistencyReport {
         let findings = self.findings();
-        let could_not_tell = !self.unknown.is_empty()
-            || findings
-                .iter()
-                .any(|one| matches!(one.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable));
-        let wrong = findings.iter().any(|one| {
-            one.severity > Severity::Warning
-                && !matches!(one.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable)
-        });
+        let could_not_tell = !self.unknown.is_empty() || findings.iter().any(|one| one.finding.is_untold());
+        let wrong = findings.iter().any(|one| one.severity > Severity::Warning && !one.finding.is_untold());
         ConsistencyReport {
             api_version: crate::api::API_VERSION.into(),
             kind: "ConsistencyReport".into(),
@@ -362,8 +361,7 @@ fn domain(
     if let Some(worst) = mine.first() {
         let more = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
         let reason = worst.blocked.unwrap_or(worst.finding);
-        let untold = matches!(worst.finding, Reason::RowsUnreadable | Reason::VerifierUnreachable)
-            && condition != ConditionType::SchemaCompatible;
+        let untold = worst.finding.is_untold() && condition != ConditionType::SchemaCompatible;
         let message = format!("{}{more}; see {}", worst.message, docs(reason));
         set(&mut next.conditions, condition, if untold { "Unknown" } else { "False" }, reason, &message);
         return;

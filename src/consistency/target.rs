@@ -12,8 +12,8 @@ use crate::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
         spec::{
-            AuthConsistencySpec, ColumnCondition, Mode, OnDrift, OnMissing, OnOrphan, PasswordHash,
-            PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            AuthConsistencySpec, ColumnCondition, Mode, OnConstraint, OnDrift, OnMissing, OnOrphan,
+            PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
     tokens::{SigningKey, TokenShape},
@@ -158,6 +158,8 @@ pub struct References {
     pub limit_rows: i64,
     /// Percent of the table per reference that needs no approval.
     pub limit_percent: i64,
+    /// What to do about foreign keys unless a rule says otherwise.
+    pub constraint: OnConstraint,
     /// Decisions table by table, their schema filled in.
     pub rules: Vec<Rule>,
 }
@@ -182,6 +184,8 @@ pub struct Policy {
     pub ignore: Option<String>,
     /// A rule says that the rows carry credentials.
     pub credentials: bool,
+    /// What to do about its foreign key.
+    pub constraint: OnConstraint,
 }
 
 /// What to ask the app.
@@ -191,6 +195,15 @@ pub struct Probe {
     pub interval: Duration,
     /// Whom to ask.
     pub verifiers: Vec<crate::api::spec::Verifier>,
+}
+
+impl Rule {
+    /// Whether it is about exactly these columns of this table.
+    pub fn names(&self, object: &ObjectRef) -> bool {
+        self.schema == object.schema
+            && self.rule.table == object.table
+            && self.rule.columns.as_deref() == Some(object.columns.as_slice())
+    }
 }
 
 impl References {
@@ -213,6 +226,7 @@ impl References {
                 .find(|rule| rule.ignore)
                 .map(|rule| rule.reason.clone().unwrap_or_else(|| "a rule says so".into())),
             credentials: rules.iter().any(|rule| rule.credentials),
+            constraint: rules.iter().find_map(|rule| rule.on_constraint).unwrap_or(self.constraint),
         }
     }
 

@@ -195,7 +195,7 @@ fn failing(end: &End) -> bool {
     match end {
         End::NoTarget(errors) => errors.iter().any(|error| error.reason == Reason::SecretMissing),
         End::Failed(fault) => matches!(fault.class, Class::Transient | Class::Conflict),
-        End::Done(outcome) => outcome.verdict() == Verdict::Retry,
+        End::Done(outcome) => outcome.verdict() == Verdict::Retry || outcome.unfinished(),
     }
 }
 

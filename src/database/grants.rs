@@ -9,8 +9,11 @@ use super::{
     observe::prepare,
 };
 use crate::{
-    api::{report::ObjectRef, spec::OnOrphan},
-    consistency::target::Target,
+    api::{
+        report::ObjectRef,
+        spec::{OnConstraint, OnOrphan},
+    },
+    consistency::target::{Policy, Target},
 };
 
 /// The statements for Observe and for Enforce, with a comment before each.
@@ -41,7 +44,9 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
         };
         tables.push((key.child, target.references.policy(&object)));
     }
-    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared) {
+    for rule in
+        target.references.rules.iter().filter(|rule| rule.rule.declared || rule.rule.constraint.is_some())
+    {
         let object = ObjectRef {
             schema: rule.schema.clone(),
             table: rule.rule.table.clone(),
@@ -100,7 +105,42 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
         let rights = if *on_orphan == OnOrphan::Delete { "UPDATE, DELETE" } else { "UPDATE" };
         text.push_str(&format!("GRANT {rights} ON {name} TO {role};\n"));
     }
+    text.push_str(&owners(connection, &tables, &user_table, &role).await?);
     transaction.rollback().await?;
+    Ok(text)
+}
+
+/// Foreign keys are their table's owner's: no right on the table can be granted for them.
+async fn owners(
+    connection: &mut PgConnection,
+    tables: &[((String, String), Policy)],
+    user_table: &str,
+    role: &str,
+) -> Result<String, DatabaseError> {
+    let changed: Vec<&((String, String), Policy)> =
+        tables.iter().filter(|(_, policy)| policy.constraint != OnConstraint::Report).collect();
+    if changed.is_empty() {
+        return Ok(String::new());
+    }
+    let mut text = String::from(
+        "\n-- Enforce, for spec.references.constraint: only a table's owner may change its foreign keys.\n",
+    );
+    let mut sql = Sql::new(
+        "SELECT DISTINCT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace JOIN ROWS FROM (unnest(",
+    );
+    sql.texts(changed.iter().map(|((schema, _), _)| Some(schema.clone())).collect()).add("), unnest(");
+    sql.texts(changed.iter().map(|((_, table), _)| Some(table.clone())).collect());
+    sql.add(
+        ")) AS t(s, r) ON t.s = n.nspname::text AND t.r = c.relname::text \
+         WHERE NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1",
+    );
+    for row in sql.all(connection).await? {
+        text.push_str(&format!("GRANT {} TO {role};\n", row.try_get::<String, _>(0)?));
+    }
+    if changed.iter().any(|(_, policy)| policy.constraint == OnConstraint::Restore) {
+        text.push_str(&format!("GRANT REFERENCES ON {user_table} TO {role};\n"));
+    }
     Ok(text)
 }
 

@@ -8,7 +8,10 @@
 mod accounts;
 mod bookkeeping;
 mod catalog;
+mod collation;
 mod connect;
+mod constraints;
+mod discover;
 mod error;
 mod fence;
 mod finding;
@@ -22,10 +25,13 @@ mod restore;
 mod rows;
 mod scope;
 mod seed;
+mod spelling;
 mod subject;
 
 pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
+pub use constraints::{add_constraint, validate_constraint};
+pub use discover::{Discovered, suggestions};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
 pub use finding::Search;

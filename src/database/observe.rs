@@ -11,11 +11,12 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     accounts, bookkeeping,
     catalog::{self, Column, Found, Table},
+    constraints,
     error::DatabaseError,
     finding::{self, Search},
     identifier::{Sql, run},
     references::{Condition, ReferenceTable},
-    scope,
+    scope, spelling,
     subject::{SubjectRow, find_subject},
 };
 use crate::{
@@ -102,6 +103,9 @@ pub async fn observe(
                 references: Vec::new(),
                 skipped: Vec::new(),
                 missing_constraints: Vec::new(),
+                constraints: Vec::new(),
+                spellings: Vec::new(),
+                untrusted: Vec::new(),
             },
             known: None,
             searched: Vec::new(),
@@ -147,7 +151,7 @@ async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Er
 }
 
 /// The user table and every column that the spec names of it.
-async fn users(
+pub(super) async fn users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
@@ -312,28 +316,42 @@ async fn inside(
     let mut missing_constraints = Vec::new();
     let (tables, left_out) = scope::resolve(connection, target, &known, &mut missing_constraints).await?;
     skipped.extend(left_out);
+    let (tables, untrusted) = scope::believable(connection, tables, version).await?;
+    skipped.extend(untrusted.iter().map(|one| Skipped {
+        object: one.object.clone(),
+        why: clip(&one.why, 512),
+        asked: false,
+    }));
     let found = finding::find(connection, &tables, search).await?;
     let mut searched = Vec::with_capacity(found.len());
+    let mut spellings = Vec::new();
     for (table, found) in tables.into_iter().zip(found) {
         searched.push(found.searched);
         let observed = match found.orphans {
-            Ok(orphans) if orphans.rows == 0 => Ok(table.sound(&known.id.name)),
+            Ok(orphans) if orphans.rows == 0 => Ok((table.sound(&known.id.name), None)),
             Ok(orphans) => {
                 savepoint(connection, async |connection: &mut PgConnection| {
-                    table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await
+                    let reference =
+                        table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await?;
+                    Ok((reference, spelling::observe(connection, &table).await?))
                 })
                 .await?
             }
             Err(why) => Err(why),
         };
         match observed {
-            Ok(reference) => {
+            Ok((reference, spelling)) => {
                 references.push(reference);
+                spellings.extend(spelling);
                 known.references.push(table);
             }
             Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
         }
     }
+    // What a foreign key said that is gone is known only from before.
+    let gone: Vec<(ObjectRef, Option<String>)> =
+        missing_constraints.iter().map(|object| (object.clone(), None)).collect();
+    let constraints = constraints::observe(connection, target, &known, &references, &gone).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts).await?;
     }
@@ -346,6 +364,9 @@ async fn inside(
             references,
             skipped,
             missing_constraints,
+            constraints,
+            spellings,
+            untrusted,
         },
         known: Some(known),
         searched,

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     catalog::{self, Column, ForeignKey, Found, Table},
+    collation::{self, ColumnKey},
     error::DatabaseError,
     identifier::Sql,
     observe::{Known, savepoint},
@@ -12,7 +13,11 @@ use super::{
 };
 use crate::{
     api::report::{ObjectRef, Skipped},
-    consistency::{target::Target, wording::clip},
+    consistency::{
+        observation::{KeyKind, Untrusted},
+        target::{Rule, Target},
+        wording::clip,
+    },
 };
 
 /// References in scope: discovered and declared, minus those that a rule ignores.
@@ -65,7 +70,14 @@ pub(super) async fn resolve(
         }
         tables.push(hard(connection, known, key, object).await?);
     }
-    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && !rule.rule.ignore) {
+    // What names a foreign key that must be there names a reference, all the more when it is gone.
+    let gone = |rule: &&Rule| {
+        rule.rule.columns.as_ref().is_some_and(|columns| columns.len() == 1)
+            && missing.iter().any(|object| object.constraint == rule.rule.constraint && rule.names(object))
+    };
+    for rule in
+        target.references.rules.iter().filter(|rule| (rule.rule.declared || gone(rule)) && !rule.rule.ignore)
+    {
         let columns = rule.rule.columns.clone().unwrap_or_default();
         let already = tables.iter().any(|one: &ReferenceTable| {
             one.object.schema == rule.schema
@@ -99,6 +111,53 @@ pub(super) async fn resolve(
         });
     }
     Ok((tables, skipped))
+}
+
+/// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
+/// an orphan, or hide one.
+pub(super) async fn believable(
+    connection: &mut PgConnection,
+    tables: Vec<ReferenceTable>,
+    server_version: i64,
+) -> Result<(Vec<ReferenceTable>, Vec<Untrusted>), DatabaseError> {
+    let columns = |table: &ReferenceTable| -> Vec<ColumnKey> {
+        let of = |table: i64, columns: &[Column]| -> Vec<ColumnKey> {
+            let text =
+                columns.iter().filter(|column| matches!(column.kind(), KeyKind::Text | KeyKind::Other));
+            text.map(|column| (table, column.name.as_str().to_owned())).collect()
+        };
+        let mut all = of(table.child.oid, &table.columns);
+        all.extend(of(table.parent.oid, &table.parent_columns));
+        all
+    };
+    let asked: Vec<ColumnKey> = tables.iter().flat_map(columns).collect();
+    let found = collation::untrusted(connection, &asked, server_version).await?;
+    let mut believed = Vec::new();
+    let mut untrusted = Vec::new();
+    for table in tables {
+        let mut indexes: Vec<_> = columns(&table).iter().filter_map(|key| found.get(key)).flatten().collect();
+        indexes.dedup();
+        let Some(first) = indexes.first() else {
+            believed.push(table);
+            continue;
+        };
+        let mut remedy: Vec<String> = indexes.iter().map(|one| one.reindex()).collect();
+        remedy.extend(indexes.iter().map(|one| one.refresh.clone()));
+        let mut seen = std::collections::BTreeSet::new();
+        remedy.retain(|one| seen.insert(one.clone()));
+        untrusted.push(Untrusted {
+            object: table.object.clone(),
+            why: format!(
+                "the index {} was sorted by version {} of {} and the library has {} now, so it may miss rows",
+                first.index.name.as_str(),
+                first.versions.0,
+                first.collation,
+                first.versions.1
+            ),
+            remedy,
+        });
+    }
+    Ok((believed, untrusted))
 }
 
 async fn hard(

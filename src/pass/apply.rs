@@ -156,6 +156,15 @@ async fn step(
             let moving = database::Moving { from, to, ceiling: permitted.ceiling, claimed: *claimed };
             in_time(pass, database::move_id(connection, fence, number, target, known, &moving)).await?
         }
+        Step::AddConstraint { reference, options } => {
+            pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+            in_time(pass, database::add_constraint(connection, fence, number, known, reference, options))
+                .await?
+        }
+        Step::ValidateConstraint { reference } => {
+            pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+            in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
+        }
         Step::Rows { action, reference, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
                 return Err(
@@ -224,7 +233,9 @@ fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
 
 fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
     let condition = match step.action() {
-        Action::AdvanceSequence => ConditionType::SchemaCompatible,
+        Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint => {
+            ConditionType::SchemaCompatible
+        }
         Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {
             ConditionType::ReferencesConsistent
         }

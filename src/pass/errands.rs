@@ -11,9 +11,10 @@ use crate::{
         observation::Account,
         plan::Permitted,
         severity::{Class, Fault},
+        suggestions::Suggestion,
         target::Target,
     },
-    database::{self, DatabaseError, Known, Observed, Restored, Run, Session, SubjectRow},
+    database::{self, DatabaseError, Discovered, Known, Observed, Restored, Run, Session, SubjectRow},
     memory::Memory,
     network::HostPolicy,
 };
@@ -60,6 +61,17 @@ pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Faul
     let text = database::grants(session.connection(), target).await.map_err(fault)?;
     session.close().await;
     Ok(text)
+}
+
+/// Columns that may name users although no foreign key says so, and what was looked at.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Suggestion>, Discovered), Fault> {
+    let mut session = connect(target, policy).await?;
+    let found = database::suggestions(session.connection(), target).await.map_err(fault)?;
+    session.close().await;
+    Ok(found)
 }
 
 /// Which account a token's subject names.

@@ -129,6 +129,10 @@ label_values! {
         Delete = "delete",
         /// See [`Action::Restore`].
         Restore = "restore",
+        /// See [`Action::AddConstraint`].
+        AddConstraint = "add_constraint",
+        /// See [`Action::ValidateConstraint`].
+        ValidateConstraint = "validate_constraint",
     }
 }
 
@@ -144,6 +148,8 @@ impl From<Action> for ActionLabel {
             Action::Reassign => Self::Reassign,
             Action::Delete => Self::Delete,
             Action::Restore => Self::Restore,
+            Action::AddConstraint => Self::AddConstraint,
+            Action::ValidateConstraint => Self::ValidateConstraint,
         }
     }
 }

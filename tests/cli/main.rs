@@ -171,6 +171,35 @@ async fn a_plan_is_approved_once_repaired_and_restored_from_a_file() {
 }
 
 #[tokio::test]
+async fn columns_that_name_users_are_suggested_with_rules_that_can_be_pasted() {
+    let database = Database::create(CONSISTENT).await;
+    database
+        .run("CREATE TABLE events (actor_id int, actor_type text); INSERT INTO events VALUES (1, 'User'), (2, 'User'), (77, 'Bot')")
+        .await;
+    let variables = environment(&database);
+    let said = run(&["discover"], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    for text in ["events.actor_id", "100 % of 2", "- schema: public", "declared: true", "equals: User"] {
+        assert!(said.out.contains(text), "{text}: {}", said.out);
+    }
+    let answer = run(&["discover", "-o", "json"], &borrowed(&variables), "").json();
+    assert_eq!(answer["suggestions"][0]["rule"]["table"], "events", "{answer}");
+    // The rule is one that a resource takes.
+    let resource = file(&database, "Report");
+    let rule = answer["suggestions"][0]["rule"].to_string();
+    let declared = resource.replace("\"rules\":[", &format!("\"rules\":[{rule},"));
+    assert_ne!(resource, declared);
+    let report = run(&["check", "-f", "-", "-o", "json"], &[], &declared).json();
+    assert_eq!(
+        (&report["consistent"], &report["references"]["checked"]),
+        (&true.into(), &2.into()),
+        "{report}"
+    );
+    let said = run(&["discover", "-f", "-"], &[], &declared);
+    assert_eq!((said.code, said.out.contains("events")), (0, false), "{}", said.out);
+}
+
+#[tokio::test]
 async fn grants_are_exactly_enough_to_repair() {
     let database = Database::create(CONSISTENT).await;
     database.run(ORPHANS).await;

@@ -134,6 +134,17 @@ async fn orphans_over_a_limit_wait_for_approval() {
 }
 
 #[tokio::test]
+async fn a_limit_of_nothing_always_asks_be_it_rows_or_percent() {
+    for limits in ["{rows: 0, percent: 100}", "{rows: 1000000000, percent: 0}"] {
+        let db = orphans().await;
+        db.run("DELETE FROM logs WHERE id <= 4").await;
+        let mut case = Case::new(&db, &spec("SetNull", limits));
+        let steps = &[(A::SetNull, "logs.user_id", 1)];
+        case.waits(&db, FOUND, steps, &["- logs (5,4711,)", "+ logs (5,,)"]).await.consistent();
+    }
+}
+
+#[tokio::test]
 async fn an_approval_is_used_once() {
     let db = orphans().await;
     let mut case = Case::new(&db, &spec("Delete", ASK));

@@ -200,6 +200,9 @@ impl Model {
             }],
             skipped: Vec::new(),
             missing_constraints: Vec::new(),
+            constraints: Vec::new(),
+            spellings: Vec::new(),
+            untrusted: Vec::new(),
         }
     }
 

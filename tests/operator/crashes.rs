@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use crate::world::{CONSISTENT, Operator, World, condition, until};
 
-/// A botched migration: no admin, a sequence behind, orphans over the limit.
+/// A botched migration: no admin, a sequence behind, orphans over the limit, a foreign key lost.
 const BOTCHED: &str = "SET session_replication_role = replica; \
     UPDATE usage_logs SET user_id = 4711 WHERE user_id = 1; UPDATE usage_logs SET user_id = 4712 WHERE user_id = 3; \
-    DELETE FROM users WHERE id IN (1, 3); SELECT setval('users_id_seq', 1);";
+    DELETE FROM users WHERE id IN (1, 3); SELECT setval('users_id_seq', 1); \
+    ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey;";
 
-const FIELDS: &str = "{references: {rules: [{table: usage_logs, columns: [user_id], onOrphan: Reassign}]}}";
+const FIELDS: &str = "{references: {constraint: Restore, rules: [{table: usage_logs, columns: [user_id], \
+    onOrphan: Reassign, constraint: usage_logs_user_id_fkey}]}}";
 
 async fn botched() -> World {
     let world = World::new(CONSISTENT).await;
@@ -66,6 +68,11 @@ async fn assert_the_end(world: &World, point: &str) {
         "1",
         "{point}"
     );
+    assert_eq!(
+        text("SELECT convalidated::text FROM pg_constraint WHERE conname = 'usage_logs_user_id_fkey'").await,
+        "true",
+        "{point}"
+    );
     assert_eq!(text("SELECT count(*)::text FROM auth_consistency.runs WHERE plan_hash IS NOT NULL AND closed_at IS NULL").await, "0", "{point}");
 }
 
@@ -84,7 +91,16 @@ async fn a_kill_at_every_effect_converges_to_the_same_end_with_nothing_lost() {
     assert_the_end(&world, "nobody was killed").await;
     drop(operator);
     let points: Vec<String> = std::fs::read_to_string(&list).unwrap().lines().map(str::to_owned).collect();
-    for effect in ["begin", "AdvanceSequence", "Seed", "chunk", "close", "status"] {
+    for effect in [
+        "begin",
+        "AdvanceSequence",
+        "Seed",
+        "chunk",
+        "AddConstraint",
+        "ValidateConstraint",
+        "close",
+        "status",
+    ] {
         assert!(points.iter().any(|point| point.contains(effect)), "{effect} is not among {points:?}");
     }
 

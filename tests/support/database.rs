@@ -50,6 +50,18 @@ impl Db {
         Self { name, url, roles: Default::default(), connection: Mutex::new(connection) }
     }
 
+    /// A new database whose own collation is ICU's, which has a version.
+    pub async fn sorted_by_icu(sql: &str) -> Self {
+        let mut url = server();
+        let name = unique("db");
+        let locale = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";
+        run(&mut connect(&url).await, &format!("CREATE DATABASE {name} {locale}")).await;
+        url.set_path(&name);
+        let mut connection = connect(&url).await;
+        run(&mut connection, sql).await;
+        Self { name, url, roles: Default::default(), connection: Mutex::new(connection) }
+    }
+
     /// The connection of the test itself, as superuser.
     pub async fn connection(&self) -> MutexGuard<'_, PgConnection> {
         self.connection.lock().await

@@ -1,0 +1,167 @@
+//! Foreign keys that are not there, or do not vouch for their rows: what is told of them, and the steps
+//! that add and validate them. Neither is done while a row names nobody.
+
+use super::{
+    diagnosis::{Diagnosed, Step, person},
+    foreign_key::ForeignKeyOptions,
+    observation::{ConstraintFacts, Observation, Reference},
+    orphans::table,
+    plan::PlannedStep,
+    target::Target,
+    wording::count,
+};
+use crate::api::{
+    condition::{ConditionType, Reason},
+    report::{ObjectRef, Severity},
+    spec::OnConstraint,
+};
+
+fn warning(reason: Reason, object: &ObjectRef, message: String) -> Diagnosed {
+    let condition = ConditionType::SchemaCompatible;
+    person(reason, condition, Severity::Warning, Some(object.clone()), message)
+}
+
+/// Foreign keys that a rule asks for and that are not there. `mended` are the references whose orphans
+/// a step of the plan mends.
+pub(super) fn missing(target: &Target, observation: &Observation, mended: &[ObjectRef]) -> Vec<Diagnosed> {
+    observation.missing_constraints.iter().map(|object| absent(target, observation, mended, object)).collect()
+}
+
+fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], object: &ObjectRef) -> Diagnosed {
+    let name = object.constraint.as_deref().unwrap_or_default();
+    let message = format!(
+        "the foreign key {name} of {} is not there, and a rule says that it must be",
+        object.describe()
+    );
+    let told = |why: &str| warning(Reason::ConstraintMissing, object, format!("{message}{why}"));
+    if target.references.policy(object).constraint != OnConstraint::Restore {
+        return told(
+            ": add it with NOT VALID, then validate it, or set spec.references.constraint to Restore",
+        );
+    }
+    let step =
+        |facts: &ConstraintFacts| Step::AddConstraint { reference: object.clone(), options: facts.options };
+    with_step(observation, mended, object, "added", told, step)
+}
+
+/// Whether the foreign key of a reference vouches for its rows.
+pub(super) fn unvalidated(
+    target: &Target,
+    observation: &Observation,
+    reference: &Reference,
+    mended: &[ObjectRef],
+) -> Option<Diagnosed> {
+    let object = &reference.object;
+    let name = object.constraint.as_deref().unwrap_or_default();
+    if reference.soft {
+        return None;
+    }
+    if reference.validated {
+        // Once its rows are mended it is as valid as it says, since it keeps new orphans out.
+        return (reference.orphans.rows > 0).then(|| {
+            warning(
+                Reason::ConstraintUnvalidated,
+                object,
+                format!(
+                    "the foreign key {name} is marked valid and yet violated, as after a restore with triggers off: it holds again when no orphans are left"
+                ),
+            )
+        });
+    }
+    let message = format!("the foreign key {name} is NOT VALID, so it vouches only for new rows");
+    let told = |why: &str| warning(Reason::ConstraintUnvalidated, object, format!("{message}{why}"));
+    if target.references.policy(object).constraint == OnConstraint::Report {
+        return Some(told(&format!(
+            ": when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {name}, or set spec.references.constraint to Validate",
+            table(reference)
+        )));
+    }
+    let step = |_: &ConstraintFacts| Step::ValidateConstraint { reference: object.clone() };
+    Some(with_step(observation, mended, object, "validated", told, step))
+}
+
+/// The finding with its step, or with what keeps it from being done.
+fn with_step(
+    observation: &Observation,
+    mended: &[ObjectRef],
+    object: &ObjectRef,
+    done: &str,
+    told: impl Fn(&str) -> Diagnosed,
+    step: impl Fn(&ConstraintFacts) -> Step,
+) -> Diagnosed {
+    let Some(facts) = observation.constraints.iter().find(|facts| facts.object == *object) else {
+        return told("");
+    };
+    if let Some((reason, why)) = &facts.refused {
+        return told(&format!("; it is not {done}: {why}")).blocked_by(*reason);
+    }
+    let left = orphans(observation, object);
+    if left > 0 && !mended.iter().any(|one| same_columns(one, object)) {
+        return told(&format!("; it is {done} when no orphans are left ({} now)", count(left, "row")));
+    }
+    told("").with_step(step(facts))
+}
+
+fn orphans(observation: &Observation, object: &ObjectRef) -> i64 {
+    let reference = observation.references.iter().find(|one| same_columns(&one.object, object));
+    reference.map_or(0, |reference| reference.orphans.rows)
+}
+
+fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
+    one.schema == other.schema && one.table == other.table && one.columns == other.columns
+}
+
+/// What is added is validated next, in a transaction of its own; and rows that name nobody are mended
+/// before: where that waits so does the foreign key, where it is not planned there is nothing to vouch
+/// for.
+pub(super) fn follow_the_rows(observation: &Observation, steps: &mut Vec<PlannedStep>) {
+    let added: Vec<PlannedStep> = steps
+        .iter()
+        .filter_map(|one| match &one.step {
+            Step::AddConstraint { reference, .. } => Some(PlannedStep {
+                step: Step::ValidateConstraint { reference: reference.clone() },
+                waits: one.waits.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    steps.extend(added);
+    let rows: Vec<PlannedStep> =
+        steps.iter().filter(|one| matches!(one.step, Step::Rows { .. })).cloned().collect();
+    steps.retain_mut(|one| {
+        let object = match &one.step {
+            Step::AddConstraint { reference, .. } | Step::ValidateConstraint { reference } => reference,
+            _ => return true,
+        };
+        if orphans(observation, object) == 0 {
+            return true;
+        }
+        let Some(before) = rows.iter().find(|rows| same_columns(rows.step.object(), object)) else {
+            return false;
+        };
+        if let Some(why) = &before.waits {
+            one.waits.get_or_insert_with(|| format!("its rows are mended first, and that waits: {why}"));
+        }
+        true
+    });
+}
+
+/// An addition in words.
+pub(super) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String {
+    let said = options.to_string();
+    format!(
+        "add the foreign key {} of {} for new rows, {}",
+        object.constraint.as_deref().unwrap_or_default(),
+        object.describe(),
+        if said.is_empty() { "without ON DELETE and ON UPDATE".to_owned() } else { format!("with {said}") }
+    )
+}
+
+/// A validation in words.
+pub(super) fn validating(object: &ObjectRef) -> String {
+    format!(
+        "validate the foreign key {} of {}",
+        object.constraint.as_deref().unwrap_or_default(),
+        object.describe()
+    )
+}
