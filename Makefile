@@ -24,9 +24,9 @@ test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked --lib --bins --tests
 
-bench: ## Measure a pass against what PostgreSQL needs for the same answer
+bench: ## Measure passes against what PostgreSQL needs for the same answers
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench pass
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench pass --bench steady
 
 generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
 	@mkdir -p $(dir $(CRD))

@@ -20,6 +20,11 @@ pub struct ReferencesSpec {
     /// How much may be repaired without approval, per reference, whichever is lower.
     #[serde(default)]
     pub limits: LimitsSpec,
+    /// How long cheap counters may stand in for a look at every row while nothing is wrong, for example
+    /// `24h`; from 10s to 168h. No longer than `interval`: every pass looks at every row.
+    #[serde(default = "default::deep_interval")]
+    #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    pub deep_interval: String,
     /// Decisions table by table. Precedence: exact columns, then table, then the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
@@ -28,7 +33,13 @@ pub struct ReferencesSpec {
 
 impl Default for ReferencesSpec {
     fn default() -> Self {
-        Self { discover: true, on_orphan: OnOrphan::Report, limits: LimitsSpec::default(), rules: Vec::new() }
+        Self {
+            discover: true,
+            on_orphan: OnOrphan::Report,
+            limits: LimitsSpec::default(),
+            deep_interval: default::deep_interval(),
+            rules: Vec::new(),
+        }
     }
 }
 
@@ -134,6 +145,9 @@ pub struct Accept {
 mod default {
     pub(super) fn yes() -> bool {
         true
+    }
+    pub(super) fn deep_interval() -> String {
+        "24h".into()
     }
     pub(super) fn limit_rows() -> i64 {
         10_000

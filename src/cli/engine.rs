@@ -14,7 +14,7 @@ use crate::{
     },
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Pass, Person, Repairs},
+    pass::{self, Look, Pass, Person, Repairs},
 };
 
 /// What one pass is asked for.
@@ -76,6 +76,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         memory: &memory,
         supervisor: &Person,
         repairs: errand.repairs,
+        look: Look::Deep,
         compare_password: true,
         ask: true,
         now: Timestamp::now(),

@@ -7,6 +7,7 @@
 //! `severity` classes every failure once.
 
 mod admin;
+pub mod counters;
 pub mod credentials;
 pub mod diagnosis;
 pub mod dsn;

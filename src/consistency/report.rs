@@ -39,6 +39,8 @@ pub struct Outcome {
     pub signing_key: Option<SigningKeyReport>,
     /// The references.
     pub references: Option<ReferencesReport>,
+    /// How many references counters alone say are as an earlier look saw them.
+    pub relied: usize,
     /// What is left to repair.
     pub plan: Option<PlanReport>,
     /// What was repaired.

@@ -158,6 +158,8 @@ pub struct References {
     pub limit_rows: i64,
     /// Percent of the table per reference that needs no approval.
     pub limit_percent: i64,
+    /// How long counters may stand in for a look at every row.
+    pub deep_interval: Duration,
     /// Decisions table by table, their schema filled in.
     pub rules: Vec<Rule>,
 }

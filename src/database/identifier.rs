@@ -73,6 +73,7 @@ pub struct Relation {
 enum Bound {
     Text(Option<String>),
     Integer(i64),
+    Integers(Vec<i64>),
     Texts(Vec<Option<String>>),
 }
 
@@ -168,6 +169,11 @@ impl Sql {
         self.placeholder(Bound::Integer(value)).add("::pg_catalog.int8")
     }
 
+    /// Binds an array of 64 bit integers.
+    pub fn integers(&mut self, values: Vec<i64>) -> &mut Self {
+        self.placeholder(Bound::Integers(values)).add("::pg_catalog.int8[]")
+    }
+
     /// Binds an array of texts.
     pub fn texts(&mut self, values: Vec<Option<String>>) -> &mut Self {
         self.placeholder(Bound::Texts(values)).add("::pg_catalog.text[]")
@@ -184,6 +190,7 @@ impl Sql {
             query = match bound {
                 Bound::Text(value) => query.bind(value),
                 Bound::Integer(value) => query.bind(value),
+                Bound::Integers(values) => query.bind(values),
                 Bound::Texts(values) => query.bind(values),
             };
         }

@@ -1,7 +1,7 @@
 //! Everything that speaks SQL, and nothing else does. PostgreSQL.
 //!
 //! `connect` makes sessions without session state; `identifier` is the one place where a name
-//! becomes SQL; `catalog` reads what there is; `observe` gathers one snapshot from `accounts`,
+//! becomes SQL; `catalog` reads what there is, `counters` whether it may have moved; `observe` gathers one snapshot from `accounts`,
 //! `references` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
@@ -9,6 +9,7 @@ mod accounts;
 mod bookkeeping;
 mod catalog;
 mod connect;
+mod counters;
 mod error;
 mod fence;
 mod grants;
@@ -25,6 +26,7 @@ mod subject;
 
 pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
+pub use counters::read_counters;
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
 pub use grants::grants;

@@ -12,9 +12,9 @@ use super::{
     accounts, bookkeeping,
     catalog::{self, Column, Found, Table},
     error::DatabaseError,
-    identifier::{Sql, run},
+    identifier::Sql,
     references::{Condition, ReferenceTable},
-    scope,
+    scope::{self, Scope},
     subject::{SubjectRow, find_subject},
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         spec::{ColumnCondition, PasswordPolicy},
     },
     consistency::{
+        counters::Relied,
         diagnosis::Requests,
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
@@ -59,13 +60,13 @@ pub struct Known {
     pub admin_columns: Vec<Condition>,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
-    /// Every reference that could be looked at.
+    /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
     /// The database that these names are of.
     pub identity: DatabaseIdentity,
 }
 
-/// Looks at everything in one snapshot.
+/// Looks in one snapshot at everything but what is relied on.
 ///
 /// # Errors
 /// The database fails as a whole. What is wrong with single tables is in the observation.
@@ -75,6 +76,7 @@ pub async fn observe(
     requests: &Requests,
     memory: &Memory,
     compare_password: bool,
+    relied: &Relied,
 ) -> Result<Observed, DatabaseError> {
     let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
     let compare = (compare_password || always).then_some(memory);
@@ -86,7 +88,7 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare).await?
+            inside(connection, target, requests, server, version, known, table, compare, relied).await?
         }
         Err(fault) => Observed {
             observation: Observation {
@@ -97,6 +99,7 @@ pub async fn observe(
                 references: Vec::new(),
                 skipped: Vec::new(),
                 missing_constraints: Vec::new(),
+                relied: 0,
             },
             known: None,
         },
@@ -108,9 +111,10 @@ pub async fn observe(
 
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
 pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
-    run(connection, "SET LOCAL search_path = pg_catalog").await?;
-    run(connection, "SET LOCAL row_security = off").await?;
-    let mut sql = Sql::new("SELECT set_config('statement_timeout', ");
+    let mut sql = Sql::new(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
+         pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
+    );
     sql.text(timeout.as_millis().to_string()).add(", true)");
     sql.execute(connection).await?;
     Ok(())
@@ -293,6 +297,7 @@ async fn inside(
     mut known: Known,
     users: UserTable,
     compare: Option<&Memory>,
+    relied: &Relied,
 ) -> Result<Observed, DatabaseError> {
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
@@ -300,11 +305,11 @@ async fn inside(
         None => None,
     };
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let mut references = Vec::new();
-    let mut skipped = Vec::new();
-    let mut missing_constraints = Vec::new();
-    let (tables, left_out) = scope::resolve(connection, target, &known, &mut missing_constraints).await?;
-    skipped.extend(left_out);
+    let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
+        Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },
+        None => scope::resolve(connection, target, &known, relied).await?,
+    };
+    let mut references = relied.references.clone();
     for table in tables {
         match savepoint(connection, async |connection: &mut PgConnection| {
             table.observe(connection, &known.id.name, heir.as_deref(), version).await
@@ -329,7 +334,8 @@ async fn inside(
             admin,
             references,
             skipped,
-            missing_constraints,
+            missing_constraints: missing,
+            relied: relied.references.len(),
         },
         known: Some(known),
     })

@@ -6,6 +6,7 @@ use super::connect;
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
+        counters::Relied,
         diagnosis::Requests,
         observation::Account,
         plan::Permitted,
@@ -92,7 +93,8 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
-    database::observe(session.connection(), target, &Requests::default(), &memory, false).await.map_err(fault)
+    let (requests, nothing) = (Requests::default(), Relied::default());
+    database::observe(session.connection(), target, &requests, &memory, false, &nothing).await.map_err(fault)
 }
 
 fn unusable() -> Fault {

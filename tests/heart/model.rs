@@ -173,6 +173,7 @@ impl Model {
                 look_alikes: 0,
                 wanted,
             }),
+            relied: 0,
             references: vec![Reference {
                 object: logs_ref(),
                 parent_columns: vec!["id".into()],
@@ -261,6 +262,7 @@ impl Model {
                 orphan_rows: observation.references.iter().map(|one| one.orphans.rows).sum(),
                 ..ReferencesReport::default()
             }),
+            relied: observation.relied,
             plan,
             repaired,
             history: Vec::new(),

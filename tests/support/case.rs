@@ -16,7 +16,7 @@ use auth_consistency::{
     database::Restored,
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Person, Repairs, Supervisor},
+    pass::{self, Look, Person, Repairs, Supervisor},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -41,6 +41,10 @@ pub struct Case {
     pub requests: Requests,
     pub status: AuthConsistencyStatus,
     pub compare_password: bool,
+    /// How passes look at references.
+    pub look: Look,
+    /// Seconds that have gone by beside one for each pass.
+    pub later: i64,
     passes: i64,
 }
 
@@ -83,6 +87,8 @@ impl Case {
             requests: Requests::default(),
             status: AuthConsistencyStatus::default(),
             compare_password: false,
+            look: Look::Deep,
+            later: 0,
             passes: 0,
         };
         case.secret("db", "ca", &ca);
@@ -181,7 +187,7 @@ impl Case {
     /// One pass; its outcome is searched for secrets, and becomes the status of the resource.
     pub async fn pass(&mut self, repairs: Repairs, supervisor: &dyn Supervisor) -> Pass {
         self.passes += 1;
-        let now = Timestamp::from_second(1_800_000_000 + self.passes).unwrap();
+        let now = Timestamp::from_second(1_800_000_000 + self.passes + self.later).unwrap();
         let target = Target::parse(&self.spec, self.resource.clone(), &self.secrets);
         let (end, shown) = match &target {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
@@ -193,6 +199,7 @@ impl Case {
                     memory: &self.memory,
                     supervisor,
                     repairs,
+                    look: self.look,
                     compare_password: self.compare_password,
                     ask: true,
                     now,

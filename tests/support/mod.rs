@@ -7,7 +7,7 @@ mod case;
 mod database;
 
 #[allow(unused_imports, reason = "the bench shares the harness, and uses less of it")]
-pub use case::{Case, Expected, USUAL};
+pub use case::{Case, Expected, Pass, USUAL};
 pub use database::Db;
 
 /// A password hash of the app: bcrypt with a low cost, of `correct horse 4711`.
