@@ -32,6 +32,8 @@ pub struct Reading {
     pub server: ServerMarks,
     /// The user table; its `updated` leaves out updates that cannot have changed a key.
     pub users: TableMarks,
+    /// Every row of the user table that was ever written.
+    pub users_written: i64,
     /// The referencing tables, by [`place`].
     pub references: BTreeMap<ObjectRef, TableMarks>,
 }
@@ -203,6 +205,8 @@ pub struct Relied {
     pub references: Vec<Reference>,
     /// What else was in scope, where the whole scope is as it was and clean.
     pub rest: Option<Rest>,
+    /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
+    pub look_alikes: Option<i64>,
     places: BTreeSet<ObjectRef>,
 }
 
@@ -236,6 +240,7 @@ pub struct Settled {
     /// References that were looked at, also those with orphans that a rule accepts.
     all: usize,
     rest: Rest,
+    look_alikes: Option<i64>,
     said: Vec<Finding>,
 }
 
@@ -252,8 +257,8 @@ impl Settled {
             return None;
         }
         let said = found.iter().filter(|one| of_database(one)).map(|one| one.finding.clone()).collect();
-        let empty = Self { at, reading, clean: BTreeMap::new(), all: 0, rest: Rest::default(), said };
-        Some(empty.seeing(observation))
+        let (clean, rest) = (BTreeMap::new(), Rest::default());
+        Some(Self { at, reading, clean, all: 0, rest, look_alikes: None, said }.seeing(observation))
     }
 
     /// The same after a pass that relied on it and was upheld, with the counters read before its
@@ -294,6 +299,9 @@ impl Settled {
         }
         if relied.references.len() == self.all && self.reading.same_catalog(now) {
             relied.rest = Some(self.rest.clone());
+        }
+        if self.reading.moved(now).is_none() && self.reading.users_written == now.users_written {
+            relied.look_alikes = self.look_alikes;
         }
         relied
     }

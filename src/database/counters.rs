@@ -20,15 +20,20 @@ use crate::{
 
 /// Joins what is counted of the table `c`, or of all its leaves where it is partitioned, as `s`.
 const COUNTED: &str = " CROSS JOIN LATERAL ( \
-     SELECT hashtextextended(coalesce(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), ''), 0) AS storage, \
-       coalesce(bool_and(l.relkind = 'r'), true) AS countable, \
-       coalesce(sum(pg_stat_get_tuples_inserted(l.oid)), 0)::int8 AS inserted, \
-       coalesce(sum(pg_stat_get_tuples_updated(l.oid)), 0)::int8 AS updated, \
-       coalesce(sum(pg_stat_get_tuples_hot_updated(l.oid)), 0)::int8 AS hot, \
-       coalesce(sum(pg_stat_get_tuples_deleted(l.oid)), 0)::int8 AS deleted \
-     FROM (SELECT c.oid WHERE c.relkind <> 'p' \
-           UNION ALL SELECT t.relid FROM pg_partition_tree(c.oid) t WHERE c.relkind = 'p' AND t.isleaf) leaf(oid) \
-     JOIN pg_class l ON l.oid = leaf.oid) s";
+       SELECT hashtextextended(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), 0) AS storage, \
+         bool_and(l.relkind = 'r') AS countable, sum(pg_stat_get_tuples_inserted(l.oid))::int8 AS inserted, \
+         sum(pg_stat_get_tuples_updated(l.oid))::int8 AS updated, \
+         sum(pg_stat_get_tuples_hot_updated(l.oid))::int8 AS hot, \
+         sum(pg_stat_get_tuples_deleted(l.oid))::int8 AS deleted \
+       FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid \
+       WHERE c.relkind = 'p' AND t.isleaf) p \
+     CROSS JOIN LATERAL ( \
+       SELECT coalesce(p.storage, c.relfilenode::int8) AS storage, \
+         c.relkind IN ('r', 'p') AND coalesce(p.countable, true) AS countable, \
+         coalesce(p.inserted, pg_stat_get_tuples_inserted(c.oid)) AS inserted, \
+         coalesce(p.updated, pg_stat_get_tuples_updated(c.oid)) AS updated, \
+         coalesce(p.hot, pg_stat_get_tuples_hot_updated(c.oid)) AS hot, \
+         coalesce(p.deleted, pg_stat_get_tuples_deleted(c.oid)) AS deleted) s";
 
 /// All of the counters, in a transaction of its own: the snapshot of a look must begin after it.
 ///
@@ -44,10 +49,10 @@ pub async fn read_counters(
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
     let reading = match server_and_users(connection, target).await? {
-        Some((server, users, oid)) => {
-            let mut references = hard(connection, oid).await?;
-            references.extend(soft(connection, target).await?);
-            Some(Reading { server, users, references })
+        Some((mut reading, oid)) => {
+            reading.references = hard(connection, oid).await?;
+            reading.references.extend(soft(connection, target).await?);
+            Some(reading)
         }
         None => None,
     };
@@ -55,24 +60,27 @@ pub async fn read_counters(
     Ok(reading)
 }
 
+/// The server and the user table, whose object id comes along.
 async fn server_and_users(
     connection: &mut PgConnection,
     target: &Target,
-) -> Result<Option<(ServerMarks, TableMarks, i64)>, sqlx::Error> {
+) -> Result<Option<(Reading, i64)>, sqlx::Error> {
     // An update that changes an indexed column is never a heap-only one, so that those cannot have
     // changed a key: people who sign in do not make every reference suspect. What others reference has
     // an index; the id that only a rule references may have none.
     let mut sql = Sql::new(
-        "SELECT (SELECT system_identifier::text FROM pg_control_system()), d.oid::int8, \
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), me.database::int8, \
          pg_postmaster_start_time()::text, \
-         concat_ws(' ', pg_stat_get_db_stat_reset_time(d.oid), '/', pg_stat_get_bgwriter_stat_reset_time()), \
+         concat_ws(' ', pg_stat_get_db_stat_reset_time(me.database), '/', pg_stat_get_bgwriter_stat_reset_time()), \
          pg_is_in_recovery(), \
          current_setting('track_counts')::bool AND NOT EXISTS (SELECT FROM pg_db_role_setting r \
            CROSS JOIN unnest(r.setconfig) v \
-           WHERE r.setdatabase IN (0, d.oid) AND lower(v) LIKE 'track\\_counts=%'), \
-         concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls, \
-           (WITH RECURSIVE mine(oid) AS (SELECT r.oid UNION SELECT m.roleid FROM pg_auth_members m \
-              JOIN mine ON m.member = mine.oid) \
+           WHERE r.setdatabase IN (0, me.database) AND lower(v) LIKE 'track\\_counts=%'), \
+         concat_ws(' ', \
+           (SELECT concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls) FROM pg_roles r \
+            WHERE r.rolname = current_user), \
+           (WITH RECURSIVE mine(oid) AS (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user \
+              UNION SELECT m.roleid FROM pg_auth_members m JOIN mine ON m.member = mine.oid) \
             SELECT string_agg(concat(m.roleid, ':', m.xmin), ' ' ORDER BY m.roleid, m.xmin::text) \
             FROM pg_auth_members m JOIN mine ON m.member = mine.oid)), \
          c.oid::int8, \
@@ -87,11 +95,11 @@ async fn server_and_users(
              AND i.indpred IS NULL AND a.attname::text = ",
     );
     sql.text(&target.users.id_column).add(
-        ") THEN s.hot ELSE 0 END, s.deleted \
-         FROM pg_database d CROSS JOIN pg_roles r CROSS JOIN pg_class c \
-         JOIN pg_namespace n ON n.oid = c.relnamespace",
+        ") THEN s.hot ELSE 0 END, s.deleted, s.inserted + s.updated + s.deleted \
+         FROM (SELECT oid FROM pg_database WHERE datname = current_database()) AS me(database) \
+         CROSS JOIN pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid",
     );
-    sql.add(COUNTED).add(" WHERE d.datname = current_database() AND r.rolname = current_user AND ");
+    sql.add(COUNTED).add(" WHERE ");
     named(&mut sql, &target.users.schema, &target.users.table);
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let server = ServerMarks {
@@ -102,7 +110,9 @@ async fn server_and_users(
         counting: row.try_get(5)?,
         role: row.try_get(6)?,
     };
-    Ok(Some((server, marks(&row, 8)?, row.try_get(7)?)))
+    let users_written = row.try_get(14)?;
+    let reading = Reading { server, users: marks(&row, 8)?, users_written, references: BTreeMap::new() };
+    Ok(Some((reading, row.try_get(7)?)))
 }
 
 /// Adds the condition that the table `c` in the schema `n` has this exact name; by the index, which

@@ -301,7 +301,7 @@ async fn inside(
 ) -> Result<Observed, DatabaseError> {
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
-        Some(admin) => Some(accounts::observe(connection, admin, &known, compare).await?),
+        Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
         None => None,
     };
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());

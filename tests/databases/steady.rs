@@ -412,6 +412,22 @@ async fn what_counters_do_not_tell_of_the_admin_and_the_sequence_is_seen_all_the
 }
 
 #[tokio::test]
+async fn an_account_that_is_nearly_called_as_the_admin_is_noticed() {
+    for sql in [
+        "INSERT INTO users VALUES (7, 'Admin@example.com', 'x')",
+        "UPDATE users SET email = ' ADMIN@example.com' WHERE id = 5",
+    ] {
+        let (db, mut case) = app("").await;
+        settle(&db, &mut case, ALL).await;
+        written(&db, sql).await;
+        let pass = case.repair().await;
+        pass.repaired(&[]);
+        pass.finding(R::AdminAmbiguous);
+        assert_eq!(relied(&pass), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_warning_that_stays_is_said_again_and_accepted_orphans_are_counted_each_time() {
     let not_valid = "ALTER TABLE notes DROP CONSTRAINT notes_user_id_fkey; ALTER TABLE notes ADD CONSTRAINT \
          notes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users NOT VALID; INSERT INTO events VALUES (7, 4711)";

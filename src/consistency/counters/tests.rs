@@ -5,7 +5,7 @@ use crate::{
     api::condition::Reason,
     consistency::{
         diagnosis::person,
-        observation::{Bookkeeping, Comparison, Orphans, SchemaFault, Server, TableRights},
+        observation::{AdminFacts, Bookkeeping, Comparison, Orphans, SchemaFault, Server, TableRights},
     },
 };
 
@@ -42,6 +42,7 @@ fn reading(tables: &[&str]) -> Reading {
             role: "10 f".into(),
         },
         users: marks(),
+        users_written: 60,
         references: tables.iter().map(|table| (place(&object(table)), marks())).collect(),
     }
 }
@@ -77,7 +78,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         },
         users: Err(SchemaFault::TableMissing { alike: Vec::new() }),
         bookkeeping: Bookkeeping::default(),
-        admin: None,
+        admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
         references,
         relied: 0,
         skipped: Vec::new(),
@@ -175,6 +176,20 @@ fn a_deep_look_is_due_after_its_interval_and_when_the_clock_was_set_back() {
     assert!(settled.rely(&now, at(-1), DAY).is_nothing());
     let later = settled.renewed(now.clone(), &observation(vec![reference("a", 0), reference("b", 0)]));
     assert!(later.rely(&now, at(86_400), DAY).is_nothing(), "a hint does not make the deep look younger");
+}
+
+#[test]
+fn accounts_that_look_alike_are_counted_again_as_soon_as_anybody_writes_to_the_user_table() {
+    let settled = settled(BOTH);
+    let mut now = reading(BOTH);
+    assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, Some(2));
+    now.users_written += 1;
+    let relied = settled.rely(&now, at(1), DAY);
+    assert_eq!(relied.look_alikes, None);
+    assert_eq!(tables(&relied), BOTH, "it may have been no key");
+    now.users_written -= 1;
+    now.users.deleted += 1;
+    assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, None);
 }
 
 #[test]
