@@ -9,7 +9,7 @@ use auth_consistency::{
 };
 use sqlx::{Connection, Executor};
 
-use crate::support::{Case, Db, HASH, Pass, USUAL};
+use crate::support::{Case, Db, HASH, Pass, Server, USUAL};
 
 /// The admin with the id 1, ada with 5, two foreign keys, and a reference that only a rule declares.
 const APP: &str = "
@@ -302,6 +302,31 @@ async fn counters_that_began_anew_are_not_taken_for_counters_that_stood_still() 
         assert_eq!(db.text(counted).await, "0", "as before");
         finds(&db, &mut case, "logs.user_id", 1).await;
     }
+}
+
+#[tokio::test]
+async fn counters_that_a_crash_lost_are_not_taken_for_counters_that_stood_still() {
+    let server = Server::new(&Db::new("").await).await;
+    server.run(&APP.replace("HASH", HASH)).await;
+    // So that all counters are zero before and after, as are the times of their resets.
+    server.crash().await;
+    let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
+    let mut case = Case::with_database(database, &format!("{USUAL}{RULES}"));
+    case.look = Look::Hinted;
+    case.secret("db", "url", &server.url());
+    case.repair().await.consistent();
+    assert_eq!(relied(&case.repair().await), ALL);
+    let counted = "SELECT format('%s %s %s', n_tup_ins, stats_reset, pg_postmaster_start_time()) \
+         FROM pg_stat_user_tables, pg_stat_database WHERE relname = 'logs' AND datname = current_database()";
+    let before = server.text(counted).await;
+    let orphan = "SET session_replication_role = replica; INSERT INTO logs VALUES (9, 4711)";
+    server.run(orphan).await;
+    assert_ne!(server.text(counted).await, before);
+    server.crash().await;
+    assert_eq!(server.text(counted).await, before, "the counters look as if nothing had happened");
+    let pass = case.repair().await;
+    assert_eq!(pass.finding(R::OrphanRows).rows, Some(1));
+    assert_eq!(relied(&pass), 0);
 }
 
 #[tokio::test]
