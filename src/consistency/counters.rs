@@ -278,6 +278,7 @@ impl Settled {
             .map(|reference| (place(&reference.object), reference.clone()))
             .collect();
         self.all = observation.references.len();
+        self.look_alikes = observation.admin.as_ref().map(|admin| admin.look_alikes);
         self.rest =
             Rest { skipped: observation.skipped.clone(), missing: observation.missing_constraints.clone() };
         self
