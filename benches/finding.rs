@@ -21,7 +21,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use auth_consistency::{
-    consistency::{diagnosis::Requests, target::Target},
+    consistency::{counters::Relied, diagnosis::Requests, target::Target},
     database::{self, Search, Session},
     memory::Memory,
     network::HostPolicy,
@@ -160,6 +160,7 @@ impl Bench {
             &self.memory,
             false,
             Search::default(),
+            &Relied::default(),
         )
         .await
         .expect("the database was not looked at");

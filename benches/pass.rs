@@ -14,21 +14,18 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use auth_consistency::{
     consistency::{report::Outcome, target::Target},
     database::Search,
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Person, Repairs},
+    pass::{self, Look, Person, Repairs},
 };
 use jiff::Timestamp;
 
-use support::{Case, Db, HASH, USUAL, setting};
+use support::{Case, Db, HASH, USUAL};
 
 /// Measurements of each, after one that does not count.
 const ROUNDS: usize = 7;
@@ -109,6 +106,7 @@ impl Bench {
             memory: &self.memory,
             supervisor: &Person,
             repairs,
+            look: Look::Deep,
             compare_password: false,
             search: Search::default(),
             ask: true,
@@ -166,25 +164,6 @@ impl Bench {
         };
         (count("xact_commit + xact_rollback").await, count("tup_inserted + tup_updated + tup_deleted").await)
     }
-
-    /// The statements of one pass, as the server's log has them.
-    async fn statements(&self) -> Vec<String> {
-        let name = &self.db.name;
-        let log = PathBuf::from(setting("AUTHCON_TEST_PARTS_DIR")).join("postgres.log");
-        let before = std::fs::read(&log).unwrap().len();
-        self.db.run(&format!("ALTER DATABASE {name} SET log_statement = 'all'")).await;
-        self.pass(Repairs::All).await;
-        self.db.run(&format!("ALTER DATABASE {name} RESET log_statement")).await;
-        let logged = std::fs::read(&log).unwrap();
-        let logged = String::from_utf8_lossy(&logged[before..]).into_owned();
-        let statement = |line: &str| {
-            let (_, said) = line.split_once("LOG:  ")?;
-            said.strip_prefix("statement: ")
-                .or_else(|| said.strip_prefix("execute ")?.split_once(": ").map(|(_, sql)| sql))
-                .map(str::to_owned)
-        };
-        logged.lines().filter_map(statement).collect()
-    }
 }
 
 /// Nothing found, nothing done: what is measured is the usual case.
@@ -206,7 +185,7 @@ async fn main() {
 
     // The first pass makes the key's fingerprint, which later ones remember.
     bench.pass(Repairs::All).await;
-    let statements = bench.statements().await;
+    let statements = bench.db.statements(bench.pass(Repairs::All)).await;
     let begun = statements.iter().filter(|sql| sql.starts_with("BEGIN")).count();
     println!("statements of a steady pass: {} ({begun} BEGIN)", statements.len());
 

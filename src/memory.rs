@@ -5,7 +5,7 @@
 //! drew at random and never shows.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::consistency::diagnosis::VerifierFacts;
+use crate::consistency::{counters::Settled, diagnosis::VerifierFacts};
 
 type Digest = [u8; 32];
 
@@ -29,6 +29,7 @@ struct State {
     password: Option<Digest>,
     probe: Option<Probed>,
     forged: Option<(Digest, Instant)>,
+    settled: Option<(Digest, Arc<Settled>)>,
 }
 
 struct Probed {
@@ -85,6 +86,24 @@ impl Memory {
 
     fn password_digest(&self, stored: &SecretString, password: &SecretString) -> Option<Digest> {
         self.digest(&[b"password", stored.expose_secret().as_bytes(), password.expose_secret().as_bytes()])
+    }
+
+    /// What the last deep look at this very target left to rely on. It is taken out: a pass that does
+    /// not reach its end leaves nothing to rely on.
+    pub fn take_settled(&self, about: &[&[u8]]) -> Option<Arc<Settled>> {
+        let digest = self.digest(about);
+        self.state().settled.take().filter(|(of, _)| Some(*of) == digest).map(|(_, settled)| settled)
+    }
+
+    /// Remembers what a look at a target left to rely on.
+    pub fn remember_settled(&self, about: &[&[u8]], settled: Arc<Settled>) {
+        let digest = self.digest(about);
+        self.state().settled = digest.map(|digest| (digest, settled));
+    }
+
+    /// Forgets it: the next look is a deep one.
+    pub fn forget_settled(&self) {
+        self.state().settled = None;
     }
 
     /// The last probe of the same key, subject and generation, unless it is older than `interval` or

@@ -3,8 +3,8 @@
 //!
 //! 1. *audit* the signing key (pure);
 //! 2. *connect* (database client);
-//! 3. *observe* in one snapshot (database client);
-//! 4. *diagnose* and *plan* (pure);
+//! 3. *look*: observe in one snapshot (database client), by cheap counters where nothing moved;
+//! 4. *diagnose* and *plan* (pure), and look at every row where anything is to be said or done;
 //! 5. *apply* what is permitted, one effect at a time (database client, after the supervisor agreed);
 //! 6. *observe* again where something was applied;
 //! 7. *ask* the running app (HTTP client);
@@ -13,8 +13,7 @@
 mod apply;
 mod ask;
 mod errands;
-
-use std::time::Duration;
+mod look;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -25,12 +24,13 @@ use crate::{
         report::{Action, AdminReport, ReferencesReport, ReportTarget, SigningKeyReport, StepReport},
     },
     consistency::{
+        counters::Relied,
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
         observation::Observation,
         orphans,
         plan::{Permission, Permitted, Unused, propose},
-        report::Outcome,
-        severity::{Class, Fault},
+        report::{Outcome, Verdict},
+        severity::Fault,
         target::{Database, Target},
         wording::{clip, count, number},
     },
@@ -42,6 +42,9 @@ use crate::{
 
 pub use ask::{Asked, mint_for_admin};
 pub use errands::{admin_account, discover, grants, resolve, restore, runs};
+pub use look::Look;
+
+use look::Sight;
 
 /// Asked before anything is written, and again before every chunk of destructive work.
 pub trait Supervisor: Send + Sync {
@@ -118,6 +121,8 @@ pub struct Pass<'a> {
     pub supervisor: &'a dyn Supervisor,
     /// Which of the permitted steps are applied.
     pub repairs: Repairs,
+    /// How references are looked at.
+    pub look: Look,
     /// Whether the admin's password is compared even where the policy does not ask for it.
     pub compare_password: bool,
     /// How references are searched.
@@ -133,23 +138,23 @@ pub struct Pass<'a> {
 /// # Errors
 /// A stage failed, so that nothing can be said of the target as a whole.
 pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
+    let ended = whole(pass).await;
+    // What was not consistent does not become so on a hint.
+    if !ended.as_ref().is_ok_and(|outcome| outcome.verdict() == Verdict::Consistent) {
+        pass.memory.forget_settled();
+    }
+    ended
+}
+
+async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
     let (key, key_findings) = signing_key(pass).await;
     let mut session = connect(target, pass.policy).await?;
-    let observed = observe(pass, &mut session).await?;
-    let found = diagnose(target, &observed.observation, key_findings.clone(), None, pass.requests);
-    let proposed = propose(target, &observed.observation, &found);
-    let (permitted, unused) = proposed.permit(
-        target,
-        &observed.observation,
-        pass.requests.approval.as_ref(),
-        pass.requests.take_claim.as_deref(),
-    );
-    let permitted = pass.repairs.narrow(permitted);
+    let sight = look::look(pass, &mut session, &key_findings).await?;
+    let Sight { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = apply::Applied::default();
-    let leftover = leftover(pass, &observed.observation);
     let observed = match (&observed.known, !permitted.steps.is_empty() || leftover) {
         (Some(known), true) => {
             applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
@@ -158,7 +163,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
                 session.close().await;
                 session = connect(target, pass.policy).await?;
             }
-            observe(pass, &mut session).await?
+            look::observe(pass, &mut session, &Relied::default()).await?
         }
         _ => observed,
     };
@@ -189,6 +194,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         signing_key: key,
         references: references(target, &observed.observation),
         searched: observed.searched,
+        relied: observed.observation.relied,
         plan: proposed.report(target),
         repaired: applied.repaired,
         history: bookkeeping.history.clone(),
@@ -258,36 +264,6 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
         fault.message = format!("{} ({disagreement})", fault.message);
     }
     fault
-}
-
-async fn observe(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
-    let target = pass.target;
-    let observing = database::observe(
-        session.connection(),
-        target,
-        pass.requests,
-        pass.memory,
-        pass.compare_password,
-        pass.search,
-    );
-    match tokio::time::timeout(target.timeout, observing).await {
-        Ok(Ok(observed)) => Ok(observed),
-        Ok(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(target.timeout)),
-        Ok(Err(error)) => Err(at_database(&target.database, error.fault())),
-        Err(_) => Err(timed_out(target.timeout)),
-    }
-}
-
-fn timed_out(timeout: Duration) -> Fault {
-    Fault {
-        reason: Reason::TimedOut,
-        condition: ConditionType::DatabaseReachable,
-        class: Class::Transient,
-        message: format!(
-            "looking at the database took longer than spec.timeout ({} s): raise it, or index the references",
-            timeout.as_secs()
-        ),
-    }
 }
 
 /// Fingerprint and weaknesses of the signing key; away from the async threads, since the fingerprint

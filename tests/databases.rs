@@ -33,6 +33,8 @@ mod refusals;
 mod restore;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/steady.rs"]
+mod steady;
 #[path = "databases/story.rs"]
 mod story;
 mod support;

@@ -23,6 +23,11 @@ pub struct ReferencesSpec {
     /// What to do about foreign keys that are not there or do not vouch for their rows.
     #[serde(default)]
     pub constraint: OnConstraint,
+    /// How long cheap counters may stand in for a look at every row while nothing is wrong, for example
+    /// `24h`; from 10s to 168h. No longer than `interval`: every pass looks at every row.
+    #[serde(default = "default::deep_interval")]
+    #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    pub deep_interval: String,
     /// Decisions table by table. Precedence: exact columns, then table, then the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
@@ -36,6 +41,7 @@ impl Default for ReferencesSpec {
             on_orphan: OnOrphan::Report,
             limits: LimitsSpec::default(),
             constraint: OnConstraint::Report,
+            deep_interval: default::deep_interval(),
             rules: Vec::new(),
         }
     }
@@ -159,6 +165,9 @@ pub struct Accept {
 mod default {
     pub(super) fn yes() -> bool {
         true
+    }
+    pub(super) fn deep_interval() -> String {
+        "24h".into()
     }
     pub(super) fn limit_rows() -> i64 {
         10_000

@@ -15,7 +15,7 @@ use crate::{
     database::Search,
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Pass, Person, Repairs},
+    pass::{self, Look, Pass, Person, Repairs},
 };
 
 /// What one pass is asked for.
@@ -80,6 +80,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         memory: &memory,
         supervisor: &Person,
         repairs: errand.repairs,
+        look: Look::Deep,
         compare_password: true,
         search: Search { explain: errand.explain, way: None },
         ask: true,

@@ -8,6 +8,7 @@
 
 mod admin;
 mod constraints;
+pub mod counters;
 pub mod credentials;
 pub mod diagnosis;
 mod doubts;

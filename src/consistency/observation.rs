@@ -22,6 +22,8 @@ pub struct Observation {
     pub admin: Option<AdminFacts>,
     /// References that were checked.
     pub references: Vec<Reference>,
+    /// How many of them counters alone say are as an earlier look saw them; no row of theirs was read.
+    pub relied: usize,
     /// References in scope that were not.
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for and that are not there.

@@ -28,6 +28,9 @@ use crate::{
 /// One target may not keep the operator from showing that it is alive.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// What no counter shows is to be found within a week.
+const LONGEST_DEEP_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
+
 /// Bytes that `jwt.claims` may take as JSON.
 const MAX_CLAIMS_BYTES: usize = 4096;
 
@@ -345,12 +348,18 @@ impl Parser<'_> {
             }
             rules.push(Rule { schema, rule: rule.clone() });
         }
+        let field = "spec.references.deepInterval";
+        let deep_interval = self.period(&references.deep_interval, field, Duration::from_secs(10));
+        if deep_interval > LONGEST_DEEP_INTERVAL {
+            self.spec(format!("{field}: {:?} is too long: use at most 168h", references.deep_interval));
+        }
         References {
             discover: references.discover,
             on_orphan: references.on_orphan,
             limit_rows: references.limits.rows,
             limit_percent: i64::from(references.limits.percent),
             constraint: references.constraint,
+            deep_interval,
             rules,
         }
     }

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub references: Option<ReferencesReport>,
     /// How each reference was searched; left out of reports unless it was asked for.
     pub searched: Vec<Searched>,
+    /// How many references counters alone say are as an earlier look saw them.
+    pub relied: usize,
     /// What is left to repair.
     pub plan: Option<PlanReport>,
     /// What was repaired.

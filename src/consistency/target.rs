@@ -160,6 +160,8 @@ pub struct References {
     pub limit_percent: i64,
     /// What to do about foreign keys unless a rule says otherwise.
     pub constraint: OnConstraint,
+    /// How long counters may stand in for a look at every row.
+    pub deep_interval: Duration,
     /// Decisions table by table, their schema filled in.
     pub rules: Vec<Rule>,
 }

@@ -13,7 +13,7 @@ use super::{
     context::Context,
     dereference::{Resource, secrets},
     events,
-    status::{Statement, now, requests, seen},
+    status::{Statement, asked, now, ready, requests, seen},
     supervise::Live,
 };
 use crate::{
@@ -28,8 +28,8 @@ use crate::{
         severity::Class,
         target::{Target, TargetError},
     },
-    pass::{self, Pass, Repairs},
-    server::metrics::{PassResult, PassSummary},
+    pass::{self, Look, Pass, Repairs},
+    server::metrics::{LookLabel, PassResult, PassSummary},
 };
 
 /// A pass that takes longer than this says so in the status.
@@ -124,6 +124,10 @@ async fn end(
         statement.write(&status).await?;
     }
     let memory = context.begin(&identity.uid);
+    // Who asks for a pass by hand wants more than a hint, and nothing becomes ready on one.
+    if asked(resource) || !ready(resource) {
+        memory.forget_settled();
+    }
     let requests = requests(resource);
     let supervisor = Live { context, resource, statement };
     let pass = Pass {
@@ -133,6 +137,7 @@ async fn end(
         memory: &memory,
         supervisor: &supervisor,
         repairs: Repairs::All,
+        look: Look::Hinted,
         compare_password: false,
         search: crate::database::Search::default(),
         ask: true,
@@ -223,6 +228,9 @@ fn measure(
         findings: findings.iter().map(|finding| finding.severity).collect(),
     };
     context.metrics.resource_seen(namespace, name, &summary);
+    if let Some(outcome) = outcome {
+        context.metrics.looked(if outcome.relied > 0 { LookLabel::Hinted } else { LookLabel::Deep });
+    }
     for step in outcome.map(|outcome| outcome.repaired.as_slice()).unwrap_or_default() {
         context.metrics.repaired(step.action, u64::try_from(step.rows).unwrap_or(0));
     }

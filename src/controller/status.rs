@@ -8,7 +8,7 @@ use super::{
     dereference::Resource,
 };
 use crate::{
-    api::{AuthConsistencyStatus, annotation},
+    api::{AuthConsistencyStatus, annotation, condition::ConditionType},
     consistency::{
         diagnosis::{Approval, Requests},
         report::Seen,
@@ -93,4 +93,18 @@ pub fn seen(resource: &Resource) -> Seen {
         reconcile: resource.annotation(annotation::RECONCILE),
         flux_reconcile: resource.annotation(annotation::FLUX_RECONCILE),
     }
+}
+
+/// Whether somebody asked for a pass that was not answered yet.
+pub fn asked(resource: &Resource) -> bool {
+    let (seen, status) = (seen(resource), &resource.status);
+    let open = |now: Option<String>, handled: &Option<String>| now.is_some() && now != *handled;
+    open(seen.reconcile, &status.last_handled_reconcile)
+        || open(seen.flux_reconcile, &status.last_handled_reconcile_at)
+}
+
+/// Whether the resource is ready as far as its status says.
+pub fn ready(resource: &Resource) -> bool {
+    let ready = ConditionType::Ready.as_str();
+    resource.status.conditions.iter().any(|one| one.type_ == ready && one.status == "True")
 }

@@ -28,16 +28,38 @@ use crate::{
 /// One hashing at a time in the whole process: each may take many megabytes on purpose.
 static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
-/// What there is to know of the admin, but for the id that it must have.
+/// What there is to know of the admin, but for the id that it must have. Who is nearly called so is
+/// looked for among all users, unless that is known.
 pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
     compare: Option<&Memory>,
+    look_alikes: Option<i64>,
 ) -> Result<AdminFacts, DatabaseError> {
     let Some(login) = &known.login else {
         return Ok(AdminFacts { account: None, exact: 0, look_alikes: 0, wanted: None });
     };
+    let (exact, look_alikes) = match look_alikes {
+        Some(look_alikes) => {
+            let mut sql = Sql::new("SELECT count(*) FROM ");
+            sql.only(&known.users.relation).add(" p WHERE ");
+            equals(&mut sql, "p", login, &admin.login);
+            (sql.scalar(connection).await?, look_alikes)
+        }
+        None => named_alike(connection, admin, known, login).await?,
+    };
+    let account = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
+    Ok(AdminFacts { account, exact, look_alikes, wanted: None })
+}
+
+/// How many accounts are called as the admin is, and how many nearly so.
+async fn named_alike(
+    connection: &mut PgConnection,
+    admin: &Admin,
+    known: &Known,
+    login: &Column,
+) -> Result<(i64, i64), sqlx::Error> {
     let mut sql = Sql::new("SELECT count(*) FILTER (WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     sql.add("), count(*) FILTER (WHERE NOT ");
@@ -45,9 +67,7 @@ pub async fn observe(
     sql.add(" AND lower(btrim(").column("p", &login.name).add("::text)) = lower(btrim(").text(&admin.login);
     sql.add("))) FROM ").only(&known.users.relation).add(" p");
     let row = sql.one(connection).await?;
-    let (exact, look_alikes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let account = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
-    Ok(AdminFacts { account, exact, look_alikes, wanted: None })
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 async fn account(

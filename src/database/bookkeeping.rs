@@ -128,12 +128,12 @@ pub async fn observe(
               ELSE has_schema_privilege(n.oid, 'USAGE') AND (has_schema_privilege(n.oid, 'CREATE')) END, \
          n.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE') \
          AND to_regclass('auth_consistency.layout') IS NOT NULL, \
-         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c \
-                   WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true), \
-         coalesce((SELECT bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
-                   AND (c.relname NOT IN ('runs', 'steps', 'step_keys') OR has_table_privilege(c.oid, 'DELETE'))) \
-                   FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'), true) \
-         FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency'",
+         coalesce(t.readable, true), coalesce(t.writable, true) \
+         FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
+         LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
+           bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
+             AND (c.relname NOT IN ('runs', 'steps', 'step_keys') OR has_table_privilege(c.oid, 'DELETE'))) AS writable \
+           FROM pg_class c WHERE n.oid IS NOT NULL AND c.relnamespace = n.oid AND c.relkind = 'r') t ON true",
     )
     .one(connection)
     .await?;

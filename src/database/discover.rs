@@ -223,7 +223,8 @@ async fn sample(
         return Ok(None);
     };
     let kind = candidate.type_column.as_ref().and_then(|name| child.column(name)).cloned();
-    let operators = catalog::equality(connection, known.id.base_oid, column.base_oid).await?;
+    let operators = catalog::equalities(connection, known.id.base_oid, &[column.base_oid]).await?;
+    let operators = operators.into_values().next();
     let table = ReferenceTable {
         object: object.clone(),
         parent: known.users.clone(),

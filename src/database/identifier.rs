@@ -73,8 +73,8 @@ pub struct Relation {
 enum Bound {
     Text(Option<String>),
     Integer(i64),
-    Texts(Vec<Option<String>>),
     Integers(Vec<i64>),
+    Texts(Vec<Option<String>>),
 }
 
 /// An array that is bound once and may be named often.
@@ -173,6 +173,11 @@ impl Sql {
         self.placeholder(Bound::Integer(value)).add("::pg_catalog.int8")
     }
 
+    /// Binds an array of 64 bit integers.
+    pub fn integers(&mut self, values: Vec<i64>) -> &mut Self {
+        self.placeholder(Bound::Integers(values)).add("::pg_catalog.int8[]")
+    }
+
     /// Binds an array of texts.
     pub fn texts(&mut self, values: Vec<Option<String>>) -> &mut Self {
         self.placeholder(Bound::Texts(values)).add("::pg_catalog.text[]")
@@ -202,8 +207,8 @@ impl Sql {
             query = match bound {
                 Bound::Text(value) => query.bind(value),
                 Bound::Integer(value) => query.bind(value),
-                Bound::Texts(values) => query.bind(values),
                 Bound::Integers(values) => query.bind(values),
+                Bound::Texts(values) => query.bind(values),
             };
         }
         query

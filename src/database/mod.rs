@@ -1,8 +1,9 @@
 //! Everything that speaks SQL, and nothing else does. PostgreSQL.
 //!
 //! `connect` makes sessions without session state; `identifier` is the one place where a name
-//! becomes SQL; `catalog` reads what there is; `observe` gathers one snapshot from `accounts`,
-//! `references`, `finding` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
+//! becomes SQL; `catalog` reads what there is, `finding` which rows name nobody, `counters` whether
+//! anything may have moved; `observe` gathers one snapshot of all of it and of `accounts`,
+//! `references` and `bookkeeping`; `fence` opens every repair transaction; `accounts`, `rows` and
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
 mod accounts;
@@ -11,6 +12,7 @@ mod catalog;
 mod collation;
 mod connect;
 mod constraints;
+mod counters;
 mod discover;
 mod error;
 mod fence;
@@ -31,6 +33,7 @@ mod subject;
 pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};
 pub use constraints::{add_constraint, validate_constraint};
+pub use counters::read_counters;
 pub use discover::{Discovered, suggestions};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};

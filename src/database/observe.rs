@@ -14,9 +14,10 @@ use super::{
     constraints,
     error::DatabaseError,
     finding::{self, Search},
-    identifier::{Sql, run},
+    identifier::Sql,
     references::{Condition, ReferenceTable},
-    scope, spelling,
+    scope::{self, Scope},
+    spelling,
     subject::{SubjectRow, find_subject},
 };
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
         spec::{ColumnCondition, PasswordPolicy},
     },
     consistency::{
+        counters::Relied,
         diagnosis::Requests,
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
@@ -64,13 +66,13 @@ pub struct Known {
     pub admin_columns: Vec<Condition>,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
-    /// Every reference that could be looked at.
+    /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
     /// The database that these names are of.
     pub identity: DatabaseIdentity,
 }
 
-/// Looks at everything in one snapshot.
+/// Looks in one snapshot at everything but what is relied on.
 ///
 /// # Errors
 /// The database fails as a whole. What is wrong with single tables is in the observation.
@@ -81,6 +83,7 @@ pub async fn observe(
     memory: &Memory,
     compare_password: bool,
     search: Search,
+    relied: &Relied,
 ) -> Result<Observed, DatabaseError> {
     let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
     let compare = (compare_password || always).then_some(memory);
@@ -92,7 +95,8 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare, search).await?
+            inside(connection, target, requests, server, version, known, table, compare, search, relied)
+                .await?
         }
         Err(fault) => Observed {
             observation: Observation {
@@ -106,6 +110,7 @@ pub async fn observe(
                 constraints: Vec::new(),
                 spellings: Vec::new(),
                 untrusted: Vec::new(),
+                relied: 0,
             },
             known: None,
             searched: Vec::new(),
@@ -118,9 +123,10 @@ pub async fn observe(
 
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
 pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
-    run(connection, "SET LOCAL search_path = pg_catalog").await?;
-    run(connection, "SET LOCAL row_security = off").await?;
-    let mut sql = Sql::new("SELECT set_config('statement_timeout', ");
+    let mut sql = Sql::new(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
+         pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
+    );
     sql.text(timeout.as_millis().to_string()).add(", true)");
     sql.execute(connection).await?;
     Ok(())
@@ -304,18 +310,19 @@ async fn inside(
     users: UserTable,
     compare: Option<&Memory>,
     search: Search,
+    relied: &Relied,
 ) -> Result<Observed, DatabaseError> {
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
-        Some(admin) => Some(accounts::observe(connection, admin, &known, compare).await?),
+        Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
         None => None,
     };
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let mut references = Vec::new();
-    let mut skipped = Vec::new();
-    let mut missing_constraints = Vec::new();
-    let (tables, left_out) = scope::resolve(connection, target, &known, &mut missing_constraints).await?;
-    skipped.extend(left_out);
+    let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
+        Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },
+        None => scope::resolve(connection, target, &known, relied).await?,
+    };
+    let mut references = relied.references.clone();
     let (tables, untrusted) = scope::believable(connection, tables, version).await?;
     skipped.extend(untrusted.iter().map(|one| Skipped {
         object: one.object.clone(),
@@ -350,7 +357,7 @@ async fn inside(
     }
     // What a foreign key said that is gone is known only from before.
     let gone: Vec<(ObjectRef, Option<String>)> =
-        missing_constraints.iter().map(|object| (object.clone(), None)).collect();
+        missing.iter().map(|object| (object.clone(), None)).collect();
     let constraints = constraints::observe(connection, target, &known, &references, &gone).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts).await?;
@@ -363,10 +370,11 @@ async fn inside(
             admin,
             references,
             skipped,
-            missing_constraints,
+            missing_constraints: missing,
             constraints,
             spellings,
             untrusted,
+            relied: relied.references.len(),
         },
         known: Some(known),
         searched,

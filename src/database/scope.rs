@@ -1,5 +1,9 @@
 //! Which references are in scope: those that the catalog has, those that only the spec declares, and
 //! what keeps one from being looked at.
+//!
+//! However many there are, the catalog is asked a fixed number of times.
+
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
@@ -9,42 +13,45 @@ use super::{
     error::DatabaseError,
     identifier::Sql,
     observe::{Known, savepoint},
-    references::ReferenceTable,
+    references::{Condition, ReferenceTable},
 };
 use crate::{
-    api::report::{ObjectRef, Skipped},
+    api::{
+        report::{ObjectRef, Skipped},
+        spec::ReferenceRule,
+    },
     consistency::{
+        counters::Relied,
         observation::{KeyKind, Untrusted},
         target::{Rule, Target},
         wording::clip,
     },
 };
 
-/// References in scope: discovered and declared, minus those that a rule ignores.
+/// What a target's references come to.
+#[derive(Default)]
+pub(super) struct Scope {
+    /// Those to look at.
+    pub tables: Vec<ReferenceTable>,
+    /// Those that cannot be, or shall not.
+    pub skipped: Vec<Skipped>,
+    /// Foreign keys that a rule asks for and that are not there.
+    pub missing: Vec<ObjectRef>,
+}
+
+/// References in scope: discovered and declared, minus those that a rule ignores and those that are
+/// relied upon without a look.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
-    missing: &mut Vec<ObjectRef>,
-) -> Result<(Vec<ReferenceTable>, Vec<Skipped>), DatabaseError> {
-    let mut tables = Vec::new();
-    let mut skipped = Vec::new();
+    relied: &Relied,
+) -> Result<Scope, DatabaseError> {
     let keys = catalog::foreign_keys(connection, known.users.oid).await?;
-    for rule in &target.references.rules {
-        let Some(name) = &rule.rule.constraint else { continue };
-        let there = keys
-            .iter()
-            .any(|key| key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone()));
-        if !there {
-            missing.push(ObjectRef {
-                schema: rule.schema.clone(),
-                table: rule.rule.table.clone(),
-                columns: rule.rule.columns.clone().unwrap_or_default(),
-                constraint: Some(name.clone()),
-            });
-        }
-    }
-    for key in &keys {
+    let mut scope = Scope { missing: missing(target, &keys), ..Scope::default() };
+    let mut taken = BTreeSet::new();
+    let mut wanted = Vec::new();
+    for key in keys {
         let object = ObjectRef {
             schema: key.child.0.clone(),
             table: key.child.1.clone(),
@@ -60,57 +67,47 @@ pub(super) async fn resolve(
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
-            skipped.push(Skipped { object, why: clip(&why, 512), asked: true });
+            scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true });
             continue;
         }
         if !key.readable {
             let why = format!("no SELECT privilege on {}.{}", object.schema, object.table);
-            skipped.push(Skipped { object, why, asked: false });
+            scope.skipped.push(Skipped { object, why, asked: false });
             continue;
         }
-        tables.push(hard(connection, known, key, object).await?);
+        taken.insert((object.schema.clone(), object.table.clone(), object.columns.clone()));
+        if !relied.on(&object) {
+            wanted.push((key, object));
+        }
     }
+    hard(connection, known, wanted, &mut scope).await?;
+    let missing = scope.missing.clone();
     // What names a foreign key that must be there names a reference, all the more when it is gone.
-    let gone = |rule: &&Rule| {
+    let gone = |rule: &Rule| {
         rule.rule.columns.as_ref().is_some_and(|columns| columns.len() == 1)
             && missing.iter().any(|object| object.constraint == rule.rule.constraint && rule.names(object))
     };
-    for rule in
-        target.references.rules.iter().filter(|rule| (rule.rule.declared || gone(rule)) && !rule.rule.ignore)
+    let declared = target.references.rules.iter().filter(|rule| rule.rule.declared);
+    let mut wanted = Vec::new();
+    for rule in target
+        .references
+        .rules
+        .iter()
+        .filter(|rule| rule.rule.declared || gone(rule))
+        .filter(|rule| !rule.rule.ignore)
     {
-        let columns = rule.rule.columns.clone().unwrap_or_default();
-        let already = tables.iter().any(|one: &ReferenceTable| {
-            one.object.schema == rule.schema
-                && one.object.table == rule.rule.table
-                && one.object.columns == columns
-        });
-        if already {
-            continue;
-        }
-        let object = ObjectRef {
-            schema: rule.schema.clone(),
-            table: rule.rule.table.clone(),
-            columns,
-            constraint: None,
-        };
-        match soft(connection, known, &rule.rule, object.clone()).await? {
-            Ok(table) => tables.push(table),
-            Err(why) => skipped.push(Skipped { object, why, asked: false }),
+        let object = declared_object(rule);
+        let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
+        if taken.insert(place) && !relied.on(&object) {
+            wanted.push((&rule.rule, object));
         }
     }
-    for rule in target.references.rules.iter().filter(|rule| rule.rule.declared && rule.rule.ignore) {
-        skipped.push(Skipped {
-            object: ObjectRef {
-                schema: rule.schema.clone(),
-                table: rule.rule.table.clone(),
-                columns: rule.rule.columns.clone().unwrap_or_default(),
-                constraint: None,
-            },
-            why: rule.rule.reason.clone().unwrap_or_default(),
-            asked: true,
-        });
+    soft(connection, known, wanted, &mut scope).await?;
+    for rule in declared.filter(|rule| rule.rule.ignore) {
+        let why = rule.rule.reason.clone().unwrap_or_default();
+        scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true });
     }
-    Ok((tables, skipped))
+    Ok(scope)
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
@@ -160,87 +157,149 @@ pub(super) async fn believable(
     Ok((believed, untrusted))
 }
 
+/// The reference that a rule declares.
+pub(super) fn declared_object(rule: &Rule) -> ObjectRef {
+    ObjectRef {
+        schema: rule.schema.clone(),
+        table: rule.rule.table.clone(),
+        columns: rule.rule.columns.clone().unwrap_or_default(),
+        constraint: None,
+    }
+}
+
+/// Foreign keys that a rule asks for and that are not there.
+fn missing(target: &Target, keys: &[ForeignKey]) -> Vec<ObjectRef> {
+    let mut missing = Vec::new();
+    for rule in &target.references.rules {
+        let Some(name) = &rule.rule.constraint else { continue };
+        let there = keys
+            .iter()
+            .any(|key| key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone()));
+        if !there {
+            missing.push(ObjectRef { constraint: Some(name.clone()), ..declared_object(rule) });
+        }
+    }
+    missing
+}
+
+/// The references that are foreign keys.
 async fn hard(
     connection: &mut PgConnection,
     known: &Known,
-    key: &ForeignKey,
-    object: ObjectRef,
-) -> Result<ReferenceTable, DatabaseError> {
-    let child = match catalog::find_table(connection, &key.child.0, &key.child.1).await? {
-        Found::Table(table) => *table,
-        _ => return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe()))),
-    };
+    wanted: Vec<(ForeignKey, ObjectRef)>,
+    scope: &mut Scope,
+) -> Result<(), DatabaseError> {
+    let oids: Vec<i64> =
+        wanted.iter().map(|(key, _)| key.child_oid).collect::<BTreeSet<_>>().into_iter().collect();
+    let children = catalog::tables(connection, &oids).await?;
+    let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let pick = |table: &Table, names: &[String]| -> Vec<Column> {
         names.iter().filter_map(|name| table.column(name)).cloned().collect()
     };
-    Ok(ReferenceTable {
-        columns: pick(&child, &key.child_columns),
-        parent_columns: pick(&known.users, &key.parent_columns),
-        operators: (key.operators.len() == key.child_columns.len()).then(|| key.operators.clone()),
-        match_full: key.match_full,
-        absent: Vec::new(),
-        only_where: Vec::new(),
-        primary_key: catalog::primary_key(connection, child.oid).await?,
-        parent: known.users.clone(),
-        child,
-        key: Some(key.clone()),
-        object,
-    })
+    for (key, object) in wanted {
+        let Some(child) = children.get(&key.child_oid) else {
+            return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
+        };
+        scope.tables.push(ReferenceTable {
+            columns: pick(child, &key.child_columns),
+            parent_columns: pick(&known.users, &key.parent_columns),
+            operators: (key.operators.len() == key.child_columns.len()).then(|| key.operators.clone()),
+            match_full: key.match_full,
+            absent: Vec::new(),
+            only_where: Vec::new(),
+            primary_key: primary_keys.get(&key.child_oid).cloned().unwrap_or_default(),
+            parent: known.users.clone(),
+            child: child.clone(),
+            key: Some(key),
+            object,
+        });
+    }
+    Ok(())
 }
 
-/// A reference that only the spec declares; the inner error says why it cannot be checked.
+/// The references that only the spec declares; what cannot be checked is skipped, with the reason.
 async fn soft(
     connection: &mut PgConnection,
     known: &Known,
-    rule: &crate::api::spec::ReferenceRule,
-    object: ObjectRef,
-) -> Result<Result<ReferenceTable, String>, DatabaseError> {
-    let child = match catalog::find_table(connection, &object.schema, &object.table).await? {
+    wanted: Vec<(&ReferenceRule, ObjectRef)>,
+    scope: &mut Scope,
+) -> Result<(), DatabaseError> {
+    let names: Vec<(&str, &str)> =
+        wanted.iter().map(|(_, object)| (object.schema.as_str(), object.table.as_str())).collect();
+    let found = catalog::find_tables(connection, &names).await?;
+    let mut usable = Vec::new();
+    for ((rule, object), found) in wanted.into_iter().zip(found) {
+        match fitting(rule, &object, found) {
+            Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
+            Err(why) => scope.skipped.push(Skipped { object, why, asked: false }),
+        }
+    }
+    let distinct = |oids: BTreeSet<i64>| oids.into_iter().collect::<Vec<_>>();
+    let oids = distinct(usable.iter().map(|(_, _, child, ..)| child.oid).collect());
+    let types = distinct(usable.iter().map(|(_, _, _, column, _)| column.base_oid).collect());
+    let primary_keys = catalog::primary_keys(connection, &oids).await?;
+    let operators = catalog::equalities(connection, known.id.base_oid, &types).await?;
+    for (rule, object, child, column, only_where) in usable {
+        scope.tables.push(ReferenceTable {
+            operators: operators.get(&column.base_oid).cloned().map(|operator| vec![operator]),
+            absent: absent(connection, rule, &column).await?,
+            columns: vec![column],
+            parent_columns: vec![known.id.clone()],
+            match_full: false,
+            key: None,
+            only_where,
+            primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
+            parent: known.users.clone(),
+            child,
+            object,
+        });
+    }
+    Ok(())
+}
+
+/// The table, the column and the conditions that a rule names; else why it cannot be checked.
+fn fitting(
+    rule: &ReferenceRule,
+    object: &ObjectRef,
+    found: Found,
+) -> Result<(Table, Column, Vec<Condition>), String> {
+    let child = match found {
         Found::Table(table) => *table,
-        Found::Other(kind) => return Ok(Err(format!("it is a {kind} and not a table"))),
-        Found::Nothing(_) => return Ok(Err("there is no such table".into())),
+        Found::Other(kind) => return Err(format!("it is a {kind} and not a table")),
+        Found::Nothing(_) => return Err("there is no such table".into()),
     };
     if !child.select {
-        return Ok(Err(format!("no SELECT privilege on {}.{}", object.schema, object.table)));
+        return Err(format!("no SELECT privilege on {}.{}", object.schema, object.table));
     }
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Ok(Err(format!(
-            "there is no column {:?}",
-            object.columns.first().cloned().unwrap_or_default()
-        )));
+        return Err(format!("there is no column {:?}", object.columns.first().cloned().unwrap_or_default()));
     };
     let mut only_where = Vec::new();
     for condition in &rule.only_where {
         let Some(found) = child.column(&condition.column).cloned() else {
-            return Ok(Err(format!("there is no column {:?}, which where names", condition.column)));
+            return Err(format!("there is no column {:?}, which where names", condition.column));
         };
         only_where.push((found, condition.clone()));
     }
-    let mut absent = Vec::new();
+    Ok((child, column, only_where))
+}
+
+/// The values of a rule that mean nobody, in the column's own spelling. What the type does not take is
+/// in no row.
+async fn absent(
+    connection: &mut PgConnection,
+    rule: &ReferenceRule,
+    column: &Column,
+) -> Result<Vec<String>, DatabaseError> {
+    let mut spelled = Vec::new();
     for value in &rule.absent {
-        let spelled = savepoint(connection, async |connection: &mut PgConnection| {
+        let value = savepoint(connection, async |connection: &mut PgConnection| {
             let mut sql = Sql::new("SELECT ");
             sql.typed(value, &column.type_name).add("::text");
             sql.scalar::<String>(connection).await
         })
         .await?;
-        // What the type does not take is in no row.
-        absent.extend(spelled.ok());
+        spelled.extend(value.ok());
     }
-    let operators = catalog::equality(connection, known.id.base_oid, column.base_oid)
-        .await?
-        .map(|operator| vec![operator]);
-    Ok(Ok(ReferenceTable {
-        operators,
-        columns: vec![column],
-        parent_columns: vec![known.id.clone()],
-        match_full: false,
-        key: None,
-        absent,
-        only_where,
-        primary_key: catalog::primary_key(connection, child.oid).await?,
-        parent: known.users.clone(),
-        child,
-        object,
-    }))
+    Ok(spelled)
 }

@@ -7,6 +7,7 @@ use crate::database::Search;
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
+        counters::Relied,
         diagnosis::Requests,
         observation::Account,
         plan::Permitted,
@@ -105,7 +106,8 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
-    database::observe(session.connection(), target, &Requests::default(), &memory, false, Search::default())
+    let (requests, nothing) = (Requests::default(), Relied::default());
+    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &nothing)
         .await
         .map_err(fault)
 }

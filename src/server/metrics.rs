@@ -55,6 +55,16 @@ label_values! {
 }
 
 label_values! {
+    /// How a pass looked at references.
+    LookLabel {
+        /// At every row.
+        Deep = "deep",
+        /// By counters, at rows only where something seemed to have moved.
+        Hinted = "hinted",
+    }
+}
+
+label_values! {
     /// What was asked of the Kubernetes API server.
     ApiOperation {
         /// Reading the resource live.
@@ -179,6 +189,11 @@ struct ResultLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookLabels {
+    look: LookLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ActionLabels {
     action: ActionLabel,
 }
@@ -212,6 +227,7 @@ pub struct PassSummary {
 pub struct Metrics {
     registry: Registry,
     passes: Family<ResultLabels, Counter>,
+    looks: Family<LookLabels, Counter>,
     pass_duration: Histogram,
     ready: Family<ResourceLabels, Gauge>,
     last_pass: Family<ResourceLabels, Gauge<f64, AtomicU64>>,
@@ -234,6 +250,7 @@ impl Metrics {
         let metrics = Self {
             registry: Registry::with_prefix("auth_consistency"),
             passes: Family::default(),
+            looks: Family::default(),
             // A settled pass takes milliseconds, the deep check of a large database minutes.
             pass_duration: Histogram::new([
                 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
@@ -249,6 +266,9 @@ impl Metrics {
         for &result in PassResult::ALL {
             drop(metrics.passes.get_or_create(&ResultLabels { result }));
         }
+        for &look in LookLabel::ALL {
+            drop(metrics.looks.get_or_create(&LookLabels { look }));
+        }
         for &action in ActionLabel::ALL {
             drop(metrics.repaired_rows.get_or_create(&ActionLabels { action }));
         }
@@ -263,6 +283,7 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("passes", "Passes by how they ended", self.passes.clone());
+        registry.register("looks", "Passes by how they looked at references", self.looks.clone());
         registry.register_with_unit(
             "pass_duration",
             "Time from the first to the last stage of a pass",
@@ -294,6 +315,11 @@ impl Metrics {
     pub fn pass_ended(&self, result: PassResult, took: Duration) {
         self.passes.get_or_create(&ResultLabels { result }).inc();
         self.pass_duration.observe(took.as_secs_f64());
+    }
+
+    /// A pass has looked at references.
+    pub fn looked(&self, look: LookLabel) {
+        self.looks.get_or_create(&LookLabels { look }).inc();
     }
 
     /// What the last pass over a resource says of it.
@@ -371,12 +397,15 @@ mod tests {
         let summary = PassSummary { ready: false, ended: 1_700_000_000.5, orphan_rows: Some(7), findings };
         metrics.resource_seen("shop", "probeops", &summary);
         metrics.repaired(Action::SetNull, 3);
+        metrics.looked(LookLabel::Hinted);
         metrics.api_request(ApiOperation::GetSecret, ApiResult::NotFound);
         metrics.backoff("shop", "probeops", 2);
         let text = metrics.encode().unwrap();
         for line in [
             "auth_consistency_passes_total{result=\"findings\"} 1",
             "auth_consistency_passes_total{result=\"consistent\"} 0",
+            "auth_consistency_looks_total{look=\"hinted\"} 1",
+            "auth_consistency_looks_total{look=\"deep\"} 0",
             "auth_consistency_pass_duration_seconds_bucket{le=\"0.025\"} 1",
             "auth_consistency_pass_duration_seconds_count 1",
             "auth_consistency_ready{namespace=\"shop\",name=\"probeops\"} 0",

@@ -173,6 +173,7 @@ impl Model {
                 look_alikes: 0,
                 wanted,
             }),
+            relied: 0,
             references: vec![Reference {
                 object: logs_ref(),
                 parent_columns: vec!["id".into()],
@@ -265,6 +266,7 @@ impl Model {
                 ..ReferencesReport::default()
             }),
             searched: Vec::new(),
+            relied: observation.relied,
             plan,
             repaired,
             history: Vec::new(),

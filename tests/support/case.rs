@@ -16,7 +16,7 @@ use auth_consistency::{
     database::{Restored, Search},
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Person, Repairs, Supervisor},
+    pass::{self, Look, Person, Repairs, Supervisor},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -42,6 +42,10 @@ pub struct Case {
     pub status: AuthConsistencyStatus,
     pub compare_password: bool,
     pub search: Search,
+    /// How passes look at references.
+    pub look: Look,
+    /// Seconds that have gone by beside one for each pass.
+    pub later: i64,
     passes: i64,
 }
 
@@ -85,6 +89,8 @@ impl Case {
             status: AuthConsistencyStatus::default(),
             compare_password: false,
             search: Search::default(),
+            look: Look::Deep,
+            later: 0,
             passes: 0,
         };
         case.secret("db", "ca", &ca);
@@ -183,7 +189,7 @@ impl Case {
     /// One pass; its outcome is searched for secrets, and becomes the status of the resource.
     pub async fn pass(&mut self, repairs: Repairs, supervisor: &dyn Supervisor) -> Pass {
         self.passes += 1;
-        let now = Timestamp::from_second(1_800_000_000 + self.passes).unwrap();
+        let now = Timestamp::from_second(1_800_000_000 + self.passes + self.later).unwrap();
         let target = Target::parse(&self.spec, self.resource.clone(), &self.secrets);
         let (end, shown) = match &target {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
@@ -195,6 +201,7 @@ impl Case {
                     memory: &self.memory,
                     supervisor,
                     repairs,
+                    look: self.look,
                     compare_password: self.compare_password,
                     search: self.search,
                     ask: true,

@@ -138,6 +138,26 @@ impl Db {
         Self { name, url, roles: Default::default(), connection: Mutex::new(copy) }
     }
 
+    /// The statements that sessions opened during some work send to this database, as the server's log
+    /// has them.
+    pub async fn statements(&self, work: impl Future) -> Vec<String> {
+        let (name, connection) = (&self.name, &mut *self.connection().await);
+        let log = std::path::PathBuf::from(setting("AUTHCON_TEST_PARTS_DIR")).join("postgres.log");
+        let before = std::fs::read(&log).unwrap().len();
+        run(connection, &format!("ALTER DATABASE {name} SET log_statement = 'all'")).await;
+        work.await;
+        run(connection, &format!("ALTER DATABASE {name} RESET log_statement")).await;
+        let logged = std::fs::read(&log).unwrap();
+        let logged = String::from_utf8_lossy(&logged[before..]).into_owned();
+        let statement = |line: &str| {
+            let (_, said) = line.split_once("LOG:  ")?;
+            said.strip_prefix("statement: ")
+                .or_else(|| said.strip_prefix("execute ")?.split_once(": ").map(|(_, sql)| sql))
+                .map(str::to_owned)
+        };
+        logged.lines().filter_map(statement).collect()
+    }
+
     /// Every table but the system's, with the expression that makes its rows text.
     async fn tables(&self, all: bool) -> Vec<(String, String)> {
         let hidden = if all { "" } else { "AND n.nspname <> 'auth_consistency'" };

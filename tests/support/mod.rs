@@ -5,10 +5,13 @@
 
 mod case;
 mod database;
+mod server;
 
 #[allow(unused_imports, reason = "the bench shares the harness, and uses less of it")]
-pub use case::{Case, Expected, USUAL};
+pub use case::{Case, Expected, Pass, USUAL};
 pub use database::Db;
+#[allow(unused_imports, reason = "one test needs a server of its own")]
+pub use server::Server;
 
 /// A password hash of the app: bcrypt with a low cost, of `correct horse 4711`.
 pub const HASH: &str = "$2b$04$StO5YdpXBHU.dGrIJMQ9JuEyIpvU.QP4y56x5Rh7Axf6benhMlntG";

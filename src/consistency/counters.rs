@@ -1,0 +1,332 @@
+//! What cheap counters hint at between two deep checks, and how far a hint goes.
+//!
+//! The server counts rows that were written, late and lossily: a committed row may show a minute later,
+//! a crash or a reset makes the counters begin anew, TRUNCATE and ALTER TYPE leave them alone. So they
+//! are read together with what else would have moved (storage, catalog rows, the server's start and the
+//! times of resets), always *before* the snapshot of a look. What is unsure counts as moved.
+//!
+//! A hint never proves. A pass that relied on one may only say again what the last deep pass said; with
+//! anything else to say, or anything to repair, it looks at every row.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    diagnosis::Diagnosed,
+    observation::{DatabaseIdentity, Observation, Reference},
+};
+use crate::api::{
+    condition::ConditionType,
+    report::{Finding, ObjectRef, Severity, Skipped},
+};
+
+/// The counters of a server and of every table that references are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The server and the role.
+    pub server: ServerMarks,
+    /// The user table; its `updated` leaves out updates that cannot have changed a key.
+    pub users: TableMarks,
+    /// Every row of the user table that was ever written.
+    pub users_written: i64,
+    /// The referencing tables, by [`place`].
+    pub references: BTreeMap<ObjectRef, TableMarks>,
+}
+
+/// What counters of a server depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerMarks {
+    /// Which database it is.
+    pub identity: DatabaseIdentity,
+    /// When the server was started.
+    pub started: String,
+    /// When statistics began anew: of the database, and of the server, which a crash resets.
+    pub reset: String,
+    /// A standby, which counts nothing of what it replays.
+    pub standby: bool,
+    /// Whether rows are counted at all, for everybody.
+    pub counting: bool,
+    /// The role, its attributes, and the roles that it is a member of.
+    pub role: String,
+}
+
+/// What is cheaply known of one table, its partitions included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableMarks {
+    /// Versions of the catalog rows that say what the reference is and who may read it.
+    pub catalog: String,
+    /// The files that hold the rows: another one after TRUNCATE, a rewrite, a partition that came or went.
+    pub storage: i64,
+    /// Whether the server counts the rows of every part.
+    pub countable: bool,
+    /// Rows inserted.
+    pub inserted: i64,
+    /// Rows updated.
+    pub updated: i64,
+    /// Rows deleted.
+    pub deleted: i64,
+}
+
+/// Why a reference is looked at although it was clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// The server is a standby.
+    Standby,
+    /// Somebody's rows are not counted.
+    NotCounted,
+    /// It is another server or database, or it was started again.
+    OtherServer,
+    /// The statistics began anew.
+    StatisticsReset,
+    /// The role or its memberships changed.
+    Role,
+    /// Users may have gone, or have another key.
+    Users,
+    /// The reference was not there, or not clean.
+    Unknown,
+    /// The catalog says something else of it.
+    Catalog,
+    /// Its rows are in another file.
+    Storage,
+    /// Rows were written.
+    Rows,
+}
+
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standby => "the server is a standby",
+            Self::NotCounted => "rows are not counted",
+            Self::OtherServer => "the server is another one or was started again",
+            Self::StatisticsReset => "the statistics began anew",
+            Self::Role => "the role or its memberships changed",
+            Self::Users => "users may have gone or got another key",
+            Self::Unknown => "it was not looked at before, or was not clean",
+            Self::Catalog => "the catalog says something else of it",
+            Self::Storage => "its rows are in another file",
+            Self::Rows => "rows were written",
+        })
+    }
+}
+
+/// Above this many references every pass looks at all of them, rather than to remember each.
+const MOST: usize = 10_000;
+
+/// Which counters can tell of an orphan.
+#[derive(Clone, Copy)]
+enum Matters {
+    /// Of a referencing table: a row that goes names nobody any more.
+    Child,
+    /// Of the user table: a user who comes makes no orphan.
+    Parent,
+}
+
+impl TableMarks {
+    /// How a table moved since then, if it seems to have.
+    fn moved(&self, now: &Self, matters: Matters) -> Option<Moved> {
+        let fell = now.inserted < self.inserted || now.updated < self.updated || now.deleted < self.deleted;
+        let written = match matters {
+            Matters::Child => now.inserted != self.inserted || now.updated != self.updated,
+            Matters::Parent => now.deleted != self.deleted || now.updated != self.updated,
+        };
+        if !self.countable || !now.countable {
+            Some(Moved::NotCounted)
+        } else if self.catalog != now.catalog {
+            Some(Moved::Catalog)
+        } else if self.storage != now.storage {
+            Some(Moved::Storage)
+        } else if fell {
+            Some(Moved::StatisticsReset)
+        } else {
+            written.then_some(Moved::Rows)
+        }
+    }
+}
+
+impl ServerMarks {
+    fn moved(&self, now: &Self) -> Option<Moved> {
+        if self.standby || now.standby {
+            Some(Moved::Standby)
+        } else if !self.counting || !now.counting {
+            Some(Moved::NotCounted)
+        } else if self.identity != now.identity || self.started != now.started {
+            Some(Moved::OtherServer)
+        } else if self.reset != now.reset {
+            Some(Moved::StatisticsReset)
+        } else {
+            (self.role != now.role).then_some(Moved::Role)
+        }
+    }
+}
+
+impl Reading {
+    /// What concerns every reference.
+    fn moved(&self, now: &Self) -> Option<Moved> {
+        let users = || self.users.moved(&now.users, Matters::Parent).map(|_| Moved::Users);
+        self.server.moved(&now.server).or_else(users)
+    }
+
+    /// Why one reference must be looked at, if it must; `self` is from before the last look at it.
+    pub fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
+        self.moved(now).or_else(|| match (self.references.get(place), now.references.get(place)) {
+            (Some(then), Some(now)) => then.moved(now, Matters::Child),
+            _ => Some(Moved::Unknown),
+        })
+    }
+
+    /// Whether the catalog has the same references, each as it was.
+    fn same_catalog(&self, now: &Self) -> bool {
+        let catalogs = |reading: &Self| -> Vec<(ObjectRef, String)> {
+            let of = |(place, marks): (&ObjectRef, &TableMarks)| (place.clone(), marks.catalog.clone());
+            reading.references.iter().map(of).collect()
+        };
+        self.moved(now).is_none() && catalogs(self) == catalogs(now)
+    }
+}
+
+/// What a reference is known again by: a constraint has one name in its table, whatever its columns.
+pub fn place(object: &ObjectRef) -> ObjectRef {
+    let mut place = object.clone();
+    if place.constraint.is_some() {
+        place.columns.clear();
+    }
+    place
+}
+
+/// What a pass relies on instead of looking; by default nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Relied {
+    /// References as the last look at each saw them: no row named nobody.
+    pub references: Vec<Reference>,
+    /// What else was in scope, where the whole scope is as it was and clean.
+    pub rest: Option<Rest>,
+    /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
+    pub look_alikes: Option<i64>,
+    places: BTreeSet<ObjectRef>,
+}
+
+/// What is in scope beside the references that are looked at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rest {
+    /// References that are not looked at.
+    pub skipped: Vec<Skipped>,
+    /// Foreign keys that a rule asks for and that are not there.
+    pub missing: Vec<ObjectRef>,
+}
+
+impl Relied {
+    /// Whether everything is to be looked at.
+    pub fn is_nothing(&self) -> bool {
+        self.references.is_empty() && self.rest.is_none()
+    }
+
+    /// Whether this reference needs no look.
+    pub fn on(&self, object: &ObjectRef) -> bool {
+        self.places.contains(&place(object))
+    }
+}
+
+/// What a deep pass leaves to rely on: every reference in it was without orphans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    at: Timestamp,
+    reading: Reading,
+    clean: BTreeMap<ObjectRef, Reference>,
+    /// References that were looked at, also those with orphans that a rule accepts.
+    all: usize,
+    rest: Rest,
+    look_alikes: Option<i64>,
+    said: Vec<Finding>,
+}
+
+impl Settled {
+    /// What a deep pass at `at` leaves, with the counters read before its snapshot; nothing where
+    /// something was wrong that warnings do not cover.
+    pub fn after(
+        at: Timestamp,
+        reading: Reading,
+        observation: &Observation,
+        found: &[Diagnosed],
+    ) -> Option<Self> {
+        if observation.references.len() > MOST || !found.iter().all(harmless) {
+            return None;
+        }
+        let said = found.iter().filter(|one| of_database(one)).map(|one| one.finding.clone()).collect();
+        let (clean, rest) = (BTreeMap::new(), Rest::default());
+        Some(Self { at, reading, clean, all: 0, rest, look_alikes: None, said }.seeing(observation))
+    }
+
+    /// The same after a pass that relied on it and was upheld, with the counters read before its
+    /// snapshot. The deep check stays as old as it is.
+    pub fn renewed(self, reading: Reading, observation: &Observation) -> Self {
+        Self { reading, ..self }.seeing(observation)
+    }
+
+    fn seeing(mut self, observation: &Observation) -> Self {
+        let clean = |reference: &&Reference| {
+            reference.orphans.rows == 0 && self.reading.references.contains_key(&place(&reference.object))
+        };
+        self.clean = observation
+            .references
+            .iter()
+            .filter(clean)
+            .map(|reference| (place(&reference.object), reference.clone()))
+            .collect();
+        self.all = observation.references.len();
+        self.look_alikes = observation.admin.as_ref().map(|admin| admin.look_alikes);
+        self.rest =
+            Rest { skipped: observation.skipped.clone(), missing: observation.missing_constraints.clone() };
+        self
+    }
+
+    /// What a pass at `at` may rely on, with the counters that it read.
+    pub fn rely(&self, now: &Reading, at: Timestamp, deep_interval: Duration) -> Relied {
+        // A clock that was set back says nothing about how long ago something was.
+        let fresh = Duration::try_from(at.duration_since(self.at)).is_ok_and(|age| age < deep_interval);
+        let mut relied = Relied::default();
+        if !fresh {
+            return relied;
+        }
+        for (place, reference) in &self.clean {
+            if self.reading.moved_at(now, place).is_none() {
+                relied.places.insert(place.clone());
+                relied.references.push(reference.clone());
+            }
+        }
+        if relied.references.len() == self.all && self.reading.same_catalog(now) {
+            relied.rest = Some(self.rest.clone());
+        }
+        if self.reading.moved(now).is_none() && self.reading.users_written == now.users_written {
+            relied.look_alikes = self.look_alikes;
+        }
+        relied
+    }
+
+    /// Whether a pass that relied on this may say what it found: nothing but what was said before.
+    pub fn upholds(&self, found: &[Diagnosed]) -> bool {
+        let now: Vec<&Finding> =
+            found.iter().filter(|one| of_database(one)).map(|one| &one.finding).collect();
+        found.iter().all(harmless) && now == self.said.iter().collect::<Vec<_>>()
+    }
+}
+
+/// Whether it is about the database; a key or an app is no counter's affair.
+fn of_database(one: &Diagnosed) -> bool {
+    !matches!(one.finding.condition, ConditionType::SigningKeyTrusted | ConditionType::TokensAccepted)
+}
+
+/// Whether it may be said on a hint.
+fn harmless(one: &Diagnosed) -> bool {
+    !of_database(one)
+        || (one.step.is_none()
+            && one.finding.severity == Severity::Warning
+            && one.finding.condition != ConditionType::ReferencesConsistent)
+}
+
+#[cfg(test)]
+mod tests;

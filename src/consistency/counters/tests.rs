@@ -1,0 +1,276 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    api::condition::Reason,
+    consistency::{
+        diagnosis::person,
+        observation::{AdminFacts, Bookkeeping, Comparison, Orphans, SchemaFault, Server, TableRights},
+    },
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn marks() -> TableMarks {
+    TableMarks {
+        catalog: "1 700".into(),
+        storage: 77,
+        countable: true,
+        inserted: 10,
+        updated: 20,
+        deleted: 30,
+    }
+}
+
+fn object(table: &str) -> ObjectRef {
+    ObjectRef {
+        schema: "public".into(),
+        table: table.into(),
+        columns: vec!["user_id".into()],
+        constraint: Some(format!("{table}_fkey")),
+    }
+}
+
+fn reading(tables: &[&str]) -> Reading {
+    Reading {
+        server: ServerMarks {
+            identity: DatabaseIdentity { system: "7".into(), database: 5 },
+            started: "monday".into(),
+            reset: "never".into(),
+            standby: false,
+            counting: true,
+            role: "10 f".into(),
+        },
+        users: marks(),
+        users_written: 60,
+        references: tables.iter().map(|table| (place(&object(table)), marks())).collect(),
+    }
+}
+
+fn reference(table: &str, rows: i64) -> Reference {
+    Reference {
+        object: object(table),
+        parent_columns: vec!["id".into()],
+        definition: "FOREIGN KEY (user_id) REFERENCES public.users(id)".into(),
+        soft: false,
+        validated: true,
+        types: None,
+        comparison: Comparison::Native,
+        orphans: Orphans { rows, ..Orphans::default() },
+        table_rows: 0,
+        unsupported: None,
+        not_null: false,
+        credentials: None,
+        collisions: Vec::new(),
+        dependents: Vec::new(),
+        cascades: Vec::new(),
+        rights: TableRights::default(),
+        names_id: true,
+    }
+}
+
+fn observation(references: Vec<Reference>) -> Observation {
+    Observation {
+        server: Server {
+            version: "15.18".into(),
+            identity: DatabaseIdentity { system: "7".into(), database: 5 },
+            read_only: None,
+        },
+        users: Err(SchemaFault::TableMissing { alike: Vec::new() }),
+        bookkeeping: Bookkeeping::default(),
+        admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
+        references,
+        relied: 0,
+        skipped: Vec::new(),
+        missing_constraints: Vec::new(),
+        constraints: Vec::new(),
+        spellings: Vec::new(),
+        untrusted: Vec::new(),
+    }
+}
+
+fn finding(severity: Severity, condition: ConditionType) -> Diagnosed {
+    person(Reason::ConstraintUnvalidated, condition, severity, None, "something".into())
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn settled(tables: &[&str]) -> Settled {
+    let references = tables.iter().map(|table| reference(table, 0)).collect();
+    Settled::after(at(0), reading(tables), &observation(references), &[]).unwrap()
+}
+
+fn tables(relied: &Relied) -> Vec<&str> {
+    relied.references.iter().map(|one| one.object.table.as_str()).collect()
+}
+
+/// What changes a reading, and which of the tables `a` and `b` are looked at then.
+type Change = (fn(&mut Reading), &'static [&'static str], Option<Moved>);
+
+fn at_a(reading: &mut Reading) -> &mut TableMarks {
+    reading.references.get_mut(&place(&object("a"))).unwrap()
+}
+
+const BOTH: &[&str] = &["a", "b"];
+const CHANGES: &[Change] = &[
+    (|_| (), &[], None),
+    (|now| at_a(now).inserted += 1, &["a"], Some(Moved::Rows)),
+    (|now| at_a(now).updated += 1, &["a"], Some(Moved::Rows)),
+    (|now| at_a(now).deleted += 1, &[], None),
+    (|now| at_a(now).deleted -= 1, &["a"], Some(Moved::StatisticsReset)),
+    (|now| at_a(now).inserted = 0, &["a"], Some(Moved::StatisticsReset)),
+    (|now| at_a(now).storage += 1, &["a"], Some(Moved::Storage)),
+    (|now| at_a(now).catalog.push('1'), &["a"], Some(Moved::Catalog)),
+    (|now| at_a(now).countable = false, &["a"], Some(Moved::NotCounted)),
+    (|now| drop(now.references.remove(&place(&object("a")))), &["a"], Some(Moved::Unknown)),
+    (|now| now.users.inserted += 1, &[], None),
+    (|now| now.users.updated += 1, BOTH, Some(Moved::Users)),
+    (|now| now.users.deleted += 1, BOTH, Some(Moved::Users)),
+    (|now| now.users.inserted -= 1, BOTH, Some(Moved::Users)),
+    (|now| now.users.storage += 1, BOTH, Some(Moved::Users)),
+    (|now| now.users.catalog.push('1'), BOTH, Some(Moved::Users)),
+    (|now| now.server.identity.database += 1, BOTH, Some(Moved::OtherServer)),
+    (|now| now.server.identity.system.push('1'), BOTH, Some(Moved::OtherServer)),
+    (|now| now.server.started.push('1'), BOTH, Some(Moved::OtherServer)),
+    (|now| now.server.reset.push('1'), BOTH, Some(Moved::StatisticsReset)),
+    (|now| now.server.standby = true, BOTH, Some(Moved::Standby)),
+    (|now| now.server.counting = false, BOTH, Some(Moved::NotCounted)),
+    (|now| now.server.role.push('1'), BOTH, Some(Moved::Role)),
+];
+
+#[test]
+fn what_moves_is_looked_at_and_nothing_else_is() {
+    let settled = settled(BOTH);
+    for (number, (change, looked, why)) in CHANGES.iter().enumerate() {
+        let mut now = reading(BOTH);
+        change(&mut now);
+        let relied = settled.rely(&now, at(60), DAY);
+        let left: Vec<&str> = BOTH.iter().copied().filter(|table| !looked.contains(table)).collect();
+        assert_eq!(tables(&relied), left, "change {number}");
+        assert_eq!(settled.reading.moved_at(&now, &place(&object("a"))), *why, "change {number}");
+        for table in BOTH {
+            assert_eq!(relied.on(&object(table)), left.contains(table), "change {number}");
+        }
+        assert_eq!(relied.rest.is_some(), looked.is_empty(), "change {number}");
+    }
+}
+
+#[test]
+fn a_standby_and_a_server_that_does_not_count_are_never_relied_on() {
+    for change in [(|one: &mut Reading| one.server.standby = true) as fn(&mut Reading), |one| {
+        one.server.counting = false;
+    }] {
+        let mut same = reading(BOTH);
+        change(&mut same);
+        let seen = observation(vec![reference("a", 0), reference("b", 0)]);
+        let settled = Settled::after(at(0), same.clone(), &seen, &[]).unwrap();
+        assert!(settled.rely(&same, at(1), DAY).is_nothing());
+    }
+}
+
+#[test]
+fn a_deep_look_is_due_after_its_interval_and_when_the_clock_was_set_back() {
+    let settled = settled(BOTH);
+    let now = reading(BOTH);
+    assert_eq!(tables(&settled.rely(&now, at(86_399), DAY)), BOTH);
+    assert!(settled.rely(&now, at(86_400), DAY).is_nothing());
+    assert!(settled.rely(&now, at(-1), DAY).is_nothing());
+    let later = settled.renewed(now.clone(), &observation(vec![reference("a", 0), reference("b", 0)]));
+    assert!(later.rely(&now, at(86_400), DAY).is_nothing(), "a hint does not make the deep look younger");
+}
+
+#[test]
+fn accounts_that_look_alike_are_counted_again_as_soon_as_anybody_writes_to_the_user_table() {
+    let settled = settled(BOTH);
+    let mut now = reading(BOTH);
+    assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, Some(2));
+    now.users_written += 1;
+    let relied = settled.rely(&now, at(1), DAY);
+    assert_eq!(relied.look_alikes, None);
+    assert_eq!(tables(&relied), BOTH, "it may have been no key");
+    now.users_written -= 1;
+    now.users.deleted += 1;
+    assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, None);
+}
+
+#[test]
+fn a_new_reference_makes_the_scope_anew_and_leaves_the_others_alone() {
+    let settled = settled(BOTH);
+    let relied = settled.rely(&reading(&["a", "b", "c"]), at(60), DAY);
+    assert_eq!(tables(&relied), BOTH);
+    assert!(!relied.on(&object("c")));
+    assert_eq!(relied.rest, None);
+}
+
+#[test]
+fn a_reference_with_accepted_orphans_is_always_looked_at() {
+    let seen = observation(vec![reference("a", 3), reference("b", 0)]);
+    let settled = Settled::after(at(0), reading(BOTH), &seen, &[]).unwrap();
+    let relied = settled.rely(&reading(BOTH), at(60), DAY);
+    assert_eq!(tables(&relied), ["b"]);
+    assert_eq!(relied.rest, None);
+}
+
+#[test]
+fn a_reference_that_came_after_the_counters_were_read_is_not_relied_on() {
+    let seen = observation(vec![reference("a", 0), reference("b", 0)]);
+    let settled = Settled::after(at(0), reading(&["a"]), &seen, &[]).unwrap();
+    let relied = settled.rely(&reading(&["a"]), at(60), DAY);
+    assert_eq!(tables(&relied), ["a"]);
+    assert_eq!(relied.rest, None);
+}
+
+#[test]
+fn errors_and_anything_about_references_leave_nothing_to_rely_on() {
+    let seen = observation(vec![reference("a", 0)]);
+    let after = |found: &[Diagnosed]| Settled::after(at(0), reading(&["a"]), &seen, found);
+    use ConditionType as C;
+    assert!(after(&[finding(Severity::Warning, C::SchemaCompatible)]).is_some());
+    assert!(after(&[finding(Severity::Critical, C::SigningKeyTrusted)]).is_some());
+    assert!(after(&[finding(Severity::Error, C::SchemaCompatible)]).is_none());
+    assert!(after(&[finding(Severity::Error, C::AdminConsistent)]).is_none());
+    assert!(after(&[finding(Severity::Warning, C::ReferencesConsistent)]).is_none());
+}
+
+#[test]
+fn a_hint_upholds_only_what_was_said_before() {
+    let seen = observation(vec![reference("a", 0)]);
+    let said = finding(Severity::Warning, ConditionType::SchemaCompatible);
+    let settled = Settled::after(at(0), reading(&["a"]), &seen, std::slice::from_ref(&said)).unwrap();
+    assert!(settled.upholds(std::slice::from_ref(&said)));
+    assert!(!settled.upholds(&[]), "a finding that went away was not looked into");
+    let mut other = said.clone();
+    other.finding.message.push('!');
+    assert!(!settled.upholds(&[other]));
+    assert!(!settled.upholds(&[said.clone(), finding(Severity::Error, ConditionType::AdminConsistent)]));
+    let key = finding(Severity::Critical, ConditionType::SigningKeyTrusted);
+    assert!(settled.upholds(&[said, key]), "the key is no counter's affair");
+}
+
+proptest! {
+    /// Whatever is written, and however often it is relied on in between, what was written after the
+    /// last look at a reference is looked at.
+    #[test]
+    fn nothing_written_since_its_last_look_is_passed_over(
+        writes in proptest::collection::vec((0_usize..2, 0_i64..3, 0_i64..3, 0_i64..3), 1..20),
+    ) {
+        let mut settled = settled(BOTH);
+        let mut now = reading(BOTH);
+        let mut pending = [false; 2];
+        for (step, (which, inserted, updated, deleted)) in (1_i64..).zip(writes) {
+            let marks = now.references.get_mut(&place(&object(BOTH[which]))).unwrap();
+            marks.inserted += inserted;
+            marks.updated += updated;
+            marks.deleted += deleted;
+            pending[which] |= inserted + updated > 0;
+            let relied = settled.rely(&now, at(step), DAY);
+            for (at, table) in BOTH.iter().enumerate() {
+                prop_assert_eq!(relied.on(&object(table)), !pending[at]);
+            }
+            settled = settled.renewed(now.clone(), &observation(vec![reference("a", 0), reference("b", 0)]));
+            pending = [false; 2];
+        }
+    }
+}

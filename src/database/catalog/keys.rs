@@ -1,0 +1,230 @@
+//! What keys promise: equality, foreign keys, primary and unique keys, and what depends on them.
+
+use std::collections::BTreeMap;
+
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::super::identifier::{Operator, Sql};
+
+/// The equality that btree indexes use between one type and each of others, where there is one.
+pub async fn equalities(
+    connection: &mut PgConnection,
+    left: i64,
+    rights: &[i64],
+) -> Result<BTreeMap<i64, Operator>, sqlx::Error> {
+    if rights.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT DISTINCT ON (ao.amoprighttype) ao.amoprighttype::int8, n.nspname::text, o.oprname::text \
+         FROM pg_opclass oc JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree' \
+         JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 AND ao.amopmethod = am.oid \
+         JOIN pg_operator o ON o.oid = ao.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace \
+         WHERE oc.opcdefault AND oc.opcintype = ",
+    );
+    sql.integer(left).add("::oid AND ao.amoplefttype = ").integer(left);
+    sql.add("::oid AND ao.amoprighttype = ANY (")
+        .integers(rights.to_vec())
+        .add("::oid[]) ORDER BY ao.amoprighttype, o.oid");
+    let mut found = BTreeMap::new();
+    for row in sql.all(connection).await? {
+        if let Some(operator) = Operator::from_catalog(row.try_get(1)?, row.try_get(2)?) {
+            found.insert(row.try_get(0)?, operator);
+        }
+    }
+    Ok(found)
+}
+
+/// A foreign key as the catalog has it.
+#[derive(Debug, Clone)]
+pub struct ForeignKey {
+    /// Its name.
+    pub name: String,
+    /// `convalidated`.
+    pub validated: bool,
+    /// `condeferrable`.
+    pub deferrable: bool,
+    /// MATCH FULL: a row with some NULLs is a violation.
+    pub match_full: bool,
+    /// `pg_get_constraintdef`.
+    pub definition: String,
+    /// Schema and name of the referencing table.
+    pub child: (String, String),
+    /// Object id of the referencing table.
+    pub child_oid: i64,
+    /// Referencing columns in order.
+    pub child_columns: Vec<String>,
+    /// Referenced columns in order.
+    pub parent_columns: Vec<String>,
+    /// The operators that compare them: referenced column on the left.
+    pub operators: Vec<Operator>,
+    /// Whether the role may read the referencing columns.
+    pub readable: bool,
+    /// Whether the referencing table is partitioned, a partition, or has inheritance children.
+    pub partition: bool,
+    /// Whether other tables inherit from it.
+    pub has_children: bool,
+}
+
+/// Every foreign key to a table, those of partitions counted once.
+pub async fn foreign_keys(
+    connection: &mut PgConnection,
+    parent: i64,
+) -> Result<Vec<ForeignKey>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', \
+         pg_get_constraintdef(con.oid), n.nspname::text, c.relname::text, c.oid::int8, \
+         ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
+               JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i), \
+         ARRAY(SELECT a.attname::text FROM unnest(con.confkey) WITH ORDINALITY k(n, i) \
+               JOIN pg_attribute a ON a.attrelid = con.confrelid AND a.attnum = k.n ORDER BY k.i), \
+         ARRAY(SELECT (SELECT s.nspname::text FROM pg_operator o JOIN pg_namespace s ON s.oid = o.oprnamespace \
+                       WHERE o.oid = k.o) FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) ORDER BY k.i), \
+         ARRAY(SELECT (SELECT o.oprname::text FROM pg_operator o WHERE o.oid = k.o) \
+               FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) ORDER BY k.i), \
+         has_schema_privilege(n.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(c.oid, k, 'SELECT')) \
+               FROM unnest(con.conkey) k), \
+         c.relkind = 'p' OR c.relispartition, \
+         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) \
+         FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+    );
+    sql.integer(parent).add("::oid ORDER BY n.nspname, c.relname, con.conname");
+    sql.all(connection).await?.iter().map(foreign_key).collect()
+}
+
+fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
+    let schemas: Vec<String> = row.try_get(10)?;
+    let symbols: Vec<String> = row.try_get(11)?;
+    Ok(ForeignKey {
+        name: row.try_get(0)?,
+        validated: row.try_get(1)?,
+        deferrable: row.try_get(2)?,
+        match_full: row.try_get(3)?,
+        definition: row.try_get(4)?,
+        child: (row.try_get(5)?, row.try_get(6)?),
+        child_oid: row.try_get(7)?,
+        child_columns: row.try_get(8)?,
+        parent_columns: row.try_get(9)?,
+        operators: schemas
+            .into_iter()
+            .zip(symbols)
+            .filter_map(|(schema, symbol)| Operator::from_catalog(schema, symbol))
+            .collect(),
+        readable: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
+        partition: row.try_get(13)?,
+        has_children: row.try_get(14)?,
+    })
+}
+
+/// Names of the columns of a table's primary key, in order.
+pub async fn primary_key(connection: &mut PgConnection, table: i64) -> Result<Vec<String>, sqlx::Error> {
+    Ok(primary_keys(connection, &[table]).await?.remove(&table).unwrap_or_default())
+}
+
+/// Names of the columns of the primary keys of tables, in order; nothing for a table without one.
+pub async fn primary_keys(
+    connection: &mut PgConnection,
+    tables: &[i64],
+) -> Result<BTreeMap<i64, Vec<String>>, sqlx::Error> {
+    if tables.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT i.indrelid::int8, \
+         ARRAY(SELECT (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = k.n) \
+               FROM unnest(i.indkey) WITH ORDINALITY k(n, o) ORDER BY k.o) \
+         FROM pg_index i WHERE i.indisprimary AND i.indisvalid AND i.indrelid = ANY (",
+    );
+    sql.integers(tables.to_vec()).add("::oid[])");
+    sql.all(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// A unique index that holds a given column.
+#[derive(Debug, Clone)]
+pub struct UniqueIndex {
+    /// Its name.
+    pub name: String,
+    /// Its other columns; `None` where it has an expression or a predicate.
+    pub others: Option<Vec<String>>,
+    /// Whether NULLs count as equal (PostgreSQL 15: NULLS NOT DISTINCT).
+    pub nulls_equal: bool,
+}
+
+/// Unique indexes of a table that hold a column.
+pub async fn unique_indexes(
+    connection: &mut PgConnection,
+    table: i64,
+    column: &str,
+    server_version: i64,
+) -> Result<Vec<UniqueIndex>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT c.relname::text, i.indpred IS NOT NULL OR i.indexprs IS NOT NULL, \
+         ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k(n, o) \
+               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n \
+               WHERE k.o <= i.indnkeyatts ORDER BY k.o), ",
+    );
+    sql.add(if server_version >= 150_000 { "i.indnullsnotdistinct" } else { "false" });
+    sql.add(
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indisunique AND i.indislive AND i.indrelid = ",
+    );
+    sql.integer(table).add("::oid ORDER BY c.relname");
+    let mut indexes = Vec::new();
+    for row in sql.all(connection).await? {
+        let special: bool = row.try_get(1)?;
+        let columns: Vec<String> = row.try_get(2)?;
+        // An expression may hold the column without naming it, so it counts as holding it.
+        if !columns.iter().any(|name| name == column) && !special {
+            continue;
+        }
+        let others = columns.into_iter().filter(|name| name != column).collect();
+        indexes.push(UniqueIndex {
+            name: row.try_get(0)?,
+            others: (!special).then_some(others),
+            nulls_equal: row.try_get(3)?,
+        });
+    }
+    Ok(indexes)
+}
+
+/// A foreign key through which the engine itself changes rows of another table.
+#[derive(Debug, Clone)]
+pub struct Cascade {
+    /// Schema and name of the table whose rows change.
+    pub child: (String, String),
+    /// The constraint's name.
+    pub constraint: String,
+}
+
+/// Foreign keys that carry an UPDATE of a column on to other rows: ON UPDATE CASCADE, SET NULL or SET
+/// DEFAULT.
+pub async fn cascades(
+    connection: &mut PgConnection,
+    table: i64,
+    column: &str,
+) -> Result<Vec<Cascade>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT n.nspname::text, c.relname::text, con.conname::text FROM pg_constraint con \
+         JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confupdtype IN ('c', 'n', 'd') \
+         AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = con.confrelid AND a.attnum = ANY (con.confkey) \
+                     AND a.attname::text = ",
+    );
+    sql.text(column).add(") AND con.confrelid = ").integer(table).add("::oid ORDER BY 1, 2, 3");
+    let rows = sql.all(connection).await?;
+    rows.iter()
+        .map(|row| Ok(Cascade { child: (row.try_get(0)?, row.try_get(1)?), constraint: row.try_get(2)? }))
+        .collect()
+}
+
+/// `table.constraint` of foreign keys that depend on a table's rows.
+pub async fn dependents(connection: &mut PgConnection, table: i64) -> Result<Vec<String>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT format('%s.%s', c.relname, con.conname) FROM pg_constraint con \
+         JOIN pg_class c ON c.oid = con.conrelid \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+    );
+    sql.integer(table).add("::oid ORDER BY 1");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+}

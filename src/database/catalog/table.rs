@@ -1,0 +1,214 @@
+//! Tables and their columns, many at a time.
+
+use std::collections::BTreeMap;
+
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::{
+    super::identifier::{Name, Operator, Relation, Sql, TypeName},
+    Column, Found, Table,
+};
+use crate::consistency::observation::TableRights;
+
+/// Looks a table up by its exact name.
+pub async fn find_table(
+    connection: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Found, sqlx::Error> {
+    let mut found = find_tables(connection, &[(schema, table)]).await?;
+    Ok(found.pop().unwrap_or(Found::Nothing(Vec::new())))
+}
+
+/// What there is to know of a relation but for its columns, and where its name stands in the list.
+const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
+     has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), \
+     has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'UPDATE'), \
+     has_table_privilege(c.oid, 'DELETE')";
+
+/// Looks tables up by their exact names; the answers are in the order of the names.
+pub async fn find_tables(
+    connection: &mut PgConnection,
+    names: &[(&str, &str)],
+) -> Result<Vec<Found>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A name is cut to 63 bytes, and the cut one may be another table's: it is compared as text too.
+    let mut sql = Sql::new("SELECT ");
+    sql.add(RELATION).add(", k.at FROM unnest(");
+    listed(&mut sql, names);
+    sql.add(
+        ") WITH ORDINALITY AS k(schema, name, at) \
+         JOIN pg_namespace n ON n.nspname = k.schema::name AND n.nspname::text = k.schema \
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = k.name::name AND c.relname::text = k.name",
+    );
+    let mut there = BTreeMap::new();
+    for row in sql.all(connection).await? {
+        let at: i64 = row.try_get(8)?;
+        there.insert(at, relation(&row)?);
+    }
+    let oids: Vec<i64> = there.values().filter_map(|one| one.as_ref().ok().map(|table| table.oid)).collect();
+    let columns = columns(connection, &oids).await?;
+    let missing: Vec<(&str, &str)> =
+        (1_i64..).zip(names).filter(|(at, _)| !there.contains_key(at)).map(|(_, name)| *name).collect();
+    let mut alike = alike(connection, &missing).await?.into_iter();
+    let mut found = Vec::with_capacity(names.len());
+    for at in (1_i64..).take(names.len()) {
+        found.push(match there.remove(&at) {
+            Some(Ok(mut table)) => {
+                // Two names of the list may be one.
+                table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
+                Found::Table(Box::new(table))
+            }
+            Some(Err(kind)) => Found::Other(kind),
+            None => Found::Nothing(alike.next().unwrap_or_default()),
+        });
+    }
+    Ok(found)
+}
+
+/// Tables by their object ids, for ids that are those of tables.
+pub async fn tables(
+    connection: &mut PgConnection,
+    oids: &[i64],
+) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
+    if oids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut sql = Sql::new("SELECT ");
+    sql.add(RELATION)
+        .add(" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (");
+    sql.integers(oids.to_vec()).add("::oid[])");
+    let mut found = BTreeMap::new();
+    for row in sql.all(connection).await? {
+        if let Ok(table) = relation(&row)? {
+            found.insert(table.oid, table);
+        }
+    }
+    let there: Vec<i64> = found.keys().copied().collect();
+    for (oid, columns) in columns(connection, &there).await? {
+        if let Some(table) = found.get_mut(&oid) {
+            table.columns = columns;
+        }
+    }
+    Ok(found)
+}
+
+/// The table without its columns, or what it is instead.
+fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
+    let kind: String = row.try_get(1)?;
+    let partitioned = match kind.as_str() {
+        "r" => false,
+        "p" => true,
+        "v" => return Ok(Err("view")),
+        "m" => return Ok(Err("materialized view")),
+        "f" => return Ok(Err("foreign table")),
+        "S" => return Ok(Err("sequence")),
+        _ => return Ok(Err("relation of another kind")),
+    };
+    Ok(Ok(Table {
+        relation: Relation {
+            schema: Name::from_catalog(row.try_get(2)?),
+            name: Name::from_catalog(row.try_get(3)?),
+            partitioned,
+        },
+        oid: row.try_get(0)?,
+        columns: Vec::new(),
+        select: row.try_get(4)?,
+        rights: TableRights { insert: row.try_get(5)?, update: row.try_get(6)?, delete: row.try_get(7)? },
+    }))
+}
+
+/// Binds names as two arrays.
+fn listed(sql: &mut Sql, names: &[(&str, &str)]) {
+    sql.texts(names.iter().map(|(schema, _)| Some((*schema).to_owned())).collect()).add(", ");
+    sql.texts(names.iter().map(|(_, name)| Some((*name).to_owned())).collect());
+}
+
+/// For each name that belongs to nothing, tables that are nearly called so.
+async fn alike(
+    connection: &mut PgConnection,
+    names: &[(&str, &str)],
+) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT ARRAY(SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+         AND lower(c.relname::text) = lower(k.name) ORDER BY 1 LIMIT 5) FROM unnest(",
+    );
+    listed(&mut sql, names);
+    sql.add(") WITH ORDINALITY AS k(schema, name, at) ORDER BY k.at");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// The columns of tables.
+async fn columns(
+    connection: &mut PgConnection,
+    tables: &[i64],
+) -> Result<BTreeMap<i64, Vec<Column>>, sqlx::Error> {
+    if tables.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // What is known of a type is looked up once, however many columns have it. varchar has no operators
+    // of its own, its values are compared as text. A domain may forbid NULL or bring a default, on each
+    // of its levels.
+    let mut sql = Sql::new(
+        "WITH RECURSIVE col AS MATERIALIZED ( \
+           SELECT a.attrelid, a.attnum, a.attname::text AS name, a.atttypid, a.atttypmod, a.attnotnull, \
+             a.atthasdef OR a.attidentity <> '' AS filled, a.attgenerated <> '' AS generated, \
+             a.attidentity = 'a' AS identity_always \
+           FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY (",
+    );
+    sql.integers(tables.to_vec()).add(
+        "::oid[])), base(origin, oid, next, strict, filled) AS ( \
+           SELECT t.oid, t.oid, t.typbasetype, t.typnotnull, t.typdefault IS NOT NULL FROM pg_type t \
+           WHERE t.oid IN (SELECT atttypid FROM col) \
+           UNION ALL SELECT b.origin, t.oid, t.typbasetype, b.strict OR t.typnotnull, \
+             b.filled OR t.typdefault IS NOT NULL FROM base b JOIN pg_type t ON t.oid = b.next \
+           WHERE b.next <> 0), \
+         kind AS MATERIALIZED ( \
+           SELECT b.origin, format_type(b.origin, -1) AS bare, \
+             CASE b.oid WHEN 'varchar'::regtype THEN 'text'::regtype::oid ELSE b.oid END::int8 AS oid, \
+             t.typname::text AS name, b.strict, b.filled, e.nspname, e.oprname \
+           FROM base b JOIN pg_type t ON t.oid = b.oid \
+           LEFT JOIN LATERAL (SELECT n.nspname::text, o.oprname::text FROM pg_opclass oc \
+             JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree' \
+             JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 AND ao.amopmethod = am.oid \
+               AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype \
+             JOIN pg_operator o ON o.oid = ao.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace \
+             WHERE oc.opcdefault AND oc.opcintype = CASE WHEN b.oid = 'varchar'::regtype THEN 'text'::regtype::oid \
+               WHEN t.typtype = 'e' THEN 'anyenum'::regtype::oid ELSE b.oid END LIMIT 1) e ON true \
+           WHERE b.next = 0) \
+         SELECT col.attrelid::int8, col.name, format_type(col.atttypid, col.atttypmod), kind.bare, kind.oid, \
+           kind.name, col.attnotnull OR kind.strict, col.filled OR kind.filled, col.generated, \
+           col.identity_always, kind.nspname, kind.oprname \
+         FROM col JOIN kind ON kind.origin = col.atttypid ORDER BY col.attrelid, col.attnum",
+    );
+    let mut found: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
+    for row in sql.all(connection).await? {
+        found.entry(row.try_get(0)?).or_default().push(column(&row)?);
+    }
+    Ok(found)
+}
+
+fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
+    Ok(Column {
+        name: Name::from_catalog(row.try_get(1)?),
+        declared_type: TypeName::from_catalog(row.try_get(2)?),
+        type_name: TypeName::from_catalog(row.try_get(3)?),
+        base_oid: row.try_get(4)?,
+        base_name: row.try_get(5)?,
+        not_null: row.try_get(6)?,
+        has_default: row.try_get(7)?,
+        generated: row.try_get(8)?,
+        identity_always: row.try_get(9)?,
+        equality: match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<String>, _>(11)?) {
+            (Some(schema), Some(symbol)) => Operator::from_catalog(schema, symbol),
+            _ => None,
+        },
+    })
+}

@@ -1,0 +1,197 @@
+//! Reads the counters that hint at whether anything moved: two statements, or three where the spec
+//! declares references of its own, however many references there are.
+//!
+//! No row of the app is read, and no table is opened but partitioned ones, whose parts the catalog
+//! lists. Versions of catalog rows (`xmin`) stand for what these say, and for what they say of rights.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
+
+use super::{error::DatabaseError, identifier::Sql, observe::prepare, scope::declared_object};
+use crate::{
+    api::report::ObjectRef,
+    consistency::{
+        counters::{Reading, ServerMarks, TableMarks},
+        observation::DatabaseIdentity,
+        target::Target,
+    },
+};
+
+/// Joins what is counted of the table `c`, or of all its leaves where it is partitioned, as `s`.
+const COUNTED: &str = " CROSS JOIN LATERAL ( \
+       SELECT hashtextextended(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), 0) AS storage, \
+         bool_and(l.relkind = 'r') AS countable, sum(pg_stat_get_tuples_inserted(l.oid))::int8 AS inserted, \
+         sum(pg_stat_get_tuples_updated(l.oid))::int8 AS updated, \
+         sum(pg_stat_get_tuples_hot_updated(l.oid))::int8 AS hot, \
+         sum(pg_stat_get_tuples_deleted(l.oid))::int8 AS deleted \
+       FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid \
+       WHERE c.relkind = 'p' AND t.isleaf) p \
+     CROSS JOIN LATERAL ( \
+       SELECT coalesce(p.storage, c.relfilenode::int8) AS storage, \
+         c.relkind IN ('r', 'p') AND coalesce(p.countable, true) AS countable, \
+         coalesce(p.inserted, pg_stat_get_tuples_inserted(c.oid)) AS inserted, \
+         coalesce(p.updated, pg_stat_get_tuples_updated(c.oid)) AS updated, \
+         coalesce(p.hot, pg_stat_get_tuples_hot_updated(c.oid)) AS hot, \
+         coalesce(p.deleted, pg_stat_get_tuples_deleted(c.oid)) AS deleted) s";
+
+/// All of the counters, in a transaction of its own: the snapshot of a look must begin after it.
+///
+/// `None` where there is no such user table.
+///
+/// # Errors
+/// The database fails.
+pub async fn read_counters(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Option<Reading>, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let reading = match server_and_users(connection, target).await? {
+        Some((mut reading, oid)) => {
+            reading.references = hard(connection, oid).await?;
+            reading.references.extend(soft(connection, target).await?);
+            Some(reading)
+        }
+        None => None,
+    };
+    transaction.rollback().await?;
+    Ok(reading)
+}
+
+/// The server and the user table, whose object id comes along.
+async fn server_and_users(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Option<(Reading, i64)>, sqlx::Error> {
+    // An update that changes an indexed column is never a heap-only one, so that those cannot have
+    // changed a key: people who sign in do not make every reference suspect. What others reference has
+    // an index; the id that only a rule references may have none.
+    let mut sql = Sql::new(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), me.database::int8, \
+         pg_postmaster_start_time()::text, \
+         concat_ws(' ', pg_stat_get_db_stat_reset_time(me.database), '/', pg_stat_get_bgwriter_stat_reset_time()), \
+         pg_is_in_recovery(), \
+         current_setting('track_counts')::bool AND NOT EXISTS (SELECT FROM pg_db_role_setting r \
+           CROSS JOIN unnest(r.setconfig) v \
+           WHERE r.setdatabase IN (0, me.database) AND lower(v) LIKE 'track\\_counts=%'), \
+         concat_ws(' ', \
+           (SELECT concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls) FROM pg_roles r \
+            WHERE r.rolname = current_user), \
+           (WITH RECURSIVE mine(oid) AS (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user \
+              UNION SELECT m.roleid FROM pg_auth_members m JOIN mine ON m.member = mine.oid) \
+            SELECT string_agg(concat(m.roleid, ':', m.xmin), ' ' ORDER BY m.roleid, m.xmin::text) \
+            FROM pg_auth_members m JOIN mine ON m.member = mine.oid)), \
+         c.oid::int8, \
+         concat_ws(' ', c.oid, c.xmin, n.xmin, \
+           (SELECT hashtextextended(string_agg(concat(a.attnum, ':', a.xmin), ' ' ORDER BY a.attnum), 0) \
+            FROM pg_attribute a WHERE a.attrelid = c.oid), \
+           (SELECT string_agg(concat(x.oid, ':', x.relfilenode, ':', i.xmin), ' ' ORDER BY x.oid) FROM pg_index i \
+            JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisunique)), \
+         s.storage, s.countable, s.inserted, \
+         s.updated - CASE WHEN EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
+             AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid \
+             AND i.indpred IS NULL AND a.attname::text = ",
+    );
+    sql.text(&target.users.id_column).add(
+        ") THEN s.hot ELSE 0 END, s.deleted, s.inserted + s.updated + s.deleted \
+         FROM (SELECT oid FROM pg_database WHERE datname = current_database()) AS me(database) \
+         CROSS JOIN pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid",
+    );
+    sql.add(COUNTED).add(" WHERE ");
+    named(&mut sql, &target.users.schema, &target.users.table);
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
+    let server = ServerMarks {
+        identity: DatabaseIdentity { system: row.try_get(0)?, database: row.try_get(1)? },
+        started: row.try_get(2)?,
+        reset: row.try_get(3)?,
+        standby: row.try_get(4)?,
+        counting: row.try_get(5)?,
+        role: row.try_get(6)?,
+    };
+    let users_written = row.try_get(14)?;
+    let reading = Reading { server, users: marks(&row, 8)?, users_written, references: BTreeMap::new() };
+    Ok(Some((reading, row.try_get(7)?)))
+}
+
+/// Adds the condition that the table `c` in the schema `n` has this exact name; by the index, which
+/// knows only names that are cut to 63 bytes.
+fn named(sql: &mut Sql, schema: &str, table: &str) {
+    sql.add("n.nspname = ").text(schema).add("::name AND n.nspname::text = ").text(schema);
+    sql.add(" AND c.relname = ").text(table).add("::name AND c.relname::text = ").text(table);
+}
+
+fn marks(row: &PgRow, from: usize) -> Result<TableMarks, sqlx::Error> {
+    Ok(TableMarks {
+        catalog: row.try_get(from)?,
+        storage: row.try_get(from + 1)?,
+        countable: row.try_get(from + 2)?,
+        inserted: row.try_get(from + 3)?,
+        updated: row.try_get(from + 4)?,
+        deleted: row.try_get(from + 5)?,
+    })
+}
+
+/// Every foreign key to the user table, those of partitions counted once.
+async fn hard(
+    connection: &mut PgConnection,
+    users: i64,
+) -> Result<BTreeMap<ObjectRef, TableMarks>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT n.nspname::text, c.relname::text, con.conname::text, \
+         concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
+           (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
+            WHERE a.attrelid = c.oid AND a.attnum = ANY (con.conkey))), \
+         s.storage, s.countable, s.inserted, s.updated, s.deleted \
+         FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace",
+    );
+    sql.add(COUNTED).add(" WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ");
+    sql.integer(users).add("::oid");
+    let mut found = BTreeMap::new();
+    for row in sql.all(connection).await? {
+        let place = ObjectRef {
+            schema: row.try_get(0)?,
+            table: row.try_get(1)?,
+            columns: Vec::new(),
+            constraint: Some(row.try_get(2)?),
+        };
+        found.insert(place, marks(&row, 3)?);
+    }
+    Ok(found)
+}
+
+/// The tables of references that only the spec declares; what is not there has no marks.
+async fn soft(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Vec<(ObjectRef, TableMarks)>, sqlx::Error> {
+    let rules = target.references.rules.iter().filter(|rule| rule.rule.declared && !rule.rule.ignore);
+    let places: Vec<ObjectRef> = rules.map(declared_object).collect();
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT k.at, concat_ws(' ', c.oid, c.xmin, n.xmin, \
+           (SELECT hashtextextended(string_agg(concat(a.attnum, ':', a.xmin), ' ' ORDER BY a.attnum), 0) \
+            FROM pg_attribute a WHERE a.attrelid = c.oid)), \
+         s.storage, s.countable, s.inserted, s.updated, s.deleted FROM unnest(",
+    );
+    sql.texts(places.iter().map(|place| Some(place.schema.clone())).collect()).add(", ");
+    sql.texts(places.iter().map(|place| Some(place.table.clone())).collect()).add(
+        ") WITH ORDINALITY AS k(schema, name, at) \
+         JOIN pg_namespace n ON n.nspname = k.schema::name AND n.nspname::text = k.schema \
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = k.name::name AND c.relname::text = k.name",
+    );
+    sql.add(COUNTED);
+    let mut found = Vec::new();
+    for row in sql.all(connection).await? {
+        let at: i64 = row.try_get(0)?;
+        let place = usize::try_from(at - 1).ok().and_then(|at| places.get(at));
+        if let Some(place) = place {
+            found.push((place.clone(), marks(&row, 1)?));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,121 @@
+//! A PostgreSQL of a test's own, for what would disturb all others: to crash it.
+
+use std::{
+    net::TcpListener,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use super::Db;
+
+/// How long a server may take to come up again.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server of its own, removed at its end.
+pub struct Server {
+    directory: PathBuf,
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    /// A new server; `db` says where the programs are.
+    pub async fn new(db: &Db) -> Self {
+        let programs = PathBuf::from(db.text("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
+        let directory = std::env::temp_dir().join(format!("auth-consistency-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir(&directory).unwrap();
+        let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        if root {
+            assert!(Command::new("chown").arg("postgres").arg(&directory).status().unwrap().success());
+        }
+        let data = directory.join("data");
+        let initdb = program(root, &programs.join("initdb"))
+            .args(["--no-sync", "--auth=trust", "--username=postgres", "--pgdata"])
+            .arg(&data)
+            .stdout(Stdio::null())
+            .status();
+        assert!(initdb.unwrap().success());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = program(root, &programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-k", "", "-h", "127.0.0.1"])
+            .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { directory, process, port };
+        server.ask_until("SELECT 'up'", "").await;
+        server
+    }
+
+    /// The connection string for the superuser.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres:canary-of-nobody@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The first column of the first row, as text.
+    async fn ask(&self, sql: &str) -> Result<String, sqlx::Error> {
+        let mut connection = PgConnection::connect(&self.url()).await?;
+        let row = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut connection).await?;
+        row.try_get(0)
+    }
+
+    /// The same, as soon as the server answers and the answer is another one than `before`.
+    async fn ask_until(&self, sql: &str, before: &str) -> String {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask(sql).await;
+            match answer {
+                Ok(answer) if answer != before => return answer,
+                answer => assert!(began.elapsed() < LIMIT, "the server does not come up: {answer:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The first column of the first row, as text.
+    pub async fn text(&self, sql: &str) -> String {
+        self.ask(&format!("SELECT x::text FROM ({sql}) AS t(x)")).await.unwrap()
+    }
+
+    /// Runs statements in a session of their own.
+    pub async fn run(&self, sql: &str) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// Kills one session the hard way, upon which the server recovers as after any crash.
+    pub async fn crash(&self) {
+        let recovered = "SELECT (pg_control_checkpoint()).redo_lsn::text";
+        let before = self.ask(recovered).await.unwrap();
+        let mut victim = PgConnection::connect(&self.url()).await.unwrap();
+        let row = sqlx::raw_sql("SELECT pg_backend_pid()::text").fetch_one(&mut victim).await.unwrap();
+        assert!(Command::new("kill").args(["-KILL", row.get(0)]).status().unwrap().success());
+        self.ask_until(recovered, &before).await;
+    }
+}
+
+fn program(root: bool, path: &Path) -> Command {
+    if !root {
+        return Command::new(path);
+    }
+    // PostgreSQL refuses to be run by root.
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(path);
+    command.current_dir("/");
+    command
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
