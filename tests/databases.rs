@@ -19,6 +19,8 @@ mod discover;
 mod doubts;
 #[path = "databases/finding.rs"]
 mod finding;
+#[path = "databases/hostile.rs"]
+mod hostile;
 #[path = "databases/ids.rs"]
 mod ids;
 #[path = "databases/input.rs"]

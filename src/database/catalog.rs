@@ -41,6 +41,17 @@ pub struct Column {
     pub identity_always: bool,
     /// The equality that btree indexes use for it; `None` for json and the like.
     pub equality: Option<Operator>,
+    /// The collation of its values, for types that have one.
+    pub collation: Option<Collation>,
+}
+
+/// A collation's schema and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collation {
+    /// Its schema.
+    pub schema: Name,
+    /// Its name.
+    pub name: Name,
 }
 
 impl Column {

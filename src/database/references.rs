@@ -100,6 +100,12 @@ impl ReferenceTable {
             match self.operators.as_ref().and_then(|operators| operators.get(at)) {
                 Some(operator) => {
                     sql.column("p", &parent.name).operator(operator).column("c", &child.name);
+                    // Two collations decide nothing; the foreign key takes the referenced column's.
+                    if let Some(collation) = &parent.collation
+                        && child.collation.as_ref() != Some(collation)
+                    {
+                        sql.add(" COLLATE ").name(&collation.schema).add(".").name(&collation.name);
+                    }
                 }
                 None => {
                     let (before, after) = spelling(parent, child);

@@ -419,3 +419,18 @@ async fn fixed_width_keys_are_compared_without_their_padding() {
     case.repair().await.consistent().repaired(&[(A::MoveId, "users", 3)]);
     case.settled(&db).await;
 }
+
+#[tokio::test]
+async fn a_key_of_another_collation_is_compared_as_its_foreign_key_does() {
+    let db = with(
+        "ALTER TABLE users ADD COLUMN handle text COLLATE \"C\" UNIQUE; UPDATE users SET handle = 'h' || id;
+         CREATE TABLE logs (id int PRIMARY KEY, handle text COLLATE \"und-x-icu\" REFERENCES users (handle));
+         CREATE INDEX ON logs (handle);
+         SET session_replication_role = replica; INSERT INTO logs VALUES (1, 'h1'), (2, 'gone'), (3, NULL);
+         RESET session_replication_role;",
+    )
+    .await;
+    let mut case = Case::new(&db, USUAL);
+    let finding = case.check().await.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.keys, finding.sample), (Some(1), Some(1), vec!["gone".to_owned()]));
+}

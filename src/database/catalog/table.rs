@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     super::identifier::{Name, Operator, Relation, Sql, TypeName},
-    Column, Found, Table,
+    Collation, Column, Found, Table,
 };
 use crate::consistency::observation::TableRights;
 
@@ -160,8 +160,9 @@ async fn columns(
         "WITH RECURSIVE col AS MATERIALIZED ( \
            SELECT a.attrelid, a.attnum, a.attname::text AS name, a.atttypid, a.atttypmod, a.attnotnull, \
              a.atthasdef OR a.attidentity <> '' AS filled, a.attgenerated <> '' AS generated, \
-             a.attidentity = 'a' AS identity_always \
-           FROM pg_attribute a WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY (",
+             a.attidentity = 'a' AS identity_always, cn.nspname::text AS collation_schema, co.collname::text AS collation \
+           FROM pg_attribute a LEFT JOIN pg_collation co ON co.oid = a.attcollation \
+           LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid = ANY (",
     );
     sql.integers(tables.to_vec()).add(
         "::oid[])), base(origin, oid, next, strict, filled) AS ( \
@@ -185,7 +186,7 @@ async fn columns(
            WHERE b.next = 0) \
          SELECT col.attrelid::int8, col.name, format_type(col.atttypid, col.atttypmod), kind.bare, kind.oid, \
            kind.name, col.attnotnull OR kind.strict, col.filled OR kind.filled, col.generated, \
-           col.identity_always, kind.nspname, kind.oprname \
+           col.identity_always, kind.nspname, kind.oprname, col.collation_schema, col.collation \
          FROM col JOIN kind ON kind.origin = col.atttypid ORDER BY col.attrelid, col.attnum",
     );
     let mut found: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
@@ -208,6 +209,12 @@ fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
         identity_always: row.try_get(9)?,
         equality: match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<String>, _>(11)?) {
             (Some(schema), Some(symbol)) => Operator::from_catalog(schema, symbol),
+            _ => None,
+        },
+        collation: match (row.try_get::<Option<String>, _>(12)?, row.try_get::<Option<String>, _>(13)?) {
+            (Some(schema), Some(name)) => {
+                Some(Collation { schema: Name::from_catalog(schema), name: Name::from_catalog(name) })
+            }
             _ => None,
         },
     })
