@@ -5,8 +5,8 @@ use super::{
     diagnosis::{Diagnosed, Step, person},
     foreign_key::ForeignKeyOptions,
     observation::{ConstraintFacts, Observation, Reference},
-    orphans::table,
     plan::PlannedStep,
+    sql_name::{sql_name, sql_table},
     target::Target,
     wording::count,
 };
@@ -72,8 +72,9 @@ pub(super) fn unvalidated(
     let told = |why: &str| warning(Reason::ConstraintUnvalidated, object, format!("{message}{why}"));
     if target.references.policy(object).constraint == OnConstraint::Report {
         return Some(told(&format!(
-            ": when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {name}, or set spec.references.constraint to Validate",
-            table(reference)
+            ": when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {}, or set spec.references.constraint to Validate",
+            sql_table(&object.schema, &object.table),
+            sql_name(name)
         )));
     }
     let step = |_: &ConstraintFacts| Step::ValidateConstraint { reference: object.clone() };

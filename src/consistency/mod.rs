@@ -23,6 +23,7 @@ pub mod report;
 pub mod schedule;
 pub mod search;
 pub mod severity;
+pub mod sql_name;
 pub mod suggestions;
 pub mod target;
 pub mod wording;

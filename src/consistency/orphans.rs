@@ -6,6 +6,7 @@ use super::{
     diagnosis::{Diagnosed, Step, person},
     doubts,
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
+    sql_name::{sql_name, sql_table},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
 };
@@ -50,20 +51,20 @@ pub fn accepted(policy: &Policy, reference: &Reference) -> bool {
     policy.accept.as_ref().is_some_and(|(rows, _)| reference.orphans.rows <= *rows)
 }
 
-pub(super) fn table(reference: &Reference) -> String {
+fn table(reference: &Reference) -> String {
     format!("{}.{}", reference.object.schema, reference.object.table)
 }
 
 fn types(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
     let (child, parent) = reference.types.as_ref()?;
-    let column = reference.object.columns.first()?;
+    let column = sql_name(reference.object.columns.first()?);
     Some(person(
         Reason::IdTypeDiffers,
         ConditionType::SchemaCompatible,
         Severity::Warning,
         Some(reference.object.clone()),
         format!(
-            "{} is {child} and {}.{} is {parent}{}: run ALTER TABLE {} ALTER COLUMN \"{column}\" TYPE {parent} USING \"{column}\"::{parent}",
+            "{} is {child} and {}.{} is {parent}{}: run ALTER TABLE {} ALTER COLUMN {column} TYPE {parent} USING {column}::{parent}",
             reference.object.describe(),
             users.object.describe(),
             reference.parent_columns.first().map_or("id", String::as_str),
@@ -71,7 +72,7 @@ fn types(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
                 Comparison::Native => ", which cannot hold every id",
                 Comparison::AsText => ", so they are compared as text and not repaired",
             },
-            table(reference)
+            sql_table(&reference.object.schema, &reference.object.table)
         ),
     ))
 }
