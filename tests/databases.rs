@@ -23,6 +23,8 @@ mod finding;
 mod ids;
 #[path = "databases/input.rs"]
 mod input;
+#[path = "databases/kept.rs"]
+mod kept;
 #[path = "databases/orphans.rs"]
 mod orphans;
 #[path = "databases/reach.rs"]
