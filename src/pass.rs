@@ -14,6 +14,7 @@ mod apply;
 mod ask;
 mod errands;
 mod look;
+mod retention;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ use crate::{
 };
 
 pub use ask::{Asked, mint_for_admin};
-pub use errands::{admin_account, discover, grants, resolve, restore, runs};
+pub use errands::{admin_account, discover, grants, kept, purge, resolve, restore, runs, show_kept};
 pub use look::Look;
 
 use look::Sight;
@@ -155,9 +156,16 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = apply::Applied::default();
-    let observed = match (&observed.known, !permitted.steps.is_empty() || leftover) {
+    let repairs = !permitted.steps.is_empty() || leftover;
+    let overdue = retention::due(pass, &observed.observation);
+    let observed = match (&observed.known, repairs || overdue) {
         (Some(known), true) => {
-            applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
+            if repairs {
+                applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
+            }
+            if overdue && applied.failure.is_none() {
+                retention::purge(pass, &mut session, known, &mut applied).await;
+            }
             // A connection that broke in the middle of a repair is no way to look at what came of it.
             if applied.failure.is_some() {
                 session.close().await;

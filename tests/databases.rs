@@ -25,6 +25,8 @@ mod hostile;
 mod ids;
 #[path = "databases/input.rs"]
 mod input;
+#[path = "databases/kept.rs"]
+mod kept;
 #[path = "databases/orphans.rs"]
 mod orphans;
 #[path = "databases/reach.rs"]

@@ -333,6 +333,8 @@ pub enum Action {
     Delete,
     /// Put rows back from quarantine.
     Restore,
+    /// Drop rows from quarantine for good.
+    Purge,
     /// Add a foreign key, for new rows only.
     AddConstraint,
     /// Have the database prove a foreign key on the rows that there are.
@@ -352,6 +354,7 @@ impl Action {
             Self::Reassign => "Reassign",
             Self::Delete => "Delete",
             Self::Restore => "Restore",
+            Self::Purge => "Purge",
             Self::AddConstraint => "AddConstraint",
             Self::ValidateConstraint => "ValidateConstraint",
         }

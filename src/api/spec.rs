@@ -98,6 +98,26 @@ pub struct AuthConsistencySpec {
     /// Asks the running app whether it accepts what the signing key mints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeSpec>,
+
+    /// What becomes of the rows that repairs copied.
+    #[serde(default)]
+    pub quarantine: QuarantineSpec,
+}
+
+/// What becomes of the rows that repairs copied.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct QuarantineSpec {
+    /// `Keep`, or how many days a copied row is kept, for example `30d`. What is older is dropped for
+    /// good by the next pass, put back or not.
+    #[serde(default = "default::retention")]
+    #[schemars(length(min = 2, max = 6), regex(pattern = r"^(Keep|[1-9][0-9]{0,4}d)$"))]
+    pub retention: String,
+}
+
+impl Default for QuarantineSpec {
+    fn default() -> Self {
+        Self { retention: default::retention() }
+    }
 }
 
 /// Whether repairs may be written.
@@ -404,6 +424,9 @@ pub struct Verifier {
 }
 
 mod default {
+    pub(super) fn retention() -> String {
+        "Keep".into()
+    }
     pub(super) fn interval() -> String {
         "5m".into()
     }

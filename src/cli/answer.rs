@@ -13,8 +13,12 @@ use super::{
     target::{Cluster, Place, Source, TargetFlags, Variables},
 };
 use crate::{
-    api::spec::{Mode, TlsMode},
-    consistency::{period, wording::count},
+    api::{
+        preset,
+        report::ConsistencyReport,
+        spec::{Mode, TlsMode},
+    },
+    consistency::{period, target::Rule, wording::count},
 };
 
 /// Flags of the commands that the operator can be asked to do.
@@ -59,10 +63,55 @@ impl AnswerFlags {
     }
 }
 
+/// What a look found, and the rules that there are.
+pub(super) struct Looked {
+    /// The report.
+    pub report: ConsistencyReport,
+    /// The rules of the resource.
+    pub rules: Vec<Rule>,
+}
+
 impl Settings {
     /// Whether the operator does it.
     pub(super) fn by_operator(&self) -> bool {
         matches!(self.who, Who::Operator { .. })
+    }
+
+    /// How the answer looks.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}
+
+/// Looks, here or by the operator, and changes nothing here.
+///
+/// # Errors
+/// There is nothing to tell of.
+pub(super) async fn look(settings: &Settings, variables: Variables<'_>) -> Result<Looked, Failure> {
+    match settings.who {
+        Who::Here => {
+            let target = settings.place.target(variables).await?;
+            let done = engine::run(&settings.place, target, Errand::look()).await?;
+            Ok(Looked { report: done.report, rules: done.target.references.rules })
+        }
+        Who::Operator { timeout } => {
+            let Source::Cluster(named) = &settings.place.source else {
+                return Err(Failure::Usage(
+                    "only a resource in a cluster has an operator: give its NAME".into(),
+                ));
+            };
+            let cluster = Cluster::connect(named).await?;
+            let resource = operator::ask(&cluster, &Errand::look(), timeout).await?;
+            let status = resource.status.unwrap_or_default();
+            let schema = preset::fill(&resource.spec.users).schema.unwrap_or_else(|| "public".into());
+            let rules = resource.spec.references.rules.into_iter();
+            Ok(Looked {
+                report: operator::tell(&cluster, &status, 0).report,
+                rules: rules
+                    .map(|rule| Rule { schema: rule.schema.clone().unwrap_or_else(|| schema.clone()), rule })
+                    .collect(),
+            })
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! `target` says what to work on, `engine` runs the pass here and `operator` asks for one in a
 //! cluster; `answer` shows the report of either; `show` has tables and the closing paragraph.
 
+mod accept;
 mod answer;
 mod check;
 mod completions;
@@ -14,6 +15,7 @@ mod grants;
 mod key;
 mod operator;
 mod plan;
+mod quarantine;
 mod repair;
 mod reset;
 mod restore;
@@ -60,6 +62,9 @@ enum Command {
     Repair(repair::Flags),
     /// List the repairs that were made, or put the rows of one back
     Restore(restore::Flags),
+    /// See, put back or drop what repairs took or changed
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Look for columns that name users although no foreign key says so; changes nothing
     Discover(discover::Flags),
     /// Print the SQL that gives the database role what it needs
@@ -98,6 +103,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Verify(flags) => verify::run(flags, variables).await,
         Command::Repair(flags) => repair::run(flags, variables).await,
         Command::Restore(flags) => restore::run(flags, variables).await,
+        Command::Quarantine(command) => quarantine::run(command, variables).await,
         Command::Discover(flags) => discover::run(flags, variables).await,
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,

@@ -226,6 +226,8 @@ pub struct Bookkeeping {
     pub reset_handled: bool,
     /// Whether the audit already has the approval of this pass.
     pub approval_used: bool,
+    /// Whether rows are in quarantine for longer than the spec wants them kept.
+    pub overdue: bool,
     /// The last repairs of this resource, newest first.
     pub history: Vec<Repair>,
 }

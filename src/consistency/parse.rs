@@ -66,6 +66,16 @@ impl Target {
         if probe.is_some() && (spec.jwt.is_none() || spec.admin.is_none()) {
             parser.spec("spec.probe mints a token for the admin: set spec.jwt and spec.admin too");
         }
+        let retention_days = match spec.quarantine.retention.as_str() {
+            "Keep" => None,
+            days => match period::days(days) {
+                Ok(days) => Some(days),
+                Err(why) => {
+                    parser.spec(format!("spec.quarantine.retention: {why}, or Keep"));
+                    None
+                }
+            },
+        };
         match (database, parser.errors) {
             (Some(database), errors) if errors.is_empty() => Ok(Self {
                 resource,
@@ -78,6 +88,7 @@ impl Target {
                 jwt,
                 references,
                 probe,
+                retention_days,
             }),
             (_, errors) => Err(errors),
         }

@@ -32,6 +32,18 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Parses a number of days: `30d`.
+///
+/// # Errors
+/// A sentence that says what the text should have looked like.
+pub fn days(text: &str) -> Result<i64, String> {
+    let number = text.strip_suffix('d').filter(|number| number.len() <= 5).map(str::parse::<u32>);
+    match number {
+        Some(Ok(days)) if days > 0 && !text.starts_with('+') => Ok(i64::from(days)),
+        _ => Err(format!("{text:?} is no number of days: write for example 30d")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +54,14 @@ mod tests {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn days_are_read_and_nothing_else() {
+        assert_eq!((days("1d"), days("99999d")), (Ok(1), Ok(99_999)));
+        for text in ["", "d", "30", "0d", "-1d", "+1d", "30h", "1.5d", "100000d", " 30d", "Keep"] {
+            assert!(days(text).is_err_and(|why| why.contains("30d")), "{text}");
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
         Action::AddConstraint => 8,
         Action::ValidateConstraint => 9,
         Action::Restore => 10,
+        Action::Purge => 11,
     };
     let object = step.object();
     (rank, object.schema.clone(), object.table.clone(), object.columns.clone())

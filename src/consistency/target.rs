@@ -81,6 +81,8 @@ pub struct Target {
     pub references: References,
     /// What to ask the app.
     pub probe: Option<Probe>,
+    /// Days that rows stay in quarantine; `None`: for ever.
+    pub retention_days: Option<i64>,
 }
 
 /// How to reach the database.

@@ -158,6 +158,7 @@ pub async fn observe(
         sql.add(" AND plan_hash = ").text(approval.hash.trim());
         found.approval_used = sql.scalar::<i64>(connection).await? > 0;
     }
+    found.overdue = super::kept::overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
 }

@@ -19,6 +19,7 @@ mod fence;
 mod finding;
 mod grants;
 mod identifier;
+mod kept;
 mod move_id;
 mod observe;
 mod quarantine;
@@ -39,6 +40,10 @@ pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
 pub use finding::Search;
 pub use grants::grants;
+pub use kept::{
+    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge,
+    show as show_kept,
+};
 pub use move_id::{Moving, move_id};
 pub use observe::{Known, Observed, observe, resolve_subject};
 pub use references::ReferenceTable;

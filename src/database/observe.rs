@@ -132,7 +132,7 @@ pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result
     Ok(())
 }
 
-async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Error> {
+pub(super) async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Error> {
     let row = Sql::new(
         "SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int8, \
          (SELECT system_identifier::text FROM pg_control_system()), \

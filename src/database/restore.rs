@@ -72,7 +72,9 @@ pub async fn runs(
          WHERE system_identifier = ",
     );
     sql.text(&known.identity.system).add(" AND database_oid = ").integer(known.identity.database);
-    sql.add(" AND owner = ").text(&target.resource.uid).add(" GROUP BY run ORDER BY max(id) DESC LIMIT 50");
+    sql.add(" AND owner = ")
+        .text(&target.resource.uid)
+        .add(" AND action <> 'Purge' GROUP BY run ORDER BY max(id) DESC LIMIT 50");
     let rows = sql.all(connection).await?;
     rows.iter()
         .map(|row| {

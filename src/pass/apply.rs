@@ -233,7 +233,7 @@ fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
 
 fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
     let condition = match step.action() {
-        Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint => {
+        Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint | Action::Purge => {
             ConditionType::SchemaCompatible
         }
         Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use super::connect;
 use crate::database::Search;
 use crate::{
-    api::condition::{ConditionType, Reason},
+    api::{
+        condition::{ConditionType, Reason},
+        report::ObjectRef,
+    },
     consistency::{
         counters::Relied,
         diagnosis::Requests,
@@ -15,7 +18,10 @@ use crate::{
         suggestions::Suggestion,
         target::Target,
     },
-    database::{self, DatabaseError, Discovered, Known, Observed, Restored, Run, Session, SubjectRow},
+    database::{
+        self, DatabaseError, Discovered, Kept, Known, Observed, Restored, Run, Session, Shown, SubjectRow,
+        Wanted, Which,
+    },
     memory::Memory,
     network::HostPolicy,
 };
@@ -51,6 +57,60 @@ pub async fn restore(
     let restored = database::restore(session.connection(), &begun.fence, run).await.map_err(fault)?;
     session.close().await;
     Ok(restored)
+}
+
+/// What is kept in quarantine, newest first.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Kept>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let kept = database::kept(session.connection(), target, &known).await.map_err(fault)?;
+    session.close().await;
+    Ok(kept)
+}
+
+/// The rows of a run as they were before it.
+///
+/// # Errors
+/// There are none, the user table cannot be used, or the database fails.
+pub async fn show_kept(target: &Target, policy: &HostPolicy, wanted: &Wanted) -> Result<Vec<Shown>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let shown = database::show_kept(session.connection(), target, &known, wanted).await.map_err(fault)?;
+    session.close().await;
+    Ok(shown)
+}
+
+/// Drops rows from quarantine for good; without `now` it only says which. Rows of another identity only
+/// where it is named.
+///
+/// # Errors
+/// Something else repairs just now, another resource has the claim, or the database fails.
+pub async fn purge(
+    target: &Target,
+    policy: &HostPolicy,
+    which: &Which,
+    identity: Option<&str>,
+    now: Option<Timestamp>,
+) -> Result<Vec<(ObjectRef, i64)>, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let own = database::identity_text(&known.identity, &target.resource.uid);
+    let identity = identity.unwrap_or(&own);
+    let doomed = database::doomed(session.connection(), target, which, identity).await.map_err(fault)?;
+    let Some(now) = now.filter(|_| !doomed.is_empty()) else {
+        session.close().await;
+        return Ok(doomed);
+    };
+    let own = super::apply::run_id(now);
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+        .await
+        .map_err(fault)?;
+    let purged = database::purge(session.connection(), &begun.fence, which, identity).await.map_err(fault)?;
+    session.close().await;
+    Ok(purged)
 }
 
 /// The SQL that gives the role what Observe and Enforce need.

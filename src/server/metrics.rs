@@ -139,6 +139,8 @@ label_values! {
         Delete = "delete",
         /// See [`Action::Restore`].
         Restore = "restore",
+        /// See [`Action::Purge`].
+        Purge = "purge",
         /// See [`Action::AddConstraint`].
         AddConstraint = "add_constraint",
         /// See [`Action::ValidateConstraint`].
@@ -158,6 +160,7 @@ impl From<Action> for ActionLabel {
             Action::Reassign => Self::Reassign,
             Action::Delete => Self::Delete,
             Action::Restore => Self::Restore,
+            Action::Purge => Self::Purge,
             Action::AddConstraint => Self::AddConstraint,
             Action::ValidateConstraint => Self::ValidateConstraint,
         }

@@ -176,6 +176,7 @@ async fn columns_that_name_users_are_suggested_with_rules_that_can_be_pasted() {
     database
         .run("CREATE TABLE events (actor_id int, actor_type text); INSERT INTO events VALUES (1, 'User'), (2, 'User'), (77, 'Bot')")
         .await;
+    database.run(&format!("ALTER TABLE events OWNER TO {}", database.role)).await;
     let variables = environment(&database);
     let said = run(&["discover"], &borrowed(&variables), "");
     assert_eq!(said.code, 0, "{} {}", said.out, said.err);
@@ -192,11 +193,65 @@ async fn columns_that_name_users_are_suggested_with_rules_that_can_be_pasted() {
     let report = run(&["check", "-f", "-", "-o", "json"], &[], &declared).json();
     assert_eq!(
         (&report["consistent"], &report["references"]["checked"]),
-        (&true.into(), &2.into()),
+        (&true.into(), &3.into()),
         "{report}"
     );
     let said = run(&["discover", "-f", "-"], &[], &declared);
     assert_eq!((said.code, said.out.contains("events")), (0, false), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_repair_that_is_declined_is_accepted_with_the_rules_that_plan_prints() {
+    let database = Database::create(CONSISTENT).await;
+    database.run(ORPHANS).await;
+    database.run("SELECT setval('users_id_seq', 5000)").await;
+    let resource = file(&database, "Delete");
+    let said = run(&["plan", "--accept", "-f", "-"], &[], &resource);
+    assert_eq!(said.code, 2);
+    assert!(said.out.contains("rows: 10") && said.out.contains("table: usage_logs"), "{}", said.out);
+    let said = run(&["plan", "--accept", "-f", "-", "-o", "json"], &[], &resource);
+    let rule = said.json()[0].to_string();
+    let accepted = resource.replace("\"rules\":[", &format!("\"rules\":[{rule},"));
+    assert_ne!(accepted, resource);
+    let report = run(&["check", "-f", "-", "-o", "json"], &[], &accepted).json();
+    assert_eq!((&report["consistent"], &report["references"]["acceptedRows"]), (&true.into(), &10.into()));
+    let said = run(&["plan", "--accept", "-f", "-"], &[], &accepted);
+    assert_eq!((said.code, said.out.contains("nothing to accept")), (0, true), "{}", said.out);
+    database
+        .run("SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4711 WHERE id = 1")
+        .await;
+    let said = run(&["plan", "--accept", "-f", "-"], &[], &accepted);
+    assert!(said.out.contains("rows: 11") && said.out.contains("Instead of the rules"), "{}", said.out);
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "30");
+}
+
+#[tokio::test]
+async fn quarantine_is_listed_shown_put_back_and_dropped_when_it_is_meant() {
+    let database = Database::create(CONSISTENT).await;
+    database.run(ORPHANS).await;
+    let file = file(&database, "Delete");
+    assert!(run(&["quarantine", "list", "-f", "-"], &[], &file).out.contains("empty"));
+    let hash = run(&["plan", "-f", "-", "-o", "json"], &[], &file).json()["plan"]["hash"].clone();
+    run(&["repair", "-f", "-", "--approve", hash.as_str().unwrap()], &[], &file);
+    let kept = run(&["quarantine", "list", "-f", "-", "-o", "json"], &[], &file).json();
+    assert_eq!((&kept[0]["action"], &kept[0]["rows"]), (&"Delete".into(), &10.into()), "{kept}");
+    let run_id = kept[0]["run"].as_str().unwrap();
+    assert!(run(&["quarantine", "list", "-f", "-"], &[], &file).out.contains(run_id));
+    let shown = run(&["quarantine", "show", "-f", "-", "--run", run_id], &[], &file);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("4711") && !shown.out.contains("ping"), "{}", shown.out);
+    assert_eq!(run(&["quarantine", "show", "-f", "-", "--run", "nothing"], &[], &file).code, 1);
+    database.run("INSERT INTO users (id, email, hashed_password) VALUES (4711, 'x@example.com', 'x')").await;
+    let said = run(&["quarantine", "restore", "-f", "-", "--run", run_id], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "30");
+    assert_eq!(run(&["quarantine", "purge", "-f", "-"], &[], &file).code, 64);
+    let said = run(&["quarantine", "purge", "-f", "-", "--run", run_id], &[], &file);
+    assert!(said.out.contains("Nothing was dropped"), "{}", said.out);
+    assert_eq!(run(&["quarantine", "list", "-f", "-", "-o", "json"], &[], &file).json()[0]["restored"], 10);
+    let said = run(&["quarantine", "purge", "-f", "-", "--run", run_id, "--yes"], &[], &file);
+    assert!(said.out.contains("Dropped for good: 10 rows"), "{}", said.out);
+    assert!(run(&["quarantine", "list", "-f", "-"], &[], &file).out.contains("empty"));
 }
 
 #[tokio::test]

@@ -251,6 +251,23 @@ async fn a_missing_constraint_is_a_warning_and_leaves_the_resource_ready() {
 }
 
 #[tokio::test]
+async fn a_missing_constraint_is_added_and_validated_where_the_rule_says_restore() {
+    let fields = "{references: {onOrphan: Delete, limits: {percent: 50}, rules: [{table: usage_logs, columns: [user_id], constraint: usage_logs_user_id_fkey, onConstraint: Restore}]}}";
+    let sql = "ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;";
+    let world = scenario(sql, fields).await;
+    let status = world.ready("True", "Consistent").await;
+    assert_eq!(
+        condition(&status, "SchemaCompatible").map(|one| (one.0, one.1)),
+        Some(("True", "Compatible"))
+    );
+    let valid = "SELECT convalidated::text FROM pg_constraint WHERE conname = 'usage_logs_user_id_fkey'";
+    assert_eq!(world.database.text(valid).await, "true");
+    let done: Vec<String> = status.history.iter().rev().map(|one| one.action.to_string()).collect();
+    assert_eq!(done, ["AdvanceSequence", "Delete", "AddConstraint", "ValidateConstraint"]);
+    assert_eq!(world.database.text("SELECT count(*)::text FROM usage_logs").await, "20");
+}
+
+#[tokio::test]
 async fn a_constraint_that_does_not_vouch_for_its_rows_is_a_warning() {
     let sql = "ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; ALTER TABLE usage_logs ADD CONSTRAINT usage_logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users NOT VALID;";
     let world = scenario(sql, "").await;

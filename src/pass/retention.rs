@@ -1,0 +1,92 @@
+//! Drops what `quarantine.retention` says is kept no longer. A pass that finds nothing too old writes
+//! nothing.
+
+use super::{Pass, Repairs};
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{Action, Severity, StepReport},
+        spec::Mode,
+    },
+    consistency::{
+        diagnosis::{Ends, person},
+        observation::Observation,
+        plan::Permitted,
+        severity::{Class, Fault},
+        wording::count,
+    },
+    crash,
+    database::{self, Known, Session, Which},
+};
+
+use super::apply::Applied;
+
+/// Whether rows are kept too long, and this target may drop them.
+pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
+    let bookkeeping = &observation.bookkeeping;
+    pass.repairs == Repairs::All
+        && pass.target.mode == Mode::Enforce
+        && observation.server.read_only.is_none()
+        && bookkeeping.usable
+        && bookkeeping.overdue
+        && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
+}
+
+/// Drops them, after the repairs of the pass.
+pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known, applied: &mut Applied) {
+    let Some(days) = pass.target.retention_days else { return };
+    crash::point("before Purge");
+    match dropped(pass, session, known, days).await {
+        Ok(steps) => applied.repaired.extend(steps),
+        Err(fault) => {
+            let mut found = person(
+                Reason::RepairFailed,
+                ConditionType::SchemaCompatible,
+                Severity::Warning,
+                None,
+                format!(
+                    "rows in quarantine that are older than spec.quarantine.retention were not dropped: {}",
+                    fault.message
+                ),
+            );
+            if matches!(fault.class, Class::Transient | Class::Conflict) {
+                found.ends = Ends::Retry;
+            }
+            applied.failure.get_or_insert(found);
+        }
+    }
+    crash::point("after Purge");
+}
+
+async fn dropped(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    known: &Known,
+    days: i64,
+) -> Result<Vec<StepReport>, Fault> {
+    pass.supervisor.still_wanted().await?;
+    let run = super::apply::run_id(pass.now);
+    let begun = database::begin(session.connection(), pass.target, known, &Permitted::default(), None, run)
+        .await
+        .map_err(|error| error.fault())?;
+    let own = database::identity_text(&known.identity, &pass.target.resource.uid);
+    let which = Which::OlderThan(days);
+    let purged = database::purge(session.connection(), &begun.fence, &which, &own)
+        .await
+        .map_err(|error| error.fault())?;
+    Ok(purged
+        .into_iter()
+        .map(|(object, rows)| StepReport {
+            action: Action::Purge,
+            message: format!(
+                "drop {} of {} from quarantine, older than {}",
+                count(rows, "row"),
+                object.describe(),
+                count(days, "day")
+            ),
+            object,
+            rows,
+            waits: None,
+        })
+        .collect())
+}
