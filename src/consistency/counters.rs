@@ -172,7 +172,7 @@ impl Reading {
     }
 
     /// Why one reference must be looked at, if it must; `self` is from before the last look at it.
-    pub fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
+    fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
         self.moved(now).or_else(|| match (self.references.get(place), now.references.get(place)) {
             (Some(then), Some(now)) => then.moved(now, Matters::Child),
             _ => Some(Moved::Unknown),
@@ -207,6 +207,8 @@ pub struct Relied {
     pub rest: Option<Rest>,
     /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
     pub look_alikes: Option<i64>,
+    /// References that are looked at again, and why.
+    pub moved: Vec<(ObjectRef, Moved)>,
     places: BTreeSet<ObjectRef>,
 }
 
@@ -293,9 +295,12 @@ impl Settled {
             return relied;
         }
         for (place, reference) in &self.clean {
-            if self.reading.moved_at(now, place).is_none() {
-                relied.places.insert(place.clone());
-                relied.references.push(reference.clone());
+            match self.reading.moved_at(now, place) {
+                Some(why) => relied.moved.push((place.clone(), why)),
+                None => {
+                    relied.places.insert(place.clone());
+                    relied.references.push(reference.clone());
+                }
             }
         }
         if relied.references.len() == self.all && self.reading.same_catalog(now) {

@@ -126,6 +126,9 @@ async fn hinted(
     reading: &Reading,
 ) -> Result<Option<(Sight, Arc<Settled>)>, Fault> {
     let relied = settled.rely(reading, pass.now, pass.target.references.deep_interval);
+    for (reference, why) in &relied.moved {
+        tracing::debug!(reference = reference.describe(), %why, "looked at again");
+    }
     if relied.is_nothing() {
         return Ok(None);
     }
@@ -149,7 +152,10 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
     match in_time(pass, reading).await {
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
-        Err(_) => Ok(None),
+        Err(fault) => {
+            tracing::debug!(message = fault.message, "the counters cannot be read, so every row is");
+            Ok(None)
+        }
     }
 }
 
