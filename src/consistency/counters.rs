@@ -179,6 +179,11 @@ impl Reading {
         })
     }
 
+    /// Whether the catalog says the same of the user table, to the same role.
+    fn same_users(&self, now: &Self) -> bool {
+        self.server.moved(&now.server).is_none() && self.users.catalog == now.users.catalog
+    }
+
     /// Whether the catalog has the same references, each as it was.
     fn same_catalog(&self, now: &Self) -> bool {
         let catalogs = |reading: &Self| -> Vec<(ObjectRef, String)> {
@@ -207,6 +212,8 @@ pub struct Relied {
     pub rest: Option<Rest>,
     /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
     pub look_alikes: Option<i64>,
+    /// Whether the catalog says of the user table what it said before.
+    pub same_users: bool,
     /// References that are looked at again, and why.
     pub moved: Vec<(ObjectRef, Moved)>,
     places: BTreeSet<ObjectRef>,
@@ -306,6 +313,7 @@ impl Settled {
         if relied.references.len() == self.all && self.reading.same_catalog(now) {
             relied.rest = Some(self.rest.clone());
         }
+        relied.same_users = self.reading.same_users(now);
         if self.reading.moved(now).is_none() && self.reading.users_written == now.users_written {
             relied.look_alikes = self.look_alikes;
         }

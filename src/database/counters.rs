@@ -141,8 +141,8 @@ async fn hard(
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, con.conname::text, \
          concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
-           (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
-            WHERE a.attrelid = c.oid AND a.attnum = ANY (con.conkey))), \
+           (SELECT string_agg(a.xmin::text, ' ' ORDER BY k.at) FROM unnest(con.conkey) WITH ORDINALITY k(attnum, at) \
+            JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.attnum)), \
          s.storage, s.countable, s.inserted, s.updated, s.deleted \
          FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid \
          JOIN pg_namespace n ON n.oid = c.relnamespace",

@@ -15,7 +15,7 @@ use crate::{
         suggestions::Suggestion,
         target::Target,
     },
-    database::{self, DatabaseError, Discovered, Known, Observed, Restored, Run, Session, SubjectRow},
+    database::{self, DatabaseError, Discovered, Given, Known, Observed, Restored, Run, Session, SubjectRow},
     memory::Memory,
     network::HostPolicy,
 };
@@ -107,7 +107,8 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
     let (requests, nothing) = (Requests::default(), Relied::default());
-    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &nothing)
+    let given = Given { relied: &nothing, known: None };
+    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)
 }

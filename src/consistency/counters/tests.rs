@@ -156,6 +156,9 @@ fn what_moves_is_looked_at_and_nothing_else_is() {
             assert_eq!(relied.on(&object(table)), left.contains(table), "change {number}");
         }
         assert_eq!(relied.rest.is_some(), looked.is_empty(), "change {number}");
+        let server =
+            now.server != settled.reading.server || settled.reading.users.catalog != now.users.catalog;
+        assert_eq!(relied.same_users, !server, "change {number}");
     }
 }
 
@@ -192,6 +195,7 @@ fn accounts_that_look_alike_are_counted_again_as_soon_as_anybody_writes_to_the_u
     let relied = settled.rely(&now, at(1), DAY);
     assert_eq!(relied.look_alikes, None);
     assert_eq!(tables(&relied), BOTH, "it may have been no key");
+    assert!(relied.same_users, "its columns are as they were");
     now.users_written -= 1;
     now.users.deleted += 1;
     assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, None);
