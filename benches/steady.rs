@@ -23,7 +23,7 @@ use auth_consistency::{
         report::Outcome,
         target::Target,
     },
-    database::{self, Search},
+    database::{self, Given, Known, Observed, Search, Session},
     memory::Memory,
     network::HostPolicy,
     pass::{self, Look, Person, Repairs},
@@ -128,39 +128,41 @@ impl Bench {
         began.elapsed()
     }
 
-    async fn session(&self) -> database::Session {
+    async fn session(&self) -> Session {
         let anywhere = HostPolicy::unrestricted(Vec::new());
         database::connect(&self.target.database, &anywhere, "bench").await.expect("no connection")
     }
 
     /// What a hinted pass asks of the database, on a connection that has just been opened.
-    async fn hinted_sql(&self, settled: &Settled) -> Duration {
+    async fn hinted_sql(&self, settled: &Settled, known: &Known) -> Duration {
         let mut session = self.session().await;
         let began = Instant::now();
         let reading = database::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
         let relied = settled.rely(&reading, Timestamp::now(), self.target.references.deep_interval);
         assert_eq!(relied.references.len(), REFERENCES);
-        self.observe(&mut session, &relied).await;
+        self.observe(&mut session, &relied, Some(known)).await;
         let elapsed = began.elapsed();
         session.close().await;
         elapsed
     }
 
-    async fn observe(&self, session: &mut database::Session, relied: &Relied) -> database::Observed {
+    async fn observe(&self, session: &mut Session, relied: &Relied, known: Option<&Known>) -> Observed {
         let requests = Requests::default();
         let connection = session.connection();
-        database::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), relied)
+        let given = Given { relied, known };
+        database::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
             .await
             .unwrap()
     }
 
     /// What a deep look leaves to rely on.
-    async fn settled(&self) -> Settled {
+    async fn settled(&self) -> (Settled, Known) {
         let mut session = self.session().await;
         let reading = database::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
-        let observed = self.observe(&mut session, &Relied::default()).await;
+        let observed = self.observe(&mut session, &Relied::default(), None).await;
         session.close().await;
-        Settled::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap()
+        let settled = Settled::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap();
+        (settled, Known { references: Vec::new(), ..observed.known.unwrap() })
     }
 
     /// The query that a person would write, of each reference, on a connection that is open.
@@ -207,14 +209,14 @@ async fn main() {
         println!("statements of a {name} pass: {} ({begun} BEGIN)", statements.len());
     }
 
-    let settled = bench.settled().await;
+    let (settled, known) = bench.settled().await;
     let mut times = [const { Vec::new() }; 5];
     for round in 0..=ROUNDS {
         let round_times = [
             bench.pass(Look::Deep, 0).await,
             bench.pass(Look::Hinted, REFERENCES).await,
             bench.connecting().await,
-            bench.hinted_sql(&settled).await,
+            bench.hinted_sql(&settled, &known).await,
             bench.by_hand().await,
         ];
         if round > 0 {

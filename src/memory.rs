@@ -5,7 +5,7 @@
 //! drew at random and never shows.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::consistency::{counters::Settled, diagnosis::VerifierFacts};
+use crate::{
+    consistency::{counters::Settled, diagnosis::VerifierFacts},
+    database::Known,
+};
 
 type Digest = [u8; 32];
 
@@ -29,13 +32,21 @@ struct State {
     password: Option<Digest>,
     probe: Option<Probed>,
     forged: Option<(Digest, Instant)>,
-    settled: Option<(Digest, Arc<Settled>)>,
+    settled: Option<(Digest, Basis)>,
 }
 
 struct Probed {
     of: Digest,
     at: Instant,
     facts: Vec<VerifierFacts>,
+}
+
+/// What later passes over a settled target rely on.
+pub struct Basis {
+    /// What the last deep look saw.
+    pub settled: Settled,
+    /// What the catalog said of the user table; of the references it says nothing.
+    pub known: Known,
 }
 
 impl Default for Memory {
@@ -90,15 +101,15 @@ impl Memory {
 
     /// What the last deep look at this very target left to rely on. It is taken out: a pass that does
     /// not reach its end leaves nothing to rely on.
-    pub fn take_settled(&self, about: &[&[u8]]) -> Option<Arc<Settled>> {
+    pub fn take_settled(&self, about: &[&[u8]]) -> Option<Basis> {
         let digest = self.digest(about);
-        self.state().settled.take().filter(|(of, _)| Some(*of) == digest).map(|(_, settled)| settled)
+        self.state().settled.take().filter(|(of, _)| Some(*of) == digest).map(|(_, basis)| basis)
     }
 
     /// Remembers what a look at a target left to rely on.
-    pub fn remember_settled(&self, about: &[&[u8]], settled: Arc<Settled>) {
+    pub fn remember_settled(&self, about: &[&[u8]], basis: Basis) {
         let digest = self.digest(about);
-        self.state().settled = digest.map(|digest| (digest, settled));
+        self.state().settled = digest.map(|digest| (digest, basis));
     }
 
     /// Forgets it: the next look is a deep one.

@@ -25,7 +25,6 @@ use crate::{
         report::{Action, AdminReport, ReferencesReport, ReportTarget, SigningKeyReport, StepReport},
     },
     consistency::{
-        counters::Relied,
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
         observation::Observation,
         orphans,
@@ -171,7 +170,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
                 session.close().await;
                 session = connect(target, pass.policy).await?;
             }
-            look::observe(pass, &mut session, &Relied::default()).await?
+            look::deep(pass, &mut session).await?
         }
         _ => observed,
     };

@@ -172,11 +172,16 @@ impl Reading {
     }
 
     /// Why one reference must be looked at, if it must; `self` is from before the last look at it.
-    pub fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
+    fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
         self.moved(now).or_else(|| match (self.references.get(place), now.references.get(place)) {
             (Some(then), Some(now)) => then.moved(now, Matters::Child),
             _ => Some(Moved::Unknown),
         })
+    }
+
+    /// Whether the catalog says the same of the user table, to the same role.
+    fn same_users(&self, now: &Self) -> bool {
+        self.server.moved(&now.server).is_none() && self.users.catalog == now.users.catalog
     }
 
     /// Whether the catalog has the same references, each as it was.
@@ -207,6 +212,10 @@ pub struct Relied {
     pub rest: Option<Rest>,
     /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
     pub look_alikes: Option<i64>,
+    /// Whether the catalog says of the user table what it said before.
+    pub same_users: bool,
+    /// References that are looked at again, and why.
+    pub moved: Vec<(ObjectRef, Moved)>,
     places: BTreeSet<ObjectRef>,
 }
 
@@ -293,14 +302,18 @@ impl Settled {
             return relied;
         }
         for (place, reference) in &self.clean {
-            if self.reading.moved_at(now, place).is_none() {
-                relied.places.insert(place.clone());
-                relied.references.push(reference.clone());
+            match self.reading.moved_at(now, place) {
+                Some(why) => relied.moved.push((place.clone(), why)),
+                None => {
+                    relied.places.insert(place.clone());
+                    relied.references.push(reference.clone());
+                }
             }
         }
         if relied.references.len() == self.all && self.reading.same_catalog(now) {
             relied.rest = Some(self.rest.clone());
         }
+        relied.same_users = self.reading.same_users(now);
         if self.reading.moved(now).is_none() && self.reading.users_written == now.users_written {
             relied.look_alikes = self.look_alikes;
         }

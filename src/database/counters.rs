@@ -18,22 +18,19 @@ use crate::{
     },
 };
 
-/// Joins what is counted of the table `c`, or of all its leaves where it is partitioned, as `s`.
-const COUNTED: &str = " CROSS JOIN LATERAL ( \
-       SELECT hashtextextended(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), 0) AS storage, \
-         bool_and(l.relkind = 'r') AS countable, sum(pg_stat_get_tuples_inserted(l.oid))::int8 AS inserted, \
-         sum(pg_stat_get_tuples_updated(l.oid))::int8 AS updated, \
-         sum(pg_stat_get_tuples_hot_updated(l.oid))::int8 AS hot, \
-         sum(pg_stat_get_tuples_deleted(l.oid))::int8 AS deleted \
-       FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid \
-       WHERE c.relkind = 'p' AND t.isleaf) p \
-     CROSS JOIN LATERAL ( \
-       SELECT coalesce(p.storage, c.relfilenode::int8) AS storage, \
-         c.relkind IN ('r', 'p') AND coalesce(p.countable, true) AS countable, \
-         coalesce(p.inserted, pg_stat_get_tuples_inserted(c.oid)) AS inserted, \
-         coalesce(p.updated, pg_stat_get_tuples_updated(c.oid)) AS updated, \
-         coalesce(p.hot, pg_stat_get_tuples_hot_updated(c.oid)) AS hot, \
-         coalesce(p.deleted, pg_stat_get_tuples_deleted(c.oid)) AS deleted) s";
+/// What is counted of the table `c`, or of all its leaves where it is partitioned: its files, whether
+/// all is counted, rows inserted, updated, of these heap-only, and deleted. See [`marks`].
+const COUNTED: &str = "CASE c.relkind WHEN 'p' THEN ( \
+       SELECT ARRAY[coalesce(hashtextextended(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), 0), 0), \
+         coalesce(bool_and(l.relkind = 'r'), true)::int4::int8, \
+         coalesce(sum(pg_stat_get_tuples_inserted(l.oid)), 0)::int8, \
+         coalesce(sum(pg_stat_get_tuples_updated(l.oid)), 0)::int8, \
+         coalesce(sum(pg_stat_get_tuples_hot_updated(l.oid)), 0)::int8, \
+         coalesce(sum(pg_stat_get_tuples_deleted(l.oid)), 0)::int8] \
+       FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) \
+     ELSE ARRAY[c.relfilenode::int8, (c.relkind = 'r')::int4::int8, pg_stat_get_tuples_inserted(c.oid), \
+       pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_hot_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)] \
+     END";
 
 /// All of the counters, in a transaction of its own: the snapshot of a look must begin after it.
 ///
@@ -65,41 +62,33 @@ async fn server_and_users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Option<(Reading, i64)>, sqlx::Error> {
-    // An update that changes an indexed column is never a heap-only one, so that those cannot have
-    // changed a key: people who sign in do not make every reference suspect. What others reference has
-    // an index; the id that only a rule references may have none.
     let mut sql = Sql::new(
-        "SELECT (SELECT system_identifier::text FROM pg_control_system()), me.database::int8, \
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), d.oid::int8, \
          pg_postmaster_start_time()::text, \
-         concat_ws(' ', pg_stat_get_db_stat_reset_time(me.database), '/', pg_stat_get_bgwriter_stat_reset_time()), \
+         concat_ws(' ', pg_stat_get_db_stat_reset_time(d.oid), '/', pg_stat_get_bgwriter_stat_reset_time()), \
          pg_is_in_recovery(), \
-         current_setting('track_counts')::bool AND NOT EXISTS (SELECT FROM pg_db_role_setting r \
-           CROSS JOIN unnest(r.setconfig) v \
-           WHERE r.setdatabase IN (0, me.database) AND lower(v) LIKE 'track\\_counts=%'), \
-         concat_ws(' ', \
-           (SELECT concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls) FROM pg_roles r \
-            WHERE r.rolname = current_user), \
-           (WITH RECURSIVE mine(oid) AS (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user \
-              UNION SELECT m.roleid FROM pg_auth_members m JOIN mine ON m.member = mine.oid) \
+         current_setting('track_counts')::bool AND NOT EXISTS (SELECT FROM pg_db_role_setting s \
+           CROSS JOIN unnest(s.setconfig) v WHERE s.setdatabase IN (0, d.oid) AND lower(v) LIKE 'track\\_counts=%'), \
+         concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls, \
+           (WITH RECURSIVE mine(oid) AS (SELECT r.oid UNION SELECT m.roleid FROM pg_auth_members m \
+              JOIN mine ON m.member = mine.oid) \
             SELECT string_agg(concat(m.roleid, ':', m.xmin), ' ' ORDER BY m.roleid, m.xmin::text) \
             FROM pg_auth_members m JOIN mine ON m.member = mine.oid)), \
          c.oid::int8, \
          concat_ws(' ', c.oid, c.xmin, n.xmin, \
            (SELECT hashtextextended(string_agg(concat(a.attnum, ':', a.xmin), ' ' ORDER BY a.attnum), 0) \
-            FROM pg_attribute a WHERE a.attrelid = c.oid), \
-           (SELECT string_agg(concat(x.oid, ':', x.relfilenode, ':', i.xmin), ' ' ORDER BY x.oid) FROM pg_index i \
-            JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisunique)), \
-         s.storage, s.countable, s.inserted, \
-         s.updated - CASE WHEN EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
-             AND a.attnum = ANY (i.indkey) WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid \
-             AND i.indpred IS NULL AND a.attname::text = ",
+            FROM pg_attribute a WHERE a.attrelid = c.oid)), \
+         (SELECT ARRAY[coalesce(string_agg(concat(x.oid, ':', x.relfilenode, ':', i.xmin), ' ' ORDER BY x.oid), ''), \
+            coalesce(bool_or(i.indisvalid AND i.indpred IS NULL AND a.attnum = ANY (i.indkey)), false)::text] \
+          FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
+          LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname::text = ",
     );
-    sql.text(&target.users.id_column).add(
-        ") THEN s.hot ELSE 0 END, s.deleted, s.inserted + s.updated + s.deleted \
-         FROM (SELECT oid FROM pg_database WHERE datname = current_database()) AS me(database) \
-         CROSS JOIN pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid",
+    sql.text(&target.users.id_column).add(" WHERE i.indrelid = c.oid AND i.indisunique), ").add(COUNTED);
+    sql.add(
+        " FROM pg_database d CROSS JOIN pg_roles r CROSS JOIN pg_namespace n \
+         JOIN pg_class c ON c.relnamespace = n.oid \
+         WHERE d.datname = current_database() AND r.rolname = current_user AND ",
     );
-    sql.add(COUNTED).add(" WHERE ");
     named(&mut sql, &target.users.schema, &target.users.table);
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let server = ServerMarks {
@@ -110,8 +99,17 @@ async fn server_and_users(
         counting: row.try_get(5)?,
         role: row.try_get(6)?,
     };
-    let users_written = row.try_get(14)?;
-    let reading = Reading { server, users: marks(&row, 8)?, users_written, references: BTreeMap::new() };
+    let (mut users, heap_only) = marks(&row, 8, 10)?;
+    let users_written = users.inserted + users.updated + users.deleted;
+    let indexes: Vec<String> = row.try_get(9)?;
+    users.catalog.extend(indexes.first().map(|files| format!(" {files}")));
+    // An update that changes an indexed column is never a heap-only one, so that those cannot have
+    // changed a key: people who sign in do not make every reference suspect. What others reference has
+    // an index; the id that only a rule references may have none.
+    if indexes.get(1).is_some_and(|keyed| keyed == "true") {
+        users.updated -= heap_only;
+    }
+    let reading = Reading { server, users, users_written, references: BTreeMap::new() };
     Ok(Some((reading, row.try_get(7)?)))
 }
 
@@ -122,15 +120,19 @@ fn named(sql: &mut Sql, schema: &str, table: &str) {
     sql.add(" AND c.relname = ").text(table).add("::name AND c.relname::text = ").text(table);
 }
 
-fn marks(row: &PgRow, from: usize) -> Result<TableMarks, sqlx::Error> {
-    Ok(TableMarks {
-        catalog: row.try_get(from)?,
-        storage: row.try_get(from + 1)?,
-        countable: row.try_get(from + 2)?,
-        inserted: row.try_get(from + 3)?,
-        updated: row.try_get(from + 4)?,
-        deleted: row.try_get(from + 5)?,
-    })
+/// The marks of a table from two columns, and how many of its updates were heap-only.
+fn marks(row: &PgRow, catalog: usize, counted: usize) -> Result<(TableMarks, i64), sqlx::Error> {
+    let counted: Vec<i64> = row.try_get(counted)?;
+    let count = |at: usize| counted.get(at).copied().unwrap_or(0);
+    let marks = TableMarks {
+        catalog: row.try_get(catalog)?,
+        storage: count(0),
+        countable: count(1) == 1,
+        inserted: count(2),
+        updated: count(3),
+        deleted: count(5),
+    };
+    Ok((marks, count(4)))
 }
 
 /// Every foreign key to the user table, those of partitions counted once.
@@ -141,13 +143,16 @@ async fn hard(
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, con.conname::text, \
          concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
-           (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
-            WHERE a.attrelid = c.oid AND a.attnum = ANY (con.conkey))), \
-         s.storage, s.countable, s.inserted, s.updated, s.deleted \
-         FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace",
+           CASE cardinality(con.conkey) \
+           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = con.conkey[1]) \
+           ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
+                 WHERE a.attrelid = c.oid AND a.attnum = ANY (con.conkey)) END), ",
     );
-    sql.add(COUNTED).add(" WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ");
+    sql.add(COUNTED).add(
+        " FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+    );
     sql.integer(users).add("::oid");
     let mut found = BTreeMap::new();
     for row in sql.all(connection).await? {
@@ -157,7 +162,7 @@ async fn hard(
             columns: Vec::new(),
             constraint: Some(row.try_get(2)?),
         };
-        found.insert(place, marks(&row, 3)?);
+        found.insert(place, marks(&row, 3, 4)?.0);
     }
     Ok(found)
 }
@@ -175,22 +180,21 @@ async fn soft(
     let mut sql = Sql::new(
         "SELECT k.at, concat_ws(' ', c.oid, c.xmin, n.xmin, \
            (SELECT hashtextextended(string_agg(concat(a.attnum, ':', a.xmin), ' ' ORDER BY a.attnum), 0) \
-            FROM pg_attribute a WHERE a.attrelid = c.oid)), \
-         s.storage, s.countable, s.inserted, s.updated, s.deleted FROM unnest(",
+            FROM pg_attribute a WHERE a.attrelid = c.oid)), ",
     );
+    sql.add(COUNTED).add(" FROM unnest(");
     sql.texts(places.iter().map(|place| Some(place.schema.clone())).collect()).add(", ");
     sql.texts(places.iter().map(|place| Some(place.table.clone())).collect()).add(
         ") WITH ORDINALITY AS k(schema, name, at) \
          JOIN pg_namespace n ON n.nspname = k.schema::name AND n.nspname::text = k.schema \
          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = k.name::name AND c.relname::text = k.name",
     );
-    sql.add(COUNTED);
     let mut found = Vec::new();
     for row in sql.all(connection).await? {
         let at: i64 = row.try_get(0)?;
         let place = usize::try_from(at - 1).ok().and_then(|at| places.get(at));
         if let Some(place) = place {
-            found.push((place.clone(), marks(&row, 1)?));
+            found.push((place.clone(), marks(&row, 1, 2)?.0));
         }
     }
     Ok(found)

@@ -45,7 +45,7 @@ pub use kept::{
     show as show_kept,
 };
 pub use move_id::{Moving, move_id};
-pub use observe::{Known, Observed, observe, resolve_subject};
+pub use observe::{Given, Known, Observed, observe, resolve_subject};
 pub use references::ReferenceTable;
 pub use restore::{Restored, Run, restore, runs};
 pub use rows::{Chunk, RowsStep, repair_chunk};

@@ -49,6 +49,7 @@ pub struct Observed {
 }
 
 /// The catalog's names for what a target is about.
+#[derive(Debug, Clone)]
 pub struct Known {
     /// The user table.
     pub users: Table,
@@ -72,7 +73,15 @@ pub struct Known {
     pub identity: DatabaseIdentity,
 }
 
-/// Looks in one snapshot at everything but what is relied on.
+/// What a look need not ask for.
+pub struct Given<'a> {
+    /// What needs no look.
+    pub relied: &'a Relied,
+    /// What the catalog said of the user table, where it is known to say so still.
+    pub known: Option<&'a Known>,
+}
+
+/// Looks in one snapshot at everything but what is given.
 ///
 /// # Errors
 /// The database fails as a whole. What is wrong with single tables is in the observation.
@@ -83,7 +92,7 @@ pub async fn observe(
     memory: &Memory,
     compare_password: bool,
     search: Search,
-    relied: &Relied,
+    given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
     let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
     let compare = (compare_password || always).then_some(memory);
@@ -91,11 +100,14 @@ pub async fn observe(
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
     let (server, version) = server(connection).await?;
-    let found = users(connection, target).await?;
+    let found = match given.known {
+        Some(known) => facts(connection, target, known).await?.map(|facts| (known.clone(), facts)),
+        None => users(connection, target).await?,
+    };
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare, search, relied)
+            inside(connection, target, requests, server, version, known, table, compare, search, given.relied)
                 .await?
         }
         Err(fault) => Observed {
@@ -156,11 +168,22 @@ pub(super) async fn server(connection: &mut PgConnection) -> Result<(Server, i64
     Ok((server, row.try_get(1)?))
 }
 
-/// The user table and every column that the spec names of it.
+/// The user table, and every column that the spec names of it.
 pub(super) async fn users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
+    Ok(match named(connection, target).await? {
+        Ok(known) => facts(connection, target, &known).await?.map(|facts| (known, facts)),
+        Err(fault) => Err(fault),
+    })
+}
+
+/// What the user table is called, and every column that the spec names of it.
+async fn named(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Result<Known, SchemaFault>, DatabaseError> {
     let spec = &target.users;
     let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
         Found::Table(table) => *table,
@@ -214,7 +237,29 @@ pub(super) async fn users(
         return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
     }
     let sequence = catalog::sequence(connection, table.oid, id.name.as_str()).await?;
-    let id_default = match &sequence {
+    Ok(Ok(Known {
+        users: table,
+        id,
+        login,
+        password,
+        subject,
+        active_when,
+        admin_columns,
+        sequence,
+        references: Vec::new(),
+        identity: DatabaseIdentity { system: String::new(), database: 0 },
+    }))
+}
+
+/// What there is to know of the user table beside its names.
+async fn facts(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
+    let Known { users: table, id, login, password, subject, active_when, admin_columns, .. } = known;
+    let spec = &target.users;
+    let id_default = match &known.sequence {
         Some(found) if !found.readable => {
             IdDefault::UnreadableSequence(found.relation.name.as_str().to_owned())
         }
@@ -238,7 +283,7 @@ pub(super) async fn users(
             || password.as_ref().is_some_and(|column| column.name.as_str() == name)
             || active_when
                 .iter()
-                .chain(&admin_columns)
+                .chain(admin_columns)
                 .any(|(column, condition)| column.name.as_str() == name && condition.equals.is_some())
     };
     let highest_id = if id.kind() == KeyKind::Integer {
@@ -257,8 +302,8 @@ pub(super) async fn users(
             Err(error) => return hidden(error),
         }
     };
-    let facts = UserTable {
-        object,
+    Ok(Ok(UserTable {
+        object: ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() },
         oid: table.oid,
         id_type: id.declared_type.as_str().to_owned(),
         id_kind: id.kind(),
@@ -273,20 +318,7 @@ pub(super) async fn users(
             .filter(|name| !filled(name))
             .collect(),
         rights: table.rights,
-    };
-    let known = Known {
-        users: table.clone(),
-        id,
-        login,
-        password,
-        subject,
-        active_when,
-        admin_columns,
-        sequence,
-        references: Vec::new(),
-        identity: DatabaseIdentity { system: String::new(), database: 0 },
-    };
-    Ok(Ok((known, facts)))
+    }))
 }
 
 /// Row-level security that would hide rows is a fault of the schema, everything else one of the
@@ -417,8 +449,8 @@ pub async fn resolve_subject(
 ) -> Result<SubjectRow, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
-    let found = match users(&mut transaction, target).await? {
-        Ok((known, _)) => find_subject(&mut transaction, &known, subject).await?,
+    let found = match named(&mut transaction, target).await? {
+        Ok(known) => find_subject(&mut transaction, &known, subject).await?,
         Err(_) => {
             return Err(DatabaseError::Unsupported(
                 "the user table cannot be used: run `auth-consistency check` to see why".into(),

@@ -19,8 +19,8 @@ use crate::{
         target::Target,
     },
     database::{
-        self, DatabaseError, Discovered, Kept, Known, Observed, Restored, Run, Session, Shown, SubjectRow,
-        Wanted, Which,
+        self, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run, Session, Shown,
+        SubjectRow, Wanted, Which,
     },
     memory::Memory,
     network::HostPolicy,
@@ -167,7 +167,8 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
     let (requests, nothing) = (Requests::default(), Relied::default());
-    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &nothing)
+    let given = Given { relied: &nothing, known: None };
+    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)
 }

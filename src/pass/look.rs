@@ -3,7 +3,7 @@
 //! A hint decides nothing. What a pass would say or do on hints must be what the last deep look already
 //! said, with nothing to repair; otherwise it looks at every row before it says a word.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{Pass, at_database, leftover};
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
         plan::{Permitted, Unused, propose},
         severity::{Class, Fault},
     },
-    database::{self, DatabaseError, Observed, Session},
+    database::{self, DatabaseError, Given, Known, Observed, Session},
+    memory::Basis,
 };
 
 /// How a pass looks at references.
@@ -70,29 +71,29 @@ pub(super) async fn look(
     key_findings: &[Diagnosed],
 ) -> Result<Sight, Fault> {
     if pass.look == Look::Deep {
-        let observed = observe(pass, session, &Relied::default()).await?;
+        let observed = deep(pass, session).await?;
         return Ok(Sight::of(pass, observed, key_findings));
     }
     let about = about(pass);
     let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     // What somebody asked for by hand is not answered with a hint.
     let asked = pass.requests.reset.is_some() || pass.requests.approval.is_some();
-    let settled = pass.memory.take_settled(&about).filter(|_| !asked);
+    let basis = pass.memory.take_settled(&about).filter(|_| !asked);
     // Before the snapshot of any look: what is committed in between shows as moved at the next pass,
     // where counters read afterwards would have hidden it.
     let reading = read(pass, session).await?;
-    if let (Some(settled), Some(reading)) = (settled, &reading)
-        && let Some((sight, settled)) = hinted(pass, session, key_findings, settled, reading).await?
+    if let (Some(basis), Some(reading)) = (basis, &reading)
+        && let Some((sight, basis)) = hinted(pass, session, key_findings, basis, reading).await?
     {
-        pass.memory.remember_settled(&about, settled);
+        pass.memory.remember_settled(&about, basis);
         return Ok(sight);
     }
-    let observed = observe(pass, session, &Relied::default()).await?;
+    let observed = deep(pass, session).await?;
     let sight = Sight::of(pass, observed, key_findings);
-    if let Some(reading) = reading.filter(|_| sight.idle())
+    if let (Some(reading), Some(known), true) = (reading, names(&sight.observed), sight.idle())
         && let Some(settled) = Settled::after(pass.now, reading, &sight.observed.observation, &sight.found)
     {
-        pass.memory.remember_settled(&about, Arc::new(settled));
+        pass.memory.remember_settled(&about, Basis { settled, known });
     }
     Ok(sight)
 }
@@ -122,14 +123,19 @@ async fn hinted(
     pass: &Pass<'_>,
     session: &mut Session,
     key_findings: &[Diagnosed],
-    settled: Arc<Settled>,
+    basis: Basis,
     reading: &Reading,
-) -> Result<Option<(Sight, Arc<Settled>)>, Fault> {
+) -> Result<Option<(Sight, Basis)>, Fault> {
+    let Basis { settled, known } = basis;
     let relied = settled.rely(reading, pass.now, pass.target.references.deep_interval);
+    for (reference, why) in &relied.moved {
+        tracing::debug!(reference = reference.describe(), %why, "looked at again");
+    }
     if relied.is_nothing() {
         return Ok(None);
     }
-    let observed = match observe(pass, session, &relied).await {
+    let before = relied.same_users.then_some(&known);
+    let observed = match observe(pass, session, &relied, before).await {
         Ok(observed) => observed,
         Err(fault) if fault.reason == Reason::TimedOut => return Err(fault),
         // What a hint rests on may just have changed.
@@ -139,8 +145,9 @@ async fn hinted(
     if !sight.idle() || !settled.upholds(&sight.found) {
         return Ok(None);
     }
-    let settled = Arc::unwrap_or_clone(settled).renewed(reading.clone(), &sight.observed.observation);
-    Ok(Some((sight, Arc::new(settled))))
+    let settled = settled.renewed(reading.clone(), &sight.observed.observation);
+    let known = names(&sight.observed).unwrap_or(known);
+    Ok(Some((sight, Basis { settled, known })))
 }
 
 /// The counters, where they can be read: what keeps them from it will keep a look from it too.
@@ -149,24 +156,38 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
     match in_time(pass, reading).await {
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
-        Err(_) => Ok(None),
+        Err(fault) => {
+            tracing::debug!(message = fault.message, "the counters cannot be read, so every row is");
+            Ok(None)
+        }
     }
 }
 
-/// Looks at everything but what is relied on.
+/// What the catalog says of the user table alone.
+fn names(observed: &Observed) -> Option<Known> {
+    let known = observed.known.as_ref()?;
+    Some(Known { references: Vec::new(), ..known.clone() })
+}
+
+/// Looks at everything.
 ///
 /// # Errors
 /// The database fails as a whole, or takes too long.
-pub(super) async fn observe(
+pub(super) async fn deep(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
+    observe(pass, session, &Relied::default(), None).await
+}
+
+/// Looks at everything but what is relied on.
+async fn observe(
     pass: &Pass<'_>,
     session: &mut Session,
     relied: &Relied,
+    before: Option<&Known>,
 ) -> Result<Observed, Fault> {
-    let compare = pass.compare_password;
-    let connection = session.connection();
-    let search = pass.search;
+    let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
+    let given = Given { relied, known: before };
     let looking =
-        database::observe(connection, pass.target, pass.requests, pass.memory, compare, search, relied);
+        database::observe(connection, pass.target, pass.requests, pass.memory, compare, search, &given);
     in_time(pass, looking).await
 }
 

@@ -150,15 +150,34 @@ async fn a_settled_resource_is_written_never() {
     let stamps = "SELECT (tup_inserted + tup_updated + tup_deleted)::text FROM pg_stat_database WHERE datname = current_database()";
     let (before, rows) = (writes(), world.database.text(stamps).await);
     let status = world.wait("the status", |_| true).await;
+    let hinted = async || counted(&operator.metrics().await, "auth_consistency_looks_total{look=\"hinted\"}");
+    let looked = hinted().await;
     for pass in 0..10 {
         let last = ended().await;
         // Wakes the controller and is no request that a status would answer.
         world.annotate("auth.probeops.com/take-claim", &format!("nobody-{pass}"));
         until("the next pass", async || ended().await != last).await;
     }
+    assert!(hinted().await >= looked + 9, "what did not move is not looked at");
     assert_eq!(writes(), before, "the API server was written to");
     assert_eq!(world.database.text(stamps).await, rows, "the database was written to");
     assert_eq!(world.wait("the status", |_| true).await, status);
+    nothing_leaks(&world).await;
+}
+
+fn counted(metrics: &str, series: &str) -> u64 {
+    metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok()).unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_a_restore_brings_in_behind_every_trigger_are_noticed_unasked() {
+    let world = scenario("", "").await;
+    world.ready("True", "Consistent").await;
+    let restored =
+        "SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3";
+    world.database.run(restored).await;
+    let status = world.ready("False", "OrphanRows").await;
+    assert_eq!(status.references.unwrap().orphan_rows, 10);
     nothing_leaks(&world).await;
 }
 

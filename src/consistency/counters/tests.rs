@@ -149,11 +149,16 @@ fn what_moves_is_looked_at_and_nothing_else_is() {
         let relied = settled.rely(&now, at(60), DAY);
         let left: Vec<&str> = BOTH.iter().copied().filter(|table| !looked.contains(table)).collect();
         assert_eq!(tables(&relied), left, "change {number}");
-        assert_eq!(settled.reading.moved_at(&now, &place(&object("a"))), *why, "change {number}");
+        let again: Vec<_> = relied.moved.iter().map(|(place, why)| (place.table.as_str(), *why)).collect();
+        let expected: Vec<_> = looked.iter().filter_map(|table| why.map(|why| (*table, why))).collect();
+        assert_eq!(again, expected, "change {number}");
         for table in BOTH {
             assert_eq!(relied.on(&object(table)), left.contains(table), "change {number}");
         }
         assert_eq!(relied.rest.is_some(), looked.is_empty(), "change {number}");
+        let server =
+            now.server != settled.reading.server || settled.reading.users.catalog != now.users.catalog;
+        assert_eq!(relied.same_users, !server, "change {number}");
     }
 }
 
@@ -190,6 +195,7 @@ fn accounts_that_look_alike_are_counted_again_as_soon_as_anybody_writes_to_the_u
     let relied = settled.rely(&now, at(1), DAY);
     assert_eq!(relied.look_alikes, None);
     assert_eq!(tables(&relied), BOTH, "it may have been no key");
+    assert!(relied.same_users, "its columns are as they were");
     now.users_written -= 1;
     now.users.deleted += 1;
     assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, None);
