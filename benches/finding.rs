@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::{
     consistency::{counters::Relied, diagnosis::Requests, target::Target},
-    database::{self, Given, Search, Session},
+    database::{self, Budget, Given, Search, Session},
     memory::Memory,
     network::HostPolicy,
 };
@@ -160,7 +160,7 @@ impl Bench {
             &self.memory,
             false,
             Search::default(),
-            &Given { relied: &Relied::default(), known: None },
+            &Given { relied: &Relied::default(), known: None, budget: &Budget::new(target.timeout) },
         )
         .await
         .expect("the database was not looked at");

@@ -23,7 +23,7 @@ use auth_consistency::{
         report::Outcome,
         target::Target,
     },
-    database::{self, Given, Known, Observed, Search, Session},
+    database::{self, Budget, Given, Known, Observed, Search, Session},
     memory::Memory,
     network::HostPolicy,
     pass::{self, Look, Person, Repairs},
@@ -149,7 +149,8 @@ impl Bench {
     async fn observe(&self, session: &mut Session, relied: &Relied, known: Option<&Known>) -> Observed {
         let requests = Requests::default();
         let connection = session.connection();
-        let given = Given { relied, known };
+        let budget = Budget::new(self.target.timeout);
+        let given = Given { relied, known, budget: &budget };
         database::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
             .await
             .unwrap()

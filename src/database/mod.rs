@@ -8,6 +8,7 @@
 
 mod accounts;
 mod bookkeeping;
+mod budget;
 mod catalog;
 mod collation;
 mod connect;
@@ -32,6 +33,7 @@ mod spelling;
 mod subject;
 
 pub use accounts::{advance_sequence, correct, reset};
+pub use budget::Budget;
 pub use connect::{Session, connect};
 pub use constraints::{add_constraint, validate_constraint};
 pub use counters::read_counters;

@@ -10,6 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     accounts, bookkeeping,
+    budget::Budget,
     catalog::{self, Column, Found, Table},
     constraints,
     error::DatabaseError,
@@ -73,12 +74,14 @@ pub struct Known {
     pub identity: DatabaseIdentity,
 }
 
-/// What a look need not ask for.
+/// What a look need not ask for, and how long it may take.
 pub struct Given<'a> {
     /// What needs no look.
     pub relied: &'a Relied,
     /// What the catalog said of the user table, where it is known to say so still.
     pub known: Option<&'a Known>,
+    /// How long the look may take.
+    pub budget: &'a Budget,
 }
 
 /// Looks in one snapshot at everything but what is given.
@@ -107,7 +110,7 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            inside(connection, target, requests, server, version, known, table, compare, search, given.relied)
+            inside(connection, target, requests, server, version, known, table, compare, search, given)
                 .await?
         }
         Err(fault) => Observed {
@@ -139,6 +142,17 @@ pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
          pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
     );
+    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// How long each statement of the transaction may take from here on.
+pub(super) async fn statement_timeout(
+    connection: &mut PgConnection,
+    timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    let mut sql = Sql::new("SELECT pg_catalog.set_config('statement_timeout', ");
     sql.text(timeout.as_millis().to_string()).add(", true)");
     sql.execute(connection).await?;
     Ok(())
@@ -342,8 +356,9 @@ async fn inside(
     users: UserTable,
     compare: Option<&Memory>,
     search: Search,
-    relied: &Relied,
+    given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
+    let relied = given.relied;
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
     let mut admin = match &target.admin {
         Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
@@ -361,7 +376,7 @@ async fn inside(
         why: clip(&one.why, 512),
         asked: false,
     }));
-    let found = finding::find(connection, &tables, search).await?;
+    let found = finding::find(connection, &tables, search, given.budget).await?;
     let mut searched = Vec::with_capacity(found.len());
     let mut spellings = Vec::new();
     for (table, found) in tables.into_iter().zip(found) {

@@ -19,7 +19,7 @@ use crate::{
         target::Target,
     },
     database::{
-        self, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run, Session, Shown,
+        self, Budget, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run, Session, Shown,
         SubjectRow, Wanted, Which,
     },
     memory::Memory,
@@ -167,7 +167,8 @@ async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
     let (requests, nothing) = (Requests::default(), Relied::default());
-    let given = Given { relied: &nothing, known: None };
+    let budget = Budget::new(target.timeout);
+    let given = Given { relied: &nothing, known: None, budget: &budget };
     database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)

@@ -14,7 +14,7 @@ use crate::{
         plan::{Permitted, Unused, propose},
         severity::{Class, Fault},
     },
-    database::{self, DatabaseError, Given, Known, Observed, Session},
+    database::{self, Budget, DatabaseError, Given, Known, Observed, Session},
     memory::Basis,
 };
 
@@ -153,7 +153,7 @@ async fn hinted(
 /// The counters, where they can be read: what keeps them from it will keep a look from it too.
 async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>, Fault> {
     let reading = database::read_counters(session.connection(), pass.target);
-    match in_time(pass, reading).await {
+    match in_time(pass, &Budget::new(pass.target.timeout), reading).await {
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
         Err(fault) => {
@@ -185,22 +185,32 @@ async fn observe(
     before: Option<&Known>,
 ) -> Result<Observed, Fault> {
     let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
-    let given = Given { relied, known: before };
-    let looking =
-        database::observe(connection, pass.target, pass.requests, pass.memory, compare, search, &given);
-    in_time(pass, looking).await
+    let budget = Budget::new(pass.target.timeout);
+    let given = Given { relied, known: before, budget: &budget };
+    // On the heap: what a look holds is large, and a thread's stack is not.
+    let looking = Box::pin(database::observe(
+        connection,
+        pass.target,
+        pass.requests,
+        pass.memory,
+        compare,
+        search,
+        &given,
+    ));
+    in_time(pass, &budget, looking).await
 }
 
 async fn in_time<T>(
     pass: &Pass<'_>,
+    budget: &Budget,
     looking: impl Future<Output = Result<T, DatabaseError>>,
 ) -> Result<T, Fault> {
     let target = pass.target;
-    match tokio::time::timeout(target.timeout, looking).await {
-        Ok(Ok(seen)) => Ok(seen),
-        Ok(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(target.timeout)),
-        Ok(Err(error)) => Err(at_database(&target.database, error.fault())),
-        Err(_) => Err(timed_out(target.timeout)),
+    match budget.within(looking).await {
+        Some(Ok(seen)) => Ok(seen),
+        Some(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(budget.limit())),
+        Some(Err(error)) => Err(at_database(&target.database, error.fault())),
+        None => Err(timed_out(budget.limit())),
     }
 }
 
@@ -210,7 +220,7 @@ fn timed_out(timeout: Duration) -> Fault {
         condition: ConditionType::DatabaseReachable,
         class: Class::Transient,
         message: format!(
-            "looking at the database took longer than spec.timeout ({} s): raise it, or index the references",
+            "looking at the database took longer than {} s, which is spec.timeout and what its tables' sizes add: raise it, or index the references",
             timeout.as_secs()
         ),
     }

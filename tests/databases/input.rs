@@ -433,3 +433,19 @@ async fn a_pass_that_takes_too_long_is_ended_and_tried_again() {
     let mut case = Case::new(&db, &format!("timeout: 1s\n{USUAL}"));
     fails(&mut case, R::TimedOut, Class::Transient).await;
 }
+
+#[tokio::test]
+async fn a_table_that_the_catalogue_takes_for_a_huge_one_is_looked_at_all_the_same() {
+    let db = Db::new(&tables()).await;
+    // What the catalogue takes for a thousand million rows.
+    db.run(
+        "SET allow_system_table_mods = on; INSERT INTO logs (id) VALUES (1000);
+         UPDATE pg_class SET reltuples = 1e9, relpages = 1 WHERE oid = 'logs'::regclass;",
+    )
+    .await;
+    let mut case = Case::new(&db, &format!("timeout: 1s\n{USUAL}"));
+    let pass = case.check().await;
+    let references = pass.outcome().references.clone().unwrap();
+    assert_eq!((references.checked, references.orphan_rows), (1, 0));
+    assert_eq!(pass.outcome().searched.len(), 1);
+}

@@ -14,14 +14,15 @@ use std::time::Instant;
 use sqlx::{PgConnection, Row};
 
 use super::{
+    budget::Budget,
     error::DatabaseError,
     identifier::{Sql, run},
-    observe::savepoint,
+    observe::{savepoint, statement_timeout},
     references::ReferenceTable,
 };
 use crate::consistency::{
     observation::Orphans,
-    search::{Choice, Searched, Strategy, choose, passable},
+    search::{Choice, Searched, Strategy, choose, estimate, passable},
 };
 use catalogue::Order;
 use ids::Ids;
@@ -59,6 +60,7 @@ struct Subject<'a> {
     ids: Option<&'a Ids>,
     choice: Choice,
     rows: f64,
+    estimate: f64,
 }
 
 /// Keys that no user has.
@@ -78,6 +80,7 @@ pub async fn find(
     connection: &mut PgConnection,
     tables: &[ReferenceTable],
     search: Search,
+    budget: &Budget,
 ) -> Result<Vec<Found>, DatabaseError> {
     let facts = catalogue::facts(connection, tables).await?;
     let ids = ids::of_all(connection, tables, &facts).await?;
@@ -94,7 +97,8 @@ pub async fn find(
                 }
                 _ => choose(&facts),
             };
-            Subject { table, order, ids, choice, rows: facts.rows }
+            let estimate = estimate(choice.strategy, &facts);
+            Subject { table, order, ids, choice, rows: facts.rows, estimate }
         })
         .collect();
     // Plans are short-lived, and compiling one costs more than it saves.
@@ -103,7 +107,14 @@ pub async fn find(
     found.resize_with(subjects.len(), || None);
     for batch in batches(&subjects, search.explain) {
         let began = Instant::now();
+        let longer = budget.make_room(batch.iter().map(|at| subjects[*at].estimate).sum());
+        if let Some(longer) = longer {
+            statement_timeout(connection, longer).await?;
+        }
         let results = look(connection, &subjects, &batch).await?;
+        if longer.is_some() {
+            statement_timeout(connection, budget.usual()).await?;
+        }
         let elapsed = began.elapsed();
         for (at, orphans) in results {
             let subject = &subjects[at];
