@@ -469,3 +469,22 @@ async fn a_warning_that_stays_is_said_again_and_accepted_orphans_are_counted_eac
     assert_eq!(relied(&pass), 0);
     assert_eq!(pass.finding(R::OrphanRows).rows, Some(3));
 }
+
+#[test]
+fn a_deep_interval_that_is_none_is_refused_with_its_field() {
+    let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
+    let mut case = Case::with_database(database, USUAL);
+    case.secret("db", "url", "postgres://app:canary-of-nobody@localhost/app");
+    for (given, says) in [
+        ("soon", "spec.references.deepInterval: \"soon\" is no duration: write for example 30s, 5m or 1h30m"),
+        ("5s", "spec.references.deepInterval: \"5s\" is too short: use at least 10s"),
+        ("169h", "spec.references.deepInterval: \"169h\" is too long: use at most 168h"),
+    ] {
+        case.spec.references.deep_interval = given.into();
+        let errors = case.errors();
+        assert_eq!(errors.iter().map(|one| one.message.as_str()).collect::<Vec<_>>(), [says]);
+        assert_eq!(errors[0].reason, R::SpecInvalid);
+    }
+    case.spec.references.deep_interval = "168h".into();
+    assert_eq!(case.target().references.deep_interval.as_secs(), 7 * 86_400);
+}
