@@ -18,6 +18,7 @@ mod error;
 mod fence;
 mod finding;
 mod grants;
+mod guard;
 mod identifier;
 mod kept;
 mod move_id;
@@ -30,6 +31,7 @@ mod scope;
 mod seed;
 mod spelling;
 mod subject;
+mod walk;
 
 pub use accounts::{advance_sequence, correct, reset};
 pub use connect::{Session, connect};

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     catalog::{self, Column, ForeignKey, Table},
+    fence::Fence,
     identifier::{Name, Operator, Sql},
 };
 use crate::{
@@ -40,11 +41,23 @@ pub struct ReferenceTable {
     pub only_where: Vec<Condition>,
     /// Names of the primary key's columns.
     pub primary_key: Vec<String>,
+    /// Columns that another key of the table uses too.
+    pub shared: Vec<Name>,
 }
 
 impl ReferenceTable {
     /// Adds the condition under which the row `c` names nobody.
     pub fn orphaned<'s>(&self, sql: &'s mut Sql) -> &'s mut Sql {
+        self.orphaned_as(sql, false)
+    }
+
+    /// The same for few rows of a large table: behind a foreign key there is an index, which is probed
+    /// row by row, where a join would read all users each time.
+    pub fn orphaned_by_probe<'s>(&self, sql: &'s mut Sql) -> &'s mut Sql {
+        self.orphaned_as(sql, self.key.is_some())
+    }
+
+    fn orphaned_as<'s>(&self, sql: &'s mut Sql, probe: bool) -> &'s mut Sql {
         if self.match_full && self.columns.len() > 1 {
             // MATCH FULL: all NULL names nobody on purpose; some NULL is a violation by itself.
             sql.add("NOT (");
@@ -52,13 +65,13 @@ impl ReferenceTable {
             sql.add(") AND (");
             self.each_null(sql, " OR ");
             sql.add(" OR ");
-            self.unmatched(sql);
+            self.unmatched(sql, probe);
             sql.add(")");
         } else {
             for column in &self.columns {
                 sql.column("c", &column.name).add(" IS NOT NULL AND ");
             }
-            self.unmatched(sql);
+            self.unmatched(sql, probe);
         }
         self.in_scope(sql);
         sql
@@ -93,7 +106,7 @@ impl ReferenceTable {
         }
     }
 
-    fn unmatched(&self, sql: &mut Sql) {
+    fn unmatched(&self, sql: &mut Sql, probe: bool) {
         sql.add("NOT EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
         for (at, (child, parent)) in self.columns.iter().zip(&self.parent_columns).enumerate() {
             sql.add(if at > 0 { " AND " } else { "" });
@@ -115,7 +128,27 @@ impl ReferenceTable {
                 }
             }
         }
+        // OFFSET 0 keeps the planner from making a join of it.
+        sql.add(if probe { " OFFSET 0)" } else { ")" });
+    }
+
+    /// Adds the condition that the key of the row `c` is on the list of a step.
+    pub(super) fn listed(&self, sql: &mut Sql, fence: &Fence, step: i64) {
+        sql.add("EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
+        sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step);
+        sql.add(" AND l.key OPERATOR(pg_catalog.=) ");
+        self.key_text(sql);
         sql.add(")");
+    }
+
+    /// The columns that SetNull sets to NULL: all of them where some NULL is a violation by itself, else
+    /// those that no other key of the table shares.
+    pub fn cleared(&self) -> Vec<&Column> {
+        if self.match_full {
+            return self.columns.iter().collect();
+        }
+        let own = |column: &&Column| !self.shared.contains(&column.name) && !column.not_null;
+        self.columns.iter().filter(own).collect()
     }
 
     /// Adds `c.column = $key::type` with the reference's own operator; single columns only.

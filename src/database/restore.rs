@@ -191,16 +191,19 @@ async fn restore_step(
         .cloned()
         .collect();
     for (quarantine, source) in quarantines(connection, &source).await? {
-        let mut sql = Sql::new("SELECT q._ac_id, ");
+        let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, ");
         key_text(&mut sql, &key);
-        sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_run OPERATOR(pg_catalog.=) ");
-        sql.text(run).add(" AND q._ac_step OPERATOR(pg_catalog.=) ").integer(step.number);
-        sql.add(" AND q._ac_system OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-        sql.add(" AND q._ac_database OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
-        sql.add(" AND q._ac_restored_at IS NULL ORDER BY q._ac_id");
+        sql.add(" FROM ").relation(&quarantine.relation);
+        sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
+        sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ");
+        sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+        sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+        sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+        // Nobody else writes to the copies while the fence is held, so a row stays where it is.
+        sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
         for row in sql.all(connection).await? {
-            let (id, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-            match put_back(connection, &quarantine, &source, &key, step, id).await? {
+            let (copy, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            match put_back(connection, &quarantine, &source, &key, step, &copy).await? {
                 Ok(()) => outcome.rows += 1,
                 Err(why) => {
                     outcome.blocked += 1;
@@ -268,19 +271,16 @@ async fn put_back(
     source: &Table,
     key: &[Column],
     step: &Done,
-    id: i64,
+    copy: &str,
 ) -> Result<Result<(), String>, DatabaseError> {
     if key.is_empty() && step.action != Action::Delete {
         return Ok(Err("the table has no primary key, so the row cannot be named".into()));
     }
     let result = savepoint(connection, async |connection: &mut PgConnection| {
         let sql = match step.action {
-            Action::Delete => insert(quarantine, source, id),
-            Action::SetNull | Action::Reassign => {
-                update(quarantine, source, key, &step.object.columns, step.action, id)
-            }
-            // Only what the repair was about: the rest of the account may be newer.
-            _ => update(quarantine, source, key, &step.object.columns, step.action, id),
+            Action::Delete => insert(quarantine, source, copy),
+            // Only what the repair was about: the rest of the row may be newer.
+            _ => update(quarantine, source, key, &step.object.columns, step.action, copy),
         };
         let changed = sql.execute(connection).await?;
         if changed > 1 {
@@ -291,10 +291,8 @@ async fn put_back(
         if changed == 1 {
             let mut sql = Sql::new("UPDATE ");
             sql.relation(&quarantine.relation);
-            sql.add(
-                " SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE _ac_id OPERATOR(pg_catalog.=) ",
-            );
-            sql.integer(id);
+            sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
+            is_copy(&mut sql, copy);
             sql.execute(connection).await?;
             // A deferred constraint must speak up for this row and not for the whole run.
             super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
@@ -311,7 +309,12 @@ async fn put_back(
     })
 }
 
-fn insert(quarantine: &Quarantine, source: &Table, id: i64) -> Sql {
+/// Adds the condition that `q` is this copy.
+fn is_copy(sql: &mut Sql, copy: &str) {
+    sql.add("q.ctid OPERATOR(pg_catalog.=) CAST(").text(copy).add(" AS pg_catalog.tid)");
+}
+
+fn insert(quarantine: &Quarantine, source: &Table, copy: &str) -> Sql {
     let columns = || source.columns.iter().filter(|column| !column.generated);
     let mut sql = Sql::new("INSERT INTO ");
     sql.relation(&source.relation).add(" (");
@@ -326,10 +329,8 @@ fn insert(quarantine: &Quarantine, source: &Table, id: i64) -> Sql {
     for (at, column) in columns().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
     }
-    sql.add(" FROM ")
-        .relation(&quarantine.relation)
-        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
-        .integer(id);
+    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
+    is_copy(&mut sql, copy);
     sql
 }
 
@@ -339,7 +340,7 @@ fn update(
     key: &[Column],
     columns: &[String],
     action: Action,
-    id: i64,
+    copy: &str,
 ) -> Sql {
     let columns: Vec<&Column> = columns.iter().filter_map(|name| source.column(name)).collect();
     let mut sql = Sql::new("UPDATE ");
@@ -347,10 +348,8 @@ fn update(
     for (at, column) in columns.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
     }
-    sql.add(" FROM ")
-        .relation(&quarantine.relation)
-        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
-        .integer(id);
+    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
+    is_copy(&mut sql, copy);
     for column in key {
         sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
         // Where the key holds the reference itself, the row has the key that the repair gave it.

@@ -19,12 +19,6 @@ use crate::{
     database::{self, Begun, DatabaseError, Known, RowsStep, Session},
 };
 
-/// A chunk should take about this long, so that the app's own writes never wait for more.
-const CHUNK_MILLISECONDS: u128 = 100;
-const FIRST_CHUNK: i64 = 1_000;
-const LARGEST_CHUNK: i64 = 10_000;
-const SMALLEST_CHUNK: i64 = 500;
-
 /// Chunks in a row that may find nothing to do.
 const IDLE_CHUNKS: u32 = 3;
 
@@ -171,14 +165,10 @@ async fn step(
                     DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
                 );
             };
-            let rows = RowsStep {
-                target,
-                known,
-                reference: table,
-                action: *action,
-                number,
-                chunk_rows: FIRST_CHUNK,
-            };
+            let ceiling = permitted.ceiling;
+            let ready =
+                RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling);
+            let rows = in_time(pass, ready).await?;
             chunks(pass, session, begun, rows).await?
         }
     })
@@ -196,34 +186,22 @@ async fn chunks(
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
         crash::point("before chunk");
         let began = Instant::now();
-        let chunk = in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &rows)).await?;
+        let chunk = in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await?;
         crash::point("after chunk");
         done += chunk.rows;
-        idle = if chunk.rows == 0 { idle + 1 } else { 0 };
+        idle = if chunk.rows == 0 && !chunk.moved { idle + 1 } else { 0 };
         // Rows whose users came back are no orphans any more; should some be locked again and again
         // all the same, the next pass has the word.
         if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
-        rows.chunk_rows = next_chunk(rows.chunk_rows, began.elapsed().as_millis());
+        rows.pace(began.elapsed().as_millis());
     }
-}
-
-/// The size of the next chunk, from how long the last one took.
-fn next_chunk(rows: i64, milliseconds: u128) -> i64 {
-    let next = if milliseconds > 2 * CHUNK_MILLISECONDS {
-        rows / 2
-    } else if milliseconds < CHUNK_MILLISECONDS / 2 {
-        rows * 2
-    } else {
-        rows
-    };
-    next.clamp(SMALLEST_CHUNK, LARGEST_CHUNK)
 }
 
 fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     let fault = error.fault();
-    if fault.reason == Reason::TargetClaimed || fault.reason == Reason::AdminPasswordUnusable {
+    if let Reason::TargetClaimed | Reason::AdminPasswordUnusable | Reason::RepairTouchesMore = fault.reason {
         let mut found = stopped(step, &fault.message, fault.class);
         found.finding.blocked = Some(fault.reason);
         return found;
@@ -252,18 +230,4 @@ fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         found.ends = Ends::Retry;
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
-        assert_eq!(next_chunk(1_000, 10), 2_000);
-        assert_eq!(next_chunk(1_000, 100), 1_000);
-        assert_eq!(next_chunk(1_000, 500), 500);
-        assert_eq!(next_chunk(500, 5_000), 500);
-        assert_eq!(next_chunk(10_000, 1), 10_000);
-    }
 }
