@@ -350,8 +350,12 @@ pub struct Reference {
     pub table_rows: i64,
     /// What keeps us from repairing it, if anything: a plain clause.
     pub unsupported: Option<String>,
-    /// Columns that may not be NULL.
+    /// Whether no column of it can be set to NULL.
     pub not_null: bool,
+    /// Whether the table has a primary key, so that a changed row can be found again.
+    pub keyed: bool,
+    /// Columns of a reference of several that another foreign key of the table uses too.
+    pub shared: Vec<String>,
     /// Why the rows are taken for credentials, if so.
     pub credentials: Option<String>,
     /// Unique keys that giving the rows to the admin would break: (index, rows).

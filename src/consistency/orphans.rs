@@ -179,6 +179,33 @@ fn refusal(
     if let Some(why) = &reference.unsupported {
         return Some((Reason::RepairUnsupported, why.clone()));
     }
+    let users = observation.users.as_ref().ok();
+    if action == Action::Delete
+        && users.is_some_and(|users| {
+            users.object.schema == reference.object.schema && users.object.table == reference.object.table
+        })
+    {
+        return Some((
+            Reason::RepairUnsupported,
+            "the rows are accounts, which are never deleted for what they name; use SetNull or Reassign"
+                .into(),
+        ));
+    }
+    if action != Action::Delete && !reference.keyed {
+        return Some((
+            Reason::RepairUnsupported,
+            "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
+        ));
+    }
+    if action == Action::Reassign && !reference.shared.is_empty() {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "column {} belongs to another foreign key too, so the rows would change more than their user; use SetNull or Delete",
+                reference.shared.join(", ")
+            ),
+        ));
+    }
     let rights = &reference.rights;
     if !rights.update || (action == Action::Delete && !rights.delete) {
         return Some((

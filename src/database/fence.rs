@@ -8,12 +8,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
-use super::{
-    bookkeeping,
-    error::DatabaseError,
-    identifier::Sql,
-    observe::Known,
-};
+use super::{bookkeeping, error::DatabaseError, identifier::Sql, observe::Known};
 use crate::consistency::{
     observation::DatabaseIdentity,
     plan::{Permission, Permitted},

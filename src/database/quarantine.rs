@@ -49,7 +49,10 @@ fn layout(table: &Table) -> String {
 }
 
 /// The quarantine table of a source table; made when it is not there yet.
-pub(super) async fn table(connection: &mut PgConnection, source: &Table) -> Result<Quarantine, DatabaseError> {
+pub(super) async fn table(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Quarantine, DatabaseError> {
     let layout = layout(source);
     let mut sql =
         Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
@@ -74,9 +77,8 @@ pub(super) async fn table(connection: &mut PgConnection, source: &Table) -> Resu
         .collect();
     let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
     let mut sql = Sql::new("CREATE TABLE ");
-    sql.relation(&quarantine.relation).add(
-        " (_ac_batch bigint NOT NULL, _ac_new_key text, _ac_restored_at timestamptz",
-    );
+    sql.relation(&quarantine.relation)
+        .add(" (_ac_batch bigint NOT NULL, _ac_new_key text, _ac_restored_at timestamptz");
     for column in &source.columns {
         sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
     }
@@ -139,7 +141,8 @@ pub(super) fn batch(sql: &mut Sql, fence: &Fence, step: i64, chunk: i64, action:
 /// # Errors
 /// The database fails.
 pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let names = Sql::new("SELECT name FROM auth_consistency.quarantine ORDER BY name").all(connection).await?;
+    let names =
+        Sql::new("SELECT name FROM auth_consistency.quarantine ORDER BY name").all(connection).await?;
     for row in names {
         let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
         let mut sql = Sql::new(

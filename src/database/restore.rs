@@ -202,7 +202,10 @@ async fn restore_step(
         // Nobody else writes to the copies while the fence is held, so a row stays where it is.
         sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
         for row in sql.all(connection).await? {
-            let (copy, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            if key.is_empty() {
+                name = "a row".into();
+            }
             match put_back(connection, &quarantine, &source, &key, step, &copy).await? {
                 Ok(()) => outcome.rows += 1,
                 Err(why) => {
@@ -351,25 +354,37 @@ fn update(
     sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
     is_copy(&mut sql, copy);
     for column in key {
-        sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-        // Where the key holds the reference itself, the row has the key that the repair gave it.
+        // Where the key holds the reference itself, the row has the key that the repair gave it, which
+        // the condition below says.
         if action == Action::Reassign && columns.iter().any(|changed| changed.name == column.name) {
-            sql.add("q._ac_new_key");
-        } else {
-            sql.column("q", &column.name).add("::pg_catalog.text");
+            continue;
         }
+        sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+        sql.column("q", &column.name).add("::pg_catalog.text");
     }
-    for column in &columns {
-        match action {
-            Action::SetNull => {
-                sql.add(" AND ").column("c", &column.name).add(" IS NULL");
+    match action {
+        Action::SetNull => {
+            // Of several columns some may have been left as they were.
+            for column in &columns {
+                sql.add(" AND (").column("c", &column.name).add(" IS NULL OR ");
+                sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+                sql.column("q", &column.name).add("::pg_catalog.text)");
             }
-            Action::Reassign => {
-                sql.add(" AND ").column("c", &column.name);
-                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
-            }
-            _ => {}
         }
+        Action::Reassign => {
+            sql.add(" AND ");
+            if let [column] = columns.as_slice() {
+                sql.column("c", &column.name);
+            } else {
+                sql.add("ROW(");
+                for (at, column) in columns.iter().enumerate() {
+                    sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+                }
+                sql.add(")");
+            }
+            sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
+        }
+        _ => {}
     }
     sql
 }

@@ -100,8 +100,7 @@ impl<'a> RowsStep<'a> {
     /// Sets the size of the next chunk, from how long the last one took.
     pub fn pace(&mut self, milliseconds: u128) {
         self.rows = paced(self.rows, milliseconds).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
-        self.blocks_at_most =
-            paced(self.blocks_at_most, milliseconds).clamp(SMALLEST_BLOCKS, LARGEST_BLOCKS);
+        self.blocks_at_most = paced(self.blocks_at_most, milliseconds).clamp(SMALLEST_BLOCKS, LARGEST_BLOCKS);
         self.blocks = self.blocks.min(self.blocks_at_most);
     }
 }

@@ -146,7 +146,11 @@ async fn by_blocks(
     let from = standing.passed_tid.clone().unwrap_or_else(|| "(0,0)".into());
     let end = block(&from).saturating_add(stride.blocks.max(1)).min(last.max(1));
     if block(&from) >= end {
-        return Ok(Locked { ended: true, passed: Passed { tid: Some(from), key: None }, ..Locked::default() });
+        return Ok(Locked {
+            ended: true,
+            passed: Passed { tid: Some(from), key: None },
+            ..Locked::default()
+        });
     }
     let partitioned = reference.child.relation.partitioned;
     let mut sql = opening(reference);
@@ -171,7 +175,8 @@ async fn by_keys(
     standing: &Standing,
     stride: Stride,
 ) -> Result<Locked, DatabaseError> {
-    let mut sql = Sql::new("SELECT l.key FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
+    let mut sql =
+        Sql::new("SELECT l.key FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
     sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step);
     if let Some(passed) = &standing.passed_key {
         sql.add(" AND l.key OPERATOR(pg_catalog.>) ").text(passed);
@@ -180,7 +185,11 @@ async fn by_keys(
     let keys: Vec<String> =
         sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let (Some(column), Some(last)) = (reference.columns.first(), keys.last().cloned()) else {
-        return Ok(Locked { ended: true, passed: passed_key(standing.passed_key.clone()), ..Locked::default() });
+        return Ok(Locked {
+            ended: true,
+            passed: passed_key(standing.passed_key.clone()),
+            ..Locked::default()
+        });
     };
     let Some(equality) = &column.equality else {
         return Err(DatabaseError::Unsupported("the reference's type cannot be compared".into()));
@@ -264,7 +273,9 @@ pub(super) async fn any_left(
 
 /// Adds the condition that the row `c` is one of those that were locked.
 pub(super) fn is_locked(sql: &mut Sql, reference: &ReferenceTable, locked: &Locked) {
-    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY (CAST(").text(&locked.places).add(" AS pg_catalog.tid[]))");
+    // A subselect, or the planner would weigh each of the thousands of places by itself.
+    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY ((SELECT CAST(").text(&locked.places);
+    sql.add(" AS pg_catalog.tid[]))::pg_catalog.tid[])");
     if reference.child.relation.partitioned {
         sql.add(" AND (c.tableoid, c.ctid) OPERATOR(pg_catalog.=) ANY (SELECT k.t, k.i FROM ROWS FROM (pg_catalog.unnest(CAST(");
         sql.text(&locked.partitions).add(" AS pg_catalog.oid[])), pg_catalog.unnest(CAST(");

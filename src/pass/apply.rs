@@ -166,8 +166,7 @@ async fn step(
                 );
             };
             let ceiling = permitted.ceiling;
-            let ready =
-                RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling);
+            let ready = RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling);
             let rows = in_time(pass, ready).await?;
             chunks(pass, session, begun, rows).await?
         }
@@ -186,7 +185,8 @@ async fn chunks(
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
         crash::point("before chunk");
         let began = Instant::now();
-        let chunk = in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await?;
+        let chunk =
+            in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await?;
         crash::point("after chunk");
         done += chunk.rows;
         idle = if chunk.rows == 0 && !chunk.moved { idle + 1 } else { 0 };

@@ -191,6 +191,8 @@ impl Model {
                 },
                 table_rows: self.logs.len() as i64,
                 unsupported: None,
+                keyed: true,
+                shared: Vec::new(),
                 not_null: false,
                 credentials: None,
                 collisions: Vec::new(),

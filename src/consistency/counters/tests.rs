@@ -59,6 +59,8 @@ fn reference(table: &str, rows: i64) -> Reference {
         orphans: Orphans { rows, ..Orphans::default() },
         table_rows: 0,
         unsupported: None,
+        keyed: true,
+        shared: Vec::new(),
         not_null: false,
         credentials: None,
         collisions: Vec::new(),
