@@ -15,6 +15,7 @@ mod ask;
 mod errands;
 mod look;
 mod retention;
+mod manners;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -59,6 +60,12 @@ pub trait Supervisor: Send + Sync {
     /// # Errors
     /// Why the pass must stop here.
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Told after every chunk, and while a step waits: what is under way, in words.
+    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
+        let _ = message;
+        Box::pin(async {})
+    }
 }
 
 /// A supervisor for a person at the command line: what they asked for is wanted.

@@ -360,14 +360,27 @@ pub struct Reference {
     pub credentials: Option<String>,
     /// Unique keys that giving the rows to the admin would break: (index, rows).
     pub collisions: Vec<(String, i64)>,
-    /// Foreign keys of other tables that depend on the rows.
+    /// Foreign keys by which rows of other tables keep the orphans from being deleted, with how many.
     pub dependents: Vec<String>,
+    /// Rows of other tables that go along when the orphans are deleted.
+    pub takes: Vec<Taken>,
     /// Foreign keys of other tables through which a change of the reference would go on.
     pub cascades: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,
     /// Whether the index behind the user table's key names the id column alone.
     pub names_id: bool,
+}
+
+/// Rows of another table that a foreign key removes or changes when orphans are deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The other table, its columns and the foreign key.
+    pub object: ObjectRef,
+    /// Delete or SetNull.
+    pub action: crate::api::report::Action,
+    /// Rows.
+    pub rows: i64,
 }
 
 /// How a reference's values are compared with the key's.

@@ -129,6 +129,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
         keys: orphans.keys,
         digest: orphans.digest.clone(),
         table_rows: reference.table_rows,
+        takes: if action == Action::Delete { reference.takes.clone() } else { Vec::new() },
     });
     // The rule wanted those rows kept; how many of them are now too many is a person's to say.
     found.approval =
@@ -241,7 +242,7 @@ fn refusal(
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
             format!(
-                "other tables depend on the rows ({}); clear those first",
+                "rows of other tables depend on them ({}); clear those first",
                 reference.dependents.join(", ")
             ),
         )),

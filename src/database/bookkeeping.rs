@@ -67,7 +67,8 @@ const MIGRATIONS: &[&str] = &[
        batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
        at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
        system_identifier text NOT NULL, database_oid bigint NOT NULL, owner text NOT NULL,
-       run text NOT NULL, step bigint NOT NULL, chunk bigint NOT NULL, action text NOT NULL);
+       run text NOT NULL, step bigint NOT NULL, chunk bigint NOT NULL, action text NOT NULL,
+       name text NOT NULL, column_names text[]);
      CREATE INDEX batches_run ON auth_consistency.batches (run, step);
      UPDATE auth_consistency.layout SET version = 2;",
 ];

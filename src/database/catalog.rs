@@ -9,8 +9,8 @@ mod sequence;
 mod table;
 
 pub use keys::{
-    Cascade, ForeignKey, UniqueIndex, cascades, dependents, equalities, foreign_keys, primary_key,
-    primary_keys, shared, unique_indexes,
+    Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, primary_key, primary_keys, shared,
+    unique_indexes,
 };
 pub use sequence::{Sequence, next_value, sequence};
 pub use table::{find_table, find_tables, tables};

@@ -127,13 +127,35 @@ pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
 }
 
 /// Adds the INSERT of what the copies of a chunk belong to; its `RETURNING batch` is the caller's.
-pub(super) fn batch(sql: &mut Sql, fence: &Fence, step: i64, chunk: i64, action: Action) {
+/// `columns` are those that a foreign key of the app sets to NULL along with a repair.
+pub(super) fn batch(sql: &mut Sql, fence: &Fence, of: &Batch<'_>) {
+    let Batch { step, chunk, action, quarantine, columns } = *of;
     sql.add(
-        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action) SELECT ",
+        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action, \
+         name, column_names) SELECT ",
     );
     sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
     sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
-    sql.integer(chunk).add(", ").text(action.as_str());
+    sql.integer(chunk).add(", ").text(action.as_str()).add(", ").text(quarantine.relation.name.as_str());
+    match columns {
+        Some(columns) => sql.add(", ").texts(columns.iter().cloned().map(Some).collect()),
+        None => sql.add(", NULL::pg_catalog.text[]"),
+    };
+}
+
+/// What the copies of a chunk belong to.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    /// The step's number in its run.
+    pub step: i64,
+    /// The chunk's number in its step.
+    pub chunk: i64,
+    /// What is done to the rows.
+    pub action: Action,
+    /// Where the copies are.
+    pub quarantine: &'a Quarantine,
+    /// Columns that change, where they are not those of the step.
+    pub columns: Option<&'a [String]>,
 }
 
 /// Brings copies of the first layout, which said in each row what it belongs to, to the second one.
@@ -146,12 +168,11 @@ pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sq
     for row in names {
         let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
         let mut sql = Sql::new(
-            "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action) \
-             SELECT min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action FROM ",
+            "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
+             SELECT min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
         );
-        sql.relation(&relation);
+        sql.text(relation.name.as_str()).add(" FROM ").relation(&relation);
         sql.add(" GROUP BY _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action");
-        // A step that changed rows of several tables has one batch for each of them.
         sql.execute(connection).await?;
         let mut sql = Sql::new("ALTER TABLE ");
         sql.relation(&relation).add(" ADD COLUMN _ac_batch bigint");
@@ -160,8 +181,9 @@ pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sq
         sql.relation(&relation).add(
             " AS q SET _ac_batch = (SELECT max(b.batch) FROM auth_consistency.batches b \
              WHERE b.run OPERATOR(pg_catalog.=) q._ac_run AND b.step OPERATOR(pg_catalog.=) q._ac_step \
-             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner)",
+             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner AND b.name OPERATOR(pg_catalog.=) ",
         );
+        sql.text(relation.name.as_str()).add(")");
         sql.execute(connection).await?;
         let mut sql = Sql::new("ALTER TABLE ");
         sql.relation(&relation).add(
@@ -192,7 +214,7 @@ pub async fn copy(
 ) -> Result<(), DatabaseError> {
     let quarantine = table(connection, source).await?;
     let mut sql = Sql::new("WITH b AS (");
-    batch(&mut sql, fence, step, chunk, action);
+    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns: None });
     sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation);
     sql.add(" (_ac_batch, _ac_new_key");
     for column in &source.columns {

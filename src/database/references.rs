@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{
     catalog::{self, Column, ForeignKey, Table},
+    dependents,
     fence::Fence,
     identifier::{Name, Operator, Sql},
 };
@@ -204,6 +205,7 @@ impl ReferenceTable {
             credentials: None,
             collisions: Vec::new(),
             dependents: Vec::new(),
+            takes: Vec::new(),
             cascades: Vec::new(),
             rights: self.child.rights,
             names_id: self.names_column(id_column),
@@ -226,7 +228,9 @@ impl ReferenceTable {
         reference.table_rows = sql.scalar(connection).await?;
         let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
         reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
-        reference.dependents = catalog::dependents(connection, self.child.oid).await?;
+        let depending = dependents::observe(connection, self).await?;
+        reference.dependents = depending.forbidding;
+        reference.takes = depending.takes;
         for column in &self.columns {
             for one in catalog::cascades(connection, self.child.oid, column.name.as_str()).await? {
                 let name = format!("{}.{}", one.child.1, one.constraint);

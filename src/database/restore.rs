@@ -111,6 +111,12 @@ pub async fn restore(
             step.action
         {
             restored.push(restore_step(connection, fence, run, &step).await?);
+            if step.action == Action::Delete {
+                // What went along comes back after the rows that it depends on.
+                for along in along(connection, fence, run, &step).await? {
+                    restored.push(restore_step(connection, fence, run, &along).await?);
+                }
+            }
         } else if step.action == Action::MoveId {
             restored.push(Restored {
                 object: step.object,
@@ -158,6 +164,40 @@ async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Resul
         });
     }
     Ok(steps)
+}
+
+/// What a foreign key of the app took along with a step's rows.
+async fn along(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    step: &Done,
+) -> Result<Vec<Done>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT q.schema_name, q.table_name, b.action, b.column_names FROM auth_consistency.batches b \
+         JOIN auth_consistency.quarantine q ON q.name OPERATOR(pg_catalog.=) b.name WHERE b.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+    sql.add(" AND NOT (q.schema_name OPERATOR(pg_catalog.=) ").text(&step.object.schema);
+    sql.add(" AND q.table_name OPERATOR(pg_catalog.=) ").text(&step.object.table).add(") ORDER BY 1, 2");
+    let mut found = Vec::new();
+    for row in sql.all(connection).await? {
+        let name: String = row.try_get(2)?;
+        let Some(action) = bookkeeping::action(&name) else { continue };
+        found.push(Done {
+            number: step.number,
+            action,
+            object: ObjectRef {
+                schema: row.try_get(0)?,
+                table: row.try_get(1)?,
+                columns: row.try_get::<Option<Vec<String>>, _>(3)?.unwrap_or_default(),
+                constraint: None,
+            },
+        });
+    }
+    Ok(found)
 }
 
 async fn restore_step(

@@ -6,21 +6,22 @@
 //! and how far the step has got. Then the counts are compared, deferred constraints speak up, the guard
 //! looks whether anything else was touched, and the transaction commits.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
+    dependents::{self, Dependent},
     error::DatabaseError,
     fence::{self, Fence},
     guard::{self, Expected},
     identifier::{Sql, run},
-    observe::Known,
-    quarantine::{self, Quarantine},
+    observe::{Known, prepare},
+    quarantine::{self, Batch, Quarantine},
     references::{ReferenceTable, equals, holds},
     walk::{self, Ground, Locked, Stride, Way},
 };
 use crate::{
     api::report::Action,
-    consistency::{diagnosis::Step, target::Target},
+    consistency::{diagnosis::Step, observation::Taken, target::Target},
 };
 
 /// A chunk should take about this long, so that the app's own writes never wait for more.
@@ -44,6 +45,7 @@ pub struct RowsStep<'a> {
     action: Action,
     number: i64,
     ground: Ground,
+    dependents: Vec<Dependent>,
     rows: i64,
     blocks_at_most: i64,
     blocks: i64,
@@ -76,7 +78,12 @@ impl<'a> RowsStep<'a> {
         action: Action,
         number: i64,
         ceiling: i64,
+        takes: &[Taken],
     ) -> Result<Self, DatabaseError> {
+        let mut transaction = connection.begin().await?;
+        prepare(&mut transaction, fence.statement_timeout).await?;
+        let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
+        transaction.rollback().await?;
         let ground = walk::survey(connection, fence, reference, ceiling).await?;
         let all = match ground.way {
             Way::Blocks { all, .. } => all,
@@ -90,6 +97,7 @@ impl<'a> RowsStep<'a> {
             action,
             number,
             ground,
+            dependents,
             rows: FIRST_CHUNK,
             blocks_at_most: FIRST_BLOCKS,
             blocks,
@@ -195,9 +203,14 @@ pub async fn repair_chunk(
         step.blocks = step.blocks.saturating_mul(2).min(step.blocks_at_most);
     }
     let done = locked.rows > 0;
+    let mut expected = Vec::new();
     if done {
         let quarantine = quarantine::table(connection, &reference.child).await?;
         let chunk = standing.chunk + 1;
+        for dependent in &step.dependents {
+            let at = (step.number, chunk);
+            expected.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
+        }
         let counts = repair(connection, fence, step, &locked, &quarantine, chunk, heir.as_deref()).await?;
         counts.agree(step)?;
         rows = counts.changed;
@@ -218,7 +231,7 @@ pub async fn repair_chunk(
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let (updated, deleted) = if step.action == Action::Delete { (0, rows) } else { (rows, 0) };
-        let expected = [Expected { tables: step.ground.tables.clone(), updated, deleted }];
+        expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted });
         guard::compare(connection, &before, &expected).await?;
     }
     transaction.commit().await?;
@@ -329,7 +342,8 @@ async fn repair(
     sql.add(" AND ");
     reference.orphaned_by_probe(&mut sql);
     sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
-    quarantine::batch(&mut sql, fence, step.number, chunk, step.action);
+    let batch = Batch { step: step.number, chunk, action: step.action, quarantine, columns: None };
+    quarantine::batch(&mut sql, fence, &batch);
     sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
     sql.relation(&quarantine.relation).add(" (_ac_batch, _ac_new_key");
     for column in &reference.child.columns {

@@ -273,13 +273,26 @@ pub(super) async fn any_left(
 
 /// Adds the condition that the row `c` is one of those that were locked.
 pub(super) fn is_locked(sql: &mut Sql, reference: &ReferenceTable, locked: &Locked) {
+    is_placed(sql, "c", reference.child.relation.partitioned, &locked.places, &locked.partitions);
+}
+
+/// Adds the condition that the row `alias` is at one of these places.
+pub(super) fn is_placed(
+    sql: &mut Sql,
+    alias: &'static str,
+    partitioned: bool,
+    places: &str,
+    partitions: &str,
+) {
     // A subselect, or the planner would weigh each of the thousands of places by itself.
-    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY ((SELECT CAST(").text(&locked.places);
+    sql.add(alias).add(".ctid OPERATOR(pg_catalog.=) ANY ((SELECT CAST(").text(places);
     sql.add(" AS pg_catalog.tid[]))::pg_catalog.tid[])");
-    if reference.child.relation.partitioned {
-        sql.add(" AND (c.tableoid, c.ctid) OPERATOR(pg_catalog.=) ANY (SELECT k.t, k.i FROM ROWS FROM (pg_catalog.unnest(CAST(");
-        sql.text(&locked.partitions).add(" AS pg_catalog.oid[])), pg_catalog.unnest(CAST(");
-        sql.text(&locked.places).add(" AS pg_catalog.tid[]))) k(t, i))");
+    if partitioned {
+        sql.add(" AND (").add(alias).add(".tableoid, ").add(alias).add(
+            ".ctid) OPERATOR(pg_catalog.=) ANY (SELECT k.t, k.i FROM ROWS FROM (pg_catalog.unnest(CAST(",
+        );
+        sql.text(partitions).add(" AS pg_catalog.oid[])), pg_catalog.unnest(CAST(");
+        sql.text(places).add(" AS pg_catalog.tid[]))) k(t, i))");
     }
 }
 

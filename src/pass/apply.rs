@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::Pass;
+use super::{Pass, manners::Manners};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -14,6 +14,7 @@ use crate::{
         diagnosis::{Diagnosed, Ends, Step, person},
         plan::{Permission, Permitted, PermittedStep, done_report, step_report},
         severity::{Class, Fault},
+        wording::{count, number},
     },
     crash,
     database::{self, Begun, DatabaseError, Known, RowsStep, Session},
@@ -159,16 +160,18 @@ async fn step(
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
         }
-        Step::Rows { action, reference, .. } => {
+        Step::Rows { action, reference, takes, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
                 return Err(
                     DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
                 );
             };
             let ceiling = permitted.ceiling;
-            let ready = RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling);
+            let ready =
+                RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling, takes);
             let rows = in_time(pass, ready).await?;
-            chunks(pass, session, begun, rows).await?
+            let what = format!("{action} of {}", reference.describe());
+            chunks(pass, session, begun, rows, (&what, ceiling)).await?
         }
     })
 }
@@ -178,16 +181,26 @@ async fn chunks(
     session: &mut Session,
     begun: &Begun,
     mut rows: RowsStep<'_>,
+    (what, ceiling): (&str, i64),
 ) -> Result<i64, Stop> {
     let mut done = 0;
     let mut idle = 0;
+    let mut manners = Manners::new();
+    let under_way = |done: i64| format!("{what}: {} of {} done", number(done), count(ceiling, "row"));
     loop {
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+        in_time(pass, manners.give_way(session, pass.supervisor, &under_way(done))).await?;
         crash::point("before chunk");
         let began = Instant::now();
         let chunk =
-            in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await?;
+            in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await;
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) if manners.tries_again(&error).await => continue,
+            Err(error) => return Err(error.into()),
+        };
         crash::point("after chunk");
+        manners.done();
         done += chunk.rows;
         idle = if chunk.rows == 0 && !chunk.moved { idle + 1 } else { 0 };
         // Rows whose users came back are no orphans any more; should some be locked again and again
@@ -195,6 +208,7 @@ async fn chunks(
         if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
+        pass.supervisor.progress(&under_way(done)).await;
         rows.pace(began.elapsed().as_millis());
     }
 }

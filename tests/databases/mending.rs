@@ -113,6 +113,72 @@ async fn a_trigger_that_only_changes_the_row_itself_is_no_obstacle() {
     Case::new(&db, &spec("SetNull")).mends(&db, found, steps, changes).await;
 }
 
+/// Posts of nobody with what depends on them.
+const POSTS: &str = "CREATE TABLE posts (id int PRIMARY KEY, user_id int REFERENCES users);
+    CREATE TABLE likes (id int, post_id int REFERENCES posts ON DELETE CASCADE, note json) PARTITION BY RANGE (id);
+    CREATE TABLE likes_1 PARTITION OF likes FOR VALUES FROM (0) TO (10);
+    CREATE TABLE likes_2 PARTITION OF likes FOR VALUES FROM (10) TO (20);
+    CREATE TABLE drafts (id int PRIMARY KEY, post_id int REFERENCES posts ON DELETE SET NULL, title text);
+    INSERT INTO posts VALUES (1, 9), (2, 8), (3, 5);
+    INSERT INTO likes VALUES (1, 1, '{\"a\" : 1.0}'), (2, 3, NULL), (11, 2, NULL), (12, 1, NULL);
+    INSERT INTO drafts VALUES (1, 1, 'one'), (2, 3, 'two'), (3, NULL, 'three')";
+
+#[tokio::test]
+async fn what_a_foreign_key_takes_along_is_counted_copied_and_put_back() {
+    let db = with(POSTS).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let before = db.snapshot().await;
+    let plan = case.check().await.outcome().plan.clone().unwrap();
+    assert_eq!(
+        plan.steps[0].message,
+        "delete 2 rows of posts, and with it set drafts.post_id to NULL in 1 row (ON DELETE SET NULL), with 3 rows of likes \
+         (ON DELETE CASCADE), after copying them to quarantine"
+    );
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let changes = &[
+        "- drafts (1,1,one)",
+        "+ drafts (1,,one)",
+        "- likes_1 (1,1,\"{\"\"a\"\" : 1.0}\")",
+        "- likes_2 (11,2,)",
+        "- likes_2 (12,1,)",
+        "- posts (1,9)",
+        "- posts (2,8)",
+    ];
+    case.mends(&db, found, &[(A::Delete, "posts.user_id", 2)], changes).await;
+    let rows = "SELECT format('%s %s %s', action, object, rows) FROM auth_consistency.audit ORDER BY id";
+    let audit = ["SetNull drafts.post_id 1", "Delete likes.post_id 3", "Delete posts.user_id 2"];
+    assert_eq!(db.texts(rows).await, audit);
+    db.run("INSERT INTO users VALUES (8, 'eight@example.com', 'x'), (9, 'nine@example.com', 'x')").await;
+    let run = case.status.history[0].run.clone();
+    let restored = case.restore(&run).await.unwrap();
+    let restored: Vec<_> =
+        restored.iter().map(|one| (one.object.table.as_str(), one.rows, one.blocked)).collect();
+    assert_eq!(restored, [("posts", 2, 0), ("drafts", 1, 0), ("likes", 3, 0)]);
+    let left = db.changes(&before).await;
+    assert_eq!(left, ["+ users (8,eight@example.com,x,user,t)", "+ users (9,nine@example.com,x,user,t)"]);
+}
+
+#[tokio::test]
+async fn what_goes_along_counts_for_the_limits_and_for_the_approval() {
+    let db = with(POSTS).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    case.edit(|spec| spec.references.limits.rows = 5);
+    case.edit(|spec| spec.references.limits.percent = 100);
+    let pass = case.repair().await;
+    pass.repaired(&[]).plans(&[(A::Delete, "posts.user_id", 2, true)]);
+    assert!(
+        pass.outcome().plan.as_ref().unwrap().steps[0].waits.as_ref().unwrap().contains("6 rows are over")
+    );
+    let hash = pass.status.plan.unwrap().hash.unwrap();
+    // One more like than was shown makes another plan of it.
+    db.run("INSERT INTO likes VALUES (3, 1, NULL)").await;
+    let before = db.fingerprint().await;
+    case.repair_approved(&hash).await.repaired(&[]);
+    assert_eq!(db.fingerprint().await, before);
+    case.approve().await.consistent().repaired(&[(A::Delete, "posts.user_id", 2)]);
+    case.settled(&db).await;
+}
+
 /// A million orphans among two million rows, against one statement that a person would write and that
 /// keeps no copy. Prints what it took; run it alone.
 #[tokio::test]

@@ -197,6 +197,7 @@ impl Model {
                 credentials: None,
                 collisions: Vec::new(),
                 dependents: Vec::new(),
+                takes: Vec::new(),
                 cascades: Vec::new(),
                 rights,
                 names_id: true,

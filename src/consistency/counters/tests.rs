@@ -65,6 +65,7 @@ fn reference(table: &str, rows: i64) -> Reference {
         credentials: None,
         collisions: Vec::new(),
         dependents: Vec::new(),
+        takes: Vec::new(),
         cascades: Vec::new(),
         rights: TableRights::default(),
         names_id: true,

@@ -234,14 +234,3 @@ pub async fn cascades(
         .map(|row| Ok(Cascade { child: (row.try_get(0)?, row.try_get(1)?), constraint: row.try_get(2)? }))
         .collect()
 }
-
-/// `table.constraint` of foreign keys that depend on a table's rows.
-pub async fn dependents(connection: &mut PgConnection, table: i64) -> Result<Vec<String>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT format('%s.%s', c.relname, con.conname) FROM pg_constraint con \
-         JOIN pg_class c ON c.oid = con.conrelid \
-         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
-    );
-    sql.integer(table).add("::oid ORDER BY 1");
-    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
-}
