@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
 
-use super::{error::DatabaseError, identifier::Sql};
+use super::{catalog::Table, error::DatabaseError, identifier::Sql};
 use crate::consistency::wording::count;
 
 /// Rows that were inserted, updated and deleted.
@@ -62,6 +62,20 @@ pub(super) async fn counts(connection: &mut PgConnection) -> Result<Counts, sqlx
         counts.insert(row.try_get(0)?, (row.try_get(1)?, touched));
     }
     Ok(counts)
+}
+
+/// Object ids under which the rows of a table are counted: its own, or those of its partitions.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn storage(connection: &mut PgConnection, table: &Table) -> Result<Vec<i64>, sqlx::Error> {
+    if !table.relation.partitioned {
+        return Ok(vec![table.oid]);
+    }
+    let mut sql =
+        Sql::new("SELECT t.relid::pg_catalog.oid::pg_catalog.int8 FROM pg_catalog.pg_partition_tree(");
+    sql.integer(table.oid).add("::pg_catalog.oid::pg_catalog.regclass) t WHERE t.isleaf");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Compares what the transaction did since `before` with what the plan says.

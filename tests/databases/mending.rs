@@ -179,6 +179,76 @@ async fn what_goes_along_counts_for_the_limits_and_for_the_approval() {
     case.settled(&db).await;
 }
 
+#[tokio::test]
+async fn a_trigger_that_goes_on_from_a_moved_id_undoes_the_move() {
+    let db = with(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users ON UPDATE CASCADE); INSERT INTO logs VALUES (1, 1), (2, 5);
+         CREATE TABLE trail (id int); CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO trail VALUES (NEW.id); RETURN NULL; END'; \
+         CREATE TRIGGER act AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION act()",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec("Report"));
+    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("7".into()));
+    let before = db.snapshot().await;
+    let pass = case.repair().await;
+    let failed = pass.finding(R::RepairFailed);
+    assert_eq!(failed.blocked, Some(R::RepairTouchesMore), "{failed:?}");
+    assert!(failed.message.contains("public.trail (1 row inserted, and the plan says none of it)"));
+    assert_eq!(db.changes(&before).await, [""; 0]);
+    db.run("ALTER TABLE users DISABLE TRIGGER act").await;
+    case.repair().await.consistent().repaired(&[(A::MoveId, "users", 2)]);
+    case.settled(&db).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_loses_nothing_and_the_next_pass_goes_on() {
+    let rows = "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+        INSERT INTO logs SELECT n, 9 FROM generate_series(1, 3000) n";
+    let db = with(rows).await;
+    // The copy of the second chunk finds no more room.
+    db.run(
+        "CREATE FUNCTION full_disk() RETURNS event_trigger LANGUAGE plpgsql AS $f$ DECLARE made record; BEGIN
+           FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
+             IF made.object_identity LIKE 'auth_consistency.q_%' THEN
+               EXECUTE format('CREATE TRIGGER full_disk BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.id > 1500 AND current_setting(''app.full'', true) IS DISTINCT FROM ''no'') EXECUTE FUNCTION no_room()', made.object_identity);
+             END IF;
+           END LOOP; END $f$;
+         CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
+           'BEGIN RAISE EXCEPTION USING ERRCODE = ''53100'', MESSAGE = ''could not extend file: No space left on device''; END';
+         CREATE EVENT TRIGGER full_disk ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION full_disk()",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let pass = case.repair().await;
+    let failed = pass.finding(R::RepairFailed);
+    assert!(failed.message.contains("No space left on device (SQLSTATE 53100)"), "{}", failed.message);
+    assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+    let kept = db.text("SELECT name FROM auth_consistency.quarantine").await;
+    let count = async |table: &str| db.text(&format!("SELECT count(*) FROM {table}")).await;
+    let copies = format!("auth_consistency.{kept}");
+    assert_eq!((count("logs").await, count(&copies).await), ("2000".into(), "1000".into()));
+    db.run(&format!("DROP TRIGGER full_disk ON {copies}")).await;
+    case.repair().await.consistent().repaired(&[(A::Delete, "logs.user_id", 2000)]);
+    assert_eq!((count("logs").await, count(&copies).await), ("0".into(), "3000".into()));
+}
+
+#[tokio::test]
+async fn a_quarantine_schema_of_somebody_else_is_told_before_anything_is_tried() {
+    let db = with(&format!("{LOGS}; CREATE SCHEMA auth_consistency")).await;
+    let role = db
+        .role("GRANT USAGE ON SCHEMA public TO ROLE; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ROLE")
+        .await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    case.secret("db", "url", &db.url_of(&role));
+    let before = db.fingerprint().await;
+    let pass = case.repair().await;
+    pass.repaired(&[]);
+    let missing = pass.finding(R::PrivilegeMissing);
+    assert!(missing.message.contains("schema auth_consistency"), "{}", missing.message);
+    assert_eq!(db.fingerprint().await, before);
+}
+
 /// A million orphans among two million rows, against one statement that a person would write and that
 /// keeps no copy. Prints what it took; run it alone.
 #[tokio::test]
