@@ -14,8 +14,8 @@ mod apply;
 mod ask;
 mod errands;
 mod look;
-mod retention;
 mod manners;
+mod retention;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -176,6 +176,12 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             if applied.failure.is_some() {
                 session.close().await;
                 session = connect(target, pass.policy).await?;
+            }
+            // A COMMIT may have been done though its answer was lost: what was done is told.
+            if let Some(stopped) = &applied.stopped
+                && let Ok(Some(done)) = stopped.done(pass, &mut session).await
+            {
+                applied.repaired.push(done);
             }
             look::deep(pass, &mut session).await?
         }

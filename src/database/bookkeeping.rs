@@ -148,7 +148,7 @@ pub async fn observe(
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
          LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
            bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
-             AND (c.relname NOT IN ('runs', 'steps', 'step_keys') OR has_table_privilege(c.oid, 'DELETE'))) AS writable \
+             AND (c.relname NOT IN ('runs', 'steps', 'step_keys', 'batches') OR has_table_privilege(c.oid, 'DELETE'))) AS writable \
            FROM pg_class c WHERE n.oid IS NOT NULL AND c.relnamespace = n.oid AND c.relkind = 'r') t ON true",
     )
     .one(connection)

@@ -53,6 +53,6 @@ pub use observe::{Given, Known, Observed, observe, resolve_subject};
 pub use pressure::{Pressure, pressure};
 pub use references::ReferenceTable;
 pub use restore::{Restored, Run, restore, runs};
-pub use rows::{Chunk, RowsStep, repair_chunk};
+pub use rows::{Chunk, RowsStep, repair_chunk, rows_left};
 pub use seed::{Seeding, seed};
 pub use subject::{SubjectRow, find_subject};

@@ -30,6 +30,30 @@ pub(super) struct Applied {
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
     pub failure: Option<Diagnosed>,
+    /// The step over rows that failed: some of its chunks may be done, the last one perhaps without an
+    /// answer.
+    pub stopped: Option<Stopped>,
+}
+
+/// A step over rows that did not come to its end.
+pub(super) struct Stopped {
+    step: Step,
+    run: String,
+    number: i64,
+    ceiling: i64,
+}
+
+impl Stopped {
+    /// What of it was done all the same: the database wrote it down in the transactions that did it.
+    pub(super) async fn done(
+        &self,
+        pass: &Pass<'_>,
+        session: &mut Session,
+    ) -> Result<Option<StepReport>, DatabaseError> {
+        let asking = database::rows_left(session.connection(), pass.target.timeout, &self.run, self.number);
+        let rows = self.ceiling - in_time(pass, asking).await?;
+        Ok((rows > 0).then(|| done_report(pass.target, &self.step, rows)))
+    }
 }
 
 /// Executes the permitted steps; `leftover` is whether an interrupted run is to be closed as well.
@@ -70,6 +94,10 @@ pub(super) async fn apply(
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
         let result = step(pass, session, known, &begun, one, *number).await;
+        if result.is_err() && matches!(one.step, Step::Rows { .. }) {
+            let (step, run) = (one.step.clone(), begun.fence.run.clone());
+            applied.stopped = Some(Stopped { step, run, number: *number, ceiling: one.ceiling });
+        }
         crash::point(&format!("after {name}"));
         match result {
             Ok(rows) => {

@@ -1,11 +1,19 @@
 //! Mending at size, and what a repair must not set going.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use auth_consistency::api::{
     condition::{ConditionType as C, Reason as R},
     report::Action as A,
 };
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Case, Db, HASH, USUAL};
 
@@ -210,7 +218,7 @@ async fn a_disk_that_is_full_loses_nothing_and_the_next_pass_goes_on() {
     db.run(
         "CREATE FUNCTION full_disk() RETURNS event_trigger LANGUAGE plpgsql AS $f$ DECLARE made record; BEGIN
            FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
-             IF made.object_identity LIKE 'auth_consistency.q_%' THEN
+             IF made.object_identity LIKE 'auth_consistency.q@_logs%' ESCAPE '@' THEN
                EXECUTE format('CREATE TRIGGER full_disk BEFORE INSERT ON %s FOR EACH ROW WHEN (NEW.id > 1500 AND current_setting(''app.full'', true) IS DISTINCT FROM ''no'') EXECUTE FUNCTION no_room()', made.object_identity);
              END IF;
            END LOOP; END $f$;
@@ -247,6 +255,72 @@ async fn a_quarantine_schema_of_somebody_else_is_told_before_anything_is_tried()
     let missing = pass.finding(R::PrivilegeMissing);
     assert!(missing.message.contains("schema auth_consistency"), "{}", missing.message);
     assert_eq!(db.fingerprint().await, before);
+}
+
+/// Stands between a pass and the database, and cuts the connection when the COMMIT with this number was
+/// sent and done, and its answer not passed on. Returns its port.
+async fn cutting(db: &Db, cut_at: usize) -> u16 {
+    let upstream = url::Url::parse(&db.url()).unwrap();
+    let upstream = (upstream.host_str().unwrap().to_owned(), upstream.port().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let commits = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(&upstream).await.unwrap();
+            let commits = Arc::clone(&commits);
+            tokio::spawn(async move {
+                let (mut asked, mut answered) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut asked) => {
+                            let Ok(read @ 1..) = read else { return };
+                            server.write_all(&asked[..read]).await.unwrap();
+                            let commit = asked[..read].windows(7).any(|word| word == b"COMMIT\0");
+                            if commit && commits.fetch_add(1, Ordering::SeqCst) + 1 == cut_at {
+                                assert_ne!(server.read(&mut answered).await.unwrap(), 0);
+                                return;
+                            }
+                        }
+                        read = server.read(&mut answered) => {
+                            let Ok(read @ 1..) = read else { return };
+                            client.write_all(&answered[..read]).await.unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_out_and_never_repeated() {
+    for (on_orphan, action) in [("Delete", A::Delete), ("Reassign", A::Reassign)] {
+        let db = with(
+            "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+             INSERT INTO logs SELECT n, 9 FROM generate_series(1, 3000) n",
+        )
+        .await;
+        // The first COMMIT begins the run, the second one is of the first chunk.
+        let port = cutting(&db, 2).await;
+        let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
+        let mut case = Case::with_database(database, &spec(on_orphan));
+        let mut url = url::Url::parse(&db.url()).unwrap();
+        url.set_port(Some(port)).unwrap();
+        case.secret("db", "url", url.as_str());
+        let pass = case.repair().await;
+        pass.repaired(&[(action, "logs.user_id", 1000)]);
+        let failed = pass.finding(R::RepairFailed);
+        assert!(failed.message.contains("no connection to the database"), "{}", failed.message);
+        assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+        case.repair().await.consistent().repaired(&[(action, "logs.user_id", 2000)]);
+        let kept = db.text("SELECT name FROM auth_consistency.quarantine").await;
+        let copies = format!("SELECT count(*) || '/' || count(DISTINCT id) FROM auth_consistency.{kept}");
+        assert_eq!(db.text(&copies).await, "3000/3000", "each row is in quarantine once");
+        assert_eq!(db.text("SELECT sum(rows) FROM auth_consistency.audit").await, "3000");
+        case.settled(&db).await;
+    }
 }
 
 /// A million orphans among two million rows, against one statement that a person would write and that
