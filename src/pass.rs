@@ -167,7 +167,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let observed = match (&observed.known, repairs || overdue) {
         (Some(known), true) => {
             if repairs {
-                applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
+                // Boxed: the repairs are large, and most passes make none.
+                applied = Box::pin(apply::apply(pass, &mut session, known, &permitted, leftover)).await?;
             }
             if overdue && applied.failure.is_none() {
                 retention::purge(pass, &mut session, known, &mut applied).await;

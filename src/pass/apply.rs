@@ -93,7 +93,7 @@ pub(super) async fn apply(
     for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
-        let result = step(pass, session, known, &begun, one, *number).await;
+        let result = Box::pin(step(pass, session, known, &begun, one, *number)).await;
         if result.is_err() && matches!(one.step, Step::Rows { .. }) {
             let (step, run) = (one.step.clone(), begun.fence.run.clone());
             applied.stopped = Some(Stopped { step, run, number: *number, ceiling: one.ceiling });
