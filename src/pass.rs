@@ -14,6 +14,7 @@ mod apply;
 mod ask;
 mod errands;
 mod look;
+mod manners;
 mod retention;
 
 use futures::future::BoxFuture;
@@ -59,6 +60,12 @@ pub trait Supervisor: Send + Sync {
     /// # Errors
     /// Why the pass must stop here.
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Told after every chunk, and while a step waits: what is under way, in words.
+    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
+        let _ = message;
+        Box::pin(async {})
+    }
 }
 
 /// A supervisor for a person at the command line: what they asked for is wanted.
@@ -160,7 +167,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let observed = match (&observed.known, repairs || overdue) {
         (Some(known), true) => {
             if repairs {
-                applied = apply::apply(pass, &mut session, known, &permitted, leftover).await?;
+                // Boxed: the repairs are large, and most passes make none.
+                applied = Box::pin(apply::apply(pass, &mut session, known, &permitted, leftover)).await?;
             }
             if overdue && applied.failure.is_none() {
                 retention::purge(pass, &mut session, known, &mut applied).await;
@@ -169,6 +177,12 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             if applied.failure.is_some() {
                 session.close().await;
                 session = connect(target, pass.policy).await?;
+            }
+            // A COMMIT may have been done though its answer was lost: what was done is told.
+            if let Some(stopped) = &applied.stopped
+                && let Ok(Some(done)) = stopped.done(pass, &mut session).await
+            {
+                applied.repaired.push(done);
             }
             look::deep(pass, &mut session).await?
         }

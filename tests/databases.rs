@@ -27,6 +27,8 @@ mod ids;
 mod input;
 #[path = "databases/kept.rs"]
 mod kept;
+#[path = "databases/mending.rs"]
+mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
 #[path = "databases/reach.rs"]

@@ -179,6 +179,8 @@ reasons! {
     RepairUnsupported,
     /// A repair was begun and the database refused it.
     RepairFailed,
+    /// A trigger or a foreign key would have carried a repair further than its plan says.
+    RepairTouchesMore,
     /// A destructive plan waits for a person's approval.
     ApprovalRequired,
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{said::Failure, target::Place};
+use super::{said::Failure, target::Place, watching::Watching};
 use crate::{
     api::{report::ConsistencyReport, spec::Mode},
     consistency::{
@@ -15,7 +15,7 @@ use crate::{
     database::Search,
     memory::Memory,
     network::HostPolicy,
-    pass::{self, Look, Pass, Person, Repairs},
+    pass::{self, Look, Pass, Repairs},
 };
 
 /// What one pass is asked for.
@@ -78,7 +78,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         policy: &policy,
         requests: &requests,
         memory: &memory,
-        supervisor: &Person,
+        supervisor: &Watching::default(),
         repairs: errand.repairs,
         look: Look::Deep,
         compare_password: true,

@@ -25,6 +25,7 @@ mod show;
 mod target;
 mod token;
 mod verify;
+mod watching;
 
 use std::ffi::OsString;
 

@@ -6,7 +6,7 @@
 use super::{
     admin,
     foreign_key::ForeignKeyOptions,
-    observation::{KeyKind, Observation, SchemaFault, UserTable},
+    observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans,
     target::Target,
     wording::{clip, docs},
@@ -113,6 +113,8 @@ pub enum Step {
         digest: String,
         /// Rows of the table.
         table_rows: i64,
+        /// Rows of other tables that go along.
+        takes: Vec<Taken>,
     },
 }
 
@@ -268,6 +270,14 @@ impl Step {
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
             | Self::Rows { reference, .. } => reference,
+        }
+    }
+
+    /// Rows of other tables that go along with it.
+    pub fn taken(&self) -> &[Taken] {
+        match self {
+            Self::Rows { takes, .. } => takes,
+            _ => &[],
         }
     }
 

@@ -350,20 +350,37 @@ pub struct Reference {
     pub table_rows: i64,
     /// What keeps us from repairing it, if anything: a plain clause.
     pub unsupported: Option<String>,
-    /// Columns that may not be NULL.
+    /// Whether no column of it can be set to NULL.
     pub not_null: bool,
+    /// Whether the table has a primary key, so that a changed row can be found again.
+    pub keyed: bool,
+    /// Columns of a reference of several that another foreign key of the table uses too.
+    pub shared: Vec<String>,
     /// Why the rows are taken for credentials, if so.
     pub credentials: Option<String>,
     /// Unique keys that giving the rows to the admin would break: (index, rows).
     pub collisions: Vec<(String, i64)>,
-    /// Foreign keys of other tables that depend on the rows.
+    /// Foreign keys by which rows of other tables keep the orphans from being deleted, with how many.
     pub dependents: Vec<String>,
+    /// Rows of other tables that go along when the orphans are deleted.
+    pub takes: Vec<Taken>,
     /// Foreign keys of other tables through which a change of the reference would go on.
     pub cascades: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,
     /// Whether the index behind the user table's key names the id column alone.
     pub names_id: bool,
+}
+
+/// Rows of another table that a foreign key removes or changes when orphans are deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The other table, its columns and the foreign key.
+    pub object: ObjectRef,
+    /// Delete or SetNull.
+    pub action: crate::api::report::Action,
+    /// Rows.
+    pub rows: i64,
 }
 
 /// How a reference's values are compared with the key's.

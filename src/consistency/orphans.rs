@@ -129,6 +129,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
         keys: orphans.keys,
         digest: orphans.digest.clone(),
         table_rows: reference.table_rows,
+        takes: if action == Action::Delete { reference.takes.clone() } else { Vec::new() },
     });
     // The rule wanted those rows kept; how many of them are now too many is a person's to say.
     found.approval =
@@ -179,6 +180,33 @@ fn refusal(
     if let Some(why) = &reference.unsupported {
         return Some((Reason::RepairUnsupported, why.clone()));
     }
+    let users = observation.users.as_ref().ok();
+    if action == Action::Delete
+        && users.is_some_and(|users| {
+            users.object.schema == reference.object.schema && users.object.table == reference.object.table
+        })
+    {
+        return Some((
+            Reason::RepairUnsupported,
+            "the rows are accounts, which are never deleted for what they name; use SetNull or Reassign"
+                .into(),
+        ));
+    }
+    if action != Action::Delete && !reference.keyed {
+        return Some((
+            Reason::RepairUnsupported,
+            "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
+        ));
+    }
+    if action == Action::Reassign && !reference.shared.is_empty() {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "column {} belongs to another foreign key too, so the rows would change more than their user; use SetNull or Delete",
+                reference.shared.join(", ")
+            ),
+        ));
+    }
     let rights = &reference.rights;
     if !rights.update || (action == Action::Delete && !rights.delete) {
         return Some((
@@ -214,7 +242,7 @@ fn refusal(
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
             format!(
-                "other tables depend on the rows ({}); clear those first",
+                "rows of other tables depend on them ({}); clear those first",
                 reference.dependents.join(", ")
             ),
         )),

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     constraints,
     diagnosis::{Approval, Diagnosed, Step},
-    observation::{Observation, OpenRun},
+    observation::{Observation, OpenRun, Taken},
     target::Target,
     wording::{clip, count, number},
 };
@@ -151,7 +151,16 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
 
 fn over_limit(target: &Target, step: &Step) -> Option<String> {
     let (rows, limit) = match step {
-        Step::Rows { rows, table_rows, .. } => (*rows, target.references.limit(*table_rows)),
+        Step::Rows { rows, table_rows, takes, .. } => {
+            let taken: i64 = takes.iter().map(|taken| taken.rows).sum();
+            // The share is of the reference's own table; rows of other tables count as rows.
+            let own = target.references.limit(*table_rows);
+            if taken == 0 || *rows > own {
+                (*rows, own)
+            } else {
+                (rows + taken, target.references.limit_rows)
+            }
+        }
         // The account's own row is no destruction; the rows that follow it are counted.
         Step::MoveId { rows, .. } => (rows - 1, target.references.limit_rows),
         _ => return None,
@@ -234,7 +243,13 @@ fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Op
 fn hashed(step: &Step) -> HashedStep<'_> {
     let object = step.object();
     let (definition, detail) = match step {
-        Step::Rows { definition, digest, .. } => (definition.as_str(), digest.clone()),
+        Step::Rows { definition, digest, takes, .. } => {
+            let taken: String = takes
+                .iter()
+                .map(|taken| format!(", {} {} {:?}", taken.action, taken.rows, taken.object))
+                .collect();
+            (definition.as_str(), format!("{digest}{taken}"))
+        }
         Step::MoveId { from, to, claimed, .. } => ("", format!("{from} -> {to}, claimed: {claimed}")),
         Step::Seed { id, claimed, .. } => ("", format!("{id:?}, claimed: {claimed}")),
         Step::AddConstraint { reference, options } => {
@@ -375,6 +390,26 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
 }
 
+/// What goes along with deleted rows, in words.
+fn along(takes: &[Taken]) -> String {
+    takes
+        .iter()
+        .map(|taken| {
+            let rows = count(taken.rows, "row");
+            match taken.action {
+                Action::Delete => {
+                    let table = ObjectRef { columns: Vec::new(), ..taken.object.clone() };
+                    format!(", with {rows} of {} (ON DELETE CASCADE)", table.describe())
+                }
+                _ => format!(
+                    ", and with it set {} to NULL in {rows} (ON DELETE SET NULL)",
+                    taken.object.describe()
+                ),
+            }
+        })
+        .collect()
+}
+
 /// One step as it is shown.
 pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
     told(target, step, step.rows(), waits)
@@ -409,8 +444,9 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             match action {
                 Action::SetNull => format!("set {of} to NULL in {rows}"),
                 Action::Delete => format!(
-                    "delete {rows} of {}, after copying them to quarantine",
-                    ObjectRef { columns: Vec::new(), ..object.clone() }.describe()
+                    "delete {rows} of {}{}, after copying them to quarantine",
+                    ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
+                    along(step.taken())
                 ),
                 _ => format!("give {rows} of {of} to {login}"),
             }

@@ -129,7 +129,7 @@ async fn end(
         memory.forget_settled();
     }
     let requests = requests(resource);
-    let supervisor = Live { context, resource, statement };
+    let supervisor = Live { context, resource, statement, told: Default::default() };
     let pass = Pass {
         target: &target,
         policy: &context.policy,

@@ -1,6 +1,11 @@
 //! Agrees to repairs: nothing destructive is decided from a cache, so the resource is read live before
 //! the first statement that writes and before every chunk of destructive work. Holds a client.
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use futures::future::BoxFuture;
 
 use super::{
@@ -30,7 +35,12 @@ pub struct Live<'a> {
     pub resource: &'a Resource,
     /// Where "working" is written.
     pub statement: &'a Statement<'a>,
+    /// When progress was last written.
+    pub told: Mutex<Option<Instant>>,
 }
+
+/// Progress is written at most so often.
+const TOLD: Duration = Duration::from_secs(10);
 
 impl Live<'_> {
     /// Reads the resource live and compares what repairs rest on. Returns its resourceVersion.
@@ -75,7 +85,34 @@ impl Supervisor for Live<'_> {
         })
     }
 
+    fn progress<'s>(&'s self, message: &'s str) -> BoxFuture<'s, ()> {
+        Box::pin(async move {
+            let due = {
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                let last = *told.get_or_insert_with(Instant::now);
+                let due = last.elapsed() >= TOLD;
+                if due {
+                    *told = Some(Instant::now());
+                }
+                due
+            };
+            if !due {
+                return;
+            }
+            let generation = self.resource.identity.generation;
+            let status = working(&self.statement.current().await, generation, &now(), message);
+            // Whoever changed the object meanwhile is met by the look before the next chunk.
+            if let Err(error) = self.statement.write(&status).await {
+                tracing::debug!(%error, "progress could not be written");
+            }
+        })
+    }
+
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move { self.look().await.map(|_| ()) })
+        Box::pin(async move {
+            let version = self.look().await?;
+            self.statement.renew(&version).await;
+            Ok(())
+        })
     }
 }

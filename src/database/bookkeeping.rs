@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The layout that this program writes.
-pub const LAYOUT: i64 = 1;
+pub const LAYOUT: i64 = 2;
 
 /// The layouts in order; each brings the one before up to its own number.
 const MIGRATIONS: &[&str] = &[
@@ -58,6 +58,19 @@ const MIGRATIONS: &[&str] = &[
        name text PRIMARY KEY, schema_name text NOT NULL, table_name text NOT NULL, layout text NOT NULL,
        created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
        UNIQUE (schema_name, table_name, layout));",
+    // Where a step's walk has got to; and what a copy belongs to, once per chunk instead of in each row.
+    "ALTER TABLE auth_consistency.steps ADD COLUMN chunk bigint NOT NULL DEFAULT 0, \
+       ADD COLUMN passed_tid text, ADD COLUMN passed_key text;
+     UPDATE auth_consistency.steps SET chunk = coalesce((SELECT max(a.chunk) FROM auth_consistency.audit a \
+       WHERE a.run OPERATOR(pg_catalog.=) steps.run AND a.step OPERATOR(pg_catalog.=) steps.step), 0);
+     CREATE TABLE auth_consistency.batches (
+       batch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+       at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+       system_identifier text NOT NULL, database_oid bigint NOT NULL, owner text NOT NULL,
+       run text NOT NULL, step bigint NOT NULL, chunk bigint NOT NULL, action text NOT NULL,
+       name text NOT NULL, column_names text[]);
+     CREATE INDEX batches_run ON auth_consistency.batches (run, step);
+     UPDATE auth_consistency.layout SET version = 2;",
 ];
 
 /// Brings the schema up to [`LAYOUT`]; inside the caller's transaction.
@@ -89,8 +102,11 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), DatabaseError>
         }
     }
     let done = usize::try_from(there.unwrap_or(0)).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(done) {
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         run(connection, migration).await?;
+        if at == 1 {
+            super::quarantine::into_batches(connection).await?;
+        }
     }
     Ok(())
 }
@@ -132,7 +148,7 @@ pub async fn observe(
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
          LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
            bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
-             AND (c.relname NOT IN ('runs', 'steps', 'step_keys') OR has_table_privilege(c.oid, 'DELETE'))) AS writable \
+             AND (c.relname NOT IN ('runs', 'steps', 'step_keys', 'batches') OR has_table_privilege(c.oid, 'DELETE'))) AS writable \
            FROM pg_class c WHERE n.oid IS NOT NULL AND c.relnamespace = n.oid AND c.relkind = 'r') t ON true",
     )
     .one(connection)

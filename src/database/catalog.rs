@@ -9,7 +9,7 @@ mod sequence;
 mod table;
 
 pub use keys::{
-    Cascade, ForeignKey, cascades, dependents, equalities, foreign_keys, primary_key, primary_keys,
+    Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, primary_key, primary_keys, shared,
     unique_indexes,
 };
 pub use sequence::{Sequence, next_value, sequence};

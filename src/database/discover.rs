@@ -236,6 +236,7 @@ async fn sample(
         absent: Vec::new(),
         only_where: Vec::new(),
         primary_key: Vec::new(),
+        shared: Vec::new(),
         child: *child,
     };
     let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT c.");

@@ -26,6 +26,12 @@ pub enum DatabaseError {
     /// The world is not what the plan says; nothing of this step was done.
     #[error("{0}")]
     Moved(String),
+    /// Others are at work and the repair gave way; the next pass goes on.
+    #[error("{0}")]
+    Busy(String),
+    /// The transaction touched more than the plan says; nothing of it was done.
+    #[error("{0}")]
+    TouchesMore(String),
     /// The schema is not what this statement needs.
     #[error("{0}")]
     Unsupported(String),
@@ -79,6 +85,8 @@ impl DatabaseError {
             Self::Fenced => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
             Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
+            Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
+            Self::TouchesMore(_) => (Reason::RepairTouchesMore, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
             Self::Sql(error) => match error {

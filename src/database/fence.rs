@@ -6,14 +6,9 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
-use super::{
-    bookkeeping,
-    error::DatabaseError,
-    identifier::{Sql, run},
-    observe::Known,
-};
+use super::{bookkeeping, error::DatabaseError, identifier::Sql, observe::Known};
 use crate::consistency::{
     observation::DatabaseIdentity,
     plan::{Permission, Permitted},
@@ -21,8 +16,9 @@ use crate::consistency::{
 };
 
 /// The protocol looks again in new statements, which see nothing new at any other level; the role's own
-/// default may be another.
-const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// default may be another. The path stays the role's own, since triggers of the app need it.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+    SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off";
 
 /// What every transaction of a run is held to.
 #[derive(Debug, Clone)]
@@ -67,7 +63,7 @@ pub async fn begin(
     take_claim: Option<&str>,
     run_id: String,
 ) -> Result<Begun, DatabaseError> {
-    let mut transaction = connection.begin_with(READ_COMMITTED).await?;
+    let mut transaction = connection.begin_with(BEGIN).await?;
     settings(&mut transaction, target.timeout).await?;
     lock(&mut transaction, &known.identity, known.users.oid).await?;
     bookkeeping::migrate(&mut transaction).await?;
@@ -185,33 +181,72 @@ pub async fn enter<'c>(
     connection: &'c mut PgConnection,
     fence: &Fence,
 ) -> Result<Transaction<'c, Postgres>, DatabaseError> {
-    let mut transaction = connection.begin_with(READ_COMMITTED).await?;
-    settings(&mut transaction, fence.statement_timeout).await?;
-    lock(&mut transaction, &fence.identity, fence.user_table).await?;
-    let mut sql = Sql::new(
-        "SELECT owner, epoch FROM auth_consistency.claims WHERE system_identifier OPERATOR(pg_catalog.=) ",
+    Ok(enter_step(connection, fence, 0).await?.0)
+}
+
+/// How far a step over rows has got.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// Rows that it may still change.
+    pub left: i64,
+    /// Its last chunk.
+    pub chunk: i64,
+    /// The row, by place, that the walk has passed.
+    pub passed_tid: Option<String>,
+    /// The key that the walk has passed.
+    pub passed_key: Option<String>,
+}
+
+/// Opens one transaction of a run as [`enter`] does, and looks how far a step has got.
+///
+/// # Errors
+/// Another run has the lock, or has overtaken this one.
+pub(super) async fn enter_step<'c>(
+    connection: &'c mut PgConnection,
+    fence: &Fence,
+    step: i64,
+) -> Result<(Transaction<'c, Postgres>, Standing), DatabaseError> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    // One statement, since each costs a chunk a way to the server and back. The claim's row is only
+    // waited for by whoever has the lock.
+    let mut sql = Sql::new("WITH l AS MATERIALIZED (SELECT ");
+    try_lock(&mut sql, &fence.identity, fence.user_table);
+    sql.add(
+        " AS had), held AS MATERIALIZED (SELECT c.owner, c.epoch FROM auth_consistency.claims c, l \
+         WHERE l.had AND c.system_identifier OPERATOR(pg_catalog.=) ",
     );
-    sql.text(&fence.identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(fence.identity.database).add(" AND user_table_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(fence.user_table).add(" FOR UPDATE");
-    let row = sql.optional(&mut transaction).await?;
-    let held: Option<(String, i64)> = match &row {
-        Some(row) => Some((sqlx::Row::try_get(row, 0)?, sqlx::Row::try_get(row, 1)?)),
-        None => None,
-    };
-    if held != Some((fence.owner.clone(), fence.epoch)) {
+    sql.text(&fence.identity.system).add(" AND c.database_oid OPERATOR(pg_catalog.=) ");
+    sql.integer(fence.identity.database).add(" AND c.user_table_oid OPERATOR(pg_catalog.=) ");
+    sql.integer(fence.user_table).add(" FOR UPDATE OF c) SELECT pg_catalog.set_config('statement_timeout', ");
+    sql.text(fence.statement_timeout.as_millis().to_string());
+    sql.add(
+        ", true), (SELECT l.had FROM l), (SELECT held.owner FROM held), (SELECT held.epoch FROM held), \
+         s.ceiling OPERATOR(pg_catalog.-) s.done, s.chunk, s.passed_tid, s.passed_key FROM (SELECT) one \
+         LEFT JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let row = sql.one(&mut transaction).await?;
+    if !row.try_get::<bool, _>(1)? {
+        return Err(DatabaseError::Fenced);
+    }
+    let held: (Option<String>, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
+    if held != (Some(fence.owner.clone()), Some(fence.epoch)) {
         return Err(DatabaseError::ClaimLost(
             "another run has begun on this user table, so this one stops before it changes anything more"
                 .into(),
         ));
     }
-    Ok(transaction)
+    let standing = Standing {
+        left: row.try_get::<Option<i64>, _>(4)?.unwrap_or(0),
+        chunk: row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
+        passed_tid: row.try_get(6)?,
+        passed_key: row.try_get(7)?,
+    };
+    Ok((transaction, standing))
 }
 
-/// Settings of a repair. The path stays the role's own, since triggers of the app need it.
+/// How long a statement of the run may take.
 async fn settings(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
-    run(connection, "SET LOCAL lock_timeout = '2s'").await?;
-    run(connection, "SET LOCAL row_security = off").await?;
     let mut sql = Sql::new("SELECT pg_catalog.set_config('statement_timeout', ");
     sql.text(timeout.as_millis().to_string()).add(", true)");
     sql.execute(connection).await?;
@@ -224,14 +259,16 @@ async fn lock(
     identity: &DatabaseIdentity,
     user_table: i64,
 ) -> Result<(), DatabaseError> {
+    let mut sql = Sql::new("SELECT ");
+    try_lock(&mut sql, identity, user_table);
+    if sql.scalar::<bool>(connection).await? { Ok(()) } else { Err(DatabaseError::Fenced) }
+}
+
+fn try_lock(sql: &mut Sql, identity: &DatabaseIdentity, user_table: i64) {
     // The lock's two keys are signed 32 bit numbers, object ids unsigned ones: the same bits.
     let bits = |oid: i64| i64::from(oid as u32 as i32);
-    let mut sql = Sql::new("SELECT pg_catalog.pg_try_advisory_xact_lock(");
-    sql.integer(bits(identity.database))
-        .add("::pg_catalog.int4, ")
-        .integer(bits(user_table))
-        .add("::pg_catalog.int4)");
-    if sql.scalar::<bool>(connection).await? { Ok(()) } else { Err(DatabaseError::Fenced) }
+    sql.add("pg_catalog.pg_try_advisory_xact_lock(").integer(bits(identity.database));
+    sql.add("::pg_catalog.int4, ").integer(bits(user_table)).add("::pg_catalog.int4)");
 }
 
 /// Ends a run: nothing of it is resumed any more.

@@ -104,7 +104,7 @@ pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Kno
 
 /// The quarantine tables that are there, with the table that each is of.
 async fn tables(connection: &mut PgConnection) -> Result<Vec<(Quarantine, ObjectRef)>, sqlx::Error> {
-    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.quarantine') IS NOT NULL")
+    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.batches') IS NOT NULL")
         .scalar(connection)
         .await?;
     if !there {
@@ -127,6 +127,12 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<(Quarantine, Object
         .collect()
 }
 
+/// Adds the copies `q` with the batches `b` that say what they belong to.
+fn with_batches(sql: &mut Sql, quarantine: &Quarantine) {
+    sql.relation(&quarantine.relation);
+    sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
+}
+
 /// What is kept, newest first.
 ///
 /// # Errors
@@ -143,12 +149,13 @@ pub async fn list(
     let mut kept = Vec::new();
     for (quarantine, object) in tables(connection).await? {
         let mut sql = Sql::new(
-            "SELECT _ac_run, _ac_step, _ac_action, count(*), count(_ac_restored_at), \
-             to_char(min(_ac_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-             _ac_system || '/' || _ac_database || '/' || _ac_owner, \
-             (SELECT s.column_names FROM auth_consistency.steps s WHERE s.run = _ac_run AND s.step = _ac_step) FROM ",
+            "SELECT b.run, b.step, b.action, count(*), count(q._ac_restored_at), \
+             to_char(min(b.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+             b.system_identifier || '/' || b.database_oid || '/' || b.owner, coalesce(b.column_names, \
+             (SELECT s.column_names FROM auth_consistency.steps s WHERE s.run = b.run AND s.step = b.step)) FROM ",
         );
-        sql.relation(&quarantine.relation).add(" GROUP BY _ac_run, _ac_step, _ac_action, 7");
+        with_batches(&mut sql, &quarantine);
+        sql.add(" GROUP BY b.run, b.step, b.action, b.column_names, 7");
         for row in sql.all(connection).await? {
             let identity: String = row.try_get(6)?;
             kept.push(Kept {
@@ -219,15 +226,17 @@ async fn show_table(
         return Ok(None);
     };
     let columns = columns(connection, target, known, wanted, &kept, &object).await?;
-    let mut sql = Sql::new("SELECT q._ac_action, (q._ac_restored_at IS NOT NULL)::text");
+    let mut sql = Sql::new("SELECT b.action, (q._ac_restored_at IS NOT NULL)::text");
     for column in &columns {
         sql.add(", left(").column("q", &column.name).add("::text, 1000)");
     }
-    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_run = ").text(&wanted.run);
-    sql.add(" AND q._ac_system = ").text(&known.identity.system);
-    sql.add(" AND q._ac_database = ").integer(known.identity.database);
-    sql.add(" AND q._ac_owner = ").text(&target.resource.uid);
-    sql.add(" ORDER BY q._ac_id LIMIT ").integer(wanted.limit + 1);
+    sql.add(" FROM ");
+    with_batches(&mut sql, quarantine);
+    sql.add(" WHERE b.run = ").text(&wanted.run);
+    sql.add(" AND b.system_identifier = ").text(&known.identity.system);
+    sql.add(" AND b.database_oid = ").integer(known.identity.database);
+    sql.add(" AND b.owner = ").text(&target.resource.uid);
+    sql.add(" ORDER BY b.batch, q.ctid LIMIT ").integer(wanted.limit + 1);
     let mut rows = Vec::new();
     for row in sql.all(connection).await? {
         let cells = (0..columns.len() + 2).map(|at| row.try_get(at)).collect::<Result<_, sqlx::Error>>()?;
@@ -287,18 +296,16 @@ async fn columns(
 /// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
 fn condition(sql: &mut Sql, which: &Which, identity: &str) {
     sql.add(
-        " WHERE q._ac_system OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) q._ac_database::pg_catalog.text \
-         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) q._ac_owner OPERATOR(pg_catalog.=) ",
+        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
+         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
     );
     sql.text(identity);
     match which {
         Which::Run(run) => {
-            sql.add(" AND q._ac_run OPERATOR(pg_catalog.=) ").text(run);
+            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
         }
         Which::OlderThan(days) => {
-            sql.add(
-                " AND q._ac_at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) ",
-            );
+            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) ");
             sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
         }
     }
@@ -319,7 +326,7 @@ pub async fn doomed(
     let mut doomed = Vec::new();
     for (quarantine, object) in tables(&mut transaction).await? {
         let mut sql = Sql::new("SELECT count(*) FROM ");
-        sql.relation(&quarantine.relation).add(" q");
+        with_batches(&mut sql, &quarantine);
         condition(&mut sql, which, identity);
         let rows: i64 = sql.scalar(&mut transaction).await?;
         if rows > 0 {
@@ -351,16 +358,22 @@ pub async fn purge(
             let mut transaction = fence::enter(connection, fence).await?;
             let mut sql = Sql::new("DELETE FROM ");
             sql.relation(&quarantine.relation);
-            sql.add(" WHERE _ac_id OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT q._ac_id FROM ");
-            sql.relation(&quarantine.relation).add(" q");
+            sql.add(" WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT q.ctid FROM ");
+            with_batches(&mut sql, &quarantine);
             condition(&mut sql, which, identity);
-            sql.add(" ORDER BY q._ac_id LIMIT ").integer(CHUNK).add("))");
+            sql.add(" ORDER BY q.ctid LIMIT ").integer(CHUNK).add("))");
             let rows = sql.execute(&mut transaction).await?;
             if rows > 0 {
                 chunk += 1;
                 let entry =
                     Entry { step: 0, chunk, action: Action::Purge, object: &object, rows, token: None };
                 bookkeeping::audit(&mut transaction, fence, &entry).await?;
+            }
+            if rows < CHUNK {
+                let mut sql = Sql::new("DELETE FROM auth_consistency.batches AS b");
+                condition(&mut sql, which, identity);
+                sql.add(" AND b.name OPERATOR(pg_catalog.=) ").text(quarantine.relation.name.as_str());
+                sql.execute(&mut transaction).await?;
             }
             transaction.commit().await?;
             all += rows;
@@ -375,7 +388,7 @@ pub async fn purge(
     Ok(purged)
 }
 
-/// Whether this target keeps rows longer than it should. Looks at the oldest of each table only.
+/// Whether this target keeps rows longer than it should. Looks at when chunks were copied, at no copy.
 pub(super) async fn overdue(
     connection: &mut PgConnection,
     target: &Target,
@@ -383,11 +396,13 @@ pub(super) async fn overdue(
 ) -> Result<bool, sqlx::Error> {
     let Some(days) = target.retention_days else { return Ok(false) };
     for (quarantine, _) in tables(connection).await? {
-        let mut sql =
-            Sql::new("SELECT coalesce((SELECT q._ac_at < clock_timestamp() - make_interval(days => ");
-        sql.integer(days).add("::int4) FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_system = ");
-        sql.text(&identity.system).add(" AND q._ac_database = ").integer(identity.database);
-        sql.add(" AND q._ac_owner = ").text(&target.resource.uid).add(" ORDER BY q._ac_id LIMIT 1), false)");
+        let mut sql = Sql::new(
+            "SELECT EXISTS (SELECT FROM auth_consistency.batches b WHERE b.at < clock_timestamp() - make_interval(days => ",
+        );
+        sql.integer(days).add("::int4) AND b.name = ").text(quarantine.relation.name.as_str());
+        sql.add(" AND b.system_identifier = ").text(&identity.system);
+        sql.add(" AND b.database_oid = ").integer(identity.database);
+        sql.add(" AND b.owner = ").text(&target.resource.uid).add(")");
         if sql.scalar(connection).await? {
             return Ok(true);
         }

@@ -11,6 +11,7 @@ use super::{
     catalog::{self, Column, Table},
     error::DatabaseError,
     fence::{self, Fence},
+    guard::{self, Expected},
     identifier::{Sql, run},
     observe::{Known, savepoint},
     quarantine,
@@ -65,6 +66,7 @@ pub async fn move_id(
     };
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
+    let before = guard::counts(connection).await?;
     if let Some(why) = unseen(connection, known).await? {
         return Err(DatabaseError::Unsupported(why));
     }
@@ -103,13 +105,20 @@ pub async fn move_id(
     for carrier in &carriers {
         copy(connection, fence, number, carrier, from, to).await?;
     }
-    let changed = change(connection, known, &carriers, from, to).await?;
+    let tables = change(connection, known, &carriers, from, to).await?;
+    let changed: i64 = tables.iter().map(|(_, rows)| rows).sum();
     if changed > ceiling {
         return Err(DatabaseError::Moved(format!(
             "{changed} rows would have changed with the id, and the plan says {ceiling}: nothing was changed"
         )));
     }
     run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    let mut expected = Vec::new();
+    for (table, rows) in tables {
+        let tables = guard::storage(connection, table).await?;
+        expected.push(Expected { tables, updated: rows, deleted: 0 });
+    }
+    guard::compare(connection, &before, &expected).await?;
     let object = ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
@@ -324,14 +333,15 @@ fn assignments(sql: &mut Sql, carrier: &Carrier<'_>, from: &str, to: &str) {
     }
 }
 
-async fn change(
+/// Changes the id and what names it, and says how many rows of which table that were.
+async fn change<'a>(
     connection: &mut PgConnection,
-    known: &Known,
-    carriers: &[Carrier<'_>],
+    known: &'a Known,
+    carriers: &[Carrier<'a>],
     from: &str,
     to: &str,
-) -> Result<i64, DatabaseError> {
-    let (own, others): (Vec<&Carrier<'_>>, Vec<&Carrier<'_>>) =
+) -> Result<Vec<(&'a Table, i64)>, DatabaseError> {
+    let (own, others): (Vec<&Carrier<'a>>, Vec<&Carrier<'a>>) =
         carriers.iter().partition(|carrier| carrier.table.oid == known.users.oid);
     // The user table's own references go in the same UPDATE: no statement may touch a row twice.
     let mut sql = Sql::new("WITH u AS (UPDATE ");
@@ -356,9 +366,14 @@ async fn change(
         naming(&mut sql, carrier, from);
         sql.add(" RETURNING 1)");
     }
-    sql.add(" SELECT (SELECT count(*) FROM u)");
+    sql.add(" SELECT (SELECT pg_catalog.count(*) FROM u)");
     for at in 0..others.len() {
-        sql.add(" OPERATOR(pg_catalog.+) (SELECT count(*) FROM t").ordinal(at).add(")");
+        sql.add(", (SELECT pg_catalog.count(*) FROM t").ordinal(at).add(")");
     }
-    Ok(sql.scalar(connection).await?)
+    let row = sql.one(connection).await?;
+    let mut changed = vec![(&known.users, row.try_get(0)?)];
+    for (at, carrier) in others.iter().enumerate() {
+        changed.push((carrier.table, row.try_get(at + 1)?));
+    }
+    Ok(changed)
 }

@@ -1,8 +1,9 @@
 //! Where every row that a repair removes or changes is copied first, in the same transaction.
 //!
 //! One table per source table and column layout: the source's columns in their own types, without
-//! constraints or defaults, beside run, step, chunk, action and the target identity. A `jsonb` copy
-//! would lose json text and number spellings, so there is none.
+//! constraints, defaults or indexes, beside a number that leads to target identity, run, step, chunk and
+//! action: those are the same for all rows of a chunk, and ten million rows are copied as fast as
+//! possible. A `jsonb` copy would lose json text and number spellings, so there is none.
 
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
@@ -48,7 +49,10 @@ fn layout(table: &Table) -> String {
 }
 
 /// The quarantine table of a source table; made when it is not there yet.
-async fn table(connection: &mut PgConnection, source: &Table) -> Result<Quarantine, DatabaseError> {
+pub(super) async fn table(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Quarantine, DatabaseError> {
     let layout = layout(source);
     let mut sql =
         Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
@@ -73,12 +77,8 @@ async fn table(connection: &mut PgConnection, source: &Table) -> Result<Quaranti
         .collect();
     let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
     let mut sql = Sql::new("CREATE TABLE ");
-    sql.relation(&quarantine.relation).add(
-        " (_ac_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
-         _ac_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), _ac_system text NOT NULL, \
-         _ac_database bigint NOT NULL, _ac_owner text NOT NULL, _ac_run text NOT NULL, _ac_step bigint NOT NULL, \
-         _ac_chunk bigint NOT NULL, _ac_action text NOT NULL, _ac_new_key text, _ac_restored_at timestamptz",
-    );
+    sql.relation(&quarantine.relation)
+        .add(" (_ac_batch bigint NOT NULL, _ac_new_key text, _ac_restored_at timestamptz");
     for column in &source.columns {
         sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
     }
@@ -126,6 +126,76 @@ pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
     }
 }
 
+/// Adds the INSERT of what the copies of a chunk belong to; its `RETURNING batch` is the caller's.
+/// `columns` are those that a foreign key of the app sets to NULL along with a repair.
+pub(super) fn batch(sql: &mut Sql, fence: &Fence, of: &Batch<'_>) {
+    let Batch { step, chunk, action, quarantine, columns } = *of;
+    sql.add(
+        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action, \
+         name, column_names) SELECT ",
+    );
+    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
+    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
+    sql.integer(chunk).add(", ").text(action.as_str()).add(", ").text(quarantine.relation.name.as_str());
+    match columns {
+        Some(columns) => sql.add(", ").texts(columns.iter().cloned().map(Some).collect()),
+        None => sql.add(", NULL::pg_catalog.text[]"),
+    };
+}
+
+/// What the copies of a chunk belong to.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    /// The step's number in its run.
+    pub step: i64,
+    /// The chunk's number in its step.
+    pub chunk: i64,
+    /// What is done to the rows.
+    pub action: Action,
+    /// Where the copies are.
+    pub quarantine: &'a Quarantine,
+    /// Columns that change, where they are not those of the step.
+    pub columns: Option<&'a [String]>,
+}
+
+/// Brings copies of the first layout, which said in each row what it belongs to, to the second one.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let names =
+        Sql::new("SELECT name FROM auth_consistency.quarantine ORDER BY name").all(connection).await?;
+    for row in names {
+        let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
+             SELECT min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
+        );
+        sql.text(relation.name.as_str()).add(" FROM ").relation(&relation);
+        sql.add(" GROUP BY _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action");
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("ALTER TABLE ");
+        sql.relation(&relation).add(" ADD COLUMN _ac_batch bigint");
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("UPDATE ");
+        sql.relation(&relation).add(
+            " AS q SET _ac_batch = (SELECT max(b.batch) FROM auth_consistency.batches b \
+             WHERE b.run OPERATOR(pg_catalog.=) q._ac_run AND b.step OPERATOR(pg_catalog.=) q._ac_step \
+             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner AND b.name OPERATOR(pg_catalog.=) ",
+        );
+        sql.text(relation.name.as_str()).add(")");
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("ALTER TABLE ");
+        sql.relation(&relation).add(
+            " ALTER COLUMN _ac_batch SET NOT NULL, DROP COLUMN _ac_id, DROP COLUMN _ac_at, DROP COLUMN _ac_system, \
+             DROP COLUMN _ac_database, DROP COLUMN _ac_owner, DROP COLUMN _ac_run, DROP COLUMN _ac_step, \
+             DROP COLUMN _ac_chunk, DROP COLUMN _ac_action",
+        );
+        sql.execute(connection).await?;
+    }
+    Ok(())
+}
+
 /// Copies rows to quarantine.
 ///
 /// # Errors
@@ -143,22 +213,14 @@ pub async fn copy(
     new_key: Option<&str>,
 ) -> Result<(), DatabaseError> {
     let quarantine = table(connection, source).await?;
-    let mut sql = Sql::new("INSERT INTO ");
-    sql.relation(&quarantine.relation)
-        .add(" (_ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, _ac_new_key");
+    let mut sql = Sql::new("WITH b AS (");
+    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns: None });
+    sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation);
+    sql.add(" (_ac_batch, _ac_new_key");
     for column in &source.columns {
         sql.add(", ").name(&column.name);
     }
-    sql.add(") SELECT ").text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-    sql.text(&fence.owner)
-        .add(", ")
-        .text(&fence.run)
-        .add(", ")
-        .integer(step)
-        .add(", ")
-        .integer(chunk)
-        .add(", ");
-    sql.text(action.as_str()).add(", ").text_or_null(new_key.map(str::to_owned));
+    sql.add(") SELECT (SELECT b.batch FROM b), ").text_or_null(new_key.map(str::to_owned));
     for column in &source.columns {
         sql.add(", ").column("c", &column.name);
     }

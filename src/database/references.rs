@@ -5,6 +5,8 @@ use sqlx::PgConnection;
 
 use super::{
     catalog::{self, Column, ForeignKey, Table},
+    dependents,
+    fence::Fence,
     identifier::{Name, Operator, Sql},
 };
 use crate::{
@@ -40,11 +42,23 @@ pub struct ReferenceTable {
     pub only_where: Vec<Condition>,
     /// Names of the primary key's columns.
     pub primary_key: Vec<String>,
+    /// Columns that another key of the table uses too.
+    pub shared: Vec<Name>,
 }
 
 impl ReferenceTable {
     /// Adds the condition under which the row `c` names nobody.
     pub fn orphaned<'s>(&self, sql: &'s mut Sql) -> &'s mut Sql {
+        self.orphaned_as(sql, false)
+    }
+
+    /// The same for few rows of a large table: behind a foreign key there is an index, which is probed
+    /// row by row, where a join would read all users each time.
+    pub fn orphaned_by_probe<'s>(&self, sql: &'s mut Sql) -> &'s mut Sql {
+        self.orphaned_as(sql, self.key.is_some())
+    }
+
+    fn orphaned_as<'s>(&self, sql: &'s mut Sql, probe: bool) -> &'s mut Sql {
         if self.match_full && self.columns.len() > 1 {
             // MATCH FULL: all NULL names nobody on purpose; some NULL is a violation by itself.
             sql.add("NOT (");
@@ -52,13 +66,13 @@ impl ReferenceTable {
             sql.add(") AND (");
             self.each_null(sql, " OR ");
             sql.add(" OR ");
-            self.unmatched(sql);
+            self.unmatched(sql, probe);
             sql.add(")");
         } else {
             for column in &self.columns {
                 sql.column("c", &column.name).add(" IS NOT NULL AND ");
             }
-            self.unmatched(sql);
+            self.unmatched(sql, probe);
         }
         self.in_scope(sql);
         sql
@@ -93,7 +107,7 @@ impl ReferenceTable {
         }
     }
 
-    fn unmatched(&self, sql: &mut Sql) {
+    fn unmatched(&self, sql: &mut Sql, probe: bool) {
         sql.add("NOT EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
         for (at, (child, parent)) in self.columns.iter().zip(&self.parent_columns).enumerate() {
             sql.add(if at > 0 { " AND " } else { "" });
@@ -115,7 +129,27 @@ impl ReferenceTable {
                 }
             }
         }
+        // OFFSET 0 keeps the planner from making a join of it.
+        sql.add(if probe { " OFFSET 0)" } else { ")" });
+    }
+
+    /// Adds the condition that the key of the row `c` is on the list of a step.
+    pub(super) fn listed(&self, sql: &mut Sql, fence: &Fence, step: i64) {
+        sql.add("EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
+        sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step);
+        sql.add(" AND l.key OPERATOR(pg_catalog.=) ");
+        self.key_text(sql);
         sql.add(")");
+    }
+
+    /// The columns that SetNull sets to NULL: all of them where some NULL is a violation by itself, else
+    /// those that no other key of the table shares.
+    pub fn cleared(&self) -> Vec<&Column> {
+        if self.match_full {
+            return self.columns.iter().collect();
+        }
+        let own = |column: &&Column| !self.shared.contains(&column.name) && !column.not_null;
+        self.columns.iter().filter(own).collect()
     }
 
     /// Adds `c.column = $key::type` with the reference's own operator; single columns only.
@@ -151,12 +185,6 @@ impl ReferenceTable {
 
     /// This reference with no orphans.
     pub fn sound(&self, id_column: &Name) -> Reference {
-        let names_id = self.names_column(id_column);
-        let mut unsupported = self.unsupported();
-        if !names_id && unsupported.is_none() {
-            unsupported =
-                Some("a reference to another key than the id is found and counted, not repaired yet".into());
-        }
         Reference {
             object: self.object.clone(),
             parent_columns: self
@@ -170,14 +198,17 @@ impl ReferenceTable {
             types: self.differing_types(),
             comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
             table_rows: 0,
-            unsupported,
-            not_null: self.columns.iter().any(|column| column.not_null),
+            unsupported: self.unsupported(),
+            not_null: self.cleared().is_empty() || self.cleared().iter().any(|column| column.not_null),
+            keyed: !self.primary_key.is_empty(),
+            shared: self.shared.iter().map(|column| column.as_str().to_owned()).collect(),
             credentials: None,
             collisions: Vec::new(),
             dependents: Vec::new(),
+            takes: Vec::new(),
             cascades: Vec::new(),
             rights: self.child.rights,
-            names_id,
+            names_id: self.names_column(id_column),
             orphans: Orphans::default(),
         }
     }
@@ -197,13 +228,19 @@ impl ReferenceTable {
         reference.table_rows = sql.scalar(connection).await?;
         let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
         reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
-        reference.dependents = catalog::dependents(connection, self.child.oid).await?;
-        if let Some(column) = self.columns.first() {
-            let cascades = catalog::cascades(connection, self.child.oid, column.name.as_str()).await?;
-            reference.cascades =
-                cascades.iter().map(|one| format!("{}.{}", one.child.1, one.constraint)).collect();
+        let depending = dependents::observe(connection, self).await?;
+        reference.dependents = depending.forbidding;
+        reference.takes = depending.takes;
+        for column in &self.columns {
+            for one in catalog::cascades(connection, self.child.oid, column.name.as_str()).await? {
+                let name = format!("{}.{}", one.child.1, one.constraint);
+                if !reference.cascades.contains(&name) {
+                    reference.cascades.push(name);
+                }
+            }
         }
         if reference.unsupported.is_none() {
+            let heir = heir.zip(self.parent.column(id_column.as_str()));
             reference.collisions = self.collisions(connection, heir, server_version, &reference).await?;
         }
         Ok(reference)
@@ -213,13 +250,24 @@ impl ReferenceTable {
     async fn collisions(
         &self,
         connection: &mut PgConnection,
-        heir: Option<&str>,
+        heir: Option<(&str, &Column)>,
         server_version: i64,
         reference: &Reference,
     ) -> Result<Vec<(String, i64)>, sqlx::Error> {
-        let Some(column) = self.columns.first() else { return Ok(Vec::new()) };
-        let indexes =
-            catalog::unique_indexes(connection, self.child.oid, column.name.as_str(), server_version).await?;
+        let mut indexes: Vec<catalog::UniqueIndex> = Vec::new();
+        for column in &self.columns {
+            let name = column.name.as_str();
+            for mut index in catalog::unique_indexes(connection, self.child.oid, name, server_version).await?
+            {
+                if indexes.iter().any(|known| known.name == index.name) {
+                    continue;
+                }
+                if let Some(others) = &mut index.others {
+                    others.retain(|other| self.columns.iter().all(|column| column.name.as_str() != other));
+                }
+                indexes.push(index);
+            }
+        }
         let mut found = Vec::new();
         for index in indexes {
             let Some(others) = &index.others else {
@@ -232,9 +280,15 @@ impl ReferenceTable {
             sql.only(&self.child.relation).add(" c WHERE ((");
             self.orphaned(&mut sql);
             sql.add(")");
-            if let Some(heir) = heir {
-                sql.add(" OR ");
-                self.names(&mut sql, heir);
+            if let (Some((id, column)), Some(operators)) = (heir, &self.operators) {
+                sql.add(" OR EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
+                equals(&mut sql, "p", column, id);
+                for ((child, parent), operator) in
+                    self.columns.iter().zip(&self.parent_columns).zip(operators)
+                {
+                    sql.add(" AND ").column("p", &parent.name).operator(operator).column("c", &child.name);
+                }
+                sql.add(")");
             }
             sql.add(")");
             if !index.nulls_equal {
@@ -283,32 +337,9 @@ impl ReferenceTable {
     }
 
     fn unsupported(&self) -> Option<String> {
-        let key = self.key.as_ref();
-        if self.columns.len() > 1 {
-            return Some("a reference of several columns is found and counted, not repaired yet".into());
-        }
-        if self.child.oid == self.parent.oid {
-            return Some(
-                "a reference of the user table to itself is found and counted, not repaired yet".into(),
-            );
-        }
-        if key.is_some_and(|key| key.partition) || self.child.relation.partitioned {
-            return Some("a reference of a partitioned table is found and counted, not repaired yet".into());
-        }
-        if key.is_some_and(|key| key.has_children) {
-            return Some("a reference of a table that others inherit from is not repaired yet".into());
-        }
-        if key.is_some_and(|key| key.deferrable) {
-            return Some("a deferrable reference is found and counted, not repaired yet".into());
-        }
         if !self.child.select {
             return Some(
                 "the role may read only some of the table's columns, and all are copied to quarantine; grant SELECT on the table".into(),
-            );
-        }
-        if self.primary_key.is_empty() {
-            return Some(
-                "the table has no primary key, so its rows cannot be named one by one; add one".into(),
             );
         }
         self.columns

@@ -111,6 +111,12 @@ pub async fn restore(
             step.action
         {
             restored.push(restore_step(connection, fence, run, &step).await?);
+            if step.action == Action::Delete {
+                // What went along comes back after the rows that it depends on.
+                for along in along(connection, fence, run, &step).await? {
+                    restored.push(restore_step(connection, fence, run, &along).await?);
+                }
+            }
         } else if step.action == Action::MoveId {
             restored.push(Restored {
                 object: step.object,
@@ -160,6 +166,40 @@ async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Resul
     Ok(steps)
 }
 
+/// What a foreign key of the app took along with a step's rows.
+async fn along(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    step: &Done,
+) -> Result<Vec<Done>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT q.schema_name, q.table_name, b.action, b.column_names FROM auth_consistency.batches b \
+         JOIN auth_consistency.quarantine q ON q.name OPERATOR(pg_catalog.=) b.name WHERE b.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+    sql.add(" AND NOT (q.schema_name OPERATOR(pg_catalog.=) ").text(&step.object.schema);
+    sql.add(" AND q.table_name OPERATOR(pg_catalog.=) ").text(&step.object.table).add(") ORDER BY 1, 2");
+    let mut found = Vec::new();
+    for row in sql.all(connection).await? {
+        let name: String = row.try_get(2)?;
+        let Some(action) = bookkeeping::action(&name) else { continue };
+        found.push(Done {
+            number: step.number,
+            action,
+            object: ObjectRef {
+                schema: row.try_get(0)?,
+                table: row.try_get(1)?,
+                columns: row.try_get::<Option<Vec<String>>, _>(3)?.unwrap_or_default(),
+                constraint: None,
+            },
+        });
+    }
+    Ok(found)
+}
+
 async fn restore_step(
     connection: &mut PgConnection,
     fence: &Fence,
@@ -191,16 +231,22 @@ async fn restore_step(
         .cloned()
         .collect();
     for (quarantine, source) in quarantines(connection, &source).await? {
-        let mut sql = Sql::new("SELECT q._ac_id, ");
+        let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, ");
         key_text(&mut sql, &key);
-        sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE q._ac_run OPERATOR(pg_catalog.=) ");
-        sql.text(run).add(" AND q._ac_step OPERATOR(pg_catalog.=) ").integer(step.number);
-        sql.add(" AND q._ac_system OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-        sql.add(" AND q._ac_database OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
-        sql.add(" AND q._ac_restored_at IS NULL ORDER BY q._ac_id");
+        sql.add(" FROM ").relation(&quarantine.relation);
+        sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
+        sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ");
+        sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+        sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+        sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+        // Nobody else writes to the copies while the fence is held, so a row stays where it is.
+        sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
         for row in sql.all(connection).await? {
-            let (id, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
-            match put_back(connection, &quarantine, &source, &key, step, id).await? {
+            let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            if key.is_empty() {
+                name = "a row".into();
+            }
+            match put_back(connection, &quarantine, &source, &key, step, &copy).await? {
                 Ok(()) => outcome.rows += 1,
                 Err(why) => {
                     outcome.blocked += 1;
@@ -268,19 +314,16 @@ async fn put_back(
     source: &Table,
     key: &[Column],
     step: &Done,
-    id: i64,
+    copy: &str,
 ) -> Result<Result<(), String>, DatabaseError> {
     if key.is_empty() && step.action != Action::Delete {
         return Ok(Err("the table has no primary key, so the row cannot be named".into()));
     }
     let result = savepoint(connection, async |connection: &mut PgConnection| {
         let sql = match step.action {
-            Action::Delete => insert(quarantine, source, id),
-            Action::SetNull | Action::Reassign => {
-                update(quarantine, source, key, &step.object.columns, step.action, id)
-            }
-            // Only what the repair was about: the rest of the account may be newer.
-            _ => update(quarantine, source, key, &step.object.columns, step.action, id),
+            Action::Delete => insert(quarantine, source, copy),
+            // Only what the repair was about: the rest of the row may be newer.
+            _ => update(quarantine, source, key, &step.object.columns, step.action, copy),
         };
         let changed = sql.execute(connection).await?;
         if changed > 1 {
@@ -291,10 +334,8 @@ async fn put_back(
         if changed == 1 {
             let mut sql = Sql::new("UPDATE ");
             sql.relation(&quarantine.relation);
-            sql.add(
-                " SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE _ac_id OPERATOR(pg_catalog.=) ",
-            );
-            sql.integer(id);
+            sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
+            is_copy(&mut sql, copy);
             sql.execute(connection).await?;
             // A deferred constraint must speak up for this row and not for the whole run.
             super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
@@ -311,7 +352,12 @@ async fn put_back(
     })
 }
 
-fn insert(quarantine: &Quarantine, source: &Table, id: i64) -> Sql {
+/// Adds the condition that `q` is this copy.
+fn is_copy(sql: &mut Sql, copy: &str) {
+    sql.add("q.ctid OPERATOR(pg_catalog.=) CAST(").text(copy).add(" AS pg_catalog.tid)");
+}
+
+fn insert(quarantine: &Quarantine, source: &Table, copy: &str) -> Sql {
     let columns = || source.columns.iter().filter(|column| !column.generated);
     let mut sql = Sql::new("INSERT INTO ");
     sql.relation(&source.relation).add(" (");
@@ -326,10 +372,8 @@ fn insert(quarantine: &Quarantine, source: &Table, id: i64) -> Sql {
     for (at, column) in columns().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
     }
-    sql.add(" FROM ")
-        .relation(&quarantine.relation)
-        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
-        .integer(id);
+    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
+    is_copy(&mut sql, copy);
     sql
 }
 
@@ -339,7 +383,7 @@ fn update(
     key: &[Column],
     columns: &[String],
     action: Action,
-    id: i64,
+    copy: &str,
 ) -> Sql {
     let columns: Vec<&Column> = columns.iter().filter_map(|name| source.column(name)).collect();
     let mut sql = Sql::new("UPDATE ");
@@ -347,30 +391,40 @@ fn update(
     for (at, column) in columns.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
     }
-    sql.add(" FROM ")
-        .relation(&quarantine.relation)
-        .add(" q WHERE q._ac_id OPERATOR(pg_catalog.=) ")
-        .integer(id);
+    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
+    is_copy(&mut sql, copy);
     for column in key {
-        sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-        // Where the key holds the reference itself, the row has the key that the repair gave it.
+        // Where the key holds the reference itself, the row has the key that the repair gave it, which
+        // the condition below says.
         if action == Action::Reassign && columns.iter().any(|changed| changed.name == column.name) {
-            sql.add("q._ac_new_key");
-        } else {
-            sql.column("q", &column.name).add("::pg_catalog.text");
+            continue;
         }
+        sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+        sql.column("q", &column.name).add("::pg_catalog.text");
     }
-    for column in &columns {
-        match action {
-            Action::SetNull => {
-                sql.add(" AND ").column("c", &column.name).add(" IS NULL");
+    match action {
+        Action::SetNull => {
+            // Of several columns some may have been left as they were.
+            for column in &columns {
+                sql.add(" AND (").column("c", &column.name).add(" IS NULL OR ");
+                sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+                sql.column("q", &column.name).add("::pg_catalog.text)");
             }
-            Action::Reassign => {
-                sql.add(" AND ").column("c", &column.name);
-                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
-            }
-            _ => {}
         }
+        Action::Reassign => {
+            sql.add(" AND ");
+            if let [column] = columns.as_slice() {
+                sql.column("c", &column.name);
+            } else {
+                sql.add("ROW(");
+                for (at, column) in columns.iter().enumerate() {
+                    sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+                }
+                sql.add(")");
+            }
+            sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
+        }
+        _ => {}
     }
     sql
 }

@@ -1,40 +1,55 @@
 //! SetNull, Reassign and Delete, chunk by chunk, each in a transaction of its own.
 //!
-//! A chunk locks its rows in key order, looks in a *new* statement whether they are still orphans (a
-//! statement that waited for a lock would still see the old world), copies them to quarantine,
-//! changes them by primary key, compares the counts, writes the audit row, and commits.
+//! A chunk locks its rows in physical order, and looks in a *new* statement whether they are still
+//! orphans (a statement that waited for a lock would still see the old world). That statement copies
+//! them to quarantine, changes them by their place, which a locked row keeps, and writes the audit row
+//! and how far the step has got. Then the counts are compared, deferred constraints speak up, the guard
+//! looks whether anything else was touched, and the transaction commits.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
-    bookkeeping::{self, Entry},
-    catalog::Column,
+    dependents::{self, Dependent},
     error::DatabaseError,
     fence::{self, Fence},
+    guard::{self, Expected},
     identifier::{Sql, run},
-    observe::Known,
-    quarantine,
+    observe::{Known, prepare},
+    quarantine::{self, Batch, Quarantine},
     references::{ReferenceTable, equals, holds},
+    walk::{self, Ground, Locked, Stride, Way},
 };
 use crate::{
     api::report::Action,
-    consistency::{diagnosis::Step, target::Target},
+    consistency::{diagnosis::Step, observation::Taken, target::Target},
 };
 
-/// What one step over rows needs.
+/// A chunk should take about this long, so that the app's own writes never wait for more.
+const CHUNK_MILLISECONDS: u128 = 100;
+const FIRST_CHUNK: i64 = 1_000;
+const LARGEST_CHUNK: i64 = 50_000;
+const SMALLEST_CHUNK: i64 = 500;
+/// Blocks that a chunk looks at, at most.
+const FIRST_BLOCKS: i64 = 1_024;
+const LARGEST_BLOCKS: i64 = 131_072;
+const SMALLEST_BLOCKS: i64 = 64;
+
+/// How often a step walks through its table when rows moved behind the walk.
+const ROUNDS: u32 = 3;
+
+/// One step over rows, under way.
 pub struct RowsStep<'a> {
-    /// The target.
-    pub target: &'a Target,
-    /// The catalog's names.
-    pub known: &'a Known,
-    /// The reference.
-    pub reference: &'a ReferenceTable,
-    /// SetNull, Reassign or Delete.
-    pub action: Action,
-    /// The step's number in the run.
-    pub number: i64,
-    /// How many rows one chunk takes.
-    pub chunk_rows: i64,
+    target: &'a Target,
+    known: &'a Known,
+    reference: &'a ReferenceTable,
+    action: Action,
+    number: i64,
+    ground: Ground,
+    dependents: Vec<Dependent>,
+    rows: i64,
+    blocks_at_most: i64,
+    blocks: i64,
+    rounds: u32,
 }
 
 /// What a chunk did.
@@ -42,8 +57,70 @@ pub struct RowsStep<'a> {
 pub struct Chunk {
     /// Rows that were changed or removed.
     pub rows: i64,
+    /// Whether the walk went on.
+    pub moved: bool,
     /// Whether there may be more.
     pub more: bool,
+}
+
+impl<'a> RowsStep<'a> {
+    /// Gets a step ready: looks at the table and chooses the way through it.
+    ///
+    /// # Errors
+    /// The database fails.
+    #[expect(clippy::too_many_arguments, reason = "what a step is of; a struct would only rename it")]
+    pub async fn ready(
+        connection: &mut PgConnection,
+        fence: &Fence,
+        target: &'a Target,
+        known: &'a Known,
+        reference: &'a ReferenceTable,
+        action: Action,
+        number: i64,
+        ceiling: i64,
+        takes: &[Taken],
+    ) -> Result<Self, DatabaseError> {
+        let mut transaction = connection.begin().await?;
+        prepare(&mut transaction, fence.statement_timeout).await?;
+        let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
+        transaction.rollback().await?;
+        let ground = walk::survey(connection, fence, reference, ceiling).await?;
+        let all = match ground.way {
+            Way::Blocks { all, .. } => all,
+            Way::Keys => 1,
+        };
+        let blocks = walk::blocks_for(FIRST_CHUNK, ceiling, all, FIRST_BLOCKS);
+        Ok(Self {
+            target,
+            known,
+            reference,
+            action,
+            number,
+            ground,
+            dependents,
+            rows: FIRST_CHUNK,
+            blocks_at_most: FIRST_BLOCKS,
+            blocks,
+            rounds: 1,
+        })
+    }
+
+    /// Sets the size of the next chunk, from how long the last one took.
+    pub fn pace(&mut self, milliseconds: u128) {
+        self.rows = paced(self.rows, milliseconds).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
+        self.blocks_at_most = paced(self.blocks_at_most, milliseconds).clamp(SMALLEST_BLOCKS, LARGEST_BLOCKS);
+        self.blocks = self.blocks.min(self.blocks_at_most);
+    }
+}
+
+fn paced(size: i64, milliseconds: u128) -> i64 {
+    if milliseconds > 2 * CHUNK_MILLISECONDS {
+        size / 2
+    } else if milliseconds < CHUNK_MILLISECONDS / 2 {
+        size * 2
+    } else {
+        size
+    }
 }
 
 /// Writes down which keys a step over rows is about: later keys are another plan's.
@@ -80,6 +157,26 @@ pub(super) async fn list_keys(
     Ok(())
 }
 
+/// How many rows a step may still change: what it has changed is in the same transactions as this number,
+/// whether or not anybody heard of their COMMIT.
+///
+/// # Errors
+/// The database fails.
+pub async fn rows_left(
+    connection: &mut PgConnection,
+    timeout: std::time::Duration,
+    run: &str,
+    number: i64,
+) -> Result<i64, DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    prepare(&mut transaction, timeout).await?;
+    let mut sql = Sql::new("SELECT ceiling - done FROM auth_consistency.steps WHERE run = ");
+    sql.text(run).add(" AND step = ").integer(number);
+    let left = sql.scalar(&mut transaction).await?;
+    transaction.rollback().await?;
+    Ok(left)
+}
+
 /// Counts rows of a step as done.
 pub(super) async fn count_done(
     connection: &mut PgConnection,
@@ -97,98 +194,96 @@ pub(super) async fn count_done(
 /// Repairs one chunk.
 ///
 /// # Errors
-/// The run was overtaken, the admin is not fit to be given rows, or the database refuses the change.
+/// The run was overtaken, the admin is not fit to be given rows, the database refuses the change, or it
+/// would go further than the plan says.
 pub async fn repair_chunk(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: &RowsStep<'_>,
+    step: &mut RowsStep<'_>,
 ) -> Result<Chunk, DatabaseError> {
-    let mut transaction = fence::enter(connection, fence).await?;
+    let (mut transaction, standing) = fence::enter_step(connection, fence, step.number).await?;
     let connection = &mut *transaction;
+    if standing.left <= 0 {
+        return Ok(Chunk { rows: 0, moved: false, more: false });
+    }
+    let before = guard::counts(connection).await?;
     let heir = match step.action {
         Action::Reassign => Some(heir(connection, step).await?),
         _ => None,
     };
-    let key: Vec<Column> = step
-        .reference
-        .primary_key
-        .iter()
-        .filter_map(|name| step.reference.child.column(name))
-        .cloned()
-        .collect();
-    let mut sql = Sql::new(
-        "SELECT coalesce(max(chunk), 0) FROM auth_consistency.audit WHERE run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);
-    let chunk = sql.scalar::<i64>(connection).await? + 1;
-    let mut sql = Sql::new(
-        "SELECT ceiling OPERATOR(pg_catalog.-) done FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);
-    let left: i64 = sql.scalar(connection).await?;
-    let take = left.min(step.chunk_rows);
-    if take <= 0 {
-        return Ok(Chunk { rows: 0, more: false });
+    let stride = Stride { rows: standing.left.min(step.rows), blocks: step.blocks };
+    let reference = step.reference;
+    let mut locked =
+        walk::lock(connection, fence, step.number, reference, step.ground.way, &standing, stride).await?;
+    let mut rows = 0;
+    if locked.rows > 0 {
+        let in_blocks = walk::blocks_between(standing.passed_tid.as_ref(), locked.passed.tid.as_ref());
+        step.blocks = walk::blocks_for(step.rows, locked.rows, in_blocks, step.blocks_at_most);
+    } else {
+        step.blocks = step.blocks.saturating_mul(2).min(step.blocks_at_most);
     }
-    let locked = lock_rows(connection, fence, step, &key, take).await?;
-    let keys = still_orphans(connection, step, &key, locked.clone()).await?;
-    let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-    if rows > 0 {
-        quarantine::copy(
-            connection,
-            fence,
-            step.number,
-            chunk,
-            step.action,
-            &step.reference.child,
-            &key,
-            &keys,
-            heir.as_deref(),
-        )
-        .await?;
-        let changed = change(connection, step, &key, &keys, heir.as_deref()).await?;
-        if changed != rows {
-            return Err(DatabaseError::Moved(format!(
-                "{changed} rows of {} would have changed, and {rows} were meant: nothing of this chunk was done (a trigger may keep them back)",
-                step.reference.object.describe()
-            )));
+    let done = locked.rows > 0;
+    let mut expected = Vec::new();
+    if done {
+        let quarantine = quarantine::table(connection, &reference.child).await?;
+        let chunk = standing.chunk + 1;
+        for dependent in &step.dependents {
+            let at = (step.number, chunk);
+            expected.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
         }
-        let undone = match step.action {
-            Action::Delete => Vec::new(),
-            _ => still_orphans(connection, step, &key, keys).await?,
-        };
-        if !undone.is_empty() {
-            return Err(DatabaseError::Moved(format!(
-                "{} rows of {} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
-                undone.len(),
-                step.reference.object.describe()
-            )));
+        let counts = repair(connection, fence, step, &locked, &quarantine, chunk, heir.as_deref()).await?;
+        counts.agree(step)?;
+        rows = counts.changed;
+    }
+    let left = standing.left - rows;
+    let mut more = !locked.ended && left > 0;
+    if locked.ended && left > 0 && step.rounds < ROUNDS {
+        // Rows that moved behind the walk while it was under way.
+        if walk::any_left(connection, fence, step.number, reference).await? {
+            step.rounds += 1;
+            locked.passed = walk::Passed::default();
+            more = true;
         }
+    }
+    let moved = locked.passed.tid != standing.passed_tid || locked.passed.key != standing.passed_key;
+    pass_on(connection, fence, step, &locked.passed).await?;
+    if done {
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
-        let entry = Entry {
-            step: step.number,
-            chunk,
-            action: step.action,
-            object: &step.reference.object,
-            rows,
-            token: None,
-        };
-        bookkeeping::audit(connection, fence, &entry).await?;
-        count_done(connection, fence, step.number, rows).await?;
+        let (updated, deleted) = if step.action == Action::Delete { (0, rows) } else { (rows, 0) };
+        expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted });
+        guard::compare(connection, &before, &expected).await?;
     }
     transaction.commit().await?;
-    Ok(Chunk { rows, more: !locked.is_empty() && left > rows })
+    Ok(Chunk { rows, moved, more })
 }
 
-/// The admin's id, proved to be of one active account, and locked so that it survives the chunk.
-async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<String, DatabaseError> {
+/// Writes down how far the walk has got.
+async fn pass_on(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: &RowsStep<'_>,
+    passed: &walk::Passed,
+) -> Result<(), DatabaseError> {
+    let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_tid = ");
+    sql.text_or_null(passed.tid.clone()).add(", passed_key = ").text_or_null(passed.key.clone());
+    sql.add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
+    sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// The values of the admin that a reference names, proved to be of one active account, and locked so
+/// that it survives the chunk.
+async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Vec<String>, DatabaseError> {
     let (Some(admin), Some(login)) = (&step.target.admin, &step.known.login) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &step.known.id.name).add("::pg_catalog.text FROM ").only(&step.known.users.relation);
-    sql.add(" p WHERE ");
+    for (at, column) in step.reference.parent_columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("p", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(" FROM ").only(&step.known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     for (column, condition) in &step.known.active_when {
         sql.add(" AND ");
@@ -196,100 +291,193 @@ async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Stri
     }
     sql.add(" FOR SHARE");
     let rows = sql.all(connection).await?;
-    match rows.as_slice() {
-        [row] => Ok(row.try_get(0)?),
-        rows => Err(DatabaseError::Moved(format!(
+    let [row] = rows.as_slice() else {
+        return Err(DatabaseError::Moved(format!(
             "there are {} active accounts with the admin's login, and one is needed to be given rows",
             rows.len()
-        ))),
-    }
-}
-
-/// Locks the next rows of the step in key order and returns their primary keys.
-async fn lock_rows(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    step: &RowsStep<'_>,
-    key: &[Column],
-    take: i64,
-) -> Result<Vec<Vec<String>>, DatabaseError> {
-    let mut sql = select_key(key);
-    sql.add(" FROM ").only(&step.reference.child.relation).add(" c WHERE ");
-    step.reference.orphaned(&mut sql);
-    sql.add(" AND EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
-    sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step.number);
-    sql.add(" AND l.key OPERATOR(pg_catalog.=) ");
-    step.reference.key_text(&mut sql);
-    sql.add(") ORDER BY ");
-    for (at, column) in key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
-    }
-    sql.add(" LIMIT ").integer(take).add(" FOR UPDATE OF c");
-    keys(sql.all(connection).await?, key.len())
-}
-
-/// Which of the locked rows are orphans in a snapshot taken after the locks.
-async fn still_orphans(
-    connection: &mut PgConnection,
-    step: &RowsStep<'_>,
-    key: &[Column],
-    locked: Vec<Vec<String>>,
-) -> Result<Vec<Vec<String>>, DatabaseError> {
-    if locked.is_empty() {
-        return Ok(locked);
-    }
-    let mut sql = select_key(key);
-    sql.add(" FROM ").only(&step.reference.child.relation).add(" c JOIN ");
-    quarantine::keyed(&mut sql, key, &locked);
-    sql.add(" ON ");
-    quarantine::is_keyed(&mut sql, "c", key);
-    sql.add(" WHERE ");
-    step.reference.orphaned(&mut sql);
-    keys(sql.all(connection).await?, key.len())
-}
-
-fn select_key(key: &[Column]) -> Sql {
-    let mut sql = Sql::new("SELECT ");
-    for (at, column) in key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
-    }
-    sql
-}
-
-fn keys(rows: Vec<sqlx::postgres::PgRow>, width: usize) -> Result<Vec<Vec<String>>, DatabaseError> {
-    rows.iter()
-        .map(|row| (0..width).map(|at| Ok(row.try_get(at)?)).collect::<Result<Vec<String>, DatabaseError>>())
+        )));
+    };
+    (0..step.reference.parent_columns.len())
+        .map(|at| {
+            row.try_get::<Option<String>, _>(at)?.ok_or_else(|| {
+                DatabaseError::Moved(format!(
+                    "the admin has no {}, which {} names",
+                    step.reference.parent_columns[at].name.as_str(),
+                    step.reference.object.describe()
+                ))
+            })
+        })
         .collect()
 }
 
-async fn change(
+/// What one statement found, kept and changed.
+struct Counts {
+    orphans: i64,
+    kept: i64,
+    changed: i64,
+    intended: i64,
+}
+
+impl Counts {
+    fn agree(&self, step: &RowsStep<'_>) -> Result<(), DatabaseError> {
+        let Self { orphans, kept, changed, intended } = self;
+        let of = step.reference.object.describe();
+        let why = if kept != orphans {
+            format!(
+                "{kept} rows of {of} could be copied to quarantine, and {orphans} were meant: nothing of this chunk was done"
+            )
+        } else if changed != orphans {
+            format!(
+                "{changed} rows of {of} would have changed, and {orphans} were meant: nothing of this chunk was done (a trigger may keep them back)"
+            )
+        } else if intended != changed {
+            format!(
+                "{} rows of {of} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
+                changed - intended
+            )
+        } else {
+            return Ok(());
+        };
+        Err(DatabaseError::Moved(why))
+    }
+}
+
+/// Looks at the locked rows again, copies those that are still orphans, changes them, and writes the
+/// audit row: one statement in one snapshot, which is younger than the locks.
+async fn repair(
     connection: &mut PgConnection,
+    fence: &Fence,
     step: &RowsStep<'_>,
-    key: &[Column],
-    keys: &[Vec<String>],
-    heir: Option<&str>,
-) -> Result<i64, DatabaseError> {
-    let table = &step.reference.child.relation;
-    let Some(column) = step.reference.columns.first() else { return Ok(0) };
-    let mut sql = match step.action {
-        Action::Delete => {
-            let mut sql = Sql::new("DELETE FROM ");
-            sql.only(table).add(" AS c USING ");
-            sql
+    locked: &Locked,
+    quarantine: &Quarantine,
+    chunk: i64,
+    heir: Option<&[String]>,
+) -> Result<Counts, DatabaseError> {
+    let reference = step.reference;
+    let table = &reference.child.relation;
+    let delete = step.action == Action::Delete;
+    let mut sql = Sql::new("WITH o AS MATERIALIZED (SELECT c.tableoid AS t, c.ctid AS i FROM ");
+    sql.only(table).add(" c WHERE ");
+    walk::is_locked(&mut sql, reference, locked);
+    sql.add(" AND ");
+    reference.orphaned_by_probe(&mut sql);
+    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
+    let batch = Batch { step: step.number, chunk, action: step.action, quarantine, columns: None };
+    quarantine::batch(&mut sql, fence, &batch);
+    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
+    sql.relation(&quarantine.relation).add(" (_ac_batch, _ac_new_key");
+    for column in &reference.child.columns {
+        sql.add(", ").name(&column.name);
+    }
+    sql.add(") SELECT (SELECT b.batch FROM b), ");
+    new_key(&mut sql, reference, heir);
+    for column in &reference.child.columns {
+        sql.add(", ").column("c", &column.name);
+    }
+    sql.add(" FROM ").only(table).add(" c WHERE ");
+    is_orphan(&mut sql, reference);
+    sql.add(" RETURNING 1), changed AS (");
+    if delete {
+        sql.add("DELETE FROM ").only(table).add(" AS c WHERE ");
+        is_orphan(&mut sql, reference);
+        sql.add(" RETURNING true AS so");
+    } else {
+        update(&mut sql, reference, heir);
+    }
+    sql.add("), a AS (INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, plan_hash) SELECT ");
+    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
+    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step.number).add(", ");
+    sql.integer(chunk).add(", ").text(step.action.as_str()).add(", ").text(reference.object.describe());
+    sql.add(", n.n, ").text_or_null(fence.plan_hash.clone());
+    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING 1), s AS (UPDATE auth_consistency.steps AS s SET done = s.done OPERATOR(pg_catalog.+) n.n, chunk = ");
+    sql.integer(chunk).add(" FROM n WHERE s.run OPERATOR(pg_catalog.=) ").text(&fence.run);
+    sql.add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step.number);
+    sql.add(
+        " RETURNING 1) SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
+         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so)",
+    );
+    let row = sql.one(connection).await?;
+    Ok(Counts {
+        orphans: row.try_get(0)?,
+        kept: row.try_get(1)?,
+        changed: row.try_get(2)?,
+        intended: row.try_get(3)?,
+    })
+}
+
+/// Adds the condition that the row `c` is one of `o`.
+fn is_orphan(sql: &mut Sql, reference: &ReferenceTable) {
+    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.i FROM o))");
+    if reference.child.relation.partitioned {
+        sql.add(
+            " AND EXISTS (SELECT FROM o WHERE o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid)",
+        );
+    }
+}
+
+/// Adds what the repair writes, as one text, or NULL.
+fn new_key(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
+    match heir {
+        None => {
+            sql.add("NULL::pg_catalog.text");
         }
-        _ => {
-            let mut sql = Sql::new("UPDATE ");
-            sql.only(table).add(" AS c SET ").name(&column.name).add(" = ");
-            match heir {
-                Some(heir) => sql.typed(heir, &column.type_name),
-                None => sql.add("NULL"),
-            };
-            sql.add(" FROM ");
-            sql
+        Some([value]) => {
+            sql.text(value);
         }
-    };
-    quarantine::keyed(&mut sql, key, keys);
+        Some(values) => {
+            sql.add("ROW(");
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
+            }
+            sql.add(")::pg_catalog.text");
+        }
+    }
+}
+
+/// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant.
+fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
+    sql.add("UPDATE ").only(&reference.child.relation).add(" AS c SET ");
+    let cleared = reference.cleared();
+    match heir {
+        Some(values) => {
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ");
+                sql.typed(value, &column.type_name);
+            }
+        }
+        None => {
+            for (at, column) in cleared.iter().enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = NULL");
+            }
+        }
+    }
     sql.add(" WHERE ");
-    quarantine::is_keyed(&mut sql, "c", key);
-    Ok(sql.execute(connection).await?)
+    is_orphan(sql, reference);
+    sql.add(" RETURNING ");
+    match heir {
+        Some(values) => {
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { " AND " } else { "" });
+                equals(sql, "c", column, value);
+            }
+        }
+        None => {
+            for (at, column) in cleared.iter().enumerate() {
+                sql.add(if at > 0 { " AND " } else { "" }).column("c", &column.name).add(" IS NULL");
+            }
+        }
+    }
+    sql.add(" AS so");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
+        assert_eq!(paced(1_000, 10), 2_000);
+        assert_eq!(paced(1_000, 100), 1_000);
+        assert_eq!(paced(1_000, 500), 500);
+    }
 }

@@ -200,6 +200,10 @@ async fn hard(
         let Some(child) = children.get(&key.child_oid) else {
             return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
         };
+        let shared = match key.child_columns.len() {
+            0 | 1 => Vec::new(),
+            _ => catalog::shared(connection, key.child_oid, &key.name).await?,
+        };
         scope.tables.push(ReferenceTable {
             columns: pick(child, &key.child_columns),
             parent_columns: pick(&known.users, &key.parent_columns),
@@ -208,6 +212,7 @@ async fn hard(
             absent: Vec::new(),
             only_where: Vec::new(),
             primary_key: primary_keys.get(&key.child_oid).cloned().unwrap_or_default(),
+            shared,
             parent: known.users.clone(),
             child: child.clone(),
             key: Some(key),
@@ -249,6 +254,7 @@ async fn soft(
             key: None,
             only_where,
             primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
+            shared: Vec::new(),
             parent: known.users.clone(),
             child,
             object,

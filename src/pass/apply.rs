@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::Pass;
+use super::{Pass, manners::Manners};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -14,16 +14,11 @@ use crate::{
         diagnosis::{Diagnosed, Ends, Step, person},
         plan::{Permission, Permitted, PermittedStep, done_report, step_report},
         severity::{Class, Fault},
+        wording::{count, number},
     },
     crash,
     database::{self, Begun, DatabaseError, Known, RowsStep, Session},
 };
-
-/// A chunk should take about this long, so that the app's own writes never wait for more.
-const CHUNK_MILLISECONDS: u128 = 100;
-const FIRST_CHUNK: i64 = 1_000;
-const LARGEST_CHUNK: i64 = 10_000;
-const SMALLEST_CHUNK: i64 = 500;
 
 /// Chunks in a row that may find nothing to do.
 const IDLE_CHUNKS: u32 = 3;
@@ -35,6 +30,30 @@ pub(super) struct Applied {
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
     pub failure: Option<Diagnosed>,
+    /// The step over rows that failed: some of its chunks may be done, the last one perhaps without an
+    /// answer.
+    pub stopped: Option<Stopped>,
+}
+
+/// A step over rows that did not come to its end.
+pub(super) struct Stopped {
+    step: Step,
+    run: String,
+    number: i64,
+    ceiling: i64,
+}
+
+impl Stopped {
+    /// What of it was done all the same: the database wrote it down in the transactions that did it.
+    pub(super) async fn done(
+        &self,
+        pass: &Pass<'_>,
+        session: &mut Session,
+    ) -> Result<Option<StepReport>, DatabaseError> {
+        let asking = database::rows_left(session.connection(), pass.target.timeout, &self.run, self.number);
+        let rows = self.ceiling - in_time(pass, asking).await?;
+        Ok((rows > 0).then(|| done_report(pass.target, &self.step, rows)))
+    }
 }
 
 /// Executes the permitted steps; `leftover` is whether an interrupted run is to be closed as well.
@@ -74,7 +93,11 @@ pub(super) async fn apply(
     for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
-        let result = step(pass, session, known, &begun, one, *number).await;
+        let result = Box::pin(step(pass, session, known, &begun, one, *number)).await;
+        if result.is_err() && matches!(one.step, Step::Rows { .. }) {
+            let (step, run) = (one.step.clone(), begun.fence.run.clone());
+            applied.stopped = Some(Stopped { step, run, number: *number, ceiling: one.ceiling });
+        }
         crash::point(&format!("after {name}"));
         match result {
             Ok(rows) => {
@@ -165,21 +188,18 @@ async fn step(
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
         }
-        Step::Rows { action, reference, .. } => {
+        Step::Rows { action, reference, takes, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
                 return Err(
                     DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
                 );
             };
-            let rows = RowsStep {
-                target,
-                known,
-                reference: table,
-                action: *action,
-                number,
-                chunk_rows: FIRST_CHUNK,
-            };
-            chunks(pass, session, begun, rows).await?
+            let ceiling = permitted.ceiling;
+            let ready =
+                RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling, takes);
+            let rows = in_time(pass, ready).await?;
+            let what = format!("{action} of {}", reference.describe());
+            chunks(pass, session, begun, rows, (&what, ceiling)).await?
         }
     })
 }
@@ -189,41 +209,41 @@ async fn chunks(
     session: &mut Session,
     begun: &Begun,
     mut rows: RowsStep<'_>,
+    (what, ceiling): (&str, i64),
 ) -> Result<i64, Stop> {
     let mut done = 0;
     let mut idle = 0;
+    let mut manners = Manners::new();
+    let under_way = |done: i64| format!("{what}: {} of {} done", number(done), count(ceiling, "row"));
     loop {
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+        in_time(pass, manners.give_way(session, pass.supervisor, &under_way(done))).await?;
         crash::point("before chunk");
         let began = Instant::now();
-        let chunk = in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &rows)).await?;
+        let chunk =
+            in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await;
+        let chunk = match chunk {
+            Ok(chunk) => chunk,
+            Err(error) if manners.tries_again(&error).await => continue,
+            Err(error) => return Err(error.into()),
+        };
         crash::point("after chunk");
+        manners.done();
         done += chunk.rows;
-        idle = if chunk.rows == 0 { idle + 1 } else { 0 };
+        idle = if chunk.rows == 0 && !chunk.moved { idle + 1 } else { 0 };
         // Rows whose users came back are no orphans any more; should some be locked again and again
         // all the same, the next pass has the word.
         if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
-        rows.chunk_rows = next_chunk(rows.chunk_rows, began.elapsed().as_millis());
+        pass.supervisor.progress(&under_way(done)).await;
+        rows.pace(began.elapsed().as_millis());
     }
-}
-
-/// The size of the next chunk, from how long the last one took.
-fn next_chunk(rows: i64, milliseconds: u128) -> i64 {
-    let next = if milliseconds > 2 * CHUNK_MILLISECONDS {
-        rows / 2
-    } else if milliseconds < CHUNK_MILLISECONDS / 2 {
-        rows * 2
-    } else {
-        rows
-    };
-    next.clamp(SMALLEST_CHUNK, LARGEST_CHUNK)
 }
 
 fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     let fault = error.fault();
-    if fault.reason == Reason::TargetClaimed || fault.reason == Reason::AdminPasswordUnusable {
+    if let Reason::TargetClaimed | Reason::AdminPasswordUnusable | Reason::RepairTouchesMore = fault.reason {
         let mut found = stopped(step, &fault.message, fault.class);
         found.finding.blocked = Some(fault.reason);
         return found;
@@ -252,18 +272,4 @@ fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         found.ends = Ends::Retry;
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
-        assert_eq!(next_chunk(1_000, 10), 2_000);
-        assert_eq!(next_chunk(1_000, 100), 1_000);
-        assert_eq!(next_chunk(1_000, 500), 500);
-        assert_eq!(next_chunk(500, 5_000), 500);
-        assert_eq!(next_chunk(10_000, 1), 10_000);
-    }
 }

@@ -281,3 +281,104 @@ async fn a_pooler_in_transaction_mode_is_enough_for_every_kind_of_repair() {
     let passes = futures::future::join_all(cases.iter_mut().map(Case::check)).await;
     assert!(passes.iter().all(|pass| pass.end.is_ok()));
 }
+
+/// Holds a row of `logs` in a transaction of its own.
+async fn holding(db: &Db, id: i64) -> sqlx::PgConnection {
+    let mut app = db.another().await;
+    let held = format!("BEGIN; SELECT FROM logs WHERE id = {id} FOR UPDATE");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(held)).execute(&mut app).await.unwrap();
+    app
+}
+
+/// Notes what it is told, and lets a held row go at the second chunk that is tried.
+struct LettingGo {
+    app: tokio::sync::Mutex<Option<sqlx::PgConnection>>,
+    wanted: AtomicUsize,
+    told: std::sync::Mutex<Vec<String>>,
+}
+
+impl LettingGo {
+    fn new(app: sqlx::PgConnection) -> Self {
+        Self {
+            app: tokio::sync::Mutex::new(Some(app)),
+            wanted: AtomicUsize::new(0),
+            told: std::sync::Mutex::default(),
+        }
+    }
+}
+
+impl Supervisor for LettingGo {
+    fn begin<'b>(&'b self, _: &'b [StepReport]) -> BoxFuture<'b, Result<(), Fault>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
+        Box::pin(async {
+            if self.wanted.fetch_add(1, Ordering::SeqCst) == 1
+                && let Some(mut app) = self.app.lock().await.take()
+            {
+                sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();
+            }
+            Ok(())
+        })
+    }
+
+    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
+        self.told.lock().unwrap().push(message.to_owned());
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_meets_a_row_held_by_the_app_is_tried_again() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    let letting_go = LettingGo::new(holding(&db, 2).await);
+    let pass = case.pass(Repairs::All, &letting_go).await;
+    pass.consistent().repaired(&[(A::Delete, "logs.user_id", 3000)]);
+    let told = letting_go.told.lock().unwrap().clone();
+    assert_eq!(told[0], "Delete of logs.user_id: 1,000 of 3,000 rows done", "{told:?}");
+    let kept = db.text("SELECT name FROM auth_consistency.quarantine").await;
+    assert_eq!(db.text(&format!("SELECT count(*) FROM auth_consistency.{kept}")).await, "3000");
+    case.settled(&db).await;
+}
+
+#[tokio::test]
+async fn a_row_that_stays_held_ends_the_step_for_this_pass_and_the_next_one_goes_on() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    // Chunk after chunk, until the one with this row.
+    let mut app = holding(&db, 2500).await;
+    let pass = case.repair().await;
+    let failed = pass.finding(R::RepairFailed);
+    assert!(failed.message.contains("lock timeout"), "{}", failed.message);
+    assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+    let left: i64 = db.text("SELECT count(*) FROM logs").await.parse().unwrap();
+    assert!((1..3000).contains(&left), "{left}");
+    sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();
+    case.repair().await.consistent().repaired(&[(A::Delete, "logs.user_id", left)]);
+    let kept = db.text("SELECT name FROM auth_consistency.quarantine").await;
+    assert_eq!(db.text(&format!("SELECT count(DISTINCT id) FROM auth_consistency.{kept}")).await, "3000");
+}
+
+#[tokio::test]
+async fn an_approved_step_goes_on_from_where_its_walk_was() {
+    let db = with(3000).await;
+    let mut case = Case::new(&db, &spec("SetNull"));
+    case.edit(|spec| spec.references.limits.rows = 0);
+    let hash = case.repair().await.status.plan.unwrap().hash.unwrap();
+    case.requests.approval =
+        Some(auth_consistency::consistency::diagnosis::Approval { hash, shown: Vec::new() });
+    let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
+    case.pass(Repairs::All, &meanwhile).await.finding(R::RepairFailed);
+    let passed = "SELECT passed_tid FROM auth_consistency.steps WHERE done > 0";
+    assert_ne!(db.text(passed).await, "NULL");
+    // A row that moves behind the walk is found by the last look.
+    db.run("VACUUM logs").await;
+    db.run("UPDATE logs SET id = -1 WHERE id = 3000").await;
+    let behind = format!("SELECT l.ctid < ({passed})::tid FROM logs l WHERE id = -1");
+    assert_eq!(db.text(&behind).await, "true");
+    case.repair().await.consistent().repaired(&[(A::SetNull, "logs.user_id", 2000)]);
+    assert_eq!(db.text("SELECT count(*) FROM logs WHERE user_id IS NULL").await, "3000");
+    case.settled(&db).await;
+}

@@ -124,8 +124,13 @@ async fn rows_that_are_kept_too_long_are_dropped_by_the_next_pass_and_once() {
     case.repair().await.consistent();
     case.settled(&db).await;
     let table = db.text("SELECT name FROM auth_consistency.quarantine").await;
-    db.run(&format!("UPDATE auth_consistency.{table} SET _ac_at = now() - interval '31 days' WHERE id < 3"))
-        .await;
+    db.run(&format!(
+        "WITH old AS (INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
+         SELECT now() - interval '31 days', system_identifier, database_oid, owner, run, step, chunk, action, name \
+         FROM auth_consistency.batches RETURNING batch) \
+         UPDATE auth_consistency.{table} SET _ac_batch = (SELECT batch FROM old) WHERE id < 3"
+    ))
+    .await;
     let before = db.fingerprint().await;
     case.check().await;
     case.edit(|spec| spec.mode = serde_saphyr::from_str("Observe").unwrap());

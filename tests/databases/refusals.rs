@@ -131,14 +131,51 @@ async fn a_primary_key_that_holds_the_reference_is_reassigned_where_nothing_coll
 
 #[tokio::test]
 async fn rows_that_others_depend_on_are_not_deleted() {
+    for (dependents, says) in [
+        (
+            "CREATE TABLE likes (id int PRIMARY KEY, post_id int REFERENCES posts); INSERT INTO likes VALUES (1, 1)",
+            "likes.likes_post_id_fkey: 1 row, which it forbids",
+        ),
+        (
+            "CREATE TABLE likes (id int PRIMARY KEY, post_id int REFERENCES posts ON DELETE CASCADE); INSERT INTO likes VALUES (1, 1);
+             CREATE TABLE notes (id int PRIMARY KEY, like_id int REFERENCES likes ON DELETE CASCADE); INSERT INTO notes VALUES (1, 1)",
+            "notes.notes_like_id_fkey: 1 row, by way of likes",
+        ),
+        (
+            "CREATE TABLE likes (post_id int REFERENCES posts ON DELETE SET NULL); INSERT INTO likes VALUES (1), (1)",
+            "likes.likes_post_id_fkey: 2 rows, which have no primary key",
+        ),
+        (
+            "CREATE TABLE likes (id int PRIMARY KEY, post_id int DEFAULT 2 REFERENCES posts ON DELETE SET DEFAULT); INSERT INTO likes VALUES (1, 1)",
+            "likes.likes_post_id_fkey: 1 row, which it forbids",
+        ),
+        (
+            "ALTER TABLE posts ADD parent int REFERENCES posts ON DELETE CASCADE; INSERT INTO posts VALUES (3, 5, 1)",
+            "posts.posts_parent_fkey: 1 row, of the same table",
+        ),
+        (
+            "ALTER TABLE users ADD pinned int REFERENCES posts ON DELETE CASCADE; UPDATE users SET pinned = 1 WHERE id = 5",
+            "users.users_pinned_fkey: 1 row, which are accounts",
+        ),
+    ] {
+        let db = with(&format!(
+            "CREATE TABLE posts (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO posts VALUES (1, 9), (2, 5); {dependents}"
+        ))
+        .await;
+        let pass = Case::new(&db, &spec("Delete")).reports(&db, &refused(R::RepairUnsupported)).await;
+        let message = pass.finding(R::OrphanRows).message;
+        assert!(message.contains(says), "{says}: {message}");
+    }
+    // A foreign key by which nothing depends on the orphans is in nobody's way.
     let db = with(
         "CREATE TABLE posts (id int PRIMARY KEY, user_id int REFERENCES users);
-         CREATE TABLE likes (id int PRIMARY KEY, post_id int REFERENCES posts ON DELETE CASCADE);
-         INSERT INTO posts VALUES (1, 9); INSERT INTO likes VALUES (1, 1)",
+         CREATE TABLE likes (id int PRIMARY KEY, post_id int REFERENCES posts);
+         INSERT INTO posts VALUES (1, 9), (2, 5); INSERT INTO likes VALUES (1, 2)",
     )
     .await;
-    let pass = Case::new(&db, &spec("Delete")).reports(&db, &refused(R::RepairUnsupported)).await;
-    assert!(pass.finding(R::OrphanRows).message.contains("likes.likes_post_id_fkey"));
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let steps = &[(A::Delete, "posts.user_id", 1)];
+    Case::new(&db, &spec("Delete")).mends(&db, found, steps, &["- posts (1,9)"]).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! References as real schemas have them: all are found and counted exactly; some are not repaired yet.
+//! References as real schemas have them: all are found and counted exactly, repaired, and put back.
 
 use auth_consistency::api::{
     condition::{ConditionType as C, Reason as R},
@@ -27,62 +27,192 @@ const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None
 const UNSUPPORTED: [(R, C, Option<R>); 2] =
     [(R::OrphanRows, C::ReferencesConsistent, Some(R::RepairUnsupported)), UNVALIDATED];
 
-/// Found, counted so, and not repaired.
-async fn unsupported(sql: &str, rows: i64, keys: i64, sample: &[&str]) {
-    let db = with(sql).await;
-    let mut case = Case::new(&db, &spec(""));
-    let pass = case.reports(&db, &UNSUPPORTED).await;
-    let finding = pass.finding(R::OrphanRows);
-    assert_eq!((finding.rows, finding.keys), (Some(rows), Some(keys)), "{finding:?}");
-    assert_eq!(finding.sample, sample);
-    assert_eq!(pass.status.references.as_ref().unwrap().orphan_rows, rows);
-    assert_eq!(pass.conditions()[0], "Ready=False RepairUnsupported");
+/// A shape: what makes it, what is counted of it, and the users that bring its rows back.
+struct Shape<'a> {
+    sql: &'a str,
+    object: &'a str,
+    counted: (i64, i64, &'a [&'a str]),
+    back: &'a str,
+}
+
+const NINE: &str = "INSERT INTO users VALUES (8, 'eight@example.com', 'x'), (9, 'nine@example.com', 'x')";
+
+impl Shape<'_> {
+    /// Counted so, mended by exactly these changes, settled, and put back equal column by column.
+    async fn mended(&self, on_orphan: &str, changes: &[&str]) {
+        let db = with(self.sql).await;
+        let mut case = Case::new(&db, &spec("").replace("Delete", on_orphan));
+        let action = match on_orphan {
+            "SetNull" => A::SetNull,
+            "Reassign" => A::Reassign,
+            _ => A::Delete,
+        };
+        let finding = Box::pin(case.check()).await.finding(R::OrphanRows);
+        let (rows, keys, sample) = self.counted;
+        assert_eq!((finding.rows, finding.keys), (Some(rows), Some(keys)), "{finding:?}");
+        assert_eq!(finding.sample, sample);
+        let before = db.snapshot().await;
+        Box::pin(case.mends(&db, &[ORPHANS, UNVALIDATED], &[(action, self.object, rows)], changes)).await;
+        db.run(self.back).await;
+        let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
+        assert_eq!((restored[0].rows, restored[0].blocked), (rows, 0), "{restored:?}");
+        let left = db.changes(&before).await;
+        assert!(
+            left.iter().all(|line| line.starts_with("+ users (8,") || line.starts_with("+ users (9,")),
+            "{left:?}"
+        );
+    }
+
+    /// Counted so, and not repaired in this way.
+    async fn refused(&self, on_orphan: &str, why: R, says: &str) {
+        let db = with(self.sql).await;
+        let mut case = Case::new(&db, &spec("").replace("Delete", on_orphan));
+        let pass =
+            case.reports(&db, &[(R::OrphanRows, C::ReferencesConsistent, Some(why)), UNVALIDATED]).await;
+        let finding = pass.finding(R::OrphanRows);
+        assert!(finding.message.contains(says), "{}", finding.message);
+        let (rows, keys, sample) = self.counted;
+        assert_eq!((finding.rows, finding.keys), (Some(rows), Some(keys)), "{finding:?}");
+        assert_eq!(finding.sample, sample);
+    }
 }
 
 const TENANTS: &str = "ALTER TABLE users ADD tenant int NOT NULL DEFAULT 7, ADD UNIQUE (tenant, id)";
 
+const COMPOSITE_BACK: &str = "INSERT INTO users VALUES (9, 'nine@example.com', 'x', 'user', true, 7), \
+    (8, 'eight@example.com', 'x', 'user', true, 8); \
+    ALTER TABLE logs DROP CONSTRAINT logs_tenant_person_fkey";
+
 #[tokio::test]
-async fn a_reference_of_several_columns_is_counted_as_its_match_says() {
+async fn a_reference_of_several_columns_is_mended_as_its_match_says() {
     let rows =
         "INSERT INTO logs VALUES (1, 7, 5), (2, 7, 9), (3, 8, 5), (4, 8, 5), (5, NULL, 9), (6, NULL, NULL)";
-    let table = "CREATE TABLE logs (id int PRIMARY KEY, t int, u int, FOREIGN KEY (t, u) REFERENCES users (tenant, id)";
-    unsupported(&format!("{TENANTS}; {table}); {rows}"), 3, 2, &["(7,9)", "(8,5)"]).await;
-    unsupported(&format!("{TENANTS}; {table} MATCH FULL); {rows}"), 4, 3, &["(7,9)", "(8,5)", "(,9)"]).await;
+    let table = "CREATE TABLE logs (id int PRIMARY KEY, tenant int, person int, FOREIGN KEY (tenant, person) REFERENCES users (tenant, id)";
+    let simple = format!("{TENANTS}; {table}); {rows}");
+    let object = "logs (tenant, person)";
+    let simple = Shape { sql: &simple, object, counted: (3, 2, &["(7,9)", "(8,5)"]), back: COMPOSITE_BACK };
+    let gone = ["- logs (2,7,9)", "- logs (3,8,5)", "- logs (4,8,5)"];
+    simple.mended("Delete", &gone).await;
+    simple.mended("SetNull", &[&gone[..], &["+ logs (2,,)", "+ logs (3,,)", "+ logs (4,,)"]].concat()).await;
+    let given = ["+ logs (2,7,1)", "+ logs (3,7,1)", "+ logs (4,7,1)"];
+    simple.mended("Reassign", &[&gone[..], &given].concat()).await;
+    let full = format!("{TENANTS}; {table} MATCH FULL); {rows}");
+    let full = Shape { sql: &full, counted: (4, 3, &["(7,9)", "(8,5)", "(,9)"]), ..simple };
+    let gone = ["- logs (2,7,9)", "- logs (3,8,5)", "- logs (4,8,5)", "- logs (5,,9)"];
+    full.mended("Delete", &gone).await;
+    let null = ["+ logs (2,,)", "+ logs (3,,)", "+ logs (4,,)", "+ logs (5,,)"];
+    full.mended("SetNull", &[&gone[..], &null].concat()).await;
+    let given = ["+ logs (2,7,1)", "+ logs (3,7,1)", "+ logs (4,7,1)", "+ logs (5,7,1)"];
+    full.mended("Reassign", &[&gone[..], &given].concat()).await;
 }
 
 #[tokio::test]
-async fn a_reference_of_the_user_table_to_itself_is_counted() {
-    unsupported(
-        "ALTER TABLE users ADD created_by int REFERENCES users; UPDATE users SET created_by = 9 WHERE id = 5; \
-         UPDATE users SET created_by = 1 WHERE id = 1",
-        1,
-        1,
-        &["9"],
-    )
-    .await;
+async fn a_column_that_another_foreign_key_shares_keeps_its_value() {
+    let sql = format!(
+        "{TENANTS}; CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants VALUES (7), (8);
+         CREATE TABLE logs (id int PRIMARY KEY, tenant int REFERENCES tenants, person int, FOREIGN KEY (tenant, person) REFERENCES users (tenant, id));
+         INSERT INTO logs VALUES (1, 7, 5), (2, 7, 9), (3, 8, 5)"
+    );
+    let shape = Shape {
+        sql: &sql,
+        object: "logs (tenant, person)",
+        counted: (2, 2, &["(7,9)", "(8,5)"]),
+        back: COMPOSITE_BACK,
+    };
+    let gone = ["- logs (2,7,9)", "- logs (3,8,5)"];
+    shape.mended("SetNull", &[&gone[..], &["+ logs (2,7,)", "+ logs (3,8,)"]].concat()).await;
+    shape.mended("Delete", &gone).await;
+    shape.refused("Reassign", R::RepairUnsupported, "column tenant belongs to another foreign key too").await;
 }
 
 #[tokio::test]
-async fn references_of_partitioned_tables_are_counted_once() {
-    let table =
-        "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
-        CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
-        CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id);
-        CREATE TABLE logs_3 PARTITION OF logs_2 FOR VALUES FROM (10) TO (20);
-        INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9), (12, 8)";
-    unsupported(table, 3, 2, &["8", "9"]).await;
-    // Declared on one leaf only.
-    unsupported(
-        "CREATE TABLE logs (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
-         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
-         CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20);
-         ALTER TABLE logs_1 ADD FOREIGN KEY (user_id) REFERENCES users;
-         INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9)",
-        1,
-        1,
-        &["9"],
-    )
-    .await;
+async fn a_reference_of_the_user_table_to_itself_is_mended_and_never_by_deleting_accounts() {
+    let shape = Shape {
+        sql: "ALTER TABLE users ADD created_by int REFERENCES users; UPDATE users SET created_by = 9 WHERE id = 5; \
+              UPDATE users SET created_by = 1 WHERE id = 1",
+        object: "users.created_by",
+        counted: (1, 1, &["9"]),
+        back: NINE,
+    };
+    let gone = "- users (5,ada@example.com,HASH,user,t,9)";
+    shape.mended("SetNull", &[gone, "+ users (5,ada@example.com,HASH,user,t,)"]).await;
+    shape.mended("Reassign", &[gone, "+ users (5,ada@example.com,HASH,user,t,1)"]).await;
+    shape.refused("Delete", R::RepairUnsupported, "the rows are accounts").await;
+}
+
+#[tokio::test]
+async fn references_of_partitioned_tables_are_mended_in_every_partition() {
+    let root = Shape {
+        sql: "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+            CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
+            CREATE TABLE logs_2 (user_id int, id int NOT NULL) PARTITION BY RANGE (id);
+            ALTER TABLE logs ATTACH PARTITION logs_2 FOR VALUES FROM (10) TO (20);
+            CREATE TABLE logs_3 PARTITION OF logs_2 FOR VALUES FROM (10) TO (20);
+            INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9), (12, 8)",
+        object: "logs.user_id",
+        counted: (3, 2, &["8", "9"]),
+        back: NINE,
+    };
+    let gone = ["- logs_1 (1,9)", "- logs_3 (8,12)", "- logs_3 (9,11)"];
+    root.mended("Delete", &gone).await;
+    let changes = [
+        "- logs_1 (1,9)",
+        "+ logs_1 (1,)",
+        "- logs_3 (8,12)",
+        "- logs_3 (9,11)",
+        "+ logs_3 (,11)",
+        "+ logs_3 (,12)",
+    ];
+    root.mended("SetNull", &changes).await;
+    let changes = [
+        "- logs_1 (1,9)",
+        "+ logs_1 (1,1)",
+        "- logs_3 (8,12)",
+        "- logs_3 (9,11)",
+        "+ logs_3 (1,11)",
+        "+ logs_3 (1,12)",
+    ];
+    root.mended("Reassign", &changes).await;
+}
+
+#[tokio::test]
+async fn rows_that_a_repair_moves_to_another_partition_are_counted_as_changed() {
+    let shape = Shape {
+        sql: "CREATE TABLE logs (id int, user_id int REFERENCES users, PRIMARY KEY (id, user_id)) PARTITION BY RANGE (user_id);
+            CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (7);
+            CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (7) TO (20);
+            INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9), (12, 8)",
+        object: "logs.user_id",
+        counted: (3, 2, &["8", "9"]),
+        back: NINE,
+    };
+    let changes = [
+        "+ logs_1 (1,1)",
+        "+ logs_1 (11,1)",
+        "+ logs_1 (12,1)",
+        "- logs_2 (1,9)",
+        "- logs_2 (11,9)",
+        "- logs_2 (12,8)",
+    ];
+    shape.mended("Reassign", &changes).await;
+    shape.mended("Delete", &["- logs_2 (1,9)", "- logs_2 (11,9)", "- logs_2 (12,8)"]).await;
+}
+
+#[tokio::test]
+async fn a_constraint_on_one_leaf_is_mended_in_that_leaf_only() {
+    let leaf = Shape {
+        sql: "CREATE TABLE logs (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
+            CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
+            CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20);
+            ALTER TABLE logs_1 ADD FOREIGN KEY (user_id) REFERENCES users;
+            INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9)",
+        object: "logs_1.user_id",
+        counted: (1, 1, &["9"]),
+        back: NINE,
+    };
+    leaf.mended("Delete", &["- logs_1 (1,9)"]).await;
+    leaf.mended("SetNull", &["- logs_1 (1,9)", "+ logs_1 (1,)"]).await;
+    leaf.mended("Reassign", &["- logs_1 (1,9)", "+ logs_1 (1,1)"]).await;
 }
 
 #[tokio::test]
@@ -105,47 +235,70 @@ async fn a_partitioned_user_table_is_one_user_table() {
 }
 
 #[tokio::test]
-async fn deferrable_references_are_counted() {
+async fn deferrable_references_are_mended() {
     for when in ["DEFERRABLE", "DEFERRABLE INITIALLY DEFERRED"] {
-        let table = format!("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users {when})");
-        unsupported(&format!("{table}; INSERT INTO logs VALUES (1, 9), (2, 5), (3, NULL)"), 1, 1, &["9"])
-            .await;
+        let sql = format!(
+            "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users {when}); \
+             INSERT INTO logs VALUES (1, 9), (2, 5), (3, NULL)"
+        );
+        let shape = Shape { sql: &sql, object: "logs.user_id", counted: (1, 1, &["9"]), back: NINE };
+        shape.mended("Delete", &["- logs (1,9)"]).await;
+        shape.mended("SetNull", &["- logs (1,9)", "+ logs (1,)"]).await;
+        shape.mended("Reassign", &["- logs (1,9)", "+ logs (1,1)"]).await;
     }
 }
 
 #[tokio::test]
-async fn rows_of_inheriting_tables_are_not_the_reference_s() {
-    unsupported(
-        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); CREATE TABLE old_logs () INHERITS (logs);
-         INSERT INTO logs VALUES (1, 9), (2, 5); INSERT INTO old_logs VALUES (3, 9), (4, 8)",
-        1,
-        1,
-        &["9"],
-    )
-    .await;
+async fn rows_of_inheriting_tables_are_not_the_reference_s_and_are_not_touched() {
+    let shape = Shape {
+        sql: "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); CREATE TABLE old_logs () INHERITS (logs);
+            INSERT INTO logs VALUES (1, 9), (2, 5); INSERT INTO old_logs VALUES (1, 9), (3, 9), (4, 8)",
+        object: "logs.user_id",
+        counted: (1, 1, &["9"]),
+        back: NINE,
+    };
+    shape.mended("Delete", &["- logs (1,9)"]).await;
+    shape.mended("SetNull", &["- logs (1,9)", "+ logs (1,)"]).await;
+    shape.mended("Reassign", &["- logs (1,9)", "+ logs (1,1)"]).await;
 }
 
 #[tokio::test]
-async fn rows_without_a_primary_key_are_counted() {
-    unsupported(
-        "CREATE TABLE logs (user_id int REFERENCES users); INSERT INTO logs VALUES (9), (9), (5)",
-        2,
-        1,
-        &["9"],
-    )
-    .await;
+async fn rows_without_a_primary_key_are_deleted_and_put_back_and_not_changed() {
+    let shape = Shape {
+        sql: "CREATE TABLE logs (user_id int REFERENCES users); INSERT INTO logs VALUES (9), (9), (5)",
+        object: "logs.user_id",
+        counted: (2, 1, &["9"]),
+        back: NINE,
+    };
+    shape.mended("Delete", &["- logs (9)", "- logs (9)"]).await;
+    shape.refused("SetNull", R::RepairUnsupported, "the table has no primary key").await;
+    shape.refused("Reassign", R::RepairUnsupported, "the table has no primary key").await;
 }
 
 #[tokio::test]
-async fn references_to_another_unique_column_are_counted() {
-    unsupported(
-        "CREATE TABLE logs (id int PRIMARY KEY, mail text REFERENCES users (email)); \
-         INSERT INTO logs VALUES (1, 'ada@example.com'), (2, 'gone@example.com')",
-        1,
-        1,
-        &["gone@example.com"],
-    )
-    .await;
+async fn references_to_another_unique_column_are_mended_with_the_admin_s_value_of_it() {
+    let shape = Shape {
+        sql: "CREATE TABLE logs (id int PRIMARY KEY, mail text REFERENCES users (email)); \
+            INSERT INTO logs VALUES (1, 'ada@example.com'), (2, 'nine@example.com')",
+        object: "logs.mail",
+        counted: (1, 1, &["nine@example.com"]),
+        back: NINE,
+    };
+    shape.mended("Delete", &["- logs (2,nine@example.com)"]).await;
+    shape.mended("SetNull", &["- logs (2,nine@example.com)", "+ logs (2,)"]).await;
+    shape.mended("Reassign", &["- logs (2,nine@example.com)", "+ logs (2,admin@example.com)"]).await;
+}
+
+#[tokio::test]
+async fn what_collides_with_rows_of_the_admin_is_refused_in_every_shape() {
+    let shape = Shape {
+        sql: "CREATE TABLE logs (id int PRIMARY KEY, mail text REFERENCES users (email), kind text, UNIQUE (mail, kind)); \
+            INSERT INTO logs VALUES (1, 'admin@example.com', 'a'), (2, 'nine@example.com', 'a')",
+        object: "logs.mail",
+        counted: (1, 1, &["nine@example.com"]),
+        back: NINE,
+    };
+    shape.refused("Reassign", R::UniqueKeyInTheWay, "2 rows would collide in the unique key").await;
 }
 
 #[tokio::test]
@@ -191,7 +344,7 @@ async fn a_narrower_reference_is_a_warning_and_is_repaired_all_the_same() {
     let check = case.check().await;
     check.found(&[ORPHANS, differs, UNVALIDATED]);
     let message = check.finding(R::IdTypeDiffers).message;
-    assert!(message.contains("ALTER TABLE public.logs ALTER COLUMN \"user_id\" TYPE bigint"), "{message}");
+    assert!(message.contains("ALTER TABLE public.logs ALTER COLUMN user_id TYPE bigint"), "{message}");
     let pass = case.repair().await;
     pass.repaired(&[(A::Reassign, "logs.user_id", 1)]).found(&[differs]);
     assert_eq!(pass.conditions()[0], "Ready=True Consistent");
@@ -256,7 +409,7 @@ async fn a_soft_reference_of_another_type_is_compared_as_text_and_only_reported(
     let finding = pass.finding(R::OrphanRows);
     // Other spellings of an id that is there name that user.
     assert_eq!((finding.rows, finding.sample), (Some(1), vec!["no uuid".to_owned()]));
-    assert!(pass.finding(R::IdTypeDiffers).message.contains("TYPE uuid USING \"actor\"::uuid"));
+    assert!(pass.finding(R::IdTypeDiffers).message.contains("TYPE uuid USING actor::uuid"));
     db.run("DELETE FROM events WHERE id = 2").await;
     let pass = case.reports(&db, &[differs]).await;
     assert_eq!(pass.conditions()[0], "Ready=True Consistent");

@@ -194,7 +194,7 @@ impl Case {
         let (end, shown) = match &target {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
             Ok(target) => {
-                let outcome = pass::run(&pass::Pass {
+                let outcome = Box::pin(pass::run(&pass::Pass {
                     target,
                     policy: &HostPolicy::unrestricted(Vec::new()),
                     requests: &self.requests,
@@ -206,7 +206,7 @@ impl Case {
                     search: self.search,
                     ask: true,
                     now,
-                })
+                }))
                 .await;
                 match outcome {
                     Ok(outcome) => (Ok(outcome.clone()), End::Done(Box::new(outcome))),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::super::identifier::{Operator, Sql};
+use super::super::identifier::{Name, Operator, Sql};
 
 /// The equality that btree indexes use between one type and each of others, where there is one.
 pub async fn equalities(
@@ -140,6 +140,23 @@ pub async fn primary_keys(
     sql.all(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
+/// Columns of a foreign key of several columns that another foreign key of the table uses too.
+pub async fn shared(
+    connection: &mut PgConnection,
+    table: i64,
+    constraint: &str,
+) -> Result<Vec<Name>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT a.attname::text FROM pg_constraint con \
+         JOIN pg_constraint other ON other.conrelid = con.conrelid AND other.contype = 'f' AND other.oid <> con.oid \
+           AND NOT other.conkey @> con.conkey \
+         JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) AND a.attnum = ANY (other.conkey) \
+         WHERE con.contype = 'f' AND cardinality(con.conkey) > 1 AND con.conname::text = ",
+    );
+    sql.text(constraint).add(" AND con.conrelid = ").integer(table).add("::oid ORDER BY 1");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0).map(Name::from_catalog)).collect()
+}
+
 /// A unique index that holds a given column.
 #[derive(Debug, Clone)]
 pub struct UniqueIndex {
@@ -216,15 +233,4 @@ pub async fn cascades(
     rows.iter()
         .map(|row| Ok(Cascade { child: (row.try_get(0)?, row.try_get(1)?), constraint: row.try_get(2)? }))
         .collect()
-}
-
-/// `table.constraint` of foreign keys that depend on a table's rows.
-pub async fn dependents(connection: &mut PgConnection, table: i64) -> Result<Vec<String>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT format('%s.%s', c.relname, con.conname) FROM pg_constraint con \
-         JOIN pg_class c ON c.oid = con.conrelid \
-         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
-    );
-    sql.integer(table).add("::oid ORDER BY 1");
-    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }

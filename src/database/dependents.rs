@@ -1,0 +1,284 @@
+//! Rows of other tables that depend on orphans: what a DELETE takes along, and what forbids it.
+//!
+//! One level is counted, copied and taken along: ON DELETE CASCADE and SET NULL. Where rows depend on those
+//! again, or a foreign key forbids the DELETE, it is refused before anything is done.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    bookkeeping::{self, Entry},
+    catalog::{self, Column, ForeignKey, Found, Table},
+    error::DatabaseError,
+    fence::Fence,
+    guard::Expected,
+    identifier::Sql,
+    quarantine::{self, Batch},
+    references::ReferenceTable,
+    walk::{self, Locked},
+};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::{observation::Taken, wording::count},
+};
+
+/// A foreign key to a table, with what it does when a row there is deleted.
+#[derive(Debug, Clone)]
+pub(super) struct Dependent {
+    key: ForeignKey,
+    table: Table,
+    columns: Vec<Column>,
+    parents: Vec<Column>,
+    /// Delete or SetNull; `None`: it forbids the DELETE.
+    effect: Option<Action>,
+    /// Columns that SET NULL clears.
+    cleared: Vec<String>,
+    /// Object ids of the table or its partitions.
+    tables: Vec<i64>,
+}
+
+impl Dependent {
+    fn object(&self) -> ObjectRef {
+        ObjectRef {
+            schema: self.key.child.0.clone(),
+            table: self.key.child.1.clone(),
+            columns: self.key.child_columns.clone(),
+            constraint: Some(self.key.name.clone()),
+        }
+    }
+
+    /// Adds that the row `parent` is the one that the row `child` names.
+    fn names(&self, sql: &mut Sql, parent: &'static str, child: &'static str) {
+        for (at, (column, other)) in self.columns.iter().zip(&self.parents).enumerate() {
+            sql.add(if at > 0 { " AND " } else { "" });
+            if let Some(operator) = self.key.operators.get(at) {
+                sql.column(parent, &other.name).operator(operator).column(child, &column.name);
+            }
+        }
+    }
+}
+
+/// The foreign keys to a table.
+async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Dependent>, sqlx::Error> {
+    let mut found = Vec::new();
+    for key in catalog::foreign_keys(connection, parent.oid).await? {
+        let Found::Table(table) = catalog::find_table(connection, &key.child.0, &key.child.1).await? else {
+            continue;
+        };
+        let mut sql = Sql::new(
+            "SELECT con.confdeltype::text, ARRAY(SELECT a.attname::text FROM pg_attribute a \
+             WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) \
+             AND (coalesce(to_jsonb(con) -> 'confdelsetcols', 'null') = 'null' \
+                  OR to_jsonb(con) -> 'confdelsetcols' @> to_jsonb(a.attnum)) ORDER BY a.attnum), \
+             ARRAY(SELECT t.relid::oid::int8 FROM pg_partition_tree(con.conrelid) t WHERE t.isleaf) \
+             FROM pg_constraint con WHERE con.contype = 'f' AND con.conname::text = ",
+        );
+        sql.text(&key.name).add(" AND con.conrelid = ").integer(key.child_oid).add("::oid");
+        let row = sql.one(connection).await?;
+        let pick = |table: &Table, names: &[String]| -> Vec<Column> {
+            names.iter().filter_map(|name| table.column(name)).cloned().collect()
+        };
+        let mut tables: Vec<i64> = row.try_get(2)?;
+        if tables.is_empty() {
+            tables.push(key.child_oid);
+        }
+        found.push(Dependent {
+            columns: pick(&table, &key.child_columns),
+            parents: pick(parent, &key.parent_columns),
+            effect: match row.try_get::<String, _>(0)?.as_str() {
+                "c" => Some(Action::Delete),
+                "n" => Some(Action::SetNull),
+                _ => None,
+            },
+            cleared: row.try_get(1)?,
+            tables,
+            table: *table,
+            key,
+        });
+    }
+    Ok(found)
+}
+
+/// What depends on the orphans of a reference.
+pub(super) struct Depending {
+    /// Foreign keys that forbid deleting them, with how many rows.
+    pub forbidding: Vec<String>,
+    /// What goes along.
+    pub takes: Vec<Taken>,
+}
+
+/// Counts exactly what depends on the orphans of a reference.
+pub(super) async fn observe(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+) -> Result<Depending, sqlx::Error> {
+    let mut depending = Depending { forbidding: Vec::new(), takes: Vec::new() };
+    let dependents = of(connection, &reference.child).await?;
+    for dependent in &dependents {
+        let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
+        if !dependent.key.readable || !dependent.table.select {
+            depending.forbidding.push(format!("{name}: the role may not SELECT from it"));
+            continue;
+        }
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&dependent.table.relation).add(" d WHERE ");
+        on_orphans(&mut sql, reference, dependent);
+        let rows: i64 = sql.scalar(connection).await?;
+        if rows == 0 {
+            continue;
+        }
+        let why = match dependent.effect {
+            None => Some("which it forbids"),
+            _ if dependent.table.oid == reference.child.oid => Some("of the same table"),
+            Some(Action::Delete) if dependent.table.oid == reference.parent.oid => Some("which are accounts"),
+            _ if !dependent.table.rights.update => {
+                Some("which the role may not UPDATE and so not hold while they are copied")
+            }
+            Some(Action::SetNull)
+                if catalog::primary_key(connection, dependent.table.oid).await?.is_empty() =>
+            {
+                Some("which have no primary key and could not be put back")
+            }
+            _ if dependents.iter().filter(|one| one.table.oid == dependent.table.oid).count() > 1 => {
+                Some("by one of several foreign keys")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
+            depending.forbidding.push(format!("{name}: {}, {why}", count(rows, "row")));
+            continue;
+        }
+        let action = dependent.effect.unwrap_or(Action::Delete);
+        if action == Action::Delete {
+            depending.forbidding.extend(deeper(connection, reference, dependent).await?);
+        }
+        depending.takes.push(Taken { object: dependent.object(), action, rows });
+    }
+    Ok(depending)
+}
+
+/// Rows that depend on rows that would go along.
+async fn deeper(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+    dependent: &Dependent,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut found = Vec::new();
+    for further in of(connection, &dependent.table).await? {
+        let name = format!("{}.{}", further.key.child.1, further.key.name);
+        if !further.key.readable {
+            found.push(format!("{name}: the role may not SELECT from it"));
+            continue;
+        }
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&further.table.relation).add(" e WHERE EXISTS (SELECT FROM ");
+        sql.only(&dependent.table.relation).add(" d WHERE ");
+        further.names(&mut sql, "d", "e");
+        sql.add(" AND ");
+        on_orphans(&mut sql, reference, dependent);
+        sql.add(")");
+        let rows: i64 = sql.scalar(connection).await?;
+        if rows > 0 {
+            found.push(format!("{name}: {}, by way of {}", count(rows, "row"), dependent.key.child.1));
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the condition that the row `d` depends on an orphan.
+fn on_orphans(sql: &mut Sql, reference: &ReferenceTable, dependent: &Dependent) {
+    sql.add("EXISTS (SELECT FROM ").only(&reference.child.relation).add(" c WHERE ");
+    dependent.names(sql, "c", "d");
+    sql.add(" AND ");
+    reference.orphaned(sql);
+    sql.add(")");
+}
+
+/// The dependents that a plan takes along.
+///
+/// # Errors
+/// One of them is not there any more.
+pub(super) async fn resolve(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+    takes: &[Taken],
+) -> Result<Vec<Dependent>, DatabaseError> {
+    if takes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let there = of(connection, &reference.child).await?;
+    takes
+        .iter()
+        .map(|taken| {
+            let same = |one: &&Dependent| one.object() == taken.object && one.effect == Some(taken.action);
+            there.iter().find(same).cloned().ok_or_else(|| {
+                DatabaseError::Moved(format!("{} is not as the plan says any more", taken.object.describe()))
+            })
+        })
+        .collect()
+}
+
+/// Holds and copies the rows that will go along with the locked ones, and says how many the guard is to
+/// expect.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn keep(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    reference: &ReferenceTable,
+    locked: &Locked,
+    dependent: &Dependent,
+    (step, chunk): (i64, i64),
+) -> Result<Expected, DatabaseError> {
+    let table = &dependent.table.relation;
+    let mut sql = Sql::new(
+        "SELECT pg_catalog.array_agg(x.i)::pg_catalog.text, pg_catalog.array_agg(x.t)::pg_catalog.text \
+         FROM (SELECT d.tableoid AS t, d.ctid AS i FROM ",
+    );
+    sql.only(table).add(" d WHERE EXISTS (SELECT FROM ").only(&reference.child.relation).add(" c WHERE ");
+    walk::is_locked(&mut sql, reference, locked);
+    sql.add(" AND ");
+    dependent.names(&mut sql, "c", "d");
+    sql.add(") ORDER BY d.ctid FOR UPDATE OF d) x");
+    let row = sql.one(connection).await?;
+    let action = dependent.effect.unwrap_or(Action::Delete);
+    let mut expected = Expected { tables: dependent.tables.clone(), updated: 0, deleted: 0 };
+    let (Some(places), Some(partitions)) =
+        (row.try_get::<Option<String>, _>(0)?, row.try_get::<Option<String>, _>(1)?)
+    else {
+        return Ok(expected);
+    };
+    let quarantine = quarantine::table(connection, &dependent.table).await?;
+    let columns = (action == Action::SetNull).then_some(dependent.cleared.as_slice());
+    let mut sql = Sql::new("WITH b AS (");
+    quarantine::batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
+    sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation).add(" (_ac_batch");
+    for column in &dependent.table.columns {
+        sql.add(", ").name(&column.name);
+    }
+    sql.add(") SELECT (SELECT b.batch FROM b)");
+    for column in &dependent.table.columns {
+        sql.add(", ").column("d", &column.name);
+    }
+    sql.add(" FROM ").only(table).add(" d WHERE ");
+    walk::is_placed(&mut sql, "d", table.partitioned, &places, &partitions);
+    // In a new statement: only what depends on rows that are still orphans goes along with them.
+    sql.add(" AND EXISTS (SELECT FROM ").only(&reference.child.relation).add(" c WHERE ");
+    walk::is_locked(&mut sql, reference, locked);
+    sql.add(" AND ");
+    dependent.names(&mut sql, "c", "d");
+    sql.add(" AND ");
+    reference.orphaned_by_probe(&mut sql);
+    sql.add(")");
+    let rows = sql.execute(connection).await?;
+    if rows > 0 {
+        let object = dependent.object();
+        let entry = Entry { step, chunk, action, object: &object, rows, token: None };
+        bookkeeping::audit(connection, fence, &entry).await?;
+    }
+    match action {
+        Action::SetNull => expected.updated = rows,
+        _ => expected.deleted = rows,
+    }
+    Ok(expected)
+}
