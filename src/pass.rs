@@ -13,6 +13,7 @@
 mod apply;
 mod ask;
 mod errands;
+mod identities;
 mod look;
 mod manners;
 mod retention;
@@ -43,6 +44,7 @@ use crate::{
 
 pub use ask::{Asked, mint_for_admin};
 pub use errands::{admin_account, discover, grants, kept, purge, resolve, restore, runs, show_kept};
+pub use identities::snapshot;
 pub use look::Look;
 
 use look::Sight;
@@ -98,7 +100,8 @@ impl Repairs {
             Self::None => false,
             Self::Admin => !matches!(
                 one.step.action(),
-                Action::SetNull
+                Action::Remap
+                    | Action::SetNull
                     | Action::Reassign
                     | Action::Delete
                     | Action::AddConstraint

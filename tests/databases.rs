@@ -35,6 +35,8 @@ mod orphans;
 mod reach;
 #[path = "databases/refusals.rs"]
 mod refusals;
+#[path = "databases/remap.rs"]
+mod remap;
 #[path = "databases/restore.rs"]
 mod restore;
 #[path = "databases/shapes.rs"]

@@ -137,7 +137,7 @@ reasons! {
     IdTypeDiffers,
     /// The subject's type is not what the subject column can hold.
     SubjectTypeDiffers,
-    /// A foreign key that a rule asks for is not there.
+    /// A foreign key that a rule asks for, or that a snapshot had, is not there.
     ConstraintMissing,
     /// A foreign key exists but does not vouch for the rows.
     ConstraintUnvalidated,
@@ -163,6 +163,12 @@ reasons! {
 
     /// Rows name users that do not exist.
     OrphanRows,
+    /// Ids name another person than before.
+    IdentityShifted,
+    /// What says whom old ids named is not there.
+    IdentitiesMissing,
+    /// What says whom old ids named cannot be understood, or contradicts itself.
+    IdentitiesInvalid,
     /// Something in scope could not be read, so nothing is claimed about it.
     RowsUnreadable,
     /// An index cannot be believed, since the library that sorts its text was replaced.

@@ -7,6 +7,7 @@
 
 pub mod condition;
 pub mod crd;
+pub mod identities;
 pub mod preset;
 pub mod references;
 pub mod report;

@@ -5,11 +5,15 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spec::ColumnCondition;
+use super::{identities::IdentitiesSpec, spec::ColumnCondition};
 
 /// The column sets that name users.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.onOrphan) || self.onOrphan != 'Remap' || has(self.identities)").message("Remap gives rows back to the people whom old ids named: set identities").field_path(".identities"),
+    validation = Rule::new("has(self.identities) || !has(self.rules) || !self.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Remap')").message("a rule with onOrphan Remap gives rows back to the people whom old ids named: set identities").field_path(".identities")
+)]
 pub struct ReferencesSpec {
     /// Check every foreign key to the user table, in every schema that the role may read.
     #[serde(default = "default::yes")]
@@ -28,6 +32,10 @@ pub struct ReferencesSpec {
     #[serde(default = "default::deep_interval")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
     pub deep_interval: String,
+    /// Whom old ids named, from before a migration: what Remap goes by, and what tells of ids that name
+    /// another person now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<IdentitiesSpec>,
     /// Decisions table by table. Precedence: exact columns, then table, then the default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128))]
@@ -42,6 +50,7 @@ impl Default for ReferencesSpec {
             limits: LimitsSpec::default(),
             constraint: OnConstraint::Report,
             deep_interval: default::deep_interval(),
+            identities: None,
             rules: Vec::new(),
         }
     }
@@ -59,6 +68,8 @@ pub enum OnOrphan {
     SetNull,
     /// Delete the rows, after copying them to quarantine.
     Delete,
+    /// Give the rows back to the person whom the old id named, by login: needs `identities`.
+    Remap,
 }
 
 /// What to do about a foreign key that does not vouch for its rows. Nothing is done while a row names

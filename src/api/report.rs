@@ -325,6 +325,8 @@ pub enum Action {
     Reset,
     /// Give the admin the id that it must have, with every reference to it.
     MoveId,
+    /// Give the rows back to the people whom the old ids named.
+    Remap,
     /// Set the reference to NULL.
     SetNull,
     /// Give the rows to the admin.
@@ -350,6 +352,7 @@ impl Action {
             Self::Correct => "Correct",
             Self::Reset => "Reset",
             Self::MoveId => "MoveId",
+            Self::Remap => "Remap",
             Self::SetNull => "SetNull",
             Self::Reassign => "Reassign",
             Self::Delete => "Delete",

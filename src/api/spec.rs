@@ -13,6 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::references::{Accept, LimitsSpec, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec};
 use super::status::AuthConsistencyStatus;
 
@@ -56,6 +57,7 @@ use super::status::AuthConsistencyStatus;
     validation = Rule::new("!has(self.probe) || has(self.admin)").message("spec.probe mints a token for the admin: set spec.admin too").field_path(".probe"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.onOrphan) || self.references.onOrphan != 'Reassign'").message("Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.rules) || !self.references.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Reassign')").message("a rule with onOrphan Reassign gives rows to the admin: set spec.admin").field_path(".references"),
+    validation = Rule::new("!has(self.references) || !has(self.references.identities) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.references.identities needs spec.users.loginColumn").field_path(".users"),
     validation = Rule::new("!has(self.admin) || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.admin needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users")
 )]
 pub struct AuthConsistencySpec {

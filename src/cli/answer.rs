@@ -10,6 +10,7 @@ use super::{
     operator,
     said::{Exit, Failure, Said},
     show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
+    snapshot::Against,
     target::{Cluster, Place, Source, TargetFlags, Variables},
 };
 use crate::{
@@ -80,6 +81,20 @@ impl Settings {
     /// How the answer looks.
     pub(super) fn format(&self) -> Format {
         self.format
+    }
+
+    /// Holds today's users against a file.
+    ///
+    /// # Errors
+    /// The operator is to be asked, who has no such file.
+    pub(super) fn against(mut self, against: Against) -> Result<Self, Failure> {
+        if let Who::Operator { .. } = self.who {
+            return Err(Failure::Usage(
+                "the operator cannot read a file of yours: add --direct, or name a ConfigMap in spec.references.identities".into(),
+            ));
+        }
+        self.place.against = Some(against);
+        Ok(self)
     }
 }
 

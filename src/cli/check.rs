@@ -1,5 +1,7 @@
 //! `check`: looks for what is wrong, and changes nothing.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     engine::Errand,
     said::{Failure, Said},
     show::Asked,
+    snapshot::{Against, PassphraseFlags},
     target::Variables,
 };
 
@@ -18,6 +21,11 @@ pub(super) struct Flags {
     explain: bool,
     #[command(flatten)]
     answer: AnswerFlags,
+    /// Hold today's users against this snapshot or CSV file (id,login)
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFlags,
 }
 
 /// Runs the command.
@@ -25,11 +33,14 @@ pub(super) struct Flags {
 /// # Errors
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    let settings = flags.answer.settings();
+    let mut settings = flags.answer.settings();
     if flags.explain && settings.by_operator() {
         return Err(Failure::Usage(
             "--explain times statements of its own: use it with --direct, a file or the environment".into(),
         ));
+    }
+    if let Some(file) = flags.against {
+        settings = settings.against(Against { file, passphrase: flags.passphrase })?;
     }
     answer::give(settings, Asked::Check, Errand { explain: flags.explain, ..Errand::look() }, variables).await
 }

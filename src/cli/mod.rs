@@ -22,6 +22,7 @@ mod restore;
 mod run;
 mod said;
 mod show;
+mod snapshot;
 mod target;
 mod token;
 mod verify;
@@ -68,6 +69,8 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Look for columns that name users although no foreign key says so; changes nothing
     Discover(discover::Flags),
+    /// Write down whom ids name, before a migration
+    Snapshot(snapshot::Flags),
     /// Print the SQL that gives the database role what it needs
     Grants(grants::Flags),
     /// Mint, read or explain a token
@@ -106,6 +109,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Restore(flags) => restore::run(flags, variables).await,
         Command::Quarantine(command) => quarantine::run(command, variables).await,
         Command::Discover(flags) => discover::run(flags, variables).await,
+        Command::Snapshot(flags) => snapshot::run(flags, variables).await,
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,

@@ -133,7 +133,8 @@ fn page(restored: &[RestoredAnswer], look: Look) -> String {
         ));
     }
     let repeats = |one: &RestoredAnswer| {
-        one.rows > 0 && matches!(one.action, Action::SetNull | Action::Reassign | Action::Delete)
+        one.rows > 0
+            && matches!(one.action, Action::Remap | Action::SetNull | Action::Reassign | Action::Delete)
     };
     if restored.iter().any(repeats) {
         closing.push_str(

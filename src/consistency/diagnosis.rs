@@ -7,7 +7,7 @@ use super::{
     admin,
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
-    orphans,
+    orphans, remap,
     target::Target,
     wording::{clip, docs},
 };
@@ -97,6 +97,25 @@ pub enum Step {
         /// Table, columns, name.
         reference: ObjectRef,
     },
+    /// Give rows of one reference back to the people whom the old ids named, as one exchange.
+    Remap {
+        /// The reference.
+        reference: ObjectRef,
+        /// The constraint's definition.
+        definition: String,
+        /// Rows.
+        rows: i64,
+        /// Distinct old ids.
+        keys: i64,
+        /// Of the rows, how many name somebody else today.
+        shifted: i64,
+        /// The first old and new ids, for people.
+        pairs: String,
+        /// SHA-256 over all old and new ids, and what tells old rows from new ones; hexadecimal.
+        digest: String,
+        /// Rows of the table.
+        table_rows: i64,
+    },
     /// SetNull, Reassign or Delete the orphans of one reference.
     Rows {
         /// Which of the three.
@@ -180,6 +199,7 @@ pub fn diagnose(
     };
     found.extend(claimed(target, observation, requests));
     found.extend(orphans::references(target, observation, users));
+    found.extend(remap::findings(target, observation, users));
     found.extend(orphans::sequence(observation, users));
     if let (Some(admin), Some(facts)) = (&target.admin, &observation.admin) {
         found.extend(admin::diagnose(target, admin, facts, users, observation, requests));
@@ -255,6 +275,7 @@ impl Step {
             Self::MoveId { .. } => Action::MoveId,
             Self::AddConstraint { .. } => Action::AddConstraint,
             Self::ValidateConstraint { .. } => Action::ValidateConstraint,
+            Self::Remap { .. } => Action::Remap,
             Self::Rows { action, .. } => *action,
         }
     }
@@ -269,6 +290,7 @@ impl Step {
             | Self::MoveId { users, .. } => users,
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
+            | Self::Remap { reference, .. }
             | Self::Rows { reference, .. } => reference,
         }
     }
@@ -286,7 +308,7 @@ impl Step {
         match self {
             Self::AdvanceSequence { .. } | Self::AddConstraint { .. } | Self::ValidateConstraint { .. } => 0,
             Self::Seed { .. } | Self::Correct { .. } | Self::Reset { .. } => 1,
-            Self::MoveId { rows, .. } | Self::Rows { rows, .. } => *rows,
+            Self::MoveId { rows, .. } | Self::Remap { rows, .. } | Self::Rows { rows, .. } => *rows,
         }
     }
 }

@@ -8,21 +8,25 @@
 
 mod admin;
 mod constraints;
+pub mod correspondence;
 pub mod counters;
 pub mod credentials;
 pub mod diagnosis;
 mod doubts;
 pub mod dsn;
 pub mod foreign_key;
+pub mod identities;
 pub mod observation;
 pub mod orphans;
 mod parse;
 pub mod period;
 pub mod plan;
+mod remap;
 pub mod report;
 pub mod schedule;
 pub mod search;
 pub mod severity;
+pub mod snapshot;
 pub mod sql_name;
 pub mod suggestions;
 pub mod target;

@@ -1,7 +1,7 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
-use super::foreign_key::ForeignKeyOptions;
+use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions};
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -34,6 +34,8 @@ pub struct Observation {
     pub spellings: Vec<Spelling>,
     /// References whose indexes cannot be believed; they are among `skipped`, too.
     pub untrusted: Vec<Untrusted>,
+    /// What became of the ids of before; `None` where the spec names no identities.
+    pub identities: Option<IdentityFacts>,
 }
 
 /// Orphans of one reference that name users in another spelling.

@@ -6,6 +6,7 @@ use super::{
     diagnosis::{Diagnosed, Step, person},
     doubts,
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
+    remap,
     sql_name::{sql_name, sql_table},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
@@ -110,13 +111,19 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
     };
     let action = match policy.on_orphan {
         OnOrphan::Report => {
+            let people = remap::offer(observation, reference);
             return Some(finish(format!(
-                "{message}: choose Reassign, SetNull or Delete for it in spec.references.rules, or accept it there"
+                "{message}: choose {people}Reassign, SetNull or Delete for it in spec.references.rules, or accept it there"
             )));
         }
         OnOrphan::Reassign => Action::Reassign,
         OnOrphan::SetNull => Action::SetNull,
         OnOrphan::Delete => Action::Delete,
+        OnOrphan::Remap => {
+            let remedy = remap::remedy(observation, reference, &policy);
+            let found = finish(format!("{message}{}", remedy.words));
+            return Some(remap::with_remedy(found, remedy));
+        }
     };
     if let Some((reason, why)) = refusal(action, observation, reference, &policy) {
         return Some(finish(format!("{message}; {action} is refused: {why}")).blocked_by(reason));
@@ -138,7 +145,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
 }
 
 /// Why the repair that was asked for is not done: told when it is planned, not when it runs.
-fn refusal(
+pub(super) fn refusal(
     action: Action,
     observation: &Observation,
     reference: &Reference,

@@ -1,12 +1,15 @@
 //! How a spec and its Secrets become a [`Target`]: everything is checked again here, since objects may
 //! be older than today's schema.
 
+mod identities;
+
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
 use super::{
     dsn::{self, Connection},
+    identities::ConfigMaps,
     period,
     target::{
         Admin, Database, Jwt, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target,
@@ -45,6 +48,19 @@ impl Target {
         resource: ResourceIdentity,
         secrets: &Secrets,
     ) -> Result<Self, Vec<TargetError>> {
+        Self::parse_with(spec, resource, secrets, &ConfigMaps::new())
+    }
+
+    /// Parses a spec, its Secrets and its ConfigMaps.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; a ConfigMap that is missing means wait and change nothing, too.
+    pub fn parse_with(
+        spec: &AuthConsistencySpec,
+        resource: ResourceIdentity,
+        secrets: &Secrets,
+        config_maps: &ConfigMaps,
+    ) -> Result<Self, Vec<TargetError>> {
         let mut parser = Parser { secrets, errors: Vec::new() };
         for (reference, condition, field) in secret_refs(spec) {
             parser.require_secret(&reference, condition, field);
@@ -58,7 +74,8 @@ impl Target {
         let users = parser.users(spec, database.as_ref());
         let admin = spec.admin.as_ref().and_then(|admin| parser.admin(admin, &users));
         let jwt = spec.jwt.as_ref().and_then(|jwt| parser.jwt(jwt, &users));
-        let references = parser.references(spec, &users);
+        let mut references = parser.references(spec, &users);
+        references.identities = parser.identities(spec, &users, config_maps);
         let probe = spec.probe.as_ref().map(|probe| Probe {
             interval: parser.period(&probe.interval, "spec.probe.interval", Duration::from_secs(10)),
             verifiers: probe.verifiers.clone(),
@@ -334,6 +351,13 @@ impl Parser<'_> {
         if reassigns && spec.admin.is_none() {
             self.spec("spec.references: Reassign gives rows to the admin, so set spec.admin");
         }
+        let remaps = references.on_orphan == OnOrphan::Remap
+            || references.rules.iter().any(|rule| rule.on_orphan == Some(OnOrphan::Remap));
+        if remaps && references.identities.is_none() {
+            self.spec(
+                "spec.references.identities: Remap gives rows back to the people whom old ids named, so set it",
+            );
+        }
         for (at, rule) in references.rules.iter().enumerate() {
             let field = format!("spec.references.rules[{at}] ({})", rule.table);
             if rule.declared && rule.columns.as_ref().is_none_or(Vec::is_empty) {
@@ -371,6 +395,7 @@ impl Parser<'_> {
             limit_percent: i64::from(references.limits.percent),
             constraint: references.constraint,
             deep_interval,
+            identities: None,
             rules,
         }
     }

@@ -1,8 +1,8 @@
 //! Findings to ordered steps; which may run, and which wait for a person.
 //!
 //! A plan is first [`Proposed`]; [`Proposed::permit`] turns it into a [`Permitted`] one, and only
-//! that can be executed. Order: sequences, the admin, its id, then rows (SetNull, Reassign, Delete),
-//! and last the foreign keys that vouch for them.
+//! that can be executed. Order: sequences, the admin, rows that go back to their people (Remap), the
+//! admin's id, then other rows (SetNull, Reassign, Delete), and last the foreign keys that vouch for them.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -122,6 +122,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
+    people_before_the_id(&mut steps);
     wait_for_the_sequence(&mut steps);
     wait_for_the_heir(observation, &mut steps);
     constraints::follow_the_rows(observation, &mut steps);
@@ -136,14 +137,15 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
         Action::Seed => 1,
         Action::Correct => 2,
         Action::Reset => 3,
-        Action::MoveId => 4,
-        Action::SetNull => 5,
-        Action::Reassign => 6,
-        Action::Delete => 7,
-        Action::AddConstraint => 8,
-        Action::ValidateConstraint => 9,
-        Action::Restore => 10,
-        Action::Purge => 11,
+        Action::Remap => 4,
+        Action::MoveId => 5,
+        Action::SetNull => 6,
+        Action::Reassign => 7,
+        Action::Delete => 8,
+        Action::AddConstraint => 9,
+        Action::ValidateConstraint => 10,
+        Action::Restore => 11,
+        Action::Purge => 12,
     };
     let object = step.object();
     (rank, object.schema.clone(), object.table.clone(), object.columns.clone())
@@ -151,6 +153,7 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
 
 fn over_limit(target: &Target, step: &Step) -> Option<String> {
     let (rows, limit) = match step {
+        Step::Remap { rows, table_rows, .. } => (*rows, target.references.limit(*table_rows)),
         Step::Rows { rows, table_rows, takes, .. } => {
             let taken: i64 = takes.iter().map(|taken| taken.rows).sum();
             // The share is of the reference's own table; rows of other tables count as rows.
@@ -173,6 +176,14 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
             number(limit)
         )
     })
+}
+
+/// Moving the admin's id takes every row along that names it, and some of those may be rows of a person
+/// of before: they go back first, and the id is moved by a later plan.
+fn people_before_the_id(steps: &mut Vec<PlannedStep>) {
+    if steps.iter().any(|one| one.step.action() == Action::Remap) {
+        steps.retain(|one| one.step.action() != Action::MoveId);
+    }
 }
 
 /// An admin that takes its id from the sequence comes after the sequence.
@@ -243,6 +254,7 @@ fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Op
 fn hashed(step: &Step) -> HashedStep<'_> {
     let object = step.object();
     let (definition, detail) = match step {
+        Step::Remap { definition, digest, .. } => (definition.as_str(), digest.clone()),
         Step::Rows { definition, digest, takes, .. } => {
             let taken: String = takes
                 .iter()
@@ -438,6 +450,16 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
         }
         Step::AddConstraint { reference, options } => constraints::adding(reference, options),
         Step::ValidateConstraint { reference } => constraints::validating(reference),
+        Step::Remap { keys, shifted, pairs, .. } => format!(
+            "give {} of {} back to the {} they belong to, by login ({pairs}){}",
+            count(rows, "row"),
+            object.describe(),
+            if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
+            match shifted {
+                0 => String::new(),
+                some => format!("; {} of them from people who have those ids now", number(*some)),
+            }
+        ),
         Step::Rows { action, .. } => {
             let rows = count(rows, "row");
             let of = object.describe();

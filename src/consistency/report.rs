@@ -223,8 +223,8 @@ fn handled(next: &mut AuthConsistencyStatus, seen: &Seen) {
 fn no_target(next: &mut AuthConsistencyStatus, errors: &[TargetError]) {
     let Some(first) = errors.first() else { return };
     // A Secret may still come; what is wrong in the spec needs a person.
-    let waiting = errors.iter().all(|error| error.reason == Reason::SecretMissing);
-    let worst = errors.iter().find(|error| error.reason != Reason::SecretMissing).unwrap_or(first);
+    let waiting = errors.iter().all(TargetError::may_come);
+    let worst = errors.iter().find(|error| !error.may_come()).unwrap_or(first);
     for error in errors.iter().filter(|error| error.condition != ConditionType::Ready) {
         set(&mut next.conditions, error.condition, "Unknown", error.reason, &error.message);
     }

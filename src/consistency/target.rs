@@ -2,18 +2,18 @@
 //!
 //! Everything after this room works on a [`Target`] and never looks at the spec again.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::{SecretBox, SecretString};
 
-use super::dsn::Connection;
+use super::{dsn::Connection, identities::Identities};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
         spec::{
-            AuthConsistencySpec, ColumnCondition, Mode, OnConstraint, OnDrift, OnMissing, OnOrphan,
-            PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnConstraint, OnDrift, OnMissing,
+            OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
     tokens::{SigningKey, TokenShape},
@@ -56,6 +56,13 @@ pub struct TargetError {
     pub condition: ConditionType,
     /// What is wrong, where, and what to do.
     pub message: String,
+}
+
+impl TargetError {
+    /// Whether what is missing may still come without a change of the spec.
+    pub fn may_come(&self) -> bool {
+        matches!(self.reason, Reason::SecretMissing | Reason::IdentitiesMissing)
+    }
 }
 
 /// A database, its user table, its admin, its signing key and its references.
@@ -164,8 +171,28 @@ pub struct References {
     pub constraint: OnConstraint,
     /// How long counters may stand in for a look at every row.
     pub deep_interval: Duration,
+    /// Whom old ids named.
+    pub identities: Option<IdentitySource>,
     /// Decisions table by table, their schema filled in.
     pub rules: Vec<Rule>,
+}
+
+/// Whom old ids named, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// A list, as it was read.
+    List(Arc<Identities>),
+    /// A table of the same database.
+    Table {
+        /// Its schema.
+        schema: String,
+        /// Its name.
+        table: String,
+        /// Its column of old ids.
+        id_column: String,
+        /// Its column of logins.
+        login_column: String,
+    },
 }
 
 /// A rule with its schema filled in.
@@ -241,6 +268,11 @@ impl References {
     }
 }
 
+/// The ConfigMap that a spec names.
+pub fn config_map_ref(spec: &AuthConsistencySpec) -> Option<&ConfigMapKeyRef> {
+    spec.references.identities.as_ref()?.config_map_ref.as_ref()
+}
+
 /// Every Secret key that a spec names, with the condition that it concerns and the field's path.
 pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionType, &'static str)> {
     let database = &spec.database;
@@ -248,7 +280,7 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
     let mut add = |reference: Option<&SecretKeyRef>, condition, field| {
         refs.extend(reference.map(|reference| (reference.clone(), condition, field)));
     };
-    use ConditionType::{AdminConsistent, DatabaseReachable, SigningKeyTrusted};
+    use ConditionType::{AdminConsistent, DatabaseReachable, ReferencesConsistent, SigningKeyTrusted};
     add(database.url_secret_ref.as_ref(), DatabaseReachable, "spec.database.urlSecretRef");
     add(database.username_secret_ref.as_ref(), DatabaseReachable, "spec.database.usernameSecretRef");
     add(database.password_secret_ref.as_ref(), DatabaseReachable, "spec.database.passwordSecretRef");
@@ -263,5 +295,10 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
         "spec.admin.passwordSecretRef",
     );
     add(spec.jwt.as_ref().map(|jwt| &jwt.secret_ref), SigningKeyTrusted, "spec.jwt.secretRef");
+    add(
+        spec.references.identities.as_ref().and_then(|identities| identities.passphrase_secret_ref.as_ref()),
+        ReferencesConsistent,
+        "spec.references.identities.passphraseSecretRef",
+    );
     refs
 }

@@ -1,9 +1,12 @@
-//! Every call to the API server that there is: five, each with a time limit, a counter and an error
+//! Every call to the API server that there is: six, each with a time limit, a counter and an error
 //! class.
 
 use std::{sync::Arc, time::Duration};
 
-use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Secret},
+    events::v1::Event,
+};
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -132,6 +135,15 @@ impl Cluster {
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, ClusterError> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         self.call(ApiOperation::GetSecret, api.get(name)).await
+    }
+
+    /// Reads one ConfigMap.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ClusterError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        self.call(ApiOperation::GetConfigMap, api.get(name)).await
     }
 
     /// Applies a status to exactly the object that was read: a stale writer conflicts. Returns the new

@@ -1,4 +1,5 @@
-//! Stage 1, *dereference*: reads the resource live and the Secrets that it names. Holds a client.
+//! Stage 1, *dereference*: reads the resource live and the Secrets and ConfigMaps that it names. Holds a
+//! client.
 //!
 //! A Secret that is missing, unreadable or empty is a value here, not an error: it means wait and
 //! change nothing.
@@ -12,8 +13,9 @@ use super::cluster::{Cluster, ClusterError};
 use crate::{
     api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
     consistency::{
+        identities::ConfigMaps,
         severity::Class,
-        target::{ResourceIdentity, SecretProblem, Secrets, secret_refs},
+        target::{ResourceIdentity, SecretProblem, Secrets, config_map_ref, secret_refs},
     },
 };
 
@@ -135,4 +137,29 @@ pub async fn secrets(
         secrets.insert(reference, value);
     }
     Ok(secrets)
+}
+
+/// Reads the ConfigMap that a spec names.
+///
+/// # Errors
+/// The API server does not answer; a ConfigMap that is not there is a value.
+pub async fn config_maps(
+    cluster: &Cluster,
+    namespace: &str,
+    spec: &AuthConsistencySpec,
+) -> Result<ConfigMaps, ClusterError> {
+    let mut read = ConfigMaps::new();
+    let Some(reference) = config_map_ref(spec) else { return Ok(read) };
+    let name = &reference.name;
+    let missing = |message| Err(SecretProblem { reason: Reason::IdentitiesMissing, message });
+    let found = match cluster.config_map(namespace, name).await {
+        Ok(found) => Ok(found.data.unwrap_or_default()),
+        Err(error) if matches!(error.class(), Class::Transient | Class::Conflict) => return Err(error),
+        Err(ClusterError::NotFound) => missing(format!(
+            "there is no ConfigMap {name:?} in namespace {namespace:?}: create it, nothing is changed until then"
+        )),
+        Err(error) => missing(format!("ConfigMap {name:?} cannot be read: {error}")),
+    };
+    read.insert(name.clone(), found);
+    Ok(read)
 }

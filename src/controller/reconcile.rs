@@ -11,7 +11,7 @@ use kube::{api::PartialObjectMeta, runtime::controller::Action};
 use super::{
     cluster::ClusterError,
     context::Context,
-    dereference::{Resource, secrets},
+    dereference::{Resource, config_maps, secrets},
     events,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::Live,
@@ -109,11 +109,12 @@ async fn end(
         return Ok(None);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
-    let target = match Target::parse(spec, identity.clone(), &secrets) {
+    let config_maps = config_maps(&context.cluster, &identity.namespace, spec).await?;
+    let target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
         Ok(target) => target,
         Err(errors) => return Ok(Some(End::NoTarget(errors))),
     };
-    drop(secrets);
+    drop((secrets, config_maps));
     if resource.status.observed_generation != identity.generation {
         let status = working(
             &resource.status,
@@ -198,7 +199,7 @@ async fn finish(
 /// Whether the next pass may find something else without anybody's doing.
 fn failing(end: &End) -> bool {
     match end {
-        End::NoTarget(errors) => errors.iter().any(|error| error.reason == Reason::SecretMissing),
+        End::NoTarget(errors) => errors.iter().any(TargetError::may_come),
         End::Failed(fault) => matches!(fault.class, Class::Transient | Class::Conflict),
         End::Done(outcome) => outcome.verdict() == Verdict::Retry || outcome.unfinished(),
     }

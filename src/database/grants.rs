@@ -13,7 +13,7 @@ use crate::{
         report::ObjectRef,
         spec::{OnConstraint, OnOrphan},
     },
-    consistency::target::{Policy, Target},
+    consistency::target::{IdentitySource, Policy, Target},
 };
 
 /// The statements for Observe and for Enforce, with a comment before each.
@@ -77,6 +77,14 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
             text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
         }
         names.push((name, policy.on_orphan));
+    }
+    if let Some(IdentitySource::Table { schema, table, .. }) = &target.references.identities {
+        let name = quoted(connection, &[schema, table]).await?;
+        if schemas.iter().all(|known| known != schema) {
+            let schema = quoted(connection, &[schema]).await?;
+            text.push_str(&format!("GRANT USAGE ON SCHEMA {schema} TO {role};\n"));
+        }
+        text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
     }
     let sequence_name = match &sequence {
         Some(sequence) => Some(

@@ -16,6 +16,7 @@ use super::{
     error::DatabaseError,
     finding::{self, Search},
     identifier::Sql,
+    identities,
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
     spelling,
@@ -70,6 +71,8 @@ pub struct Known {
     pub sequence: Option<catalog::Sequence>,
     /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
+    /// Who of before is who today; `None` where the spec names no identities, or they cannot be used.
+    pub identities: Option<identities::Mapping>,
     /// The database that these names are of.
     pub identity: DatabaseIdentity,
 }
@@ -126,6 +129,7 @@ pub async fn observe(
                 spellings: Vec::new(),
                 untrusted: Vec::new(),
                 relied: 0,
+                identities: None,
             },
             known: None,
             searched: Vec::new(),
@@ -261,6 +265,7 @@ async fn named(
         admin_columns,
         sequence,
         references: Vec::new(),
+        identities: None,
         identity: DatabaseIdentity { system: String::new(), database: 0 },
     }))
 }
@@ -409,6 +414,13 @@ async fn inside(
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts).await?;
     }
+    let facts = match identities::observe(connection, target, &known, &users, &references, version).await? {
+        Some((facts, mapping)) => {
+            known.identities = mapping;
+            Some(facts)
+        }
+        None => None,
+    };
     Ok(Observed {
         observation: Observation {
             server,
@@ -422,6 +434,7 @@ async fn inside(
             spellings,
             untrusted,
             relied: relied.references.len(),
+            identities: facts,
         },
         known: Some(known),
         searched,

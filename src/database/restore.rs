@@ -107,8 +107,12 @@ pub async fn restore(
     let steps = steps(connection, fence, run).await?;
     let mut restored = Vec::new();
     for step in steps.into_iter().rev() {
-        if let Action::SetNull | Action::Reassign | Action::Delete | Action::Correct | Action::Reset =
-            step.action
+        if let Action::Remap
+        | Action::SetNull
+        | Action::Reassign
+        | Action::Delete
+        | Action::Correct
+        | Action::Reset = step.action
         {
             restored.push(restore_step(connection, fence, run, &step).await?);
             if step.action == Action::Delete {
@@ -396,7 +400,9 @@ fn update(
     for column in key {
         // Where the key holds the reference itself, the row has the key that the repair gave it, which
         // the condition below says.
-        if action == Action::Reassign && columns.iter().any(|changed| changed.name == column.name) {
+        if matches!(action, Action::Reassign | Action::Remap)
+            && columns.iter().any(|changed| changed.name == column.name)
+        {
             continue;
         }
         sql.add(" AND ").column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
@@ -411,7 +417,7 @@ fn update(
                 sql.column("q", &column.name).add("::pg_catalog.text)");
             }
         }
-        Action::Reassign => {
+        Action::Reassign | Action::Remap => {
             sql.add(" AND ");
             if let [column] = columns.as_slice() {
                 sql.column("c", &column.name);

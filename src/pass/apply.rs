@@ -188,6 +188,11 @@ async fn step(
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
         }
+        Step::Remap { reference, digest, .. } => {
+            pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
+            let remapping = database::Remapping { reference, digest, ceiling: permitted.ceiling };
+            in_time(pass, database::remap(connection, fence, number, target, known, &remapping)).await?
+        }
         Step::Rows { action, reference, takes, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
                 return Err(
@@ -256,7 +261,7 @@ fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint | Action::Purge => {
             ConditionType::SchemaCompatible
         }
-        Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {
+        Action::Remap | Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {
             ConditionType::ReferencesConsistent
         }
         Action::Seed | Action::Correct | Action::Reset | Action::MoveId => ConditionType::AdminConsistent,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Pass, at_database, leftover};
+use super::{Pass, at_database, identities::old_tokens, leftover};
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
@@ -70,7 +70,8 @@ pub(super) async fn look(
     session: &mut Session,
     key_findings: &[Diagnosed],
 ) -> Result<Sight, Fault> {
-    if pass.look == Look::Deep {
+    // A list of people changes without any counter, and who is who with any user.
+    if pass.look == Look::Deep || pass.target.references.identities.is_some() {
         let observed = deep(pass, session).await?;
         return Ok(Sight::of(pass, observed, key_findings));
     }
@@ -197,7 +198,11 @@ async fn observe(
         search,
         &given,
     ));
-    in_time(pass, &budget, looking).await
+    let mut observed = in_time(pass, &budget, looking).await?;
+    if let Some(facts) = &mut observed.observation.identities {
+        facts.tokens = old_tokens(pass);
+    }
+    Ok(observed)
 }
 
 async fn in_time<T>(

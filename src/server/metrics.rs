@@ -71,6 +71,8 @@ label_values! {
         GetResource = "get_resource",
         /// Reading a Secret.
         GetSecret = "get_secret",
+        /// Reading a ConfigMap.
+        GetConfigMap = "get_config_map",
         /// Writing the status.
         ApplyStatus = "apply_status",
         /// Writing an event.
@@ -131,6 +133,8 @@ label_values! {
         Reset = "reset",
         /// See [`Action::MoveId`].
         MoveId = "move_id",
+        /// See [`Action::Remap`].
+        Remap = "remap",
         /// See [`Action::SetNull`].
         SetNull = "set_null",
         /// See [`Action::Reassign`].
@@ -156,6 +160,7 @@ impl From<Action> for ActionLabel {
             Action::Correct => Self::Correct,
             Action::Reset => Self::Reset,
             Action::MoveId => Self::MoveId,
+            Action::Remap => Self::Remap,
             Action::SetNull => Self::SetNull,
             Action::Reassign => Self::Reassign,
             Action::Delete => Self::Delete,

@@ -207,6 +207,7 @@ impl Model {
             constraints: Vec::new(),
             spellings: Vec::new(),
             untrusted: Vec::new(),
+            identities: None,
         }
     }
 

@@ -22,7 +22,18 @@ async fn the_rights_that_the_chart_grants_are_exactly_those_that_are_used() {
     world.database.run("UPDATE users SET role = 'user' WHERE id = 1").await;
     let home = format!("op-{}", world.namespace);
     let operator = Operator::start(&home, &[&world.namespace], &[], &[]);
-    world.apply("");
+    kubectl(
+        &[
+            "create",
+            "configmap",
+            "before",
+            "-n",
+            &world.namespace,
+            "--from-literal=before.csv=id,login\n1,admin@probeops.com\n",
+        ],
+        "",
+    );
+    world.apply("{references: {identities: {configMapRef: {name: before}}}}");
     world.ready("True", "Consistent").await;
     until("an event", async || world.shown().contains("reason: Repaired")).await;
     let user = operator.user.clone();

@@ -9,6 +9,7 @@ use auth_consistency::{
     },
     consistency::{
         diagnosis::{Approval, Requests},
+        identities::ConfigMaps,
         report::{End, Outcome, Seen, status},
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
@@ -37,6 +38,7 @@ pub struct Case {
     pub spec: AuthConsistencySpec,
     pub resource: ResourceIdentity,
     pub secrets: Secrets,
+    pub config_maps: ConfigMaps,
     pub memory: Memory,
     pub requests: Requests,
     pub status: AuthConsistencyStatus,
@@ -84,6 +86,7 @@ impl Case {
                 generation: 1,
             },
             secrets: Secrets::default(),
+            config_maps: ConfigMaps::default(),
             memory: Memory::default(),
             requests: Requests::default(),
             status: AuthConsistencyStatus::default(),
@@ -108,6 +111,7 @@ impl Case {
         };
         case.spec = self.spec.clone();
         case.resource = self.resource.clone();
+        case.config_maps = self.config_maps.clone();
         for (reference, value) in &self.secrets {
             if let Ok(value) = value {
                 let value = secrecy::ExposeSecret::expose_secret(value).clone();
@@ -132,6 +136,12 @@ impl Case {
         self
     }
 
+    /// Sets the only key of a ConfigMap.
+    pub fn config_map(&mut self, name: &str, of: &str, text: &str) -> &mut Self {
+        self.config_maps.insert(name.into(), Ok([(of.to_owned(), text.to_owned())].into()));
+        self
+    }
+
     /// Makes a Secret's key unreadable.
     pub fn no_secret(&mut self, name: &str, of: &str, reason: Reason) -> &mut Self {
         let problem = SecretProblem { reason, message: format!("Secret {name:?} is not there") };
@@ -148,12 +158,16 @@ impl Case {
 
     /// The target; panics where the spec is none.
     pub fn target(&self) -> Target {
-        Target::parse(&self.spec, self.resource.clone(), &self.secrets).unwrap()
+        self.parsed().unwrap()
     }
 
     /// What keeps the spec from being a target.
     pub fn errors(&self) -> Vec<TargetError> {
-        Target::parse(&self.spec, self.resource.clone(), &self.secrets).unwrap_err()
+        self.parsed().unwrap_err()
+    }
+
+    fn parsed(&self) -> Result<Target, Vec<TargetError>> {
+        Target::parse_with(&self.spec, self.resource.clone(), &self.secrets, &self.config_maps)
     }
 
     /// A pass that writes nothing.
@@ -190,7 +204,7 @@ impl Case {
     pub async fn pass(&mut self, repairs: Repairs, supervisor: &dyn Supervisor) -> Pass {
         self.passes += 1;
         let now = Timestamp::from_second(1_800_000_000 + self.passes + self.later).unwrap();
-        let target = Target::parse(&self.spec, self.resource.clone(), &self.secrets);
+        let target = self.parsed();
         let (end, shown) = match &target {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
             Ok(target) => {

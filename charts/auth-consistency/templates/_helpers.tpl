@@ -61,6 +61,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]
+# The ConfigMap in which a resource keeps whom old ids named (spec.references.identities), by its name.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
 # What it did and what went wrong, for kubectl describe. An event is written once, never changed.
 - apiGroups: [events.k8s.io]
   resources: [events]

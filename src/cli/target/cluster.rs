@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Config, ResourceExt,
     config::{KubeConfigOptions, Kubeconfig},
@@ -12,7 +12,10 @@ use super::Loaded;
 use crate::{
     api::{AuthConsistency, condition::Reason},
     cli::said::Failure,
-    consistency::target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, secret_refs},
+    consistency::{
+        identities::ConfigMaps,
+        target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
+    },
 };
 
 /// A resource by its name, and how to reach the cluster.
@@ -125,7 +128,22 @@ impl Cluster {
             uid: resource.uid().unwrap_or_default(),
             generation: resource.metadata.generation.unwrap_or_default(),
         };
-        Ok(Loaded { spec: resource.spec, resource: identity, secrets })
+        let mut config_maps = ConfigMaps::new();
+        if let Some(reference) = config_map_ref(&resource.spec) {
+            let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &self.namespace);
+            let read = api.get(&reference.name).await.map(|found| found.data.unwrap_or_default());
+            let read = read.map_err(|error| SecretProblem {
+                reason: Reason::IdentitiesMissing,
+                message: match &error {
+                    kube::Error::Api(status) => {
+                        format!("ConfigMap {:?} cannot be read: {}", reference.name, status.message)
+                    }
+                    other => format!("ConfigMap {:?} cannot be read: {}", reference.name, chain(other)),
+                },
+            });
+            config_maps.insert(reference.name.clone(), read);
+        }
+        Ok(Loaded { spec: resource.spec, resource: identity, secrets, config_maps })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     cli::said::Failure,
     consistency::{
         dsn,
+        identities::ConfigMaps,
         target::{ResourceIdentity, SecretBytes, Secrets},
     },
     tokens::{SigningKey, SubjectClaim, TokenShape},
@@ -102,6 +103,7 @@ pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded
             generation: 0,
         },
         secrets,
+        config_maps: ConfigMaps::new(),
     })
 }
 

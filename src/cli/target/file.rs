@@ -9,9 +9,16 @@ use serde_json::Value;
 
 use super::{Loaded, schema};
 use crate::{
-    api::{API_VERSION, AuthConsistencySpec, condition::Reason, spec::SecretKeyRef},
+    api::{
+        API_VERSION, AuthConsistencySpec,
+        condition::Reason,
+        spec::{ConfigMapKeyRef, SecretKeyRef},
+    },
     cli::said::Failure,
-    consistency::target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, secret_refs},
+    consistency::{
+        identities::ConfigMaps,
+        target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
+    },
 };
 
 /// The fields of `metadata` that count without a cluster.
@@ -59,6 +66,7 @@ pub(super) fn load(text: &str, file: &str) -> Result<Loaded, Failure> {
         secret(document, &namespace, &mut held).map_err(&wrong)?;
     }
     let secrets = pick(&spec, &held, file);
+    let config_maps = config_maps(&spec, &documents, &namespace, file).map_err(&wrong)?;
     let uid = format!("{namespace}/{}", metadata.name);
     let resource = ResourceIdentity {
         namespace,
@@ -66,7 +74,7 @@ pub(super) fn load(text: &str, file: &str) -> Result<Loaded, Failure> {
         uid,
         generation: metadata.generation.unwrap_or(0),
     };
-    Ok(Loaded { spec, resource, secrets })
+    Ok(Loaded { spec, resource, secrets, config_maps })
 }
 
 /// Only the place: the parser's own words quote the text around it, and Secrets are in it.
@@ -80,10 +88,12 @@ fn place(error: &serde_saphyr::Error) -> String {
 /// A `List`, as `kubectl get -o yaml` gives it, is its items.
 fn items(mut document: Value) -> Vec<Value> {
     match document["kind"].as_str() {
-        Some("List" | "AuthConsistencyList" | "SecretList") => match document["items"].take() {
-            Value::Array(items) => items,
-            _ => Vec::new(),
-        },
+        Some("List" | "AuthConsistencyList" | "SecretList" | "ConfigMapList") => {
+            match document["items"].take() {
+                Value::Array(items) => items,
+                _ => Vec::new(),
+            }
+        }
         _ => vec![document],
     }
 }
@@ -129,6 +139,48 @@ fn secret(document: &Value, namespace: &str, held: &mut Held) -> Result<(), Stri
         }
     }
     Ok(())
+}
+
+/// The ConfigMap that the spec names, out of the documents; others are none of ours.
+fn config_maps(
+    spec: &AuthConsistencySpec,
+    documents: &[Value],
+    namespace: &str,
+    file: &str,
+) -> Result<ConfigMaps, String> {
+    let mut config_maps = ConfigMaps::new();
+    let Some(ConfigMapKeyRef { name, .. }) = config_map_ref(spec) else { return Ok(config_maps) };
+    let named = documents.iter().find(|document| {
+        let metadata = &document["metadata"];
+        document["kind"] == "ConfigMap"
+            && metadata["name"] == name.as_str()
+            && metadata["namespace"].as_str().is_none_or(|own| own == namespace)
+    });
+    let Some(document) = named else {
+        let problem = SecretProblem {
+            reason: Reason::IdentitiesMissing,
+            message: format!(
+                "there is no ConfigMap {name:?} of the resource's namespace in {file}: add it as a document"
+            ),
+        };
+        config_maps.insert(name.clone(), Err(problem));
+        return Ok(config_maps);
+    };
+    let mut keys = BTreeMap::new();
+    match &document["data"] {
+        Value::Null => {}
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let Value::String(text) = value else {
+                    return Err(format!("data.{key} of ConfigMap {name:?} must be text: put it in quotes"));
+                };
+                keys.insert(key.clone(), text.clone());
+            }
+        }
+        _ => return Err(format!("data of ConfigMap {name:?} must be a map")),
+    }
+    config_maps.insert(name.clone(), Ok(keys));
+    Ok(config_maps)
 }
 
 /// What the spec names, out of what there is.

@@ -8,20 +8,23 @@ mod environment;
 mod file;
 mod schema;
 
-use std::{fmt::Write as _, io::Read as _, path::PathBuf};
+use std::{fmt::Write as _, io::Read as _, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
 
 pub(super) use cluster::{Cluster, Named};
 pub(super) use environment::{Variables, process as process_variables};
 
-use super::said::Failure;
+use super::{said::Failure, snapshot::Against};
 use crate::{
     api::{
         AuthConsistencySpec,
         spec::{Algorithm, ColumnCondition, OnOrphan},
     },
-    consistency::target::{ResourceIdentity, Secrets, Target},
+    consistency::{
+        identities::ConfigMaps,
+        target::{IdentitySource, ResourceIdentity, Secrets, Target},
+    },
     network::{HostPolicy, ResolveEntry},
     tokens::{SigningKey, TokenShape},
 };
@@ -116,6 +119,8 @@ pub(super) struct Place {
     pub source: Source,
     /// How a person says the same again.
     pub again: Again,
+    /// A file that says whom old ids named, in place of what the resource says.
+    pub against: Option<Against>,
     resolve: Vec<ResolveEntry>,
 }
 
@@ -143,6 +148,8 @@ pub(super) struct Loaded {
     pub resource: ResourceIdentity,
     /// The Secrets that it names.
     pub secrets: Secrets,
+    /// The ConfigMaps that it names.
+    pub config_maps: ConfigMaps,
 }
 
 /// A signing key and the shape of its tokens, and the target where there is one.
@@ -210,7 +217,7 @@ impl TargetFlags {
                 admin_columns: self.admin_column,
             }),
         };
-        Place { source, again: Again { program: program(), tail }, resolve }
+        Place { source, again: Again { program: program(), tail }, against: None, resolve }
     }
 }
 
@@ -241,7 +248,8 @@ impl Place {
     /// As [`Self::load`], or they make no target.
     pub(super) async fn target(&self, variables: Variables<'_>) -> Result<Target, Failure> {
         let loaded = self.load(variables).await?;
-        Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).map_err(|errors| {
+        let parsed = Target::parse_with(&loaded.spec, loaded.resource, &loaded.secrets, &loaded.config_maps);
+        let mut target = parsed.map_err(|errors| {
             let messages: Vec<String> = errors.iter().map(|error| self.plain(&error.message)).collect();
             let message = messages.join("; ");
             // What a person gave is theirs to correct; what a cluster holds may still come.
@@ -249,7 +257,13 @@ impl Place {
                 Source::Cluster(_) => Failure::CouldNotTell(message),
                 Source::File(_) | Source::Environment(_) => Failure::Usage(message),
             }
-        })
+        })?;
+        if let Some(against) = &self.against {
+            let identities = against.read(variables)?;
+            identities.of(&target.users).map_err(Failure::Usage)?;
+            target.references.identities = Some(IdentitySource::List(Arc::new(identities)));
+        }
+        Ok(target)
     }
 
     /// The signing key, with the target where there is one.
@@ -302,7 +316,11 @@ pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 16 << 20;
 
-fn read(file: &std::path::Path) -> Result<(String, String), Failure> {
+/// A file's text, and how messages call it; `-` is standard input.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub(super) fn read(file: &std::path::Path) -> Result<(String, String), Failure> {
     let (bytes, name) = if file.as_os_str() == "-" {
         (bytes(std::io::stdin().lock()), "standard input".to_owned())
     } else {

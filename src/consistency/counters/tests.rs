@@ -83,6 +83,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         bookkeeping: Bookkeeping::default(),
         admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
         references,
+        identities: None,
         relied: 0,
         skipped: Vec::new(),
         missing_constraints: Vec::new(),

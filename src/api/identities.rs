@@ -1,0 +1,58 @@
+//! Who was who before: the people whom old ids named, by their logins.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::spec::SecretKeyRef;
+
+/// Where it stands whom each old id named: a snapshot or a CSV file in a ConfigMap, or a table that
+/// was kept in the same database.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.configMapRef) != has(self.table)").message("set exactly one of configMapRef and table").field_path(".configMapRef"),
+    validation = Rule::new("!has(self.passphraseSecretRef) || has(self.configMapRef)").message("a passphrase goes with a snapshot: set configMapRef").field_path(".passphraseSecretRef")
+)]
+pub struct IdentitiesSpec {
+    /// ConfigMap that holds what `auth-consistency snapshot` printed, or CSV with the header `id,login`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<ConfigMapKeyRef>,
+    /// Table of the same database that holds the users as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<IdentityTable>,
+    /// Secret key that holds the passphrase of a snapshot with keyed logins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A ConfigMap in the resource's own namespace, and one key of it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConfigMapKeyRef {
+    /// Name of the ConfigMap.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key inside the ConfigMap; its only one when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
+}
+
+/// A table that holds the users as they were.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityTable {
+    /// Schema of the table; the user table's schema when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub schema: Option<String>,
+    /// Name of the table, exactly as the catalog has it.
+    #[schemars(length(min = 1, max = 63))]
+    pub table: String,
+    /// Column that holds the old ids.
+    #[schemars(length(min = 1, max = 63))]
+    pub id_column: String,
+    /// Column that holds what people signed in with.
+    #[schemars(length(min = 1, max = 63))]
+    pub login_column: String,
+}

@@ -1,0 +1,336 @@
+//! Remap: gives rows of one reference back to the people whom the old ids named.
+//!
+//! All rows of a reference move in one transaction, and each is looked up once in one mapping: 1 may
+//! become 2 and 2 become 1, and nobody ever sees a row that is half way. In chunks of their own
+//! transactions, rows that have moved would look like rows that have not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    bookkeeping::{self, Entry},
+    catalog::Column,
+    error::DatabaseError,
+    fence::{self, Fence},
+    identifier::{Sql, run},
+    identities::{self, Mapped, Mapping, moving},
+    observe::Known,
+    quarantine,
+    references::ReferenceTable,
+    rows::count_done,
+};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::{
+        correspondence::{Pair, correspond},
+        target::Target,
+    },
+};
+
+/// Rows that one statement copies or changes.
+const ROWS_AT_ONCE: usize = 5_000;
+
+/// Which rows are given back, and how far.
+#[derive(Debug, Clone, Copy)]
+pub struct Remapping<'a> {
+    /// The reference.
+    pub reference: &'a ObjectRef,
+    /// The plan's digest of old and new ids.
+    pub digest: &'a str,
+    /// No more rows than this change.
+    pub ceiling: i64,
+}
+
+/// A row that moves: its primary key, and the old id that it names.
+struct Moving {
+    key: Vec<String>,
+    old: String,
+}
+
+/// Gives the rows back and returns how many there were.
+///
+/// # Errors
+/// People, ids or rows are others than in the plan, or the database refuses the change; then nothing was
+/// changed.
+pub async fn remap(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    target: &Target,
+    known: &Known,
+    remapping: &Remapping<'_>,
+) -> Result<i64, DatabaseError> {
+    let object = remapping.reference;
+    let moved =
+        |what: &str| DatabaseError::Moved(format!("{what} of {}: nothing was changed", object.describe()));
+    let gone = || moved("the plan is not there any more for the rows");
+    let table = known.references.iter().find(|table| table.object == *object).ok_or_else(gone)?;
+    let mapping = known.identities.as_ref().ok_or_else(gone)?;
+    let mapped = mapping.references.iter().find(|mapped| mapped.object == *object).ok_or_else(gone)?;
+    if mapped.digest != remapping.digest {
+        return Err(moved("other ids than the plan says would be exchanged for rows"));
+    }
+    let mut transaction = fence::enter(connection, fence).await?;
+    let connection = &mut *transaction;
+    hold_people(connection, known, mapped).await?;
+    same_people(connection, target, known, mapping, mapped).await?;
+    let key: Vec<Column> =
+        table.primary_key.iter().filter_map(|name| table.child.column(name)).cloned().collect();
+    let locked = lock(connection, table, mapped, &key, remapping.ceiling).await?;
+    if i64::try_from(locked.len()).unwrap_or(i64::MAX) > remapping.ceiling {
+        return Err(moved(&format!("there are more than {} rows now", remapping.ceiling)));
+    }
+    let distinct: BTreeSet<&[String]> = locked.iter().map(|one| one.key.as_slice()).collect();
+    if distinct.len() != locked.len() {
+        return Err(moved("two old ids are one to the database, in rows"));
+    }
+    let (mut rows, mut shifted) = (0, 0);
+    for (some, chunk) in locked.chunks(ROWS_AT_ONCE).zip(1..) {
+        let piece = Piece { table, mapped: narrowed(mapped, some), key: &key, object };
+        let done = piece.give_back(connection, fence, number, chunk, some).await?;
+        rows += done.0;
+        shifted += done.1;
+    }
+    if rows > 0 {
+        // Nobody has counted the copies yet, and the planner would take them for one row.
+        run(connection, "SET LOCAL enable_nestloop = off").await?;
+        let noted = note_new_keys(connection, fence, number, table, mapped).await?;
+        same(object, noted, rows, "copied")?;
+        let right = right(connection, fence, number, table, &key).await?;
+        same(object, right, rows, "left as they were changed")?;
+        // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
+        run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
+        bookkeeping::audit(connection, fence, &entry).await?;
+        count_done(connection, fence, number, rows).await?;
+        identities::remember(connection, fence, number, object, &mapping.list, shifted).await?;
+    }
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+/// Locks the accounts that are given rows, so that they survive it.
+async fn hold_people(
+    connection: &mut PgConnection,
+    known: &Known,
+    mapped: &Mapped,
+) -> Result<(), DatabaseError> {
+    let ids: BTreeSet<&String> = mapped.used.iter().filter_map(|pair| pair.new.as_ref()).collect();
+    let Some(equality) = &known.id.equality else {
+        return Err(DatabaseError::Unsupported("ids of this type cannot be compared".into()));
+    };
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::pg_catalog.text FROM ").only(&known.users.relation);
+    sql.add(" p JOIN pg_catalog.unnest(").texts(ids.iter().map(|id| Some((*id).clone())).collect());
+    sql.add(") AS n(id) ON ").column("p", &known.id.name).operator(equality);
+    sql.add("CAST(n.id AS ").type_name(&known.id.type_name).add(") ORDER BY n.id FOR SHARE OF p");
+    let held = sql.all(connection).await?.len();
+    if held != ids.len() {
+        return Err(DatabaseError::Moved(format!(
+            "{held} accounts are there to be given rows, and the plan names {}: nothing was changed",
+            ids.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Looks in a new statement, with the accounts held, whether the people are still those of the plan.
+async fn same_people(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    mapping: &Mapping,
+    mapped: &Mapped,
+) -> Result<(), DatabaseError> {
+    let changed = |why: &str| {
+        DatabaseError::Moved(format!(
+            "the identities are not the plan's any more ({why}): nothing was changed"
+        ))
+    };
+    let Some(source) = &target.references.identities else { return Err(changed("the spec names none")) };
+    let people = identities::people(connection, known, source, mapping.table.as_ref())
+        .await?
+        .map_err(|why| changed(&why))?;
+    let today = identities::today(connection, known, source).await?.map_err(|why| changed(&why))?;
+    let pairs = correspond(known.id.kind(), &people, &today);
+    let now: BTreeMap<&str, &Pair> = pairs.iter().map(|pair| (pair.old.as_str(), pair)).collect();
+    if let Some(other) = mapped.used.iter().find(|pair| now.get(pair.old.as_str()) != Some(pair)) {
+        return Err(changed(&format!("who is meant by the old id {} has changed", other.old)));
+    }
+    Ok(())
+}
+
+/// Locks the rows in key order; one more than allowed where there are so many.
+async fn lock(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+    mapped: &Mapped,
+    key: &[Column],
+    ceiling: i64,
+) -> Result<Vec<Moving>, DatabaseError> {
+    let mut sql = selected(key);
+    moving(&mut sql, table, mapped);
+    sql.add(" ORDER BY ");
+    for (at, column) in key.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
+    }
+    sql.add(" LIMIT ").integer(ceiling.saturating_add(1)).add(" FOR UPDATE OF c");
+    read(sql.all(connection).await?, key.len())
+}
+
+fn selected(key: &[Column]) -> Sql {
+    let mut sql = Sql::new("SELECT m.old_id");
+    for column in key {
+        sql.add(", ").column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql
+}
+
+fn read(rows: Vec<sqlx::postgres::PgRow>, width: usize) -> Result<Vec<Moving>, DatabaseError> {
+    rows.iter()
+        .map(|row| {
+            let key = (1..=width).map(|at| row.try_get(at)).collect::<Result<_, sqlx::Error>>()?;
+            Ok(Moving { key, old: row.try_get(0)? })
+        })
+        .collect()
+}
+
+/// The pairs that some rows need.
+fn narrowed(mapped: &Mapped, rows: &[Moving]) -> Mapped {
+    let named: BTreeSet<&str> = rows.iter().map(|row| row.old.as_str()).collect();
+    let used = mapped.used.iter().filter(|pair| named.contains(pair.old.as_str())).cloned().collect();
+    Mapped { used, ..mapped.clone() }
+}
+
+/// Some of the rows, with the pairs that they need.
+struct Piece<'a> {
+    table: &'a ReferenceTable,
+    mapped: Mapped,
+    key: &'a [Column],
+    object: &'a ObjectRef,
+}
+
+impl Piece<'_> {
+    /// Looks at the locked rows again, copies them to quarantine and changes them. Returns how many, and
+    /// how many of them named somebody else.
+    async fn give_back(
+        &self,
+        connection: &mut PgConnection,
+        fence: &Fence,
+        number: i64,
+        chunk: i64,
+        locked: &[Moving],
+    ) -> Result<(i64, i64), DatabaseError> {
+        let keys: Vec<Vec<String>> = locked.iter().map(|one| one.key.clone()).collect();
+        let mut sql = selected(self.key);
+        moving(&mut sql, self.table, &self.mapped);
+        sql.add(" JOIN ");
+        quarantine::keyed(&mut sql, self.key, &keys);
+        sql.add(" ON ");
+        quarantine::is_keyed(&mut sql, "c", self.key);
+        let still = read(sql.all(connection).await?, self.key.len())?;
+        let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
+        if keys.is_empty() {
+            return Ok((0, 0));
+        }
+        let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        quarantine::copy(
+            connection,
+            fence,
+            number,
+            chunk,
+            Action::Remap,
+            &self.table.child,
+            self.key,
+            &keys,
+            None,
+        )
+        .await?;
+        let changed = self.change(connection, &keys).await?;
+        same(self.object, changed, rows, "changed")?;
+        let shifted: BTreeSet<&str> =
+            self.mapped.used.iter().filter(|pair| pair.shifted).map(|pair| pair.old.as_str()).collect();
+        let shifted = still.iter().filter(|row| shifted.contains(row.old.as_str())).count();
+        Ok((rows, i64::try_from(shifted).unwrap_or(i64::MAX)))
+    }
+
+    async fn change(
+        &self,
+        connection: &mut PgConnection,
+        keys: &[Vec<String>],
+    ) -> Result<i64, DatabaseError> {
+        let Some(column) = self.table.columns.first() else { return Ok(0) };
+        let mut sql = Sql::new("UPDATE ");
+        sql.only(&self.table.child.relation).add(" AS c SET ").name(&column.name);
+        sql.add(" = CAST(m.new_id AS ").type_name(&column.type_name).add(") FROM ");
+        quarantine::keyed(&mut sql, self.key, keys);
+        sql.add(", ");
+        identities::paired(&mut sql, self.table, &self.mapped);
+        sql.add(" AND ");
+        quarantine::is_keyed(&mut sql, "c", self.key);
+        Ok(sql.execute(connection).await?)
+    }
+}
+
+/// Writes beside each copy what its row got, so that it can be put back from there.
+async fn note_new_keys(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    table: &ReferenceTable,
+    mapped: &Mapped,
+) -> Result<i64, DatabaseError> {
+    let Some(column) = table.columns.first() else { return Ok(0) };
+    let mut noted = 0;
+    for relation in identities::quarantines(connection, &table.object).await? {
+        let mut sql = Sql::new("UPDATE ");
+        sql.relation(&relation).add(" AS c SET _ac_new_key = CAST(m.new_id AS ");
+        sql.type_name(&column.declared_type).add(")::pg_catalog.text FROM ");
+        identities::paired(&mut sql, table, mapped);
+        of_step(&mut sql, fence, number);
+        noted += sql.execute(connection).await?;
+    }
+    Ok(noted)
+}
+
+/// Rows that hold what was written, in a statement after those that wrote it.
+async fn right(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    table: &ReferenceTable,
+    key: &[Column],
+) -> Result<i64, DatabaseError> {
+    let Some(column) = table.columns.first() else { return Ok(0) };
+    let mut right = 0;
+    for relation in identities::quarantines(connection, &table.object).await? {
+        let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
+        sql.only(&table.child.relation).add(" r JOIN ").relation(&relation).add(" c ON ");
+        sql.column("r", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) c._ac_new_key");
+        for part in key.iter().filter(|part| part.name != column.name) {
+            sql.add(" AND ").column("r", &part.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
+            sql.column("c", &part.name).add("::pg_catalog.text");
+        }
+        sql.add(" WHERE true");
+        of_step(&mut sql, fence, number);
+        right += sql.scalar::<i64>(connection).await?;
+    }
+    Ok(right)
+}
+
+fn same(object: &ObjectRef, rows: i64, meant: i64, done: &str) -> Result<(), DatabaseError> {
+    if rows == meant {
+        return Ok(());
+    }
+    Err(DatabaseError::Moved(format!(
+        "{rows} rows of {} would have been {done}, and {meant} were meant: nothing was changed (a trigger may keep them back)",
+        object.describe()
+    )))
+}
+
+/// Adds the condition that the copy `c` is of this step.
+fn of_step(sql: &mut Sql, fence: &Fence, number: i64) {
+    sql.add(" AND c._ac_batch OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.batch FROM auth_consistency.batches b WHERE b.run OPERATOR(pg_catalog.=) ");
+    sql.text(&fence.run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(number).add("))");
+}

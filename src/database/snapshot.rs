@@ -1,0 +1,167 @@
+//! What `auth-consistency snapshot` reads before a migration, in one read-only transaction.
+
+use futures::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{
+    catalog,
+    error::DatabaseError,
+    identifier::Sql,
+    identities::own_key,
+    observe::{Known, prepare, server, users},
+    references::ReferenceTable,
+    scope,
+};
+use crate::consistency::{
+    counters::Relied,
+    identities::{LoginKey, MAX_PEOPLE},
+    snapshot::{Column, Database, HighWater, KIND, Key, Keyed, Logins, Reference, Sequence, Snapshot, Users},
+    target::Target,
+    wording::number,
+};
+
+/// Takes a snapshot: whom ids name, and the schema around them.
+///
+/// # Errors
+/// The user table cannot be used or holds too many users, or the database fails.
+pub async fn snapshot(
+    connection: &mut PgConnection,
+    target: &Target,
+    taken: String,
+    signing_key: Option<Key>,
+    key: Option<(&LoginKey, Keyed)>,
+) -> Result<Snapshot, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let (server, _) = server(connection).await?;
+    let Ok((known, _)) = users(connection, target).await? else {
+        return Err(DatabaseError::Unsupported(
+            "the user table cannot be used: run `auth-consistency check` to see why".into(),
+        ));
+    };
+    let Some(login) = &known.login else {
+        return Err(DatabaseError::Unsupported(
+            "people are known by their logins: set spec.users.loginColumn".into(),
+        ));
+    };
+    let columns = |columns: &[catalog::Column]| {
+        columns
+            .iter()
+            .map(|column| Column {
+                name: column.name.as_str().to_owned(),
+                data_type: column.declared_type.as_str().to_owned(),
+            })
+            .collect::<Vec<Column>>()
+    };
+    let sequence = match &known.sequence {
+        Some(found) if found.readable => Some(sequence(found, catalog::next_value(connection, found).await?)),
+        _ => None,
+    };
+    let tables = scope::resolve(connection, target, &known, &Relied::default()).await?.tables;
+    let mut references = Vec::new();
+    for table in &tables {
+        let key = table.key.as_ref();
+        references.push(Reference {
+            schema: table.object.schema.clone(),
+            table: table.object.table.clone(),
+            columns: columns(&table.columns),
+            constraint: key.map(|key| key.name.clone()),
+            definition: key.map(|key| key.definition.clone()),
+            high_water: high_water(connection, table).await?,
+        });
+    }
+    let (login_key, logins) = match key {
+        Some((key, keyed)) => (Some(key), Logins::Keyed(keyed)),
+        None => (None, Logins::Plain),
+    };
+    let snapshot = Snapshot {
+        api_version: crate::api::API_VERSION.into(),
+        kind: KIND.into(),
+        taken,
+        holds_personal_data: login_key.is_none(),
+        database: Database {
+            engine: "PostgreSQL".into(),
+            server_version: server.version,
+            system_identifier: server.identity.system,
+            database_oid: server.identity.database,
+        },
+        users: Users {
+            schema: target.users.schema.clone(),
+            table: target.users.table.clone(),
+            id_column: known.id.name.as_str().to_owned(),
+            login_column: login.name.as_str().to_owned(),
+            columns: columns(&known.users.columns),
+            sequence,
+        },
+        logins,
+        signing_key,
+        references,
+        people: people(connection, &known, login, login_key).await?,
+    };
+    transaction.rollback().await?;
+    Ok(snapshot)
+}
+
+fn sequence(found: &catalog::Sequence, next: i64) -> Sequence {
+    Sequence {
+        schema: found.relation.schema.as_str().to_owned(),
+        name: found.relation.name.as_str().to_owned(),
+        next,
+    }
+}
+
+/// How far the table's own key has come; `None` where it does not tell old rows from new ones.
+async fn high_water(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+) -> Result<Option<HighWater>, sqlx::Error> {
+    if !table.child.select {
+        return Ok(None);
+    }
+    let Some((column, found, next)) = own_key(connection, table).await? else { return Ok(None) };
+    let mut sql = Sql::new("SELECT coalesce(max(c.");
+    sql.name(&column.name).add(")::int8, 0) FROM ").only(&table.child.relation).add(" c");
+    let highest: i64 = sql.scalar(connection).await?;
+    // A sequence that is behind gives values below those in use: then they do not tell what is old.
+    let counts = next > highest;
+    Ok(counts.then(|| HighWater {
+        column: column.name.as_str().to_owned(),
+        highest,
+        sequence: sequence(&found, next),
+    }))
+}
+
+async fn people(
+    connection: &mut PgConnection,
+    known: &Known,
+    login: &catalog::Column,
+    key: Option<&LoginKey>,
+) -> Result<Vec<(String, Option<String>)>, DatabaseError> {
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::text, ");
+    // What is digested must be one text for all logins that are equal; a plain one stays as it is.
+    if key.is_some() {
+        super::identities::login_text(&mut sql, login, |sql| {
+            sql.column("p", &login.name);
+        });
+    } else {
+        sql.column("p", &login.name).add("::text");
+    }
+    sql.add(" FROM ").only(&known.users.relation).add(" p ORDER BY ").column("p", &known.id.name);
+    sql.add(" LIMIT ").integer(MAX_PEOPLE as i64 + 1);
+    let mut people = Vec::new();
+    let mut rows = sql.stream(connection);
+    while let Some(row) = rows.try_next().await? {
+        let login: Option<String> = row.try_get(1)?;
+        people
+            .push((row.try_get(0)?, login.map(|login| key.map_or(login.clone(), |key| key.digest(&login)))));
+    }
+    if people.len() > MAX_PEOPLE {
+        return Err(DatabaseError::Unsupported(format!(
+            "there are more than {} users: keep a copy of the table and name it in spec.references.identities.table",
+            number(MAX_PEOPLE as i64)
+        )));
+    }
+    Ok(people)
+}

@@ -1,0 +1,143 @@
+//! Who was who: `snapshot` before a migration, `check --against` and Remap after it.
+
+use std::path::PathBuf;
+
+use crate::{
+    borrowed, environment, file, run,
+    world::{CONSISTENT, Database},
+};
+
+const PASSPHRASE: (&str, &str) = ("AUTH_CONSISTENCY_SNAPSHOT_PASSPHRASE", "canary passphrase of a snapshot");
+
+/// A file of its own, gone at the end.
+struct File(PathBuf);
+
+impl File {
+    fn new(database: &Database, text: &str) -> Self {
+        let file = Self(std::env::temp_dir().join(format!("{}.before", database.name)));
+        std::fs::write(&file.0, text).unwrap();
+        file
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Ada and Brook change places, and new rows are written.
+const MOVED: &str = "SET session_replication_role = replica; UPDATE users SET id = id + 1000 WHERE id > 1; UPDATE users SET id = 1005 - id WHERE id > 1000; RESET session_replication_role;
+    INSERT INTO usage_logs (user_id, tool) SELECT id, 'new' FROM users WHERE id > 1";
+
+/// How many logs of each kind each person has.
+const LOGS: &str = "SELECT string_agg(x, ', ') FROM (SELECT format('%s %s %s', split_part(email, '@', 1), tool, count(*)) AS x \
+    FROM usage_logs l JOIN users u ON u.id = l.user_id GROUP BY email, tool ORDER BY 1) t";
+
+#[tokio::test]
+async fn a_keyed_snapshot_is_taken_before_and_held_against_the_users_after_a_move() {
+    let database = Database::create(CONSISTENT).await;
+    let mut variables = environment(&database);
+    let plain = run(&["snapshot"], &borrowed(&variables), "");
+    assert_eq!((plain.code, &plain.json()["holdsPersonalData"]), (0, &true.into()), "{}", plain.err);
+    assert!(
+        plain.err.contains("personal data") && plain.out.contains("[\"2\",\"ada@example.com\"]"),
+        "{}",
+        plain.err
+    );
+
+    variables.push((PASSPHRASE.0, PASSPHRASE.1.into()));
+    let keyed = run(&["snapshot"], &borrowed(&variables), "");
+    assert_eq!((keyed.code, keyed.err.as_str()), (0, ""));
+    let document = keyed.json();
+    assert_eq!(
+        (&document["kind"], &document["holdsPersonalData"]),
+        (&"IdentitySnapshot".into(), &false.into())
+    );
+    assert!(!keyed.out.contains("@example.com") && !keyed.out.contains("@probeops.com"), "{}", keyed.out);
+    assert_eq!(document["people"].as_array().unwrap().len(), 3);
+    let again = run(&["snapshot"], &borrowed(&variables), "");
+    assert_ne!(again.json()["logins"], document["logins"], "each has a salt of its own");
+
+    let before = File::new(&database, &keyed.out);
+    let said = run(&["check", "--against", before.path()], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    database.run(MOVED).await;
+    let logs = database.text(LOGS).await;
+    let said = run(&["check", "--against", before.path(), "-o", "json"], &borrowed(&variables), "");
+    let report = said.json();
+    let found: Vec<_> = report["findings"].as_array().unwrap().iter().map(|one| &one["finding"]).collect();
+    // On the users, the logs, and the keys: what is new is not counted.
+    assert_eq!((said.code, found.len()), (2, 3), "{report}");
+    assert!(found.iter().all(|one| *one == "IdentityShifted"), "{report}");
+    let logged = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["object"]["table"] == "usage_logs")
+        .unwrap();
+    assert_eq!((&logged["rows"], &logged["keys"]), (&20.into(), &2.into()));
+    assert_eq!(database.text(LOGS).await, logs, "a check changes nothing");
+
+    // Without the resource's own identities, without the passphrase, or with another, it says so.
+    let said = run(&["check"], &borrowed(&variables), "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    variables.pop();
+    let said = run(&["check", "--against", before.path()], &borrowed(&variables), "");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("its logins are keyed: give the passphrase"), "{}", said.err);
+    variables.push((PASSPHRASE.0, "another canary passphrase".into()));
+    let said = run(&["check", "--against", before.path()], &borrowed(&variables), "");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("the passphrase is not the one that it was taken with"), "{}", said.err);
+    let said = run(&["snapshot", "--passphrase-file", "-"], &borrowed(&variables), "short\n");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("use at least 12"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn a_file_with_a_snapshot_in_a_config_map_gives_rows_back_once_approved() {
+    let database = Database::create(CONSISTENT).await;
+    database.run("DROP TABLE api_keys").await;
+    let environment = environment(&database);
+    let snapshot = run(&["snapshot"], &borrowed(&environment), "").out;
+    database.run(MOVED).await;
+    let map = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "before"}, "data": {"before.json": snapshot}});
+    let file = file(&database, "Remap").replacen(
+        "\"references\":{",
+        "\"references\":{\"identities\":{\"configMapRef\":{\"name\":\"before\"}},",
+        1,
+    );
+    let missing = run(&["plan", "-f", "-"], &[], &file);
+    assert_eq!(missing.code, 64);
+    assert!(missing.err.contains("there is no ConfigMap \"before\""), "{}", missing.err);
+    let file = format!("{file}\n---\n{map}");
+    let plan = run(&["plan", "-f", "-"], &[], &file);
+    assert_eq!(plan.code, 2);
+    let said = plan.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("by login (2 → 3, 3 → 2)") && !said.contains("ada@"), "{}", plan.out);
+    let report = run(&["plan", "-f", "-", "-o", "json"], &[], &file).json();
+    let hash = report["plan"]["hash"].as_str().unwrap();
+    let said = run(&["repair", "-f", "-", "--approve", hash], &[], &file);
+    let done = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(done.contains("give 20 rows of usage_logs.user_id back"), "{} {}", said.out, said.err);
+    // Each of the two has ten old rows before, between and after, so it is told row by row.
+    let moved = "SELECT count(*)::text FROM usage_logs WHERE tool = 'ping' AND user_id = CASE id % 3 WHEN 0 THEN 1 WHEN 1 THEN 3 ELSE 2 END";
+    assert_eq!(database.text(moved).await, "30");
+    assert_eq!(
+        database.text(LOGS).await,
+        "ada new 1, ada ping 10, admin ping 10, brook new 1, brook ping 10"
+    );
+    let run_id =
+        database.text("SELECT DISTINCT run FROM auth_consistency.audit WHERE action = 'Remap'").await;
+    let said = run(&["restore", "-f", "-", "--run", &run_id], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    let swapped = database
+        .text("SELECT count(*)::text FROM usage_logs WHERE tool = 'ping' AND user_id = 1 + id % 3")
+        .await;
+    assert_eq!(swapped, "30", "each row names what it named before the repair");
+}
