@@ -26,7 +26,7 @@ test: ## Install what is missing, start the real parts, run all tests
 
 bench: ## Measure passes and searches against what PostgreSQL needs for the same answers
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench steady
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
 
 generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
 	@mkdir -p $(dir $(CRD))

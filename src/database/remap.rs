@@ -13,6 +13,7 @@ use super::{
     catalog::Column,
     error::DatabaseError,
     fence::{self, Fence},
+    guard::{self, Expected},
     identifier::{Sql, run},
     identities::{self, Mapped, Mapping, moving},
     observe::Known,
@@ -73,6 +74,7 @@ pub async fn remap(
     }
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
+    let before = guard::counts(connection).await?;
     hold_people(connection, known, mapped).await?;
     same_people(connection, target, known, mapping, mapped).await?;
     let key: Vec<Column> =
@@ -101,6 +103,8 @@ pub async fn remap(
         same(object, right, rows, "left as they were changed")?;
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let tables = guard::storage(connection, &table.child).await?;
+        guard::compare(connection, &before, &[Expected { tables, updated: rows, deleted: 0 }]).await?;
         let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
         count_done(connection, fence, number, rows).await?;

@@ -675,3 +675,24 @@ async fn keys_of_text_and_uuid_and_several_references_of_a_table_go_back_too() {
         case.settled(&db).await;
     }
 }
+
+#[tokio::test]
+async fn a_trigger_that_goes_on_to_other_rows_undoes_the_whole_exchange() {
+    let db = old_world().await;
+    let mut case = moved(&db, REMAP).await;
+    db.run(
+        "CREATE TABLE trail (what text);
+         CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN INSERT INTO trail VALUES (OLD.note); RETURN NULL; END';
+         CREATE TRIGGER act AFTER UPDATE ON logs FOR EACH ROW EXECUTE FUNCTION act()",
+    )
+    .await;
+    let before = db.snapshot().await;
+    case.repair().await.repaired(&[]);
+    let pass = case.approve().await;
+    pass.repaired(&[]);
+    let failed = pass.finding(R::RepairFailed);
+    assert_eq!(failed.blocked, Some(R::RepairTouchesMore), "{failed:?}");
+    assert!(failed.message.contains("public.trail (9 rows inserted"), "{}", failed.message);
+    assert_eq!(db.changes(&before).await, Vec::<String>::new());
+}

@@ -164,7 +164,7 @@ async fn repairs_that_would_do_harm_are_refused_when_they_are_planned() {
             "UniqueKeyInTheWay",
         ),
         (
-            "ALTER TABLE usage_logs ALTER CONSTRAINT usage_logs_user_id_fkey DEFERRABLE INITIALLY DEFERRED; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;".to_owned(),
+            "ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_pkey; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;".to_owned(),
             "{references: {rules: [{table: usage_logs, onOrphan: Reassign}]}}",
             "RepairUnsupported",
         ),

@@ -284,7 +284,7 @@ async fn ids_of_different_types_are_compared_as_text_and_not_repaired() {
     let status = world.ready("False", "RepairUnsupported").await;
     assert!(finds(&status, "IdTypeDiffers") && finds(&status, "OrphanRows"));
     let alter = &status.findings.iter().find(|one| one.finding.as_str() == "IdTypeDiffers").unwrap().message;
-    assert!(alter.contains("ALTER TABLE public.usage_logs ALTER COLUMN \"user_id\" TYPE integer"), "{alter}");
+    assert!(alter.contains("ALTER TABLE public.usage_logs ALTER COLUMN user_id TYPE integer"), "{alter}");
     assert_eq!(
         world.database.text("SELECT count(*)::text FROM usage_logs WHERE user_id = 'nobody'").await,
         "10"
