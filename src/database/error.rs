@@ -26,6 +26,9 @@ pub enum DatabaseError {
     /// The world is not what the plan says; nothing of this step was done.
     #[error("{0}")]
     Moved(String),
+    /// A table was rewritten between the snapshot and the look at it.
+    #[error("the table {0} was truncated or rewritten while it was looked at, so what was seen says nothing")]
+    Rewritten(String),
     /// Others are at work and the repair gave way; the next pass goes on.
     #[error("{0}")]
     Busy(String),
@@ -86,6 +89,7 @@ impl DatabaseError {
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
             Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
+            Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
             Self::TouchesMore(_) => (Reason::RepairTouchesMore, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),

@@ -135,9 +135,38 @@ pub async fn observe(
             searched: Vec::new(),
         },
     };
+    if let Some(known) = &observed.known {
+        unrewritten(connection, known).await?;
+    }
     transaction.rollback().await?;
     observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(observed)
+}
+
+/// A table that was truncated or rewritten after the snapshot was taken and before it was read looks
+/// empty to the snapshot: what was seen of it is worth nothing.
+async fn unrewritten(connection: &mut PgConnection, known: &Known) -> Result<(), DatabaseError> {
+    if known.references.is_empty() {
+        return Ok(());
+    }
+    let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
+    tables.push(known.users.oid);
+    tables.sort_unstable();
+    tables.dedup();
+    // The catalog as the snapshot has it, beside what the server has now: all are locked by now.
+    let mut sql =
+        Sql::new("SELECT min(format('%I.%I', n.nspname, c.relname)) FROM (SELECT t.oid::oid FROM unnest(");
+    sql.integers(tables.clone()).add(") t(oid) UNION SELECT p.relid::oid FROM unnest(");
+    sql.integers(tables).add(
+        ") t(oid) JOIN pg_partitioned_table q ON q.partrelid = t.oid::oid \
+         CROSS JOIN LATERAL pg_partition_tree(t.oid::oid::regclass) p) t(oid) \
+         JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)",
+    );
+    match sql.scalar::<Option<String>>(connection).await? {
+        Some(table) => Err(DatabaseError::Rewritten(table)),
+        None => Ok(()),
+    }
 }
 
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
@@ -389,12 +418,21 @@ async fn inside(
         let observed = match found.orphans {
             Ok(orphans) if orphans.rows == 0 => Ok((table.sound(&known.id.name), None)),
             Ok(orphans) => {
-                savepoint(connection, async |connection: &mut PgConnection| {
+                // Rows, collisions, spellings: each a look of its own at the same tables.
+                let longer = given.budget.make_room(found.estimate * 4.0);
+                if let Some(longer) = longer {
+                    statement_timeout(connection, longer).await?;
+                }
+                let seen = savepoint(connection, async |connection: &mut PgConnection| {
                     let reference =
                         table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await?;
                     Ok((reference, spelling::observe(connection, &table).await?))
                 })
-                .await?
+                .await?;
+                if longer.is_some() {
+                    statement_timeout(connection, target.timeout).await?;
+                }
+                seen
             }
             Err(why) => Err(why),
         };
@@ -453,7 +491,7 @@ pub async fn savepoint<T>(
             inner.commit().await?;
             Ok(Ok(value))
         }
-        Err(error @ sqlx::Error::Database(_)) => {
+        Err(error @ (sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })) => {
             inner.rollback().await?;
             let error = DatabaseError::from(error);
             // Out of time, shut down: that is no property of one table.

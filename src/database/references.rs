@@ -123,9 +123,11 @@ impl ReferenceTable {
                 }
                 None => {
                     let (before, after) = spelling(parent, child);
-                    sql.add(before).column("p", &parent.name).add(after).add(" OPERATOR(pg_catalog.=) ");
+                    // Whatever collations they have: one text is compared with another byte by byte.
+                    sql.add("(").add(before).column("p", &parent.name).add(after);
+                    sql.add(") COLLATE pg_catalog.\"C\" OPERATOR(pg_catalog.=) (");
                     let (before, after) = spelling(child, parent);
-                    sql.add(before).column("c", &child.name).add(after);
+                    sql.add(before).column("c", &child.name).add(after).add(") COLLATE pg_catalog.\"C\"");
                 }
             }
         }

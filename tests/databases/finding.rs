@@ -328,3 +328,59 @@ async fn more_orphan_keys_than_are_looked_up_one_by_one_are_counted_all_the_same
     assert_eq!((finding.rows, finding.keys), (Some(29_998), Some(11_999)));
     assert_eq!(finding.sample, ["2", "3", "4", "5", "6"]);
 }
+
+#[tokio::test]
+async fn very_many_orphan_keys_of_one_reference_do_not_hide_the_few_of_another() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id bigint PRIMARY KEY, email text, hashed_password text, role text,
+           is_active boolean DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin');
+         CREATE TABLE logs (id int PRIMARY KEY, by_id bigint, of_id bigint);
+         INSERT INTO logs SELECT n, 100 + n, CASE n WHEN 7 THEN 5 WHEN 8 THEN 6 ELSE 1 END FROM generate_series(1, 21000) n;
+         ALTER TABLE logs ADD FOREIGN KEY (by_id) REFERENCES users NOT VALID,
+           ADD FOREIGN KEY (of_id) REFERENCES users NOT VALID;
+         ANALYZE;"
+    ))
+    .await;
+    let mut case = Case::new(&db, USUAL);
+    case.search.way = Some(Strategy::RangeScan);
+    let pass = case.check().await;
+    let findings = pass.outcome().findings();
+    let mut rows: Vec<_> = findings
+        .iter()
+        .filter(|one| one.finding == Reason::OrphanRows)
+        .map(|one| (one.object.as_ref().unwrap().describe(), one.rows.unwrap(), one.keys.unwrap()))
+        .collect();
+    rows.sort();
+    assert_eq!(rows, [("logs.by_id".to_owned(), 21_000, 21_000), ("logs.of_id".to_owned(), 2, 2)]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_rewritten_while_a_look_waits_for_it_is_looked_at_again_and_not_believed_empty() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text, hashed_password text, role text,
+           is_active boolean DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin');
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+         INSERT INTO logs VALUES (1, 1), (2, 1);"
+    ))
+    .await;
+    for rewrite in ["ALTER TABLE users ALTER role TYPE varchar(9) USING lower(role)", "TRUNCATE logs"] {
+        let mut other = db.another().await;
+        sqlx::raw_sql("BEGIN").execute(&mut other).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(rewrite)).execute(&mut other).await.unwrap();
+        let mut case = Case::new(&db, &format!("{USUAL}references: {{onOrphan: Delete}}\n"));
+        let waited = async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                AND datname = current_database()";
+            while db.text(waiting).await == "0" {
+                tokio::task::yield_now().await;
+            }
+            sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        };
+        let (pass, ()) = tokio::join!(case.repair(), waited);
+        assert!(pass.fault().message.contains("rewritten"), "{rewrite}: {:?}", pass.fault());
+        case.repair().await.consistent();
+        assert_eq!(db.text("SELECT count(*) FROM users").await, "1");
+    }
+}

@@ -22,9 +22,9 @@ pub async fn find_table(
 
 /// What there is to know of a relation but for its columns, and where its name stands in the list.
 const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
-     has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), \
-     has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'UPDATE'), \
-     has_table_privilege(c.oid, 'DELETE')";
+     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false), \
+     coalesce(has_table_privilege(c.oid, 'INSERT'), false), coalesce(has_table_privilege(c.oid, 'UPDATE'), false), \
+     coalesce(has_table_privilege(c.oid, 'DELETE'), false)";
 
 /// Looks tables up by their exact names; the answers are in the order of the names.
 pub async fn find_tables(

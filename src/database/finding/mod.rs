@@ -51,6 +51,8 @@ pub struct Found {
     pub orphans: Result<Orphans, String>,
     /// How it was searched.
     pub searched: Searched,
+    /// How long its search should take, in microseconds; further looks at it take about as long each.
+    pub estimate: f64,
 }
 
 /// One reference and what is known of it.
@@ -83,7 +85,15 @@ pub async fn find(
     budget: &Budget,
 ) -> Result<Vec<Found>, DatabaseError> {
     let facts = catalogue::facts(connection, tables).await?;
+    let users = facts.iter().map(|(facts, _)| facts.users).fold(0.0, f64::max);
+    let longer = budget.make_room(if users > 1e15 { 0.0 } else { users });
+    if let Some(longer) = longer {
+        statement_timeout(connection, longer).await?;
+    }
     let ids = ids::of_all(connection, tables, &facts).await?;
+    if longer.is_some() {
+        statement_timeout(connection, budget.usual()).await?;
+    }
     let subjects: Vec<Subject<'_>> = tables
         .iter()
         .zip(facts)
@@ -120,7 +130,7 @@ pub async fn find(
             let subject = &subjects[at];
             let searched =
                 Searched { object: subject.table.object.clone(), choice: subject.choice.clone(), elapsed };
-            found[at] = Some(Found { orphans, searched });
+            found[at] = Some(Found { orphans, searched, estimate: subject.estimate });
         }
     }
     Ok(found.into_iter().flatten().collect())

@@ -77,8 +77,8 @@ pub(super) fn statement(subjects: &[Subject<'_>], batch: &[usize]) -> Sql {
     sql
 }
 
-fn limit(sql: &mut Sql, references: usize) {
-    sql.add(" LIMIT ").ordinal((MANY_KEYS + 1) * references);
+fn limit(sql: &mut Sql) {
+    sql.add(" LIMIT ").ordinal(MANY_KEYS + 1);
 }
 
 /// Adds `alias.` and the referencing column.
@@ -116,7 +116,7 @@ fn gap_probe(sql: &mut Sql, at: usize, table: &ReferenceTable, from: Shared, to:
     sql.add(" LIMIT 1) f) ");
     part(sql, at);
     sql.add("key::text FROM found");
-    limit(sql, 1);
+    limit(sql);
 }
 
 /// Between each two neighbouring keys of users the first key, and from each that is found the next.
@@ -165,7 +165,7 @@ fn key_probe(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
     child(sql, table, "c");
     sql.add(" LIMIT 1) f WHERE o.high IS NULL OR f.key").operator(&order.below_key).add("o.high)");
     sql.add(" SELECT key FROM found");
-    limit(sql, 1);
+    limit(sql);
     sql.add(") f");
 }
 
@@ -186,7 +186,7 @@ fn loose_scan(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
     child(sql, table, "c");
     sql.add(" LIMIT 1) f) SELECT d.key FROM d WHERE ");
     without_user(sql, table);
-    limit(sql, 1);
+    limit(sql);
     sql.add(") f");
 }
 
@@ -200,7 +200,7 @@ fn distinct_scan(sql: &mut Sql, table: &ReferenceTable) {
     table.in_scope(sql);
     sql.add(" OFFSET 0) d WHERE ");
     without_user(sql, table);
-    limit(sql, 1);
+    limit(sql);
 }
 
 /// Adds the condition that no user has `d.key`.
@@ -223,7 +223,12 @@ fn without_user(sql: &mut Sql, table: &ReferenceTable) {
 fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
     let Some(relation) = together.first().map(|at| &subjects[*at].table.child.relation) else { return };
     let mut lists: Vec<(*const super::Ids, Option<Shared>)> = Vec::new();
-    sql.add("SELECT DISTINCT v.n::int8, v.key::text FROM ").only(relation);
+    // The limit is each reference's own: many keys of one must not hide the few of another.
+    sql.add(
+        "SELECT x.n, x.key FROM (SELECT d.n, d.key, row_number() OVER (PARTITION BY d.n) AS nth FROM (\
+         SELECT DISTINCT v.n::int8 AS n, v.key::text AS key FROM ",
+    )
+    .only(relation);
     sql.add(" c CROSS JOIN LATERAL (VALUES ");
     for (nth, at) in together.iter().enumerate() {
         sql.add(if nth > 0 { ", (" } else { "(" }).ordinal(*at).add(", CASE WHEN ");
@@ -238,8 +243,7 @@ fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
         sql.add(if nth > 0 { " OR " } else { "" });
         outside(sql, &subjects[*at], &mut lists);
     }
-    sql.add(") AND v.key IS NOT NULL");
-    limit(sql, together.len());
+    sql.add(") AND v.key IS NOT NULL) d) x WHERE x.nth <= ").ordinal(MANY_KEYS + 1);
 }
 
 /// Adds the condition that the referencing column is none of the ids.
