@@ -11,9 +11,10 @@ use super::{
     fence::{self, Fence},
     identifier::Sql,
     move_id,
-    observe::{Known, prepare, savepoint},
+    observe::Known,
     quarantine,
     references::{Condition, equals, holds},
+    transaction::{prepare, savepoint},
 };
 use crate::{
     api::report::Action,

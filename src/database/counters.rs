@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
-use super::{error::DatabaseError, identifier::Sql, observe::prepare, scope::declared_object};
+use super::{error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare};
 use crate::{
     api::report::ObjectRef,
     consistency::{

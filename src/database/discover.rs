@@ -9,8 +9,9 @@ use super::{
     catalog::{self, Column, Found},
     error::DatabaseError,
     identifier::Sql,
-    observe::{self, Known, prepare},
+    observe::{self, Known},
     references::ReferenceTable,
+    transaction::prepare,
 };
 use crate::{
     api::report::{ObjectRef, Skipped},

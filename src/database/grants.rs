@@ -6,7 +6,7 @@ use super::{
     catalog::{self, Found},
     error::DatabaseError,
     identifier::Sql,
-    observe::prepare,
+    transaction::prepare,
 };
 use crate::{
     api::{

@@ -15,8 +15,9 @@ use super::{
     catalog::{self, Column, Found},
     error::DatabaseError,
     identifier::{Relation, Sql},
-    observe::{Known, savepoint},
+    observe::Known,
     references::ReferenceTable,
+    transaction::savepoint,
 };
 use crate::{
     api::{condition::Reason, report::ObjectRef},

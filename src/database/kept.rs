@@ -11,8 +11,9 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::{Name, Sql},
-    observe::{self, Known, prepare},
+    observe::{self, Known},
     quarantine::Quarantine,
+    transaction::prepare,
 };
 use crate::{
     api::report::{Action, ObjectRef},

@@ -37,6 +37,7 @@ mod seed;
 mod snapshot;
 mod spelling;
 mod subject;
+mod transaction;
 mod walk;
 
 pub use accounts::{advance_sequence, correct, reset};

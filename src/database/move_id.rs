@@ -13,10 +13,11 @@ use super::{
     fence::{self, Fence},
     guard::{self, Expected},
     identifier::{Sql, run},
-    observe::{Known, savepoint},
+    observe::Known,
     quarantine,
     references::{ReferenceTable, equals},
     seed::unclaimed,
+    transaction::savepoint,
 };
 use crate::{
     api::{

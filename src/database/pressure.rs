@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use super::{error::DatabaseError, identifier::Sql, observe::prepare};
+use super::{error::DatabaseError, identifier::Sql, transaction::prepare};
 
 /// What a repair gives way to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::Sql,
-    observe::{Known, savepoint},
+    observe::Known,
     quarantine::Quarantine,
+    transaction::savepoint,
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -62,7 +63,7 @@ pub async fn runs(
 ) -> Result<Vec<Run>, DatabaseError> {
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
-    super::observe::prepare(connection, target.timeout).await?;
+    super::transaction::prepare(connection, target.timeout).await?;
     if bookkeeping::version(connection).await?.is_none() {
         return Ok(Vec::new());
     }
@@ -219,7 +220,7 @@ async fn restore_step(
     };
     let Found::Table(source) = ({
         let mut transaction = connection.begin().await?;
-        super::observe::prepare(&mut transaction, fence.statement_timeout).await?;
+        super::transaction::prepare(&mut transaction, fence.statement_timeout).await?;
         let found = catalog::find_table(&mut transaction, &step.object.schema, &step.object.table).await?;
         transaction.rollback().await?;
         found

@@ -14,9 +14,10 @@ use super::{
     fence::{self, Fence},
     guard::{self, Expected},
     identifier::{Sql, run},
-    observe::{Known, prepare},
+    observe::Known,
     quarantine::{self, Batch, Quarantine},
     references::{ReferenceTable, equals, holds},
+    transaction::prepare,
     walk::{self, Ground, Locked, Stride, Way},
 };
 use crate::{

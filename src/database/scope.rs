@@ -12,8 +12,9 @@ use super::{
     collation::{self, ColumnKey},
     error::DatabaseError,
     identifier::Sql,
-    observe::{Known, savepoint},
+    observe::Known,
     references::{Condition, ReferenceTable},
+    transaction::savepoint,
 };
 use crate::{
     api::{

@@ -8,9 +8,10 @@ use super::{
     error::DatabaseError,
     identifier::Sql,
     identities::own_key,
-    observe::{Known, prepare, server, users},
+    observe::{Known, server, users},
     references::ReferenceTable,
     scope,
+    transaction::prepare,
 };
 use crate::consistency::{
     counters::Relied,

@@ -5,8 +5,9 @@ use sqlx::{PgConnection, Row};
 use super::{
     error::DatabaseError,
     identifier::Sql,
-    observe::{Known, savepoint},
+    observe::Known,
     references::{equals, holds},
+    transaction::savepoint,
 };
 
 /// What the user table says of a subject.

@@ -11,8 +11,8 @@ use super::{
     error::DatabaseError,
     fence::{Fence, Standing},
     identifier::Sql,
-    observe::prepare,
     references::ReferenceTable,
+    transaction::prepare,
 };
 
 /// Types whose arrays can be cast from text without a detour over a domain.

@@ -10,8 +10,8 @@ use crate::{
     database::{
         error::DatabaseError,
         identifier::{Name, Sql},
-        observe::savepoint,
         references::ReferenceTable,
+        transaction::savepoint,
     },
 };
 

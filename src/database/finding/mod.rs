@@ -17,8 +17,8 @@ use super::{
     budget::Budget,
     error::DatabaseError,
     identifier::{Sql, run},
-    observe::{savepoint, statement_timeout},
     references::ReferenceTable,
+    transaction::{savepoint, statement_timeout},
 };
 use crate::consistency::{
     observation::Orphans,

@@ -15,8 +15,9 @@ use crate::{
         catalog::{self, Column},
         error::DatabaseError,
         identifier::Sql,
-        observe::{Known, savepoint},
+        observe::Known,
         references::ReferenceTable,
+        transaction::savepoint,
     },
 };
 

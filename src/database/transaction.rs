@@ -1,0 +1,82 @@
+//! What every look at the database stands on: one transaction with its settings, savepoints for what may
+//! fail on its own, and the proof that the snapshot saw what there is.
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+
+use super::{error::DatabaseError, identifier::Sql, observe::Known};
+use crate::consistency::wording::clip;
+
+/// A table that was truncated or rewritten after the snapshot was taken and before it was read looks
+/// empty to the snapshot: what was seen of it is worth nothing.
+pub(super) async fn unrewritten(connection: &mut PgConnection, known: &Known) -> Result<(), DatabaseError> {
+    if known.references.is_empty() {
+        return Ok(());
+    }
+    let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
+    tables.push(known.users.oid);
+    tables.sort_unstable();
+    tables.dedup();
+    // The catalog as the snapshot has it, beside what the server has now: all are locked by now.
+    let mut sql =
+        Sql::new("SELECT min(format('%I.%I', n.nspname, c.relname)) FROM (SELECT t.oid::oid FROM unnest(");
+    sql.integers(tables.clone()).add(") t(oid) UNION SELECT p.relid::oid FROM unnest(");
+    sql.integers(tables).add(
+        ") t(oid) JOIN pg_partitioned_table q ON q.partrelid = t.oid::oid \
+         CROSS JOIN LATERAL pg_partition_tree(t.oid::oid::regclass) p) t(oid) \
+         JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)",
+    );
+    match sql.scalar::<Option<String>>(connection).await? {
+        Some(table) => Err(DatabaseError::Rewritten(table)),
+        None => Ok(()),
+    }
+}
+
+/// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
+pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
+         pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
+    );
+    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// How long each statement of the transaction may take from here on.
+pub(super) async fn statement_timeout(
+    connection: &mut PgConnection,
+    timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    let mut sql = Sql::new("SELECT pg_catalog.set_config('statement_timeout', ");
+    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// Runs something that may fail on its own without ending the snapshot. Inner error: what the
+/// database said about this one thing. Outer error: the database as a whole.
+pub async fn savepoint<T>(
+    connection: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<Result<T, String>, DatabaseError> {
+    let mut inner = connection.begin().await?;
+    match work(&mut inner).await {
+        Ok(value) => {
+            inner.commit().await?;
+            Ok(Ok(value))
+        }
+        Err(error @ (sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })) => {
+            inner.rollback().await?;
+            let error = DatabaseError::from(error);
+            // Out of time, shut down: that is no property of one table.
+            if matches!(error.sqlstate().as_deref(), Some("57014" | "57P01" | "57P02" | "57P03")) {
+                return Err(error);
+            }
+            Ok(Err(clip(&error.to_string(), 512)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
