@@ -393,6 +393,10 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
     // A step of one transaction was either done or not begun: rows go on where they stopped, and so does
     // what was approved to follow them. The rest would need the world to be as it was.
     let follows = matches!(step, Step::AddConstraint { .. } | Step::ValidateConstraint { .. });
+    // What goes along with the rows may be others by now than were shown.
+    if matches!(step, Step::Rows { takes, .. } if !takes.is_empty()) {
+        return None;
+    }
     if !follows && !matches!(step, Step::Rows { .. }) {
         return None;
     }

@@ -37,7 +37,7 @@ pub(super) struct Dependent {
 }
 
 impl Dependent {
-    fn object(&self) -> ObjectRef {
+    pub(super) fn object(&self) -> ObjectRef {
         ObjectRef {
             schema: self.key.child.0.clone(),
             table: self.key.child.1.clone(),

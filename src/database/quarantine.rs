@@ -164,12 +164,12 @@ pub(super) struct Batch<'a> {
 /// The database fails.
 pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let names =
-        Sql::new("SELECT name FROM auth_consistency.quarantine ORDER BY name").all(connection).await?;
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE pg_catalog.to_regclass(pg_catalog.format('auth_consistency.%I', name)) IS NOT NULL ORDER BY name").all(connection).await?;
     for row in names {
         let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
         let mut sql = Sql::new(
             "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
-             SELECT min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
+             SELECT pg_catalog.min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
         );
         sql.text(relation.name.as_str()).add(" FROM ").relation(&relation);
         sql.add(" GROUP BY _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action");
@@ -179,11 +179,13 @@ pub(super) async fn into_batches(connection: &mut PgConnection) -> Result<(), sq
         sql.execute(connection).await?;
         let mut sql = Sql::new("UPDATE ");
         sql.relation(&relation).add(
-            " AS q SET _ac_batch = (SELECT max(b.batch) FROM auth_consistency.batches b \
+            " AS q SET _ac_batch = b.batch FROM auth_consistency.batches b \
              WHERE b.run OPERATOR(pg_catalog.=) q._ac_run AND b.step OPERATOR(pg_catalog.=) q._ac_step \
-             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner AND b.name OPERATOR(pg_catalog.=) ",
+             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner \
+             AND b.action OPERATOR(pg_catalog.=) q._ac_action AND b.system_identifier OPERATOR(pg_catalog.=) q._ac_system \
+             AND b.database_oid OPERATOR(pg_catalog.=) q._ac_database AND b.name OPERATOR(pg_catalog.=) ",
         );
-        sql.text(relation.name.as_str()).add(")");
+        sql.text(relation.name.as_str());
         sql.execute(connection).await?;
         let mut sql = Sql::new("ALTER TABLE ");
         sql.relation(&relation).add(

@@ -47,10 +47,20 @@ pub struct RowsStep<'a> {
     number: i64,
     ground: Ground,
     dependents: Vec<Dependent>,
+    along: Vec<Along>,
     rows: i64,
     blocks_at_most: i64,
     blocks: i64,
     rounds: u32,
+}
+
+/// Rows of another table that go along.
+#[derive(Debug, Clone, Copy)]
+struct Along {
+    /// As many as were shown.
+    most: i64,
+    /// So many went.
+    done: i64,
 }
 
 /// What a chunk did.
@@ -99,6 +109,7 @@ impl<'a> RowsStep<'a> {
             number,
             ground,
             dependents,
+            along: takes.iter().map(|one| Along { most: one.rows, done: 0 }).collect(),
             rows: FIRST_CHUNK,
             blocks_at_most: FIRST_BLOCKS,
             blocks,
@@ -139,6 +150,8 @@ pub(super) async fn list_keys(
     let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
         return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
     };
+    // No index is trusted with what is about to be changed.
+    super::finding::distrust(connection).await?;
     let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
     sql.text(&fence.run).add(", ").integer(number).add(", ");
     table.key_text(&mut sql);
@@ -147,7 +160,6 @@ pub(super) async fn list_keys(
     sql.execute(connection).await?;
     // Looked at after the list was made: a key that came in between is on the list and makes another
     // digest.
-    // No index is trusted with what is about to be changed.
     let now = super::finding::confirmed(connection, table).await?;
     if now.digest != *digest {
         return Err(DatabaseError::Moved(format!(
@@ -232,6 +244,15 @@ pub async fn repair_chunk(
             let at = (step.number, chunk);
             expected.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
         }
+        for ((going, along), dependent) in expected.iter().zip(&step.along).zip(&step.dependents) {
+            if along.done + going.updated + going.deleted > along.most {
+                return Err(DatabaseError::Moved(format!(
+                    "more rows of {} would go along than the {} that the plan says: nothing of this chunk was done",
+                    dependent.object().describe(),
+                    along.most
+                )));
+            }
+        }
         let counts = repair(connection, fence, step, &locked, &quarantine, chunk, heir.as_deref()).await?;
         counts.agree(step)?;
         rows = counts.changed;
@@ -256,6 +277,9 @@ pub async fn repair_chunk(
         guard::compare(connection, &before, &expected).await?;
     }
     transaction.commit().await?;
+    for (along, went) in step.along.iter_mut().zip(&expected) {
+        along.done += went.updated + went.deleted;
+    }
     Ok(Chunk { rows, moved, more })
 }
 

@@ -144,25 +144,23 @@ async fn by_blocks(
     stride: Stride,
 ) -> Result<Locked, DatabaseError> {
     let from = standing.passed_tid.clone().unwrap_or_else(|| "(0,0)".into());
-    let end = block(&from).saturating_add(stride.blocks.max(1)).min(last.max(1));
-    if block(&from) >= end {
-        return Ok(Locked {
-            ended: true,
-            passed: Passed { tid: Some(from), key: None },
-            ..Locked::default()
-        });
-    }
+    let end = block(&from).saturating_add(stride.blocks.max(1));
+    // Rows may have gone to blocks that were not there when the table was surveyed.
+    let open = end >= last;
     let partitioned = reference.child.relation.partitioned;
     let mut sql = opening(reference);
     sql.add("c.ctid OPERATOR(pg_catalog.");
     // Places are only unique within a partition.
     sql.add(if partitioned { ">=" } else { ">" }).add(") CAST(").text(from);
-    sql.add(" AS pg_catalog.tid) AND c.ctid OPERATOR(pg_catalog.<) CAST(").text(format!("({end},0)"));
+    if !open {
+        sql.add(" AS pg_catalog.tid) AND c.ctid OPERATOR(pg_catalog.<) CAST(").text(format!("({end},0)"));
+    }
     sql.add(" AS pg_catalog.tid) AND ");
     reference.listed(&mut sql, fence, step);
+    reference.in_scope(&mut sql);
     let mut locked = closing(connection, sql, stride.rows).await?;
     let next = if locked.rows < stride.rows { format!("({end},0)") } else { last_place(&locked.places) };
-    locked.ended = locked.rows < stride.rows && end >= last;
+    locked.ended = locked.rows < stride.rows && open;
     locked.passed.tid = Some(next);
     Ok(locked)
 }

@@ -696,3 +696,17 @@ async fn a_trigger_that_goes_on_to_other_rows_undoes_the_whole_exchange() {
     assert!(failed.message.contains("public.trail (9 rows inserted"), "{}", failed.message);
     assert_eq!(db.changes(&before).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_dump_of_a_remapped_database_is_not_remapped_again_where_it_is_restored() {
+    let db = old_world().await;
+    let mut case = moved(&db, REMAP).await;
+    case.repair().await.repaired(&[]);
+    case.approve().await.repaired(&[(A::Remap, "logs.user_id", 9)]);
+    let copy = db.copied().await;
+    let mut there = case.over(&copy);
+    let before = copy.snapshot().await;
+    let pass = there.repair().await;
+    pass.repaired(&[]).plans(&[]);
+    assert_eq!(copy.changes(&before).await, Vec::<String>::new());
+}

@@ -136,6 +136,18 @@ pub async fn find(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Has the statements of a transaction read tables and no indexes, until [`confirmed`] has run.
+///
+/// # Errors
+/// The database fails.
+pub async fn distrust(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    run(
+        connection,
+        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
+    )
+    .await
+}
+
 /// Counts the orphans of one reference by a scan that trusts no index: what a repair is confirmed by.
 ///
 /// # Errors
@@ -144,11 +156,7 @@ pub async fn confirmed(
     connection: &mut PgConnection,
     table: &ReferenceTable,
 ) -> Result<Orphans, sqlx::Error> {
-    run(
-        connection,
-        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
-    )
-    .await?;
+    distrust(connection).await?;
     let orphans = count::by_anti_join(connection, table).await?;
     run(
         connection,

@@ -83,7 +83,7 @@ impl Looking<'_> {
         if named.is_empty() {
             return Ok(Seen::Nothing);
         }
-        let past = history::of(connection, self.known, &self.reference.object, &self.mapping.list).await?;
+        let past = history::of(connection, &self.reference.object, &self.mapping.list).await?;
         let integer = self.known.id.kind() == KeyKind::Integer;
         let mut facts = ReferenceFacts { object: self.reference.object.clone(), ..Default::default() };
         let mut used = Vec::new();

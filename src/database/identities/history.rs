@@ -7,11 +7,9 @@ use sqlx::{PgConnection, Row};
 
 use crate::{
     api::report::ObjectRef,
-    consistency::observation::DatabaseIdentity,
     database::{
         fence::Fence,
         identifier::{Name, Relation, Sql, run},
-        observe::Known,
     },
 };
 
@@ -35,7 +33,6 @@ struct Done {
 /// Looks the past of a reference up.
 pub(super) async fn of(
     connection: &mut PgConnection,
-    known: &Known,
     object: &ObjectRef,
     list: &str,
 ) -> Result<Past, sqlx::Error> {
@@ -48,11 +45,10 @@ pub(super) async fn of(
     if !there {
         return Ok(Past::default());
     }
-    let identity = &known.identity;
+    // What another database did is in the rows that a dump brought along: whoever did it, it is done.
     let mut done: BTreeMap<(String, i64), Done> = BTreeMap::new();
     let mut sql = Sql::new("SELECT run, step, sum(rows)::int8 FROM auth_consistency.audit WHERE ");
-    mine(&mut sql, "system_identifier", "database_oid", identity);
-    sql.add(" AND action IN ('Remap', 'Reassign') AND object = ")
+    sql.add("action IN ('Remap', 'Reassign') AND object = ")
         .text(object.describe())
         .add(" GROUP BY run, step");
     for row in sql.all(connection).await? {
@@ -67,9 +63,8 @@ pub(super) async fn of(
         let mut sql = Sql::new(
             "SELECT b.run, b.step, bool_or(b.action = 'MoveId'), count(q._ac_restored_at), count(*) FROM ",
         );
-        sql.relation(&quarantine).add(" q JOIN auth_consistency.batches b ON b.batch = q._ac_batch WHERE ");
-        mine(&mut sql, "b.system_identifier", "b.database_oid", identity);
-        sql.add(" AND b.action IN ('Remap', 'Reassign', 'MoveId') GROUP BY b.run, b.step");
+        sql.relation(&quarantine).add(" q JOIN auth_consistency.batches b ON b.batch = q._ac_batch ");
+        sql.add("WHERE b.action IN ('Remap', 'Reassign', 'MoveId') GROUP BY b.run, b.step");
         for row in sql.all(connection).await? {
             let key = (row.try_get(0)?, row.try_get(1)?);
             if row.try_get::<bool, _>(2)? {
@@ -89,24 +84,14 @@ pub(super) async fn of(
     let remaps: bool =
         Sql::new("SELECT to_regclass('auth_consistency.remaps') IS NOT NULL").scalar(connection).await?;
     if remaps {
-        let mut sql = Sql::new("SELECT run, step FROM auth_consistency.remaps WHERE ");
-        mine(&mut sql, "system_identifier", "database_oid", identity);
-        sql.add(" AND object = ")
-            .text(object.describe())
-            .add(" AND list = ")
-            .text(list)
-            .add(" AND shifted > 0");
+        let mut sql = Sql::new("SELECT run, step FROM auth_consistency.remaps WHERE object = ");
+        sql.text(object.describe()).add(" AND list = ").text(list).add(" AND shifted > 0");
         for row in sql.all(connection).await? {
             let one = done.get(&(row.try_get(0)?, row.try_get(1)?));
             past.settled |= one.is_some_and(|one| one.restored == 0 && !one.moved);
         }
     }
     Ok(past)
-}
-
-fn mine(sql: &mut Sql, system: &'static str, database: &'static str, identity: &DatabaseIdentity) {
-    sql.add(system).add(" OPERATOR(pg_catalog.=) ").text(&identity.system).add(" AND ");
-    sql.add(database).add(" OPERATOR(pg_catalog.=) ").integer(identity.database);
 }
 
 /// The quarantine tables of a table, whatever columns it had.
@@ -117,6 +102,8 @@ pub(in crate::database) async fn quarantines(
     let mut sql =
         Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
     sql.text(&object.schema).add(" AND table_name OPERATOR(pg_catalog.=) ").text(&object.table);
+    // Somebody may have dropped one by hand.
+    sql.add(" AND pg_catalog.to_regclass(pg_catalog.format('auth_consistency.%I', name)) IS NOT NULL");
     let rows = sql.all(connection).await?;
     rows.iter()
         .map(|row| {
