@@ -107,7 +107,8 @@ impl ReferenceTable {
         }
     }
 
-    fn unmatched(&self, sql: &mut Sql, probe: bool) {
+    /// Adds the condition that no user has the key of the row `c`, whatever its NULLs and scope.
+    pub(super) fn unmatched(&self, sql: &mut Sql, probe: bool) {
         sql.add("NOT EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
         for (at, (child, parent)) in self.columns.iter().zip(&self.parent_columns).enumerate() {
             sql.add(if at > 0 { " AND " } else { "" });

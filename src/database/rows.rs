@@ -3,22 +3,24 @@
 //! A chunk locks its rows in physical order, and looks in a *new* statement whether they are still
 //! orphans (a statement that waited for a lock would still see the old world). That statement copies
 //! them to quarantine, changes them by their place, which a locked row keeps, and writes the audit row
-//! and how far the step has got. Then the counts are compared, deferred constraints speak up, the guard
+//! and how far the step has got. Where a DELETE needs none of that, `removal` does it in one. Then the counts are compared, deferred constraints speak up, the guard
 //! looks whether anything else was touched, and the transaction commits.
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
+    change,
     dependents::{self, Dependent},
     error::DatabaseError,
-    fence::{self, Fence},
+    fence::{self, Fence, Standing},
     guard::{self, Expected},
     identifier::{Sql, run},
     observe::Known,
-    quarantine::{self, Batch, Quarantine},
+    quarantine::{self, Batch},
     references::{ReferenceTable, equals, holds},
+    removal,
     transaction::prepare,
-    walk::{self, Ground, Locked, Stride, Way},
+    walk::{self, Ground, Passed, Stretch, Stride, Way},
 };
 use crate::{
     api::report::Action,
@@ -52,6 +54,8 @@ pub struct RowsStep<'a> {
     blocks_at_most: i64,
     blocks: i64,
     rounds: u32,
+    /// Whether rows are removed without locking them first.
+    swift: bool,
 }
 
 /// Rows of another table that go along.
@@ -94,8 +98,9 @@ impl<'a> RowsStep<'a> {
         let mut transaction = connection.begin().await?;
         prepare(&mut transaction, fence.statement_timeout).await?;
         let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
+        let ground = walk::survey(&mut transaction, reference, ceiling).await?;
+        let swift = removal::possible(&mut transaction, reference, action, ground.way, &dependents).await?;
         transaction.rollback().await?;
-        let ground = walk::survey(connection, fence, reference, ceiling).await?;
         let all = match ground.way {
             Way::Blocks { all, .. } => all,
             Way::Keys => 1,
@@ -114,7 +119,18 @@ impl<'a> RowsStep<'a> {
             blocks_at_most: FIRST_BLOCKS,
             blocks,
             rounds: 1,
+            swift,
         })
+    }
+
+    /// Sets how many blocks the next chunk looks at, from what this one found.
+    fn widen(&mut self, found: i64, standing: &Standing, passed: Option<&String>) {
+        self.blocks = if found > 0 {
+            let in_blocks = walk::blocks_between(standing.passed_tid.as_ref(), passed);
+            walk::blocks_for(self.rows, found, in_blocks, self.blocks_at_most)
+        } else {
+            self.blocks.saturating_mul(2).min(self.blocks_at_most)
+        };
     }
 
     /// Sets the size of the next chunk, from how long the last one took.
@@ -204,6 +220,20 @@ pub(super) async fn count_done(
     Ok(sql.scalar(connection).await?)
 }
 
+/// What was done in a transaction that is not committed yet.
+struct Done {
+    /// Rows that were changed or removed.
+    rows: i64,
+    /// Whether anything was written to the app's tables.
+    wrote: bool,
+    /// What the walk has passed.
+    passed: Passed,
+    /// Whether the walk is at its end.
+    ended: bool,
+    /// What went along with the rows, by dependent.
+    along: Vec<Expected>,
+}
+
 /// Repairs one chunk.
 ///
 /// # Errors
@@ -214,62 +244,39 @@ pub async fn repair_chunk(
     fence: &Fence,
     step: &mut RowsStep<'_>,
 ) -> Result<Chunk, DatabaseError> {
-    let (mut transaction, standing) = fence::enter_step(connection, fence, step.number).await?;
-    let connection = &mut *transaction;
+    let (mut transaction, mut standing) = fence::enter_step(&mut *connection, fence, step.number).await?;
     if standing.left <= 0 {
         return Ok(Chunk { rows: 0, moved: false, more: false });
     }
-    let before = guard::counts(connection).await?;
-    let heir = match step.action {
-        Action::Reassign => Some(heir(connection, step).await?),
-        _ => None,
+    let mut before = guard::counts(&mut transaction).await?;
+    let mut swift = None;
+    if step.swift {
+        swift = swiftly(&mut transaction, fence, step, &standing).await?;
+        if swift.is_none() {
+            transaction.rollback().await?;
+            step.swift = false;
+            (transaction, standing) = fence::enter_step(connection, fence, step.number).await?;
+            before = guard::counts(&mut transaction).await?;
+        }
+    }
+    let connection = &mut *transaction;
+    let Done { rows, wrote, mut passed, ended, along: mut expected } = match swift {
+        Some(done) => done,
+        None => lock_by_lock(connection, fence, step, &standing).await?,
     };
-    let stride = Stride { rows: standing.left.min(step.rows), blocks: step.blocks };
-    let reference = step.reference;
-    let mut locked =
-        walk::lock(connection, fence, step.number, reference, step.ground.way, &standing, stride).await?;
-    let mut rows = 0;
-    if locked.rows > 0 {
-        let in_blocks = walk::blocks_between(standing.passed_tid.as_ref(), locked.passed.tid.as_ref());
-        step.blocks = walk::blocks_for(step.rows, locked.rows, in_blocks, step.blocks_at_most);
-    } else {
-        step.blocks = step.blocks.saturating_mul(2).min(step.blocks_at_most);
-    }
-    let done = locked.rows > 0;
-    let mut expected = Vec::new();
-    if done {
-        let quarantine = quarantine::table(connection, &reference.child).await?;
-        let chunk = standing.chunk + 1;
-        for dependent in &step.dependents {
-            let at = (step.number, chunk);
-            expected.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
-        }
-        for ((going, along), dependent) in expected.iter().zip(&step.along).zip(&step.dependents) {
-            if along.done + going.updated + going.deleted > along.most {
-                return Err(DatabaseError::Moved(format!(
-                    "more rows of {} would go along than the {} that the plan says: nothing of this chunk was done",
-                    dependent.object().describe(),
-                    along.most
-                )));
-            }
-        }
-        let counts = repair(connection, fence, step, &locked, &quarantine, chunk, heir.as_deref()).await?;
-        counts.agree(step)?;
-        rows = counts.changed;
-    }
     let left = standing.left - rows;
-    let mut more = !locked.ended && left > 0;
-    if locked.ended && left > 0 && step.rounds < ROUNDS {
+    let mut more = !ended && left > 0;
+    if ended && left > 0 && step.rounds < ROUNDS {
         // Rows that moved behind the walk while it was under way.
-        if walk::any_left(connection, fence, step.number, reference).await? {
+        if walk::any_left(connection, fence, step.number, step.reference).await? {
             step.rounds += 1;
-            locked.passed = walk::Passed::default();
+            passed = Passed::default();
             more = true;
         }
     }
-    let moved = locked.passed.tid != standing.passed_tid || locked.passed.key != standing.passed_key;
-    pass_on(connection, fence, step, &locked.passed).await?;
-    if done {
+    let moved = passed.tid != standing.passed_tid || passed.key != standing.passed_key;
+    pass_on(connection, fence, step, &passed).await?;
+    if wrote {
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let (updated, deleted) = if step.action == Action::Delete { (0, rows) } else { (rows, 0) };
@@ -283,12 +290,90 @@ pub async fn repair_chunk(
     Ok(Chunk { rows, moved, more })
 }
 
+/// Removes the rows of the next stretch without locking them first. `None`: that was not to be.
+async fn swiftly(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: &mut RowsStep<'_>,
+    standing: &Standing,
+) -> Result<Option<Done>, DatabaseError> {
+    let Way::Blocks { last, .. } = step.ground.way else { return Ok(None) };
+    let quarantine = quarantine::table(connection, &step.reference.child).await?;
+    let batch = Batch {
+        step: step.number,
+        chunk: standing.chunk + 1,
+        action: step.action,
+        quarantine: &quarantine,
+        columns: None,
+    };
+    let stretch = Stretch::next(standing, last, step.blocks);
+    let removed = removal::attempt(connection, fence, step.reference, &batch, standing, &stretch).await?;
+    Ok(removed.map(|removed| {
+        step.widen(removed.rows, standing, Some(&removed.passed));
+        Done {
+            rows: removed.rows,
+            wrote: removed.rows > 0,
+            passed: Passed { tid: Some(removed.passed), key: None },
+            ended: removed.ended,
+            along: Vec::new(),
+        }
+    }))
+}
+
+/// Locks the next rows, looks at them again, and repairs those that are still orphans.
+async fn lock_by_lock(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: &mut RowsStep<'_>,
+    standing: &Standing,
+) -> Result<Done, DatabaseError> {
+    let reference = step.reference;
+    let heir = match step.action {
+        Action::Reassign => Some(heir(connection, step).await?),
+        _ => None,
+    };
+    let stride = Stride { rows: standing.left.min(step.rows), blocks: step.blocks };
+    let locked =
+        walk::lock(connection, fence, step.number, reference, step.ground.way, standing, stride).await?;
+    step.widen(locked.rows, standing, locked.passed.tid.as_ref());
+    let mut done = Done {
+        rows: 0,
+        wrote: locked.rows > 0,
+        passed: locked.passed.clone(),
+        ended: locked.ended,
+        along: Vec::new(),
+    };
+    if locked.rows == 0 {
+        return Ok(done);
+    }
+    let quarantine = quarantine::table(connection, &reference.child).await?;
+    let (number, chunk, action) = (step.number, standing.chunk + 1, step.action);
+    for dependent in &step.dependents {
+        let at = (number, chunk);
+        done.along.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
+    }
+    for ((going, along), dependent) in done.along.iter().zip(&step.along).zip(&step.dependents) {
+        if along.done + going.updated + going.deleted > along.most {
+            return Err(DatabaseError::Moved(format!(
+                "more rows of {} would go along than the {} that the plan says: nothing of this chunk was done",
+                dependent.object().describe(),
+                along.most
+            )));
+        }
+    }
+    let batch = Batch { step: number, chunk, action, quarantine: &quarantine, columns: None };
+    let counts = change::repair(connection, fence, reference, &batch, &locked, heir.as_deref()).await?;
+    counts.agree(reference)?;
+    done.rows = counts.changed;
+    Ok(done)
+}
+
 /// Writes down how far the walk has got.
 async fn pass_on(
     connection: &mut PgConnection,
     fence: &Fence,
     step: &RowsStep<'_>,
-    passed: &walk::Passed,
+    passed: &Passed,
 ) -> Result<(), DatabaseError> {
     let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_tid = ");
     sql.text_or_null(passed.tid.clone()).add(", passed_key = ").text_or_null(passed.key.clone());
@@ -333,166 +418,6 @@ async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Vec<
             })
         })
         .collect()
-}
-
-/// What one statement found, kept and changed.
-struct Counts {
-    orphans: i64,
-    kept: i64,
-    changed: i64,
-    intended: i64,
-}
-
-impl Counts {
-    fn agree(&self, step: &RowsStep<'_>) -> Result<(), DatabaseError> {
-        let Self { orphans, kept, changed, intended } = self;
-        let of = step.reference.object.describe();
-        let why = if kept != orphans {
-            format!(
-                "{kept} rows of {of} could be copied to quarantine, and {orphans} were meant: nothing of this chunk was done"
-            )
-        } else if changed != orphans {
-            format!(
-                "{changed} rows of {of} would have changed, and {orphans} were meant: nothing of this chunk was done (a trigger may keep them back)"
-            )
-        } else if intended != changed {
-            format!(
-                "{} rows of {of} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
-                changed - intended
-            )
-        } else {
-            return Ok(());
-        };
-        Err(DatabaseError::Moved(why))
-    }
-}
-
-/// Looks at the locked rows again, copies those that are still orphans, changes them, and writes the
-/// audit row: one statement in one snapshot, which is younger than the locks.
-async fn repair(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    step: &RowsStep<'_>,
-    locked: &Locked,
-    quarantine: &Quarantine,
-    chunk: i64,
-    heir: Option<&[String]>,
-) -> Result<Counts, DatabaseError> {
-    let reference = step.reference;
-    let table = &reference.child.relation;
-    let delete = step.action == Action::Delete;
-    let mut sql = Sql::new("WITH o AS MATERIALIZED (SELECT c.tableoid AS t, c.ctid AS i FROM ");
-    sql.only(table).add(" c WHERE ");
-    walk::is_locked(&mut sql, reference, locked);
-    sql.add(" AND ");
-    reference.orphaned_by_probe(&mut sql);
-    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
-    let batch = Batch { step: step.number, chunk, action: step.action, quarantine, columns: None };
-    quarantine::batch(&mut sql, fence, &batch);
-    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
-    sql.relation(&quarantine.relation).add(" (_ac_batch, _ac_new_key");
-    for column in &reference.child.columns {
-        sql.add(", ").name(&column.name);
-    }
-    sql.add(") SELECT (SELECT b.batch FROM b), ");
-    new_key(&mut sql, reference, heir);
-    for column in &reference.child.columns {
-        sql.add(", ").column("c", &column.name);
-    }
-    sql.add(" FROM ").only(table).add(" c WHERE ");
-    is_orphan(&mut sql, reference);
-    sql.add(" RETURNING 1), changed AS (");
-    if delete {
-        sql.add("DELETE FROM ").only(table).add(" AS c WHERE ");
-        is_orphan(&mut sql, reference);
-        sql.add(" RETURNING true AS so");
-    } else {
-        update(&mut sql, reference, heir);
-    }
-    sql.add("), a AS (INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, plan_hash) SELECT ");
-    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step.number).add(", ");
-    sql.integer(chunk).add(", ").text(step.action.as_str()).add(", ").text(reference.object.describe());
-    sql.add(", n.n, ").text_or_null(fence.plan_hash.clone());
-    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING 1), s AS (UPDATE auth_consistency.steps AS s SET done = s.done OPERATOR(pg_catalog.+) n.n, chunk = ");
-    sql.integer(chunk).add(" FROM n WHERE s.run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step.number);
-    sql.add(
-        " RETURNING 1) SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
-         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so)",
-    );
-    let row = sql.one(connection).await?;
-    Ok(Counts {
-        orphans: row.try_get(0)?,
-        kept: row.try_get(1)?,
-        changed: row.try_get(2)?,
-        intended: row.try_get(3)?,
-    })
-}
-
-/// Adds the condition that the row `c` is one of `o`.
-fn is_orphan(sql: &mut Sql, reference: &ReferenceTable) {
-    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.i FROM o))");
-    if reference.child.relation.partitioned {
-        sql.add(
-            " AND EXISTS (SELECT FROM o WHERE o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid)",
-        );
-    }
-}
-
-/// Adds what the repair writes, as one text, or NULL.
-fn new_key(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
-    match heir {
-        None => {
-            sql.add("NULL::pg_catalog.text");
-        }
-        Some([value]) => {
-            sql.text(value);
-        }
-        Some(values) => {
-            sql.add("ROW(");
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
-            }
-            sql.add(")::pg_catalog.text");
-        }
-    }
-}
-
-/// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant.
-fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
-    sql.add("UPDATE ").only(&reference.child.relation).add(" AS c SET ");
-    let cleared = reference.cleared();
-    match heir {
-        Some(values) => {
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ");
-                sql.typed(value, &column.type_name);
-            }
-        }
-        None => {
-            for (at, column) in cleared.iter().enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = NULL");
-            }
-        }
-    }
-    sql.add(" WHERE ");
-    is_orphan(sql, reference);
-    sql.add(" RETURNING ");
-    match heir {
-        Some(values) => {
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { " AND " } else { "" });
-                equals(sql, "c", column, value);
-            }
-        }
-        None => {
-            for (at, column) in cleared.iter().enumerate() {
-                sql.add(if at > 0 { " AND " } else { "" }).column("c", &column.name).add(" IS NULL");
-            }
-        }
-    }
-    sql.add(" AS so");
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@
 //! table is walked in physical order. How far it has got is kept with the step, in the transaction of the
 //! chunk. Rows that move behind the walk are found by a last look at its end.
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::{
+    catalog::Column,
     error::DatabaseError,
     fence::{Fence, Standing},
     identifier::Sql,
     references::ReferenceTable,
-    transaction::prepare,
 };
 
 /// Types whose arrays can be cast from text without a detour over a domain.
@@ -41,15 +41,17 @@ pub(super) struct Ground {
     pub tables: Vec<i64>,
 }
 
+/// Whether the values of a column go through text and back.
+pub(super) fn is_plain(column: &Column) -> bool {
+    column.equality.is_some() && PLAIN.contains(&column.type_name.as_str())
+}
+
 /// Looks at the table and chooses the way: a fetch by index costs about as much as four blocks in order.
 pub(super) async fn survey(
     connection: &mut PgConnection,
-    fence: &Fence,
     reference: &ReferenceTable,
     rows: i64,
 ) -> Result<Ground, DatabaseError> {
-    let mut transaction = connection.begin().await?;
-    prepare(&mut transaction, fence.statement_timeout).await?;
     let mut sql = Sql::new(
         "SELECT array_agg(t.oid::int8), coalesce(max(pg_relation_size(t.oid)), 0) / current_setting('block_size')::int8, \
          coalesce(sum(pg_relation_size(t.oid)), 0)::int8 / current_setting('block_size')::int8 FROM ",
@@ -60,14 +62,13 @@ pub(super) async fn survey(
     } else {
         sql.add("(SELECT ").integer(reference.child.oid).add("::oid AS oid) t");
     }
-    let row = sql.one(&mut transaction).await?;
+    let row = sql.one(&mut *connection).await?;
     let (last, all): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     let tables = row.try_get::<Option<Vec<i64>>, _>(0)?.unwrap_or_default();
     let mut way = Way::Blocks { last, all };
     if let [column] = reference.columns.as_slice()
         && rows.saturating_mul(4) < all
-        && column.equality.is_some()
-        && PLAIN.contains(&column.type_name.as_str())
+        && is_plain(column)
     {
         let mut sql = Sql::new(
             "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
@@ -75,11 +76,10 @@ pub(super) async fn survey(
              WHERE am.amname = 'btree' AND i.indisvalid AND i.indpred IS NULL AND a.attname::text = ",
         );
         sql.text(column.name.as_str()).add(" AND i.indrelid = ").integer(reference.child.oid).add("::oid)");
-        if sql.scalar::<bool>(&mut transaction).await? {
+        if sql.scalar::<bool>(&mut *connection).await? {
             way = Way::Keys;
         }
     }
-    transaction.rollback().await?;
     Ok(Ground { way, tables })
 }
 
@@ -134,6 +134,48 @@ pub(super) async fn lock(
     }
 }
 
+/// Blocks of a table that one chunk looks at.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    /// The place that the walk has passed.
+    from: String,
+    /// The block at which it ends.
+    end: i64,
+    /// Whether it goes on to wherever the table ends: rows may have gone to blocks that were not there
+    /// when it was surveyed.
+    open: bool,
+}
+
+impl Stretch {
+    /// The next one.
+    pub(super) fn next(standing: &Standing, last: i64, blocks: i64) -> Self {
+        let from = standing.passed_tid.clone().unwrap_or_else(|| "(0,0)".into());
+        let end = block(&from).saturating_add(blocks.max(1));
+        Self { from, end, open: end >= last }
+    }
+
+    /// The place at which it ends.
+    pub(super) fn end(&self) -> String {
+        format!("({},0)", self.end)
+    }
+
+    /// Whether it is the last one.
+    pub(super) fn open(&self) -> bool {
+        self.open
+    }
+}
+
+/// Adds the condition that the row `c` is in a stretch, and an `AND`.
+pub(super) fn within(sql: &mut Sql, reference: &ReferenceTable, stretch: &Stretch) {
+    sql.add("c.ctid OPERATOR(pg_catalog.");
+    // Places are only unique within a partition.
+    sql.add(if reference.child.relation.partitioned { ">=" } else { ">" }).add(") CAST(");
+    sql.text(stretch.from.clone()).add(" AS pg_catalog.tid) AND ");
+    if !stretch.open {
+        sql.add("c.ctid OPERATOR(pg_catalog.<) CAST(").text(stretch.end()).add(" AS pg_catalog.tid) AND ");
+    }
+}
+
 async fn by_blocks(
     connection: &mut PgConnection,
     fence: &Fence,
@@ -143,24 +185,14 @@ async fn by_blocks(
     standing: &Standing,
     stride: Stride,
 ) -> Result<Locked, DatabaseError> {
-    let from = standing.passed_tid.clone().unwrap_or_else(|| "(0,0)".into());
-    let end = block(&from).saturating_add(stride.blocks.max(1));
-    // Rows may have gone to blocks that were not there when the table was surveyed.
-    let open = end >= last;
-    let partitioned = reference.child.relation.partitioned;
+    let stretch = Stretch::next(standing, last, stride.blocks);
     let mut sql = opening(reference);
-    sql.add("c.ctid OPERATOR(pg_catalog.");
-    // Places are only unique within a partition.
-    sql.add(if partitioned { ">=" } else { ">" }).add(") CAST(").text(from);
-    if !open {
-        sql.add(" AS pg_catalog.tid) AND c.ctid OPERATOR(pg_catalog.<) CAST(").text(format!("({end},0)"));
-    }
-    sql.add(" AS pg_catalog.tid) AND ");
+    within(&mut sql, reference, &stretch);
     reference.listed(&mut sql, fence, step);
     reference.in_scope(&mut sql);
     let mut locked = closing(connection, sql, stride.rows).await?;
-    let next = if locked.rows < stride.rows { format!("({end},0)") } else { last_place(&locked.places) };
-    locked.ended = locked.rows < stride.rows && open;
+    let next = if locked.rows < stride.rows { stretch.end() } else { last_place(&locked.places) };
+    locked.ended = locked.rows < stride.rows && stretch.open;
     locked.passed.tid = Some(next);
     Ok(locked)
 }

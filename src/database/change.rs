@@ -1,0 +1,192 @@
+//! The one statement that changes a chunk: it looks again, copies, changes, and writes down what it did.
+
+use sqlx::{PgConnection, Row};
+
+use super::{
+    error::DatabaseError,
+    fence::Fence,
+    identifier::Sql,
+    quarantine::{self, Batch},
+    references::{ReferenceTable, equals},
+    walk::{self, Locked},
+};
+use crate::api::report::Action;
+
+/// What one statement found, kept and changed.
+pub(super) struct Counts {
+    orphans: i64,
+    kept: i64,
+    /// Rows that were changed or removed.
+    pub changed: i64,
+    intended: i64,
+}
+
+impl Counts {
+    /// Compares them: what was found was kept, changed, and is as it was meant.
+    ///
+    /// # Errors
+    /// They differ.
+    pub(super) fn agree(&self, reference: &ReferenceTable) -> Result<(), DatabaseError> {
+        let Self { orphans, kept, changed, intended } = self;
+        let of = reference.object.describe();
+        let why = if kept != orphans {
+            format!(
+                "{kept} rows of {of} could be copied to quarantine, and {orphans} were meant: nothing of this chunk was done"
+            )
+        } else if changed != orphans {
+            format!(
+                "{changed} rows of {of} would have changed, and {orphans} were meant: nothing of this chunk was done (a trigger may keep them back)"
+            )
+        } else if intended != changed {
+            format!(
+                "{} rows of {of} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
+                changed - intended
+            )
+        } else {
+            return Ok(());
+        };
+        Err(DatabaseError::Moved(why))
+    }
+}
+
+/// Looks at the locked rows again, copies those that are still orphans, changes them, and writes the
+/// audit row: one statement in one snapshot, which is younger than the locks.
+///
+/// # Errors
+/// The database refuses the change.
+pub(super) async fn repair(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    reference: &ReferenceTable,
+    batch: &Batch<'_>,
+    locked: &Locked,
+    heir: Option<&[String]>,
+) -> Result<Counts, DatabaseError> {
+    let table = &reference.child.relation;
+    let mut sql = Sql::new("WITH o AS MATERIALIZED (SELECT c.tableoid AS t, c.ctid AS i FROM ");
+    sql.only(table).add(" c WHERE ");
+    walk::is_locked(&mut sql, reference, locked);
+    sql.add(" AND ");
+    reference.orphaned_by_probe(&mut sql);
+    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
+    keep(&mut sql, fence, reference, batch);
+    new_key(&mut sql, reference, heir);
+    for column in &reference.child.columns {
+        sql.add(", ").column("c", &column.name);
+    }
+    sql.add(" FROM ").only(table).add(" c WHERE ");
+    is_orphan(&mut sql, reference);
+    sql.add(" RETURNING 1), changed AS (");
+    if batch.action == Action::Delete {
+        sql.add("DELETE FROM ").only(table).add(" AS c WHERE ");
+        is_orphan(&mut sql, reference);
+        sql.add(" RETURNING true AS so");
+    } else {
+        update(&mut sql, reference, heir);
+    }
+    sql.add(")");
+    write_down(&mut sql, fence, reference, batch);
+    sql.add(
+        " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
+         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so)",
+    );
+    let row = sql.one(connection).await?;
+    Ok(Counts {
+        orphans: row.try_get(0)?,
+        kept: row.try_get(1)?,
+        changed: row.try_get(2)?,
+        intended: row.try_get(3)?,
+    })
+}
+
+/// Adds what a chunk's copies belong to and the beginning of the INSERT that makes them, up to the new key.
+pub(super) fn keep(sql: &mut Sql, fence: &Fence, reference: &ReferenceTable, batch: &Batch<'_>) {
+    quarantine::batch(sql, fence, batch);
+    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
+    sql.relation(&batch.quarantine.relation).add(" (_ac_batch, _ac_new_key");
+    for column in &reference.child.columns {
+        sql.add(", ").name(&column.name);
+    }
+    sql.add(") SELECT (SELECT b.batch FROM b), ");
+}
+
+/// Adds the audit row of a chunk of `n` rows, and how far the step has got.
+pub(super) fn write_down(sql: &mut Sql, fence: &Fence, reference: &ReferenceTable, batch: &Batch<'_>) {
+    sql.add(", a AS (INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, plan_hash) SELECT ");
+    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
+    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(batch.step).add(", ");
+    sql.integer(batch.chunk)
+        .add(", ")
+        .text(batch.action.as_str())
+        .add(", ")
+        .text(reference.object.describe());
+    sql.add(", n.n, ").text_or_null(fence.plan_hash.clone());
+    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING 1), s AS (UPDATE auth_consistency.steps AS s SET done = s.done OPERATOR(pg_catalog.+) n.n, chunk = ");
+    sql.integer(batch.chunk).add(" FROM n WHERE s.run OPERATOR(pg_catalog.=) ").text(&fence.run);
+    sql.add(" AND s.step OPERATOR(pg_catalog.=) ").integer(batch.step).add(" RETURNING 1)");
+}
+
+/// Adds the condition that the row `c` is one of `o`.
+fn is_orphan(sql: &mut Sql, reference: &ReferenceTable) {
+    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.i FROM o))");
+    if reference.child.relation.partitioned {
+        sql.add(
+            " AND EXISTS (SELECT FROM o WHERE o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid)",
+        );
+    }
+}
+
+/// Adds what the repair writes, as one text, or NULL.
+fn new_key(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
+    match heir {
+        None => {
+            sql.add("NULL::pg_catalog.text");
+        }
+        Some([value]) => {
+            sql.text(value);
+        }
+        Some(values) => {
+            sql.add("ROW(");
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
+            }
+            sql.add(")::pg_catalog.text");
+        }
+    }
+}
+
+/// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant.
+fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
+    sql.add("UPDATE ").only(&reference.child.relation).add(" AS c SET ");
+    let cleared = reference.cleared();
+    match heir {
+        Some(values) => {
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ");
+                sql.typed(value, &column.type_name);
+            }
+        }
+        None => {
+            for (at, column) in cleared.iter().enumerate() {
+                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = NULL");
+            }
+        }
+    }
+    sql.add(" WHERE ");
+    is_orphan(sql, reference);
+    sql.add(" RETURNING ");
+    match heir {
+        Some(values) => {
+            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
+                sql.add(if at > 0 { " AND " } else { "" });
+                equals(sql, "c", column, value);
+            }
+        }
+        None => {
+            for (at, column) in cleared.iter().enumerate() {
+                sql.add(if at > 0 { " AND " } else { "" }).column("c", &column.name).add(" IS NULL");
+            }
+        }
+    }
+    sql.add(" AS so");
+}
