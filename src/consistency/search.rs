@@ -57,12 +57,23 @@ pub struct Searched {
     pub elapsed: Duration,
 }
 
+/// How many rows of a table of so many are counted through an index, until it is quicker to read them all.
+#[expect(clippy::cast_possible_truncation, reason = "an estimate, and far below the limit")]
+pub fn counted_by_index(rows: f64) -> i64 {
+    (rows.max(0.0) * (cost::SCAN + cost::HASH) / cost::FETCH) as i64 + FEW
+}
+
+/// Rows that are counted through an index in any case.
+const FEW: i64 = 20;
+
 /// Microseconds that one unit of work takes, measured on PostgreSQL 15. Only their proportions matter.
 mod cost {
     /// A probe of an index.
     pub(super) const PROBE: f64 = 1.5;
     /// One step of a recursive query, probe included.
     pub(super) const STEP: f64 = 7.0;
+    /// A row that is fetched through an index.
+    pub(super) const FETCH: f64 = 2.2;
     /// A row that a scan reads and a condition judges.
     pub(super) const SCAN: f64 = 0.06;
     /// A row that is sorted into its group.

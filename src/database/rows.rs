@@ -167,16 +167,7 @@ pub(super) async fn list_keys(
         return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
     };
     // No index is trusted with what is about to be changed.
-    super::finding::distrust(connection).await?;
-    let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
-    sql.text(&fence.run).add(", ").integer(number).add(", ");
-    table.key_text(&mut sql);
-    sql.add(" FROM ").only(&table.child.relation).add(" c WHERE ");
-    table.orphaned(&mut sql);
-    sql.execute(connection).await?;
-    // Looked at after the list was made: a key that came in between is on the list and makes another
-    // digest.
-    let now = super::finding::confirmed(connection, table).await?;
+    let now = super::finding::confirmed(connection, table, (&fence.run, number)).await?;
     if now.digest != *digest {
         return Err(DatabaseError::Moved(format!(
             "the rows of {} that name nobody are others than the plan says: nothing was changed",

@@ -6,7 +6,10 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::Subject;
 use crate::{
-    consistency::observation::{KeyKind, Orphans},
+    consistency::{
+        observation::{KeyKind, Orphans},
+        search::counted_by_index,
+    },
     database::{identifier::Sql, references::ReferenceTable},
 };
 
@@ -25,7 +28,47 @@ pub(super) async fn by_anti_join(
     read(table, sql.stream(connection)).await
 }
 
-/// Counts the rows of keys that were found through an index, through that index.
+/// Counts all orphans as [`by_anti_join`] does, and writes each of their keys in each of its spellings on
+/// the list of a step: one statement, so that the list is of what was counted.
+pub(super) async fn listing(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+    run: &str,
+    step: i64,
+) -> Result<Orphans, sqlx::Error> {
+    let ordinals = |sql: &mut Sql| {
+        for at in 0..table.columns.len() {
+            sql.add(if at > 0 { ", k" } else { "k" }).ordinal(at);
+        }
+    };
+    let mut sql = Sql::new("WITH g(key, n, ");
+    ordinals(&mut sql);
+    sql.add(") AS MATERIALIZED (SELECT ");
+    table.key_text(&mut sql);
+    sql.add(", pg_catalog.count(*), ");
+    columns(&mut sql, table);
+    sql.add(" FROM ").only(&table.child.relation).add(" c WHERE ");
+    table.orphaned(&mut sql);
+    sql.add(" GROUP BY ");
+    columns(&mut sql, table);
+    // A number or a uuid has one spelling, which is made once for all its rows.
+    if !matches!(table.columns.as_slice(), [one] if matches!(one.kind(), KeyKind::Integer | KeyKind::Uuid)) {
+        sql.add(", ");
+        table.key_text(&mut sql);
+    }
+    sql.add("), l AS (INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
+    sql.text(run).add(", ").integer(step).add(
+        ", g.key FROM g) SELECT pg_catalog.min(g.key COLLATE pg_catalog.\"C\"), \
+         pg_catalog.sum(g.n)::pg_catalog.int8 FROM g GROUP BY ",
+    );
+    ordinals(&mut sql);
+    sql.add(" ORDER BY ");
+    ordinals(&mut sql);
+    read(table, sql.stream(connection)).await
+}
+
+/// Counts the rows of keys that were found through an index, through that index; where it turns out that there
+/// are too many for that, by the anti-join.
 pub(super) async fn of_keys(
     connection: &mut PgConnection,
     subject: &Subject<'_>,
@@ -35,15 +78,21 @@ pub(super) async fn of_keys(
     let Some(column) = table.columns.first() else { return Ok(Orphans::default()) };
     let Some(equality) = &column.equality else { return by_anti_join(connection, table).await };
     let mut sql = grouped(table);
-    sql.add("(SELECT DISTINCT CAST(k.key AS ").type_name(&column.type_name).add(") AS key FROM unnest(");
+    let at_most = counted_by_index(subject.rows);
+    sql.add("(SELECT ")
+        .column("c", &column.name)
+        .add(" FROM (SELECT DISTINCT CAST(k.key AS ")
+        .type_name(&column.type_name)
+        .add(") AS key FROM unnest(");
     sql.texts(keys.iter().cloned().map(Some).collect()).add(") k(key)) k CROSS JOIN LATERAL (SELECT ");
     sql.column("c", &column.name).add(" FROM ").only(&table.child.relation).add(" c WHERE ");
     sql.column("c", &column.name).operator(equality).add("k.key");
     table.in_scope(&mut sql);
     // The planner may not join what it should look up.
-    sql.add(" OFFSET 0) c");
+    sql.add(" OFFSET 0) c LIMIT ").integer(at_most + 1).add(") c");
     in_key_order(&mut sql, table);
-    read(table, sql.stream(connection)).await
+    let orphans = read(table, sql.stream(&mut *connection)).await?;
+    if orphans.rows > at_most { by_anti_join(connection, table).await } else { Ok(orphans) }
 }
 
 /// `SELECT key as text, rows FROM `
@@ -60,9 +109,13 @@ fn grouped(table: &ReferenceTable) -> Sql {
 fn in_key_order(sql: &mut Sql, table: &ReferenceTable) {
     for by in [" GROUP BY ", " ORDER BY "] {
         sql.add(by);
-        for (at, column) in table.columns.iter().enumerate() {
-            sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
-        }
+        columns(sql, table);
+    }
+}
+
+fn columns(sql: &mut Sql, table: &ReferenceTable) {
+    for (at, column) in table.columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
     }
 }
 

@@ -136,28 +136,22 @@ pub async fn find(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Has the statements of a transaction read tables and no indexes, until [`confirmed`] has run.
-///
-/// # Errors
-/// The database fails.
-pub async fn distrust(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    run(
-        connection,
-        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
-    )
-    .await
-}
-
-/// Counts the orphans of one reference by a scan that trusts no index: what a repair is confirmed by.
+/// Counts the orphans of one reference by a scan that trusts no index, and writes their keys on the list of
+/// a step: what a repair is confirmed by, and bound to.
 ///
 /// # Errors
 /// The database fails.
 pub async fn confirmed(
     connection: &mut PgConnection,
     table: &ReferenceTable,
+    step: (&str, i64),
 ) -> Result<Orphans, sqlx::Error> {
-    distrust(connection).await?;
-    let orphans = count::by_anti_join(connection, table).await?;
+    run(
+        connection,
+        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
+    )
+    .await?;
+    let orphans = count::listing(connection, table, step.0, step.1).await?;
     run(
         connection,
         "SET LOCAL enable_indexscan TO DEFAULT; SET LOCAL enable_indexonlyscan TO DEFAULT; \
