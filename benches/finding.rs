@@ -160,7 +160,12 @@ impl Bench {
             &self.memory,
             false,
             Search::default(),
-            &Given { relied: &Relied::default(), known: None, budget: &Budget::new(target.timeout) },
+            &Given {
+                relied: &Relied::default(),
+                known: None,
+                budget: &Budget::new(target.timeout),
+                elsewhere: None,
+            },
         )
         .await
         .expect("the database was not looked at");

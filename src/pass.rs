@@ -392,6 +392,7 @@ fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, St
     if accepted > 0 {
         references.push_str(&format!(" or is accepted by a rule ({})", count(accepted, "row")));
     }
+    references.push_str(&identities::remark(target));
     vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)]
 }
 

@@ -9,6 +9,8 @@
 
 #[path = "databases/admin.rs"]
 mod admin;
+#[path = "databases/collisions.rs"]
+mod collisions;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
 #[path = "databases/constraints.rs"]
@@ -41,6 +43,8 @@ mod remap;
 mod restore;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/source.rs"]
+mod source;
 #[path = "databases/steady.rs"]
 mod steady;
 #[path = "databases/story.rs"]

@@ -169,6 +169,8 @@ reasons! {
     IdentitiesMissing,
     /// What says whom old ids named cannot be understood, or contradicts itself.
     IdentitiesInvalid,
+    /// The other database that says whom old ids named cannot be asked.
+    IdentitiesUnreachable,
     /// Something in scope could not be read, so nothing is claimed about it.
     RowsUnreadable,
     /// An index cannot be believed, since the library that sorts its text was replaced.
@@ -214,7 +216,13 @@ reasons! {
 impl Reason {
     /// Whether it says that something could not be told, and not that something is wrong.
     pub fn is_untold(self) -> bool {
-        matches!(self, Self::RowsUnreadable | Self::IndexUntrusted | Self::VerifierUnreachable)
+        matches!(
+            self,
+            Self::RowsUnreadable
+                | Self::IndexUntrusted
+                | Self::VerifierUnreachable
+                | Self::IdentitiesUnreachable
+        )
     }
 }
 

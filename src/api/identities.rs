@@ -4,23 +4,27 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spec::SecretKeyRef;
+use super::spec::{DatabaseSpec, SecretKeyRef};
 
-/// Where it stands whom each old id named: a snapshot or a CSV file in a ConfigMap, or a table that
-/// was kept in the same database.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+/// Where it stands whom each old id named: a snapshot or a CSV file in a ConfigMap, a table that was
+/// kept in the same database, or the user table of another one.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.configMapRef) != has(self.table)").message("set exactly one of configMapRef and table").field_path(".configMapRef"),
+    validation = Rule::new("!has(self.database) || has(self.table)").message("database says where the table is: set table too").field_path(".database"),
     validation = Rule::new("!has(self.passphraseSecretRef) || has(self.configMapRef)").message("a passphrase goes with a snapshot: set configMapRef").field_path(".passphraseSecretRef")
 )]
 pub struct IdentitiesSpec {
     /// ConfigMap that holds what `auth-consistency snapshot` printed, or CSV with the header `id,login`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map_ref: Option<ConfigMapKeyRef>,
-    /// Table of the same database that holds the users as they were.
+    /// Table that holds the users as they were: of the same database, or of `database`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<IdentityTable>,
+    /// Another database, which has the table: only ever read, in one read-only transaction for each pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseSpec>,
     /// Secret key that holds the passphrase of a snapshot with keyed logins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase_secret_ref: Option<SecretKeyRef>,
@@ -42,7 +46,8 @@ pub struct ConfigMapKeyRef {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityTable {
-    /// Schema of the table; the user table's schema when left out.
+    /// Schema of the table; the one that the connection string of `database` names, or the user table's,
+    /// when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub schema: Option<String>,

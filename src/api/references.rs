@@ -21,6 +21,10 @@ pub struct ReferencesSpec {
     /// What to do with rows that name nobody, unless a rule says otherwise.
     #[serde(default)]
     pub on_orphan: OnOrphan,
+    /// What to do with those of them for which their new owner's unique keys have no room, unless a rule says
+    /// otherwise.
+    #[serde(default)]
+    pub on_collision: OnCollision,
     /// How much may be repaired without approval, per reference, whichever is lower.
     #[serde(default)]
     pub limits: LimitsSpec,
@@ -47,6 +51,7 @@ impl Default for ReferencesSpec {
         Self {
             discover: true,
             on_orphan: OnOrphan::Report,
+            on_collision: OnCollision::Report,
             limits: LimitsSpec::default(),
             constraint: OnConstraint::Report,
             deep_interval: default::deep_interval(),
@@ -72,6 +77,17 @@ pub enum OnOrphan {
     Remap,
 }
 
+/// What to do where a user cannot be given a row, since a unique key allows one such row per user.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCollision {
+    /// Only report, and give away no row of the reference.
+    #[default]
+    Report,
+    /// Keep the row that the new owner has, or the first of them, and delete the orphan, after copying it to
+    /// quarantine.
+    DeleteOrphan,
+}
+
 /// What to do about a foreign key that does not vouch for its rows. Nothing is done while a row names
 /// nobody.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +97,7 @@ pub enum OnConstraint {
     Report,
     /// Validate one that is NOT VALID.
     Validate,
-    /// Validate, and add one that a rule names and that is not there.
+    /// Validate, and add one that is not there though a rule names it, or a snapshot in `identities` has it.
     Restore,
 }
 
@@ -129,6 +145,9 @@ pub struct ReferenceRule {
     /// What to do with rows that name nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_orphan: Option<OnOrphan>,
+    /// What to do with those of them for which their new owner's unique keys have no room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_collision: Option<OnCollision>,
     /// This reference has no foreign key: the rule alone declares it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub declared: bool,

@@ -14,7 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
-pub use super::references::{Accept, LimitsSpec, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec};
+pub use super::references::{
+    Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
+};
 use super::status::AuthConsistencyStatus;
 
 /// Keeps accounts, the references to them and the tokens that name them consistent in one SQL

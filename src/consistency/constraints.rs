@@ -29,9 +29,14 @@ pub(super) fn missing(target: &Target, observation: &Observation, mended: &[Obje
 
 fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], object: &ObjectRef) -> Diagnosed {
     let name = object.constraint.as_deref().unwrap_or_default();
+    let ruled = target.references.rules.iter().any(|rule| {
+        (&rule.schema, &rule.rule.table, &rule.rule.constraint)
+            == (&object.schema, &object.table, &object.constraint)
+    });
     let message = format!(
-        "the foreign key {name} of {} is not there, and a rule says that it must be",
-        object.describe()
+        "the foreign key {name} of {} is not there, and {}",
+        object.describe(),
+        if ruled { "a rule says that it must be" } else { "was when the snapshot was taken" }
     );
     let told = |why: &str| warning(Reason::ConstraintMissing, object, format!("{message}{why}"));
     if target.references.policy(object).constraint != OnConstraint::Restore {

@@ -69,11 +69,29 @@ pub fn correspond(kind: KeyKind, old: &[(String, String)], today: &Today) -> Vec
     pairs
 }
 
+/// Why it cannot be told whom old ids named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// `IdentitiesInvalid` or `IdentitiesUnreachable`.
+    pub reason: Reason,
+    /// What is wrong, and where.
+    pub why: String,
+    /// Whether it may pass by itself.
+    pub passes: bool,
+}
+
+impl Unusable {
+    /// The list itself is wrong: only a person can correct it.
+    pub fn invalid(why: String) -> Self {
+        Self { reason: Reason::IdentitiesInvalid, why, passes: false }
+    }
+}
+
 /// What was found out about old and new ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityFacts {
     /// Why nothing can be said, if so.
-    pub problem: Option<(Reason, String)>,
+    pub problem: Option<Unusable>,
     /// People of before.
     pub people: i64,
     /// Old ids that somebody else has today.
@@ -135,6 +153,9 @@ pub struct ReferenceFacts {
     pub digest: String,
     /// Unique keys that the change would break: (index, rows).
     pub collisions: Vec<(String, i64)>,
+    /// Of the rows, how many have to be removed so that the others can be given back; `None` where nobody can
+    /// tell beforehand.
+    pub surplus: Option<i64>,
     /// Unique keys that hold at the end but not on the way: (index, rows).
     pub on_the_way: Vec<(String, i64)>,
     /// Why the rows are taken for credentials, if so.

@@ -109,6 +109,8 @@ pub enum Step {
         keys: i64,
         /// Of the rows, how many name somebody else today.
         shifted: i64,
+        /// Of the rows, how many are removed at most since their people's unique keys have no room for them.
+        surplus: i64,
         /// The first old and new ids, for people.
         pairs: String,
         /// SHA-256 over all old and new ids, and what tells old rows from new ones; hexadecimal.
@@ -134,6 +136,8 @@ pub enum Step {
         table_rows: i64,
         /// Rows of other tables that go along.
         takes: Vec<Taken>,
+        /// Of the rows, how many are removed at most since the admin's unique keys have no room for them.
+        surplus: i64,
     },
 }
 

@@ -41,7 +41,7 @@ impl ForeignKeyOptions {
     /// PostgreSQL 15 manual, CREATE TABLE: `FOREIGN KEY (columns) REFERENCES table(columns)`, then in
     /// this order MATCH, ON UPDATE, ON DELETE, DEFERRABLE, INITIALLY DEFERRED, NOT VALID.
     pub fn parse(definition: &str) -> Option<Self> {
-        let mut rest = options(definition)?;
+        let (_, mut rest) = parts(definition)?;
         let mut take = |words: &str| match rest.strip_prefix(words) {
             Some(after) if after.is_empty() || after.starts_with(' ') => {
                 rest = after.trim_start();
@@ -111,23 +111,38 @@ impl fmt::Display for OnChange {
     }
 }
 
-/// What stands behind the two lists of columns. Names may be quoted and then hold anything.
-fn options(definition: &str) -> Option<&str> {
+/// The columns that a definition references, in its order; `None` where it is none.
+pub fn referenced_columns(definition: &str) -> Option<Vec<String>> {
+    parts(definition).map(|(columns, _)| columns)
+}
+
+/// The second list of columns, and what stands behind it. Names may be quoted and then hold anything.
+fn parts(definition: &str) -> Option<(Vec<String>, &str)> {
     if !definition.starts_with("FOREIGN KEY (") {
         return None;
     }
-    let mut quoted = false;
-    let mut lists = 0;
-    for (at, byte) in definition.bytes().enumerate() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b')' if !quoted => {
+    let (mut name, mut names) = (String::new(), Vec::new());
+    let (mut quoted, mut lists) = (false, 0);
+    let mut rest = definition.char_indices().peekable();
+    while let Some((at, c)) = rest.next() {
+        match c {
+            '"' if quoted && rest.next_if(|(_, next)| *next == '"').is_some() => name.push('"'),
+            '"' => quoted = !quoted,
+            _ if quoted => name.push(c),
+            '(' => {
+                name.clear();
+                names.clear();
+            }
+            ',' => names.push(std::mem::take(&mut name)),
+            ')' => {
+                names.push(std::mem::take(&mut name));
                 lists += 1;
                 if lists == 2 {
-                    return Some(definition.get(at + 1..)?.trim());
+                    return Some((names, definition.get(at + 1..)?.trim()));
                 }
             }
-            _ => {}
+            ' ' => {}
+            _ => name.push(c),
         }
     }
     None
@@ -163,6 +178,10 @@ mod tests {
         let said = r#"FOREIGN KEY ("a) ON DELETE CASCADE", "x""y") REFERENCES "ON DELETE CASCADE"."(b)"("c)", d) ON DELETE SET NULL"#;
         let options = ForeignKeyOptions { on_delete: OnChange::SetNull, ..ForeignKeyOptions::default() };
         assert_eq!(ForeignKeyOptions::parse(said), Some(options));
+        assert_eq!(referenced_columns(said), Some(vec!["c)".to_owned(), "d".to_owned()]));
+        let said = r#"FOREIGN KEY (a) REFERENCES b("x""y, z")"#;
+        assert_eq!(referenced_columns(said), Some(vec!["x\"y, z".to_owned()]));
+        assert_eq!(referenced_columns("CHECK ((a > 0))"), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::{
 pub const MAX_PEOPLE: usize = 1_000_000;
 
 /// Bytes that an id or a login may take.
-const MAX_FIELD: usize = 1024;
+pub const MAX_FIELD: usize = 1024;
 
 /// A passphrase shorter than this is no use: logins are guessable, so it is all that protects them.
 pub const LEAST_PASSPHRASE: usize = 12;
@@ -202,10 +202,10 @@ fn from_snapshot(text: &str, passphrase: Option<&[u8]>) -> Result<Parsed, String
     for (at, (id, login)) in snapshot.people.into_iter().enumerate() {
         let row = at as u64 + 1;
         let within = format!("people[{at}]");
-        field(&within, "id", &id)?;
+        check_field(&within, "id", &id)?;
         // Who has no login cannot be found again by it.
         let Some(login) = login else { continue };
-        field(&within, "login", &login)?;
+        check_field(&within, "login", &login)?;
         people.push(Person { id, login, row });
     }
     bounded(people.len())?;
@@ -266,8 +266,8 @@ fn csv(text: &str) -> Result<Vec<Person>, String> {
         let within = format!("row {row}");
         let (id, login) =
             (record.get(id).unwrap_or_default().to_owned(), record.get(login).unwrap_or_default().to_owned());
-        field(&within, "id", &id)?;
-        field(&within, "login", &login)?;
+        check_field(&within, "id", &id)?;
+        check_field(&within, "login", &login)?;
         people.push(Person { id, login, row });
         bounded(people.len())?;
     }
@@ -285,7 +285,11 @@ fn line(text: &str, at: &csv::Position) -> u64 {
     at.line() + blank.count() as u64
 }
 
-fn field(within: &str, name: &str, value: &str) -> Result<(), String> {
+/// Whether an id or a login is one; `within` is how messages call its row.
+///
+/// # Errors
+/// It is empty, too long, or holds what no database takes.
+pub fn check_field(within: &str, name: &str, value: &str) -> Result<(), String> {
     if value.is_empty() {
         return Err(format!("{within} has no {name}: fill it, or leave the row out"));
     }

@@ -3,6 +3,7 @@
 //! `target` parses a spec and its Secrets once into values that cannot be wrong; `observation`
 //! holds the facts that a pass gathered; `diagnosis` turns facts into findings with the step that
 //! would mend each; `plan` orders the steps, decides which may run and which wait for approval;
+//! `telling` says them in words;
 //! `report` turns the outcome into conditions and status; `schedule` says when to look again;
 //! `severity` classes every failure once.
 
@@ -30,4 +31,5 @@ pub mod snapshot;
 pub mod sql_name;
 pub mod suggestions;
 pub mod target;
+pub mod telling;
 pub mod wording;

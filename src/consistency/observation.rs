@@ -362,6 +362,9 @@ pub struct Reference {
     pub credentials: Option<String>,
     /// Unique keys that giving the rows to the admin would break: (index, rows).
     pub collisions: Vec<(String, i64)>,
+    /// Of the orphans, how many have to be removed so that the admin can be given the others; `None` where
+    /// nobody can tell beforehand.
+    pub surplus: Option<i64>,
     /// Foreign keys by which rows of other tables keep the orphans from being deleted, with how many.
     pub dependents: Vec<String>,
     /// Rows of other tables that go along when the orphans are deleted.

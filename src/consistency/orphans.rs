@@ -14,7 +14,7 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{Action, ObjectRef, Severity},
-    spec::OnOrphan,
+    spec::{OnCollision, OnOrphan},
 };
 
 /// What is wrong with the references of an observation.
@@ -137,6 +137,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
         digest: orphans.digest.clone(),
         table_rows: reference.table_rows,
         takes: if action == Action::Delete { reference.takes.clone() } else { Vec::new() },
+        surplus: if action == Action::Reassign { reference.surplus.unwrap_or(0) } else { 0 },
     });
     // The rule wanted those rows kept; how many of them are now too many is a person's to say.
     found.approval =
@@ -254,14 +255,13 @@ pub(super) fn refusal(
             ),
         )),
         Action::Reassign => {
-            if let Some((index, rows)) = reference.collisions.first() {
-                return Some((
-                    Reason::UniqueKeyInTheWay,
-                    format!(
-                        "{} would collide in the unique key {index}; use Delete, or merge them by hand",
-                        count(*rows, "row")
-                    ),
-                ));
+            let collision = Collision {
+                keys: &reference.collisions,
+                surplus: reference.surplus,
+                otherwise: "or use Delete, or merge them by hand",
+            };
+            if let Some(why) = collision.refused(observation, reference, policy) {
+                return Some(why);
             }
             // An ambiguous admin is nobody's heir.
             observation.admin.as_ref().filter(|admin| admin.exact > 1 || admin.look_alikes > 0).map(|_| {
@@ -269,6 +269,56 @@ pub(super) fn refusal(
             })
         }
         _ => None,
+    }
+}
+
+/// Rows that collide in unique keys of whom they are given to.
+pub(super) struct Collision<'a> {
+    /// The keys, and rows concerned.
+    pub keys: &'a [(String, i64)],
+    /// How many rows would have to be removed, where that can be told.
+    pub surplus: Option<i64>,
+    /// What else can be done.
+    pub otherwise: &'a str,
+}
+
+impl Collision<'_> {
+    /// Why they keep the other rows from being given, if they do.
+    pub(super) fn refused(
+        &self,
+        observation: &Observation,
+        reference: &Reference,
+        policy: &Policy,
+    ) -> Option<(Reason, String)> {
+        let (index, rows) = self.keys.first()?;
+        let otherwise = self.otherwise;
+        let refused = |reason, why: &str| {
+            Some((
+                reason,
+                format!("{} would collide in the unique key {index}{why}; {otherwise}", count(*rows, "row")),
+            ))
+        };
+        if policy.on_collision == OnCollision::Report {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                "; use onCollision: DeleteOrphan, which keeps one of them and the others in quarantine",
+            );
+        }
+        if self.surplus.is_none() {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                ", which has an expression or a condition, so nobody can tell beforehand which of them give way",
+            );
+        }
+        if !reference.takes.is_empty() {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                ", and rows of other tables would go along with those that give way",
+            );
+        }
+        // What is removed is subject to all that a Delete is.
+        let (reason, why) = refusal(Action::Delete, observation, reference, policy)?;
+        refused(reason, &format!(", and those that give way cannot be deleted: {why}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a spec and its Secrets become a [`Target`]: everything is checked again here, since objects may
 //! be older than today's schema.
 
+mod database;
 mod identities;
 
 use std::time::Duration;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::{
-    dsn::{self, Connection},
     identities::ConfigMaps,
     period,
     target::{
@@ -21,12 +21,13 @@ use crate::{
         condition::{ConditionType, Reason},
         preset,
         spec::{
-            AdminSpec, AuthConsistencySpec, DatabaseSpec, JwtSpec, OnMissing, OnOrphan, PasswordHash,
-            PasswordPolicy, SecretKeyRef, TlsMode,
+            AdminSpec, AuthConsistencySpec, JwtSpec, OnMissing, OnOrphan, PasswordHash, PasswordPolicy,
+            SecretKeyRef,
         },
     },
     tokens::{SigningKey, SubjectClaim, TokenShape},
 };
+use database::Place;
 
 /// One target may not keep the operator from showing that it is alive.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
@@ -70,7 +71,7 @@ impl Target {
         if timeout > LONGEST_TIMEOUT {
             parser.spec(format!("spec.timeout: {:?} is too long: use at most 10m", spec.timeout));
         }
-        let database = parser.database(&spec.database);
+        let database = parser.database(&spec.database, &Place::APP);
         let users = parser.users(spec, database.as_ref());
         let admin = spec.admin.as_ref().and_then(|admin| parser.admin(admin, &users));
         let jwt = spec.jwt.as_ref().and_then(|jwt| parser.jwt(jwt, &users));
@@ -182,67 +183,6 @@ impl Parser<'_> {
                 least
             }
         }
-    }
-
-    fn database(&mut self, spec: &DatabaseSpec) -> Option<Database> {
-        let connection = match (&spec.url_secret_ref, &spec.host) {
-            (Some(reference), None) => {
-                let bytes = self.secret(Some(reference))?;
-                match dsn::parse(bytes) {
-                    Ok(connection) => connection,
-                    Err(error) => {
-                        self.errors.push(TargetError {
-                            reason: if error.is_engine() {
-                                Reason::DatabaseEngineUnsupported
-                            } else {
-                                Reason::DatabaseUrlInvalid
-                            },
-                            condition: ConditionType::DatabaseReachable,
-                            message: format!(
-                                "key {:?} of Secret {:?}: {error}",
-                                reference.key, reference.name
-                            ),
-                        });
-                        return None;
-                    }
-                }
-            }
-            (None, Some(host)) => {
-                let user =
-                    self.secret_line(spec.username_secret_ref.as_ref(), "spec.database.usernameSecretRef");
-                let password =
-                    self.secret_line(spec.password_secret_ref.as_ref(), "spec.database.passwordSecretRef");
-                let Some(database) = spec.name.clone() else {
-                    self.spec("spec.database.name: set it, since spec.database.host is set");
-                    return None;
-                };
-                Connection {
-                    host: host.clone(),
-                    port: spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(5432),
-                    user: user?,
-                    password: password?.into(),
-                    database,
-                    tls: None,
-                    schema: None,
-                }
-            }
-            _ => {
-                self.spec("spec.database: set exactly one of urlSecretRef and host");
-                return None;
-            }
-        };
-        let asked = spec.tls.as_ref().map(|tls| tls.mode);
-        // No word of encryption anywhere means the safest mode: plain text must be said.
-        let tls = asked.or(connection.tls).unwrap_or(TlsMode::VerifyFull);
-        let disagreement = match (asked, connection.tls) {
-            (Some(asked), Some(said)) if asked != said => Some(format!(
-                "spec.database.tls.mode is {asked:?} and the connection string says {said:?}: the spec wins"
-            )),
-            _ => None,
-        };
-        let ca =
-            spec.tls.as_ref().and_then(|tls| self.secret(tls.ca_secret_ref.as_ref())).map(<[u8]>::to_vec);
-        Some(Database { connection, tls, ca, disagreement })
     }
 
     fn users(&mut self, spec: &AuthConsistencySpec, database: Option<&Database>) -> Users {
@@ -391,6 +331,7 @@ impl Parser<'_> {
         References {
             discover: references.discover,
             on_orphan: references.on_orphan,
+            on_collision: references.on_collision,
             limit_rows: references.limits.rows,
             limit_percent: i64::from(references.limits.percent),
             constraint: references.constraint,

@@ -10,12 +10,13 @@ use sha2::{Digest, Sha256};
 use super::{
     constraints,
     diagnosis::{Approval, Diagnosed, Step},
-    observation::{Observation, OpenRun, Taken},
+    observation::{Observation, OpenRun},
     target::Target,
-    wording::{clip, count, number},
+    telling::step_report,
+    wording::{count, number},
 };
 use crate::api::{
-    report::{Action, ObjectRef, PlanReport, StepReport},
+    report::{Action, PlanReport},
     spec::Mode,
 };
 
@@ -122,7 +123,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
-    people_before_the_id(&mut steps);
+    people_before_the_id(observation, &mut steps);
     wait_for_the_sequence(&mut steps);
     wait_for_the_heir(observation, &mut steps);
     constraints::follow_the_rows(observation, &mut steps);
@@ -179,9 +180,11 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
 }
 
 /// Moving the admin's id takes every row along that names it, and some of those may be rows of a person
-/// of before: they go back first, and the id is moved by a later plan.
-fn people_before_the_id(steps: &mut Vec<PlannedStep>) {
-    if steps.iter().any(|one| one.step.action() == Action::Remap) {
+/// of before: they go back first, and the id is moved by a later plan. So it is where a list is named and
+/// cannot be used, since nobody knows then whether rows are to go back.
+fn people_before_the_id(observation: &Observation, steps: &mut Vec<PlannedStep>) {
+    let untold = observation.identities.as_ref().is_some_and(|identities| identities.problem.is_some());
+    if untold || steps.iter().any(|one| one.step.action() == Action::Remap) {
         steps.retain(|one| one.step.action() != Action::MoveId);
     }
 }
@@ -254,13 +257,15 @@ fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Op
 fn hashed(step: &Step) -> HashedStep<'_> {
     let object = step.object();
     let (definition, detail) = match step {
-        Step::Remap { definition, digest, .. } => (definition.as_str(), digest.clone()),
-        Step::Rows { definition, digest, takes, .. } => {
+        Step::Remap { definition, digest, surplus, .. } => {
+            (definition.as_str(), format!("{digest}{}", removed(*surplus)))
+        }
+        Step::Rows { definition, digest, takes, surplus, .. } => {
             let taken: String = takes
                 .iter()
                 .map(|taken| format!(", {} {} {:?}", taken.action, taken.rows, taken.object))
                 .collect();
-            (definition.as_str(), format!("{digest}{taken}"))
+            (definition.as_str(), format!("{digest}{taken}{}", removed(*surplus)))
         }
         Step::MoveId { from, to, claimed, .. } => ("", format!("{from} -> {to}, claimed: {claimed}")),
         Step::Seed { id, claimed, .. } => ("", format!("{id:?}, claimed: {claimed}")),
@@ -281,6 +286,10 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         rows: step.rows(),
         detail,
     }
+}
+
+fn removed(surplus: i64) -> String {
+    if surplus > 0 { format!(", {surplus} removed") } else { String::new() }
 }
 
 impl Proposed {
@@ -393,8 +402,8 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
     // A step of one transaction was either done or not begun: rows go on where they stopped, and so does
     // what was approved to follow them. The rest would need the world to be as it was.
     let follows = matches!(step, Step::AddConstraint { .. } | Step::ValidateConstraint { .. });
-    // What goes along with the rows may be others by now than were shown.
-    if matches!(step, Step::Rows { takes, .. } if !takes.is_empty()) {
+    // What goes along with the rows, or is removed instead, may be others by now than were shown.
+    if matches!(step, Step::Rows { takes, surplus, .. } if !takes.is_empty() || *surplus > 0) {
         return None;
     }
     if !follows && !matches!(step, Step::Rows { .. }) {
@@ -404,85 +413,4 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
     let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
     (follows || open.rows_left > 0)
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
-}
-
-/// What goes along with deleted rows, in words.
-fn along(takes: &[Taken]) -> String {
-    takes
-        .iter()
-        .map(|taken| {
-            let rows = count(taken.rows, "row");
-            match taken.action {
-                Action::Delete => {
-                    let table = ObjectRef { columns: Vec::new(), ..taken.object.clone() };
-                    format!(", with {rows} of {} (ON DELETE CASCADE)", table.describe())
-                }
-                _ => format!(
-                    ", and with it set {} to NULL in {rows} (ON DELETE SET NULL)",
-                    taken.object.describe()
-                ),
-            }
-        })
-        .collect()
-}
-
-/// One step as it is shown.
-pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
-    told(target, step, step.rows(), waits)
-}
-
-/// One step as it was done, with the rows that it really changed.
-pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
-    told(target, step, rows, None)
-}
-
-fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
-    let login = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
-    let object = step.object();
-    let message = match step {
-        Step::AdvanceSequence { above, .. } => {
-            format!("move the sequence {} above {above}", object.describe())
-        }
-        Step::Seed { id: Some(id), .. } => {
-            format!("create {login} in {} with the id {id}", object.describe())
-        }
-        Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
-        Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
-        Step::Reset { .. } => format!("write the password and the columns of {login}"),
-        Step::MoveId { from, to, .. } => {
-            format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
-        }
-        Step::AddConstraint { reference, options } => constraints::adding(reference, options),
-        Step::ValidateConstraint { reference } => constraints::validating(reference),
-        Step::Remap { keys, shifted, pairs, .. } => format!(
-            "give {} of {} back to the {} they belong to, by login ({pairs}){}",
-            count(rows, "row"),
-            object.describe(),
-            if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
-            match shifted {
-                0 => String::new(),
-                some => format!("; {} of them from people who have those ids now", number(*some)),
-            }
-        ),
-        Step::Rows { action, .. } => {
-            let rows = count(rows, "row");
-            let of = object.describe();
-            match action {
-                Action::SetNull => format!("set {of} to NULL in {rows}"),
-                Action::Delete => format!(
-                    "delete {rows} of {}{}, after copying them to quarantine",
-                    ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
-                    along(step.taken())
-                ),
-                _ => format!("give {rows} of {of} to {login}"),
-            }
-        }
-    };
-    StepReport {
-        action: step.action(),
-        object: object.clone(),
-        rows,
-        message: clip(&message, 512),
-        waits: waits.map(|why| clip(&why, 512)),
-    }
 }

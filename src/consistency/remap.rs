@@ -2,8 +2,8 @@
 //! that can be given back to the person whom they were written for.
 
 use super::{
-    correspondence::{IdentityFacts, OldTokens, ReferenceFacts},
-    diagnosis::{Diagnosed, Step, person},
+    correspondence::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
+    diagnosis::{Diagnosed, Ends, Step, person},
     observation::{Observation, Reference, UserTable},
     orphans,
     target::{Policy, Target},
@@ -25,11 +25,13 @@ pub(super) struct Remedy {
     pub blocked: Option<Reason>,
     /// Why a person must approve the step, however small it is.
     pub approval: Option<String>,
+    /// Whether what blocks it may pass by itself.
+    pub passes: bool,
 }
 
 impl Remedy {
     fn none(words: impl Into<String>) -> Self {
-        Self { words: words.into(), step: None, blocked: None, approval: None }
+        Self { words: words.into(), step: None, blocked: None, approval: None, passes: false }
     }
 
     fn refused(reason: Reason, why: &str) -> Self {
@@ -41,14 +43,8 @@ impl Remedy {
 pub(super) fn findings(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
     let Some(identities) = &observation.identities else { return Vec::new() };
     let mut found = Vec::new();
-    if let Some((reason, why)) = &identities.problem {
-        found.push(person(
-            *reason,
-            ConditionType::ReferencesConsistent,
-            Severity::Error,
-            None,
-            format!("{why}; correct spec.references.identities, nothing is given back until then"),
-        ));
+    if let Some(problem) = &identities.problem {
+        found.push(unusable(problem));
     }
     for (object, definition) in &identities.missing {
         let known = observation.missing_constraints.iter().any(|missing| {
@@ -74,6 +70,26 @@ pub(super) fn findings(target: &Target, observation: &Observation, users: &UserT
     for reference in &observation.references {
         let facts = identities.of(&reference.object).filter(|facts| facts.shifted.rows > 0);
         found.extend(facts.map(|facts| shifted_rows(target, observation, reference, facts)));
+    }
+    found
+}
+
+/// Why it cannot be told whom old ids named.
+fn unusable(problem: &Unusable) -> Diagnosed {
+    let end = if problem.passes {
+        "it is asked again by itself, and nothing is given back until then"
+    } else {
+        "correct spec.references.identities, nothing is given back until then"
+    };
+    let mut found = person(
+        problem.reason,
+        ConditionType::ReferencesConsistent,
+        Severity::Error,
+        None,
+        format!("{}; {end}", problem.why),
+    );
+    if problem.passes {
+        found.ends = Ends::Retry;
     }
     found
 }
@@ -202,6 +218,9 @@ pub(super) fn with_remedy(found: Diagnosed, remedy: Remedy) -> Diagnosed {
         (None, None) => found,
     };
     found.approval = found.approval.or(remedy.approval);
+    if remedy.passes {
+        found.ends = Ends::Retry;
+    }
     found
 }
 
@@ -210,8 +229,9 @@ pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &
     let Some(identities) = &observation.identities else {
         return Remedy::none("; whom they belong to is not known");
     };
-    if let Some((reason, _)) = &identities.problem {
-        return Remedy::refused(*reason, "the identities cannot be used");
+    if let Some(problem) = &identities.problem {
+        let refused = Remedy::refused(problem.reason, "the identities cannot be used");
+        return Remedy { passes: problem.passes, ..refused };
     }
     let nothing = ReferenceFacts::default();
     let facts = identities.of(&reference.object).unwrap_or(&nothing);
@@ -256,11 +276,12 @@ pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &
         rows: facts.rows(),
         keys: facts.returning.keys + facts.movable.keys,
         shifted: facts.movable.rows,
+        surplus: facts.surplus.unwrap_or(0),
         pairs: pairs(facts),
         digest: facts.digest.clone(),
         table_rows: facts.table_rows,
     };
-    Remedy { words, step: Some(step), blocked: None, approval }
+    Remedy { words, step: Some(step), blocked: None, approval, passes: false }
 }
 
 fn pairs(facts: &ReferenceFacts) -> String {
@@ -310,11 +331,13 @@ fn refusal(
             ),
         ));
     }
-    if let Some((index, rows)) = facts.collisions.first() {
-        return Some((
-            Reason::UniqueKeyInTheWay,
-            format!("{} would collide in the unique key {index}; merge them by hand", count(*rows, "row")),
-        ));
+    let collision = orphans::Collision {
+        keys: &facts.collisions,
+        surplus: facts.surplus,
+        otherwise: "merge them by hand",
+    };
+    if let Some(why) = collision.refused(observation, reference, policy) {
+        return Some(why);
     }
     facts.on_the_way.first().map(|(index, rows)| {
         (

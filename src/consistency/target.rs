@@ -6,14 +6,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::{SecretBox, SecretString};
 
-use super::{dsn::Connection, identities::Identities};
+use super::{dsn::Connection, identities::Identities, snapshot::Reference};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
         spec::{
-            AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnConstraint, OnDrift, OnMissing,
-            OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnCollision, OnConstraint, OnDrift,
+            OnMissing, OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
     tokens::{SigningKey, TokenShape},
@@ -157,12 +157,14 @@ pub struct Jwt {
 }
 
 /// What to do about references.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct References {
     /// Check every foreign key to the user table.
     pub discover: bool,
     /// What to do unless a rule says otherwise.
     pub on_orphan: OnOrphan,
+    /// What to do with orphans that collide unless a rule says otherwise.
+    pub on_collision: OnCollision,
     /// Rows per reference that need no approval.
     pub limit_rows: i64,
     /// Percent of the table per reference that needs no approval.
@@ -178,21 +180,37 @@ pub struct References {
 }
 
 /// Whom old ids named, and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum IdentitySource {
     /// A list, as it was read.
     List(Arc<Identities>),
     /// A table of the same database.
-    Table {
-        /// Its schema.
-        schema: String,
-        /// Its name.
-        table: String,
-        /// Its column of old ids.
-        id_column: String,
-        /// Its column of logins.
-        login_column: String,
-    },
+    Table(IdentityTable),
+    /// A table of another database.
+    Elsewhere(Box<Database>, IdentityTable),
+}
+
+impl IdentitySource {
+    /// The foreign keys that there were before, where a snapshot says so.
+    pub fn references(&self) -> &[Reference] {
+        match self {
+            Self::List(list) => list.before.as_ref().map_or(&[], |before| &before.references),
+            Self::Table(_) | Self::Elsewhere(..) => &[],
+        }
+    }
+}
+
+/// A table that holds the users as they were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityTable {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub table: String,
+    /// Its column of old ids.
+    pub id_column: String,
+    /// Its column of logins.
+    pub login_column: String,
 }
 
 /// A rule with its schema filled in.
@@ -209,6 +227,8 @@ pub struct Rule {
 pub struct Policy {
     /// What to do with orphans.
     pub on_orphan: OnOrphan,
+    /// What to do with orphans for which the admin's unique keys have no room.
+    pub on_collision: OnCollision,
     /// Up to this many orphans are wanted, and why.
     pub accept: Option<(i64, String)>,
     /// Not checked, and why.
@@ -238,6 +258,18 @@ impl Rule {
 }
 
 impl References {
+    /// What a snapshot says of the foreign key that is gone: the same table, columns and name.
+    pub fn definition(&self, object: &ObjectRef) -> Option<&str> {
+        let before = self.identities.as_ref().map_or(&[][..], IdentitySource::references);
+        let same = before.iter().find(|one| {
+            one.schema == object.schema
+                && one.table == object.table
+                && one.constraint == object.constraint
+                && one.columns.iter().map(|column| &column.name).eq(&object.columns)
+        });
+        same?.definition.as_deref()
+    }
+
     /// What the rules say of the reference `schema.table (columns)`: exact columns win over a rule
     /// for the table, and that over the default; each setting is looked up by itself.
     pub fn policy(&self, object: &ObjectRef) -> Policy {
@@ -251,6 +283,7 @@ impl References {
         let rules: Vec<&ReferenceRule> = exact.into_iter().chain(table).map(|rule| &rule.rule).collect();
         Policy {
             on_orphan: rules.iter().find_map(|rule| rule.on_orphan).unwrap_or(self.on_orphan),
+            on_collision: rules.iter().find_map(|rule| rule.on_collision).unwrap_or(self.on_collision),
             accept: rules.iter().find_map(|rule| rule.accept.as_ref()).map(|a| (a.rows, a.reason.clone())),
             ignore: rules
                 .iter()
@@ -295,10 +328,21 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
         "spec.admin.passwordSecretRef",
     );
     add(spec.jwt.as_ref().map(|jwt| &jwt.secret_ref), SigningKeyTrusted, "spec.jwt.secretRef");
+    let identities = spec.references.identities.as_ref();
     add(
-        spec.references.identities.as_ref().and_then(|identities| identities.passphrase_secret_ref.as_ref()),
+        identities.and_then(|identities| identities.passphrase_secret_ref.as_ref()),
         ReferencesConsistent,
         "spec.references.identities.passphraseSecretRef",
     );
+    if let Some(other) = identities.and_then(|identities| identities.database.as_ref()) {
+        let mut read = |reference: Option<&SecretKeyRef>, field| add(reference, ReferencesConsistent, field);
+        read(other.url_secret_ref.as_ref(), "spec.references.identities.database.urlSecretRef");
+        read(other.username_secret_ref.as_ref(), "spec.references.identities.database.usernameSecretRef");
+        read(other.password_secret_ref.as_ref(), "spec.references.identities.database.passwordSecretRef");
+        read(
+            other.tls.as_ref().and_then(|tls| tls.ca_secret_ref.as_ref()),
+            "spec.references.identities.database.tls.caSecretRef",
+        );
+    }
     refs
 }

@@ -8,9 +8,20 @@ use super::{
     identifier::Sql,
     quarantine::{self, Batch},
     references::{ReferenceTable, equals},
+    room::Room,
     walk::{self, Locked},
 };
 use crate::api::report::Action;
+
+/// Which of the locked rows, and whose they become.
+pub(super) enum Which<'a> {
+    /// All, and nobody's.
+    All,
+    /// All; a user's, whose values these are.
+    GivenTo(&'a [String]),
+    /// Those that would be too many for this user.
+    SurplusTo(&'a Room, &'a [String]),
+}
 
 /// What one statement found, kept and changed.
 pub(super) struct Counts {
@@ -60,17 +71,28 @@ pub(super) async fn repair(
     reference: &ReferenceTable,
     batch: &Batch<'_>,
     locked: &Locked,
-    heir: Option<&[String]>,
+    which: &Which<'_>,
 ) -> Result<Counts, DatabaseError> {
     let table = &reference.child.relation;
-    let mut sql = Sql::new("WITH o AS MATERIALIZED (SELECT c.tableoid AS t, c.ctid AS i FROM ");
-    sql.only(table).add(" c WHERE ");
+    let mut sql =
+        Sql::new("WITH o AS MATERIALIZED (SELECT x.t, x.i FROM (SELECT c.tableoid AS t, c.ctid AS i, ");
+    let heir = match which {
+        Which::All => None,
+        Which::GivenTo(heir) | Which::SurplusTo(_, heir) => Some(*heir),
+    };
+    match which {
+        Which::SurplusTo(room, heir) => room.is_surplus(&mut sql, reference, Some(heir)),
+        _ => {
+            sql.add("true");
+        }
+    }
+    sql.add(" AS so FROM ").only(table).add(" c WHERE ");
     walk::is_locked(&mut sql, reference, locked);
     sql.add(" AND ");
     reference.orphaned_by_probe(&mut sql);
-    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
+    sql.add(") x WHERE x.so), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
     keep(&mut sql, fence, reference, batch);
-    new_key(&mut sql, reference, heir);
+    new_key(&mut sql, reference, if batch.action == Action::Delete { None } else { heir });
     for column in &reference.child.columns {
         sql.add(", ").column("c", &column.name);
     }

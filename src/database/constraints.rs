@@ -22,7 +22,7 @@ use crate::{
         spec::OnConstraint,
     },
     consistency::{
-        foreign_key::ForeignKeyOptions,
+        foreign_key::{ForeignKeyOptions, referenced_columns},
         observation::{ConstraintFacts, Reference},
         target::Target,
         wording::clip,
@@ -35,14 +35,14 @@ const LONGEST_NAME: usize = 63;
 /// VALIDATE may take as many times the time of one look at the database; it keeps nobody from writing.
 const VALIDATE_TIMES: u32 = 5;
 
-/// What is known of the foreign keys that the spec asks us to add or to validate. Of those that are
-/// gone, `original` is the definition as it is known from elsewhere, in `pg_get_constraintdef`'s words.
+/// What is known of the foreign keys that the spec asks us to add or to validate. What one said that is
+/// gone is known from a snapshot alone.
 pub(super) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
     references: &[Reference],
-    missing: &[(ObjectRef, Option<String>)],
+    missing: &[ObjectRef],
 ) -> Result<Vec<ConstraintFacts>, DatabaseError> {
     let mut facts = Vec::new();
     let policy = |object: &ObjectRef| target.references.policy(object).constraint;
@@ -60,9 +60,19 @@ pub(super) async fn observe(
             refused,
         });
     }
-    for (object, original) in missing.iter().filter(|(object, _)| policy(object) == OnConstraint::Restore) {
-        let options = original.as_deref().and_then(ForeignKeyOptions::parse).unwrap_or_default();
-        let refused = refused(connection, known, object, &options).await?;
+    for object in missing.iter().filter(|object| policy(object) == OnConstraint::Restore) {
+        let original = target.references.definition(object);
+        let options = original.map_or_else(|| Some(ForeignKeyOptions::default()), ForeignKeyOptions::parse);
+        let refused = match (original, options) {
+            (Some(said), None) => Some((
+                Reason::RepairUnsupported,
+                format!("the snapshot has it with more than is known here: add it by hand ({said})"),
+            )),
+            (original, options) => {
+                refused(connection, known, object, &options.unwrap_or_default(), original).await?
+            }
+        };
+        let options = options.unwrap_or_default();
         facts.push(ConstraintFacts { object: object.clone(), options, refused });
     }
     for one in &mut facts {
@@ -155,6 +165,7 @@ async fn refused(
     known: &Known,
     object: &ObjectRef,
     options: &ForeignKeyOptions,
+    original: Option<&str>,
 ) -> Result<Option<(Reason, String)>, DatabaseError> {
     let refuse = |why: String| Ok(Some((Reason::RepairUnsupported, why)));
     let name = object.constraint.as_deref().unwrap_or_default();
@@ -167,6 +178,12 @@ async fn refused(
     let Some(table) = table(known, object) else {
         return refuse("its column could not be checked, so nothing is claimed about its rows".into());
     };
+    let parent = table.parent_columns.iter().map(|column| column.name.as_str());
+    if let Some(said) = original
+        && !referenced_columns(said).is_some_and(|columns| columns.iter().map(String::as_str).eq(parent))
+    {
+        return refuse(format!("it referenced another column of users: add it by hand ({said})"));
+    }
     if let Some(key) = &table.key {
         return refuse(format!(
             "the foreign key {} is about the same column: correct the name in the rule",

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     api::{
         report::ObjectRef,
-        spec::{OnConstraint, OnOrphan},
+        spec::{OnCollision, OnConstraint, OnOrphan},
     },
-    consistency::target::{IdentitySource, Policy, Target},
+    consistency::target::{IdentitySource, IdentityTable, Policy, Target},
 };
 
 /// The statements for Observe and for Enforce, with a comment before each.
@@ -70,15 +70,18 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     }
     let user_table = quoted(connection, &[&target.users.schema, &target.users.table]).await?;
     text.push_str(&format!("GRANT SELECT ON {user_table} TO {role};\n"));
-    let mut names = Vec::new();
+    // Each table, what is done to its orphans, and whether that removes rows.
+    let mut names: Vec<(String, OnOrphan, bool)> = Vec::new();
     for ((schema, table), policy) in &tables {
         let name = quoted(connection, &[schema, table]).await?;
-        if names.iter().all(|(known, _)| *known != name) {
+        if names.iter().all(|(known, ..)| *known != name) {
             text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
         }
-        names.push((name, policy.on_orphan));
+        let removes = policy.on_orphan == OnOrphan::Delete
+            || (policy.on_orphan == OnOrphan::Reassign && policy.on_collision == OnCollision::DeleteOrphan);
+        names.push((name, policy.on_orphan, removes));
     }
-    if let Some(IdentitySource::Table { schema, table, .. }) = &target.references.identities {
+    if let Some(IdentitySource::Table(IdentityTable { schema, table, .. })) = &target.references.identities {
         let name = quoted(connection, &[schema, table]).await?;
         if schemas.iter().all(|known| known != schema) {
             let schema = quoted(connection, &[schema]).await?;
@@ -104,13 +107,13 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     text.push_str(&format!(
         "-- One of the two: an empty schema made by the owner, or the right to make it.\nCREATE SCHEMA IF NOT EXISTS auth_consistency AUTHORIZATION {role};\n-- GRANT CREATE ON DATABASE {database} TO {role};\n"
     ));
-    let repairs: Vec<&(String, OnOrphan)> =
-        names.iter().filter(|(_, on_orphan)| *on_orphan != OnOrphan::Report).collect();
+    let repairs: Vec<&(String, OnOrphan, bool)> =
+        names.iter().filter(|(_, on_orphan, _)| *on_orphan != OnOrphan::Report).collect();
     if !repairs.is_empty() {
         text.push_str("\n-- Enforce, for the references that spec.references says to repair.\n");
     }
-    for (name, on_orphan) in repairs {
-        let rights = if *on_orphan == OnOrphan::Delete { "UPDATE, DELETE" } else { "UPDATE" };
+    for (name, _, removes) in repairs {
+        let rights = if *removes { "UPDATE, DELETE" } else { "UPDATE" };
         text.push_str(&format!("GRANT {rights} ON {name} TO {role};\n"));
     }
     text.push_str(&owners(connection, &tables, &user_table, &role).await?);

@@ -4,9 +4,11 @@
 //! since the path there is the role's own.
 
 mod count;
+mod elsewhere;
 mod history;
+mod surplus;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
@@ -20,18 +22,20 @@ use super::{
     transaction::savepoint,
 };
 use crate::{
-    api::{condition::Reason, report::ObjectRef},
+    api::report::ObjectRef,
     consistency::{
-        correspondence::{IdentityFacts, Pair, Today, correspond},
+        correspondence::{IdentityFacts, Pair, Today, Unusable, correspond},
         identities::{self, Identities, MAX_PEOPLE},
         observation::{KeyKind, Reference, UserTable},
-        target::{IdentitySource, Target},
+        target::{IdentitySource, IdentityTable, Target},
         wording::number,
     },
 };
 
 pub(super) use count::{moving, paired};
+pub use elsewhere::{Elsewhere, read_elsewhere};
 pub(super) use history::{quarantines, remember};
+pub(super) use surplus::keys_of as keys_of_surplus;
 
 /// The mapping of old ids to today's, and where it is from.
 #[derive(Debug, Clone)]
@@ -40,15 +44,26 @@ pub struct Mapping {
     pub pairs: Vec<Pair>,
     /// Digest of the list; of a table, what it held when it was read.
     pub list: String,
-    /// The table that holds the list, where one does.
-    pub table: Option<SourceTable>,
+    /// Where the list stands.
+    pub source: Source,
     /// References with rows that can be given back.
     pub references: Vec<Mapped>,
+}
+
+/// Where a pass has the people of before.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// In memory, as they were read.
+    List(Arc<Identities>),
+    /// In a table of the same database, which is read again before rows are moved.
+    Table(Box<SourceTable>),
 }
 
 /// A table that holds the users as they were.
 #[derive(Debug, Clone)]
 pub struct SourceTable {
+    /// Its object id.
+    pub(super) oid: i64,
     relation: Relation,
     id: Column,
     login: Column,
@@ -79,12 +94,13 @@ pub(super) async fn observe(
     users: &UserTable,
     references: &[Reference],
     server_version: i64,
+    elsewhere: Option<&Result<Elsewhere, Unusable>>,
 ) -> Result<Option<(IdentityFacts, Option<Mapping>)>, DatabaseError> {
     let Some(source) = &target.references.identities else { return Ok(None) };
-    let invalid = |why: String| {
-        let problem = Some((Reason::IdentitiesInvalid, why));
-        Ok(Some((IdentityFacts { problem, ..IdentityFacts::default() }, None)))
+    let unusable = |problem: Unusable| {
+        Ok(Some((IdentityFacts { problem: Some(problem), ..IdentityFacts::default() }, None)))
     };
+    let invalid = |why: String| unusable(Unusable::invalid(why));
     let kind = known.id.kind();
     if kind == KeyKind::Other || known.id.base_name == "citext" {
         return invalid(format!(
@@ -92,22 +108,36 @@ pub(super) async fn observe(
             known.id.declared_type.as_str()
         ));
     }
-    let table = match source {
-        IdentitySource::List(_) => None,
-        IdentitySource::Table { .. } => match source_table(connection, source).await? {
-            Ok(table) => Some(table),
-            Err(why) => return invalid(why),
+    let source = match (source, elsewhere) {
+        (IdentitySource::List(list), _) => Source::List(list.clone()),
+        (IdentitySource::Table(table), _) => {
+            match source_table(connection, table, "run what `auth-consistency grants` prints").await? {
+                Ok(found) if found.oid == known.users.oid => {
+                    return invalid(format!(
+                        "table {}.{} is the user table itself, which says nothing of before",
+                        table.schema, table.table
+                    ));
+                }
+                Ok(found) => Source::Table(Box::new(found)),
+                Err(why) => return invalid(why),
+            }
+        }
+        // What is no whole pass has no use for them.
+        (IdentitySource::Elsewhere(..), None) => return Ok(None),
+        (IdentitySource::Elsewhere(..), Some(Err(problem))) => return unusable(problem.clone()),
+        (IdentitySource::Elsewhere(..), Some(Ok(read))) => match read.is_today(connection, known).await? {
+            Some(why) => return invalid(why),
+            None => Source::List(read.list.clone()),
         },
     };
-    let read = savepoint(connection, async |connection: &mut PgConnection| {
-        people(connection, known, source, table.as_ref()).await
-    })
-    .await?;
+    let read =
+        savepoint(connection, async |connection: &mut PgConnection| people(connection, known, &source).await)
+            .await?;
     let people = match read {
         Ok(Ok(people)) => people,
-        Ok(Err(why)) | Err(why) => return invalid(format!("{}: {why}", origin(source))),
+        Ok(Err(why)) | Err(why) => return invalid(format!("{}: {why}", origin(&source))),
     };
-    let today = match today(connection, known, source).await? {
+    let today = match today(connection, known, &source).await? {
         Ok(today) => today,
         Err(why) => return invalid(why),
     };
@@ -120,10 +150,11 @@ pub(super) async fn observe(
         elsewhere: length(shifted.iter().filter(|pair| pair.new.is_some()).count()),
         ..IdentityFacts::default()
     };
-    let mut mapping = Mapping { list: list_digest(source, &people), pairs, table, references: Vec::new() };
-    let before = match source {
-        IdentitySource::List(list) => Some(list.as_ref()),
-        IdentitySource::Table { .. } => None,
+    let list = list_digest(&source, &people);
+    let mut mapping = Mapping { list, pairs, source: source.clone(), references: Vec::new() };
+    let before = match &source {
+        Source::List(list) => Some(list.as_ref()),
+        Source::Table(_) => None,
     };
     for reference in references {
         let Some(table) = known.references.iter().find(|table| table.object == reference.object) else {
@@ -156,17 +187,19 @@ fn length(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-fn origin(source: &IdentitySource) -> String {
+fn origin(source: &Source) -> String {
     match source {
-        IdentitySource::List(list) => list.origin.clone(),
-        IdentitySource::Table { schema, table, .. } => format!("table {schema}.{table}"),
+        Source::List(list) => list.origin.clone(),
+        Source::Table(table) => {
+            format!("table {}.{}", table.relation.schema.as_str(), table.relation.name.as_str())
+        }
     }
 }
 
-fn list_digest(source: &IdentitySource, people: &[(String, String)]) -> String {
+fn list_digest(source: &Source, people: &[(String, String)]) -> String {
     match source {
-        IdentitySource::List(list) => list.digest(),
-        IdentitySource::Table { .. } => {
+        Source::List(list) => list.digest(),
+        Source::Table(_) => {
             let people = people.iter().zip(1..);
             Identities {
                 people: people
@@ -185,31 +218,37 @@ fn list_digest(source: &IdentitySource, people: &[(String, String)]) -> String {
     }
 }
 
-/// The table of a source; the inner error says why it is none.
+/// The table of a source; the inner error says why it is none, and `rights` what to do where the role
+/// may not read it.
 async fn source_table(
     connection: &mut PgConnection,
-    source: &IdentitySource,
+    table: &IdentityTable,
+    rights: &str,
 ) -> Result<Result<SourceTable, String>, DatabaseError> {
-    let IdentitySource::Table { schema, table, id_column, login_column } = source else {
-        return Ok(Err("the identities are no table".into()));
-    };
+    let IdentityTable { schema, table, id_column, login_column } = table;
     let found = match catalog::find_table(connection, schema, table).await? {
         Found::Table(found) => *found,
         Found::Other(kind) => return Ok(Err(format!("{schema}.{table} is a {kind} and not a table"))),
         Found::Nothing(_) => return Ok(Err(format!("there is no table {schema}.{table}"))),
     };
-    if !found.select {
-        return Ok(Err(format!(
-            "the role may not SELECT from {schema}.{table}: run what `auth-consistency grants` prints"
-        )));
-    }
     let column = |name: &str| {
         found.column(name).cloned().ok_or_else(|| format!("{schema}.{table} has no column {name:?}"))
     };
-    Ok(column(id_column).and_then(|id| {
-        let login = column(login_column)?;
-        Ok(SourceTable { relation: found.relation.clone(), id, login })
-    }))
+    let columns = column(id_column).and_then(|id| Ok((id, column(login_column)?)));
+    let (id, login) = match columns {
+        Ok(columns) => columns,
+        Err(why) => return Ok(Err(why)),
+    };
+    // Who may read these two columns need not be able to read the passwords beside them.
+    let mut sql = Sql::new("SELECT has_schema_privilege(c.relnamespace, 'USAGE')");
+    for name in [&id.name, &login.name] {
+        sql.add(" AND has_column_privilege(c.oid, ").text(name.as_str()).add(", 'SELECT')");
+    }
+    sql.add(" FROM pg_class c WHERE c.oid = ").integer(found.oid).add("::oid");
+    if !sql.scalar::<bool>(connection).await? {
+        return Ok(Err(format!("the role may not SELECT from {schema}.{table}: {rights}")));
+    }
+    Ok(Ok(SourceTable { oid: found.oid, relation: found.relation, id, login }))
 }
 
 /// Adds a login in the one text that equal logins share.
@@ -225,15 +264,14 @@ pub(super) fn login_text(sql: &mut Sql, login: &Column, value: impl FnOnce(&mut 
 pub(super) async fn people(
     connection: &mut PgConnection,
     known: &Known,
-    source: &IdentitySource,
-    table: Option<&SourceTable>,
+    source: &Source,
 ) -> Result<Result<Vec<(String, String)>, String>, sqlx::Error> {
     let Some(login) = &known.login else {
         return Ok(Err("the user table's login column is not known".into()));
     };
     let mut people = Vec::new();
-    match (source, table) {
-        (IdentitySource::List(list), _) => {
+    match source {
+        Source::List(list) => {
             // A text is its own canonical form, and a digest was made of one.
             if list.key.is_some() || matches!(login.base_name.as_str(), "text" | "varchar") {
                 people.extend(list.people.iter().map(|one| (one.row, one.id.clone(), one.login.clone())));
@@ -252,7 +290,7 @@ pub(super) async fn people(
                 }
             }
         }
-        (IdentitySource::Table { .. }, Some(table)) => {
+        Source::Table(table) => {
             let mut sql = Sql::new("SELECT ");
             sql.column("o", &table.id.name).add("::pg_catalog.text, ");
             login_text(&mut sql, login, |sql| {
@@ -274,7 +312,6 @@ pub(super) async fn people(
                 return Ok(Err("nobody stands in it".into()));
             }
         }
-        _ => return Ok(Err("the table of the identities was not looked up".into())),
     }
     let integer = matches!(known.id.base_name.as_str(), "int2" | "int4");
     let narrow = |id: &str| match known.id.base_name.as_str() {
@@ -292,14 +329,14 @@ pub(super) async fn people(
 pub(super) async fn today(
     connection: &mut PgConnection,
     known: &Known,
-    source: &IdentitySource,
+    source: &Source,
 ) -> Result<Result<Today, String>, sqlx::Error> {
     let Some(login) = &known.login else {
         return Ok(Err("the user table's login column is not known".into()));
     };
     let key = match source {
-        IdentitySource::List(list) => list.key.as_ref(),
-        IdentitySource::Table { .. } => None,
+        Source::List(list) => list.key.as_ref(),
+        Source::Table(_) => None,
     };
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &known.id.name).add("::pg_catalog.text, ");

@@ -33,6 +33,7 @@ mod references;
 mod remap;
 mod removal;
 mod restore;
+mod room;
 mod rows;
 mod scope;
 mod seed;
@@ -52,6 +53,7 @@ pub use error::DatabaseError;
 pub use fence::{Begun, Fence, begin, close};
 pub use finding::Search;
 pub use grants::grants;
+pub use identities::{Elsewhere, read_elsewhere};
 pub use kept::{
     Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge,
     show as show_kept,

@@ -14,7 +14,7 @@ use super::{
     error::DatabaseError,
     finding::{self, Search},
     identifier::Sql,
-    identities,
+    identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
     spelling,
@@ -27,6 +27,7 @@ use crate::{
         spec::{ColumnCondition, PasswordPolicy},
     },
     consistency::{
+        correspondence::Unusable,
         counters::Relied,
         diagnosis::Requests,
         observation::{
@@ -84,6 +85,8 @@ pub struct Given<'a> {
     pub known: Option<&'a Known>,
     /// How long the look may take.
     pub budget: &'a Budget,
+    /// What another database says of old ids, where the spec names one; `None`: it was not asked.
+    pub elsewhere: Option<&'a Result<Elsewhere, Unusable>>,
 }
 
 /// Looks in one snapshot at everything but what is given.
@@ -396,20 +399,16 @@ async fn inside(
             Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
         }
     }
-    // What a foreign key said that is gone is known only from before.
-    let gone: Vec<(ObjectRef, Option<String>)> =
-        missing.iter().map(|object| (object.clone(), None)).collect();
-    let constraints = constraints::observe(connection, target, &known, &references, &gone).await?;
+    let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts).await?;
     }
-    let facts = match identities::observe(connection, target, &known, &users, &references, version).await? {
-        Some((facts, mapping)) => {
-            known.identities = mapping;
-            Some(facts)
-        }
-        None => None,
-    };
+    let looking =
+        identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);
+    let facts = looking.await?.map(|(facts, mapping)| {
+        known.identities = mapping;
+        facts
+    });
     Ok(Observed {
         observation: Observation {
             server,

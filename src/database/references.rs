@@ -8,6 +8,7 @@ use super::{
     dependents,
     fence::Fence,
     identifier::{Name, Operator, Sql},
+    room,
 };
 use crate::{
     api::{report::ObjectRef, spec::ColumnCondition},
@@ -207,6 +208,7 @@ impl ReferenceTable {
             shared: self.shared.iter().map(|column| column.as_str().to_owned()).collect(),
             credentials: None,
             collisions: Vec::new(),
+            surplus: Some(0),
             dependents: Vec::new(),
             takes: Vec::new(),
             cascades: Vec::new(),
@@ -244,74 +246,16 @@ impl ReferenceTable {
         }
         if reference.unsupported.is_none() {
             let heir = heir.zip(self.parent.column(id_column.as_str()));
-            reference.collisions = self.collisions(connection, heir, server_version, &reference).await?;
+            let keys = room::unique_keys(connection, self, server_version).await?;
+            reference.collisions =
+                room::collisions(connection, self, &keys, heir, reference.orphans.rows).await?;
+            reference.surplus = match room::Room::of(self, keys) {
+                _ if reference.collisions.is_empty() => Some(0),
+                Some(room) => Some(room.surplus(connection, self, heir).await?),
+                None => None,
+            };
         }
         Ok(reference)
-    }
-
-    /// Unique keys that giving the orphans to one user would break, and rows concerned.
-    async fn collisions(
-        &self,
-        connection: &mut PgConnection,
-        heir: Option<(&str, &Column)>,
-        server_version: i64,
-        reference: &Reference,
-    ) -> Result<Vec<(String, i64)>, sqlx::Error> {
-        let mut indexes: Vec<catalog::UniqueIndex> = Vec::new();
-        for column in &self.columns {
-            let name = column.name.as_str();
-            for mut index in catalog::unique_indexes(connection, self.child.oid, name, server_version).await?
-            {
-                if indexes.iter().any(|known| known.name == index.name) {
-                    continue;
-                }
-                if let Some(others) = &mut index.others {
-                    others.retain(|other| self.columns.iter().all(|column| column.name.as_str() != other));
-                }
-                indexes.push(index);
-            }
-        }
-        let mut found = Vec::new();
-        for index in indexes {
-            let Some(others) = &index.others else {
-                // What an expression or a predicate makes of the new values is the engine's to say.
-                found.push((index.name, reference.orphans.rows));
-                continue;
-            };
-            let others: Vec<&Column> = others.iter().filter_map(|name| self.child.column(name)).collect();
-            let mut sql = Sql::new("SELECT coalesce(sum(n), 0)::int8 FROM (SELECT count(*) AS n FROM ");
-            sql.only(&self.child.relation).add(" c WHERE ((");
-            self.orphaned(&mut sql);
-            sql.add(")");
-            if let (Some((id, column)), Some(operators)) = (heir, &self.operators) {
-                sql.add(" OR EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
-                equals(&mut sql, "p", column, id);
-                for ((child, parent), operator) in
-                    self.columns.iter().zip(&self.parent_columns).zip(operators)
-                {
-                    sql.add(" AND ").column("p", &parent.name).operator(operator).column("c", &child.name);
-                }
-                sql.add(")");
-            }
-            sql.add(")");
-            if !index.nulls_equal {
-                for other in &others {
-                    sql.add(" AND ").column("c", &other.name).add(" IS NOT NULL");
-                }
-            }
-            if !others.is_empty() {
-                sql.add(" GROUP BY ");
-                for (at, other) in others.iter().enumerate() {
-                    sql.add(if at > 0 { ", " } else { "" }).column("c", &other.name);
-                }
-            }
-            sql.add(" HAVING count(*) > 1) g");
-            let rows: i64 = sql.scalar(connection).await?;
-            if rows > 0 {
-                found.push((index.name, rows));
-            }
-        }
-        Ok(found)
     }
 
     /// Whether it names this one column of the user table and no other.

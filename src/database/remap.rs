@@ -6,20 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     bookkeeping::{self, Entry},
-    catalog::Column,
+    catalog::{Column, UniqueIndex},
     error::DatabaseError,
     fence::{self, Fence},
     guard::{self, Expected},
     identifier::{Sql, run},
     identities::{self, Mapped, Mapping, moving},
-    observe::Known,
+    observe::{self, Known},
     quarantine,
     references::ReferenceTable,
+    room,
     rows::count_done,
+    transaction::prepare,
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -41,6 +43,8 @@ pub struct Remapping<'a> {
     pub digest: &'a str,
     /// No more rows than this change.
     pub ceiling: i64,
+    /// No more of them than this are removed since a unique key has no room for them.
+    pub surplus: i64,
 }
 
 /// A row that moves: its primary key, and the old id that it names.
@@ -72,6 +76,7 @@ pub async fn remap(
     if mapped.digest != remapping.digest {
         return Err(moved("other ids than the plan says would be exchanged for rows"));
     }
+    let keys = unique_keys(connection, fence, table, remapping.surplus).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
     let before = guard::counts(connection).await?;
@@ -87,6 +92,12 @@ pub async fn remap(
     if distinct.len() != locked.len() {
         return Err(moved("two old ids are one to the database, in rows"));
     }
+    let mut locked = locked;
+    let removed = identities::keys_of_surplus(connection, table, mapped, &keys, &key).await?;
+    remove(connection, fence, number, table, &key, &removed, remapping).await?;
+    let removed = removed.into_iter().collect::<BTreeSet<_>>();
+    locked.retain(|one| !removed.contains(&one.key));
+    let removed = i64::try_from(removed.len()).unwrap_or(i64::MAX);
     let (mut rows, mut shifted) = (0, 0);
     for (some, chunk) in locked.chunks(ROWS_AT_ONCE).zip(1..) {
         let piece = Piece { table, mapped: narrowed(mapped, some), key: &key, object };
@@ -94,7 +105,7 @@ pub async fn remap(
         rows += done.0;
         shifted += done.1;
     }
-    if rows > 0 {
+    if rows + removed > 0 {
         // Nobody has counted the copies yet, and the planner would take them for one row.
         run(connection, "SET LOCAL enable_nestloop = off").await?;
         let noted = note_new_keys(connection, fence, number, table, mapped).await?;
@@ -104,14 +115,68 @@ pub async fn remap(
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let tables = guard::storage(connection, &table.child).await?;
-        guard::compare(connection, &before, &[Expected { tables, updated: rows, deleted: 0 }]).await?;
+        guard::compare(connection, &before, &[Expected { tables, updated: rows, deleted: removed }]).await?;
         let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
-        count_done(connection, fence, number, rows).await?;
+        if removed > 0 {
+            let entry = Entry { action: Action::Delete, rows: removed, ..entry };
+            bookkeeping::audit(connection, fence, &entry).await?;
+        }
+        count_done(connection, fence, number, rows + removed).await?;
         identities::remember(connection, fence, number, object, &mapping.list, shifted).await?;
     }
     transaction.commit().await?;
-    Ok(rows)
+    Ok(rows + removed)
+}
+
+/// The unique keys that some of the rows have no room in, looked up while nothing of the app's own is in the
+/// search path.
+async fn unique_keys(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    table: &ReferenceTable,
+    surplus: i64,
+) -> Result<Vec<UniqueIndex>, DatabaseError> {
+    if surplus == 0 {
+        return Ok(Vec::new());
+    }
+    let mut transaction = connection.begin().await?;
+    prepare(&mut transaction, fence.statement_timeout).await?;
+    let (_, version) = observe::server(&mut transaction).await?;
+    let keys = room::unique_keys(&mut transaction, table, version).await?;
+    transaction.rollback().await?;
+    Ok(keys)
+}
+
+/// Copies and deletes rows that would come to be equal to others in a unique key.
+async fn remove(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    number: i64,
+    table: &ReferenceTable,
+    key: &[Column],
+    removed: &[Vec<String>],
+    remapping: &Remapping<'_>,
+) -> Result<(), DatabaseError> {
+    if i64::try_from(removed.len()).unwrap_or(i64::MAX) > remapping.surplus {
+        return Err(DatabaseError::Moved(format!(
+            "more rows of {} would collide in a unique key than the {} that the plan says: nothing was changed",
+            remapping.reference.describe(),
+            remapping.surplus
+        )));
+    }
+    for (some, chunk) in removed.chunks(ROWS_AT_ONCE).zip(1..) {
+        let child = &table.child;
+        quarantine::copy(connection, fence, number, chunk, Action::Delete, child, key, some, None).await?;
+        let mut sql = Sql::new("DELETE FROM ");
+        sql.only(&child.relation).add(" AS c USING ");
+        quarantine::keyed(&mut sql, key, some);
+        sql.add(" WHERE ");
+        quarantine::is_keyed(&mut sql, "c", key);
+        let deleted = sql.execute(connection).await?;
+        same(remapping.reference, deleted, i64::try_from(some.len()).unwrap_or(i64::MAX), "deleted")?;
+    }
+    Ok(())
 }
 
 /// Locks the accounts that are given rows, so that they survive it.
@@ -152,11 +217,12 @@ async fn same_people(
             "the identities are not the plan's any more ({why}): nothing was changed"
         ))
     };
-    let Some(source) = &target.references.identities else { return Err(changed("the spec names none")) };
-    let people = identities::people(connection, known, source, mapping.table.as_ref())
-        .await?
-        .map_err(|why| changed(&why))?;
-    let today = identities::today(connection, known, source).await?.map_err(|why| changed(&why))?;
+    if target.references.identities.is_none() {
+        return Err(changed("the spec names none"));
+    }
+    let people =
+        identities::people(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
+    let today = identities::today(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
     let pairs = correspond(known.id.kind(), &people, &today);
     let now: BTreeMap<&str, &Pair> = pairs.iter().map(|pair| (pair.old.as_str(), pair)).collect();
     if let Some(other) = mapped.used.iter().find(|pair| now.get(pair.old.as_str()) != Some(pair)) {
@@ -336,5 +402,8 @@ fn same(object: &ObjectRef, rows: i64, meant: i64, done: &str) -> Result<(), Dat
 /// Adds the condition that the copy `c` is of this step.
 fn of_step(sql: &mut Sql, fence: &Fence, number: i64) {
     sql.add(" AND c._ac_batch OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT b.batch FROM auth_consistency.batches b WHERE b.run OPERATOR(pg_catalog.=) ");
-    sql.text(&fence.run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(number).add("))");
+    sql.text(&fence.run)
+        .add(" AND b.step OPERATOR(pg_catalog.=) ")
+        .integer(number)
+        .add(" AND b.action OPERATOR(pg_catalog.=) 'Remap'))");
 }

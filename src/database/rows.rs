@@ -9,16 +9,17 @@
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
-    change,
+    change::{self, Which},
     dependents::{self, Dependent},
     error::DatabaseError,
     fence::{self, Fence, Standing},
     guard::{self, Expected},
     identifier::{Sql, run},
-    observe::Known,
+    observe::{self, Known},
     quarantine::{self, Batch},
     references::{ReferenceTable, equals, holds},
     removal,
+    room::{self, Room},
     transaction::prepare,
     walk::{self, Ground, Passed, Stretch, Stride, Way},
 };
@@ -56,6 +57,12 @@ pub struct RowsStep<'a> {
     rounds: u32,
     /// Whether rows are removed without locking them first.
     swift: bool,
+    /// Unique keys that some of the rows have no room in.
+    room: Option<Room>,
+    /// So many rows at most are removed for that.
+    surplus: i64,
+    /// So many were.
+    removed: i64,
 }
 
 /// Rows of another table that go along.
@@ -94,10 +101,18 @@ impl<'a> RowsStep<'a> {
         number: i64,
         ceiling: i64,
         takes: &[Taken],
+        surplus: i64,
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
         prepare(&mut transaction, fence.statement_timeout).await?;
         let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
+        let room = if surplus > 0 {
+            let (_, version) = observe::server(&mut transaction).await?;
+            let keys = room::unique_keys(&mut transaction, reference, version).await?;
+            Room::of(reference, keys)
+        } else {
+            None
+        };
         let ground = walk::survey(&mut transaction, reference, ceiling).await?;
         let swift = removal::possible(&mut transaction, reference, action, ground.way, &dependents).await?;
         transaction.rollback().await?;
@@ -120,6 +135,9 @@ impl<'a> RowsStep<'a> {
             blocks,
             rounds: 1,
             swift,
+            room,
+            surplus,
+            removed: 0,
         })
     }
 
@@ -215,6 +233,8 @@ pub(super) async fn count_done(
 struct Done {
     /// Rows that were changed or removed.
     rows: i64,
+    /// Of them, rows that were removed since a unique key had no room for them.
+    removed: i64,
     /// Whether anything was written to the app's tables.
     wrote: bool,
     /// What the walk has passed.
@@ -251,7 +271,7 @@ pub async fn repair_chunk(
         }
     }
     let connection = &mut *transaction;
-    let Done { rows, wrote, mut passed, ended, along: mut expected } = match swift {
+    let Done { rows, removed, wrote, mut passed, ended, along: mut expected } = match swift {
         Some(done) => done,
         None => lock_by_lock(connection, fence, step, &standing).await?,
     };
@@ -270,11 +290,13 @@ pub async fn repair_chunk(
     if wrote {
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
-        let (updated, deleted) = if step.action == Action::Delete { (0, rows) } else { (rows, 0) };
+        let (updated, deleted) =
+            if step.action == Action::Delete { (0, rows) } else { (rows - removed, removed) };
         expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted });
         guard::compare(connection, &before, &expected).await?;
     }
     transaction.commit().await?;
+    step.removed += removed;
     for (along, went) in step.along.iter_mut().zip(&expected) {
         along.done += went.updated + went.deleted;
     }
@@ -303,6 +325,7 @@ async fn swiftly(
         step.widen(removed.rows, standing, Some(&removed.passed));
         Done {
             rows: removed.rows,
+            removed: 0,
             wrote: removed.rows > 0,
             passed: Passed { tid: Some(removed.passed), key: None },
             ended: removed.ended,
@@ -329,6 +352,7 @@ async fn lock_by_lock(
     step.widen(locked.rows, standing, locked.passed.tid.as_ref());
     let mut done = Done {
         rows: 0,
+        removed: 0,
         wrote: locked.rows > 0,
         passed: locked.passed.clone(),
         ended: locked.ended,
@@ -353,9 +377,23 @@ async fn lock_by_lock(
         }
     }
     let batch = Batch { step: number, chunk, action, quarantine: &quarantine, columns: None };
-    let counts = change::repair(connection, fence, reference, &batch, &locked, heir.as_deref()).await?;
+    let which = heir.as_deref().map_or(Which::All, Which::GivenTo);
+    if let (Some(room), Some(heir)) = (&step.room, heir.as_deref()) {
+        let (batch, which) = (Batch { action: Action::Delete, ..batch }, Which::SurplusTo(room, heir));
+        let counts = change::repair(connection, fence, reference, &batch, &locked, &which).await?;
+        counts.agree(reference)?;
+        done.removed = counts.changed;
+        if step.removed + done.removed > step.surplus {
+            return Err(DatabaseError::Moved(format!(
+                "more rows of {} would collide in a unique key than the {} that the plan says: nothing of this chunk was done",
+                reference.object.describe(),
+                step.surplus
+            )));
+        }
+    }
+    let counts = change::repair(connection, fence, reference, &batch, &locked, &which).await?;
     counts.agree(reference)?;
-    done.rows = counts.changed;
+    done.rows = done.removed + counts.changed;
     Ok(done)
 }
 

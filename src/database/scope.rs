@@ -19,12 +19,13 @@ use super::{
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
-        spec::ReferenceRule,
+        spec::{OnConstraint, ReferenceRule},
     },
     consistency::{
         counters::Relied,
+        foreign_key::referenced_columns,
         observation::{KeyKind, Untrusted},
-        target::{Rule, Target},
+        target::{IdentitySource, Rule, Target},
         wording::clip,
     },
 };
@@ -36,7 +37,7 @@ pub(super) struct Scope {
     pub tables: Vec<ReferenceTable>,
     /// Those that cannot be, or shall not.
     pub skipped: Vec<Skipped>,
-    /// Foreign keys that a rule asks for and that are not there.
+    /// Foreign keys that a rule asks for, or that a snapshot had, and that are not there.
     pub missing: Vec<ObjectRef>,
 }
 
@@ -49,7 +50,9 @@ pub(super) async fn resolve(
     relied: &Relied,
 ) -> Result<Scope, DatabaseError> {
     let keys = catalog::foreign_keys(connection, known.users.oid).await?;
-    let mut scope = Scope { missing: missing(target, &keys), ..Scope::default() };
+    let mut rules = target.references.rules.clone();
+    rules.extend(of_snapshot(connection, target, known, &keys).await?);
+    let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
     let mut wanted = Vec::new();
     for key in keys {
@@ -88,14 +91,9 @@ pub(super) async fn resolve(
         rule.rule.columns.as_ref().is_some_and(|columns| columns.len() == 1)
             && missing.iter().any(|object| object.constraint == rule.rule.constraint && rule.names(object))
     };
-    let declared = target.references.rules.iter().filter(|rule| rule.rule.declared);
+    let declared = rules.iter().filter(|rule| rule.rule.declared);
     let mut wanted = Vec::new();
-    for rule in target
-        .references
-        .rules
-        .iter()
-        .filter(|rule| rule.rule.declared || gone(rule))
-        .filter(|rule| !rule.rule.ignore)
+    for rule in rules.iter().filter(|rule| rule.rule.declared || gone(rule)).filter(|rule| !rule.rule.ignore)
     {
         let object = declared_object(rule);
         let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
@@ -168,10 +166,64 @@ pub(super) fn declared_object(rule: &Rule) -> ObjectRef {
     }
 }
 
+/// Foreign keys that a snapshot has, that are not there under any name, and that the spec says to restore:
+/// each as a rule that asks for it. What became of a table that is gone, or has not the column any more, is
+/// the app's affair.
+async fn of_snapshot(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    keys: &[ForeignKey],
+) -> Result<Vec<Rule>, DatabaseError> {
+    let references = &target.references;
+    let before = references.identities.as_ref().map_or(&[][..], IdentitySource::references);
+    let mut asked = Vec::new();
+    for one in before.iter().filter(|_| references.discover) {
+        let ([column], Some(constraint), Some(definition)) =
+            (one.columns.as_slice(), &one.constraint, &one.definition)
+        else {
+            continue;
+        };
+        let columns = vec![column.name.clone()];
+        let there = keys.iter().any(|key| {
+            (&key.child.0, &key.child.1, &key.child_columns) == (&one.schema, &one.table, &columns)
+        });
+        let named = references.rules.iter().any(|rule| {
+            (&rule.schema, &rule.rule.table) == (&one.schema, &one.table)
+                && (rule.rule.constraint.as_ref() == Some(constraint)
+                    || (rule.rule.declared && rule.rule.columns.as_ref() == Some(&columns)))
+        });
+        let of_id = referenced_columns(definition).is_some_and(|names| names == [known.id.name.as_str()]);
+        let rule = ReferenceRule {
+            table: one.table.clone(),
+            columns: Some(columns),
+            constraint: Some(constraint.clone()),
+            ..ReferenceRule::default()
+        };
+        let rule = Rule { schema: one.schema.clone(), rule };
+        let policy = references.policy(&declared_object(&rule));
+        if !there && !named && of_id && policy.constraint == OnConstraint::Restore && policy.ignore.is_none()
+        {
+            asked.push(rule);
+        }
+    }
+    let names: Vec<(&str, &str)> =
+        asked.iter().map(|rule| (rule.schema.as_str(), rule.rule.table.as_str())).collect();
+    let found = catalog::find_tables(connection, &names).await?;
+    let column = |rule: &Rule| rule.rule.columns.as_ref().and_then(|columns| columns.first().cloned());
+    let there = |(rule, found): (Rule, Found)| match found {
+        Found::Table(table) => {
+            column(&rule).is_some_and(|name| table.select && table.column(&name).is_some()).then_some(rule)
+        }
+        Found::Other(_) | Found::Nothing(_) => None,
+    };
+    Ok(asked.into_iter().zip(found).filter_map(there).collect())
+}
+
 /// Foreign keys that a rule asks for and that are not there.
-fn missing(target: &Target, keys: &[ForeignKey]) -> Vec<ObjectRef> {
+fn missing(rules: &[Rule], keys: &[ForeignKey]) -> Vec<ObjectRef> {
     let mut missing = Vec::new();
-    for rule in &target.references.rules {
+    for rule in rules {
         let Some(name) = &rule.rule.constraint else { continue };
         let there = keys
             .iter()

@@ -5,17 +5,28 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use super::{error::DatabaseError, identifier::Sql, observe::Known};
+use super::{error::DatabaseError, identifier::Sql, identities::Source, observe::Known};
 use crate::consistency::wording::clip;
 
 /// A table that was truncated or rewritten after the snapshot was taken and before it was read looks
 /// empty to the snapshot: what was seen of it is worth nothing.
 pub(super) async fn unrewritten(connection: &mut PgConnection, known: &Known) -> Result<(), DatabaseError> {
-    if known.references.is_empty() {
+    let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
+    if let Some(Source::Table(table)) = known.identities.as_ref().map(|mapping| &mapping.source) {
+        tables.push(table.oid);
+    }
+    if tables.is_empty() {
         return Ok(());
     }
-    let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
     tables.push(known.users.oid);
+    unrewritten_tables(connection, tables).await
+}
+
+/// The same of tables by their object ids.
+pub(super) async fn unrewritten_tables(
+    connection: &mut PgConnection,
+    mut tables: Vec<i64>,
+) -> Result<(), DatabaseError> {
     tables.sort_unstable();
     tables.dedup();
     // The catalog as the snapshot has it, beside what the server has now: all are locked by now.
@@ -34,13 +45,21 @@ pub(super) async fn unrewritten(connection: &mut PgConnection, known: &Known) ->
     }
 }
 
+/// The part of a statement's time that it waits for a lock.
+const LOCK_SHARE: u32 = 10;
+const LONGEST_LOCK: Duration = Duration::from_secs(2);
+
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
+///
+/// A table that somebody has locked is waited for no longer than a part of that, so that the others can
+/// still be looked at.
 pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
          pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
     );
-    sql.text(timeout.as_millis().to_string()).add(", true)");
+    sql.text(timeout.as_millis().to_string()).add(", true), pg_catalog.set_config('lock_timeout', ");
+    sql.text((timeout / LOCK_SHARE).min(LONGEST_LOCK).as_millis().max(1).to_string()).add(", true)");
     sql.execute(connection).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Pass, manners::Manners};
+use super::{Pass, identities::still_says, manners::Manners};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -12,8 +12,9 @@ use crate::{
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
-        plan::{Permission, Permitted, PermittedStep, done_report, step_report},
+        plan::{Permission, Permitted, PermittedStep},
         severity::{Class, Fault},
+        telling::{done_report, step_report},
         wording::{count, number},
     },
     crash,
@@ -188,20 +189,23 @@ async fn step(
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
         }
-        Step::Remap { reference, digest, .. } => {
+        Step::Remap { reference, digest, surplus, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-            let remapping = database::Remapping { reference, digest, ceiling: permitted.ceiling };
+            still_says(pass, known).await?;
+            let remapping =
+                database::Remapping { reference, digest, ceiling: permitted.ceiling, surplus: *surplus };
             in_time(pass, database::remap(connection, fence, number, target, known, &remapping)).await?
         }
-        Step::Rows { action, reference, takes, .. } => {
+        Step::Rows { action, reference, takes, surplus, .. } => {
             let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
                 return Err(
                     DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
                 );
             };
             let ceiling = permitted.ceiling;
-            let ready =
-                RowsStep::ready(connection, fence, target, known, table, *action, number, ceiling, takes);
+            let ready = RowsStep::ready(
+                connection, fence, target, known, table, *action, number, ceiling, takes, *surplus,
+            );
             let rows = in_time(pass, ready).await?;
             let what = format!("{action} of {}", reference.describe());
             chunks(pass, session, begun, rows, (&what, ceiling)).await?

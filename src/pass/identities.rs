@@ -4,14 +4,15 @@ use jiff::Timestamp;
 
 use super::{Pass, connect};
 use crate::{
+    api::{condition::Reason, spec::TlsMode},
     consistency::{
-        correspondence::OldTokens,
+        correspondence::{OldTokens, Unusable},
         identities::LoginKey,
-        severity::Fault,
+        severity::{Class, Fault},
         snapshot::{Key, Keyed, Snapshot},
         target::{IdentitySource, Target},
     },
-    database,
+    database::{self, DatabaseError, Elsewhere, Known},
     network::HostPolicy,
     tokens,
 };
@@ -29,6 +30,77 @@ pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
     match (before, now) {
         (Some(before), Some(now)) if before != now => OldTokens::Dead,
         _ => OldTokens::Perhaps,
+    }
+}
+
+/// What another database says of old ids; `None` where the spec names none. It is asked before the look
+/// at the target's own, so that no snapshot waits for it there.
+pub(super) async fn elsewhere(pass: &Pass<'_>) -> Option<Result<Elsewhere, Unusable>> {
+    let target = pass.target;
+    let Some(IdentitySource::Elsewhere(other, table)) = &target.references.identities else { return None };
+    let connection = &other.connection;
+    let origin = format!("spec.references.identities.database ({}:{})", connection.host, connection.port);
+    let reading = async {
+        let mut session = database::connect(other, pass.policy, &target.resource.namespace).await?;
+        let limit = target.timeout;
+        let reading = database::read_elsewhere(session.connection(), table, &origin, limit);
+        let read = tokio::time::timeout(limit, reading)
+            .await
+            .unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))?;
+        session.close().await;
+        Ok(read)
+    };
+    let read: Result<_, DatabaseError> = reading.await;
+    Some(match read {
+        Ok(read) => read.map_err(Unusable::invalid),
+        Err(error) => Err(unreachable(&error, &origin, other.disagreement.as_deref())),
+    })
+}
+
+fn unreachable(error: &DatabaseError, origin: &str, disagreement: Option<&str>) -> Unusable {
+    let fault = error.fault();
+    let advice = match fault.reason {
+        Reason::DatabaseAuthenticationFailed => ": correct user name and password in its Secret",
+        Reason::DatabaseTlsFailed => ": correct its tls, or the server's certificate",
+        Reason::DatabaseNotFound => ": correct the database's name in its Secret",
+        _ => "",
+    };
+    let disagreement = disagreement.map(|said| format!(" ({said})")).unwrap_or_default();
+    Unusable {
+        reason: Reason::IdentitiesUnreachable,
+        why: format!("{origin}: {error}{advice}{disagreement}"),
+        passes: matches!(fault.class, Class::Transient | Class::Conflict),
+    }
+}
+
+/// What there is to know of the way to the other database, with what is between it and the words before.
+pub(super) fn remark(target: &Target) -> String {
+    let Some(IdentitySource::Elsewhere(other, _)) = &target.references.identities else {
+        return String::new();
+    };
+    let mut text = String::new();
+    if other.tls == TlsMode::Disable {
+        text.push_str("; the old database is read without encryption (tls.mode is Disable)");
+    }
+    if let Some(disagreement) = &other.disagreement {
+        text.push_str(&format!("; {disagreement}"));
+    }
+    text
+}
+
+/// Asks the other database again, right before rows go back: who was meant when the plan was made must
+/// be meant still.
+///
+/// # Errors
+/// It says something else by now, or cannot be asked.
+pub(super) async fn still_says(pass: &Pass<'_>, known: &Known) -> Result<(), DatabaseError> {
+    let Some(read) = elsewhere(pass).await else { return Ok(()) };
+    let nothing = |why: String| DatabaseError::Moved(format!("{why}: nothing was changed"));
+    let read = read
+        .map_err(|problem| nothing(format!("whom old ids named cannot be asked again ({})", problem.why)))?;
+    match &known.identities {
+        Some(mapping) if mapping.list == read.digest() => Ok(()),
+        _ => Err(nothing("the other database names other people than when the plan was made".into())),
     }
 }
 

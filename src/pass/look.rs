@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use super::{Pass, at_database, identities::old_tokens, leftover};
+use super::{
+    Pass, at_database,
+    identities::{elsewhere, old_tokens},
+    leftover,
+};
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
@@ -185,9 +189,10 @@ async fn observe(
     relied: &Relied,
     before: Option<&Known>,
 ) -> Result<Observed, Fault> {
+    let elsewhere = elsewhere(pass).await;
     let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
     let budget = Budget::new(pass.target.timeout);
-    let given = Given { relied, known: before, budget: &budget };
+    let given = Given { relied, known: before, budget: &budget, elsewhere: elsewhere.as_ref() };
     // On the heap: what a look holds is large, and a thread's stack is not.
     let looking = Box::pin(database::observe(
         connection,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    borrowed, environment, file, run,
+    borrowed, dsn, environment, file, run,
     world::{CONSISTENT, Database},
 };
 
@@ -140,4 +140,47 @@ async fn a_file_with_a_snapshot_in_a_config_map_gives_rows_back_once_approved() 
         .text("SELECT count(*)::text FROM usage_logs WHERE tool = 'ping' AND user_id = 1 + id % 3")
         .await;
     assert_eq!(swapped, "30", "each row names what it named before the repair");
+}
+
+/// Everybody but the admin has got another id, and old rows name nobody.
+const RENUMBERED: &str = "SET session_replication_role = replica; DROP TABLE api_keys; UPDATE users SET id = id + 4000 WHERE id > 1; SELECT setval('users_id_seq', 5000)";
+
+#[tokio::test]
+async fn a_file_that_names_the_old_database_gives_rows_back_and_errors_name_the_field() {
+    let (database, old) = (Database::create(CONSISTENT).await, Database::create(CONSISTENT).await);
+    database.run(RENUMBERED).await;
+    let secret = |value: &str| serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "old"}, "stringData": {"url": value}});
+    let identities = "\"references\":{\"identities\":{\"table\":{\"table\":\"users\",\"idColumn\":\"id\",\"loginColumn\":\"email\"},\
+         \"database\":{\"urlSecretRef\":{\"name\":\"old\",\"key\":\"url\"},\"tls\":{\"mode\":\"VerifyFull\",\"caSecretRef\":{\"name\":\"ca\",\"key\":\"ca.crt\"}}}},";
+    let named = file(&database, "Remap").replacen("\"references\":{", identities, 1);
+    let with = |value: &str| format!("{named}\n---\n{}", secret(value));
+    let field = "spec.references.identities.database";
+    for (file, why) in [
+        (named.clone(), format!("{field}.urlSecretRef: there is no Secret \"old\"")),
+        (with(""), format!("{field}.urlSecretRef: key \"url\" of Secret \"old\" is empty")),
+        (with("mysql://canary:canary@h/d"), format!("{field}.urlSecretRef: key \"url\" of Secret \"old\": ")),
+        (
+            named.replace("\"urlSecretRef\":{\"name\":\"old\"", "\"urlSecret\":{\"name\":\"old\""),
+            format!("{field}.urlSecret is not a field"),
+        ),
+    ] {
+        let said = run(&["check", "-f", "-"], &[], &file);
+        assert_eq!(said.code, 64, "{} {}", said.out, said.err);
+        assert!(said.err.contains(&why), "{}", said.err);
+    }
+    let url = dsn(&old).replace("?sslmode=require", "");
+    let port = format!(":{}/", Database::port());
+    let said = run(&["check", "-f", "-", "-o", "json"], &[], &with(&url.replace(&port, ":1/")));
+    assert_eq!(said.code, 2, "orphans are orphans all the same: {}", said.err);
+    let report = said.json();
+    let found: Vec<_> = report["findings"].as_array().unwrap().iter().map(|one| &one["finding"]).collect();
+    assert!(found.contains(&&"IdentitiesUnreachable".into()), "{report}");
+
+    let named = with(&url);
+    let report = run(&["plan", "-f", "-", "-o", "json"], &[], &named).json();
+    assert_eq!(report["plan"]["steps"][0]["rows"], 20, "{report}");
+    let hash = report["plan"]["hash"].as_str().unwrap();
+    let said = run(&["repair", "-f", "-", "--approve", hash], &[], &named);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert_eq!(database.text(LOGS).await, "ada ping 10, admin ping 10, brook ping 10");
 }

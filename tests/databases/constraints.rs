@@ -5,11 +5,14 @@ use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::Action as A,
+        spec::OnConstraint,
     },
     consistency::severity::{Class, Fault},
-    pass::{Repairs, Supervisor},
+    network::HostPolicy,
+    pass::{self, Repairs, Supervisor},
 };
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::support::{Case, Db, HASH, USUAL};
 
@@ -273,4 +276,92 @@ async fn a_table_in_use_is_waited_for_two_seconds_and_tried_again_later() {
     assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry", "{:?}", pass.conditions());
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     case.mends(&db, &[UNVALIDATED], &[VALIDATED], &[]).await;
+}
+
+/// A case whose snapshot was taken while the foreign key said what `options` are; then the key was dropped.
+async fn after_snapshot(db: &Db, references: &str) -> Case {
+    let anywhere = HostPolicy::unrestricted(Vec::new());
+    let at = Timestamp::from_second(1_790_000_000).unwrap();
+    let taken = pass::snapshot(&Case::new(db, USUAL).target(), &anywhere, None, at).await.unwrap();
+    db.run("ALTER TABLE logs DROP CONSTRAINT logs_user_id_fkey").await;
+    let mut case =
+        Case::new(db, &spec(&format!("{references}, identities: {{configMapRef: {{name: before}}}}")));
+    case.config_map("before", "before.json", &taken.write().unwrap());
+    case
+}
+
+const SAID: &str = "ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED";
+
+async fn with_key(said: &str) -> Db {
+    with(&format!(
+        "{GONE}; ALTER TABLE logs ADD CONSTRAINT logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users {said}; \
+         INSERT INTO logs VALUES (1, 5), (2, NULL)"
+    ))
+    .await
+}
+
+#[tokio::test]
+async fn a_key_that_a_snapshot_has_is_added_back_as_it_was() {
+    // With a rule that names it, and without any.
+    for rule in [&format!(", {NAMED}"), ""] {
+        let db = with_key(SAID).await;
+        let mut case = after_snapshot(&db, &format!("constraint: Restore{rule}")).await;
+        let plan = case.check().await.outcome().plan.clone().unwrap();
+        assert_eq!(
+            plan.steps[0].message,
+            format!("add the foreign key logs_user_id_fkey of logs.user_id for new rows, with {SAID}")
+        );
+        case.mends(&db, &[MISSING], &[ADDED, VALIDATED], &[]).await;
+        assert_eq!(db.texts(KEYS).await, [format!("{WHOLE} {SAID}")]);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_snapshot_has_is_only_told_without_restore_and_the_rows_come_first_with_it() {
+    let db = with_key(SAID).await;
+    let mut case = after_snapshot(&db, "constraint: Validate").await;
+    let told = case.reports(&db, &[MISSING]).await.finding(R::ConstraintMissing).message;
+    assert!(told.contains("when the snapshot was taken") && told.contains(SAID), "{told}");
+    db.run("INSERT INTO logs VALUES (3, 9)").await;
+    case.edit(|spec| spec.references.constraint = OnConstraint::Restore);
+    // The column is checked as if the key were there, and nobody said what to do with the row.
+    case.reports(&db, &[ORPHANS, MISSING]).await.plans(&[]);
+    db.run("DELETE FROM logs WHERE id = 3").await;
+    case.mends(&db, &[MISSING], &[ADDED, VALIDATED], &[]).await;
+    assert_eq!(db.texts(KEYS).await, [format!("{WHOLE} {SAID}")]);
+}
+
+#[tokio::test]
+async fn what_a_snapshot_says_and_is_not_the_same_any_more_is_not_added() {
+    // A column list for SET NULL is more than is known here: it is refused, never left out.
+    let db = with_key("ON DELETE SET NULL (user_id)").await;
+    let mut case = after_snapshot(&db, &format!("constraint: Restore, {NAMED}")).await;
+    let refused = (R::ConstraintMissing, C::SchemaCompatible, Some(R::RepairUnsupported));
+    let told = case.reports(&db, &[refused]).await.finding(R::ConstraintMissing).message;
+    assert!(told.contains("ON DELETE SET NULL (user_id)") && told.contains("add it by hand"), "{told}");
+
+    // It named another column of users than the one that is the id.
+    let db = with("CREATE TABLE logs (id int PRIMARY KEY, user_id int); ALTER TABLE users ADD number int UNIQUE; UPDATE users SET number = id").await;
+    db.run("ALTER TABLE logs ADD CONSTRAINT logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (number); INSERT INTO logs VALUES (1, 5)").await;
+    let mut case = after_snapshot(&db, &format!("constraint: Restore, {NAMED}")).await;
+    let told = case.reports(&db, &[refused]).await.finding(R::ConstraintMissing).message;
+    assert!(told.contains("it referenced another column of users"), "{told}");
+    case.edit(|spec| spec.references.rules.clear());
+    case.reports(&db, &[MISSING]).await;
+
+    // What became of the table or the column is the app's affair.
+    for gone in ["DROP TABLE logs", "ALTER TABLE logs DROP user_id"] {
+        let db = with_key("").await;
+        let mut case = after_snapshot(&db, "constraint: Restore").await;
+        db.run(gone).await;
+        let pass = case.repair().await;
+        pass.repaired(&[]).plans(&[]);
+        assert!(pass.outcome().findings().iter().all(|one| one.finding == R::ConstraintMissing));
+    }
+
+    // The same columns have a key of another name, which vouches as well.
+    let db = with_key("").await;
+    let mut case = after_snapshot(&db, "constraint: Restore").await;
+    db.run("ALTER TABLE logs ADD CONSTRAINT other FOREIGN KEY (user_id) REFERENCES users").await;
+    case.check().await.consistent();
 }

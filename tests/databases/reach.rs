@@ -101,3 +101,25 @@ async fn a_role_with_another_default_isolation_repairs_as_any_other() {
     );
     case.repair().await.repaired(&[(A::Delete, "logs.user_id", 1)]);
 }
+
+#[tokio::test]
+async fn a_table_that_somebody_has_locked_is_not_looked_at_and_the_others_are() {
+    let db = with(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 77);
+         CREATE TABLE notes (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO notes VALUES (1, 78)",
+    )
+    .await;
+    let mut case = Case::new(&db, &format!("timeout: 5s\n{USUAL}"));
+    let mut app = db.another().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE logs IN ACCESS EXCLUSIVE MODE").execute(&mut app).await.unwrap();
+    let pass = case.check().await;
+    let locked = pass.finding(R::RowsUnreadable);
+    assert_eq!(locked.object.as_ref().unwrap().describe(), "logs.user_id");
+    assert!(locked.message.contains("lock timeout"), "{}", locked.message);
+    assert_eq!(pass.finding(R::OrphanRows).sample, ["78"]);
+    sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();
+    let pass = case.check().await;
+    let orphans =
+        pass.report.as_ref().unwrap().findings.iter().filter(|one| one.finding == R::OrphanRows).count();
+    assert_eq!(orphans, 2);
+}

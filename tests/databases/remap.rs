@@ -304,33 +304,6 @@ async fn a_table_that_was_kept_says_the_same_as_a_list() {
 }
 
 #[tokio::test]
-async fn two_people_merged_into_one_collide_in_a_unique_key_which_is_counted_and_named() {
-    let db = old_world().await;
-    db.run(
-        "CREATE TABLE members (id serial PRIMARY KEY, user_id int REFERENCES users, team int, UNIQUE (user_id, team));
-         INSERT INTO members (user_id, team) VALUES (4, 1), (5, 1), (4, 2), (5, 3);
-         SET session_replication_role = replica; UPDATE users SET id = 30 WHERE id = 4; DELETE FROM users WHERE id = 5;
-         INSERT INTO members (user_id, team) VALUES (30, 2); DELETE FROM logs; SELECT setval('users_id_seq', 40); RESET session_replication_role",
-    )
-    .await;
-    let mut case = Case::new(&db, &spec(REMAP));
-    case.config_map("before", "people.csv", "id,login\n4,cy@example.com\n5,cy@example.com\n");
-    let refused = (R::OrphanRows, C::ReferencesConsistent, Some(R::UniqueKeyInTheWay));
-    let pass = case.reports(&db, &[refused, UNVALIDATED]).await;
-    // (30,1) twice, and (30,2) beside the row that is there.
-    let message = pass.finding(R::OrphanRows).message;
-    assert!(message.contains("3 rows would collide in the unique key members_user_id_team_key"), "{message}");
-    // Without those in the way the two are one.
-    db.run("DELETE FROM members WHERE id IN (2, 5)").await;
-    case.repair().await.repaired(&[]).plans(&[(A::Remap, "members.user_id", 3, true)]);
-    case.approve().await.repaired(&[(A::Remap, "members.user_id", 3)]).consistent();
-    assert_eq!(
-        db.texts("SELECT format('%s %s', user_id, team) FROM members ORDER BY id").await,
-        ["30 1", "30 2", "30 3"]
-    );
-}
-
-#[tokio::test]
 async fn rows_that_would_change_places_in_a_unique_key_are_refused_unless_it_is_deferrable() {
     for (deferrable, refused) in [("", true), ("DEFERRABLE", false)] {
         let db = old_world().await;

@@ -16,9 +16,9 @@ use auth_consistency::{
             Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
             WantedId,
         },
-        plan::step_report,
         report::Outcome,
         target::{ResourceIdentity, Secrets, Target},
+        telling::step_report,
     },
 };
 use proptest::prelude::*;
@@ -198,6 +198,7 @@ impl Model {
                 collisions: Vec::new(),
                 dependents: Vec::new(),
                 takes: Vec::new(),
+                surplus: Some(0),
                 cascades: Vec::new(),
                 rights,
                 names_id: true,

@@ -4,7 +4,7 @@ use auth_consistency::api::AuthConsistencyStatus;
 
 use crate::{
     nothing_leaks, scenario,
-    world::{World, condition, kubectl},
+    world::{CONSISTENT, Database, World, condition, kubectl},
 };
 
 /// Ada and Brook change places; rows 1 to 30 are old, and both have written a new one.
@@ -107,9 +107,53 @@ async fn admission_refuses_remap_without_identities_and_identities_of_two_kinds(
             ),
             "a passphrase goes with a snapshot",
         ),
+        (
+            "{references: {identities: {configMapRef: {name: x}, database: {urlSecretRef: {name: a, key: b}}}}}".to_owned(),
+            "database says where the table is: set table too",
+        ),
+        (
+            format!("{{references: {{identities: {{table: {table}, database: {{host: h}}}}}}}}"),
+            "with host, set name, usernameSecretRef and passwordSecretRef too",
+        ),
     ] {
         let refused = world.apply_refused(&fields);
         assert!(refused.contains(why), "{fields}: {refused}");
     }
     world.ready("True", "Consistent").await;
+}
+
+/// Everybody but the admin has got another id, and old rows name nobody.
+const RENUMBERED: &str = "UPDATE users SET id = id + 4000 WHERE id > 1; DELETE FROM api_keys; SELECT setval('users_id_seq', 5000);";
+
+#[tokio::test]
+async fn the_old_database_is_asked_by_its_own_secret_and_waited_for_and_rows_go_back_when_approved() {
+    let world = scenario(
+        RENUMBERED,
+        "{references: {onOrphan: Remap, identities: {table: {table: users, idColumn: id, loginColumn: email}, \
+          database: {urlSecretRef: {name: old, key: url}, tls: {mode: VerifyFull, caSecretRef: {name: ca, key: ca.crt}}}}}}",
+    )
+    .await;
+    let status = world.ready("False", "SecretMissing").await;
+    let message = condition(&status, "Ready").unwrap().2;
+    assert!(message.starts_with("spec.references.identities.database.urlSecretRef: "), "{message}");
+    let old = Database::create(CONSISTENT).await;
+    let nobody = old.dsn().replace(&format!("/{}", old.name), "/no_such_database");
+    world.secret("old", "url", &nobody);
+    world.annotate("auth.probeops.com/reconcile", "now");
+    world
+        .wait("the old database is not there", |status| {
+            status.findings.iter().any(|one| one.finding.as_str() == "IdentitiesUnreachable")
+        })
+        .await;
+    let orphans = "SELECT count(*)::text FROM usage_logs WHERE user_id IN (2, 3)";
+    assert_eq!(world.database.text(orphans).await, "20", "nothing moves on half of what is needed");
+    world.secret("old", "url", &old.dsn());
+    world.annotate("auth.probeops.com/reconcile", "again");
+    let status = world.ready("False", "ApprovalRequired").await;
+    let plan = status.plan.unwrap();
+    assert_eq!((plan.rows, plan.steps[0].action.as_str()), (20, "Remap"));
+    world.annotate("auth.probeops.com/approve", plan.hash.as_deref().unwrap());
+    world.ready("True", "Consistent").await;
+    assert_eq!(world.database.text(orphans).await, "0");
+    nothing_leaks(&world).await;
 }

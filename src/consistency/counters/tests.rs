@@ -64,6 +64,7 @@ fn reference(table: &str, rows: i64) -> Reference {
         not_null: false,
         credentials: None,
         collisions: Vec::new(),
+        surplus: Some(0),
         dependents: Vec::new(),
         takes: Vec::new(),
         cascades: Vec::new(),

@@ -1,8 +1,8 @@
-//! `spec.references.identities`: a ConfigMap's text to people, or the name of a table.
+//! `spec.references.identities`: a ConfigMap's text to people, or the name of a table and where it is.
 
 use std::sync::Arc;
 
-use super::Parser;
+use super::{Parser, database::Place};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -10,7 +10,7 @@ use crate::{
     },
     consistency::{
         identities::{ConfigMaps, Identities},
-        target::{IdentitySource, SecretProblem, TargetError, Users},
+        target::{IdentitySource, IdentityTable, SecretProblem, TargetError, Users},
     },
 };
 
@@ -28,19 +28,32 @@ impl Parser<'_> {
             );
         }
         let reference = match (&identities.config_map_ref, &identities.table) {
-            (Some(reference), None) => reference,
+            (Some(reference), None) => {
+                if identities.database.is_some() {
+                    self.spec(
+                        "spec.references.identities.database: it says where the table is, so set table too, or leave it out",
+                    );
+                }
+                reference
+            }
             (None, Some(table)) => {
                 if identities.passphrase_secret_ref.is_some() {
                     self.spec(
                         "spec.references.identities.passphraseSecretRef: a passphrase goes with a snapshot, so set configMapRef or leave it out",
                     );
                 }
-                return Some(IdentitySource::Table {
-                    schema: table.schema.clone().unwrap_or_else(|| users.schema.clone()),
+                let in_schema = |schema: Option<&String>| IdentityTable {
+                    schema: table.schema.as_ref().or(schema).unwrap_or(&users.schema).clone(),
                     table: table.table.clone(),
                     id_column: table.id_column.clone(),
                     login_column: table.login_column.clone(),
-                });
+                };
+                let Some(other) = &identities.database else {
+                    return Some(IdentitySource::Table(in_schema(None)));
+                };
+                let other = self.database(other, &Place::IDENTITIES)?;
+                let table = in_schema(other.connection.schema.as_ref());
+                return Some(IdentitySource::Elsewhere(Box::new(other), table));
             }
             _ => {
                 self.spec("spec.references.identities: set exactly one of configMapRef and table");

@@ -6,8 +6,10 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use crate::{
     consistency::search::SearchFacts,
     database::{
+        error::DatabaseError,
         identifier::{Operator, Sql},
         references::ReferenceTable,
+        transaction::savepoint,
     },
 };
 
@@ -24,9 +26,30 @@ pub(super) struct Order {
 }
 
 /// The facts of each reference, in the order that they are given.
+///
+/// # Errors
+/// The database fails as a whole.
 pub(super) async fn facts(
     connection: &mut PgConnection,
     tables: &[ReferenceTable],
+) -> Result<Vec<(SearchFacts, Option<Order>)>, DatabaseError> {
+    let measured = savepoint(connection, async |connection: &mut PgConnection| {
+        read(connection, tables, "pg_relation_size(l.oid) / current_setting('block_size')::int8").await
+    })
+    .await?;
+    match measured {
+        Ok(facts) => Ok(facts),
+        // The size of a table that somebody has locked cannot be asked for: what it was when it was last
+        // analysed will do to choose a way.
+        Err(_) => Ok(read(connection, tables, "l.relpages").await?),
+    }
+}
+
+/// Reads them; `blocks` is how many of them a table `l` has.
+async fn read(
+    connection: &mut PgConnection,
+    tables: &[ReferenceTable],
+    blocks: &'static str,
 ) -> Result<Vec<(SearchFacts, Option<Order>)>, sqlx::Error> {
     let mut facts: Vec<(SearchFacts, Option<Order>)> = tables.iter().map(|_| (unknown(), None)).collect();
     if tables.is_empty() {
@@ -51,7 +74,10 @@ pub(super) async fn facts(
         ") WITH ORDINALITY AS r(child, parent, child_type, parent_type, child_column, parent_column, n)), \
          sizes AS MATERIALIZED (SELECT t.oid, sum(CASE WHEN l.reltuples > 0 AND l.relpages > 0 \
              THEN l.reltuples / l.relpages ELSE 60 END \
-             * (pg_relation_size(l.oid) / current_setting('block_size')::int8))::float8 AS rows, count(*)::float8 AS leaves \
+             * (",
+    );
+    sql.add(blocks).add(
+        "))::float8 AS rows, count(*)::float8 AS leaves \
            FROM (SELECT child AS oid FROM r UNION SELECT parent FROM r) t \
            CROSS JOIN LATERAL (SELECT t.oid::oid AS leaf WHERE NOT EXISTS (SELECT FROM pg_partitioned_table q WHERE q.partrelid = t.oid::oid) \
              UNION ALL SELECT p.relid FROM pg_partition_tree(t.oid::oid::regclass) p WHERE p.isleaf AND p.relid <> t.oid::oid) p \

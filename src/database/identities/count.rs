@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
-use super::{Mapped, Mapping, history, own_key};
+use super::{Mapped, Mapping, history, own_key, surplus};
 use crate::{
     consistency::{
         correspondence::{Pair, ReferenceFacts},
@@ -222,7 +222,7 @@ impl Looking<'_> {
         facts.table_rows = sql.scalar(connection).await?;
         let indexes =
             catalog::unique_indexes(connection, child.oid, column.name.as_str(), self.server_version).await?;
-        for index in indexes {
+        for index in indexes.iter().cloned() {
             let Some(others) = &index.others else {
                 // What an expression or a predicate makes of the new values is the engine's to say.
                 facts.collisions.push((index.name, facts.rows()));
@@ -231,8 +231,7 @@ impl Looking<'_> {
             let others: Vec<&Column> = others.iter().filter_map(|name| child.column(name)).collect();
             let rows = self.collisions(connection, mapped, index.nulls_equal, &others).await?;
             if rows > 0 {
-                facts.collisions.push((index.name, rows));
-                continue;
+                facts.collisions.push((index.name.clone(), rows));
             }
             let mut sql = Sql::new(
                 "SELECT bool_and(i.indimmediate) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = ",
@@ -245,6 +244,11 @@ impl Looking<'_> {
                 }
             }
         }
+        facts.surplus = if facts.collisions.is_empty() {
+            Some(0)
+        } else {
+            surplus::count(connection, self.table, mapped, &indexes).await?
+        };
         Ok(())
     }
 
@@ -336,7 +340,7 @@ fn digest(mapped: &Mapped) -> String {
 }
 
 /// Adds pairs as a relation `m(n, old_id, new_id, shifted)`.
-fn mapping<'p>(sql: &mut Sql, pairs: impl Iterator<Item = &'p Pair>) {
+pub(super) fn mapping<'p>(sql: &mut Sql, pairs: impl Iterator<Item = &'p Pair>) {
     let (mut old, mut new, mut shifted) = (Vec::new(), Vec::new(), Vec::new());
     for pair in pairs {
         old.push(Some(pair.old.clone()));
@@ -349,7 +353,7 @@ fn mapping<'p>(sql: &mut Sql, pairs: impl Iterator<Item = &'p Pair>) {
 }
 
 /// Adds the condition that the row `c` names the old id of the pair `m`.
-fn names(sql: &mut Sql, table: &ReferenceTable) {
+pub(super) fn names(sql: &mut Sql, table: &ReferenceTable) {
     let operator = table.operators.as_ref().and_then(|operators| operators.first());
     if let (Some(column), Some(parent), Some(operator)) =
         (table.columns.first(), table.parent_columns.first(), operator)
@@ -363,7 +367,7 @@ fn names(sql: &mut Sql, table: &ReferenceTable) {
 
 /// Adds the condition that the pair `m` is about the row `c` at all: it names nobody, or it names
 /// somebody else and, where a mark is given, is old.
-fn concerned(sql: &mut Sql, table: &ReferenceTable, mark: Option<&(Column, i64)>) {
+pub(super) fn concerned(sql: &mut Sql, table: &ReferenceTable, mark: Option<&(Column, i64)>) {
     sql.add("CASE WHEN m.shifted::pg_catalog.bool THEN ");
     match mark {
         Some((column, highest)) => {

@@ -1,0 +1,110 @@
+//! A database block of the spec: one connection string, or its parts.
+
+use super::Parser;
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        spec::{DatabaseSpec, SecretKeyRef, TlsMode},
+    },
+    consistency::{
+        dsn::{self, Connection},
+        target::{Database, TargetError},
+    },
+};
+
+/// Where a database block stands, and how what is wrong with it is shown.
+pub(super) struct Place {
+    field: &'static str,
+    condition: ConditionType,
+    /// Another engine, and a string that cannot be understood.
+    reasons: (Reason, Reason),
+}
+
+impl Place {
+    /// The app's own database.
+    pub(super) const APP: Self = Self {
+        field: "spec.database",
+        condition: ConditionType::DatabaseReachable,
+        reasons: (Reason::DatabaseEngineUnsupported, Reason::DatabaseUrlInvalid),
+    };
+
+    /// The database that holds the users as they were.
+    pub(super) const IDENTITIES: Self = Self {
+        field: "spec.references.identities.database",
+        condition: ConditionType::ReferencesConsistent,
+        reasons: (Reason::IdentitiesInvalid, Reason::IdentitiesInvalid),
+    };
+
+    /// The field's path in front of what is said of a Secret; of the app's own database the condition
+    /// says which it is.
+    fn said(&self, message: &str) -> String {
+        if self.condition == ConditionType::DatabaseReachable {
+            return message.to_owned();
+        }
+        format!("{}.urlSecretRef: {}", self.field, message.replace("spec.database", self.field))
+    }
+}
+
+impl Parser<'_> {
+    pub(super) fn database(&mut self, spec: &DatabaseSpec, place: &Place) -> Option<Database> {
+        let connection = match (&spec.url_secret_ref, &spec.host) {
+            (Some(reference), None) => self.connection_string(reference, place)?,
+            (None, Some(host)) => self.connection_parts(spec, host, place)?,
+            _ => {
+                self.spec(format!("{}: set exactly one of urlSecretRef and host", place.field));
+                return None;
+            }
+        };
+        let asked = spec.tls.as_ref().map(|tls| tls.mode);
+        // No word of encryption anywhere means the safest mode: plain text must be said.
+        let tls = asked.or(connection.tls).unwrap_or(TlsMode::VerifyFull);
+        let disagreement = match (asked, connection.tls) {
+            (Some(asked), Some(said)) if asked != said => Some(format!(
+                "{}.tls.mode is {asked:?} and the connection string says {said:?}: the spec wins",
+                place.field
+            )),
+            _ => None,
+        };
+        let ca =
+            spec.tls.as_ref().and_then(|tls| self.secret(tls.ca_secret_ref.as_ref())).map(<[u8]>::to_vec);
+        Some(Database { connection, tls, ca, disagreement })
+    }
+
+    fn connection_string(&mut self, reference: &SecretKeyRef, place: &Place) -> Option<Connection> {
+        let error = match dsn::parse(self.secret(Some(reference))?) {
+            Ok(connection) => return Some(connection),
+            Err(error) => error,
+        };
+        self.errors.push(TargetError {
+            reason: if error.is_engine() { place.reasons.0 } else { place.reasons.1 },
+            condition: place.condition,
+            message: place.said(&format!("key {:?} of Secret {:?}: {error}", reference.key, reference.name)),
+        });
+        None
+    }
+
+    fn connection_parts(&mut self, spec: &DatabaseSpec, host: &str, place: &Place) -> Option<Connection> {
+        let mut needed = |there: bool, name: &str| {
+            if !there {
+                self.spec(format!("{0}.{name}: set it, since {0}.host is set", place.field));
+            }
+        };
+        needed(spec.name.is_some(), "name");
+        needed(spec.username_secret_ref.is_some(), "usernameSecretRef");
+        needed(spec.password_secret_ref.is_some(), "passwordSecretRef");
+        let mut line = |reference: &Option<SecretKeyRef>, name: &str| {
+            self.secret_line(reference.as_ref(), &format!("{}.{name}", place.field))
+        };
+        let user = line(&spec.username_secret_ref, "usernameSecretRef");
+        let password = line(&spec.password_secret_ref, "passwordSecretRef");
+        Some(Connection {
+            host: host.to_owned(),
+            port: spec.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(5432),
+            user: user?,
+            password: password?.into(),
+            database: spec.name.clone()?,
+            tls: None,
+            schema: None,
+        })
+    }
+}

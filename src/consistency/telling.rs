@@ -1,0 +1,103 @@
+//! Steps in words, as people read them in a plan and in what was done.
+
+use super::{
+    constraints,
+    diagnosis::Step,
+    observation::Taken,
+    target::Target,
+    wording::{clip, count, number},
+};
+use crate::api::report::{Action, ObjectRef, StepReport};
+
+/// What goes along with deleted rows, in words.
+fn along(takes: &[Taken]) -> String {
+    takes
+        .iter()
+        .map(|taken| {
+            let rows = count(taken.rows, "row");
+            match taken.action {
+                Action::Delete => {
+                    let table = ObjectRef { columns: Vec::new(), ..taken.object.clone() };
+                    format!(", with {rows} of {} (ON DELETE CASCADE)", table.describe())
+                }
+                _ => format!(
+                    ", and with it set {} to NULL in {rows} (ON DELETE SET NULL)",
+                    taken.object.describe()
+                ),
+            }
+        })
+        .collect()
+}
+
+/// What is done with rows for which a unique key has no room, in words.
+fn colliding(surplus: i64) -> String {
+    if surplus == 0 {
+        return String::new();
+    }
+    format!(
+        ", except for {} that would collide in a unique key: delete those, after copying them to quarantine",
+        number(surplus)
+    )
+}
+
+/// One step as it is shown.
+pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
+    told(target, step, step.rows(), waits)
+}
+
+/// One step as it was done, with the rows that it really changed.
+pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
+    told(target, step, rows, None)
+}
+
+fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
+    let login = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
+    let object = step.object();
+    let message = match step {
+        Step::AdvanceSequence { above, .. } => {
+            format!("move the sequence {} above {above}", object.describe())
+        }
+        Step::Seed { id: Some(id), .. } => {
+            format!("create {login} in {} with the id {id}", object.describe())
+        }
+        Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
+        Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
+        Step::Reset { .. } => format!("write the password and the columns of {login}"),
+        Step::MoveId { from, to, .. } => {
+            format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
+        }
+        Step::AddConstraint { reference, options } => constraints::adding(reference, options),
+        Step::ValidateConstraint { reference } => constraints::validating(reference),
+        Step::Remap { keys, shifted, surplus, pairs, .. } => format!(
+            "give {} of {} back to the {} they belong to, by login ({pairs}){}{}",
+            count(rows, "row"),
+            object.describe(),
+            if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
+            match shifted {
+                0 => String::new(),
+                some => format!("; {} of them from people who have those ids now", number(*some)),
+            },
+            colliding(*surplus)
+        ),
+        Step::Rows { action, surplus, .. } => {
+            let rows = count(rows, "row");
+            let of = object.describe();
+            match action {
+                Action::SetNull => format!("set {of} to NULL in {rows}"),
+                Action::Delete => format!(
+                    "delete {rows} of {}{}, after copying them to quarantine",
+                    ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
+                    along(step.taken())
+                ),
+                _ => format!("give {rows} of {of} to {login}{}", colliding(*surplus)),
+            }
+        }
+    };
+    StepReport {
+        action: step.action(),
+        object: object.clone(),
+        rows,
+        message: clip(&message, 512),
+        waits: waits.map(|why| clip(&why, 512)),
+    }
+}
