@@ -19,6 +19,8 @@ mod constraints;
 mod discover;
 #[path = "databases/doubts.rs"]
 mod doubts;
+#[path = "databases/exchange.rs"]
+mod exchange;
 #[path = "databases/finding.rs"]
 mod finding;
 #[path = "databases/hostile.rs"]

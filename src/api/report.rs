@@ -209,6 +209,9 @@ pub struct Skipped {
     /// True when a rule asked for it; then it says nothing about consistency.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asked: bool,
+    /// True where it may pass by itself, as a lock does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passes: bool,
 }
 
 /// How one reference was searched for rows that name nobody.

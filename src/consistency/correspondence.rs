@@ -156,8 +156,11 @@ pub struct ReferenceFacts {
     /// Of the rows, how many have to be removed so that the others can be given back; `None` where nobody can
     /// tell beforehand.
     pub surplus: Option<i64>,
-    /// Unique keys that hold at the end but not on the way: (index, rows).
-    pub on_the_way: Vec<(String, i64)>,
+    /// Rows in the place of another row in a unique key that is checked row by row: they are taken out and
+    /// put in again.
+    pub exchanged: i64,
+    /// Foreign keys through which rows of other tables would go along with those.
+    pub tied: Vec<String>,
     /// Why the rows are taken for credentials, if so.
     pub credentials: Option<String>,
     /// Foreign keys of other tables through which the change would go on.

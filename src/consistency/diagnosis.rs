@@ -111,6 +111,8 @@ pub enum Step {
         shifted: i64,
         /// Of the rows, how many are removed at most since their people's unique keys have no room for them.
         surplus: i64,
+        /// Of the rows, how many are taken out and put in again since they change places in a unique key.
+        exchanged: i64,
         /// The first old and new ids, for people.
         pairs: String,
         /// SHA-256 over all old and new ids, and what tells old rows from new ones; hexadecimal.

@@ -3,7 +3,7 @@
 
 use super::{
     constraints,
-    diagnosis::{Diagnosed, Step, person},
+    diagnosis::{Diagnosed, Ends, Step, person},
     doubts,
     observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
     remap,
@@ -22,7 +22,7 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
     let mut found = doubts::doubts(target, observation);
     let told = |object: &ObjectRef| observation.untrusted.iter().any(|one| one.object == *object);
     for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked && !told(&skipped.object)) {
-        found.push(person(
+        let mut unread = person(
             Reason::RowsUnreadable,
             ConditionType::ReferencesConsistent,
             Severity::Error,
@@ -32,7 +32,11 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
                 skipped.object.describe(),
                 skipped.why
             ),
-        ));
+        );
+        if skipped.passes {
+            unread.ends = Ends::Retry;
+        }
+        found.push(unread);
     }
     let mut rows: Vec<Option<Diagnosed>> =
         observation.references.iter().map(|reference| rows(target, observation, reference)).collect();

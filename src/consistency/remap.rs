@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{
     condition::{ConditionType, Reason},
-    report::{Action, Severity},
+    report::{Action, ObjectRef, Severity},
     spec::OnOrphan,
 };
 
@@ -277,6 +277,7 @@ pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &
         keys: facts.returning.keys + facts.movable.keys,
         shifted: facts.movable.rows,
         surplus: facts.surplus.unwrap_or(0),
+        exchanged: facts.exchanged,
         pairs: pairs(facts),
         digest: facts.digest.clone(),
         table_rows: facts.table_rows,
@@ -339,12 +340,32 @@ fn refusal(
     if let Some(why) = collision.refused(observation, reference, policy) {
         return Some(why);
     }
-    facts.on_the_way.first().map(|(index, rows)| {
+    exchange_refused(reference, facts)
+}
+
+/// Why rows that change places in a unique key cannot be taken out and put in again, if so.
+fn exchange_refused(reference: &Reference, facts: &ReferenceFacts) -> Option<(Reason, String)> {
+    if facts.exchanged == 0 {
+        return None;
+    }
+    let rows = count(facts.exchanged, "row");
+    let rights = &reference.rights;
+    if !rights.insert || !rights.delete {
+        return Some((
+            Reason::PrivilegeMissing,
+            format!(
+                "{rows} would change places in a unique key, for which they are taken out and put in again, and the role may not {} {}; run what `auth-consistency grants` prints",
+                if rights.insert { "DELETE from" } else { "INSERT into" },
+                ObjectRef { columns: Vec::new(), ..reference.object.clone() }.describe()
+            ),
+        ));
+    }
+    (!facts.tied.is_empty()).then(|| {
         (
             Reason::UniqueKeyInTheWay,
             format!(
-                "{} would change places in the unique key {index}, which it forbids on the way; make it DEFERRABLE, or exchange them by hand",
-                count(*rows, "row")
+                "{rows} would change places in a unique key, for which they are taken out and put in again, and rows of other tables would go along ({}); make the unique key DEFERRABLE, or exchange them by hand",
+                facts.tied.join(", ")
             ),
         )
     })

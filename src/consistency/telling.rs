@@ -68,14 +68,21 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
         }
         Step::AddConstraint { reference, options } => constraints::adding(reference, options),
         Step::ValidateConstraint { reference } => constraints::validating(reference),
-        Step::Remap { keys, shifted, surplus, pairs, .. } => format!(
-            "give {} of {} back to the {} they belong to, by login ({pairs}){}{}",
+        Step::Remap { keys, shifted, surplus, exchanged, pairs, .. } => format!(
+            "give {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
             count(rows, "row"),
             object.describe(),
             if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
             match shifted {
                 0 => String::new(),
                 some => format!("; {} of them from people who have those ids now", number(*some)),
+            },
+            match exchanged {
+                0 => String::new(),
+                some => format!(
+                    "; {} change places in a unique key, and are taken out and put in again for that",
+                    number(*some)
+                ),
             },
             colliding(*surplus)
         ),

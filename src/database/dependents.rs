@@ -242,7 +242,7 @@ pub(super) async fn keep(
     sql.add(") ORDER BY d.ctid FOR UPDATE OF d) x");
     let row = sql.one(connection).await?;
     let action = dependent.effect.unwrap_or(Action::Delete);
-    let mut expected = Expected { tables: dependent.tables.clone(), updated: 0, deleted: 0 };
+    let mut expected = Expected { tables: dependent.tables.clone(), updated: 0, deleted: 0, inserted: 0 };
     let (Some(places), Some(partitions)) =
         (row.try_get::<Option<String>, _>(0)?, row.try_get::<Option<String>, _>(1)?)
     else {

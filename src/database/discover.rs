@@ -11,7 +11,7 @@ use super::{
     identifier::Sql,
     observe::{self, Known},
     references::ReferenceTable,
-    transaction::prepare,
+    transaction::{LOCKED, prepare},
 };
 use crate::{
     api::report::{ObjectRef, Skipped},
@@ -95,17 +95,17 @@ pub async fn discover(
                     let error = DatabaseError::from(error);
                     let Some(code) = error.sqlstate() else { return Err(error) };
                     inner.rollback().await?;
-                    if code == "57014" {
-                        format!("a sample took longer than {} s", LONGEST.as_secs())
-                    } else {
-                        error.to_string()
+                    match code.as_str() {
+                        "57014" => format!("a sample took longer than {} s", LONGEST.as_secs()),
+                        "55P03" => LOCKED.to_owned(),
+                        _ => error.to_string(),
                     }
                 }
             }
         } else {
             format!("no SELECT privilege on {}.{}", object.schema, object.table)
         };
-        found.skipped.push(Skipped { object, why: clip(&why, 512), asked: false });
+        found.skipped.push(Skipped { object, why: clip(&why, 512), asked: false, passes: false });
     }
     transaction.rollback().await?;
     Ok(found)

@@ -37,12 +37,13 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     let mut tables = Vec::new();
     for key in catalog::foreign_keys(connection, users.oid).await? {
         let object = ObjectRef {
-            schema: key.child.0.clone(),
-            table: key.child.1.clone(),
-            columns: key.child_columns.clone(),
+            schema: key.child.0,
+            table: key.child.1,
+            columns: key.child_columns,
             constraint: Some(key.name),
         };
-        tables.push((key.child, target.references.policy(&object)));
+        let policy = target.references.policy(&object);
+        tables.push((object, policy));
     }
     for rule in
         target.references.rules.iter().filter(|rule| rule.rule.declared || rule.rule.constraint.is_some())
@@ -53,13 +54,14 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
             columns: rule.rule.columns.clone().unwrap_or_default(),
             constraint: None,
         };
-        tables.push(((rule.schema.clone(), rule.rule.table.clone()), target.references.policy(&object)));
+        let policy = target.references.policy(&object);
+        tables.push((object, policy));
     }
     tables.retain(|(_, policy)| policy.ignore.is_none());
-    tables.sort_by(|a, b| a.0.cmp(&b.0));
+    tables.sort_by(|(a, _), (b, _)| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
     let sequence = catalog::sequence(connection, users.oid, &target.users.id_column).await?;
 
-    let mut schemas: Vec<String> = tables.iter().map(|((schema, _), _)| schema.clone()).collect();
+    let mut schemas: Vec<String> = tables.iter().map(|(object, _)| object.schema.clone()).collect();
     schemas.push(target.users.schema.clone());
     schemas.sort();
     schemas.dedup();
@@ -70,16 +72,14 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     }
     let user_table = quoted(connection, &[&target.users.schema, &target.users.table]).await?;
     text.push_str(&format!("GRANT SELECT ON {user_table} TO {role};\n"));
-    // Each table, what is done to its orphans, and whether that removes rows.
-    let mut names: Vec<(String, OnOrphan, bool)> = Vec::new();
-    for ((schema, table), policy) in &tables {
-        let name = quoted(connection, &[schema, table]).await?;
+    // Each table, and what its repair takes.
+    let mut names: Vec<(String, Option<&str>)> = Vec::new();
+    for (object, policy) in &tables {
+        let name = quoted(connection, &[&object.schema, &object.table]).await?;
         if names.iter().all(|(known, ..)| *known != name) {
             text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
         }
-        let removes = policy.on_orphan == OnOrphan::Delete
-            || (policy.on_orphan == OnOrphan::Reassign && policy.on_collision == OnCollision::DeleteOrphan);
-        names.push((name, policy.on_orphan, removes));
+        names.push((name, repair(connection, object, policy).await?));
     }
     if let Some(IdentitySource::Table(IdentityTable { schema, table, .. })) = &target.references.identities {
         let name = quoted(connection, &[schema, table]).await?;
@@ -107,28 +107,60 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     text.push_str(&format!(
         "-- One of the two: an empty schema made by the owner, or the right to make it.\nCREATE SCHEMA IF NOT EXISTS auth_consistency AUTHORIZATION {role};\n-- GRANT CREATE ON DATABASE {database} TO {role};\n"
     ));
-    let repairs: Vec<&(String, OnOrphan, bool)> =
-        names.iter().filter(|(_, on_orphan, _)| *on_orphan != OnOrphan::Report).collect();
-    if !repairs.is_empty() {
+    if names.iter().any(|(_, rights)| rights.is_some()) {
         text.push_str("\n-- Enforce, for the references that spec.references says to repair.\n");
     }
-    for (name, _, removes) in repairs {
-        let rights = if *removes { "UPDATE, DELETE" } else { "UPDATE" };
-        text.push_str(&format!("GRANT {rights} ON {name} TO {role};\n"));
+    for (name, rights) in names {
+        if let Some(rights) = rights {
+            text.push_str(&format!("GRANT {rights} ON {name} TO {role};\n"));
+        }
     }
     text.push_str(&owners(connection, &tables, &user_table, &role).await?);
     transaction.rollback().await?;
     Ok(text)
 }
 
+/// The rights on its table that the repair of a reference takes.
+async fn repair(
+    connection: &mut PgConnection,
+    object: &ObjectRef,
+    policy: &Policy,
+) -> Result<Option<&'static str>, DatabaseError> {
+    let gives_way = policy.on_collision == OnCollision::DeleteOrphan;
+    Ok(match policy.on_orphan {
+        OnOrphan::Report => None,
+        OnOrphan::SetNull => Some("UPDATE"),
+        OnOrphan::Delete => Some("UPDATE, DELETE"),
+        OnOrphan::Reassign => Some(if gives_way { "UPDATE, DELETE" } else { "UPDATE" }),
+        // Rows that change places in a unique key are taken out and put in again.
+        OnOrphan::Remap if in_a_unique_key(connection, object).await? => Some("INSERT, UPDATE, DELETE"),
+        OnOrphan::Remap => Some("UPDATE"),
+    })
+}
+
+/// Whether a column of the reference belongs to a unique key that is checked row by row.
+async fn in_a_unique_key(connection: &mut PgConnection, object: &ObjectRef) -> Result<bool, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey) \
+         WHERE i.indisunique AND i.indimmediate AND n.nspname::text = ",
+    );
+    sql.text(&object.schema).add(" AND c.relname::text = ").text(&object.table);
+    sql.add(" AND a.attname::text = ANY (")
+        .texts(object.columns.iter().cloned().map(Some).collect())
+        .add("))");
+    Ok(sql.scalar(connection).await?)
+}
+
 /// Foreign keys are their table's owner's: no right on the table can be granted for them.
 async fn owners(
     connection: &mut PgConnection,
-    tables: &[((String, String), Policy)],
+    tables: &[(ObjectRef, Policy)],
     user_table: &str,
     role: &str,
 ) -> Result<String, DatabaseError> {
-    let changed: Vec<&((String, String), Policy)> =
+    let changed: Vec<&(ObjectRef, Policy)> =
         tables.iter().filter(|(_, policy)| policy.constraint != OnConstraint::Report).collect();
     if changed.is_empty() {
         return Ok(String::new());
@@ -140,8 +172,8 @@ async fn owners(
         "SELECT DISTINCT quote_ident(pg_get_userbyid(c.relowner)) FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace JOIN ROWS FROM (unnest(",
     );
-    sql.texts(changed.iter().map(|((schema, _), _)| Some(schema.clone())).collect()).add("), unnest(");
-    sql.texts(changed.iter().map(|((_, table), _)| Some(table.clone())).collect());
+    sql.texts(changed.iter().map(|(object, _)| Some(object.schema.clone())).collect()).add("), unnest(");
+    sql.texts(changed.iter().map(|(object, _)| Some(object.table.clone())).collect());
     sql.add(
         ")) AS t(s, r) ON t.s = n.nspname::text AND t.r = c.relname::text \
          WHERE NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1",

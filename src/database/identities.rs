@@ -6,6 +6,7 @@
 mod count;
 mod elsewhere;
 mod history;
+mod places;
 mod surplus;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -35,6 +36,7 @@ use crate::{
 pub(super) use count::{moving, paired};
 pub use elsewhere::{Elsewhere, read_elsewhere};
 pub(super) use history::{quarantines, remember};
+pub(super) use places::{keys_of_wanted, put_in_again};
 pub(super) use surplus::keys_of as keys_of_surplus;
 
 /// The mapping of old ids to today's, and where it is from.

@@ -18,6 +18,7 @@ mod counters;
 mod dependents;
 mod discover;
 mod error;
+mod exchange;
 mod fence;
 mod finding;
 mod grants;

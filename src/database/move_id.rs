@@ -117,7 +117,7 @@ pub async fn move_id(
     let mut expected = Vec::new();
     for (table, rows) in tables {
         let tables = guard::storage(connection, table).await?;
-        expected.push(Expected { tables, updated: rows, deleted: 0 });
+        expected.push(Expected { tables, updated: rows, deleted: 0, inserted: 0 });
     }
     guard::compare(connection, &before, &expected).await?;
     let object = ObjectRef {

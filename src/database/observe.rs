@@ -19,7 +19,7 @@ use super::{
     scope::{self, Scope},
     spelling,
     subject::{SubjectRow, find_subject},
-    transaction::{prepare, savepoint, statement_timeout, unrewritten},
+    transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
     api::{
@@ -363,6 +363,7 @@ async fn inside(
         object: one.object.clone(),
         why: clip(&one.why, 512),
         asked: false,
+        passes: false,
     }));
     let found = finding::find(connection, &tables, search, given.budget).await?;
     let mut searched = Vec::with_capacity(found.len());
@@ -396,7 +397,10 @@ async fn inside(
                 spellings.extend(spelling);
                 known.references.push(table);
             }
-            Err(why) => skipped.push(Skipped { object: table.object.clone(), why, asked: false }),
+            Err(why) => {
+                let passes = why == LOCKED;
+                skipped.push(Skipped { object: table.object.clone(), why, asked: false, passes });
+            }
         }
     }
     let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;

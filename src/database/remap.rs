@@ -13,6 +13,7 @@ use super::{
     catalog::{Column, UniqueIndex},
     error::DatabaseError,
     fence::{self, Fence},
+    finding,
     guard::{self, Expected},
     identifier::{Sql, run},
     identities::{self, Mapped, Mapping, moving},
@@ -76,7 +77,7 @@ pub async fn remap(
     if mapped.digest != remapping.digest {
         return Err(moved("other ids than the plan says would be exchanged for rows"));
     }
-    let keys = unique_keys(connection, fence, table, remapping.surplus).await?;
+    let keys = unique_keys(connection, fence, table).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
     let before = guard::counts(connection).await?;
@@ -98,24 +99,40 @@ pub async fn remap(
     let removed = removed.into_iter().collect::<BTreeSet<_>>();
     locked.retain(|one| !removed.contains(&one.key));
     let removed = i64::try_from(removed.len()).unwrap_or(i64::MAX);
-    let (mut rows, mut shifted) = (0, 0);
+    let mut still = Vec::with_capacity(locked.len());
     for (some, chunk) in locked.chunks(ROWS_AT_ONCE).zip(1..) {
         let piece = Piece { table, mapped: narrowed(mapped, some), key: &key, object };
-        let done = piece.give_back(connection, fence, number, chunk, some).await?;
-        rows += done.0;
-        shifted += done.1;
+        still.extend(piece.copy(connection, fence, number, chunk, some).await?);
     }
+    let rows = i64::try_from(still.len()).unwrap_or(i64::MAX);
+    let shifted = shifted(mapped, &still);
     if rows + removed > 0 {
+        let wanted = identities::keys_of_wanted(connection, table, mapped, &keys, &key).await?;
+        let wanted: BTreeSet<Vec<String>> = wanted.into_iter().collect();
+        let (exchanged, still): (Vec<Moving>, Vec<Moving>) =
+            still.into_iter().partition(|one| wanted.contains(&one.key));
+        if !exchanged.is_empty() {
+            let keys: Vec<Vec<String>> = exchanged.iter().map(|one| one.key.clone()).collect();
+            let narrow = narrowed(mapped, &exchanged);
+            let came = identities::put_in_again(connection, table, &narrow, &key, &keys).await?;
+            same(object, came, length(&exchanged), "put in again as they were")?;
+        }
+        for some in still.chunks(ROWS_AT_ONCE) {
+            let piece = Piece { table, mapped: narrowed(mapped, some), key: &key, object };
+            piece.change(connection, some).await?;
+        }
         // Nobody has counted the copies yet, and the planner would take them for one row.
         run(connection, "SET LOCAL enable_nestloop = off").await?;
         let noted = note_new_keys(connection, fence, number, table, mapped).await?;
         same(object, noted, rows, "copied")?;
-        let right = right(connection, fence, number, table, &key).await?;
-        same(object, right, rows, "left as they were changed")?;
+        let held = right(connection, fence, number, table, &key).await?;
+        same(object, held, rows, "left as they were changed")?;
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let tables = guard::storage(connection, &table.child).await?;
-        guard::compare(connection, &before, &[Expected { tables, updated: rows, deleted: removed }]).await?;
+        let inserted = length(&exchanged);
+        let expected = Expected { tables, updated: rows - inserted, deleted: removed + inserted, inserted };
+        guard::compare(connection, &before, &[expected]).await?;
         let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
         if removed > 0 {
@@ -129,17 +146,12 @@ pub async fn remap(
     Ok(rows + removed)
 }
 
-/// The unique keys that some of the rows have no room in, looked up while nothing of the app's own is in the
-/// search path.
+/// The unique keys of the table, looked up while nothing of the app's own is in the search path.
 async fn unique_keys(
     connection: &mut PgConnection,
     fence: &Fence,
     table: &ReferenceTable,
-    surplus: i64,
 ) -> Result<Vec<UniqueIndex>, DatabaseError> {
-    if surplus == 0 {
-        return Ok(Vec::new());
-    }
     let mut transaction = connection.begin().await?;
     prepare(&mut transaction, fence.statement_timeout).await?;
     let (_, version) = observe::server(&mut transaction).await?;
@@ -246,7 +258,23 @@ async fn lock(
         sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
     }
     sql.add(" LIMIT ").integer(ceiling.saturating_add(1)).add(" FOR UPDATE OF c");
-    read(sql.all(connection).await?, key.len())
+    // That somebody names nobody is believed no index before the first change.
+    run(connection, finding::WITHOUT_INDEXES).await?;
+    let rows = sql.all(connection).await?;
+    run(connection, finding::WITH_INDEXES).await?;
+    read(rows, key.len())
+}
+
+fn length(rows: &[Moving]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// How many of the rows name somebody else than the person whom they belong to.
+fn shifted(mapped: &Mapped, rows: &[Moving]) -> i64 {
+    let shifted: BTreeSet<&str> =
+        mapped.used.iter().filter(|pair| pair.shifted).map(|pair| pair.old.as_str()).collect();
+    let shifted = rows.iter().filter(|row| shifted.contains(row.old.as_str())).count();
+    i64::try_from(shifted).unwrap_or(i64::MAX)
 }
 
 fn selected(key: &[Column]) -> Sql {
@@ -282,16 +310,15 @@ struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Looks at the locked rows again, copies them to quarantine and changes them. Returns how many, and
-    /// how many of them named somebody else.
-    async fn give_back(
+    /// Looks at the locked rows again, and copies those that are still to move to quarantine. Returns them.
+    async fn copy(
         &self,
         connection: &mut PgConnection,
         fence: &Fence,
         number: i64,
         chunk: i64,
         locked: &[Moving],
-    ) -> Result<(i64, i64), DatabaseError> {
+    ) -> Result<Vec<Moving>, DatabaseError> {
         let keys: Vec<Vec<String>> = locked.iter().map(|one| one.key.clone()).collect();
         let mut sql = selected(self.key);
         moving(&mut sql, self.table, &self.mapped);
@@ -301,45 +328,26 @@ impl Piece<'_> {
         quarantine::is_keyed(&mut sql, "c", self.key);
         let still = read(sql.all(connection).await?, self.key.len())?;
         let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
-        if keys.is_empty() {
-            return Ok((0, 0));
+        if !keys.is_empty() {
+            let (child, action) = (&self.table.child, Action::Remap);
+            quarantine::copy(connection, fence, number, chunk, action, child, self.key, &keys, None).await?;
         }
-        let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-        quarantine::copy(
-            connection,
-            fence,
-            number,
-            chunk,
-            Action::Remap,
-            &self.table.child,
-            self.key,
-            &keys,
-            None,
-        )
-        .await?;
-        let changed = self.change(connection, &keys).await?;
-        same(self.object, changed, rows, "changed")?;
-        let shifted: BTreeSet<&str> =
-            self.mapped.used.iter().filter(|pair| pair.shifted).map(|pair| pair.old.as_str()).collect();
-        let shifted = still.iter().filter(|row| shifted.contains(row.old.as_str())).count();
-        Ok((rows, i64::try_from(shifted).unwrap_or(i64::MAX)))
+        Ok(still)
     }
 
-    async fn change(
-        &self,
-        connection: &mut PgConnection,
-        keys: &[Vec<String>],
-    ) -> Result<i64, DatabaseError> {
-        let Some(column) = self.table.columns.first() else { return Ok(0) };
+    /// Gives rows back where they are.
+    async fn change(&self, connection: &mut PgConnection, rows: &[Moving]) -> Result<(), DatabaseError> {
+        let Some(column) = self.table.columns.first() else { return Ok(()) };
+        let keys: Vec<Vec<String>> = rows.iter().map(|one| one.key.clone()).collect();
         let mut sql = Sql::new("UPDATE ");
         sql.only(&self.table.child.relation).add(" AS c SET ").name(&column.name);
         sql.add(" = CAST(m.new_id AS ").type_name(&column.type_name).add(") FROM ");
-        quarantine::keyed(&mut sql, self.key, keys);
+        quarantine::keyed(&mut sql, self.key, &keys);
         sql.add(", ");
         identities::paired(&mut sql, self.table, &self.mapped);
         sql.add(" AND ");
         quarantine::is_keyed(&mut sql, "c", self.key);
-        Ok(sql.execute(connection).await?)
+        same(self.object, sql.execute(connection).await?, length(rows), "changed")
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     bookkeeping::{self, Entry},
     catalog::{self, Column, Found, Table},
     error::DatabaseError,
+    exchange,
     fence::{self, Fence},
     identifier::Sql,
     observe::Known,
@@ -23,6 +24,9 @@ use crate::{
 
 /// How many rows that stayed are named.
 const NAMED: usize = 5;
+
+/// Why a row stays whose place another one has.
+const PLACE_TAKEN: &str = "a row with its key is there already";
 
 /// What came of one table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +120,14 @@ pub async fn restore(
         | Action::Reset = step.action
         {
             restored.push(restore_step(connection, fence, run, &step).await?);
+            if let Action::Remap | Action::Reassign = step.action {
+                // What gave way in a unique key was removed.
+                let step = Done { action: Action::Delete, object: step.object.clone(), ..step };
+                let gave_way = restore_step(connection, fence, run, &step).await?;
+                if gave_way.rows + gave_way.blocked > 0 {
+                    restored.push(gave_way);
+                }
+            }
             if step.action == Action::Delete {
                 // What went along comes back after the rows that it depends on.
                 for along in along(connection, fence, run, &step).await? {
@@ -242,10 +254,12 @@ async fn restore_step(
         sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
         sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ");
         sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+        sql.add(" AND b.action OPERATOR(pg_catalog.=) ").text(step.action.as_str());
         sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
         sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
         // Nobody else writes to the copies while the fence is held, so a row stays where it is.
         sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
+        let mut stayed = Vec::new();
         for row in sql.all(connection).await? {
             let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             if key.is_empty() {
@@ -253,14 +267,26 @@ async fn restore_step(
             }
             match put_back(connection, &quarantine, &source, &key, step, &copy).await? {
                 Ok(()) => outcome.rows += 1,
-                Err(why) => {
-                    outcome.blocked += 1;
-                    if outcome.sample.len() < NAMED {
-                        outcome.sample.push((name, why));
-                    }
-                }
+                Err(why) => stayed.push((copy, name, why)),
             }
         }
+        if let (Action::Remap, [column]) = (step.action, step.object.columns.as_slice())
+            && let Some(column) = source.column(column)
+        {
+            // Rows that changed places are in one another's way.
+            let copies: Vec<String> = stayed
+                .iter()
+                .filter(|(_, _, why)| why == PLACE_TAKEN)
+                .map(|(copy, ..)| copy.clone())
+                .collect();
+            let back =
+                exchange::put_back(connection, &quarantine.relation, &source, &key, column, &copies).await?;
+            outcome.rows += i64::try_from(back.len()).unwrap_or(i64::MAX);
+            stayed.retain(|(copy, ..)| !back.contains(copy));
+        }
+        outcome.blocked += i64::try_from(stayed.len()).unwrap_or(i64::MAX);
+        let room = NAMED.saturating_sub(outcome.sample.len());
+        outcome.sample.extend(stayed.into_iter().take(room).map(|(_, name, why)| (name, why)));
     }
     if outcome.rows > 0 {
         let entry = Entry {
@@ -354,7 +380,7 @@ async fn put_back(
         Ok(1) => Ok(()),
         Ok(_) => Err("the row was changed or removed since".into()),
         Err(why) if why.contains("23503") => Err("it still names a user that does not exist".into()),
-        Err(why) if why.contains("23505") => Err("a row with its key is there already".into()),
+        Err(why) if why.contains("23505") => Err(PLACE_TAKEN.into()),
         Err(why) => Err(why),
     })
 }

@@ -292,7 +292,7 @@ pub async fn repair_chunk(
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let (updated, deleted) =
             if step.action == Action::Delete { (0, rows) } else { (rows - removed, removed) };
-        expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted });
+        expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted, inserted: 0 });
         guard::compare(connection, &before, &expected).await?;
     }
     transaction.commit().await?;

@@ -71,12 +71,12 @@ pub(super) async fn resolve(
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
-            scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true });
+            scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
             continue;
         }
         if !key.readable {
             let why = format!("no SELECT privilege on {}.{}", object.schema, object.table);
-            scope.skipped.push(Skipped { object, why, asked: false });
+            scope.skipped.push(Skipped { object, why, asked: false, passes: false });
             continue;
         }
         taken.insert((object.schema.clone(), object.table.clone(), object.columns.clone()));
@@ -104,7 +104,7 @@ pub(super) async fn resolve(
     soft(connection, known, wanted, &mut scope).await?;
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
-        scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true });
+        scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
     }
     Ok(scope)
 }
@@ -289,7 +289,7 @@ async fn soft(
     for ((rule, object), found) in wanted.into_iter().zip(found) {
         match fitting(rule, &object, found) {
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
-            Err(why) => scope.skipped.push(Skipped { object, why, asked: false }),
+            Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
         }
     }
     let distinct = |oids: BTreeSet<i64>| oids.into_iter().collect::<Vec<_>>();

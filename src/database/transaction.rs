@@ -45,6 +45,9 @@ pub(super) async fn unrewritten_tables(
     }
 }
 
+/// Why a table cannot be looked at that another session has locked.
+pub(super) const LOCKED: &str = "another session holds a lock on the table";
+
 /// The part of a statement's time that it waits for a lock.
 const LOCK_SHARE: u32 = 10;
 const LONGEST_LOCK: Duration = Duration::from_secs(2);
@@ -94,7 +97,10 @@ pub async fn savepoint<T>(
             if matches!(error.sqlstate().as_deref(), Some("57014" | "57P01" | "57P02" | "57P03")) {
                 return Err(error);
             }
-            Ok(Err(clip(&error.to_string(), 512)))
+            Ok(Err(match error.sqlstate().as_deref() {
+                Some("55P03") => LOCKED.to_owned(),
+                _ => clip(&error.to_string(), 512),
+            }))
         }
         Err(error) => Err(error.into()),
     }

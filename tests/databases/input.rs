@@ -429,7 +429,15 @@ async fn a_read_only_database_is_observed_and_says_so() {
 async fn a_pass_that_takes_too_long_is_ended_and_tried_again() {
     let db = Db::new(&tables()).await;
     let mut lock = db.another().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE logs IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    // Each is waited for a tenth of the time.
+    db.run("DO $$ BEGIN FOR n IN 1..30 LOOP EXECUTE format('CREATE TABLE l%s (user_id int REFERENCES users)', n); END LOOP; END $$")
+        .await;
+    sqlx::raw_sql(
+        "BEGIN; DO $$ BEGIN FOR n IN 1..30 LOOP EXECUTE format('LOCK TABLE l%s IN ACCESS EXCLUSIVE MODE', n); END LOOP; END $$",
+    )
+    .execute(&mut lock)
+    .await
+    .unwrap();
     let mut case = Case::new(&db, &format!("timeout: 1s\n{USUAL}"));
     fails(&mut case, R::TimedOut, Class::Transient).await;
 }

@@ -166,6 +166,8 @@ pub struct UniqueIndex {
     pub others: Option<Vec<String>>,
     /// Whether NULLs count as equal (PostgreSQL 15: NULLS NOT DISTINCT).
     pub nulls_equal: bool,
+    /// Whether it is checked row by row, and not at the end of a statement or transaction.
+    pub immediate: bool,
 }
 
 /// Unique indexes of a table that hold a column.
@@ -179,7 +181,7 @@ pub async fn unique_indexes(
         "SELECT c.relname::text, i.indpred IS NOT NULL OR i.indexprs IS NOT NULL, \
          ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k(n, o) \
                JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n \
-               WHERE k.o <= i.indnkeyatts ORDER BY k.o), ",
+               WHERE k.o <= i.indnkeyatts ORDER BY k.o), i.indimmediate, ",
     );
     sql.add(if server_version >= 150_000 { "i.indnullsnotdistinct" } else { "false" });
     sql.add(
@@ -199,7 +201,8 @@ pub async fn unique_indexes(
         indexes.push(UniqueIndex {
             name: row.try_get(0)?,
             others: (!special).then_some(others),
-            nulls_equal: row.try_get(3)?,
+            immediate: row.try_get(3)?,
+            nulls_equal: row.try_get(4)?,
         });
     }
     Ok(indexes)

@@ -136,6 +136,12 @@ pub async fn find(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// Settings under which a statement trusts no index, for the rest of the transaction.
+pub(super) const WITHOUT_INDEXES: &str = "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off";
+
+/// And back.
+pub(super) const WITH_INDEXES: &str = "SET LOCAL enable_indexscan TO DEFAULT; SET LOCAL enable_indexonlyscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT";
+
 /// Counts the orphans of one reference by a scan that trusts no index, and writes their keys on the list of
 /// a step: what a repair is confirmed by, and bound to.
 ///
@@ -146,18 +152,9 @@ pub async fn confirmed(
     table: &ReferenceTable,
     step: (&str, i64),
 ) -> Result<Orphans, sqlx::Error> {
-    run(
-        connection,
-        "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; SET LOCAL enable_bitmapscan = off",
-    )
-    .await?;
+    run(connection, WITHOUT_INDEXES).await?;
     let orphans = count::listing(connection, table, step.0, step.1).await?;
-    run(
-        connection,
-        "SET LOCAL enable_indexscan TO DEFAULT; SET LOCAL enable_indexonlyscan TO DEFAULT; \
-         SET LOCAL enable_bitmapscan TO DEFAULT",
-    )
-    .await?;
+    run(connection, WITH_INDEXES).await?;
     Ok(orphans)
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
-use super::{Mapped, Mapping, history, own_key, surplus};
+use super::{Mapped, Mapping, history, own_key, places, surplus};
 use crate::{
     consistency::{
         correspondence::{Pair, ReferenceFacts},
@@ -14,6 +14,7 @@ use crate::{
     database::{
         catalog::{self, Column},
         error::DatabaseError,
+        exchange,
         identifier::Sql,
         observe::Known,
         references::ReferenceTable,
@@ -233,22 +234,16 @@ impl Looking<'_> {
             if rows > 0 {
                 facts.collisions.push((index.name.clone(), rows));
             }
-            let mut sql = Sql::new(
-                "SELECT bool_and(i.indimmediate) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = ",
-            );
-            sql.integer(child.oid).add("::oid AND x.relname::text = ").text(&index.name);
-            if sql.scalar::<Option<bool>>(connection).await? == Some(true) {
-                let rows = self.on_the_way(connection, mapped, &others).await?;
-                if rows > 0 {
-                    facts.on_the_way.push((index.name, rows));
-                }
-            }
         }
         facts.surplus = if facts.collisions.is_empty() {
             Some(0)
         } else {
             surplus::count(connection, self.table, mapped, &indexes).await?
         };
+        facts.exchanged = places::count(connection, self.table, mapped, &indexes).await?;
+        if facts.exchanged > 0 {
+            facts.tied = exchange::tied(connection, child.oid).await?;
+        }
         Ok(())
     }
 
@@ -289,35 +284,10 @@ impl Looking<'_> {
         sql.add(" HAVING count(*) > 1 AND bool_or(x.moved)) g");
         sql.scalar(connection).await
     }
-
-    /// Rows whose new place in a unique key is another moving row's old one: an index that is checked row
-    /// by row refuses that, whatever the end is.
-    async fn on_the_way(
-        &self,
-        connection: &mut PgConnection,
-        mapped: &Mapped,
-        others: &[&Column],
-    ) -> Result<i64, sqlx::Error> {
-        let Some(column) = self.table.columns.first() else { return Ok(0) };
-        let Some(equality) = &column.equality else { return Ok(0) };
-        let mut sql = Sql::new("SELECT count(*) FROM (SELECT CAST(m.new_id AS ");
-        sql.type_name(&column.type_name).add(") AS k");
-        listed(&mut sql, others);
-        moving(&mut sql, self.table, mapped);
-        sql.add(") a WHERE EXISTS (SELECT FROM (SELECT ").column("c", &column.name).add(" AS k");
-        listed(&mut sql, others);
-        moving(&mut sql, self.table, mapped);
-        sql.add(") b WHERE a.k").operator(equality).add("b.k");
-        for (at, other) in others.iter().enumerate() {
-            let Some(equality) = &other.equality else { continue };
-            sql.add(" AND a.o").ordinal(at).operator(equality).add("b.o").ordinal(at);
-        }
-        sql.add(")");
-        sql.scalar(connection).await
-    }
 }
 
-fn listed(sql: &mut Sql, others: &[&Column]) {
+/// Adds further columns of the row `c`, as `o0` and so on.
+pub(super) fn listed(sql: &mut Sql, others: &[&Column]) {
     for (at, other) in others.iter().enumerate() {
         sql.add(", ").column("c", &other.name).add(" AS o").ordinal(at);
     }
