@@ -158,6 +158,7 @@ pub async fn observe_id(
     admin: &Admin,
     known: &Known,
     facts: &mut AdminFacts,
+    server_version: i64,
 ) -> Result<(), DatabaseError> {
     let Some(wanted) = &admin.id else { return Ok(()) };
     let canonical = savepoint(connection, async |connection: &mut PgConnection| {
@@ -192,7 +193,7 @@ pub async fn observe_id(
     }
     let mut immovable = None;
     if let (Some(account), Some(current)) = (&mut facts.account, &current) {
-        let prospect = move_id::prospect(connection, known, current).await?;
+        let prospect = move_id::prospect(connection, known, current, &canonical, server_version).await?;
         account.references = prospect.rows;
         immovable = prospect.refused;
     }

@@ -24,7 +24,7 @@ use crate::{
         condition::Reason,
         report::{Action, ObjectRef},
     },
-    consistency::target::Target,
+    consistency::{target::Target, wording::count},
 };
 
 /// One table and its columns that name the id: a row may name it more than once.
@@ -151,6 +151,8 @@ pub async fn prospect(
     connection: &mut PgConnection,
     known: &Known,
     from: &str,
+    to: &str,
+    server_version: i64,
 ) -> Result<Prospect, DatabaseError> {
     let carriers = match carriers(known) {
         Ok(carriers) => carriers,
@@ -196,12 +198,63 @@ pub async fn prospect(
         if carrier.primary_key.is_empty() {
             refused.get_or_insert_with(|| (Reason::RepairUnsupported, no_primary_key(carrier)));
         }
+        for reference in &carrier.references {
+            let crowded = savepoint(connection, async |connection: &mut PgConnection| {
+                crowded(connection, reference, from, to, server_version).await
+            })
+            .await?;
+            if let Ok(Some((key, rows))) = crowded {
+                let why = format!(
+                    "{} of {} would collide in the unique key {key} with rows that name {to} already; take those away first (onOrphan: Delete), or merge them by hand",
+                    count(rows, "row"),
+                    reference.object.describe()
+                );
+                refused.get_or_insert((Reason::UniqueKeyInTheWay, why));
+            }
+        }
         let columns =
             carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect::<Vec<_>>();
         let first = &carrier.references[0].object;
         counted.push((ObjectRef { columns, constraint: None, ..first.clone() }, rows));
     }
     Ok(Prospect { rows: counted, refused })
+}
+
+/// A unique key in which rows that name the one id would be equal to rows that name the other, and how many.
+async fn crowded(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+    from: &str,
+    to: &str,
+    server_version: i64,
+) -> Result<Option<(String, i64)>, sqlx::Error> {
+    let child = &reference.child;
+    let Some(column) = reference.columns.first() else { return Ok(None) };
+    let keys = catalog::unique_indexes(connection, child.oid, column.name.as_str(), server_version).await?;
+    for key in keys {
+        // What an expression or a predicate makes of the new value is the engine's to say.
+        let Some(others) = &key.others else { continue };
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&child.relation).add(" c WHERE ");
+        reference.names_user(&mut sql, from);
+        sql.add(" AND EXISTS (SELECT FROM ").only(&child.relation).add(" h WHERE ");
+        equals(&mut sql, "h", column, to);
+        for other in others.iter().filter_map(|name| child.column(name)) {
+            let Some(equality) = &other.equality else { continue };
+            sql.add(" AND (").column("h", &other.name).operator(equality).column("c", &other.name);
+            if key.nulls_equal {
+                sql.add(" OR (").column("h", &other.name).add(" IS NULL AND ");
+                sql.column("c", &other.name).add(" IS NULL)");
+            }
+            sql.add(")");
+        }
+        sql.add(")");
+        let rows: i64 = sql.scalar(connection).await?;
+        if rows > 0 {
+            return Ok(Some((key.name, rows)));
+        }
+    }
+    Ok(None)
 }
 
 fn no_primary_key(carrier: &Carrier<'_>) -> String {
@@ -211,7 +264,6 @@ fn no_primary_key(carrier: &Carrier<'_>) -> String {
     )
 }
 
-/// The tables that name the id; the error says why it cannot be moved at all.
 /// A foreign key that is not looked at (ignored, not discovered, not readable) and through which the
 /// engine itself would change rows: nobody would count them, and nothing would copy them.
 async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<String>, DatabaseError> {
@@ -232,6 +284,7 @@ async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<S
     }))
 }
 
+/// The tables that name the id; the error says why it cannot be moved at all.
 fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
     if known.id.identity_always {
         return Err(format!(

@@ -405,7 +405,7 @@ async fn inside(
     }
     let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
-        accounts::observe_id(connection, spec, &known, facts).await?;
+        accounts::observe_id(connection, spec, &known, facts, version).await?;
     }
     let looking =
         identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);

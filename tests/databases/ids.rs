@@ -213,6 +213,34 @@ async fn rows_without_a_primary_key_keep_an_id_from_moving_and_nothing_is_change
 }
 
 #[tokio::test]
+async fn rows_that_would_collide_in_a_unique_key_keep_an_id_from_moving_until_they_are_taken_away() {
+    let db = orphaned(
+        "CREATE TABLE roles (user_id int REFERENCES users, role text, UNIQUE NULLS NOT DISTINCT (user_id, role), id serial PRIMARY KEY);
+         INSERT INTO roles VALUES (9, 'editor'), (9, NULL), (9, 'own'), (1, 'editor'), (1, NULL), (1, 'other');",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec());
+    let pass = case.check().await;
+    let found = pass.finding(R::AdminIdDiffers);
+    assert_eq!(found.blocked, Some(R::UniqueKeyInTheWay));
+    assert!(
+        found.message.contains("2 rows of roles.user_id would collide in the unique key roles_user_id_role_key with rows that name 1 already"),
+        "{}",
+        found.message
+    );
+    let before = db.snapshot().await;
+    case.repair().await.repaired(&[]);
+    assert_eq!(db.changes(&before).await, Vec::<String>::new());
+    db.run("DELETE FROM roles WHERE user_id = 1 AND role IS DISTINCT FROM 'other'").await;
+    case.repair().await.plans(&[(A::MoveId, "users", 5, true)]);
+    case.approve().await.repaired(&[(A::MoveId, "users", 5)]).consistent();
+    assert_eq!(
+        db.text("SELECT string_agg(user_id || coalesce(role, '-'), ' ' ORDER BY id) FROM roles").await,
+        "1editor 1- 1own 1other"
+    );
+}
+
+#[tokio::test]
 async fn a_sequence_behind_live_ids_is_moved_forwards_and_never_back() {
     let sql = users("serial").replace("(9,", "(1,");
     let db = Db::new(&sql).await;
