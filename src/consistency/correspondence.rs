@@ -163,7 +163,7 @@ pub struct ReferenceFacts {
     pub tied: Vec<String>,
     /// Why the rows are taken for credentials, if so.
     pub credentials: Option<String>,
-    /// Foreign keys of other tables through which the change would go on.
+    /// Foreign keys of other tables through which the change would go on, with how many rows.
     pub cascades: Vec<String>,
     /// Rows of the table.
     pub table_rows: i64,

@@ -369,7 +369,7 @@ pub struct Reference {
     pub dependents: Vec<String>,
     /// Rows of other tables that go along when the orphans are deleted.
     pub takes: Vec<Taken>,
-    /// Foreign keys of other tables through which a change of the reference would go on.
+    /// Foreign keys of other tables through which a change of the orphans would go on, with how many rows.
     pub cascades: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,

@@ -241,7 +241,7 @@ pub(super) fn refusal(
         return Some((
             Reason::RepairUnsupported,
             format!(
-                "the change would go on to rows of other tables ({}), which no plan counts; clear those first",
+                "the change would go on to rows of other tables by ON UPDATE ({}), which are not copied; take those away first",
                 reference.cascades.join(", ")
             ),
         ));

@@ -30,6 +30,8 @@ pub(super) struct Dependent {
     parents: Vec<Column>,
     /// Delete or SetNull; `None`: it forbids the DELETE.
     effect: Option<Action>,
+    /// Whether a change of the key goes on to its rows: ON UPDATE CASCADE, SET NULL or SET DEFAULT.
+    carries: bool,
     /// Columns that SET NULL clears.
     cleared: Vec<String>,
     /// Object ids of the table or its partitions.
@@ -69,8 +71,8 @@ async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Depende
              WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) \
              AND (coalesce(to_jsonb(con) -> 'confdelsetcols', 'null') = 'null' \
                   OR to_jsonb(con) -> 'confdelsetcols' @> to_jsonb(a.attnum)) ORDER BY a.attnum), \
-             ARRAY(SELECT t.relid::oid::int8 FROM pg_partition_tree(con.conrelid) t WHERE t.isleaf) \
-             FROM pg_constraint con WHERE con.contype = 'f' AND con.conname::text = ",
+             ARRAY(SELECT t.relid::oid::int8 FROM pg_partition_tree(con.conrelid) t WHERE t.isleaf), \
+             con.confupdtype IN ('c', 'n', 'd') FROM pg_constraint con WHERE con.contype = 'f' AND con.conname::text = ",
         );
         sql.text(&key.name).add(" AND con.conrelid = ").integer(key.child_oid).add("::oid");
         let row = sql.one(connection).await?;
@@ -89,6 +91,7 @@ async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Depende
                 "n" => Some(Action::SetNull),
                 _ => None,
             },
+            carries: row.try_get(3)?,
             cleared: row.try_get(1)?,
             tables,
             table: *table,
@@ -104,6 +107,8 @@ pub(super) struct Depending {
     pub forbidding: Vec<String>,
     /// What goes along.
     pub takes: Vec<Taken>,
+    /// Foreign keys through which another key of the orphans would go on, with how many rows.
+    pub carrying: Vec<String>,
 }
 
 /// Counts exactly what depends on the orphans of a reference.
@@ -111,8 +116,13 @@ pub(super) async fn observe(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
 ) -> Result<Depending, sqlx::Error> {
-    let mut depending = Depending { forbidding: Vec::new(), takes: Vec::new() };
     let dependents = of(connection, &reference.child).await?;
+    let carrying = carried(connection, reference, &dependents, |sql| {
+        sql.add(" FROM ").only(&reference.child.relation).add(" c WHERE ");
+        reference.orphaned(sql);
+    })
+    .await?;
+    let mut depending = Depending { forbidding: Vec::new(), takes: Vec::new(), carrying };
     for dependent in &dependents {
         let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
         if !dependent.key.readable || !dependent.table.select {
@@ -154,6 +164,48 @@ pub(super) async fn observe(
         depending.takes.push(Taken { object: dependent.object(), action, rows });
     }
     Ok(depending)
+}
+
+/// Foreign keys through which a change of a reference's columns would go on to rows of other tables, with how
+/// many. `rows` adds ` FROM ...`, of the rows `c` that change.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn carrying(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+    rows: impl Fn(&mut Sql),
+) -> Result<Vec<String>, sqlx::Error> {
+    let dependents = of(connection, &reference.child).await?;
+    carried(connection, reference, &dependents, rows).await
+}
+
+async fn carried(
+    connection: &mut PgConnection,
+    reference: &ReferenceTable,
+    dependents: &[Dependent],
+    changing: impl Fn(&mut Sql),
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut found = Vec::new();
+    let changes = |parent: &Column| reference.columns.iter().any(|column| column.name == parent.name);
+    for dependent in dependents.iter().filter(|one| one.carries && one.parents.iter().any(changes)) {
+        let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
+        if !dependent.key.readable || !dependent.table.select {
+            found.push(format!("{name}: the role may not SELECT from it"));
+            continue;
+        }
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        sql.only(&dependent.table.relation).add(" d WHERE EXISTS (SELECT FROM (SELECT c.*");
+        changing(&mut sql);
+        sql.add(") c WHERE ");
+        dependent.names(&mut sql, "c", "d");
+        sql.add(")");
+        let rows: i64 = sql.scalar(connection).await?;
+        if rows > 0 {
+            found.push(format!("{name}: {}", count(rows, "row")));
+        }
+    }
+    Ok(found)
 }
 
 /// Rows that depend on rows that would go along.

@@ -4,7 +4,7 @@
 use sqlx::PgConnection;
 
 use super::{
-    catalog::{self, Column, ForeignKey, Table},
+    catalog::{Column, ForeignKey, Table},
     dependents,
     fence::Fence,
     identifier::{Name, Operator, Sql},
@@ -236,14 +236,7 @@ impl ReferenceTable {
         let depending = dependents::observe(connection, self).await?;
         reference.dependents = depending.forbidding;
         reference.takes = depending.takes;
-        for column in &self.columns {
-            for one in catalog::cascades(connection, self.child.oid, column.name.as_str()).await? {
-                let name = format!("{}.{}", one.child.1, one.constraint);
-                if !reference.cascades.contains(&name) {
-                    reference.cascades.push(name);
-                }
-            }
-        }
+        reference.cascades = depending.carrying;
         if reference.unsupported.is_none() {
             let heir = heir.zip(self.parent.column(id_column.as_str()));
             let keys = room::unique_keys(connection, self, server_version).await?;

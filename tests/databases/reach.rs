@@ -52,9 +52,18 @@ async fn rows_are_not_reassigned_where_the_change_would_go_on_to_other_tables() 
         let before = db.snapshot().await;
         let pass = case.repair().await;
         pass.repaired(&[]);
-        assert_eq!(pass.finding(R::OrphanRows).blocked, Some(R::RepairUnsupported), "{on_orphan}");
+        let found = pass.finding(R::OrphanRows);
+        assert_eq!(found.blocked, Some(R::RepairUnsupported), "{on_orphan}");
+        assert!(found.message.contains("(seats.seats_user_id_org_fkey: 2 rows)"), "{}", found.message);
         assert_eq!(db.changes(&before).await, [""; 0], "{on_orphan}");
     }
+    // Where no row would go along, nothing is in the way.
+    db.run("DELETE FROM seats").await;
+    let mut case = Case::new(
+        &db,
+        &format!("{USUAL}references: {{onOrphan: Reassign, limits: {{rows: 100, percent: 100}}}}\n"),
+    );
+    case.repair().await.repaired(&[(A::Reassign, "members.user_id", 1)]).consistent();
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::{
     },
     database::{
         catalog::{self, Column},
+        dependents,
         error::DatabaseError,
         exchange,
         identifier::Sql,
@@ -216,8 +217,8 @@ impl Looking<'_> {
         let names: Vec<&str> = child.columns.iter().map(|column| column.name.as_str()).collect();
         facts.credentials = credentials::recognise(child.relation.name.as_str(), &names);
         let Some(column) = self.table.columns.first() else { return Ok(()) };
-        let cascades = catalog::cascades(connection, child.oid, column.name.as_str()).await?;
-        facts.cascades = cascades.iter().map(|one| format!("{}.{}", one.child.1, one.constraint)).collect();
+        facts.cascades =
+            dependents::carrying(connection, self.table, |sql| moving(sql, self.table, mapped)).await?;
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&child.relation);
         facts.table_rows = sql.scalar(connection).await?;
