@@ -14,6 +14,7 @@ CACHE=${AUTHCON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auth-consistency}
   CONTROLPLANE=$CACHE/controlplane-$KUBERNETES_VERSION
   HELM=$CACHE/helm-$HELM_VERSION/helm
   REQUIREMENTS=$REPO/tests/app/requirements.txt
+  NODE_PACKAGES=$REPO/tests/app/node
   POSTGRES_BIN=/usr/lib/postgresql/$POSTGRES_MAJOR/bin
 }
 
@@ -31,6 +32,13 @@ venv_dir() {
   local sum
   sum=$(sha256sum <"$REQUIREMENTS")
   printf '%s/venv-%s\n' "$CACHE" "${sum:0:16}"
+}
+
+# node_dir: what the tests need of Node's packages, one per lock file.
+node_dir() {
+  local sum
+  sum=$(sha256sum <"$NODE_PACKAGES/package-lock.json")
+  printf '%s/node-%s\n' "$CACHE" "${sum:0:16}"
 }
 
 # use_envtest_assets: whether the caller brings an API server of its own.

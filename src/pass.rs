@@ -42,7 +42,7 @@ use crate::{
     tokens,
 };
 
-pub use ask::{Asked, mint_for_admin};
+pub use ask::{Asked, mint_for_admin, show_to_app};
 pub use errands::{admin_account, discover, grants, kept, purge, resolve, restore, runs, show_kept};
 pub use identities::snapshot;
 pub use look::Look;
@@ -295,15 +295,18 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
 async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
     let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
     let algorithm = jwt.shape.algorithm;
-    let found = tokens::audit(&jwt.key, algorithm)
-        .into_iter()
-        .map(|weakness| {
+    // Whoever finds out a key of before can sign as long as the app accepts it.
+    let keys = std::iter::once((&jwt.origin, &jwt.key))
+        .chain(jwt.previous.iter().map(|(origin, key)| (origin, key)));
+    let found = keys
+        .flat_map(|(origin, key)| tokens::audit(key, algorithm).into_iter().map(move |one| (origin, one)))
+        .map(|(origin, weakness)| {
             person(
                 weakness.reason(),
                 ConditionType::SigningKeyTrusted,
                 weakness.severity(),
                 None,
-                format!("{} (Secret {})", weakness.message(), jwt.origin),
+                format!("{} (Secret {origin})", weakness.message()),
             )
         })
         .collect();

@@ -345,6 +345,10 @@ pub enum PasswordPolicy {
 pub struct JwtSpec {
     /// Secret key that holds the signing secret: exactly the bytes that the app gets.
     pub secret_ref: SecretKeyRef,
+    /// Secret keys that hold signing secrets of before, which the app still accepts during a rotation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub previous_secret_refs: Vec<SecretKeyRef>,
     /// Signature algorithm (RFC 7518 section 3.2).
     #[serde(default)]
     pub algorithm: Algorithm,

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api::condition::ConditionType,
     pass,
-    tokens::{self, Step},
+    tokens::{self, Keyring, Step},
 };
 
 /// How long the token lives that is minted to be looked at.
@@ -86,11 +86,11 @@ async fn steps(done: &Done) -> Result<Vec<Step>, Failure> {
         held: true,
         detail: format!("a token for {} with the subject {subject}, {:?}", admin.login, jwt.shape.algorithm),
     }];
-    let verification = tokens::explain(token.expose_secret(), &jwt.key, &[], &jwt.shape, now);
+    let verification = tokens::explain(token.expose_secret(), &Keyring::of(&jwt.key), &jwt.shape, now);
     steps.extend(verification.steps.iter().cloned());
     if verification.subject().is_some() {
-        let row = pass::resolve(target, &done.policy, &subject).await?;
-        steps.push(user_step(&verification.resolve(&facts(row))));
+        let rows = pass::resolve(target, &done.policy, std::slice::from_ref(&subject)).await?;
+        steps.extend(rows.into_iter().map(|row| user_step(&verification.resolve(&facts(row)))));
     }
     steps.extend(app(done));
     Ok(steps)

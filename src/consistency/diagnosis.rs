@@ -152,6 +152,9 @@ pub struct VerifierFacts {
     pub genuine: ProbeAnswer,
     /// Forgeries that it accepted.
     pub accepted_forgeries: Vec<String>,
+    /// The Secret of the key of before that it accepts instead, as `name/key`; asked only where the minted
+    /// token was refused.
+    pub accepts_previous: Option<String>,
 }
 
 /// An app's answer, as far as it says anything.
@@ -427,10 +430,16 @@ fn verifier(facts: &VerifierFacts) -> Vec<Diagnosed> {
         ProbeAnswer::Refused(status) => found.push(retried(finding(
             Reason::TokensRejected,
             Severity::Error,
-            format!(
-                "the verifier {:?} answers {status} to a token made with the signing key: its pods may still run with an older Secret, so restart them; else compare algorithm, issuer and audience",
-                facts.name
-            ),
+            match &facts.accepts_previous {
+                Some(origin) => format!(
+                    "the verifier {:?} answers {status} to a token made with the signing key and accepts one made with the previous key (Secret {origin}): its pods still run with that, so restart them (kubectl rollout restart)",
+                    facts.name
+                ),
+                None => format!(
+                    "the verifier {:?} answers {status} to a token made with the signing key: its pods may still run with an older Secret, so restart them (kubectl rollout restart); else compare algorithm, issuer and audience",
+                    facts.name
+                ),
+            },
         ))),
         ProbeAnswer::Unclear(why) => found.push(retried(finding(
             Reason::VerifierUnreachable,

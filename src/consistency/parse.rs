@@ -267,8 +267,18 @@ impl Parser<'_> {
                 None
             }
         };
+        let mut previous = Vec::new();
+        for reference in &spec.previous_secret_refs {
+            // One that is not there, or empty, is an error of the Secret.
+            let Some(bytes) = self.secret(Some(reference)).map(<[u8]>::to_vec) else { continue };
+            match SigningKey::new(bytes) {
+                Ok(key) => previous.push((format!("{}/{}", reference.name, reference.key), key)),
+                Err(error) => self.spec(format!("spec.jwt.previousSecretRefs: {error}")),
+            }
+        }
         Some(Jwt {
             key: key?,
+            previous,
             shape: TokenShape {
                 algorithm: spec.algorithm,
                 subject_claim: subject_claim?,

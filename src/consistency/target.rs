@@ -148,6 +148,8 @@ pub struct Admin {
 pub struct Jwt {
     /// The exact bytes that the app gets.
     pub key: SigningKey,
+    /// Keys of before, with their Secrets as `name/key`.
+    pub previous: Vec<(String, SigningKey)>,
     /// What the app's tokens look like.
     pub shape: TokenShape,
     /// Column that the subject names.
@@ -328,6 +330,9 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
         "spec.admin.passwordSecretRef",
     );
     add(spec.jwt.as_ref().map(|jwt| &jwt.secret_ref), SigningKeyTrusted, "spec.jwt.secretRef");
+    for previous in spec.jwt.iter().flat_map(|jwt| &jwt.previous_secret_refs) {
+        add(Some(previous), SigningKeyTrusted, "spec.jwt.previousSecretRefs");
+    }
     let identities = spec.references.identities.as_ref();
     add(
         identities.and_then(|identities| identities.passphrase_secret_ref.as_ref()),

@@ -60,7 +60,7 @@ pub use kept::{
     show as show_kept,
 };
 pub use move_id::{Moving, move_id};
-pub use observe::{Given, Known, Observed, observe, resolve_subject};
+pub use observe::{Given, Known, Observed, observe};
 pub use pressure::{Pressure, pressure};
 pub use references::ReferenceTable;
 pub use remap::{Remapping, remap};
@@ -68,4 +68,4 @@ pub use restore::{Restored, Run, restore, runs};
 pub use rows::{Chunk, RowsStep, repair_chunk, rows_left};
 pub use seed::{Seeding, seed};
 pub use snapshot::snapshot;
-pub use subject::{SubjectRow, find_subject};
+pub use subject::{SubjectRow, find_subject, resolve_subjects};

@@ -18,7 +18,6 @@ use super::{
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
     spelling,
-    subject::{SubjectRow, find_subject},
     transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
@@ -181,7 +180,7 @@ pub(super) async fn users(
 }
 
 /// What the user table is called, and every column that the spec names of it.
-async fn named(
+pub(super) async fn named(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Result<Known, SchemaFault>, DatabaseError> {
@@ -431,27 +430,4 @@ async fn inside(
         known: Some(known),
         searched,
     })
-}
-
-/// Which account a token's subject names, in a snapshot of its own.
-///
-/// # Errors
-/// The user table cannot be used, or the database fails.
-pub async fn resolve_subject(
-    connection: &mut PgConnection,
-    target: &Target,
-    subject: &str,
-) -> Result<SubjectRow, DatabaseError> {
-    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    prepare(&mut transaction, target.timeout).await?;
-    let found = match named(&mut transaction, target).await? {
-        Ok(known) => find_subject(&mut transaction, &known, subject).await?,
-        Err(_) => {
-            return Err(DatabaseError::Unsupported(
-                "the user table cannot be used: run `auth-consistency check` to see why".into(),
-            ));
-        }
-    };
-    transaction.rollback().await?;
-    Ok(found)
 }

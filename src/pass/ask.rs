@@ -9,9 +9,10 @@ use crate::{
     application::{self, Answer, Route, Verifier},
     consistency::{
         diagnosis::{ProbeAnswer, VerifierFacts},
-        target::Jwt,
+        target::{Jwt, Target},
     },
     database::Observed,
+    network::HostPolicy,
     tokens::{self, Forgery, MintError},
 };
 
@@ -41,6 +42,21 @@ pub fn mint_for_admin(
     lifetime: Duration,
 ) -> Result<SecretString, MintError> {
     tokens::mint(&jwt.key, &jwt.shape, subject, now, lifetime)
+}
+
+/// Shows a token to every verifier of the spec, one after the other: what each of them answers.
+pub async fn show_to_app(
+    target: &Target,
+    policy: &HostPolicy,
+    token: &SecretString,
+) -> Vec<(String, Answer)> {
+    let route = Route { policy, namespace: &target.resource.namespace, timeout: ANSWER_TIMEOUT };
+    let mut answers = Vec::new();
+    for verifier in target.probe.iter().flat_map(|probe| &probe.verifiers) {
+        let answer = application::ask(&Verifier::from(verifier), token, &route).await;
+        answers.push((verifier.name.clone(), answer));
+    }
+    answers
 }
 
 /// Asks every verifier, unless the last answers still count.
@@ -77,9 +93,18 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
     let route =
         Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
     let results = application::probe(&verifiers, &genuine, &forged, &route).await;
+    let mut instead = Vec::with_capacity(results.len());
+    for (verifier, result) in verifiers.iter().zip(&results) {
+        instead.push(match result.genuine {
+            Answer::Refused { .. } => accepted_instead(jwt, subject, pass.now, verifier, &route).await,
+            _ => None,
+        });
+    }
     let facts: Vec<VerifierFacts> = results
         .iter()
-        .map(|result| VerifierFacts {
+        .zip(instead)
+        .map(|(result, accepts_previous)| VerifierFacts {
+            accepts_previous,
             name: result.name.clone(),
             genuine: answer(&result.genuine),
             accepted_forgeries: result
@@ -101,6 +126,23 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
     }
     pass.memory.remember_probe(&of, &facts);
     Asked { verifiers: Some(facts), not_asked: None }
+}
+
+/// The Secret of the first key of before whose token a verifier accepts that refuses the signing key's.
+async fn accepted_instead(
+    jwt: &Jwt,
+    subject: &str,
+    now: jiff::Timestamp,
+    verifier: &Verifier,
+    route: &Route<'_>,
+) -> Option<String> {
+    for (origin, key) in &jwt.previous {
+        let Ok(token) = tokens::mint(key, &jwt.shape, subject, now, TOKEN_LIFETIME) else { continue };
+        if let Answer::Accepted { .. } = application::ask(verifier, &token, route).await {
+            return Some(origin.clone());
+        }
+    }
+    None
 }
 
 fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static str, SecretString)> {

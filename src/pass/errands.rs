@@ -135,15 +135,19 @@ pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Sugge
     Ok(found)
 }
 
-/// Which account a token's subject names.
+/// Which accounts subjects name, in their order.
 ///
 /// # Errors
 /// The user table cannot be used, or the database fails.
-pub async fn resolve(target: &Target, policy: &HostPolicy, subject: &str) -> Result<SubjectRow, Fault> {
+pub async fn resolve(
+    target: &Target,
+    policy: &HostPolicy,
+    subjects: &[String],
+) -> Result<Vec<SubjectRow>, Fault> {
     let mut session = connect(target, policy).await?;
-    let row = database::resolve_subject(session.connection(), target, subject).await.map_err(fault)?;
+    let rows = database::resolve_subjects(session.connection(), target, subjects).await.map_err(fault)?;
     session.close().await;
-    Ok(row)
+    Ok(rows)
 }
 
 /// The account of the admin as it is; `None` where the spec names none or it is not there.

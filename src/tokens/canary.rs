@@ -41,7 +41,12 @@ fn a_key_shows_nowhere() {
             }
         }
         let token = mint(&key, &shape(), "1", now(), DAY).unwrap();
-        let verification = explain(token.expose_secret(), &key, std::slice::from_ref(&key), &shape(), now());
+        let verification = explain(
+            token.expose_secret(),
+            &Keyring { previous: std::slice::from_ref(&key), ..Keyring::of(&key) },
+            &shape(),
+            now(),
+        );
         assert_hidden(&format!("{verification:?}"), CANARY);
     }
 }
@@ -71,7 +76,7 @@ fn a_token_shows_nowhere_whatever_is_wrong_with_it() {
     for given in &mangled {
         for key in [&key(), &other] {
             for shape in [&shape(), &number] {
-                let verification = explain(given, key, &[], shape, now());
+                let verification = explain(given, &Keyring::of(key), shape, now());
                 let facts = SubjectFacts { account: Account::Missing, invalidated_before: None };
                 let resolved = verification.resolve(&facts);
                 let shown = format!("{verification:?} {} {}", resolved.message(), resolved.remedy());
@@ -94,7 +99,7 @@ fn claims_show_only_where_somebody_asked_for_them() {
     let inspection = inspect(token.expose_secret()).unwrap();
     assert!(!format!("{inspection:?}").contains("canary"));
     assert_eq!(inspection.claims["hash_password"], "canary-of-a-claim");
-    let verification = explain(token.expose_secret(), &key(), &[], &shape, now());
+    let verification = explain(token.expose_secret(), &Keyring::of(&key()), &shape, now());
     assert!(!format!("{verification:?}").contains("canary"));
 }
 

@@ -7,12 +7,12 @@ use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Inspection, NotAToken, SigningKey, SubjectFacts, TokenShape, Verdict, algorithm_name,
+    Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict, algorithm_name,
     audit::hash_bytes,
     inspect::{Signed, take_apart, timestamp},
     install_crypto, library_algorithm, placeholders,
     variants::variants,
-    verdict::{span, type_name},
+    verdict::{shown, span, type_name},
 };
 use crate::api::spec::SubjectType;
 
@@ -36,6 +36,8 @@ pub struct Verification {
     pub steps: Vec<Step>,
     /// When the token was issued (`iat`), once its times have been read.
     pub issued: Option<Timestamp>,
+    /// Claims that say what its holder signs in with, as far as they are texts: (claim, value).
+    pub logins: Vec<(&'static str, String)>,
 }
 
 impl Verification {
@@ -53,11 +55,21 @@ impl Verification {
         let Some(subject) = self.subject() else {
             return self.verdict.clone();
         };
-        let login = match &facts.account {
-            Account::Missing => return Verdict::SubjectNamesNoUser { subject: subject.to_owned() },
+        let subject = || subject.to_owned();
+        let (login, written) = match &facts.account {
+            Account::Missing => return Verdict::SubjectNamesNoUser { subject: subject() },
+            Account::NotOfType { type_name } => {
+                return Verdict::SubjectNotOfColumnType { subject: subject(), type_name: type_name.clone() };
+            }
             Account::Inactive { login } => return Verdict::UserInactive { login: login.clone() },
-            Account::Active { login, .. } => login.clone(),
+            Account::Active { login, written, .. } => (login.clone(), written),
         };
+        if let Some((claim, claimed)) = self.names_another(&login) {
+            return Verdict::NamesAnother { claim, claimed: claimed.clone(), login };
+        }
+        if let Some(written) = written.as_ref().filter(|written| **written != subject()) {
+            return Verdict::SubjectSpelledDifferently { subject: subject(), written: written.clone() };
+        }
         match facts.invalidated_before {
             // A token that does not say when it was issued cannot prove that it is young enough.
             Some(valid_after) if self.issued.is_none_or(|issued| issued < valid_after) => {
@@ -66,40 +78,46 @@ impl Verification {
             _ => Verdict::NothingWrong { login },
         }
     }
+
+    /// The claim that names somebody else than the login, where one of its kind is there.
+    fn names_another(&self, login: &str) -> Option<(&'static str, &String)> {
+        let plain = |text: &str| text.trim().to_lowercase();
+        let alike = |text: &str| text.contains('@') == login.contains('@');
+        let mut of_its_kind = self.logins.iter().filter(|(_, value)| alike(value)).peekable();
+        let first = *of_its_kind.peek()?;
+        // One that agrees is enough: a display name may stand beside it.
+        of_its_kind.all(|(_, value)| plain(value) != plain(login)).then_some((first.0, &first.1))
+    }
 }
+
+/// Claims in which apps say what a person signs in with.
+const LOGIN_CLAIMS: [&str; 5] = ["email", "preferred_username", "upn", "username", "login"];
 
 /// Walks through a token as a verifier does, without leeway, and stops at the first thing that fails.
 ///
-/// The order is that of PyJWT 2: form, algorithm, signature, times, issuer, audience, subject; `exp`
-/// before `nbf` and `iat`, since that is what a person can act on. `previous` are keys that signed
-/// before a rotation.
-pub fn explain(
-    token: &str,
-    key: &SigningKey,
-    previous: &[SigningKey],
-    shape: &TokenShape,
-    now: Timestamp,
-) -> Verification {
+/// The order is that of PyJWT 2: form, algorithm, signature, times, issuer, audience, further claims,
+/// subject; `exp` before `nbf` and `iat`, since that is what a person can act on.
+pub fn explain(token: &str, keys: &Keyring<'_>, shape: &TokenShape, now: Timestamp) -> Verification {
     install_crypto();
-    let mut walk = Walk { steps: Vec::new(), issued: None };
-    let verdict = match walk.run(token, key, previous, shape, now) {
+    let mut walk = Walk { steps: Vec::new(), issued: None, logins: Vec::new() };
+    let verdict = match walk.run(token, keys, shape, now) {
         Ok(subject) => Verdict::Holds { subject },
         Err(verdict) => verdict,
     };
-    Verification { verdict, steps: walk.steps, issued: walk.issued }
+    Verification { verdict, steps: walk.steps, issued: walk.issued, logins: walk.logins }
 }
 
 struct Walk {
     steps: Vec<Step>,
     issued: Option<Timestamp>,
+    logins: Vec<(&'static str, String)>,
 }
 
 impl Walk {
     fn run(
         &mut self,
         token: &str,
-        key: &SigningKey,
-        previous: &[SigningKey],
+        keys: &Keyring<'_>,
         shape: &TokenShape,
         now: Timestamp,
     ) -> Result<String, Verdict> {
@@ -109,7 +127,7 @@ impl Walk {
         let algorithm = check_algorithm(&inspection, &signed, shape);
         self.step("algorithm", algorithm, |()| algorithm_name(shape.algorithm).into())?;
 
-        let signature = check_signature(&signed, key, previous, shape);
+        let signature = check_signature(&signed, keys, shape);
         self.step("signature", signature, |()| "signed by the signing key".into())?;
 
         let claims = &inspection.claims;
@@ -119,9 +137,17 @@ impl Walk {
         self.step("issuer", check_issuer(claims, shape), Clone::clone)?;
         self.step("audience", check_audience(claims, shape), Clone::clone)?;
 
+        self.step("claims", check_claims(claims, shape), Clone::clone)?;
+
         let detail =
             |_: &String| format!("a JSON {} in {}", type_name(shape.subject_type), shape.subject_claim);
-        self.step("subject", check_subject(claims, shape), detail)
+        let subject = self.step("subject", check_subject(claims, shape), detail)?;
+        let text = |claim: &'static str| Some((claim, claims.get(claim)?.as_str()?.to_owned()));
+        self.logins = LOGIN_CLAIMS.into_iter().filter_map(text).collect();
+        if inspection.stripped.contains(&Stripped::Quotes) {
+            self.step("as given", Err(Verdict::InQuotes), |()| String::new())?;
+        }
+        Ok(subject)
     }
 
     fn step<T>(
@@ -141,11 +167,31 @@ impl Walk {
 
 fn form_detail(inspection: &Inspection) -> String {
     let taken_off: Vec<_> = inspection.stripped.iter().map(ToString::to_string).collect();
-    if taken_off.is_empty() {
+    let mut detail = if taken_off.is_empty() {
         "three parts, header and claims are JSON".into()
     } else {
         format!("three parts, after taking off {}: an app that got it so refuses it", taken_off.join(" and "))
+    };
+    if let Some(name) = inspection.repeated.first() {
+        detail.push_str(&format!(
+            "; {} stands there more than once: some verifiers take the last one, others refuse it",
+            shown(name)
+        ));
     }
+    if inspection.key_id().is_some_and(is_a_trick) {
+        detail.push_str(
+            "; its kid looks like a path or a query: whoever sends such a token wants a key to be looked up by it",
+        );
+    }
+    detail
+}
+
+/// Whether a key id is made to be taken for a file's name or a piece of SQL or of a command.
+fn is_a_trick(key_id: &str) -> bool {
+    key_id.contains("..")
+        || key_id.starts_with('/')
+        || key_id.contains(['\\', '\'', '"', ';', '|', '`', '\0', '$', '\n'])
+        || key_id.contains("--")
 }
 
 fn check_algorithm(inspection: &Inspection, signed: &Signed, shape: &TokenShape) -> Result<(), Verdict> {
@@ -162,21 +208,19 @@ fn check_algorithm(inspection: &Inspection, signed: &Signed, shape: &TokenShape)
     Ok(())
 }
 
-fn check_signature(
-    signed: &Signed,
-    key: &SigningKey,
-    previous: &[SigningKey],
-    shape: &TokenShape,
-) -> Result<(), Verdict> {
+fn check_signature(signed: &Signed, keys: &Keyring<'_>, shape: &TokenShape) -> Result<(), Verdict> {
     let signed_by = |key: &[u8]| is_signed_by(signed, key, shape);
-    if signed_by(key.expose()) {
+    if signed_by(keys.current.expose()) {
         return Ok(());
     }
-    if previous.iter().any(|key| signed_by(key.expose())) {
+    if keys.previous.iter().any(|key| signed_by(key.expose())) {
         return Err(Verdict::SignedByPreviousKey);
     }
-    if let Some(variant) = variants(key).into_iter().find(|variant| signed_by(&variant.bytes)) {
+    if let Some(variant) = variants(keys.current).into_iter().find(|variant| signed_by(&variant.bytes)) {
         return Err(Verdict::SignedByKeyVariant(variant.how));
+    }
+    if let Some((whose, _)) = keys.elsewhere.iter().find(|(_, key)| signed_by(key.expose())) {
+        return Err(Verdict::SignedByAnother { whose: whose.clone() });
     }
     if signed_by(&[]) || placeholders::KNOWN.iter().any(|known| signed_by(known.as_bytes())) {
         return Err(Verdict::SignedByPlaceholder);
@@ -190,6 +234,9 @@ fn is_signed_by(signed: &Signed, key: &[u8], shape: &TokenShape) -> bool {
     jsonwebtoken::crypto::verify(&signed.signature, signed.message.as_bytes(), &key, algorithm)
         .unwrap_or(false)
 }
+
+/// Clocks of two machines may differ by so many seconds and nobody notices.
+const SKEW: f64 = 300.0;
 
 /// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
 const MILLISECONDS: f64 = 1e11;
@@ -212,6 +259,9 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Ve
     }
     for (claim, from) in [("nbf", not_before), ("iat", issued)] {
         if let Some(from) = from.filter(|from| now < *from) {
+            if from - now <= SKEW {
+                return Err(Verdict::ClocksDiffer { claim, ahead: between(now, from) });
+            }
             return Err(Verdict::NotYetValid { claim, from: timestamp(from), ahead: between(now, from) });
         }
     }
@@ -263,6 +313,38 @@ fn check_audience(claims: &Map<String, Value>, shape: &TokenShape) -> Result<Str
         // for Rust, and ignored by others: the spec is wrong either way.
         Err(Verdict::AudienceDiffers { found, expected })
     }
+}
+
+/// Claims that tell what a token is for.
+const TYPE_CLAIMS: [&str; 5] = ["type", "token_type", "typ", "token_use", "tokenType"];
+
+/// Claims of the spec that are about one token or have a step of their own.
+const OF_THEIR_OWN: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti"];
+
+/// Whether it is a token for requests, and has the further claims that the app wants. What they say may
+/// differ from person to person.
+fn check_claims(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    for claim in TYPE_CLAIMS {
+        let Some(found) = claims.get(claim).and_then(Value::as_str) else { continue };
+        let wanted = shape.claims.get(claim).and_then(Value::as_str);
+        let lower = found.to_lowercase();
+        let other = match wanted {
+            Some(wanted) => found != wanted,
+            None => ["refresh", "reset", "verif"].iter().any(|use_| lower.contains(use_)),
+        };
+        if other {
+            let (found, expected) = (found.to_owned(), wanted.map(ToOwned::to_owned));
+            return Err(Verdict::TokenTypeDiffers { claim, found, expected });
+        }
+    }
+    let further = || shape.claims.keys().filter(|claim| !OF_THEIR_OWN.contains(&claim.as_str()));
+    if let Some(claim) = further().find(|claim| !claims.contains_key(*claim)) {
+        return Err(Verdict::ClaimMissing { claim: claim.clone() });
+    }
+    Ok(match further().count() {
+        0 => "the app asks for no others".into(),
+        _ => "those that the app asks for are there".into(),
+    })
 }
 
 fn check_subject(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {

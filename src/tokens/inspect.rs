@@ -1,10 +1,14 @@
 //! Reading a token without checking it, and saying what a text is that is no token.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::Serialize;
+use secrecy::SecretString;
+use serde::{
+    Deserializer as _, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -23,6 +27,9 @@ pub struct Inspection {
     pub claims: Map<String, Value>,
     /// What stood around the token and was taken off before reading.
     pub stripped: Vec<Stripped>,
+    /// Names that stand more than once in the header or among the claims: readers take the last one, or
+    /// refuse the token (RFC 7519 section 4).
+    pub repeated: Vec<String>,
 }
 
 /// Something that stood around a token.
@@ -61,6 +68,11 @@ impl Inspection {
     /// The algorithm that the header names; a reader makes sure that there is one.
     pub fn algorithm(&self) -> &str {
         self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The key id (RFC 7515 section 4.1.4), if it is a text.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.get("kid").and_then(Value::as_str)
     }
 
     /// A claim that is a time (`exp`, `nbf`, `iat`: RFC 7519 section 4.1), to the second.
@@ -150,6 +162,20 @@ pub enum NotAToken {
     /// RFC 7515 section 4.1.1: the header must name an algorithm.
     #[error("its header names no algorithm")]
     NoAlgorithm,
+    /// A header parameter that must be understood, and is none of the usual ones.
+    #[error(
+        "its header asks for an extension (crit) that nobody here understands: RFC 7515 section 4.1.11 has every verifier refuse it"
+    )]
+    Critical,
+    /// The key id is no text.
+    #[error("the kid of its header is not a text, and PyJWT refuses that")]
+    KeyIdNotText,
+    /// The token id is no text.
+    #[error("its claim jti is not a text, and PyJWT refuses that")]
+    TokenIdNotText,
+    /// What it carries is another token.
+    #[error("what it carries is another token (cty: JWT): give the inner one")]
+    Nested,
     /// A time that is a text or worse (RFC 7519 section 2, NumericDate).
     #[error("its claim {claim} is not a number")]
     TimeNotANumber {
@@ -178,6 +204,12 @@ pub fn inspect(token: &str) -> Result<Inspection, NotAToken> {
     take_apart(token).map(|(inspection, _)| inspection)
 }
 
+/// The token alone, without what stood around it; `None` where it is none.
+pub fn bare(token: &str) -> Option<SecretString> {
+    take_apart(token).ok()?;
+    Some(clean(token).0.as_str().to_owned().into())
+}
+
 pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(NotAToken::TooLong { bytes: token.len() });
@@ -187,6 +219,8 @@ pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken>
         return Err(seems(&token));
     };
     // What looks like something else is called so before its parts are looked at.
+    let mut repeated = repeated(header);
+    repeated.extend(self::repeated(claims));
     let header = object("header", header).map_err(|error| match seems(&token) {
         NotAToken::Opaque | NotAToken::Truncated => error,
         other => other,
@@ -198,7 +232,10 @@ pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken>
             Err(_) => NotAToken::SignedData,
         });
     }
-    let claims = object("claims", claims)?;
+    let nested = header.get("cty").and_then(Value::as_str).is_some_and(|cty| cty.eq_ignore_ascii_case("JWT"));
+    let read = object("claims", claims);
+    let claims = if nested { read.map_err(|_| NotAToken::Nested)? } else { read? };
+    check_members(&header, &claims)?;
     let bytes = decode("signature", signature)?.len();
     let message = token.rsplit_once('.').map(|(message, _)| message).unwrap_or_default();
     let signed = Signed {
@@ -206,7 +243,49 @@ pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken>
         signature: Zeroizing::new(signature.to_owned()),
         bytes,
     };
-    Ok((Inspection { header, claims, stripped }, signed))
+    Ok((Inspection { header, claims, stripped, repeated }, signed))
+}
+
+/// What every verifier refuses before it looks at the signature, and PyJWT right after it.
+fn check_members(header: &Map<String, Value>, claims: &Map<String, Value>) -> Result<(), NotAToken> {
+    let not_text = |value: Option<&Value>| value.is_some_and(|value| !value.is_string());
+    if header.contains_key("crit") {
+        Err(NotAToken::Critical)
+    } else if not_text(header.get("kid")) {
+        Err(NotAToken::KeyIdNotText)
+    } else if not_text(claims.get("jti")) {
+        Err(NotAToken::TokenIdNotText)
+    } else {
+        Ok(())
+    }
+}
+
+/// Names that stand more than once in the object that a part holds.
+fn repeated(part: &str) -> Vec<String> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let (mut seen, mut repeated) = (BTreeSet::new(), Vec::new());
+            while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+                if !seen.insert(name.clone()) && !repeated.contains(&name) {
+                    repeated.push(name);
+                }
+            }
+            Ok(repeated)
+        }
+    }
+    // Whatever is wrong with the part is told by whoever reads it.
+    let Ok(json) = URL_SAFE_NO_PAD.decode(part) else { return Vec::new() };
+    if depth(&json) > MAX_JSON_DEPTH {
+        return Vec::new();
+    }
+    serde_json::Deserializer::from_slice(&json).deserialize_map(Names).unwrap_or_default()
 }
 
 fn three_parts(token: &str) -> Option<(&str, &str, &str)> {
@@ -406,6 +485,21 @@ mod tests {
             (format!("{}.{}.x", part(r#"{"typ":"JWT"}"#), parts[1]), NotAToken::NoAlgorithm),
             (format!("{}.{}.x", part(r#"{"alg":1}"#), parts[1]), NotAToken::NoAlgorithm),
             (
+                format!("{}.{}.eHg", part(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#), parts[1]),
+                NotAToken::Critical,
+            ),
+            (format!("{}.{}.eHg", part(r#"{"alg":"HS256","kid":7}"#), parts[1]), NotAToken::KeyIdNotText),
+            (format!("{}.{}.eHg", parts[0], part(r#"{"sub":"1","jti":null}"#)), NotAToken::TokenIdNotText),
+            (
+                format!(
+                    "{}.{}.eHg",
+                    part(r#"{"alg":"HS256","cty":"JWT"}"#),
+                    part("eyJhbGciOiJkaXIifQ..a.b.c")
+                ),
+                NotAToken::Nested,
+            ),
+            ("a".repeat(1 << 20), NotAToken::TooLong { bytes: 1 << 20 }),
+            (
                 format!(
                     "{}.{}.x",
                     parts[0],
@@ -418,6 +512,16 @@ mod tests {
             assert_eq!(found, expected, "{}", &given.chars().take(80).collect::<String>());
             assert!(!found.to_string().is_empty());
         }
+    }
+
+    #[test]
+    fn names_that_stand_twice_are_told_and_the_last_one_counts() {
+        let header = part(r#"{"alg":"HS256","kid":"a","kid":"b"}"#);
+        let claims = part(r#"{"sub":"1","sub":"2","a":{"x":1,"x":2},"sub":"3"}"#);
+        let inspection = inspect(&format!("{header}.{claims}.eHg")).unwrap();
+        assert_eq!(inspection.repeated, ["kid", "sub"]);
+        assert_eq!((inspection.key_id(), &inspection.claims["sub"]), (Some("b"), &"3".into()));
+        assert!(inspect(&token()).unwrap().repeated.is_empty());
     }
 
     #[test]

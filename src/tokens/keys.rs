@@ -41,6 +41,24 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// The keys that a token may have been signed by.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyring<'a> {
+    /// The signing key.
+    pub current: &'a SigningKey,
+    /// Keys that signed before a rotation.
+    pub previous: &'a [SigningKey],
+    /// Keys of others, with what messages call them: only to say whose token it is.
+    pub elsewhere: &'a [(String, SigningKey)],
+}
+
+impl<'a> Keyring<'a> {
+    /// The signing key alone.
+    pub fn of(current: &'a SigningKey) -> Self {
+        Self { current, previous: &[], elsewhere: &[] }
+    }
+}
+
 /// Salt of the fingerprint. Fixed, so that two environments can be compared by eye.
 const SALT: &[u8] = b"auth-consistency signing key fingerprint v1";
 

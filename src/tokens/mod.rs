@@ -17,8 +17,8 @@ mod verdict;
 
 pub use audit::{KeyWeakness, audit};
 pub use explain::{Step, Verification, explain};
-pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, inspect};
-pub use keys::{KeyError, SigningKey, fingerprint};
+pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
+pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub use mint::{Forgery, MintError, forge, mint};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
 pub use verdict::{Account, SubjectFacts, Verdict};

@@ -24,6 +24,11 @@ pub enum Verdict {
     /// Signed by the signing key as another program stores or decodes it; the text completes
     /// "the key that signed it ...".
     SignedByKeyVariant(&'static str),
+    /// Signed by the key of another resource.
+    SignedByAnother {
+        /// What it is called.
+        whose: String,
+    },
     /// Signed by a placeholder that everybody knows, or by the empty key.
     SignedByPlaceholder,
     /// Signed by a key that is not at hand, or changed after it was signed.
@@ -44,6 +49,13 @@ pub enum Verdict {
         /// How far ahead that is.
         ahead: Duration,
     },
+    /// Its `nbf` or `iat` lies so little ahead that clocks differ.
+    ClocksDiffer {
+        /// `nbf` or `iat`.
+        claim: &'static str,
+        /// How far ahead that is.
+        ahead: Duration,
+    },
     /// Its `iss` is not what the app asks for.
     IssuerDiffers {
         /// What the token says, if it is a text.
@@ -58,6 +70,20 @@ pub enum Verdict {
         /// What the app asks for; empty when the spec names no audience.
         expected: Vec<String>,
     },
+    /// It is a token for something else, such as for refreshing.
+    TokenTypeDiffers {
+        /// The claim that says so.
+        claim: &'static str,
+        /// What the token says.
+        found: String,
+        /// What the spec says; `None` where it says nothing.
+        expected: Option<String>,
+    },
+    /// A further claim is not there that the app wants.
+    ClaimMissing {
+        /// Its name.
+        claim: String,
+    },
     /// There is no subject at the place where the app looks for it.
     SubjectMissing {
         /// The subject claim, as the spec has it.
@@ -70,6 +96,8 @@ pub enum Verdict {
         /// What the app mints.
         expected: SubjectType,
     },
+    /// The token holds, and stands in quotes that an app would get too.
+    InQuotes,
     /// Everything holds that can be told without the database.
     Holds {
         /// Whom the token names.
@@ -79,6 +107,29 @@ pub enum Verdict {
     SubjectNamesNoUser {
         /// Whom the token names.
         subject: String,
+    },
+    /// The subject cannot be a value of the column that it names.
+    SubjectNotOfColumnType {
+        /// Whom the token names.
+        subject: String,
+        /// The column's type.
+        type_name: String,
+    },
+    /// The database takes the subject for an id that it writes otherwise.
+    SubjectSpelledDifferently {
+        /// Whom the token names.
+        subject: String,
+        /// How the database writes that id.
+        written: String,
+    },
+    /// The subject is the id of somebody else than another claim names: ids have changed.
+    NamesAnother {
+        /// The claim.
+        claim: &'static str,
+        /// Whom it names.
+        claimed: String,
+        /// Whom the subject names today.
+        login: String,
     },
     /// The user exists and may not sign in.
     UserInactive {
@@ -97,6 +148,18 @@ pub enum Verdict {
         /// What the user signs in with.
         login: String,
     },
+    /// Everything holds, and the app accepts it.
+    AcceptedByApp {
+        /// What the user signs in with.
+        login: String,
+    },
+    /// Everything holds, and the app refuses it all the same.
+    RefusedByApp {
+        /// The verifier that was asked.
+        verifier: String,
+        /// The status code of its answer.
+        status: u16,
+    },
 }
 
 /// What the database says about a subject.
@@ -113,6 +176,11 @@ pub struct SubjectFacts {
 pub enum Account {
     /// There is none.
     Missing,
+    /// The column cannot hold such a value.
+    NotOfType {
+        /// The column's type.
+        type_name: String,
+    },
     /// It may not sign in.
     Inactive {
         /// What the user signs in with.
@@ -124,13 +192,49 @@ pub enum Account {
         login: String,
         /// The id as text.
         id: String,
+        /// The value that the subject names, as the database writes it, where its spelling may differ from
+        /// an app's: numbers and uuids.
+        written: Option<String>,
     },
 }
 
 impl Verdict {
     /// Whether a verifier finds nothing to refuse.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Holds { .. } | Self::NothingWrong { .. })
+        matches!(self, Self::Holds { .. } | Self::NothingWrong { .. } | Self::AcceptedByApp { .. })
+    }
+
+    /// One word for the cause, for programs and for counting.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "NotAToken",
+            Self::AlgorithmDiffers { .. } => "AlgorithmDiffers",
+            Self::SignedByPreviousKey => "SignedByPreviousKey",
+            Self::SignedByKeyVariant(_) => "SignedByKeyVariant",
+            Self::SignedByAnother { .. } => "SignedByAnother",
+            Self::SignedByPlaceholder => "SignedByPlaceholder",
+            Self::SignedByUnknownKey => "SignedByUnknownKey",
+            Self::Expired { .. } => "Expired",
+            Self::NotYetValid { .. } => "NotYetValid",
+            Self::ClocksDiffer { .. } => "ClocksDiffer",
+            Self::IssuerDiffers { .. } => "IssuerDiffers",
+            Self::AudienceDiffers { .. } => "AudienceDiffers",
+            Self::TokenTypeDiffers { .. } => "TokenTypeDiffers",
+            Self::ClaimMissing { .. } => "ClaimMissing",
+            Self::SubjectMissing { .. } => "SubjectMissing",
+            Self::SubjectTypeDiffers { .. } => "SubjectTypeDiffers",
+            Self::InQuotes => "InQuotes",
+            Self::Holds { .. } => "Holds",
+            Self::SubjectNamesNoUser { .. } => "SubjectNamesNoUser",
+            Self::SubjectNotOfColumnType { .. } => "SubjectNotOfColumnType",
+            Self::SubjectSpelledDifferently { .. } => "SubjectSpelledDifferently",
+            Self::NamesAnother { .. } => "NamesAnother",
+            Self::UserInactive { .. } => "UserInactive",
+            Self::IssuedBeforeInvalidation { .. } => "IssuedBeforeInvalidation",
+            Self::NothingWrong { .. } => "NothingWrong",
+            Self::AcceptedByApp { .. } => "AcceptedByApp",
+            Self::RefusedByApp { .. } => "RefusedByApp",
+        }
     }
 
     /// One plain sentence: what is so.
@@ -147,6 +251,7 @@ impl Verdict {
             Self::SignedByKeyVariant(how) => {
                 format!("the token was signed by the same key, stored differently: the key that signed it {how}")
             }
+            Self::SignedByAnother { whose } => format!("the token was signed by the signing key of {whose}"),
             Self::SignedByPlaceholder => {
                 "the token was signed by an empty key or a well-known placeholder, so anybody could have made it".into()
             }
@@ -160,6 +265,10 @@ impl Verdict {
             Self::NotYetValid { claim, from, ahead } => {
                 format!("the token is not valid for another {}, until {from} ({claim})", span(*ahead))
             }
+            Self::ClocksDiffer { claim, ahead } => format!(
+                "the token counts only in {} by this machine's clock ({claim}): the clock of whoever minted it is ahead, or this one is behind",
+                span(*ahead)
+            ),
             Self::IssuerDiffers { found: Some(found), expected } => {
                 format!("the token's issuer is {} and the app asks for {}", shown(found), shown(expected))
             }
@@ -179,12 +288,36 @@ impl Verdict {
             Self::SubjectTypeDiffers { found, expected } => {
                 format!("the token's subject is {found} and the app mints a JSON {}", type_name(*expected))
             }
+            Self::TokenTypeDiffers { claim, found, expected: Some(expected) } => {
+                format!("the token's {claim} is {} and the app asks for {}", shown(found), shown(expected))
+            }
+            Self::TokenTypeDiffers { claim, found, expected: None } => {
+                format!("the token's {claim} is {}: it is not made for requests", shown(found))
+            }
+            Self::ClaimMissing { claim } => {
+                format!("the token has no {}, which the app asks for", shown(claim))
+            }
+            Self::InQuotes => "the token holds, but it was given in quotes: an app that gets those too refuses it".into(),
             Self::Holds { subject } => {
                 format!("signature, times and claims of the token hold, and it names the subject {}", shown(subject))
             }
             Self::SubjectNamesNoUser { subject } => {
                 format!("the token names the subject {} and there is no such user", shown(subject))
             }
+            Self::SubjectNotOfColumnType { subject, type_name } => format!(
+                "the token names the subject {}, and the column that it should name holds values of type {type_name}",
+                shown(subject)
+            ),
+            Self::SubjectSpelledDifferently { subject, written } => format!(
+                "the token names the subject {}, and the database writes that id {}: an app that compares them as text finds nobody",
+                shown(subject),
+                shown(written)
+            ),
+            Self::NamesAnother { claim, claimed, login } => format!(
+                "the token's {claim} is {}, and its subject is the id of {} today: ids have changed since it was issued",
+                shown(claimed),
+                shown(login)
+            ),
             Self::UserInactive { login } => format!("the token names {}, who is inactive", shown(login)),
             Self::IssuedBeforeInvalidation { issued: Some(issued), valid_after } => {
                 format!("the token was issued at {issued} and the user's tokens count from {valid_after} on")
@@ -195,6 +328,14 @@ impl Verdict {
             Self::NothingWrong { login } => {
                 format!("nothing is wrong with the token: it names {}, who is active", shown(login))
             }
+            Self::AcceptedByApp { login } => format!(
+                "nothing is wrong with the token: it names {}, who is active, and the app accepts it",
+                shown(login)
+            ),
+            Self::RefusedByApp { verifier, status } => format!(
+                "nothing is wrong with the token here, and {} refuses it for reasons of its own (it answers {status})",
+                shown(verifier)
+            ),
         }
     }
 
@@ -214,6 +355,9 @@ impl Verdict {
             Self::SignedByKeyVariant(_) => {
                 "Store the key in the same form for every program that mints or verifies: the exact bytes count."
             }
+            Self::SignedByAnother { .. } => {
+                "Sign in again here: the token is of another environment or app; if it was minted here, the app runs with that one's Secret."
+            }
             Self::SignedByPlaceholder => {
                 "Find the program that runs without its Secret, give it the signing key, and check that nothing accepts such tokens."
             }
@@ -223,6 +367,9 @@ impl Verdict {
             Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
             Self::NotYetValid { .. } => {
                 "Compare the clocks of the machines that mint and verify, and check that the app writes seconds and not milliseconds."
+            }
+            Self::ClocksDiffer { .. } => {
+                "Set the clocks of both machines (NTP), or let the app allow a leeway of a minute."
             }
             Self::IssuerDiffers { .. } => {
                 "Check that the token comes from this environment, and that spec.jwt.issuer is what the app mints."
@@ -242,14 +389,38 @@ impl Verdict {
             Self::SubjectTypeDiffers { expected: SubjectType::Number, .. } => {
                 "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
             }
+            Self::TokenTypeDiffers { .. } => {
+                "Send the access token; the other one is only for getting a new access token, or for one errand."
+            }
+            Self::ClaimMissing { .. } => {
+                "Sign in again: tokens of an older version of the app lack it; or correct spec.jwt.claims."
+            }
+            Self::InQuotes => {
+                "Look how the frontend stores it: a value that went through JSON.stringify has to come back through JSON.parse."
+            }
             Self::Holds { .. } => "Look the subject up in the user table.",
             Self::SubjectNamesNoUser { .. } => {
                 "Sign in again: the ids have changed since the token was issued, as they do when a database is seeded anew."
+            }
+            Self::SubjectNotOfColumnType { .. } => {
+                "Sign in again: the ids had another type when it was issued; if new tokens fail too, set spec.jwt.subjectColumn."
+            }
+            Self::SubjectSpelledDifferently { .. } => {
+                "Let the app mint the id as the database writes it, and compare ids in their own type."
+            }
+            Self::NamesAnother { .. } => {
+                "End all sessions now, since old tokens sign people in as others; then give rows back with Remap (docs/remap.md)."
             }
             Self::UserInactive { .. } => "Activate the account, or sign in with another.",
             Self::IssuedBeforeInvalidation { .. } => "Sign in again: older tokens were ended on purpose.",
             Self::NothingWrong { .. } => {
                 "Ask the app: look at its log for this request, and whether its pods run with the current Secret."
+            }
+            Self::AcceptedByApp { .. } => {
+                "If it fails elsewhere, look at what stands between: a proxy, another pod, the name of the cookie or header."
+            }
+            Self::RefusedByApp { .. } => {
+                "Look at the app's log for this request, and whether its pods were restarted after the Secret changed."
             }
         }
     }
@@ -267,7 +438,7 @@ pub(super) fn type_name(subject_type: SubjectType) -> &'static str {
 const SHOWN: usize = 80;
 
 /// A text of a token, quoted and cut, so that it can neither steer a terminal nor fill a page.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut quoted = String::from("\"");
     for (at, character) in text.chars().enumerate() {
         if at == SHOWN {

@@ -294,6 +294,63 @@ async fn a_token_that_fails_is_explained_with_one_verdict() {
     );
     assert_eq!(run(&["token", "explain"], &variables, &other.out).code, 2);
     assert_eq!(run(&["token", "explain"], &variables, "no token").code, 2);
+    let cause = |token: &str| {
+        let said = run(&["token", "explain", "-o", "json"], &variables, token);
+        assert!(!said.out.contains(token.trim()), "the token is printed back");
+        said.json()["cause"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(cause(&minted), "NothingWrong");
+    assert_eq!(cause(&format!("\"{}\"", minted.trim())), "InQuotes");
+    assert_eq!(cause(&"a".repeat(1 << 20)), "NotAToken");
+    for (subject, expected) in [("02", "SubjectSpelledDifferently"), ("ada", "SubjectNotOfColumnType")] {
+        let token = run(&["token", "mint", "--subject", subject], &variables, "").out;
+        assert_eq!(cause(&token), expected);
+    }
+}
+
+#[tokio::test]
+async fn many_tokens_are_counted_by_their_causes_and_named_by_their_lines() {
+    let database = Database::create(CONSISTENT).await;
+    let variables = environment(&database);
+    let variables = borrowed(&variables);
+    let mint = |subject: &str| run(&["token", "mint", "--subject", subject], &variables, "").out;
+    let (right, stale) = (mint("2"), mint("4711"));
+    let list = format!("{right}\n{stale}{}no token at all\n{stale}", stale.repeat(3));
+    let said = run(&["token", "explain", "--lines", "-o", "json"], &variables, &list);
+    assert_eq!(said.code, 2, "{}", said.err);
+    let answer = said.json();
+    assert_eq!((answer["tokens"].as_u64(), answer["hold"].as_u64()), (Some(7), Some(1)));
+    let causes: Vec<(&str, u64, String)> = answer["causes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (one["cause"].as_str().unwrap(), one["tokens"].as_u64().unwrap(), one["lines"].to_string())
+        })
+        .collect();
+    assert_eq!(
+        causes,
+        [
+            ("SubjectNamesNoUser", 5, "[3,4,5]".to_owned()),
+            ("NotAToken", 1, "[7]".to_owned()),
+            ("NothingWrong", 1, "[1]".to_owned())
+        ]
+    );
+    let said = run(&["token", "explain", "--lines"], &variables, &list);
+    for token in [&right, &stale] {
+        assert!(!said.out.contains(token.trim()), "a token is printed back");
+    }
+    assert!(said.out.contains("6 of 7 tokens fail.") && said.out.contains("3, 4, 5, …"), "{}", said.out);
+    assert_eq!(run(&["token", "explain", "--lines"], &variables, &format!("{right}\n{right}")).code, 0);
+    assert_eq!(run(&["token", "explain", "--lines"], &variables, "\n \n").code, 64);
+    // Without a database all is told but whose the tokens are.
+    let key = [("JWT_SECRET", KEY)];
+    let said = run(&["token", "explain", "--lines"], &key, &right);
+    assert_eq!(said.code, 0, "{}", said.out);
+    assert!(said.out.contains("Subjects were not looked up"), "{}", said.out);
+    let said = run(&["token", "explain", "--lines"], &key, &"x".repeat(17 << 20));
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("more than 16 MiB"), "{}", said.err);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Hashes and tokens against the app's own libraries, in a Python process that stays open: what one
-//! side makes, the other accepts, and what one refuses, the other refuses.
+//! Hashes and tokens against the app's own libraries, in a Python process that stays open, and tokens
+//! against a Node one: what one side makes, the other accepts, and what one refuses, the other refuses.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,8 +34,10 @@ fn python(program: &str) -> Command {
 struct Libraries(Child);
 
 impl Libraries {
-    fn start() -> Self {
-        Self(python("verify.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("no Python"))
+    fn start(mut command: Command) -> Mutex<Self> {
+        Mutex::new(Self(
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("no interpreter"),
+        ))
     }
 
     fn ask(&mut self, question: &Value) -> Value {
@@ -48,12 +50,30 @@ impl Libraries {
     }
 }
 
-/// What the app's libraries say.
-fn ask(question: &Value) -> Result<Value, String> {
-    static LIBRARIES: LazyLock<Mutex<Libraries>> = LazyLock::new(|| Mutex::new(Libraries::start()));
-    let answer = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner).ask(question);
+fn answered(libraries: &Mutex<Libraries>, question: &Value) -> Result<Value, String> {
+    let answer = libraries.lock().unwrap_or_else(PoisonError::into_inner).ask(question);
     match answer["ok"].as_bool() {
         Some(true) => Ok(answer),
         _ => Err(answer["error"].as_str().expect("an answer without ok and error").to_owned()),
     }
+}
+
+/// What the app's libraries say.
+fn ask(question: &Value) -> Result<Value, String> {
+    static LIBRARIES: LazyLock<Mutex<Libraries>> = LazyLock::new(|| Libraries::start(python("verify.py")));
+    answered(&LIBRARIES, question)
+}
+
+/// What the library says that most Node apps use.
+fn ask_node(question: &Value) -> Result<Value, String> {
+    static LIBRARY: LazyLock<Mutex<Libraries>> = LazyLock::new(|| {
+        let modules = std::env::var("AUTHCON_TEST_NODE_MODULES").unwrap_or_else(|_| {
+            panic!("AUTHCON_TEST_NODE_MODULES is not set: run these tests through make test")
+        });
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", modules);
+        node.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/app/node/verify.cjs"));
+        Libraries::start(node)
+    });
+    answered(&LIBRARY, question)
 }

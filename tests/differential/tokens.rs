@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    tokens::{Forgery, SigningKey, TokenShape, Verdict, explain, forge, mint},
+    tokens::{Forgery, Keyring, SigningKey, TokenShape, Verdict, explain, forge, mint},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::Hmac;
@@ -13,7 +13,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
-use super::{ask, python};
+use super::{ask, ask_node, python};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
@@ -74,8 +74,17 @@ fn theirs(token: &str, secret: &str, shape: &TokenShape) -> Result<Value, String
     ask(&question).map(|answer| answer["claims"].clone())
 }
 
+/// Whether the library accepts it that most Node apps use.
+fn node_accepts(token: &str, secret: &str, shape: &TokenShape) -> bool {
+    ask_node(&json!({
+        "token": token, "secret": secret, "algorithms": [name(shape.algorithm)],
+        "audience": shape.audience, "issuer": shape.issuer,
+    }))
+    .is_ok()
+}
+
 fn ours(token: &str, secret: &str, shape: &TokenShape) -> Verdict {
-    explain(token, &key(secret), &[], shape, Timestamp::now()).verdict
+    explain(token, &Keyring::of(&key(secret)), shape, Timestamp::now()).verdict
 }
 
 /// A third maker of tokens beside the two, so that one can be made that neither would.
@@ -110,6 +119,7 @@ fn what_we_mint_the_apps_library_accepts_and_reads_alike() {
             claims.extend(shape.audience.iter().map(|audience| ("aud".to_owned(), audience.as_str().into())));
             let read = theirs(token.expose_secret(), KEY, &shape);
             assert_eq!(read, Ok(Value::Object(claims)), "{shape:?}");
+            assert!(node_accepts(token.expose_secret(), KEY, &shape), "{shape:?}");
             let verdict = ours(token.expose_secret(), KEY, &shape);
             assert_eq!(verdict, Verdict::Holds { subject: subject.into() });
         }
@@ -142,6 +152,7 @@ fn our_forgeries_are_refused_by_the_apps_library_and_here() {
             let token = forge(kind, &shape, "4711", Timestamp::now(), DAY).unwrap();
             assert!(theirs(token.expose_secret(), KEY, &shape).is_err(), "they accept a {kind:?}");
             assert!(!ours(token.expose_secret(), KEY, &shape).holds(), "we accept a {kind:?}");
+            assert!(!node_accepts(token.expose_secret(), KEY, &shape), "Node accepts a {kind:?}");
         }
     }
 }
@@ -203,6 +214,44 @@ impl Fault {
         Self::SubjectNull,
     ];
 
+    /// Whether jsonwebtoken for Node refuses it too: it does not look at who is named, when a token was
+    /// issued, an audience that nobody asked for, nor whether its claims are an object.
+    fn matters_to_node(self) -> bool {
+        !matches!(
+            self,
+            Self::IssuedAhead
+                | Self::AudienceUnasked
+                | Self::SubjectNumber
+                | Self::SubjectObject
+                | Self::SubjectNull
+                | Self::ClaimsNotAnObject
+                | Self::TimeNotANumber
+        )
+    }
+
+    /// What it is called here. More than one, where what is changed at random decides.
+    fn causes(self) -> &'static [&'static str] {
+        match self {
+            Self::KeyOther | Self::ClaimsChanged => &["SignedByUnknownKey"],
+            Self::KeyWithLineBreak => &["SignedByKeyVariant"],
+            Self::AlgorithmOther | Self::AlgorithmNone | Self::AlgorithmUnknown => &["AlgorithmDiffers"],
+            // A changed last character may change bits that are no part of the signature, or no base64.
+            Self::SignatureChanged => &["SignedByUnknownKey", "NotAToken"],
+            Self::SignatureCut
+            | Self::PartMissing
+            | Self::PartTooMany
+            | Self::HeaderNotJson
+            | Self::ClaimsNotAnObject
+            | Self::TimeNotANumber => &["NotAToken"],
+            Self::Expired => &["Expired"],
+            Self::NotBefore | Self::IssuedAhead => &["NotYetValid", "ClocksDiffer"],
+            Self::IssuerMissing | Self::IssuerOther => &["IssuerDiffers"],
+            Self::AudienceMissing | Self::AudienceOther | Self::AudienceUnasked => &["AudienceDiffers"],
+            Self::SubjectNumber | Self::SubjectObject => &["SubjectTypeDiffers"],
+            Self::SubjectNull => &["SubjectMissing"],
+        }
+    }
+
     fn fits(self, shape: &TokenShape) -> bool {
         match self {
             Self::IssuerMissing | Self::IssuerOther => shape.issuer.is_some(),
@@ -216,14 +265,20 @@ impl Fault {
 /// How the app's library calls what we call so.
 fn classes(verdict: &Verdict) -> &'static [&'static str] {
     match verdict {
-        Verdict::Malformed(_) => &["DecodeError", "InvalidSignatureError", "InvalidIssuedAtError"],
+        Verdict::Malformed(_) => &[
+            "DecodeError",
+            "InvalidSignatureError",
+            "InvalidIssuedAtError",
+            "InvalidTokenError",
+            "InvalidJTIError",
+        ],
         Verdict::AlgorithmDiffers { .. } => &["InvalidAlgorithmError"],
         Verdict::SignedByPreviousKey
         | Verdict::SignedByKeyVariant(_)
         | Verdict::SignedByPlaceholder
         | Verdict::SignedByUnknownKey => &["InvalidSignatureError"],
         Verdict::Expired { .. } => &["ExpiredSignatureError"],
-        Verdict::NotYetValid { .. } => &["ImmatureSignatureError"],
+        Verdict::NotYetValid { .. } | Verdict::ClocksDiffer { .. } => &["ImmatureSignatureError"],
         Verdict::IssuerDiffers { found: None, .. } => &["MissingRequiredClaimError"],
         Verdict::IssuerDiffers { .. } => &["InvalidIssuerError"],
         Verdict::AudienceDiffers { .. } => &["InvalidAudienceError", "MissingRequiredClaimError"],
@@ -321,6 +376,7 @@ fn claims(random: &mut StdRng, shape: &TokenShape, faults: &[Fault]) -> Map<Stri
     for at in 0..random.random_range(0..4) {
         claims.insert(format!("further{at}"), any_value(random, 2));
     }
+    claims.extend(shape.claims.clone());
     let length = random.random_range(1..40);
     claims.insert("sub".into(), text(random, length).into());
     for (claim, sign) in [("exp", 1), ("nbf", -1), ("iat", -1)] {
@@ -370,13 +426,14 @@ fn claims(random: &mut StdRng, shape: &TokenShape, faults: &[Fault]) -> Map<Stri
 #[test]
 fn generated_tokens_with_nothing_wrong_hold_on_both_sides() {
     let mut random = StdRng::seed_from_u64(4711);
-    for _ in 0..8 {
+    for _ in 0..16 {
         for shape in shapes() {
             let case = generate(&mut random, shape, &[]);
             let verdict = ours(&case.token, &case.secret, &case.shape);
             let theirs = theirs(&case.token, &case.secret, &case.shape);
             assert!(verdict.holds(), "{verdict:?}, {theirs:?}: {}", case.token);
             assert!(theirs.is_ok(), "{theirs:?}: {}", case.token);
+            assert!(node_accepts(&case.token, &case.secret, &case.shape), "{}", case.token);
             let Verdict::Holds { subject } = verdict else { panic!("{verdict:?}") };
             assert_eq!(theirs.unwrap()["sub"], subject);
         }
@@ -387,12 +444,18 @@ fn generated_tokens_with_nothing_wrong_hold_on_both_sides() {
 fn generated_tokens_with_one_fault_are_refused_by_both_for_the_same_reason() {
     let mut random = StdRng::seed_from_u64(4712);
     for fault in Fault::ALL {
-        for shape in shapes().into_iter().filter(|shape| fault.fits(shape)) {
+        // Twice each shape, with other keys and claims.
+        for shape in shapes().into_iter().chain(shapes()).filter(|shape| fault.fits(shape)) {
             let case = generate(&mut random, shape, &[fault]);
             let verdict = ours(&case.token, &case.secret, &case.shape);
             let refusal = theirs(&case.token, &case.secret, &case.shape);
             let refusal = refusal.err().unwrap_or_else(|| panic!("they accept {fault:?}: {}", case.token));
             assert!(!verdict.holds(), "we accept {fault:?}: {}", case.token);
+            if fault.matters_to_node() {
+                let accepted = node_accepts(&case.token, &case.secret, &case.shape);
+                assert!(!accepted, "Node accepts {fault:?}: {}", case.token);
+            }
+            assert!(fault.causes().contains(&verdict.cause()), "{fault:?}: {verdict:?}: {}", case.token);
             let classes = classes(&verdict);
             assert!(classes.contains(&refusal.as_str()), "{fault:?}: {refusal}, {verdict:?}: {}", case.token);
         }
@@ -402,13 +465,18 @@ fn generated_tokens_with_one_fault_are_refused_by_both_for_the_same_reason() {
 #[test]
 fn generated_tokens_with_several_faults_are_refused_by_both() {
     let mut random = StdRng::seed_from_u64(4713);
-    for _ in 0..8 {
+    for _ in 0..24 {
         for shape in shapes() {
             let possible: Vec<_> = Fault::ALL.into_iter().filter(|fault| fault.fits(&shape)).collect();
             let faults: Vec<_> = possible.choose_multiple(&mut random, 3).copied().collect();
             let case = generate(&mut random, shape, &faults);
             assert!(!ours(&case.token, &case.secret, &case.shape).holds(), "{faults:?}: {}", case.token);
             assert!(theirs(&case.token, &case.secret, &case.shape).is_err(), "{faults:?}: {}", case.token);
+            // Claims that are no object hide from Node what is wrong with them.
+            let hidden = faults.contains(&Fault::ClaimsNotAnObject);
+            if !hidden && faults.iter().any(|fault| fault.matters_to_node()) {
+                assert!(!node_accepts(&case.token, &case.secret, &case.shape), "{faults:?}: {}", case.token);
+            }
         }
     }
 }
@@ -430,15 +498,15 @@ fn where_the_two_differ_is_known() {
         // We take off what stands around it, and say so in a step.
         ("white space around it", format!(" {right}\n"), true, Err("DecodeError")),
         ("the word Bearer", format!("Bearer {right}"), true, Err("DecodeError")),
-        // They look at what no app of ours has been seen to set.
-        ("a number as jti", signed(usual, claims("jti", json!(7))), true, Err("InvalidJTIError")),
+        // Both refuse.
+        ("a number as jti", signed(usual, claims("jti", json!(7))), false, Err("InvalidJTIError")),
         (
             "a number as kid",
             signed(header("kid", json!(7)), json!({"sub": "1"})),
-            true,
+            false,
             Err("InvalidTokenError"),
         ),
-        ("crit", signed(header("crit", json!(["x"])), json!({"sub": "1"})), true, Err("InvalidTokenError")),
+        ("crit", signed(header("crit", json!(["x"])), json!({"sub": "1"})), false, Err("InvalidTokenError")),
     ];
     for (what, token, holds, expected) in cases {
         assert_eq!(ours(&token, KEY, &shape).holds(), holds, "{what}: {:?}", ours(&token, KEY, &shape));

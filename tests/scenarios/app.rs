@@ -54,13 +54,23 @@ async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted()
     let world = World::new(&tables()).await;
     let port = &app_ports()[0];
     let old = App::start(&world, "canary-an-older-signing-key-0123456789abcdef", port);
-    world
-        .apply(&format!("{{probe: {{verifiers: [{{name: api, url: 'http://app.test:{port}/users/me'}}]}}}}"));
+    let probe = format!("probe: {{verifiers: [{{name: api, url: 'http://app.test:{port}/users/me'}}]}}");
+    world.apply(&format!("{{{probe}}}"));
     let status = world.ready("False", "TokensRejected").await;
-    assert_eq!(
-        condition(&status, "TokensAccepted").map(|one| (one.0, one.1)),
-        Some(("False", "TokensRejected"))
-    );
+    let rejected = condition(&status, "TokensAccepted").unwrap();
+    assert_eq!((rejected.0, rejected.1), ("False", "TokensRejected"));
+    assert!(rejected.2.contains("may still run with an older Secret"), "{}", rejected.2);
+    // Where the key of before is named, it need not be guessed.
+    world.secret("jwt-old", "key", "canary-an-older-signing-key-0123456789abcdef");
+    world.apply(&format!(
+        "{{{probe}, jwt: {{secretRef: {{name: jwt, key: key}}, previousSecretRefs: [{{name: jwt-old, key: key}}]}}}}"
+    ));
+    let status = world
+        .wait("the proof", |status| {
+            condition(status, "TokensAccepted").is_some_and(|one| one.2.contains("the previous key"))
+        })
+        .await;
+    assert!(condition(&status, "TokensAccepted").unwrap().2.contains("(Secret jwt-old/key)"));
     assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
 
     drop(old);

@@ -156,6 +156,8 @@ pub(super) struct Loaded {
 pub(super) struct Signer {
     /// The key.
     pub key: SigningKey,
+    /// Keys of before.
+    pub previous: Vec<SigningKey>,
     /// What tokens look like.
     pub shape: TokenShape,
     /// Where subjects are looked up; `None` where only the key is known.
@@ -275,7 +277,7 @@ impl Place {
             let (key, shape) = environment::signer(variables)?.ok_or_else(|| {
                 Failure::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
             })?;
-            return Ok(Signer { key, shape, target: None });
+            return Ok(Signer { key, previous: Vec::new(), shape, target: None });
         }
         let target = self.target(variables).await?;
         let Some(jwt) = &target.jwt else {
@@ -284,7 +286,8 @@ impl Place {
                 _ => "the resource names no signing key: set spec.jwt".into(),
             }));
         };
-        Ok(Signer { key: jwt.key.clone(), shape: jwt.shape.clone(), target: Some(target) })
+        let previous = jwt.previous.iter().map(|(_, key)| key.clone()).collect();
+        Ok(Signer { key: jwt.key.clone(), previous, shape: jwt.shape.clone(), target: Some(target) })
     }
 
     /// A message in the words of what the person gave.
@@ -335,7 +338,12 @@ pub(super) fn read(file: &std::path::Path) -> Result<(String, String), Failure> 
 /// Reads to the end, as far as is sensible.
 fn bytes(reader: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        // What was cut off would be missed by nobody.
+        let why = format!("it holds more than {} MiB", MAX_BYTES >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why));
+    }
     Ok(bytes)
 }
 

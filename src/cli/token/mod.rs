@@ -2,6 +2,7 @@
 
 mod explain;
 mod inspect;
+mod many;
 mod mint;
 
 use std::{io::IsTerminal as _, path::PathBuf};

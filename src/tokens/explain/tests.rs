@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     api::spec::Algorithm,
-    tokens::{Forgery, forge, keys::hex, mint},
+    tokens::{Forgery, SigningKey, forge, keys::hex, mint},
 };
 
 pub(in crate::tokens) const KEY: &[u8] = b"kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
@@ -60,16 +60,16 @@ fn minted(shape: &TokenShape) -> SecretString {
 }
 
 fn verdict(token: &str, shape: &TokenShape) -> Verdict {
-    explain(token, &key(), &[], shape, now()).verdict
+    explain(token, &Keyring::of(&key()), shape, now()).verdict
 }
 
 #[test]
 fn what_was_minted_holds_and_every_step_is_told() {
     let token = minted(&shape());
-    let verification = explain(token.expose_secret(), &key(), &[], &shape(), now());
+    let verification = explain(token.expose_secret(), &Keyring::of(&key()), &shape(), now());
     assert_eq!(verification.verdict, Verdict::Holds { subject: "1".into() });
     let steps: Vec<_> = verification.steps.iter().map(|step| (step.name, step.held)).collect();
-    let names = ["form", "algorithm", "signature", "times", "issuer", "audience", "subject"];
+    let names = ["form", "algorithm", "signature", "times", "issuer", "audience", "claims", "subject"];
     assert_eq!(steps, names.map(|name| (name, true)));
     assert_eq!(verification.steps[3].detail, "valid for another 24 hours, until 2023-11-15T22:13:20Z");
     assert_eq!(verification.issued, Some(now()));
@@ -78,7 +78,7 @@ fn what_was_minted_holds_and_every_step_is_told() {
 #[test]
 fn the_failing_step_is_the_last_one() {
     let token = minted(&shape());
-    let verification = explain(token.expose_secret(), &key(), &[], &shape(), at(86_400));
+    let verification = explain(token.expose_secret(), &Keyring::of(&key()), &shape(), at(86_400));
     let steps: Vec<_> = verification.steps.iter().map(|step| (step.name, step.held)).collect();
     assert_eq!(steps, [("form", true), ("algorithm", true), ("signature", true), ("times", false)]);
     assert_eq!(verification.steps[3].detail, verification.verdict.message());
@@ -87,7 +87,7 @@ fn the_failing_step_is_the_last_one() {
 #[test]
 fn a_token_with_bearer_in_front_holds_and_that_is_said() {
     let token = format!("Bearer {}\n", minted(&shape()).expose_secret());
-    let verification = explain(&token, &key(), &[], &shape(), now());
+    let verification = explain(&token, &Keyring::of(&key()), &shape(), now());
     assert!(verification.verdict.holds());
     assert!(
         verification.steps[0].detail.contains("white space and the word Bearer"),
@@ -135,8 +135,19 @@ fn previous_and_unknown_keys_are_told_apart() {
         (b"", Verdict::SignedByPlaceholder),
     ] {
         let token = signed_by(signer, &json!({"sub": "1"}));
-        assert_eq!(explain(&token, &key(), &previous, &shape(), now()).verdict, expected);
+        let key = key();
+        let keys = Keyring { previous: &previous, ..Keyring::of(&key) };
+        assert_eq!(explain(&token, &keys, &shape(), now()).verdict, expected);
     }
+    // The key of somebody else, unless it is one of ours.
+    let staging = key_of(b"tK4)rW1(zE8+qA3=mC7-nX2_vS9~bL4:");
+    let elsewhere = [("staging/probeops".to_owned(), staging), ("here".to_owned(), key())];
+    let key = key();
+    let keys = Keyring { elsewhere: &elsewhere, ..Keyring::of(&key) };
+    let token = signed_by(b"tK4)rW1(zE8+qA3=mC7-nX2_vS9~bL4:", &json!({"sub": "1"}));
+    let whose = "staging/probeops".to_owned();
+    assert_eq!(explain(&token, &keys, &shape(), now()).verdict, Verdict::SignedByAnother { whose });
+    assert!(explain(&signed(&json!({"sub": "1"})), &keys, &shape(), now()).verdict.holds());
     let token = forge(Forgery::UnknownKey, &shape(), "1", now(), DAY).unwrap();
     assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByUnknownKey);
     let token = forge(Forgery::BlankKey, &shape(), "1", now(), DAY).unwrap();
@@ -170,7 +181,7 @@ fn the_same_key_stored_differently_is_recognised_in_both_directions() {
         (plain.clone(), [b"\"", KEY, b"\""].concat(), "stands in quotes"),
     ] {
         let token = signed_by(&signers, &json!({"sub": "1"}));
-        let verdict = explain(&token, &key_of(&ours), &[], &shape(), now()).verdict;
+        let verdict = explain(&token, &Keyring::of(&key_of(&ours)), &shape(), now()).verdict;
         assert_eq!(verdict, Verdict::SignedByKeyVariant(how));
         assert!(verdict.message().ends_with(&format!("the key that signed it {how}")));
     }
@@ -179,7 +190,7 @@ fn the_same_key_stored_differently_is_recognised_in_both_directions() {
 #[test]
 fn times_are_checked_to_the_second_and_without_leeway() {
     let token = |claims: Value| signed(&claims);
-    let explained = |token: &str, now| explain(token, &key(), &[], &shape(), now).verdict;
+    let explained = |token: &str, now| explain(token, &Keyring::of(&key()), &shape(), now).verdict;
     let holds = Verdict::Holds { subject: "1".into() };
 
     let expiring = token(json!({"sub": "1", "exp": NOW}));
@@ -192,12 +203,15 @@ fn times_are_checked_to_the_second_and_without_leeway() {
     for claim in ["nbf", "iat"] {
         let early = token(json!({"sub": "1", claim: NOW}));
         assert_eq!(explained(&early, at(0)), holds);
+        // So little that only clocks can differ, and more than that.
         let ahead = Duration::from_secs(1);
-        assert_eq!(explained(&early, at(-1)), Verdict::NotYetValid { claim, from: now(), ahead });
+        assert_eq!(explained(&early, at(-1)), Verdict::ClocksDiffer { claim, ahead });
+        let ahead = Duration::from_secs(301);
+        assert_eq!(explained(&early, at(-301)), Verdict::NotYetValid { claim, from: now(), ahead });
     }
     assert_eq!(
-        explained(&token(json!({"sub": "1", "nbf": NOW + 300})), now()).message(),
-        "the token is not valid for another 5 minutes, until 2023-11-14T22:18:20Z (nbf)"
+        explained(&token(json!({"sub": "1", "nbf": NOW + 600})), now()).message(),
+        "the token is not valid for another 10 minutes, until 2023-11-14T22:23:20Z (nbf)"
     );
     // Fractions count, and so do numbers that no calendar has.
     assert_eq!(explained(&token(json!({"sub": "1", "exp": NOW as f64 + 0.5})), at(0)), holds);
@@ -208,9 +222,10 @@ fn times_are_checked_to_the_second_and_without_leeway() {
         matches!(explained(&token(json!({"sub": "1", "iat": 1e300})), now()), Verdict::NotYetValid { from, .. } if from == Timestamp::MAX)
     );
     // Milliseconds, as JavaScript counts.
-    let verification = explain(&token(json!({"sub": "1", "exp": NOW * 1000})), &key(), &[], &shape(), now());
+    let verification =
+        explain(&token(json!({"sub": "1", "exp": NOW * 1000})), &Keyring::of(&key()), &shape(), now());
     assert!(verification.verdict.holds() && verification.steps[3].detail.contains("milliseconds"));
-    let verification = explain(&token(json!({"sub": "1"})), &key(), &[], &shape(), now());
+    let verification = explain(&token(json!({"sub": "1"})), &Keyring::of(&key()), &shape(), now());
     assert_eq!(verification.steps[3].detail, "it never expires (no exp)");
 }
 
@@ -277,11 +292,11 @@ fn a_subject_must_be_there_and_of_the_right_type() {
 
 #[test]
 fn the_database_has_the_last_word() {
-    let verification = explain(minted(&shape()).expose_secret(), &key(), &[], &shape(), now());
+    let verification = explain(minted(&shape()).expose_secret(), &Keyring::of(&key()), &shape(), now());
     let login = || "admin@probeops.com".to_owned();
     let resolve =
         |account, invalidated_before| verification.resolve(&SubjectFacts { account, invalidated_before });
-    let active = || Account::Active { login: login(), id: "1".into() };
+    let active = || Account::Active { login: login(), id: "1".into(), written: Some("1".into()) };
     assert_eq!(resolve(Account::Missing, None), Verdict::SubjectNamesNoUser { subject: "1".into() });
     assert_eq!(
         resolve(Account::Inactive { login: login() }, Some(at(9))),
@@ -293,16 +308,131 @@ fn the_database_has_the_last_word() {
         resolve(active(), Some(at(1))),
         Verdict::IssuedBeforeInvalidation { issued: Some(now()), valid_after: at(1) }
     );
+    assert_eq!(
+        resolve(Account::NotOfType { type_name: "uuid".into() }, None),
+        Verdict::SubjectNotOfColumnType { subject: "1".into(), type_name: "uuid".into() }
+    );
+    // What the database reads in more than one spelling, an app need not.
+    let account = |written: Option<&str>| Account::Active {
+        login: login(),
+        id: "7".into(),
+        written: written.map(Into::into),
+    };
+    assert_eq!(resolve(account(None), None), Verdict::NothingWrong { login: login() });
+    assert_eq!(
+        resolve(account(Some("01")), None),
+        Verdict::SubjectSpelledDifferently { subject: "1".into(), written: "01".into() }
+    );
     // Without iat it cannot prove that it is young enough.
-    let undated = explain(&signed(&json!({"sub": "1"})), &key(), &[], &shape(), now());
+    let undated = explain(&signed(&json!({"sub": "1"})), &Keyring::of(&key()), &shape(), now());
     assert_eq!(
         undated.resolve(&SubjectFacts { account: active(), invalidated_before: Some(at(-1)) }),
         Verdict::IssuedBeforeInvalidation { issued: None, valid_after: at(-1) }
     );
     // What failed before still fails.
-    let expired = explain(minted(&shape()).expose_secret(), &key(), &[], &shape(), at(86_400));
+    let expired = explain(minted(&shape()).expose_secret(), &Keyring::of(&key()), &shape(), at(86_400));
     let resolved = expired.resolve(&SubjectFacts { account: active(), invalidated_before: None });
     assert_eq!(resolved, expired.verdict);
+}
+
+#[test]
+fn a_claim_that_names_another_login_than_the_subject_does_says_that_ids_have_changed() {
+    let resolve = |claims: Value, login: &str| {
+        let mut claims = claims;
+        claims["sub"] = "1".into();
+        let account = Account::Active { login: login.into(), id: "1".into(), written: None };
+        explain(&signed(&claims), &Keyring::of(&key()), &shape(), now())
+            .resolve(&SubjectFacts { account, invalidated_before: None })
+    };
+    let another = |claim, claimed: &str, login: &str| Verdict::NamesAnother {
+        claim,
+        claimed: claimed.into(),
+        login: login.into(),
+    };
+    let (ada, bob) = ("ada@example.com", "bob@example.com");
+    assert_eq!(resolve(json!({"email": ada}), bob), another("email", ada, bob));
+    assert_eq!(
+        resolve(json!({"preferred_username": "ada"}), "bob"),
+        another("preferred_username", "ada", "bob")
+    );
+    for (claims, login) in [
+        (json!({}), bob),
+        (json!({"email": ada}), ada),
+        (json!({"email": " ADA@Example.com"}), ada),
+        // One that agrees is enough, and a name is not compared with an address.
+        (json!({"email": ada, "upn": "a1@corp.example"}), ada),
+        (json!({"username": "ada"}), ada),
+        (json!({"email": ada}), "ada"),
+        (json!({"email": 7}), ada),
+    ] {
+        let nothing = Verdict::NothingWrong { login: login.into() };
+        assert_eq!(resolve(claims.clone(), login), nothing, "{claims}");
+    }
+}
+
+#[test]
+fn a_token_for_something_else_is_told_and_what_the_app_asks_for_must_be_there() {
+    let differs = |claim, found: &str, expected: Option<&str>| Verdict::TokenTypeDiffers {
+        claim,
+        found: found.into(),
+        expected: expected.map(Into::into),
+    };
+    let with = |name: &str, value: Value| signed(&json!({"sub": "1", name: value}));
+    for (name, found) in [("type", "refresh"), ("token_use", "Refresh_Token"), ("typ", "password-reset")] {
+        assert_eq!(verdict(&with(name, json!(found)), &shape()), differs(name, found, None));
+    }
+    assert!(verdict(&with("type", json!("access")), &shape()).holds());
+    assert!(verdict(&with("type", json!(7)), &shape()).holds());
+    let mut asking = shape();
+    asking.claims.insert("type".into(), json!("access"));
+    asking.claims.insert("roles".into(), json!(["admin"]));
+    let claims = |kind: &str| signed(&json!({"sub": "1", "type": kind, "roles": ["user"]}));
+    assert!(verdict(&claims("access"), &asking).holds(), "what others are allowed may differ");
+    assert_eq!(verdict(&claims("id"), &asking), differs("type", "id", Some("access")));
+    assert_eq!(
+        verdict(&with("type", json!("access")), &asking),
+        Verdict::ClaimMissing { claim: "roles".into() }
+    );
+}
+
+#[test]
+fn what_a_frontend_keeps_around_a_token_is_the_cause_only_where_nothing_else_is() {
+    let token = signed(&json!({"sub": "1"}));
+    assert_eq!(verdict(&format!("\"{token}\""), &shape()), Verdict::InQuotes);
+    let expired = signed(&json!({"sub": "1", "exp": 1}));
+    assert!(matches!(verdict(&format!("\"{expired}\""), &shape()), Verdict::Expired { .. }));
+}
+
+#[test]
+fn a_name_that_stands_twice_and_a_key_id_that_is_a_trick_are_told_and_are_no_cause() {
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let sign = |header: &str, claims: &str| {
+        let message = format!("{}.{}", part(header), part(claims));
+        let key = jsonwebtoken::EncodingKey::from_secret(KEY);
+        let signature =
+            jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+        format!("{message}.{signature}")
+    };
+    for (header, claims, told) in [
+        (r#"{"alg":"HS256"}"#, r#"{"sub":"7","sub":"1"}"#, "\"sub\" stands there more than once"),
+        (
+            r#"{"alg":"HS256","kid":"../../dev/null"}"#,
+            r#"{"sub":"1"}"#,
+            "its kid looks like a path or a query",
+        ),
+        (r#"{"alg":"HS256","kid":"x' UNION SELECT 'a"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+    ] {
+        let verification = explain(&sign(header, claims), &Keyring::of(&key()), &shape(), now());
+        assert_eq!(verification.verdict, Verdict::Holds { subject: "1".into() });
+        assert!(verification.steps[0].detail.contains(told), "{:?}", verification.steps[0]);
+    }
+    let plain = explain(
+        &sign(r#"{"alg":"HS256","kid":"2026-11/a.b_c"}"#, r#"{"sub":"1"}"#),
+        &Keyring::of(&key()),
+        &shape(),
+        now(),
+    );
+    assert_eq!(plain.steps[0].detail, "three parts, header and claims are JSON");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -356,11 +486,11 @@ proptest! {
         let subject = if shape.subject_type == SubjectType::Number { number.to_string() } else { text };
         let (key, now) = (key_of(&secret), Timestamp::new(second, nanosecond).unwrap());
         let token = mint(&key, &shape, &subject, now, Duration::from_secs(lifetime)).unwrap();
-        let verification = explain(token.expose_secret(), &key, &[], &shape, now);
+        let verification = explain(token.expose_secret(), &Keyring::of(&key), &shape, now);
         prop_assert_eq!(verification.subject(), Some(subject.as_str()), "{:?}", verification);
 
         let last = Timestamp::from_second(second + lifetime as i64).unwrap();
-        let verification = explain(token.expose_secret(), &key, &[], &shape, last);
+        let verification = explain(token.expose_secret(), &Keyring::of(&key), &shape, last);
         let expired = matches!(verification.verdict, Verdict::Expired { .. });
         prop_assert!(expired);
     }
