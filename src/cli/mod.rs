@@ -7,6 +7,7 @@
 mod accept;
 mod answer;
 mod check;
+mod compare;
 mod completions;
 mod crd;
 mod discover;
@@ -71,6 +72,8 @@ enum Command {
     Discover(discover::Flags),
     /// Write down whom ids name, before a migration
     Snapshot(snapshot::Flags),
+    /// Say what differs between two environments; changes nothing
+    Compare(compare::Flags),
     /// Print the SQL that gives the database role what it needs
     Grants(grants::Flags),
     /// Mint, read or explain a token
@@ -110,6 +113,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Quarantine(command) => quarantine::run(command, variables).await,
         Command::Discover(flags) => discover::run(flags, variables).await,
         Command::Snapshot(flags) => snapshot::run(flags, variables).await,
+        Command::Compare(flags) => compare::run(flags, variables).await,
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,

@@ -70,6 +70,29 @@ impl PassphraseFlags {
     }
 }
 
+impl PassphraseFlags {
+    /// The key that digests of logins were made with.
+    ///
+    /// # Errors
+    /// There is no passphrase, or it is another one.
+    pub(super) fn key(&self, keyed: &Keyed, variables: Variables<'_>) -> Result<LoginKey, Failure> {
+        let Some(passphrase) = self.read(variables)? else {
+            return Err(Failure::Usage(format!(
+                "the logins of the snapshot are keyed: set {PASSPHRASE}, or give --passphrase-file"
+            )));
+        };
+        let salt =
+            keyed.salt_bytes().ok_or_else(|| Failure::Usage("the snapshot's salt is no salt".into()))?;
+        let key = LoginKey::derive(&passphrase, &salt).map_err(Failure::Usage)?;
+        if key.check() != keyed.check {
+            return Err(Failure::Usage(
+                "the passphrase is not the one that the snapshot was taken with".into(),
+            ));
+        }
+        Ok(key)
+    }
+}
+
 /// A file that says whom old ids named.
 #[derive(Clone, Debug)]
 pub(super) struct Against {

@@ -8,6 +8,7 @@
 //! `severity` classes every failure once.
 
 mod admin;
+pub mod compare;
 mod constraints;
 pub mod correspondence;
 pub mod counters;

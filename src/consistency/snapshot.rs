@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::identities::hex;
-use crate::api::spec::Algorithm;
+use crate::api::spec::{Algorithm, SubjectType};
 
 /// `kind` of the document.
 pub const KIND: &str = "IdentitySnapshot";
@@ -33,6 +33,9 @@ pub struct Snapshot {
     /// The signing key, where the resource names one.
     #[serde(default)]
     pub signing_key: Option<Key>,
+    /// What the app's tokens look like, where the resource says so.
+    #[serde(default)]
+    pub tokens: Option<Tokens>,
     /// Every reference, and what was known of it.
     pub references: Vec<Reference>,
     /// Old id and login of every user, in the order of ids; null for who has no login.
@@ -154,6 +157,26 @@ pub struct Key {
     pub algorithm: Algorithm,
 }
 
+/// What the app's tokens look like.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// How long they live, in seconds.
+    pub lifetime_seconds: u64,
+    /// `iss`.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// `aud`.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// The claim that names the user.
+    pub subject_claim: String,
+    /// Its JSON type.
+    pub subject_type: SubjectType,
+    /// The column that it names.
+    pub subject_column: String,
+}
+
 /// A reference to the user table.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -202,6 +225,13 @@ impl Snapshot {
         }
         text.push_str("\n  ]\n}\n");
         Ok(text)
+    }
+
+    /// Whether a text is a snapshot at all, of whatever version.
+    pub fn is_one(text: &str) -> bool {
+        let document: Result<serde_json::Value, _> =
+            serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        document.is_ok_and(|document| document["kind"] == KIND)
     }
 
     /// Whether a text is a snapshot whose logins are keyed.

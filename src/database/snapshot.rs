@@ -16,7 +16,9 @@ use super::{
 use crate::consistency::{
     counters::Relied,
     identities::{LoginKey, MAX_PEOPLE},
-    snapshot::{Column, Database, HighWater, KIND, Key, Keyed, Logins, Reference, Sequence, Snapshot, Users},
+    snapshot::{
+        Column, Database, HighWater, KIND, Key, Keyed, Logins, Reference, Sequence, Snapshot, Tokens, Users,
+    },
     target::Target,
     wording::number,
 };
@@ -29,7 +31,7 @@ pub async fn snapshot(
     connection: &mut PgConnection,
     target: &Target,
     taken: String,
-    signing_key: Option<Key>,
+    (signing_key, tokens): (Option<Key>, Option<Tokens>),
     key: Option<(&LoginKey, Keyed)>,
 ) -> Result<Snapshot, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -97,6 +99,7 @@ pub async fn snapshot(
         },
         logins,
         signing_key,
+        tokens,
         references,
         people: people(connection, &known, login, login_key).await?,
     };

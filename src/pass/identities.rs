@@ -9,7 +9,7 @@ use crate::{
         correspondence::{OldTokens, Unusable},
         identities::LoginKey,
         severity::{Class, Fault},
-        snapshot::{Key, Keyed, Snapshot},
+        snapshot::{Key, Keyed, Snapshot, Tokens},
         target::{IdentitySource, Target},
     },
     database::{self, DatabaseError, Elsewhere, Known},
@@ -118,9 +118,17 @@ pub async fn snapshot(
         fingerprint: tokens::fingerprint(&jwt.key, jwt.shape.algorithm),
         algorithm: jwt.shape.algorithm,
     });
+    let tokens = target.jwt.as_ref().map(|jwt| Tokens {
+        lifetime_seconds: jwt.shape.lifetime.as_secs(),
+        issuer: jwt.shape.issuer.clone(),
+        audience: jwt.shape.audience.clone(),
+        subject_claim: jwt.shape.subject_claim.as_str().to_owned(),
+        subject_type: jwt.shape.subject_type,
+        subject_column: jwt.subject_column.clone(),
+    });
     let mut session = connect(target, policy).await?;
     let taken = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let snapshot = database::snapshot(session.connection(), target, taken, signing_key, key)
+    let snapshot = database::snapshot(session.connection(), target, taken, (signing_key, tokens), key)
         .await
         .map_err(|error| error.fault())?;
     session.close().await;

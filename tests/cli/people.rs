@@ -184,3 +184,59 @@ async fn a_file_that_names_the_old_database_gives_rows_back_and_errors_name_the_
     assert_eq!(said.code, 0, "{} {}", said.out, said.err);
     assert_eq!(database.text(LOGS).await, "ada ping 10, admin ping 10, brook ping 10");
 }
+
+#[tokio::test]
+async fn two_environments_are_compared_by_logins_schema_and_tokens() {
+    let (old, new) = (Database::create(CONSISTENT).await, Database::create(CONSISTENT).await);
+    let resource = |database: &Database| {
+        let held = File(std::env::temp_dir().join(format!("{}.yaml", database.name)));
+        std::fs::write(&held.0, file(database, "Report")).unwrap();
+        held
+    };
+    let (a, b) = (resource(&old), resource(&new));
+    let said = run(&["compare", a.path(), b.path()], &[], "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert!(said.out.contains("Nothing differs: 3 accounts with the same ids."), "{}", said.out);
+
+    new.run(MOVED).await;
+    new.run("ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; ALTER TABLE users ALTER email TYPE text")
+        .await;
+    let said = run(&["compare", a.path(), b.path(), "-o", "json"], &[], "");
+    assert_eq!(said.code, 2, "{}", said.err);
+    let compared = said.json();
+    assert_eq!(compared["accounts"]["same"], 1);
+    assert_eq!(
+        compared["accounts"]["moved"],
+        serde_json::json!([
+            {"login": "ada@example.com", "a": "2", "b": "3"},
+            {"login": "brook@example.com", "a": "3", "b": "2"}
+        ])
+    );
+    assert_eq!(compared["accounts"]["shifted"], 2);
+    let about: Vec<_> = compared["differences"].as_array().unwrap().iter().map(|one| &one["about"]).collect();
+    assert_eq!(about, ["Column", "Reference"], "{compared}");
+
+    // What was written down before does as well as the environment itself, keyed or not.
+    let plain = File::new(&old, &run(&["snapshot", "-f", a.path()], &[], "").out);
+    let said = run(&["compare", plain.path(), b.path()], &[], "");
+    assert_eq!(said.code, 2);
+    assert!(
+        said.out.contains("ada@example.com") && said.out.contains("2 ids of A are somebody"),
+        "{}",
+        said.out
+    );
+    let keyed = File::new(&new, &run(&["snapshot", "-f", a.path()], &[PASSPHRASE], "").out);
+    let said = run(&["compare", keyed.path(), b.path()], &[PASSPHRASE], "");
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(!said.out.contains("ada@") && said.out.contains("(keyed login)"), "{}", said.out);
+    for (given, variables, why) in [
+        ([keyed.path(), b.path()], vec![], "set AUTH_CONSISTENCY_SNAPSHOT_PASSPHRASE"),
+        ([keyed.path(), b.path()], vec![(PASSPHRASE.0, "another canary passphrase")], "is not the one"),
+        ([keyed.path(), plain.path()], vec![], "nobody can tell who is who"),
+        ([keyed.path(), "./missing.yaml"], vec![], "there is no file ./missing.yaml"),
+    ] {
+        let said = run(&["compare", given[0], given[1]], &variables, "");
+        assert_eq!(said.code, 64, "{given:?}: {} {}", said.out, said.err);
+        assert!(said.err.contains(why), "{}", said.err);
+    }
+}

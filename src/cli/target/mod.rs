@@ -88,7 +88,7 @@ impl From<OrphanChoice> for OnOrphan {
 }
 
 /// The entry, and how it was written.
-fn resolve(text: &str) -> Result<(String, ResolveEntry), crate::network::FlagInvalid> {
+pub(super) fn resolve(text: &str) -> Result<(String, ResolveEntry), crate::network::FlagInvalid> {
     Ok((text.to_owned(), text.parse()?))
 }
 

@@ -1,0 +1,214 @@
+//! `compare`: two environments side by side, each a resource or a snapshot.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    said::{Exit, Failure, Said},
+    show::{Cell, Look, OutputFlags, Table, wrap},
+    snapshot::PassphraseFlags,
+    target::{self, TargetFlags, Variables},
+};
+use crate::{
+    consistency::{
+        compare::{Comparison, compare},
+        identities::LoginKey,
+        snapshot::{Keyed, Logins, Snapshot},
+        wording::{count, number},
+    },
+    network::ResolveEntry,
+    pass,
+};
+
+/// Accounts that the table names.
+const NAMED: usize = 20;
+
+/// Flags of `compare`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "A and B are each a file that holds a resource and its Secrets, a file that `auth-consistency snapshot`\n\
+                  wrote, or a resource in the cluster, as NAME or NAMESPACE/NAME."
+)]
+pub(super) struct Flags {
+    /// The one environment
+    #[arg(value_name = "A")]
+    a: String,
+    /// The other
+    #[arg(value_name = "B")]
+    b: String,
+    /// Context of the kubeconfig, for resources in a cluster
+    #[arg(long, value_name = "CONTEXT")]
+    context: Option<String>,
+    /// Kubeconfig file
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Address of a host, instead of asking DNS
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = target::resolve)]
+    resolve: Vec<(String, ResolveEntry)>,
+    #[command(flatten)]
+    passphrase: PassphraseFlags,
+    #[command(flatten)]
+    output: OutputFlags,
+}
+
+/// One environment, as it was given.
+enum Side {
+    Written(Box<Snapshot>),
+    Live(Box<TargetFlags>),
+}
+
+impl Side {
+    fn read(given: &str, flags: &Flags) -> Result<Self, Failure> {
+        let file = Path::new(given);
+        let resource = |file: Option<PathBuf>, name: Option<String>, namespace: Option<String>| {
+            let in_cluster = name.is_some();
+            Self::Live(Box::new(TargetFlags {
+                file,
+                name,
+                namespace,
+                context: flags.context.clone().filter(|_| in_cluster),
+                kubeconfig: flags.kubeconfig.clone().filter(|_| in_cluster),
+                resolve: flags.resolve.clone(),
+                on_orphan: None,
+                admin_column: Vec::new(),
+            }))
+        };
+        if !file.exists() {
+            // What looks like a path is one that was mistyped.
+            if given.starts_with(['.', '/'])
+                || [".yaml", ".yml", ".json"].iter().any(|end| given.ends_with(end))
+            {
+                return Err(Failure::Usage(format!("there is no file {given}")));
+            }
+            return Ok(match given.split_once('/') {
+                Some((namespace, name)) => resource(None, Some(name.into()), Some(namespace.into())),
+                None => resource(None, Some(given.into()), None),
+            });
+        }
+        let (text, name) = target::read(file)?;
+        if !Snapshot::is_one(&text) {
+            return Ok(resource(Some(file.to_owned()), None, None));
+        }
+        let text = text.trim_start_matches('\u{feff}');
+        Snapshot::read(text)
+            .map(|snapshot| Self::Written(Box::new(snapshot)))
+            .map_err(|why| Failure::Usage(format!("{name}: {why}")))
+    }
+
+    fn keyed(&self) -> Option<&Keyed> {
+        match self {
+            Self::Written(snapshot) => match &snapshot.logins {
+                Logins::Keyed(keyed) => Some(keyed),
+                Logins::Plain => None,
+            },
+            Self::Live(_) => None,
+        }
+    }
+
+    async fn snapshot(
+        self,
+        key: Option<(&LoginKey, &Keyed)>,
+        variables: Variables<'_>,
+    ) -> Result<Snapshot, Failure> {
+        match self {
+            Self::Written(snapshot) => Ok(*snapshot),
+            Self::Live(flags) => {
+                let place = flags.place();
+                let target = place.target(variables).await?;
+                let key = key.map(|(key, keyed)| (key, keyed.clone()));
+                Ok(pass::snapshot(&target, &place.policy(), key, Timestamp::now()).await?)
+            }
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A side cannot be read or asked, or the two cannot be compared.
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    let (a, b) = (Side::read(&flags.a, &flags)?, Side::read(&flags.b, &flags)?);
+    let keyed = a.keyed().or_else(|| b.keyed()).cloned();
+    let live = [&a, &b].into_iter().any(|side| matches!(side, Side::Live(_)));
+    // Logins that stand there as digests are compared with digests of the same making.
+    let key = match &keyed {
+        Some(keyed) if live => Some((flags.passphrase.key(keyed, variables)?, keyed)),
+        _ => None,
+    };
+    let key = key.as_ref().map(|(key, keyed)| (key, *keyed));
+    let a = a.snapshot(key, variables).await?;
+    let b = b.snapshot(key, variables).await?;
+    let compared = compare(&a, &b).map_err(Failure::Usage)?;
+    let exit = if compared.same { Exit::Fine } else { Exit::Findings };
+    if let Some(document) = flags.output.output.document(&compared)? {
+        return Ok(Said::new(document, exit));
+    }
+    Ok(Said::new(page(&compared, &flags.a, &flags.b, Look::of_stdout()), exit))
+}
+
+fn page(compared: &Comparison, a: &str, b: &str, look: Look) -> String {
+    let accounts = &compared.accounts;
+    let mut text = String::new();
+    if !compared.differences.is_empty() || !accounts.moved.is_empty() {
+        let mut table = Table::new(&["WHAT", "WHICH", "A", "B"], 4, look);
+        let side = |value: &Option<String>| Cell::text(value.as_deref().unwrap_or("-"));
+        for one in &compared.differences {
+            table.row(vec![Cell::text(one.about.as_str()), Cell::text(&one.of), side(&one.a), side(&one.b)]);
+        }
+        for one in accounts.moved.iter().take(NAMED) {
+            let who = one.login.as_deref().unwrap_or("(keyed login)");
+            table.row(vec![Cell::text("Id"), Cell::text(who), Cell::text(&one.a), Cell::text(&one.b)]);
+        }
+        text.push_str(&table.render());
+        if accounts.moved.len() > NAMED {
+            text.push_str(&format!("and {} more ids that differ\n", amount(accounts.moved.len() - NAMED)));
+        }
+        text.push('\n');
+    }
+    text.push_str(&wrap(&closing(compared, a, b), look.width));
+    text
+}
+
+fn amount(n: usize) -> String {
+    number(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn closing(compared: &Comparison, a: &str, b: &str) -> String {
+    let accounts = &compared.accounts;
+    let accounts_of = |n: usize| count(i64::try_from(n).unwrap_or(i64::MAX), "account");
+    let mut said = vec![format!("A is {a} and B is {b}.")];
+    if compared.same {
+        said.push(format!("Nothing differs: {} with the same ids.", accounts_of(accounts.same)));
+    } else {
+        let mut parts = vec![format!("{} with the same id on both sides", accounts_of(accounts.same))];
+        for (n, words) in [
+            (accounts.moved.len(), "with different ids"),
+            (accounts.only_a, "only in A"),
+            (accounts.only_b, "only in B"),
+        ] {
+            if n > 0 {
+                parts.push(format!("{} {words}", amount(n)));
+            }
+        }
+        said.push(format!("{}.", parts.join(", ")));
+    }
+    if accounts.shifted > 0 {
+        said.push(format!(
+            "{} of A are somebody else's in B: a token of A that B accepts signs in as another person, so end sessions when you move, and give rows back with Remap (docs/remap.md).",
+            count(i64::try_from(accounts.shifted).unwrap_or(i64::MAX), "id")
+        ));
+    }
+    let differs = |of: &str| compared.differences.iter().any(|one| one.of == of);
+    if differs("fingerprint") {
+        said.push("The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.".into());
+    }
+    if accounts.untold > 0 {
+        said.push(format!(
+            "Nothing is said of {} without a login of their own.",
+            accounts_of(accounts.untold)
+        ));
+    }
+    said.join(" ")
+}
