@@ -7,6 +7,7 @@
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
 mod accounts;
+mod beside;
 mod bookkeeping;
 mod budget;
 mod catalog;
@@ -25,6 +26,7 @@ mod guard;
 mod identifier;
 mod identities;
 mod kept;
+mod likeness;
 mod move_id;
 mod observe;
 mod pressure;
@@ -44,6 +46,7 @@ mod transaction;
 mod walk;
 
 pub use accounts::{advance_sequence, correct, reset};
+pub use beside::{Beside, Written, write_beside};
 pub use budget::Budget;
 pub use connect::{Session, connect};
 pub use constraints::{add_constraint, validate_constraint};
