@@ -9,6 +9,8 @@
 
 #[path = "databases/admin.rs"]
 mod admin;
+#[path = "databases/beside.rs"]
+mod beside;
 #[path = "databases/collisions.rs"]
 mod collisions;
 #[path = "databases/concurrency.rs"]
@@ -52,3 +54,5 @@ mod steady;
 #[path = "databases/story.rs"]
 mod story;
 mod support;
+#[path = "databases/types.rs"]
+mod types;

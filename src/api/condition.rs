@@ -191,6 +191,8 @@ reasons! {
     RepairTouchesMore,
     /// A destructive plan waits for a person's approval.
     ApprovalRequired,
+    /// Rows cannot go back from quarantine as they were.
+    RestoreBlocked,
 
     /// The signing key is shorter than its algorithm needs.
     SigningKeyWeak,

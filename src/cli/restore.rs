@@ -1,4 +1,5 @@
-//! `restore`: lists the runs that changed something, or puts the rows of one back from quarantine.
+//! `restore`: lists the runs that changed something, puts the rows of one back from quarantine, or writes
+//! them into a table of their own.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -10,9 +11,15 @@ use super::{
     target::{Again, TargetFlags, Variables},
 };
 use crate::{
-    api::report::{Action, ObjectRef},
-    consistency::wording::{count, number},
-    database::{Restored, Run},
+    api::{
+        condition::Reason,
+        report::{Action, ObjectRef},
+    },
+    consistency::{
+        sql_name::sql_table,
+        wording::{count, docs, number},
+    },
+    database::{Beside, Restored, Run, Written},
     pass,
 };
 
@@ -24,6 +31,12 @@ pub(super) struct Flags {
     /// The run whose rows are put back; without it the runs are listed
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Write the rows that are not back into this new table instead, as `table` or `schema.table`
+    #[arg(long, value_name = "TABLE", requires = "run")]
+    into: Option<String>,
+    /// Which table's rows, as `table` or `schema.table`, where the run has those of several
+    #[arg(long, value_name = "TABLE", requires = "into")]
+    table: Option<String>,
     #[command(flatten)]
     output: OutputFlags,
 }
@@ -44,6 +57,7 @@ struct RestoredAnswer {
     action: Action,
     rows: i64,
     blocked: i64,
+    reason: Option<Reason>,
     sample: Vec<Blocked>,
 }
 
@@ -70,13 +84,21 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
             None => Said::new(list(&runs, &place.again, look), Exit::Fine),
         });
     };
+    if let Some(into) = flags.into {
+        let wanted = Beside { run: run.clone(), table: flags.table, into };
+        let written = pass::restore_beside(&target, &policy, &wanted, Timestamp::now()).await?;
+        return Ok(match format.document(&written)? {
+            Some(document) => Said::new(document, Exit::Fine),
+            None => Said::new(wrap(&beside(&written), look.width), Exit::Fine),
+        });
+    }
     let restored: Vec<RestoredAnswer> =
         pass::restore(&target, &policy, run, Timestamp::now()).await?.into_iter().map(Into::into).collect();
     let blocked: i64 = restored.iter().map(|one| one.blocked).sum();
     let exit = if blocked > 0 { Exit::Findings } else { Exit::Fine };
     Ok(match format.document(&restored)? {
         Some(document) => Said::new(document, exit),
-        None => Said::new(page(&restored, look), exit),
+        None => Said::new(page(&restored, run, &place.again, look), exit),
     })
 }
 
@@ -100,7 +122,19 @@ fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
     format!("{}\n{}", table.render(), wrap(&next, look.width))
 }
 
-fn page(restored: &[RestoredAnswer], look: Look) -> String {
+/// What was written into a table of its own.
+fn beside(written: &Written) -> String {
+    let from = sql_table(&written.object.schema, &written.object.table);
+    let into = sql_table(&written.into.schema, &written.into.table);
+    let (were, they) = if written.rows == 1 { ("was", "it") } else { ("were", "they") };
+    format!(
+        "{} of {from} {were} written into {into}, as {they} {were} before the repair. Only its owner may read it. \
+         {from} is as it was, and the copies stay in quarantine.",
+        count(written.rows, "row")
+    )
+}
+
+fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> String {
     let (rows, blocked) =
         restored.iter().fold((0, 0), |(rows, blocked), one| (rows + one.rows, blocked + one.blocked));
     if restored.is_empty() {
@@ -128,9 +162,18 @@ fn page(restored: &[RestoredAnswer], look: Look) -> String {
     );
     if blocked > 0 {
         closing.push_str(&format!(
-            " {} stayed in quarantine, in the schema auth_consistency: nothing of them is lost.",
-            count(blocked, "row")
+            " {} stayed in quarantine, in the schema auth_consistency ({}, see {}): nothing of them is lost.",
+            count(blocked, "row"),
+            Reason::RestoreBlocked,
+            docs(Reason::RestoreBlocked)
         ));
+        // An id that was moved has no copy of its own.
+        if restored.iter().any(|one| one.blocked > 0 && one.action != Action::MoveId) {
+            closing.push_str(&format!(
+                " {} writes them into a table of their own.",
+                again.command(&format!("restore --run {run} --into TABLE"))
+            ));
+        }
     }
     let repeats = |one: &RestoredAnswer| {
         one.rows > 0
@@ -157,6 +200,7 @@ impl From<Restored> for RestoredAnswer {
             action: restored.action,
             rows: restored.rows,
             blocked: restored.blocked,
+            reason: (restored.blocked > 0).then_some(Reason::RestoreBlocked),
             sample: restored.sample.into_iter().map(|(key, why)| Blocked { key, why }).collect(),
         }
     }

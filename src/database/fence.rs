@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
-use super::{bookkeeping, error::DatabaseError, identifier::Sql, observe::Known};
+use super::{
+    bookkeeping,
+    error::DatabaseError,
+    identifier::{Sql, run},
+    observe::Known,
+};
 use crate::consistency::{
     observation::DatabaseIdentity,
     plan::{Permission, Permitted},
@@ -17,9 +22,16 @@ use crate::consistency::{
 
 /// The protocol looks again in new statements, which see nothing new at any other level; the role's own
 /// default may be another. Chunks are too short to be worth compiling. The path stays the role's own, since
-/// triggers of the app need it.
+/// triggers of the app need it. How values become text is pinned, as it is for every look.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-    SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off; SET LOCAL jit = off";
+    SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off; SET LOCAL jit = off; \
+    SET LOCAL extra_float_digits = 1; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; \
+    SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on";
+
+/// What foreign keys and triggers are off under, and what is set instead: a role may have that as its own
+/// default, and whatever a repair wrote would then be checked by nothing.
+const ENFORCED: &str = "CASE WHEN pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' \
+    THEN pg_catalog.set_config('session_replication_role', 'origin', true) END";
 
 /// What every transaction of a run is held to.
 #[derive(Debug, Clone)]
@@ -66,6 +78,9 @@ pub async fn begin(
 ) -> Result<Begun, DatabaseError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     settings(&mut transaction, target.timeout).await?;
+    // Nothing of the app runs in this transaction, and our own tables are made in it.
+    run(&mut transaction, "SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    enforced(&mut transaction).await?;
     lock(&mut transaction, &known.identity, known.users.oid).await?;
     bookkeeping::migrate(&mut transaction).await?;
     let resumed = permitted.steps.iter().find_map(|step| match &step.by {
@@ -222,7 +237,10 @@ pub(super) async fn enter_step<'c>(
     sql.text(fence.statement_timeout.as_millis().to_string());
     sql.add(
         ", true), (SELECT l.had FROM l), (SELECT held.owner FROM held), (SELECT held.epoch FROM held), \
-         s.ceiling OPERATOR(pg_catalog.-) s.done, s.chunk, s.passed_tid, s.passed_key FROM (SELECT) one \
+         s.ceiling OPERATOR(pg_catalog.-) s.done, s.chunk, s.passed_tid, s.passed_key, ",
+    );
+    sql.add(ENFORCED).add(
+        " FROM (SELECT) one \
          LEFT JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) ",
     );
     sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
@@ -244,6 +262,21 @@ pub(super) async fn enter_step<'c>(
         passed_key: row.try_get(7)?,
     };
     Ok((transaction, standing))
+}
+
+/// Foreign keys and triggers are on, or may be switched on: whoever has them off may only be told.
+async fn enforced(connection: &mut PgConnection) -> Result<(), DatabaseError> {
+    let mut sql = Sql::new("SELECT ");
+    sql.add(ENFORCED);
+    match sql.one(connection).await.map_err(DatabaseError::from) {
+        Ok(_) => Ok(()),
+        Err(error) if error.sqlstate().as_deref() == Some("42501") => Err(DatabaseError::Unsupported(
+            "session_replication_role is replica for this role, so foreign keys and triggers would be off, and it \
+             may not be changed by the role: run ALTER ROLE ... RESET session_replication_role as a superuser"
+                .into(),
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 /// How long a statement of the run may take.

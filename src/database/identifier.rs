@@ -1,10 +1,14 @@
 //! The one place where a name becomes SQL.
 //!
-//! Names come only from the live catalog: [`Name`], [`TypeName`] and [`Operator`] can be made inside
-//! this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
+//! Names come from the live catalog, but for that of a table that a person wants made: [`Name`],
+//! [`TypeName`] and [`Operator`] can be made inside this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
 //! poolers work.
 
+use crate::consistency::wording::clip;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, postgres::PgRow, query::Query};
+
+/// PostgreSQL 15 manual, section 4.1.1: NAMEDATALEN is 64, and one byte ends the name.
+const LONGEST_NAME: usize = 63;
 
 /// A name out of the catalog, or one of our own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +18,25 @@ impl Name {
     /// A name as the catalog gave it.
     pub(super) fn from_catalog(name: String) -> Self {
         Self(name)
+    }
+
+    /// A name for something that is made now: one that would be cut, or that no name can be, is refused,
+    /// and the error says why.
+    pub(super) fn created(name: &str) -> Result<Self, String> {
+        if name.is_empty() {
+            return Err("a name cannot be empty".into());
+        }
+        if name.contains('\0') {
+            return Err("a name cannot hold the character NUL".into());
+        }
+        if name.len() > LONGEST_NAME {
+            return Err(format!(
+                "the name {} has {} bytes, and PostgreSQL would cut it after {LONGEST_NAME}: choose a shorter one",
+                clip(name, 80),
+                name.len()
+            ));
+        }
+        Ok(Self(name.to_owned()))
     }
 
     /// The bare name.
@@ -27,19 +50,53 @@ impl Name {
     }
 }
 
-/// A type as `format_type` wrote it under `search_path = pg_catalog`: already SQL, and qualified.
+/// Words that `format_type` begins a type with and that the grammar itself knows: they mean the catalogue's
+/// types whatever the path is, and some of them cannot be qualified.
+const GRAMMAR: [&str; 12] = [
+    "bigint",
+    "bit",
+    "boolean",
+    "character",
+    "double",
+    "integer",
+    "interval",
+    "numeric",
+    "real",
+    "smallint",
+    "time",
+    "timestamp",
+];
+
+/// A type as `format_type` wrote it under `search_path = pg_catalog, pg_temp`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TypeName(String);
+pub struct TypeName {
+    shown: String,
+    sql: String,
+}
 
 impl TypeName {
     /// A type as the catalog wrote it.
+    ///
+    /// What is written without a schema is `pg_catalog`'s, and found there only where it says so: a type
+    /// `public.text` stands before it on many a path, and one in `pg_temp` on every path.
     pub(super) fn from_catalog(name: String) -> Self {
-        Self(name)
+        let end = match name.strip_prefix('"') {
+            // A quote in a name is doubled.
+            Some(rest) => rest.replace("\"\"", "__").find('"').map_or(name.len(), |at| at + 2),
+            None => name.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$')).unwrap_or(name.len()),
+        };
+        let (word, rest) = name.split_at_checked(end).unwrap_or((&name, ""));
+        let sql = if rest.starts_with('.') || GRAMMAR.contains(&word) {
+            name.clone()
+        } else {
+            format!("pg_catalog.{name}")
+        };
+        Self { shown: name, sql }
     }
 
-    /// The type as SQL has it.
+    /// The type as people read it.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.shown
     }
 }
 
@@ -136,7 +193,7 @@ impl Sql {
 
     /// Adds a type.
     pub fn type_name(&mut self, name: &TypeName) -> &mut Self {
-        self.text.push_str(&name.0);
+        self.text.push_str(&name.sql);
         self
     }
 
@@ -272,7 +329,7 @@ mod tests {
         let mut sql = Sql::new("SELECT 1 FROM ");
         sql.only(&relation("pub\"lic", "user", false)).add(" c WHERE ").column("c", &Name("select".into()));
         sql.operator(&Operator::from_catalog("pg_catalog".into(), "=".into()).unwrap());
-        sql.typed("'; DROP TABLE users; --", &TypeName("integer".into()));
+        sql.typed("'; DROP TABLE users; --", &TypeName::from_catalog("integer".into()));
         assert_eq!(
             sql.as_str(),
             "SELECT 1 FROM ONLY \"pub\"\"lic\".\"user\" c WHERE c.\"select\" OPERATOR(\"pg_catalog\".=) CAST($1::pg_catalog.text AS integer)"
@@ -284,6 +341,36 @@ mod tests {
         let mut sql = Sql::new("");
         sql.only(&relation("a", "b", true));
         assert_eq!(sql.as_str(), "\"a\".\"b\"");
+    }
+
+    #[test]
+    fn a_type_of_the_catalogue_is_not_looked_for_on_the_path() {
+        for (shown, sql) in [
+            ("text", "pg_catalog.text"),
+            ("text[]", "pg_catalog.text[]"),
+            ("uuid", "pg_catalog.uuid"),
+            ("\"char\"", "pg_catalog.\"char\""),
+            ("\"text\"[]", "pg_catalog.\"text\"[]"),
+            ("character varying(3)", "character varying(3)"),
+            ("time(3) with time zone", "time(3) with time zone"),
+            ("numeric(10,2)", "numeric(10,2)"),
+            ("bit(3)", "bit(3)"),
+            ("public.text", "public.text"),
+            ("public.\"a.\"\"b\"", "public.\"a.\"\"b\""),
+            ("\"a\"\".b\".\"c d\"", "\"a\"\".b\".\"c d\""),
+        ] {
+            let name = TypeName::from_catalog(shown.into());
+            assert_eq!((name.as_str(), name.sql.as_str()), (shown, sql));
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_be_cut_or_cannot_be_one_is_not_made() {
+        assert_eq!(Name::created("a\"b").unwrap().quoted(), "\"a\"\"b\"");
+        assert!(Name::created(&"\u{e9}".repeat(31)).is_ok());
+        for (name, why) in [("", "empty"), ("a\0b", "NUL"), (&"\u{e9}".repeat(32), "64 bytes")] {
+            assert!(Name::created(name).unwrap_err().contains(why), "{name:?}");
+        }
     }
 
     #[test]

@@ -104,7 +104,9 @@ pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Kno
 }
 
 /// The quarantine tables that are there, with the table that each is of.
-async fn tables(connection: &mut PgConnection) -> Result<Vec<(Quarantine, ObjectRef)>, sqlx::Error> {
+pub(super) async fn tables(
+    connection: &mut PgConnection,
+) -> Result<Vec<(Quarantine, ObjectRef)>, sqlx::Error> {
     let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.batches') IS NOT NULL")
         .scalar(connection)
         .await?;
@@ -128,8 +130,14 @@ async fn tables(connection: &mut PgConnection) -> Result<Vec<(Quarantine, Object
         .collect()
 }
 
+/// Whether a person means this table by `table` or `schema.table`.
+pub(super) fn is_named(object: &ObjectRef, name: &str) -> bool {
+    name == object.table
+        || name.strip_prefix(&object.schema).and_then(|rest| rest.strip_prefix('.')) == Some(&object.table)
+}
+
 /// Adds the copies `q` with the batches `b` that say what they belong to.
-fn with_batches(sql: &mut Sql, quarantine: &Quarantine) {
+pub(super) fn with_batches(sql: &mut Sql, quarantine: &Quarantine) {
     sql.relation(&quarantine.relation);
     sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
 }
@@ -193,9 +201,7 @@ pub async fn show(
     prepare(connection, target.timeout).await?;
     let mut shown = Vec::new();
     for (quarantine, object) in tables(connection).await? {
-        let named =
-            |name: &String| *name == object.table || *name == format!("{}.{}", object.schema, object.table);
-        if wanted.table.as_ref().is_some_and(|name| !named(name)) {
+        if wanted.table.as_ref().is_some_and(|name| !is_named(&object, name)) {
             continue;
         }
         shown.extend(show_table(connection, target, known, wanted, &quarantine, object).await?);

@@ -7,6 +7,7 @@
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
 mod accounts;
+mod beside;
 mod bookkeeping;
 mod budget;
 mod catalog;
@@ -26,6 +27,7 @@ mod guard;
 mod identifier;
 mod identities;
 mod kept;
+mod likeness;
 mod move_id;
 mod observe;
 mod pressure;
@@ -45,6 +47,7 @@ mod transaction;
 mod walk;
 
 pub use accounts::{advance_sequence, correct, reset};
+pub use beside::{Beside, Written, write_beside};
 pub use budget::Budget;
 pub use connect::{Session, connect};
 pub use constraints::{add_constraint, validate_constraint};

@@ -77,8 +77,9 @@ pub(super) async fn table(
         .collect();
     let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
     let mut sql = Sql::new("CREATE TABLE ");
-    sql.relation(&quarantine.relation)
-        .add(" (_ac_batch bigint NOT NULL, _ac_new_key text, _ac_restored_at timestamptz");
+    sql.relation(&quarantine.relation).add(
+        " (_ac_batch bigint NOT NULL, _ac_new_key pg_catalog.text, _ac_restored_at pg_catalog.timestamptz",
+    );
     for column in &source.columns {
         sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
     }

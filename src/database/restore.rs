@@ -2,20 +2,22 @@
 //!
 //! A deleted row is inserted again under its own key; a reassigned or nulled reference gets its old
 //! value back, but only where it still holds what the repair wrote. A row that still names nobody
-//! cannot go back under an enforced foreign key: it stays, counted and named.
+//! cannot go back under an enforced foreign key: it stays, counted and named. So does one that a trigger of
+//! the app would make another row than it was.
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     bookkeeping::{self, Entry},
-    catalog::{self, Column, Found, Table},
+    catalog::{self, Column, Found},
     error::DatabaseError,
     exchange,
     fence::{self, Fence},
     identifier::Sql,
+    likeness::{self, Pair, Place},
     observe::Known,
     quarantine::Quarantine,
-    transaction::savepoint,
+    transaction::{prepare, tentatively},
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -67,7 +69,7 @@ pub async fn runs(
 ) -> Result<Vec<Run>, DatabaseError> {
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
-    super::transaction::prepare(connection, target.timeout).await?;
+    prepare(connection, target.timeout).await?;
     if bookkeeping::version(connection).await?.is_none() {
         return Ok(Vec::new());
     }
@@ -79,7 +81,7 @@ pub async fn runs(
     sql.text(&known.identity.system).add(" AND database_oid = ").integer(known.identity.database);
     sql.add(" AND owner = ")
         .text(&target.resource.uid)
-        .add(" AND action <> 'Purge' GROUP BY run ORDER BY max(id) DESC LIMIT 50");
+        .add(" AND action NOT IN ('Purge', 'Restore') GROUP BY run ORDER BY max(id) DESC LIMIT 50");
     let rows = sql.all(connection).await?;
     rows.iter()
         .map(|row| {
@@ -230,27 +232,13 @@ async fn restore_step(
         blocked: 0,
         sample: Vec::new(),
     };
-    let Found::Table(source) = ({
-        let mut transaction = connection.begin().await?;
-        super::transaction::prepare(&mut transaction, fence.statement_timeout).await?;
-        let found = catalog::find_table(&mut transaction, &step.object.schema, &step.object.table).await?;
-        transaction.rollback().await?;
-        found
-    }) else {
-        return Err(DatabaseError::Moved(format!("{} is no table any more", step.object.describe())));
-    };
+    let (pairs, key) = pairs(connection, fence, step).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
-    let key: Vec<Column> = catalog::primary_key(connection, source.oid)
-        .await?
-        .iter()
-        .filter_map(|name| source.column(name))
-        .cloned()
-        .collect();
-    for (quarantine, source) in quarantines(connection, &source).await? {
-        let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, ");
+    for pair in &pairs {
+        let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, pg_catalog.left(");
         key_text(&mut sql, &key);
-        sql.add(" FROM ").relation(&quarantine.relation);
+        sql.add(", 200) FROM ").relation(&pair.quarantine.relation);
         sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
         sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ");
         sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
@@ -265,13 +253,13 @@ async fn restore_step(
             if key.is_empty() {
                 name = "a row".into();
             }
-            match put_back(connection, &quarantine, &source, &key, step, &copy).await? {
+            match put_back(connection, pair, &key, step, &copy).await? {
                 Ok(()) => outcome.rows += 1,
                 Err(why) => stayed.push((copy, name, why)),
             }
         }
         if let (Action::Remap, [column]) = (step.action, step.object.columns.as_slice())
-            && let Some(column) = source.column(column)
+            && let Some(column) = pair.source.column(column)
         {
             // Rows that changed places are in one another's way.
             let copies: Vec<String> = stayed
@@ -279,8 +267,9 @@ async fn restore_step(
                 .filter(|(_, _, why)| why == PLACE_TAKEN)
                 .map(|(copy, ..)| copy.clone())
                 .collect();
+            let Pair { quarantine, source, .. } = pair;
             let back =
-                exchange::put_back(connection, &quarantine.relation, &source, &key, column, &copies).await?;
+                exchange::put_back(connection, &quarantine.relation, source, &key, column, &copies).await?;
             outcome.rows += i64::try_from(back.len()).unwrap_or(i64::MAX);
             stayed.retain(|(copy, ..)| !back.contains(copy));
         }
@@ -311,40 +300,45 @@ fn key_text(sql: &mut Sql, key: &[Column]) {
     sql.add(")");
 }
 
-/// The quarantine tables of a source table, each with the source's columns that it has too: a column
-/// that was added since keeps its default.
-async fn quarantines(
+/// The quarantine tables of a step's table, and its primary key. A column that was added since the copies
+/// were made keeps its default.
+async fn pairs(
     connection: &mut PgConnection,
-    source: &Table,
-) -> Result<Vec<(Quarantine, Table)>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT name, ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute a \
-         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-         WHERE n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' AND c.relname OPERATOR(pg_catalog.=) q.name::pg_catalog.name \
-         AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped) \
-         FROM auth_consistency.quarantine q WHERE schema_name OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
-    sql.text(source.relation.name.as_str()).add(" ORDER BY created_at");
-    let rows = sql.all(connection).await?;
-    rows.iter()
-        // Somebody may have dropped one by hand: then it has no columns.
-        .filter(|row| row.try_get::<Vec<String>, _>(1).is_ok_and(|kept| !kept.is_empty()))
-        .map(|row| {
-            let kept: Vec<String> = row.try_get(1)?;
-            let mut source = source.clone();
-            source.columns.retain(|column| kept.iter().any(|name| name == column.name.as_str()));
-            Ok((Quarantine::named(row.try_get(0)?), source))
-        })
-        .collect()
+    fence: &Fence,
+    step: &Done,
+) -> Result<(Vec<Pair>, Vec<Column>), DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
+    prepare(connection, fence.statement_timeout).await?;
+    let object = &step.object;
+    let Found::Table(source) = catalog::find_table(connection, &object.schema, &object.table).await? else {
+        return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
+    };
+    let key = catalog::primary_key(connection, source.oid).await?;
+    let key = key.iter().filter_map(|name| source.column(name)).cloned().collect();
+    let triggers = likeness::triggers(connection, &source, step.action).await?;
+    let mut sql = Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name = ");
+    sql.text(&object.schema).add(" AND table_name = ").text(&object.table).add(" ORDER BY created_at, name");
+    let mut pairs = Vec::new();
+    for row in sql.all(connection).await? {
+        let quarantine = Quarantine::named(row.try_get(0)?);
+        let name = quarantine.relation.name.as_str();
+        // Somebody may have dropped one by hand.
+        let Found::Table(copies) = catalog::find_table(connection, "auth_consistency", name).await? else {
+            continue;
+        };
+        let mut source = (*source).clone();
+        source.columns.retain(|column| copies.column(column.name.as_str()).is_some());
+        pairs.push(Pair { quarantine, source, copies: *copies, triggers: triggers.clone() });
+    }
+    transaction.rollback().await?;
+    Ok((pairs, key))
 }
 
 /// Puts one row back. The inner error says why it stays.
 async fn put_back(
     connection: &mut PgConnection,
-    quarantine: &Quarantine,
-    source: &Table,
+    pair: &Pair,
     key: &[Column],
     step: &Done,
     copy: &str,
@@ -352,37 +346,56 @@ async fn put_back(
     if key.is_empty() && step.action != Action::Delete {
         return Ok(Err("the table has no primary key, so the row cannot be named".into()));
     }
-    let result = savepoint(connection, async |connection: &mut PgConnection| {
-        let sql = match step.action {
-            Action::Delete => insert(quarantine, source, copy),
+    let changed = &step.object.columns;
+    let result = tentatively(connection, async |connection: &mut PgConnection| {
+        let mut before = None;
+        let mut sql = if step.action == Action::Delete {
+            insert(pair, copy)
+        } else {
             // Only what the repair was about: the rest of the row may be newer.
-            _ => update(quarantine, source, key, &step.object.columns, step.action, copy),
+            if pair.watched() {
+                let mut sql = Sql::new("SELECT ");
+                pair.digests(&mut sql, changed);
+                sql.add(" FROM ").only(&pair.source.relation).add(" c, ");
+                sql.relation(&pair.quarantine.relation).add(" q WHERE ");
+                is_row_of_copy(&mut sql, pair, key, changed, step.action, copy);
+                sql.add(" FOR UPDATE OF c");
+                if let Some(row) = sql.optional(connection).await? {
+                    before = Some(row.try_get(0)?);
+                }
+            }
+            update(pair, key, changed, step.action, copy)
         };
-        let changed = sql.execute(connection).await?;
-        if changed > 1 {
-            return Err(sqlx::Error::Protocol(
-                "more than one row would have been put back for one copy".into(),
-            ));
+        Place::returning(&mut sql, if step.action == Action::Delete { "r" } else { "c" });
+        let rows = sql.all(connection).await?;
+        let [row] = rows.as_slice() else {
+            return Ok(Err(match rows.len() {
+                0 if step.action == Action::Delete => "a trigger or rule of the app keeps it away".into(),
+                0 => "the row was changed or removed since".into(),
+                _ => "more than one row would have been put back for one copy".into(),
+            }));
+        };
+        let place = Place::of(row)?;
+        // A deferred constraint must speak up for this row and not for the whole run.
+        super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        if let Some(why) =
+            likeness::unlike(connection, pair, &place, step.action, changed, before, copy).await?
+        {
+            return Ok(Err(why));
         }
-        if changed == 1 {
-            let mut sql = Sql::new("UPDATE ");
-            sql.relation(&quarantine.relation);
-            sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
-            is_copy(&mut sql, copy);
-            sql.execute(connection).await?;
-            // A deferred constraint must speak up for this row and not for the whole run.
-            super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
-        }
-        Ok(changed)
+        let mut sql = Sql::new("UPDATE ");
+        sql.relation(&pair.quarantine.relation);
+        sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
+        is_copy(&mut sql, copy);
+        sql.execute(connection).await?;
+        Ok(Ok(()))
     })
     .await?;
-    Ok(match result {
-        Ok(1) => Ok(()),
-        Ok(_) => Err("the row was changed or removed since".into()),
-        Err(why) if why.contains("23503") => Err("it still names a user that does not exist".into()),
-        Err(why) if why.contains("23505") => Err(PLACE_TAKEN.into()),
-        Err(why) => Err(why),
-    })
+    Ok(result.map_err(|why| match why {
+        why if why.contains("(SQLSTATE 23503)") => "it still names a user that does not exist".into(),
+        why if why.contains("(SQLSTATE 23505)") => PLACE_TAKEN.into(),
+        why => why,
+    }))
 }
 
 /// Adds the condition that `q` is this copy.
@@ -390,10 +403,10 @@ fn is_copy(sql: &mut Sql, copy: &str) {
     sql.add("q.ctid OPERATOR(pg_catalog.=) CAST(").text(copy).add(" AS pg_catalog.tid)");
 }
 
-fn insert(quarantine: &Quarantine, source: &Table, copy: &str) -> Sql {
-    let columns = || source.columns.iter().filter(|column| !column.generated);
+fn insert(pair: &Pair, copy: &str) -> Sql {
+    let columns = || pair.source.columns.iter().filter(|column| !column.generated);
     let mut sql = Sql::new("INSERT INTO ");
-    sql.relation(&source.relation).add(" (");
+    sql.relation(&pair.source.relation).add(" AS r (");
     for (at, column) in columns().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
     }
@@ -405,27 +418,34 @@ fn insert(quarantine: &Quarantine, source: &Table, copy: &str) -> Sql {
     for (at, column) in columns().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
     }
-    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
+    sql.add(" FROM ").relation(&pair.quarantine.relation).add(" q WHERE ");
     is_copy(&mut sql, copy);
     sql
 }
 
-fn update(
-    quarantine: &Quarantine,
-    source: &Table,
+fn update(pair: &Pair, key: &[Column], columns: &[String], action: Action, copy: &str) -> Sql {
+    let mut sql = Sql::new("UPDATE ");
+    sql.only(&pair.source.relation).add(" AS c SET ");
+    for (at, column) in columns.iter().filter_map(|name| pair.source.column(name)).enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
+    }
+    sql.add(" FROM ").relation(&pair.quarantine.relation).add(" q WHERE ");
+    is_row_of_copy(&mut sql, pair, key, columns, action, copy);
+    sql
+}
+
+/// Adds the condition that the row `c` is the one that the copy `q` is of, and still holds what the repair
+/// wrote.
+fn is_row_of_copy(
+    sql: &mut Sql,
+    pair: &Pair,
     key: &[Column],
     columns: &[String],
     action: Action,
     copy: &str,
-) -> Sql {
-    let columns: Vec<&Column> = columns.iter().filter_map(|name| source.column(name)).collect();
-    let mut sql = Sql::new("UPDATE ");
-    sql.only(&source.relation).add(" AS c SET ");
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
-    }
-    sql.add(" FROM ").relation(&quarantine.relation).add(" q WHERE ");
-    is_copy(&mut sql, copy);
+) {
+    let columns: Vec<&Column> = columns.iter().filter_map(|name| pair.source.column(name)).collect();
+    is_copy(sql, copy);
     for column in key {
         // Where the key holds the reference itself, the row has the key that the repair gave it, which
         // the condition below says.
@@ -471,5 +491,4 @@ fn update(
         }
         _ => {}
     }
-    sql
 }

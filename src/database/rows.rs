@@ -113,7 +113,7 @@ impl<'a> RowsStep<'a> {
         } else {
             None
         };
-        let ground = walk::survey(&mut transaction, reference, ceiling).await?;
+        let ground = walk::survey(&mut transaction, reference, ceiling, (&fence.run, number)).await?;
         let swift = removal::possible(&mut transaction, reference, action, ground.way, &dependents).await?;
         transaction.rollback().await?;
         let all = match ground.way {

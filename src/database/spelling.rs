@@ -1,13 +1,20 @@
 //! Orphans that are none: keys that name a user in another spelling, as after a move to a type that
 //! compares otherwise (citext to text, uuid to text, char to varchar).
 
+use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
 
 use super::{catalog::Column, identifier::Sql, references::ReferenceTable};
-use crate::consistency::observation::{KeyKind, Spelling};
+use crate::consistency::{
+    observation::{KeyKind, Spelling},
+    wording::clip,
+};
 
 /// How many keys are named.
 const NAMED: usize = 5;
+
+/// Characters that are kept of a key.
+const SHOWN: usize = 1_000;
 
 /// Counts orphans that name a user in another spelling. Only text has spellings; values of other types
 /// that are equal are written alike.
@@ -34,7 +41,8 @@ pub(super) async fn observe(
     sql.add(" AS canonical FROM ").only(&table.parent.relation).add(" p) p ON p.canonical = o.canonical ");
     sql.add("GROUP BY o.key, o.n ORDER BY o.key COLLATE \"C\"");
     let mut found = Spelling { object: table.object.clone(), ..Spelling::default() };
-    for row in sql.all(connection).await? {
+    let mut all = sql.stream(connection);
+    while let Some(row) = all.try_next().await? {
         let (key, rows, twin, twins): (String, i64, String, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         found.rows += rows;
@@ -42,23 +50,26 @@ pub(super) async fn observe(
         found.ambiguous |= twins > 1;
         if found.twin.is_empty() {
             found.normalise = normalise(table, child, parent, &key).as_str().to_owned();
-            found.twin = twin;
+            found.twin = clip(&twin, SHOWN);
         }
         if found.sample.len() < NAMED {
-            found.sample.push(key);
+            found.sample.push(clip(&key, SHOWN));
         }
     }
     Ok((found.keys > 0).then_some(found))
 }
 
 /// Adds the one spelling of all values that mean the same: a uuid without braces and hyphens, a number
-/// without leading zeros, anything else without spaces around it, all of it in lower case.
+/// without leading zeros, anything else without spaces around it, all of it in lower case. What is longer
+/// than any of these is not searched for them: with a text of a megabyte that takes most of a second.
 fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
     const WHITE: &str = "::text, E' \\t\\r\\n') COLLATE \"default\")";
     let lower = |sql: &mut Sql| {
         sql.add("lower(btrim(").column(alias, &column.name).add(WHITE);
     };
-    sql.add("CASE WHEN translate(");
+    sql.add("CASE WHEN octet_length(").column(alias, &column.name).add("::text) > 200 THEN ");
+    lower(sql);
+    sql.add(" WHEN translate(");
     lower(sql);
     sql.add(", '{}-', '') ~ '^[0-9a-f]{32}$' THEN translate(");
     lower(sql);

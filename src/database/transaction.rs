@@ -54,11 +54,18 @@ const LONGEST_LOCK: Duration = Duration::from_secs(2);
 
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
 ///
+/// How values become text and literals are read would be the role's own choice otherwise, and two spellings
+/// of one value would be two keys. The path names `pg_temp` last: it would come first otherwise, and what a function of the app once put
+/// there would stand in for types and tables of the catalogue.
+///
 /// A table that somebody has locked is waited for no longer than a part of that, so that the others can
 /// still be looked at.
 pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
     let mut sql = Sql::new(
-        "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true), \
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), \
+         pg_catalog.set_config('extra_float_digits', '1', true), pg_catalog.set_config('DateStyle', 'ISO, MDY', true), \
+         pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('bytea_output', 'hex', true), \
+         pg_catalog.set_config('standard_conforming_strings', 'on', true), \
          pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
     );
     sql.text(timeout.as_millis().to_string()).add(", true), pg_catalog.set_config('lock_timeout', ");
@@ -84,11 +91,23 @@ pub async fn savepoint<T>(
     connection: &mut PgConnection,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
 ) -> Result<Result<T, String>, DatabaseError> {
+    tentatively(connection, async |connection: &mut PgConnection| work(connection).await.map(Ok)).await
+}
+
+/// The same for work that may find for itself that nothing of it may stay: then it says why.
+pub(super) async fn tentatively<T>(
+    connection: &mut PgConnection,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<Result<T, String>, sqlx::Error>,
+) -> Result<Result<T, String>, DatabaseError> {
     let mut inner = connection.begin().await?;
     match work(&mut inner).await {
-        Ok(value) => {
+        Ok(Ok(value)) => {
             inner.commit().await?;
             Ok(Ok(value))
+        }
+        Ok(Err(why)) => {
+            inner.rollback().await?;
+            Ok(Err(why))
         }
         Err(error @ (sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })) => {
             inner.rollback().await?;

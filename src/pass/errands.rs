@@ -19,8 +19,8 @@ use crate::{
         target::Target,
     },
     database::{
-        self, Budget, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run, Session, Shown,
-        SubjectRow, Wanted, Which,
+        self, Beside, Budget, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run,
+        Session, Shown, SubjectRow, Wanted, Which, Written,
     },
     memory::Memory,
     network::HostPolicy,
@@ -57,6 +57,28 @@ pub async fn restore(
     let restored = database::restore(session.connection(), &begun.fence, run).await.map_err(fault)?;
     session.close().await;
     Ok(restored)
+}
+
+/// Writes rows of one run that are not back into a new table.
+///
+/// # Errors
+/// There are no such rows, the table cannot be made, something else repairs just now, or the database
+/// fails.
+pub async fn restore_beside(
+    target: &Target,
+    policy: &HostPolicy,
+    wanted: &Beside,
+    now: Timestamp,
+) -> Result<Written, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let own = super::apply::run_id(now);
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+        .await
+        .map_err(fault)?;
+    let written = database::write_beside(session.connection(), &begun.fence, wanted).await.map_err(fault)?;
+    session.close().await;
+    Ok(written)
 }
 
 /// What is kept in quarantine, newest first.

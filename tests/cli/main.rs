@@ -256,6 +256,66 @@ async fn quarantine_is_listed_shown_put_back_and_dropped_when_it_is_meant() {
 }
 
 #[tokio::test]
+async fn rows_that_cannot_go_back_are_said_to_be_blocked_and_written_beside() {
+    let database = Database::create(CONSISTENT).await;
+    database.run(ORPHANS).await;
+    let file = file(&database, "Delete");
+    let hash = run(&["plan", "-f", "-", "-o", "json"], &[], &file).json()["plan"]["hash"].clone();
+    run(&["repair", "-f", "-", "--approve", hash.as_str().unwrap()], &[], &file);
+    let run_id =
+        database.text("SELECT DISTINCT run FROM auth_consistency.audit WHERE action = 'Delete'").await;
+    let said = run(&["restore", "-f", "-", "--run", &run_id], &[], &file);
+    let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["RestoreBlocked", "docs/reasons/RestoreBlocked.md", "--into TABLE", &run_id] {
+        assert!(text.contains(part), "{part}: {}", said.out);
+    }
+    let answer = run(&["restore", "-f", "-", "--run", &run_id, "-o", "json"], &[], &file).json();
+    assert_eq!(
+        (&answer[0]["reason"], &answer[0]["blocked"]),
+        (&"RestoreBlocked".into(), &10.into()),
+        "{answer}"
+    );
+
+    assert_eq!(run(&["restore", "-f", "-", "--into", "x"], &[], &file).code, 64, "--into goes with --run");
+    assert_eq!(run(&["restore", "-f", "-", "--run", &run_id, "--table", "x"], &[], &file).code, 64);
+    let said = run(&["restore", "-f", "-", "--run", &run_id, "--into", "usage_logs"], &[], &file);
+    assert_eq!(
+        (said.code, said.err.contains("public.usage_logs is there already")),
+        (1, true),
+        "{}",
+        said.err
+    );
+    let said = run(&["restore", "-f", "-", "--run", &run_id, "--into", "logs_before"], &[], &file);
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    assert!(
+        said.out.contains("10 rows of public.usage_logs were written into public.logs_before"),
+        "{}",
+        said.out
+    );
+    let gone = "SELECT count(*)::text FROM logs_before WHERE user_id = 4711 AND tool = 'ping'";
+    assert_eq!(database.text(gone).await, "10");
+    assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "20");
+    let arguments = ["quarantine", "restore", "-f", "-", "--run", &run_id, "--table", "public.usage_logs"];
+    let said = run(&[&arguments[..], &["--into", "public.again", "-o", "json"]].concat(), &[], &file);
+    let answer = said.json();
+    assert_eq!(
+        (said.code, &answer["rows"], &answer["into"]["table"]),
+        (0, &10.into(), &"again".into()),
+        "{answer}"
+    );
+    let list = run(&["restore", "-f", "-", "-o", "json"], &[], &file).json();
+    assert_eq!(list.as_array().unwrap().len(), 1, "what was restored is no run to restore: {list}");
+
+    database.run("INSERT INTO users (id, email, hashed_password) VALUES (4711, 'x@example.com', 'x')").await;
+    let answer = run(&["restore", "-f", "-", "--run", &run_id, "-o", "json"], &[], &file).json();
+    assert_eq!(
+        (&answer[0]["rows"], &answer[0]["reason"]),
+        (&10.into(), &serde_json::Value::Null),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn grants_are_exactly_enough_to_repair() {
     let database = Database::create(CONSISTENT).await;
     database.run(ORPHANS).await;

@@ -120,6 +120,180 @@ async fn another_resource_s_run_and_an_unknown_one_are_not_restored() {
     assert_eq!(copy.changes(&before).await, [""; 0]);
 }
 
+/// `logs` with a note and a time of change; row 1 names nobody, row 2 names ada.
+async fn watched(trigger: &str) -> Db {
+    with(&format!(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users, note text, updated_at timestamptz);
+         INSERT INTO logs VALUES (1, 9, 'Old', '2020-01-01 00:00:00+00'), (2, 5, 'Old', '2020-01-01 00:00:00+00');
+         {trigger}"
+    ))
+    .await
+}
+
+fn trigger(when: &str, body: &str) -> String {
+    format!(
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {body} END $f$;
+         CREATE TRIGGER touch {when} ON logs FOR EACH ROW EXECUTE FUNCTION touch()"
+    )
+}
+
+#[tokio::test]
+async fn a_row_that_a_trigger_makes_another_one_stays_and_the_trigger_is_named() {
+    let other = "the trigger \"touch\" would give it another ";
+    for (on_orphan, when, body, why) in [
+        ("Delete", "BEFORE INSERT", "NEW.note := 'new'; RETURN NEW;", format!("{other}\"note\"")),
+        ("Delete", "BEFORE INSERT", "NEW.note := lower(NEW.note); RETURN NEW;", format!("{other}\"note\"")),
+        ("Delete", "BEFORE INSERT", "NEW.updated_at := NULL; RETURN NEW;", format!("{other}\"updated_at\"")),
+        ("Delete", "BEFORE INSERT", "RETURN NULL;", "a trigger or rule of the app keeps it away".into()),
+        (
+            "Delete",
+            "AFTER INSERT",
+            "UPDATE logs SET note = 'new' WHERE id = NEW.id; RETURN NULL;",
+            "the trigger \"touch\" would change or remove it again".into(),
+        ),
+        (
+            "Delete",
+            "AFTER INSERT",
+            "DELETE FROM logs WHERE id = NEW.id; RETURN NULL;",
+            "the trigger \"touch\" would change or remove it again".into(),
+        ),
+        (
+            "Reassign",
+            "BEFORE UPDATE",
+            "NEW.updated_at := now(); RETURN NEW;",
+            format!("{other}\"updated_at\""),
+        ),
+        (
+            "SetNull",
+            "BEFORE UPDATE",
+            "NEW.updated_at := now(); RETURN NEW;",
+            format!("{other}\"updated_at\""),
+        ),
+        (
+            "Reassign",
+            "BEFORE UPDATE",
+            "IF NEW.user_id = 9 THEN NEW.user_id := 5; END IF; RETURN NEW;",
+            format!("{other}\"user_id\""),
+        ),
+    ] {
+        let db = watched(&trigger(when, body)).await;
+        let mut case = Case::new(&db, &spec(on_orphan));
+        case.repair().await.consistent();
+        let run = case.status.history[0].run.clone();
+        db.run(&format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user')")).await;
+        let before = db.snapshot().await;
+        let restored = case.restore(&run).await.unwrap();
+        assert_eq!((restored[0].rows, restored[0].blocked), (0, 1), "{on_orphan} {body}: {restored:?}");
+        assert_eq!(restored[0].sample[0].0, "1");
+        assert!(restored[0].sample[0].1.starts_with(&why), "{on_orphan} {body}: {restored:?}");
+        assert_eq!(
+            db.changes(&before).await,
+            [""; 0],
+            "{on_orphan} {body}: a row goes back whole or not at all"
+        );
+        db.run("ALTER TABLE logs DISABLE TRIGGER touch").await;
+        let restored = case.restore(&run).await.unwrap();
+        assert_eq!((restored[0].rows, restored[0].blocked), (1, 0), "{on_orphan} {body}: {restored:?}");
+        let (row, other) = ("SELECT user_id FROM logs WHERE id = 1", "SELECT l FROM logs l WHERE id = 2");
+        assert_eq!(db.text(row).await, "9", "{on_orphan} {body}");
+        assert_eq!(db.text(other).await, "(2,5,Old,\"2020-01-01 00:00:00+00\")");
+    }
+}
+
+#[tokio::test]
+async fn triggers_that_leave_a_row_as_it_is_keep_nothing_from_going_back() {
+    for (on_orphan, when, body) in [
+        ("Delete", "BEFORE INSERT OR UPDATE", "RETURN NEW;"),
+        ("Reassign", "BEFORE INSERT OR UPDATE", "RETURN NEW;"),
+        ("Reassign", "BEFORE INSERT", "NEW.note := 'new'; RETURN NEW;"),
+        ("Delete", "AFTER INSERT", "PERFORM 1; RETURN NULL;"),
+    ] {
+        let db = watched(&trigger(when, body)).await;
+        let mut case = Case::new(&db, &spec(on_orphan));
+        let before = db.snapshot().await;
+        case.repair().await.consistent();
+        let run = case.status.history[0].run.clone();
+        db.run(&format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user')")).await;
+        let restored = case.restore(&run).await.unwrap();
+        assert_eq!((restored[0].rows, restored[0].blocked), (1, 0), "{on_orphan} {body}: {restored:?}");
+        assert_eq!(
+            db.changes(&before).await,
+            ["+ users (9,nine@example.com,HASH,user,t)"],
+            "{on_orphan} {body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_would_differ_only_under_a_lenient_collation_differs() {
+    let db = with(
+        "CREATE COLLATION lenient (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users, note text COLLATE lenient);
+         INSERT INTO logs VALUES (1, 9, 'Old');
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS
+           $f$ BEGIN NEW.note := lower(NEW.note); RETURN NEW; END $f$;
+         CREATE TRIGGER touch BEFORE INSERT ON logs FOR EACH ROW EXECUTE FUNCTION touch()",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    case.repair().await.consistent();
+    db.run(&format!("INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user')")).await;
+    let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
+    assert_eq!((restored[0].rows, restored[0].blocked), (0, 1), "{restored:?}");
+    assert_eq!(db.text("SELECT count(*) FROM logs").await, "0");
+}
+
+#[tokio::test]
+async fn a_value_that_does_not_fit_its_column_s_new_type_stays_and_others_go_back() {
+    let db = with(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users, amount numeric(6,2), n int, s varchar(3));
+         INSERT INTO logs VALUES (1, 9, 1.25, 7, 'abc'), (2, 9, 1.50, 7, 'abc'), (3, 9, 1.50, 7, NULL)",
+    )
+    .await;
+    let mut case = Case::new(&db, &spec("Delete"));
+    case.repair().await.consistent();
+    db.run(&format!(
+        "INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user');
+         ALTER TABLE logs ALTER amount TYPE numeric(6,1), ALTER n TYPE numeric(8,2), ALTER s TYPE char(9)"
+    ))
+    .await;
+    let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
+    assert_eq!((restored[0].rows, restored[0].blocked), (2, 1), "{restored:?}");
+    let why = "it would come back with another \"amount\", since the table is another one today";
+    assert_eq!(restored[0].sample, [("1".to_owned(), why.to_owned())]);
+    let rows = ["(2,9,1.5,7.00,\"abc      \")", "(3,9,1.5,7.00,)"];
+    assert_eq!(db.texts("SELECT l FROM logs l ORDER BY id").await, rows);
+}
+
+#[tokio::test]
+async fn rows_go_back_to_the_partition_that_they_came_from() {
+    for on_orphan in ["Delete", "Reassign"] {
+        let db = with(
+            "CREATE TABLE logs (id int, user_id int REFERENCES users, note text, PRIMARY KEY (id, user_id)) PARTITION BY LIST (user_id);
+             CREATE TABLE logs_few PARTITION OF logs FOR VALUES IN (1, 5);
+             CREATE TABLE logs_rest PARTITION OF logs DEFAULT PARTITION BY RANGE (id);
+             CREATE TABLE logs_rest_low PARTITION OF logs_rest FOR VALUES FROM (MINVALUE) TO (3);
+             CREATE TABLE logs_rest_high PARTITION OF logs_rest FOR VALUES FROM (3) TO (MAXVALUE);
+             CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NEW; END $f$;
+             CREATE TRIGGER idle BEFORE INSERT OR UPDATE ON logs FOR EACH ROW EXECUTE FUNCTION idle();
+             INSERT INTO logs VALUES (1, 9, 'a'), (2, 5, 'b'), (3, 9, NULL), (4, 8, 'd')",
+        )
+        .await;
+        let mut case = Case::new(&db, &spec(on_orphan));
+        let before = db.snapshot().await;
+        case.repair().await.consistent();
+        let run = case.status.history[0].run.clone();
+        db.run(&format!(
+            "INSERT INTO users VALUES (9, 'nine@example.com', '{HASH}', 'user'), (8, 'eight@example.com', '{HASH}', 'user')"
+        ))
+        .await;
+        let restored = case.restore(&run).await.unwrap();
+        assert_eq!((restored[0].rows, restored[0].blocked), (3, 0), "{on_orphan}: {restored:?}");
+        let users = ["+ users (8,eight@example.com,HASH,user,t)", "+ users (9,nine@example.com,HASH,user,t)"];
+        assert_eq!(db.changes(&before).await, users, "{on_orphan}");
+    }
+}
+
 /// One column of a random table, and values of it that are spelled in many ways.
 fn column() -> impl Strategy<Value = (&'static str, Vec<&'static str>)> {
     prop::sample::select(vec![

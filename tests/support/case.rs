@@ -14,7 +14,7 @@ use auth_consistency::{
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
     },
-    database::{Restored, Search},
+    database::{Beside, Restored, Search, Written},
     memory::Memory,
     network::HostPolicy,
     pass::{self, Look, Person, Repairs, Supervisor},
@@ -198,6 +198,16 @@ impl Case {
     pub async fn restore(&self, run: &str) -> Result<Vec<Restored>, Fault> {
         let anywhere = HostPolicy::unrestricted(Vec::new());
         pass::restore(&self.target(), &anywhere, run, Timestamp::from_second(1_850_000_000).unwrap()).await
+    }
+
+    /// Writes the rows of a run that are not back into a new table.
+    pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<Written, Fault> {
+        let wanted = Beside { run: run.into(), table: table.map(Into::into), into: into.into() };
+        let now = Timestamp::from_second(1_840_000_000).unwrap();
+        let anywhere = HostPolicy::unrestricted(Vec::new());
+        let written = pass::restore_beside(&self.target(), &anywhere, &wanted, now).await;
+        self.keeps_secrets(&format!("{written:?}"));
+        written
     }
 
     /// One pass; its outcome is searched for secrets, and becomes the status of the resource.

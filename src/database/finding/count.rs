@@ -9,12 +9,16 @@ use crate::{
     consistency::{
         observation::{KeyKind, Orphans},
         search::counted_by_index,
+        wording::clip,
     },
     database::{identifier::Sql, references::ReferenceTable},
 };
 
 /// Keys that a sample shows.
 const SAMPLE: usize = 5;
+
+/// Characters that are kept of a key in a sample.
+const SHOWN: usize = 1_000;
 
 /// Counts all orphans of a reference by the engine's own anti-join.
 pub(super) async fn by_anti_join(
@@ -57,8 +61,12 @@ pub(super) async fn listing(
         table.key_text(&mut sql);
     }
     sql.add("), l AS (INSERT INTO auth_consistency.step_keys (run, step, key) SELECT DISTINCT ");
-    sql.text(run).add(", ").integer(step).add(
-        ", g.key FROM g) SELECT pg_catalog.min(g.key COLLATE pg_catalog.\"C\"), \
+    sql.text(run).add(", ").integer(step).add(", ");
+    table.on_list(&mut sql, |sql| {
+        sql.add("g.key");
+    });
+    sql.add(
+        " FROM g) SELECT pg_catalog.min(g.key COLLATE pg_catalog.\"C\"), \
          pg_catalog.sum(g.n)::pg_catalog.int8 FROM g GROUP BY ",
     );
     ordinals(&mut sql);
@@ -133,7 +141,7 @@ async fn read(
         orphans.rows += row.try_get::<i64, _>(1)?;
         orphans.keys += 1;
         if orphans.sample.len() < SAMPLE {
-            orphans.sample.push(key.clone());
+            orphans.sample.push(clip(&key, SHOWN));
         }
         if integer {
             orphans.highest = orphans.highest.max(key.parse().ok());

@@ -11,6 +11,7 @@ mod ways;
 
 use std::time::Instant;
 
+use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
 
 use super::{
@@ -29,6 +30,9 @@ use ids::Ids;
 
 /// So many keys are looked up one by one; where there are more, the rows are counted all at once.
 const MANY_KEYS: usize = 10_000;
+
+/// And no more than these bytes of them: a key may be as long as its owner likes.
+const LISTED_BYTES: usize = 4 << 20;
 
 /// References that are looked at in one statement.
 const BATCH: usize = 24;
@@ -273,13 +277,10 @@ async fn keys(
         // A probe that became a scan would be one scan per key.
         run(connection, "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off").await?;
     }
-    let rows = sql.all(connection).await?;
-    if probes {
-        run(connection, "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT")
-            .await?;
-    }
+    let mut rows = sql.stream(&mut *connection);
     let mut found: Vec<(usize, Keys)> = Vec::new();
-    for row in rows {
+    let mut room = LISTED_BYTES;
+    while let Some(row) = rows.try_next().await? {
         let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
         let key: Option<String> = row.try_get(1)?;
         let entry = match found.iter().position(|(of, _)| *of == at) {
@@ -291,9 +292,17 @@ async fn keys(
             }
         };
         match (&mut *entry, key) {
-            (Keys::Listed(keys), Some(key)) if keys.len() < MANY_KEYS => keys.push(key),
+            (Keys::Listed(keys), Some(key)) if keys.len() < MANY_KEYS && key.len() <= room => {
+                room -= key.len();
+                keys.push(key);
+            }
             _ => *entry = Keys::Some,
         }
+    }
+    drop(rows);
+    if probes {
+        run(connection, "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_bitmapscan TO DEFAULT")
+            .await?;
     }
     Ok(found)
 }
