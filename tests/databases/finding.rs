@@ -197,7 +197,7 @@ references:
 
 /// What a pass found: each reference with rows and keys, and a digest of its keys where it has one.
 async fn found(case: &mut Case, way: Option<Strategy>, explain: bool) -> Vec<(String, Vec<String>, String)> {
-    case.search = Search { explain, way };
+    case.search = Search { explain, way, ..Search::default() };
     let pass = case.check().await;
     let outcome = pass.outcome();
     let unreadable: Vec<_> =
