@@ -10,7 +10,7 @@ use crate::world::{CONSISTENT, World, condition, shared_operator, until};
 #[tokio::test]
 async fn a_long_repair_shows_how_far_it_is_now_and_then_and_nothing_of_it_when_it_is_done() {
     let slow = "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS \
-         $$BEGIN PERFORM pg_catalog.pg_sleep(1); RETURN NULL; END$$; \
+         $$BEGIN PERFORM pg_catalog.pg_sleep(3); RETURN NULL; END$$; \
          CREATE TRIGGER slowly BEFORE DELETE ON usage_logs FOR EACH STATEMENT EXECUTE FUNCTION slowly(); \
          INSERT INTO usage_logs (id, user_id, tool) SELECT n, 4711, 'ping' FROM generate_series(10001, 13000) n;";
     let fields = "{references: {onOrphan: Delete, limits: {rows: 100000, percent: 100}}}";
