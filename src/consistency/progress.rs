@@ -74,7 +74,19 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
     use super::*;
+    use crate::{
+        api::{
+            AuthConsistencyStatus,
+            condition::{ConditionType, Reason},
+        },
+        consistency::{
+            report::{End, Seen, status, suspended, working},
+            severity::{Class, Fault},
+        },
+    };
 
     #[test]
     fn what_is_under_way_reads_as_a_sentence() {
@@ -87,6 +99,27 @@ mod tests {
         );
         let look = Progress::references("logs.user_id", 0, 1);
         assert_eq!(look.words(), "looking at logs.user_id: 0 of 1 reference done");
+    }
+
+    #[test]
+    fn it_stands_in_the_status_as_long_as_it_is_under_way() {
+        let now = Time(jiff::Timestamp::UNIX_EPOCH);
+        let progress = Progress::references("logs.user_id", 3, 5);
+        let settled = AuthConsistencyStatus::default();
+        let under_way = working(&settled, 1, &now, &progress.words(), Some(&progress));
+        assert_eq!(under_way.progress, Some(progress.shown()));
+        assert_eq!(under_way.conditions[1].message, "looking at logs.user_id: 3 of 5 references done");
+        assert_eq!(working(&under_way, 1, &now, "repairing", None).progress, None);
+        assert_eq!(suspended(&under_way, 1, &Seen::default()).progress, None);
+        let end = End::Failed(Fault {
+            reason: Reason::TimedOut,
+            condition: ConditionType::DatabaseReachable,
+            class: Class::Transient,
+            message: "it took too long".into(),
+        });
+        let ended = status(&under_way, 1, &now, &end, &Seen::default());
+        assert_eq!(ended.progress, None);
+        assert_eq!(status(&ended, 1, &now, &end, &Seen::default()), ended);
     }
 
     #[test]
