@@ -165,6 +165,7 @@ impl Bench {
                 known: None,
                 budget: &Budget::new(target.timeout),
                 elsewhere: None,
+                progress: &|_| (),
             },
         )
         .await

@@ -150,7 +150,7 @@ impl Bench {
         let requests = Requests::default();
         let connection = session.connection();
         let budget = Budget::new(self.target.timeout);
-        let given = Given { relied, known, budget: &budget, elsewhere: None };
+        let given = Given { relied, known, budget: &budget, elsewhere: None, progress: &|_| () };
         database::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
             .await
             .unwrap()

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 use crate::{
-    consistency::{counters::Settled, diagnosis::VerifierFacts},
+    consistency::{counters::Settled, diagnosis::VerifierFacts, round::Round},
     database::Known,
 };
 
@@ -33,6 +33,7 @@ struct State {
     probe: Option<Probed>,
     forged: Option<(Digest, Instant)>,
     settled: Option<(Digest, Basis)>,
+    round: Option<(Digest, Round)>,
 }
 
 struct Probed {
@@ -115,6 +116,24 @@ impl Memory {
     /// Forgets it: the next look is a deep one.
     pub fn forget_settled(&self) {
         self.state().settled = None;
+    }
+
+    /// What the looks at this very target have searched, where it took more than one.
+    pub fn round(&self, about: &[&[u8]]) -> Option<Round> {
+        let digest = self.digest(about);
+        let state = self.state();
+        state.round.as_ref().filter(|(of, _)| Some(*of) == digest).map(|(_, round)| round.clone())
+    }
+
+    /// Remembers what they have searched; nothing where one look sufficed.
+    pub fn remember_round(&self, about: &[&[u8]], round: Option<Round>) {
+        let digest = self.digest(about);
+        self.state().round = digest.zip(round);
+    }
+
+    /// Forgets it: the next look searches everything.
+    pub fn forget_round(&self) {
+        self.state().round = None;
     }
 
     /// The last probe of the same key, subject and generation, unless it is older than `interval` or

@@ -24,14 +24,19 @@ use jiff::Timestamp;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Action, AdminReport, ReferencesReport, ReportTarget, SigningKeyReport, StepReport},
+        report::{
+            Action, AdminReport, ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped,
+            StepReport,
+        },
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
         observation::Observation,
         orphans,
-        plan::{Permission, Permitted, Unused, propose},
+        plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
+        progress::Progress,
         report::{Outcome, Verdict},
+        round::Unfinished,
         severity::Fault,
         target::{Database, Target},
         wording::{clip, count, number},
@@ -65,10 +70,10 @@ pub trait Supervisor: Send + Sync {
     /// Why the pass must stop here.
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>>;
 
-    /// Told after every chunk, and while a step waits: what is under way, in words.
-    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
-        let _ = message;
-        Box::pin(async {})
+    /// Told how far the pass has got: before every search, after every chunk, and while a step waits. It
+    /// may be told often, with a snapshot open, so that it must not wait for anything.
+    fn progress(&self, progress: &Progress) {
+        let _ = progress;
     }
 }
 
@@ -162,6 +167,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
     let (key, key_findings) = signing_key(pass).await;
     let mut session = connect(target, pass.policy).await?;
+    let seen = look::seen(pass);
     let sight = look::look(pass, &mut session, &key_findings).await?;
     let Sight { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
@@ -174,6 +180,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             if repairs {
                 // Boxed: the repairs are large, and most passes make none.
                 applied = Box::pin(apply::apply(pass, &mut session, known, &permitted, leftover)).await?;
+                look::mended(pass, &permitted);
             }
             if overdue && applied.failure.is_none() {
                 retention::purge(pass, &mut session, known, &mut applied).await;
@@ -210,6 +217,12 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             proposed.permit(target, &observed.observation, None, pass.requests.take_claim.as_deref());
         passing(&mut found, &free);
     }
+    let unfinished = unfinished(&observed.observation, seen);
+    for one in &mut found {
+        if one.step.as_ref().is_some_and(|step| waits_for_the_look(&observed.observation, step)) {
+            one.ends = Ends::Retry;
+        }
+    }
     let bookkeeping = &observed.observation.bookkeeping;
     Ok(Outcome {
         target: report_target(target, &observed.observation),
@@ -221,6 +234,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         references: references(target, &observed.observation),
         searched: observed.searched,
         relied: observed.observation.relied,
+        unfinished,
         plan: proposed.report(target),
         repaired: applied.repaired,
         history: bookkeeping.history.clone(),
@@ -361,6 +375,16 @@ fn applicable(target: &Target) -> Vec<ConditionType> {
         .collect()
 }
 
+/// How far the looks have got, where they have not seen all references; `before` is how many they had
+/// when the pass began.
+fn unfinished(observation: &Observation, before: usize) -> Option<Unfinished> {
+    if observation.unreached.is_empty() {
+        return None;
+    }
+    let seen = observation.references.len();
+    Some(Unfinished { seen, all: seen + observation.unreached.len(), advanced: seen > before })
+}
+
 fn unknown(
     target: &Target,
     observation: &Observation,
@@ -373,6 +397,11 @@ fn unknown(
             unknown.push((ConditionType::AdminConsistent, Reason::NotChecked, why.clone()));
         }
         unknown.push((ConditionType::ReferencesConsistent, Reason::NotChecked, why));
+    }
+    if let Some(unfinished) = unfinished(observation, 0) {
+        let rest: Vec<String> = observation.unreached.iter().map(ObjectRef::describe).collect();
+        let why = unfinished.message(&rest);
+        unknown.push((ConditionType::ReferencesConsistent, Reason::LookUnfinished, why));
     }
     if let Some(why) = &asked.not_asked {
         unknown.push((ConditionType::TokensAccepted, Reason::NotChecked, why.clone()));
@@ -426,9 +455,12 @@ fn references(target: &Target, observation: &Observation) -> Option<ReferencesRe
     observation.users.as_ref().ok()?;
     let accepted_rows = accepted_rows(target, observation);
     let all: i64 = observation.references.iter().map(|reference| reference.orphans.rows).sum();
+    let why = "not looked at yet: the next pass goes on with it";
+    let unreached = observation.unreached.iter().cloned();
+    let unreached = unreached.map(|object| Skipped { object, why: why.into(), asked: false, passes: true });
     Some(ReferencesReport {
         checked: i64::try_from(observation.references.len()).unwrap_or(i64::MAX),
-        skipped: observation.skipped.iter().take(100).cloned().collect(),
+        skipped: observation.skipped.iter().cloned().chain(unreached).take(100).collect(),
         orphan_rows: all - accepted_rows,
         accepted_rows,
     })

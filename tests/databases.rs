@@ -45,6 +45,8 @@ mod refusals;
 mod remap;
 #[path = "databases/restore.rs"]
 mod restore;
+#[path = "databases/rounds.rs"]
+mod rounds;
 #[path = "databases/shapes.rs"]
 mod shapes;
 #[path = "databases/source.rs"]

@@ -101,6 +101,8 @@ reasons! {
     SecretNotPermitted,
     /// The pass took longer than `spec.timeout`.
     TimedOut,
+    /// The references are too large for one look; the next pass goes on with the rest.
+    LookUnfinished,
     /// Something that cannot be: a mistake in this program.
     InternalError,
 

@@ -45,6 +45,9 @@ pub struct AuthConsistencyStatus {
     /// What is left to repair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanReport>,
+    /// How far a pass has got that takes long; absent when none is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// The last repairs, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
@@ -81,6 +84,7 @@ impl Default for AuthConsistencyStatus {
             signing_key: None,
             references: None,
             plan: None,
+            progress: None,
             history: Vec::new(),
             last_handled_reconcile_at: None,
             last_handled_reconcile: None,
@@ -125,6 +129,36 @@ pub struct SigningKeyStatus {
     /// When another key was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_time: Option<Time>,
+}
+
+/// How far a pass has got.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is under way.
+    #[schemars(length(max = 255))]
+    pub what: String,
+    /// What is counted.
+    pub unit: Unit,
+    /// How many are done.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
+    pub done: i64,
+    /// How many are left.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
+    pub left: i64,
+    /// Why it makes a pause, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub paused: Option<String>,
+}
+
+/// What progress is counted in.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Rows that are repaired.
+    Rows,
+    /// References that are looked at.
+    References,
 }
 
 /// One repair that was made.

@@ -65,7 +65,7 @@ impl Done {
 /// A stage failed.
 pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result<Done, Failure> {
     let policy = place.policy();
-    let requests = Requests {
+    let mut requests = Requests {
         reset: errand.reset.then(unique),
         approval: errand.approve.map(|hash| Approval { hash, shown: Vec::new() }),
         take_claim: errand.take_claim,
@@ -73,24 +73,40 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
     let explain = errand.explain;
     let memory = Memory::default();
     let began = Instant::now();
-    let mut outcome = pass::run(&Pass {
-        target: &target,
-        policy: &policy,
-        requests: &requests,
-        memory: &memory,
-        supervisor: &Watching::default(),
-        repairs: errand.repairs,
-        look: Look::Deep,
-        compare_password: true,
-        search: Search { explain: errand.explain, way: None },
-        ask: true,
-        now: Timestamp::now(),
-    })
-    .await
-    .map_err(|mut fault| {
-        fault.message = place.plain(&fault.message);
-        Failure::from(fault)
-    })?;
+    let watching = Watching::default();
+    let mut before: Option<Outcome> = None;
+    // Where one look does not suffice, the next one goes on, as long as it gets further.
+    let mut outcome = loop {
+        let ended = pass::run(&Pass {
+            target: &target,
+            policy: &policy,
+            requests: &requests,
+            memory: &memory,
+            supervisor: &watching,
+            repairs: errand.repairs,
+            look: Look::Deep,
+            compare_password: true,
+            search: Search { explain: errand.explain, ..Search::default() },
+            ask: true,
+            now: Timestamp::now(),
+        })
+        .await;
+        let mut outcome = ended.map_err(|mut fault| {
+            fault.message = place.plain(&fault.message);
+            Failure::from(fault)
+        })?;
+        if let Some(before) = before.take() {
+            outcome.follow(before);
+        }
+        if !outcome.unfinished.is_some_and(|unfinished| unfinished.advanced) {
+            break outcome;
+        }
+        // What was asked for once is done once.
+        requests.reset = requests.reset.filter(|_| outcome.reset_handled.is_none());
+        requests.approval = requests.approval.filter(|_| outcome.approval_used.is_none());
+        before = Some(outcome);
+    };
+    drop(watching);
     for one in &mut outcome.found {
         one.finding.message = place.plain(&one.finding.message);
     }

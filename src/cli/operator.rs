@@ -10,12 +10,14 @@ use super::{
     engine::{Errand, unique},
     said::Failure,
     target::Cluster,
+    watching::Watching,
 };
 use crate::api::{
     API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
     condition::ConditionType,
     report::{AdminReport, ConsistencyReport, ReportTarget, Severity, SigningKeyReport},
 };
+use crate::{consistency::progress::Progress, pass::Supervisor};
 
 /// Time between two looks at the status.
 const LOOK: Duration = Duration::from_millis(500);
@@ -48,10 +50,14 @@ pub(super) async fn ask(
         .await
         .map_err(|error| cluster.failure(&error))?;
     let until = Instant::now() + timeout;
+    let watching = Watching::default();
     loop {
         let resource = cluster.get().await?;
         if handled(&resource, &token) {
             return Ok(resource);
+        }
+        if let Some(progress) = resource.status.as_ref().and_then(|status| status.progress.as_ref()) {
+            watching.progress(&Progress::told(progress));
         }
         if Instant::now() + LOOK > until {
             return Err(Failure::CouldNotTell(format!(

@@ -1,23 +1,32 @@
-//! The person who asked for a repair and watches it: what they asked for is wanted, and on a terminal
-//! they see how far it has got.
-
-use std::{
-    io::{self, IsTerminal, Write},
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+//! The person who asked for a pass and watches it: what they asked for is wanted, and on a terminal
+//! a bar shows how far it has got. Nothing of it is left when the pass has ended.
 
 use futures::future::BoxFuture;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{api::report::StepReport, consistency::severity::Fault, pass::Supervisor};
+use crate::{
+    api::report::StepReport,
+    consistency::{progress::Progress, severity::Fault},
+    pass::Supervisor,
+};
 
-/// How often a line is written over.
-const EVERY: Duration = Duration::from_millis(200);
+/// How often the bar is drawn in a second, at most.
+const DRAWN: u8 = 10;
 
-/// A supervisor that shows progress where stderr is a terminal.
-#[derive(Default)]
+/// A supervisor that shows a bar where stderr is a terminal.
 pub(super) struct Watching {
-    last: Mutex<Option<Instant>>,
+    bar: ProgressBar,
+}
+
+impl Default for Watching {
+    fn default() -> Self {
+        // Hidden by itself where stderr is no terminal.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(DRAWN));
+        if let Ok(style) = ProgressStyle::with_template("[{bar:24}] {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self { bar }
+    }
 }
 
 impl Supervisor for Watching {
@@ -29,23 +38,16 @@ impl Supervisor for Watching {
         Box::pin(async { Ok(()) })
     }
 
-    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut err = io::stderr().lock();
-        if err.is_terminal() && last.is_none_or(|at| at.elapsed() >= EVERY) {
-            *last = Some(Instant::now());
-            // Over the line before; what cannot be shown is no reason to stop.
-            let _ = write!(err, "\r\x1b[K{message}");
-            let _ = err.flush();
-        }
-        Box::pin(async {})
+    fn progress(&self, progress: &Progress) {
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        self.bar.set_message(progress.words());
+        self.bar.set_length(number(progress.all.max(progress.done)));
+        self.bar.set_position(number(progress.done));
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        if self.last.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
-            let _ = write!(io::stderr().lock(), "\r\x1b[K");
-        }
+        self.bar.finish_and_clear();
     }
 }

@@ -113,7 +113,7 @@ fn orphans(observation: &Observation, object: &ObjectRef) -> i64 {
     reference.map_or(0, |reference| reference.orphans.rows)
 }
 
-fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
+pub(super) fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
     one.schema == other.schema && one.table == other.table && one.columns == other.columns
 }
 

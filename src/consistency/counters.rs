@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use super::{
     diagnosis::Diagnosed,
     observation::{DatabaseIdentity, Observation, Reference},
+    round::Remembered,
 };
 use crate::api::{
     condition::ConditionType,
@@ -115,7 +116,7 @@ impl fmt::Display for Moved {
 }
 
 /// Above this many references every pass looks at all of them, rather than to remember each.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 
 /// Which counters can tell of an orphan.
 #[derive(Clone, Copy)]
@@ -172,10 +173,20 @@ impl Reading {
     }
 
     /// Why one reference must be looked at, if it must; `self` is from before the last look at it.
-    fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
+    pub(super) fn moved_at(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
         self.moved(now).or_else(|| match (self.references.get(place), now.references.get(place)) {
             (Some(then), Some(now)) => then.moved(now, Matters::Child),
             _ => Some(Moved::Unknown),
+        })
+    }
+
+    /// The same for a reference with orphans: who deletes such rows, or makes their user, moves it too.
+    pub(super) fn stands_still(&self, now: &Self, place: &ObjectRef) -> Option<Moved> {
+        self.moved_at(now, place).or_else(|| {
+            if self.users_written != now.users_written {
+                return Some(Moved::Users);
+            }
+            (self.references.get(place) != now.references.get(place)).then_some(Moved::Rows)
         })
     }
 
@@ -217,6 +228,11 @@ pub struct Relied {
     /// References that are looked at again, and why.
     pub moved: Vec<(ObjectRef, Moved)>,
     places: BTreeSet<ObjectRef>,
+    /// What searches before have seen: each of these is in the scope of the look as any other, and only not
+    /// searched again.
+    searched: BTreeMap<ObjectRef, Option<Remembered>>,
+    /// In which turn references were tried by passes before, by [`place`].
+    tried: BTreeMap<ObjectRef, u64>,
 }
 
 /// What is in scope beside the references that are looked at.
@@ -234,9 +250,33 @@ impl Relied {
         self.references.is_empty() && self.rest.is_none()
     }
 
-    /// Whether this reference needs no look.
+    /// What searches of passes before need not be done again for; see `round`.
+    pub(super) fn on_searches(
+        searched: BTreeMap<ObjectRef, Option<Remembered>>,
+        tried: BTreeMap<ObjectRef, u64>,
+        moved: Vec<(ObjectRef, Moved)>,
+    ) -> Self {
+        Self { searched, tried, moved, ..Self::default() }
+    }
+
+    /// Whether this reference needs no look at all.
     pub fn on(&self, object: &ObjectRef) -> bool {
         self.places.contains(&place(object))
+    }
+
+    /// Whether it is in scope as any other, and need not be searched again; with its orphans, if it has any.
+    pub fn on_search_of(&self, object: &ObjectRef) -> Option<Option<&Remembered>> {
+        self.searched.get(&place(object)).map(Option::as_ref)
+    }
+
+    /// Whether it is not looked at in this pass, by [`place`].
+    pub(super) fn rests_on(&self, place: &ObjectRef) -> bool {
+        self.places.contains(place) || self.searched.contains_key(place)
+    }
+
+    /// When it was tried last, in turns of passes; 0 for what never was.
+    pub fn turn(&self, object: &ObjectRef) -> u64 {
+        self.tried.get(&place(object)).copied().unwrap_or(0)
     }
 }
 

@@ -22,10 +22,12 @@ pub struct Observation {
     pub admin: Option<AdminFacts>,
     /// References that were checked.
     pub references: Vec<Reference>,
-    /// How many of them counters alone say are as an earlier look saw them; no row of theirs was read.
+    /// How many of them counters say are as an earlier look saw them; no row of theirs was read.
     pub relied: usize,
     /// References in scope that were not.
     pub skipped: Vec<Skipped>,
+    /// References in scope that the time of this look did not suffice for; the next one goes on with them.
+    pub unreached: Vec<ObjectRef>,
     /// Foreign keys that a rule asks for and that are not there.
     pub missing_constraints: Vec<ObjectRef>,
     /// What is known of the foreign keys that the spec asks us to add or to validate.

@@ -123,6 +123,8 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
     steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
+    // The next pass goes on looking, and offers them then.
+    steps.retain(|one| !waits_for_the_look(observation, &one.step));
     people_before_the_id(observation, &mut steps);
     wait_for_the_sequence(&mut steps);
     wait_for_the_heir(observation, &mut steps);
@@ -177,6 +179,21 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
             number(limit)
         )
     })
+}
+
+/// Whether a step waits for references that were not looked at yet: it rests on all of them (an id that
+/// nobody names, rows that all move at once), or would have one of them vouched for.
+pub fn waits_for_the_look(observation: &Observation, step: &Step) -> bool {
+    let unreached = &observation.unreached;
+    match step {
+        Step::AdvanceSequence { .. } | Step::Seed { .. } | Step::MoveId { .. } | Step::Remap { .. } => {
+            !unreached.is_empty()
+        }
+        Step::AddConstraint { reference, .. } | Step::ValidateConstraint { reference } => {
+            unreached.iter().any(|one| constraints::same_columns(one, reference))
+        }
+        Step::Correct { .. } | Step::Reset { .. } | Step::Rows { .. } => false,
+    }
 }
 
 /// Moving the admin's id takes every row along that names it, and some of those may be rows of a person

@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
     diagnosis::{Diagnosed, Ends},
+    progress::Progress,
+    round::Unfinished,
     search::Searched,
     severity::{Class, Fault},
     target::TargetError,
@@ -42,8 +44,10 @@ pub struct Outcome {
     pub references: Option<ReferencesReport>,
     /// How each reference was searched; left out of reports unless it was asked for.
     pub searched: Vec<Searched>,
-    /// How many references counters alone say are as an earlier look saw them.
+    /// How many references counters say are as an earlier look saw them.
     pub relied: usize,
+    /// How far the looks have got, where they have not seen all references.
+    pub unfinished: Option<Unfinished>,
     /// What is left to repair.
     pub plan: Option<PlanReport>,
     /// What was repaired.
@@ -119,9 +123,18 @@ impl Outcome {
         }
     }
 
-    /// Whether a step is left that waits for nobody: the next pass does it, and should come soon.
+    /// Whether something is left that waits for nobody: the next pass does it, and should come soon.
     pub fn unfinished(&self) -> bool {
-        self.found.iter().any(|one| one.step.is_some() && one.ends == Ends::Retry)
+        self.unfinished.is_some()
+            || self.found.iter().any(|one| one.step.is_some() && one.ends == Ends::Retry)
+    }
+
+    /// Takes over what the pass before did, which this one went on from.
+    pub fn follow(&mut self, before: Self) {
+        self.repaired.splice(0..0, before.repaired);
+        self.searched.splice(0..0, before.searched);
+        self.reset_handled = self.reset_handled.take().or(before.reset_handled);
+        self.approval_used = self.approval_used.take().or(before.approval_used);
     }
 
     /// The report that commands print.
@@ -175,6 +188,7 @@ pub fn status(
 ) -> AuthConsistencyStatus {
     let mut next = previous.clone();
     next.observed_generation = generation;
+    next.progress = None;
     handled(&mut next, seen);
     match end {
         End::NoTarget(errors) => no_target(&mut next, errors),
@@ -186,15 +200,17 @@ pub fn status(
 }
 
 /// The status while a pass is under way: written only for a new generation, before the first repair,
-/// or when a pass takes long.
+/// or when a pass takes long. How far it has got stands there as long as it is under way.
 pub fn working(
     previous: &AuthConsistencyStatus,
     generation: i64,
     now: &Time,
     message: &str,
+    progress: Option<&Progress>,
 ) -> AuthConsistencyStatus {
     let mut next = previous.clone();
     next.observed_generation = generation;
+    next.progress = progress.map(Progress::shown);
     next.conditions.retain(|one| one.type_ != "Stalled");
     set(&mut next.conditions, ConditionType::Ready, "Unknown", Reason::Progressing, message);
     set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
@@ -206,6 +222,7 @@ pub fn working(
 pub fn suspended(previous: &AuthConsistencyStatus, generation: i64, seen: &Seen) -> AuthConsistencyStatus {
     let mut next = previous.clone();
     next.observed_generation = generation;
+    next.progress = None;
     handled(&mut next, seen);
     next.conditions.retain(|one| one.type_ != "Reconciling");
     next
@@ -403,7 +420,10 @@ fn overall(next: &mut AuthConsistencyStatus, reason: Reason, message: &str, verd
                 ConditionType::Reconciling,
                 "True",
                 Reason::ProgressingWithRetry,
-                "the last pass failed; the next one comes by itself",
+                match reason {
+                    Reason::LookUnfinished => "the next pass goes on by itself",
+                    _ => "the last pass failed; the next one comes by itself",
+                },
             );
         }
         Verdict::Person => {

@@ -15,6 +15,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub enum Ending {
     /// Consistent, or a person must act: look again after the interval.
     Settled,
+    /// It got further, and the next pass goes on at once.
+    GoesOn,
     /// Failed, and passes by itself: the number of failures in a row, at least 1.
     Failing(u32),
 }
@@ -27,6 +29,7 @@ pub fn next(ending: Ending, interval: Duration, jitter: f64) -> Duration {
     let jitter = jitter.clamp(0.0, 1.0);
     match ending {
         Ending::Settled => interval.mul_f64(1.0 + 0.1 * jitter),
+        Ending::GoesOn => FIRST.mul_f64(0.5 + 0.5 * jitter),
         Ending::Failing(failures) => {
             let exponent = failures.saturating_sub(1).min(16);
             let backoff = FIRST.saturating_mul(1_u32 << exponent).min(LONGEST);
@@ -47,6 +50,12 @@ mod tests {
             prop_assert!(wait >= Duration::from_millis(500));
             prop_assert!(wait <= LONGEST);
             prop_assert!(next(Ending::Failing(failures + 1), Duration::from_secs(300), jitter) >= wait);
+        }
+
+        #[test]
+        fn a_pass_that_got_further_is_followed_by_the_next_one(jitter in 0.0..1.0_f64) {
+            let wait = next(Ending::GoesOn, Duration::from_secs(300), jitter);
+            prop_assert!(wait <= FIRST && wait >= FIRST / 2);
         }
 
         #[test]

@@ -32,9 +32,6 @@ use crate::{
     server::metrics::{LookLabel, PassResult, PassSummary},
 };
 
-/// A pass that takes longer than this says so in the status.
-const LONG: Duration = Duration::from_secs(10);
-
 /// How long to wait after a lost race.
 const AFTER_CONFLICT: Duration = Duration::from_millis(500);
 
@@ -121,6 +118,7 @@ async fn end(
             identity.generation,
             &now(),
             "looking at accounts, references and tokens",
+            None,
         );
         statement.write(&status).await?;
     }
@@ -130,7 +128,7 @@ async fn end(
         memory.forget_settled();
     }
     let requests = requests(resource);
-    let supervisor = Live { context, resource, statement, told: Default::default() };
+    let supervisor = Live::new(context, resource, statement);
     let pass = Pass {
         target: &target,
         policy: &context.policy,
@@ -145,13 +143,10 @@ async fn end(
         now: jiff::Timestamp::now(),
     };
     let mut running = Box::pin(pass::run(&pass));
-    let result = match tokio::time::timeout(LONG, &mut running).await {
-        Ok(result) => result,
-        Err(_) => {
-            let status =
-                working(&statement.current().await, identity.generation, &now(), "the pass takes long");
-            statement.write(&status).await?;
-            running.await
+    let result = loop {
+        match tokio::time::timeout(supervisor.pause(), &mut running).await {
+            Ok(result) => break result,
+            Err(_) => supervisor.tell().await?,
         }
     };
     match result {
@@ -183,7 +178,9 @@ async fn finish(
         _ => None,
     };
     events::send(&context.cluster, resource, &events::tellings(&resource.status, &next, outcome)).await;
-    let failed = failing(&end);
+    let goes_on =
+        outcome.and_then(|outcome| outcome.unfinished).is_some_and(|unfinished| unfinished.advanced);
+    let failed = !goes_on && failing(&end);
     let failures = context.end(&identity.uid, failed);
     measure(context, resource, &end, outcome, began, failures);
     let interval = resource
@@ -192,7 +189,11 @@ async fn finish(
         .ok()
         .and_then(|spec| period::parse(&spec.interval).ok())
         .unwrap_or(Duration::from_secs(300));
-    let ending = if failed { Ending::Failing(failures) } else { Ending::Settled };
+    let ending = match (goes_on, failed) {
+        (true, _) => Ending::GoesOn,
+        (false, true) => Ending::Failing(failures),
+        (false, false) => Ending::Settled,
+    };
     Action::requeue(schedule::next(ending, interval, rand::random()))
 }
 

@@ -26,8 +26,8 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// A pass that takes longer than this is stuck: liveness says so.
-const STUCK: Duration = Duration::from_secs(1800);
+/// A pass of which nothing was heard for so long is stuck: liveness says so. A single search may take an hour.
+const STUCK: Duration = Duration::from_secs(5400);
 
 /// How often the heartbeat beats.
 const HEARTBEAT: Duration = Duration::from_secs(5);

@@ -20,14 +20,21 @@ use crate::{
 pub struct Statement<'a> {
     cluster: &'a Cluster,
     resource: &'a Resource,
-    written: Mutex<(String, AuthConsistencyStatus)>,
+    written: Mutex<Written>,
+}
+
+struct Written {
+    version: String,
+    status: AuthConsistencyStatus,
+    times: u64,
 }
 
 impl<'a> Statement<'a> {
     /// The status as it was read.
     pub fn new(cluster: &'a Cluster, resource: &'a Resource) -> Self {
         let version = resource.object.metadata.resource_version.clone().unwrap_or_default();
-        Self { cluster, resource, written: Mutex::new((version, resource.status.clone())) }
+        let status = resource.status.clone();
+        Self { cluster, resource, written: Mutex::new(Written { version, status, times: 0 }) }
     }
 
     /// Writes a status unless it stands there already; says whether it wrote.
@@ -36,24 +43,33 @@ impl<'a> Statement<'a> {
     /// The object has changed since it was read, or the API server refuses.
     pub async fn write(&self, status: &AuthConsistencyStatus) -> Result<bool, ClusterError> {
         let mut written = self.written.lock().await;
-        if written.1 == *status {
+        if written.status == *status {
             return Ok(false);
         }
         crash::point("before status");
-        let version = self.cluster.apply_status(&self.resource.object, &written.0, status).await?;
+        let version = self.cluster.apply_status(&self.resource.object, &written.version, status).await?;
         crash::point("after status");
-        *written = (version, status.clone());
+        *written = Written { version, status: status.clone(), times: written.times + 1 };
         Ok(true)
     }
 
-    /// The object was read anew and is the same but for its version.
-    pub async fn renew(&self, version: &str) {
-        self.written.lock().await.0 = version.to_owned();
+    /// How often it was written.
+    pub async fn times(&self) -> u64 {
+        self.written.lock().await.times
+    }
+
+    /// The object was read anew and is the same but for its version; `times` is how often it had been
+    /// written before that. What was written while it was read is newer.
+    pub async fn renew(&self, version: &str, times: u64) {
+        let mut written = self.written.lock().await;
+        if written.times == times {
+            written.version = version.to_owned();
+        }
     }
 
     /// What stands in the cluster, as far as this pass knows.
     pub async fn current(&self) -> AuthConsistencyStatus {
-        self.written.lock().await.1.clone()
+        self.written.lock().await.status.clone()
     }
 }
 

@@ -1,14 +1,16 @@
 //! Agrees to repairs: nothing destructive is decided from a cache, so the resource is read live before
-//! the first statement that writes and before every chunk of destructive work. Holds a client.
+//! the first statement that writes and before every chunk of destructive work. Tells in the status how
+//! far a long pass has got. Holds a client.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 
 use super::{
+    cluster::ClusterError,
     context::Context,
     dereference::Resource,
     status::{Statement, now},
@@ -20,6 +22,7 @@ use crate::{
         spec::Mode,
     },
     consistency::{
+        progress::Progress,
         report::working,
         severity::{Class, Fault},
         wording::count,
@@ -27,26 +30,118 @@ use crate::{
     pass::Supervisor,
 };
 
-/// The supervisor of one pass.
-pub struct Live<'a> {
-    /// What the reconciles share.
-    pub context: &'a Context,
-    /// The resource as the pass began with it.
-    pub resource: &'a Resource,
-    /// Where "working" is written.
-    pub statement: &'a Statement<'a>,
-    /// When progress was last written.
-    pub told: Mutex<Option<Instant>>,
-}
-
-/// Progress is written at most so often.
+/// A pass that takes longer than this says so in the status, and again at most so often.
 const TOLD: Duration = Duration::from_secs(10);
 
-impl Live<'_> {
-    /// Reads the resource live and compares what repairs rest on. Returns its resourceVersion.
-    async fn look(&self) -> Result<String, Fault> {
+/// The supervisor of one pass.
+pub struct Live<'a> {
+    context: &'a Context,
+    resource: &'a Resource,
+    statement: &'a Statement<'a>,
+    state: Mutex<State>,
+}
+
+struct State {
+    pace: Pace,
+    latest: Option<Progress>,
+}
+
+/// When the status may be written again while a pass is under way.
+#[derive(Debug)]
+struct Pace {
+    every: Duration,
+    last: Instant,
+}
+
+impl Pace {
+    /// Of a pass that begins now.
+    fn new(every: Duration, now: Instant) -> Self {
+        Self { every, last: now }
+    }
+
+    /// How long it is until it may be written.
+    fn wait(&self, now: Instant) -> Duration {
+        self.every.saturating_sub(now.saturating_duration_since(self.last))
+    }
+
+    /// It is written now, if it may be.
+    fn due(&mut self, now: Instant) -> bool {
+        let due = self.wait(now).is_zero();
+        if due {
+            self.last = now;
+        }
+        due
+    }
+}
+
+impl<'a> Live<'a> {
+    /// The supervisor of a pass that begins now.
+    pub fn new(context: &'a Context, resource: &'a Resource, statement: &'a Statement<'a>) -> Self {
+        let state = Mutex::new(State { pace: Pace::new(TOLD, Instant::now()), latest: None });
+        Self { context, resource, statement, state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What was told last is whole whatever happened to whoever told it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long the pass may go on before it is to be told of.
+    pub fn pause(&self) -> Duration {
+        self.state().pace.wait(Instant::now())
+    }
+
+    /// Writes how far the pass has got, if it is time for it. The pass stands still meanwhile.
+    ///
+    /// # Errors
+    /// The resource is another one by now, so that the pass is to begin anew. That nothing could be
+    /// written ends no pass.
+    pub async fn tell(&self) -> Result<(), ClusterError> {
+        let latest = {
+            let mut state = self.state();
+            if !state.pace.due(Instant::now()) {
+                return Ok(());
+            }
+            state.latest.clone()
+        };
+        match self.write(latest.as_ref()).await {
+            // Somebody wrote to the object. Where it is still the same resource, hours of work go on.
+            Err(error) if error.class() == Class::Conflict => {
+                let times = self.statement.times().await;
+                let identity = &self.resource.identity;
+                let read = self.context.cluster.resource(&identity.namespace, &identity.name).await;
+                let live = match read {
+                    Ok(object) => Resource::read(object),
+                    Err(ClusterError::NotFound) => return Err(error),
+                    Err(_) => return Ok(()),
+                };
+                if live.identity != *identity || live.is_deleted() {
+                    return Err(error);
+                }
+                let version = live.object.metadata.resource_version.unwrap_or_default();
+                self.statement.renew(&version, times).await;
+                if let Err(error) = self.write(latest.as_ref()).await {
+                    tracing::debug!(%error, "progress could not be written");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "progress could not be written"),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    async fn write(&self, latest: Option<&Progress>) -> Result<(), ClusterError> {
+        let message = latest.map_or_else(|| "the pass takes long".to_owned(), Progress::words);
+        let generation = self.resource.identity.generation;
+        let status = working(&self.statement.current().await, generation, &now(), &message, latest);
+        self.statement.write(&status).await.map(drop)
+    }
+
+    /// Reads the resource live and compares what repairs rest on.
+    async fn look(&self) -> Result<(), Fault> {
         let (identity, cluster) = (&self.resource.identity, &self.context.cluster);
         self.context.touch(&identity.uid);
+        let times = self.statement.times().await;
         let object =
             cluster.resource(&identity.namespace, &identity.name).await.map_err(|error| error.fault())?;
         let live = Resource::read(object);
@@ -66,53 +161,52 @@ impl Live<'_> {
             Ok(spec) if !spec.suspend && spec.mode == Mode::Enforce => {}
             _ => return Err(changed("was suspended")),
         }
-        Ok(live.object.metadata.resource_version.unwrap_or_default())
+        let version = live.object.metadata.resource_version.unwrap_or_default();
+        self.statement.renew(&version, times).await;
+        Ok(())
     }
 }
 
 impl Supervisor for Live<'_> {
     fn begin<'s>(&'s self, steps: &'s [StepReport]) -> BoxFuture<'s, Result<(), Fault>> {
         Box::pin(async move {
-            let version = self.look().await?;
-            self.statement.renew(&version).await;
+            self.look().await?;
             let rows: i64 = steps.iter().map(|step| step.rows).sum();
             let names: Vec<&str> = steps.iter().map(|step| step.action.as_str()).collect();
             let message = format!("repairing {}: {}", count(rows, "row"), names.join(", "));
             let current = self.statement.current().await;
-            let status = working(&current, self.resource.identity.generation, &now(), &message);
+            let status = working(&current, self.resource.identity.generation, &now(), &message, None);
             self.statement.write(&status).await.map_err(|error| error.fault())?;
+            // What was told of the look is over, and what was just written stands for a while.
+            let mut state = self.state();
+            *state = State { pace: Pace::new(TOLD, Instant::now()), latest: None };
             Ok(())
         })
     }
 
-    fn progress<'s>(&'s self, message: &'s str) -> BoxFuture<'s, ()> {
-        Box::pin(async move {
-            let due = {
-                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-                let last = *told.get_or_insert_with(Instant::now);
-                let due = last.elapsed() >= TOLD;
-                if due {
-                    *told = Some(Instant::now());
-                }
-                due
-            };
-            if !due {
-                return;
-            }
-            let generation = self.resource.identity.generation;
-            let status = working(&self.statement.current().await, generation, &now(), message);
-            // Whoever changed the object meanwhile is met by the look before the next chunk.
-            if let Err(error) = self.statement.write(&status).await {
-                tracing::debug!(%error, "progress could not be written");
-            }
-        })
+    fn progress(&self, progress: &Progress) {
+        self.context.touch(&self.resource.identity.uid);
+        self.state().latest = Some(progress.clone());
     }
 
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move {
-            let version = self.look().await?;
-            self.statement.renew(&version).await;
-            Ok(())
-        })
+        Box::pin(self.look())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_is_told_of_when_it_takes_long_and_then_at_most_so_often() {
+        let began = Instant::now();
+        let at = |seconds: u64| began + Duration::from_secs(seconds);
+        let mut pace = Pace::new(TOLD, began);
+        let told: Vec<u64> = (0..=60).filter(|second| pace.due(at(*second))).collect();
+        assert_eq!(told, [10, 20, 30, 40, 50, 60]);
+        assert_eq!(pace.wait(at(63)), Duration::from_secs(7));
+        assert!(pace.due(at(75)));
+        assert_eq!(pace.wait(at(75)), TOLD, "and not from when it could have been");
     }
 }

@@ -52,6 +52,11 @@ impl DatabaseError {
         )))
     }
 
+    /// Whether a statement was ended since it took too long, or since somebody said so.
+    pub fn is_timeout(&self) -> bool {
+        self.sqlstate().as_deref() == Some("57014")
+    }
+
     /// The SQLSTATE, where the database answered with one.
     pub fn sqlstate(&self) -> Option<String> {
         match self {

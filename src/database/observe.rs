@@ -12,7 +12,7 @@ use super::{
     catalog::{self, Column, Found, Table},
     constraints,
     error::DatabaseError,
-    finding::{self, Search},
+    finding::{self, Looking, Search, Unseen},
     identifier::Sql,
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
@@ -32,6 +32,7 @@ use crate::{
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
+        progress::Progress,
         search::Searched,
         target::Target,
         wording::clip,
@@ -47,6 +48,8 @@ pub struct Observed {
     pub known: Option<Known>,
     /// How each reference was searched.
     pub searched: Vec<Searched>,
+    /// References whose search was begun, whatever came of it.
+    pub tried: Vec<ObjectRef>,
 }
 
 /// The catalog's names for what a target is about.
@@ -86,6 +89,8 @@ pub struct Given<'a> {
     pub budget: &'a Budget,
     /// What another database says of old ids, where the spec names one; `None`: it was not asked.
     pub elsewhere: Option<&'a Result<Elsewhere, Unusable>>,
+    /// Told how far the look has got.
+    pub progress: &'a (dyn Fn(&Progress) + Send + Sync),
 }
 
 /// Looks in one snapshot at everything but what is given.
@@ -129,11 +134,13 @@ pub async fn observe(
                 constraints: Vec::new(),
                 spellings: Vec::new(),
                 untrusted: Vec::new(),
+                unreached: Vec::new(),
                 relied: 0,
                 identities: None,
             },
             known: None,
             searched: Vec::new(),
+            tried: Vec::new(),
         },
     };
     if let Some(known) = &observed.known {
@@ -364,11 +371,37 @@ async fn inside(
         asked: false,
         passes: false,
     }));
-    let found = finding::find(connection, &tables, search, given.budget).await?;
-    let mut searched = Vec::with_capacity(found.len());
+    let (again, tables): (Vec<_>, Vec<_>) =
+        tables.into_iter().partition(|table| relied.on_search_of(&table.object).is_some());
     let mut spellings = Vec::new();
+    for table in again {
+        match relied.on_search_of(&table.object).flatten() {
+            Some(orphans) => {
+                references.push(orphans.reference.clone());
+                spellings.extend(orphans.spelling.clone());
+            }
+            None => references.push(table.sound(&known.id.name)),
+        }
+        known.references.push(table);
+    }
+    let relied_on = references.len();
+    let looking = Looking {
+        search,
+        budget: given.budget,
+        turn: &|object| relied.turn(object),
+        progress: given.progress,
+        done: relied_on,
+    };
+    let found = finding::find(connection, &tables, &looking).await?;
+    let (mut tried, mut unreached) = (Vec::new(), Vec::new());
+    let mut searched = Vec::with_capacity(found.len());
     for (table, found) in tables.into_iter().zip(found) {
-        searched.push(found.searched);
+        if found.tried {
+            tried.push(table.object.clone());
+        }
+        if !matches!(found.orphans, Err(Unseen::Unreached)) {
+            searched.push(found.searched);
+        }
         let observed = match found.orphans {
             Ok(orphans) if orphans.rows == 0 => Ok((table.sound(&known.id.name), None)),
             Ok(orphans) => {
@@ -382,13 +415,17 @@ async fn inside(
                         table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await?;
                     Ok((reference, spelling::observe(connection, &table).await?))
                 })
-                .await?;
+                .await;
                 if longer.is_some() {
                     statement_timeout(connection, target.timeout).await?;
                 }
-                seen
+                match seen {
+                    Ok(seen) => seen.map_err(Unseen::Unreadable),
+                    Err(error) if error.is_timeout() => Err(Unseen::Unreached),
+                    Err(error) => return Err(error),
+                }
             }
-            Err(why) => Err(why),
+            Err(unseen) => Err(unseen),
         };
         match observed {
             Ok((reference, spelling)) => {
@@ -396,9 +433,14 @@ async fn inside(
                 spellings.extend(spelling);
                 known.references.push(table);
             }
-            Err(why) => {
+            Err(Unseen::Unreadable(why)) => {
                 let passes = why == LOCKED;
                 skipped.push(Skipped { object: table.object.clone(), why, asked: false, passes });
+            }
+            // No row of it is claimed anything about, but its name is known: who moves an id, moves there.
+            Err(Unseen::Unreached) => {
+                unreached.push(table.object.clone());
+                known.references.push(table);
             }
         }
     }
@@ -424,10 +466,12 @@ async fn inside(
             constraints,
             spellings,
             untrusted,
-            relied: relied.references.len(),
+            unreached,
+            relied: relied_on,
             identities: facts,
         },
         known: Some(known),
         searched,
+        tried,
     })
 }

@@ -13,9 +13,9 @@ use crate::{
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
         plan::{Permission, Permitted, PermittedStep},
+        progress::Progress,
         severity::{Class, Fault},
         telling::{done_report, step_report},
-        wording::{count, number},
     },
     crash,
     database::{self, Begun, DatabaseError, Known, RowsStep, Session},
@@ -223,10 +223,11 @@ async fn chunks(
     let mut done = 0;
     let mut idle = 0;
     let mut manners = Manners::new();
-    let under_way = |done: i64| format!("{what}: {} of {} done", number(done), count(ceiling, "row"));
+    let under_way = |done: i64| Progress::rows(what, done, ceiling);
     loop {
         pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-        in_time(pass, manners.give_way(session, pass.supervisor, &under_way(done))).await?;
+        in_time(pass, manners.give_way(session, pass.supervisor, under_way(done))).await?;
+        pass.supervisor.progress(&under_way(done));
         crash::point("before chunk");
         let began = Instant::now();
         let chunk =
@@ -245,7 +246,6 @@ async fn chunks(
         if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
-        pass.supervisor.progress(&under_way(done)).await;
         rows.pace(began.elapsed().as_millis());
     }
 }

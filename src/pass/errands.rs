@@ -194,7 +194,7 @@ async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault>
     let memory = Memory::default();
     let (requests, nothing) = (Requests::default(), Relied::default());
     let budget = Budget::new(target.timeout);
-    let given = Given { relied: &nothing, known: None, budget: &budget, elsewhere: None };
+    let given = Given { relied: &nothing, known: None, budget: &budget, elsewhere: None, progress: &|_| () };
     database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)

@@ -11,11 +11,16 @@ use super::{
     leftover,
 };
 use crate::{
-    api::condition::{ConditionType, Reason},
+    api::{
+        condition::{ConditionType, Reason},
+        report::ObjectRef,
+    },
     consistency::{
         counters::{Reading, Relied, Settled},
-        diagnosis::{Diagnosed, diagnose},
-        plan::{Permitted, Unused, propose},
+        diagnosis::{Diagnosed, Step, diagnose},
+        plan::{Permitted, PermittedStep, Unused, propose},
+        progress::Progress,
+        round::Round,
         severity::{Class, Fault},
     },
     database::{self, Budget, DatabaseError, Given, Known, Observed, Session},
@@ -59,6 +64,14 @@ impl Sight {
         Self { observed, permitted, unused, leftover, found }
     }
 
+    /// References whose rows a step is about and that were not searched in this look. (A foreign key is
+    /// proved by the database itself.)
+    fn unsearched(&self) -> Vec<ObjectRef> {
+        let rows = self.permitted.steps.iter().filter(|one| matches!(one.step, Step::Rows { .. }));
+        let objects = rows.map(|one| one.step.object());
+        objects.filter(|object| !self.observed.tried.contains(object)).cloned().collect()
+    }
+
     /// Whether there is nothing to do.
     fn idle(&self) -> bool {
         self.permitted.steps.is_empty() && !self.leftover
@@ -74,10 +87,9 @@ pub(super) async fn look(
     session: &mut Session,
     key_findings: &[Diagnosed],
 ) -> Result<Sight, Fault> {
-    // A list of people changes without any counter, and who is who with any user.
-    if pass.look == Look::Deep || pass.target.references.identities.is_some() {
-        let observed = deep(pass, session).await?;
-        return Ok(Sight::of(pass, observed, key_findings));
+    if pass.look == Look::Deep || names_people(pass) {
+        let reading = if names_people(pass) { None } else { read(pass, session).await? };
+        return every_row(pass, session, key_findings, reading.as_ref()).await;
     }
     let about = about(pass);
     let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
@@ -93,14 +105,40 @@ pub(super) async fn look(
         pass.memory.remember_settled(&about, basis);
         return Ok(sight);
     }
-    let observed = deep(pass, session).await?;
-    let sight = Sight::of(pass, observed, key_findings);
-    if let (Some(reading), Some(known), true) = (reading, names(&sight.observed), sight.idle())
-        && let Some(settled) = Settled::after(pass.now, reading, &sight.observed.observation, &sight.found)
+    let sight = every_row(pass, session, key_findings, reading.as_ref()).await?;
+    let whole = sight.observed.observation.unreached.is_empty();
+    // As old as the first of the searches that it rests on.
+    let at = pass.memory.round(&about).and_then(|round| round.oldest()).unwrap_or(pass.now);
+    if let (Some(reading), Some(known), true) = (reading, names(&sight.observed), whole && sight.idle())
+        && let Some(settled) = Settled::after(at, reading, &sight.observed.observation, &sight.found)
     {
         pass.memory.remember_settled(&about, Basis { settled, known });
     }
     Ok(sight)
+}
+
+/// A list of people changes without any counter, and who is who with any user: no look at rows stands for
+/// another one then.
+fn names_people(pass: &Pass<'_>) -> bool {
+    pass.target.references.identities.is_some()
+}
+
+/// How many references the looks so far have seen, where one look does not suffice for all.
+pub(super) fn seen(pass: &Pass<'_>) -> usize {
+    let about = about(pass);
+    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    pass.memory.round(&about).map_or(0, |round| round.seen())
+}
+
+/// Something was repaired: what the looks before have seen of it does not stand any more. Where all rows
+/// of users may have moved, nothing does, since the server counts late what was just done.
+pub(super) fn mended(pass: &Pass<'_>, permitted: &Permitted) {
+    let about = about(pass);
+    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    let moving = |one: &PermittedStep| matches!(one.step, Step::MoveId { .. } | Step::Remap { .. });
+    let all = permitted.steps.iter().any(moving);
+    let round = pass.memory.round(&about).filter(|_| !all).map(Round::mended);
+    pass.memory.remember_round(&about, round);
 }
 
 /// What a settled target is known again by: nothing that was proved for one spec, database or role is
@@ -147,8 +185,14 @@ async fn hinted(
         Err(_) => return Ok(None),
     };
     let sight = Sight::of(pass, observed, key_findings);
-    if !sight.idle() || !settled.upholds(&sight.found) {
+    let whole = sight.observed.observation.unreached.is_empty();
+    if !whole || !sight.idle() || !settled.upholds(&sight.found) {
         return Ok(None);
+    }
+    let about = about(pass);
+    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    if let Some(round) = pass.memory.round(&about) {
+        keep(pass, &about, Some(&round), &relied, reading, &sight.observed);
     }
     let settled = settled.renewed(reading.clone(), &sight.observed.observation);
     let known = names(&sight.observed).unwrap_or(known);
@@ -174,12 +218,68 @@ fn names(observed: &Observed) -> Option<Known> {
     Some(Known { references: Vec::new(), ..known.clone() })
 }
 
-/// Looks at everything.
+/// Looks at every row, as far as the time suffices; what the looks before have searched is not searched
+/// again.
 ///
 /// # Errors
 /// The database fails as a whole, or takes too long.
 pub(super) async fn deep(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
-    observe(pass, session, &Relied::default(), None).await
+    let reading = if names_people(pass) { None } else { read(pass, session).await? };
+    rest(pass, session, reading.as_ref()).await
+}
+
+/// What follows from it. Nothing is repaired on what a look before has seen: what a step is about is
+/// searched in this pass.
+async fn every_row(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    key_findings: &[Diagnosed],
+    reading: Option<&Reading>,
+) -> Result<Sight, Fault> {
+    let sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
+    let unsearched = sight.unsearched();
+    if unsearched.is_empty() {
+        return Ok(sight);
+    }
+    let about = about(pass);
+    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    let round = pass.memory.round(&about).map(|round| round.but(&unsearched));
+    pass.memory.remember_round(&about, round);
+    let mut sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
+    let unsearched = sight.unsearched();
+    sight.permitted.steps.retain(|one| !unsearched.contains(one.step.object()));
+    Ok(sight)
+}
+
+/// Looks at what no look before has seen, with the counters that were read before.
+async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>) -> Result<Observed, Fault> {
+    let Some(reading) = reading else { return observe(pass, session, &Relied::default(), None).await };
+    let about = about(pass);
+    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    let round = pass.memory.round(&about);
+    let interval = pass.target.references.deep_interval;
+    let relied = round.as_ref().map(|round| round.rely(reading, pass.now, interval)).unwrap_or_default();
+    let observed = observe(pass, session, &relied, None).await?;
+    if observed.observation.unreached.is_empty() && observed.observation.relied == 0 {
+        pass.memory.forget_round();
+    } else {
+        keep(pass, &about, round.as_ref(), &relied, reading, &observed);
+    }
+    Ok(observed)
+}
+
+/// Remembers what was searched, for the next look to go on with.
+fn keep(
+    pass: &Pass<'_>,
+    about: &[&[u8]],
+    before: Option<&Round>,
+    relied: &Relied,
+    reading: &Reading,
+    observed: &Observed,
+) {
+    let (observation, tried) = (&observed.observation, &observed.tried);
+    let round = Round::after(before, relied, pass.now, reading.clone(), observation, tried);
+    pass.memory.remember_round(about, round);
 }
 
 /// Looks at everything but what is relied on.
@@ -191,8 +291,10 @@ async fn observe(
 ) -> Result<Observed, Fault> {
     let elsewhere = elsewhere(pass).await;
     let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
-    let budget = Budget::new(pass.target.timeout);
-    let given = Given { relied, known: before, budget: &budget, elsewhere: elsewhere.as_ref() };
+    let budget = Budget::searching(pass.target.timeout, pass.search.longest);
+    let progress = |progress: &Progress| pass.supervisor.progress(progress);
+    let given =
+        Given { relied, known: before, budget: &budget, elsewhere: elsewhere.as_ref(), progress: &progress };
     // On the heap: what a look holds is large, and a thread's stack is not.
     let looking = Box::pin(database::observe(
         connection,
@@ -218,7 +320,7 @@ async fn in_time<T>(
     let target = pass.target;
     match budget.within(looking).await {
         Some(Ok(seen)) => Ok(seen),
-        Some(Err(error)) if error.sqlstate().as_deref() == Some("57014") => Err(timed_out(budget.limit())),
+        Some(Err(error)) if error.is_timeout() => Err(timed_out(budget.limit())),
         Some(Err(error)) => Err(at_database(&target.database, error.fault())),
         None => Err(timed_out(budget.limit())),
     }

@@ -7,7 +7,10 @@
 use std::time::{Duration, Instant};
 
 use super::Supervisor;
-use crate::database::{self, DatabaseError, Pressure, Session};
+use crate::{
+    consistency::progress::Progress,
+    database::{self, DatabaseError, Pressure, Session},
+};
 
 /// How often a chunk is tried that meets rows which others hold.
 const TRIES: u32 = 4;
@@ -41,7 +44,7 @@ impl Manners {
         &mut self,
         session: &mut Session,
         supervisor: &dyn Supervisor,
-        under_way: &str,
+        under_way: Progress,
     ) -> Result<(), DatabaseError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOK) {
             return Ok(());
@@ -58,7 +61,7 @@ impl Manners {
                     self.paused.as_secs()
                 )));
             }
-            supervisor.progress(&format!("{under_way}; paused, since {why}")).await;
+            supervisor.progress(&under_way.clone().paused(why));
             tokio::time::sleep(pause).await;
             self.paused += pause;
             pause = (pause * 2).min(Duration::from_secs(4));

@@ -8,6 +8,7 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod bar;
 mod people;
 #[path = "../scenarios/world.rs"]
 mod world;

@@ -6,8 +6,12 @@ use auth_consistency::{
     api::{
         condition::{ConditionType, Reason as R},
         report::{Action as A, StepReport},
+        status::Unit,
     },
-    consistency::severity::{Class, Fault},
+    consistency::{
+        progress::Progress,
+        severity::{Class, Fault},
+    },
     pass::{Repairs, Supervisor},
 };
 use futures::future::BoxFuture;
@@ -368,7 +372,7 @@ async fn holding(db: &Db, id: i64) -> sqlx::PgConnection {
 struct LettingGo {
     app: tokio::sync::Mutex<Option<sqlx::PgConnection>>,
     wanted: AtomicUsize,
-    told: std::sync::Mutex<Vec<String>>,
+    told: std::sync::Mutex<Vec<Progress>>,
 }
 
 impl LettingGo {
@@ -397,9 +401,8 @@ impl Supervisor for LettingGo {
         })
     }
 
-    fn progress<'a>(&'a self, message: &'a str) -> BoxFuture<'a, ()> {
-        self.told.lock().unwrap().push(message.to_owned());
-        Box::pin(async {})
+    fn progress(&self, progress: &Progress) {
+        self.told.lock().unwrap().push(progress.clone());
     }
 }
 
@@ -411,8 +414,10 @@ async fn a_chunk_that_meets_a_row_held_by_the_app_is_tried_again() {
     let pass = case.pass(Repairs::All, &letting_go).await;
     pass.consistent().repaired(&[(A::Delete, "logs.user_id", 3000)]);
     let told = letting_go.told.lock().unwrap().clone();
-    assert!(told[0].starts_with("Delete of logs.user_id: 1,"), "{told:?}");
-    assert!(told[0].ends_with(" of 3,000 rows done"), "{told:?}");
+    let rows: Vec<_> = told.iter().filter(|one| one.unit == Unit::Rows).collect();
+    assert_eq!(rows[0].words(), "Delete of logs.user_id: 0 of 3,000 rows done");
+    assert!(rows.len() > 2 && rows.iter().any(|one| one.done >= 1000), "{told:?}");
+    assert!(rows.windows(2).all(|pair| pair[0].done <= pair[1].done), "{told:?}");
     let kept = db.text("SELECT name FROM auth_consistency.quarantine").await;
     assert_eq!(db.text(&format!("SELECT count(*) FROM auth_consistency.{kept}")).await, "3000");
     case.settled(&db).await;

@@ -335,7 +335,7 @@ struct Line {
 
 /// What a pass found, and the references that it could not look at.
 async fn found(case: &mut Case, way: Option<Strategy>, explain: bool) -> (Vec<Line>, Vec<String>) {
-    case.search = Search { explain, way };
+    case.search = Search { explain, way, ..Search::default() };
     let pass = case.check().await;
     let outcome = pass.outcome();
     if let Some(way @ (Strategy::RangeScan | Strategy::DistinctScan)) = way {

@@ -208,6 +208,7 @@ impl Model {
             constraints: Vec::new(),
             spellings: Vec::new(),
             untrusted: Vec::new(),
+            unreached: Vec::new(),
             identities: None,
         }
     }
@@ -272,6 +273,7 @@ impl Model {
             }),
             searched: Vec::new(),
             relied: observation.relied,
+            unfinished: None,
             plan,
             repaired,
             history: Vec::new(),

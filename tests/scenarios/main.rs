@@ -10,6 +10,7 @@
 
 mod app;
 mod bad_input;
+mod long;
 mod people;
 mod rows;
 mod states;

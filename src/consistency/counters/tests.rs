@@ -6,6 +6,7 @@ use crate::{
     consistency::{
         diagnosis::person,
         observation::{AdminFacts, Bookkeeping, Comparison, Orphans, SchemaFault, Server, TableRights},
+        round::{Round, Unfinished},
     },
 };
 
@@ -91,6 +92,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         constraints: Vec::new(),
         spellings: Vec::new(),
         untrusted: Vec::new(),
+        unreached: Vec::new(),
     }
 }
 
@@ -284,4 +286,73 @@ proptest! {
             pending = [false; 2];
         }
     }
+}
+
+/// What a look at `at` of some references leaves, the others being left to the next one.
+fn round(before: Option<&Round>, at_second: i64, searched: &[Reference], relied: &Relied) -> Round {
+    let tried: Vec<ObjectRef> = searched.iter().map(|one| one.object.clone()).collect();
+    let mut seen = observation(searched.to_vec());
+    let known = |place: &&ObjectRef| relied.rests_on(place);
+    let tables = reading(BOTH).references;
+    for place in tables.keys().filter(known) {
+        let table = place.table.clone();
+        seen.references.push(reference(&table, 0));
+    }
+    seen.unreached = vec![object("c")];
+    Round::after(before, relied, at(at_second), reading(BOTH), &seen, &tried).unwrap()
+}
+
+fn rests(relied: &Relied) -> Vec<&'static str> {
+    BOTH.iter().copied().filter(|table| relied.on_search_of(&object(table)).is_some()).collect()
+}
+
+#[test]
+fn a_reference_that_was_searched_is_not_searched_again_until_it_moves_or_is_too_old() {
+    let first = round(None, 0, &[reference("a", 0)], &Relied::default());
+    let relied = first.rely(&reading(BOTH), at(10), DAY);
+    assert_eq!(rests(&relied), ["a"]);
+    assert!(!relied.on(&object("a")), "it is in scope as any other");
+    assert_eq!((relied.turn(&object("a")), relied.turn(&object("b"))), (1, 0));
+    let second = round(Some(&first), 3600, &[reference("b", 0)], &relied);
+    assert_eq!((second.seen(), second.oldest()), (2, Some(at(0))));
+    assert_eq!(rests(&second.rely(&reading(BOTH), at(3600), DAY)), BOTH);
+    let day = 86_400;
+    assert_eq!(rests(&second.rely(&reading(BOTH), at(day), DAY)), ["b"], "each is as old as it is");
+    assert_eq!(rests(&second.rely(&reading(BOTH), at(-1), DAY)), [""; 0], "a clock that was set back");
+    for (change, expected, why) in CHANGES {
+        let mut now = reading(BOTH);
+        change(&mut now);
+        let relied = second.rely(&now, at(3600), DAY);
+        let moved: Vec<&str> = BOTH.iter().copied().filter(|one| !rests(&relied).contains(one)).collect();
+        assert_eq!(moved, *expected, "{why:?}");
+    }
+}
+
+#[test]
+fn orphans_that_were_found_are_said_again_only_where_nothing_was_written_at_all() {
+    let round = round(None, 0, &[reference("a", 3), reference("b", 0)], &Relied::default());
+    let relied = round.rely(&reading(BOTH), at(10), DAY);
+    assert_eq!(relied.on_search_of(&object("a")).flatten().unwrap().reference.orphans.rows, 3);
+    assert_eq!(relied.on_search_of(&object("b")), Some(None));
+    let changes: [fn(&mut Reading); 3] =
+        [|now| at_a(now).deleted += 1, |now| now.users_written += 1, |now| at_a(now).inserted += 1];
+    for change in changes {
+        let mut now = reading(BOTH);
+        change(&mut now);
+        assert_eq!(rests(&round.rely(&now, at(10), DAY)), ["b"]);
+    }
+    let again = round.clone().but(&[object("a")]).rely(&reading(BOTH), at(10), DAY);
+    assert_eq!((rests(&again), again.turn(&object("a"))), (vec!["b"], 0), "what is to be mended comes first");
+    assert_eq!(rests(&round.mended().rely(&reading(BOTH), at(10), DAY)), ["b"]);
+}
+
+#[test]
+fn what_is_left_reads_as_a_sentence() {
+    let unfinished = Unfinished { seen: 3, all: 1005, advanced: true };
+    let rest = ["a.b", "c.d", "e.f", "g.h"].map(String::from);
+    assert_eq!(
+        unfinished.message(&rest),
+        "3 of 1,005 references looked at; the next pass goes on with the rest (a.b, c.d, e.f, …)"
+    );
+    assert!(unfinished.message(&rest[..1]).ends_with(" (a.b)"));
 }

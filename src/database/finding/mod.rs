@@ -9,7 +9,7 @@ mod count;
 mod ids;
 mod ways;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
@@ -21,9 +21,13 @@ use super::{
     references::ReferenceTable,
     transaction::{savepoint, statement_timeout},
 };
-use crate::consistency::{
-    observation::Orphans,
-    search::{Choice, Searched, Strategy, choose, estimate, passable},
+use crate::{
+    api::report::ObjectRef,
+    consistency::{
+        observation::Orphans,
+        progress::Progress,
+        search::{Choice, Searched, Strategy, choose, estimate, passable},
+    },
 };
 use catalogue::Order;
 use ids::Ids;
@@ -47,12 +51,38 @@ pub struct Search {
     pub explain: bool,
     /// Go this way wherever it can be gone: to compare ways with one another.
     pub way: Option<Strategy>,
+    /// Begin no search that would end later than this after the look began; an hour where it is none.
+    pub longest: Option<Duration>,
+}
+
+/// What a search of many references goes by.
+pub struct Looking<'a> {
+    /// How they are searched.
+    pub search: Search,
+    /// How long it may take.
+    pub budget: &'a Budget,
+    /// When a reference was tried last: what was not for longest comes first.
+    pub turn: &'a (dyn Fn(&ObjectRef) -> u64 + Send + Sync),
+    /// Told how far it has got.
+    pub progress: &'a (dyn Fn(&Progress) + Send + Sync),
+    /// References that need no search; they count as done.
+    pub done: usize,
+}
+
+/// Why the orphans of a reference are not known.
+pub enum Unseen {
+    /// It could not be looked at: why.
+    Unreadable(String),
+    /// The time was used up before its search or in the midst of it.
+    Unreached,
 }
 
 /// What was found of one reference.
 pub struct Found {
-    /// Its orphans; the error says why it could not be looked at.
-    pub orphans: Result<Orphans, String>,
+    /// Its orphans.
+    pub orphans: Result<Orphans, Unseen>,
+    /// Whether its search was begun.
+    pub tried: bool,
     /// How it was searched.
     pub searched: Searched,
     /// How long its search should take, in microseconds; further looks at it take about as long each.
@@ -85,9 +115,9 @@ enum Keys {
 pub async fn find(
     connection: &mut PgConnection,
     tables: &[ReferenceTable],
-    search: Search,
-    budget: &Budget,
+    looking: &Looking<'_>,
 ) -> Result<Vec<Found>, DatabaseError> {
+    let (search, budget) = (looking.search, looking.budget);
     let facts = catalogue::facts(connection, tables).await?;
     let users = facts.iter().map(|(facts, _)| facts.users).fold(0.0, f64::max);
     let longer = budget.make_room(if users > 1e15 { 0.0 } else { users });
@@ -117,27 +147,81 @@ pub async fn find(
         .collect();
     // Plans are short-lived, and compiling one costs more than it saves.
     run(connection, "SET LOCAL jit = off").await?;
-    let mut found: Vec<Option<Found>> = Vec::new();
-    found.resize_with(subjects.len(), || None);
-    for batch in batches(&subjects, search.explain) {
+    let mut found: Vec<Found> = subjects.iter().map(Subject::unreached).collect();
+    // What was cut among others, or keeps moving, is no burden to its neighbours in the next look.
+    let alone = |subject: &Subject<'_>| search.explain || (looking.turn)(&subject.table.object) > 0;
+    let mut batches = batches(&subjects, &alone);
+    in_turn(&mut batches, &subjects, looking.turn);
+    let mut done = looking.done;
+    let all = done + subjects.len();
+    let mut allowed = budget.usual();
+    for (nth, batch) in batches.iter().enumerate() {
+        let Some(time) = budget.search(expected(&subjects, batch), nth == 0) else { continue };
+        tell(looking, &subjects, batch, done, all);
+        // Not for every little difference: it is a statement of its own.
+        if time < allowed || time > allowed * 2 {
+            statement_timeout(connection, time * 7 / 8).await?;
+            allowed = time * 7 / 8;
+        }
         let began = Instant::now();
-        let longer = budget.make_room(batch.iter().map(|at| subjects[*at].estimate).sum());
-        if let Some(longer) = longer {
-            statement_timeout(connection, longer).await?;
-        }
-        let results = look(connection, &subjects, &batch).await?;
-        if longer.is_some() {
-            statement_timeout(connection, budget.usual()).await?;
-        }
+        let results = match look(connection, &subjects, batch).await {
+            Ok(results) => results,
+            // The savepoint keeps what was seen before, and the next look goes on.
+            Err(error) if error.is_timeout() => {
+                batch.iter().for_each(|at| found[*at].tried = true);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let elapsed = began.elapsed();
+        done += batch.len();
         for (at, orphans) in results {
-            let subject = &subjects[at];
-            let searched =
-                Searched { object: subject.table.object.clone(), choice: subject.choice.clone(), elapsed };
-            found[at] = Some(Found { orphans, searched, estimate: subject.estimate });
+            let one = &mut found[at];
+            (one.orphans, one.tried) = (orphans.map_err(Unseen::Unreadable), true);
+            one.searched.elapsed = elapsed;
         }
     }
-    Ok(found.into_iter().flatten().collect())
+    if allowed != budget.usual() {
+        statement_timeout(connection, budget.usual()).await?;
+    }
+    Ok(found)
+}
+
+impl Subject<'_> {
+    /// As it is before its search.
+    fn unreached(&self) -> Found {
+        let (object, choice) = (self.table.object.clone(), self.choice.clone());
+        Found {
+            orphans: Err(Unseen::Unreached),
+            tried: false,
+            searched: Searched { object, choice, elapsed: Duration::ZERO },
+            estimate: self.estimate,
+        }
+    }
+}
+
+fn expected(subjects: &[Subject<'_>], batch: &[usize]) -> f64 {
+    batch.iter().map(|at| subjects[*at].estimate).sum()
+}
+
+/// What was not tried for longest comes first, and of that what takes least: whatever a look cannot
+/// reach, the next one begins with.
+fn in_turn(batches: &mut [Vec<usize>], subjects: &[Subject<'_>], turn: &dyn Fn(&ObjectRef) -> u64) {
+    let first = |batch: &[usize]| batch.iter().map(|at| turn(&subjects[*at].table.object)).min().unwrap_or(0);
+    batches.sort_by(|a, b| {
+        let cost = expected(subjects, a).total_cmp(&expected(subjects, b));
+        first(a).cmp(&first(b)).then(cost)
+    });
+}
+
+fn tell(looking: &Looking<'_>, subjects: &[Subject<'_>], batch: &[usize], done: usize, all: usize) {
+    let Some(first) = batch.first() else { return };
+    let mut names = subjects[*first].table.object.describe();
+    if batch.len() > 1 {
+        names.push_str(&format!(" and {} more", batch.len() - 1));
+    }
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    (looking.progress)(&Progress::references(&names, number(done), number(all)));
 }
 
 /// Settings under which a statement trusts no index, for the rest of the transaction.
@@ -164,7 +248,7 @@ pub async fn confirmed(
 
 /// Which references are looked at together: ways that take the same settings, large tables alone, and
 /// the references of one table that a single scan serves.
-fn batches(subjects: &[Subject<'_>], alone: bool) -> Vec<Vec<usize>> {
+fn batches(subjects: &[Subject<'_>], alone: &dyn Fn(&Subject<'_>) -> bool) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut open: [Vec<usize>; 2] = Default::default();
     for (at, subject) in subjects.iter().enumerate() {
@@ -181,7 +265,7 @@ fn batches(subjects: &[Subject<'_>], alone: bool) -> Vec<Vec<usize>> {
             }
             continue;
         }
-        if alone || subject.rows > LARGE {
+        if alone(subject) || subject.rows > LARGE {
             batches.push(vec![at]);
             continue;
         }
@@ -194,7 +278,7 @@ fn batches(subjects: &[Subject<'_>], alone: bool) -> Vec<Vec<usize>> {
     // Scans of small tables go together too.
     let (small, large): (Vec<_>, Vec<_>) = batches.into_iter().partition(|batch| {
         let first = &subjects[batch[0]];
-        !alone && first.choice.strategy == Strategy::RangeScan && first.rows <= LARGE
+        !alone(first) && first.choice.strategy == Strategy::RangeScan && first.rows <= LARGE
     });
     let mut joined: Vec<Vec<usize>> = large;
     for batch in small {
