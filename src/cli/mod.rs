@@ -21,6 +21,7 @@ mod reset;
 mod restore;
 mod run;
 mod said;
+mod session_reset;
 mod show;
 mod snapshot;
 mod target;
@@ -81,6 +82,8 @@ enum Command {
     Key(key::Command),
     /// Print the CustomResourceDefinition
     Crd(crd::Flags),
+    /// Write the session-reset page as files, for a web server of the app's own
+    SessionResetPage(session_reset::Flags),
     /// Print a completion script for a shell
     Completions(completions::Flags),
     /// Run the operator
@@ -114,6 +117,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,
         Command::Crd(flags) => crd::run(&flags),
+        Command::SessionResetPage(flags) => session_reset::run(flags),
         Command::Completions(flags) => Ok(completions::run(&flags)),
         Command::Run(flags) => run::run(*flags).await,
     }
