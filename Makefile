@@ -6,6 +6,7 @@ RUN := $(CARGO) run --quiet --locked --
 
 CRD := crds/authconsistencies.auth.probeops.com.yaml
 REPORT := docs/report.schema.json
+PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
@@ -28,12 +29,13 @@ bench: ## Measure passes and searches against what PostgreSQL needs for the same
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
 
-generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
+generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema, the page
 	@mkdir -p $(dir $(CRD))
 	$(RUN) crd >$(CRD).new
 	@mv $(CRD).new $(CRD)
 	cp $(CRD) $(CHART_CRD)
 	$(RUN) crd --report-schema >$(REPORT)
+	$(RUN) session-reset-page $(PAGE) >/dev/null
 
 check-generated: ## Fail when a generated file is not what `make generate` would write
 	@made=$$(mktemp) && trap 'rm -f "$$made"' EXIT && $(RUN) crd >"$$made" && \

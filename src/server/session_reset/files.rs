@@ -26,7 +26,7 @@ impl SessionReset {
             if expiry.contains('$') {
                 return Err(format!("nginx cannot be told of a cookie with a $: {}", Cookie::name(cookie)));
             }
-            expiries.push_str(&format!("    add_header Set-Cookie \"{expiry}\" always;\n"));
+            expiries.push_str(&format!("    add_header Set-Cookie \"{expiry}\";\n"));
         }
         let headers: String = HEADERS
             .iter()
