@@ -38,11 +38,13 @@ generate: ## Write the generated files: the CRD, the chart's copy of it, the rep
 	$(RUN) session-reset-page $(PAGE) >/dev/null
 
 check-generated: ## Fail when a generated file is not what `make generate` would write
-	@made=$$(mktemp) && trap 'rm -f "$$made"' EXIT && $(RUN) crd >"$$made" && \
+	@made=$$(mktemp) && trap 'rm -rf "$$made"' EXIT && $(RUN) crd >"$$made" && \
 	for file in $(CRD) $(CHART_CRD); do \
 	  diff -u "$$file" "$$made" || { echo "$$file is out of date: run make generate" >&2; exit 1; }; \
 	done && $(RUN) crd --report-schema >"$$made" && \
-	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; }
+	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; } && \
+	rm -f "$$made" && $(RUN) session-reset-page "$$made" >/dev/null && \
+	{ diff -ru $(PAGE) "$$made" || { echo "$(PAGE) is out of date: run make generate" >&2; exit 1; }; }
 
 lint: ## Check the format, clippy's warnings, and the dependencies where cargo-deny is there
 	$(CARGO) fmt --check

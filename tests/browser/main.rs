@@ -106,7 +106,7 @@ async fn an_old_sign_in_ends_by_the_button_and_the_next_one_works() {
     pictures(&browser, "ask").await;
 
     browser.click("button").await;
-    browser.shows("#report", "Checked: nothing that this app had stored is left").await;
+    browser.shows("#report", "Checked: this app's storage in this browser is empty").await;
     assert_eq!(stored(&browser).await, nothing());
     assert_eq!(browser.cookies().await, kept("app.shop.test"));
     pictures(&browser, "done").await;
@@ -162,7 +162,7 @@ async fn over_plain_http_the_script_does_it_alone() {
     browser.open(&format!("{origin}/session-reset")).await;
     // Such a page sends no Sec-Fetch-Site, so that Origin decides.
     browser.click("button").await;
-    browser.shows("#report", "Checked: nothing that this app had stored is left").await;
+    browser.shows("#report", "Checked: this app's storage in this browser is empty").await;
     assert_eq!(stored(&browser).await, nothing());
     assert_eq!(browser.cookies().await, kept("app.shop.test"));
     browser.open(&format!("{origin}/healthz")).await;
@@ -217,7 +217,7 @@ async fn the_page_as_files_of_a_web_server_does_the_same() {
     assert_eq!(stored(&browser).await, everything());
     browser.open(&format!("{origin}/session-reset")).await;
     browser.click("button").await;
-    browser.shows("#report", "Checked: nothing that this app had stored is left").await;
+    browser.shows("#report", "Checked: this app's storage in this browser is empty").await;
     assert_eq!(stored(&browser).await, nothing());
     assert_eq!(browser.cookies().await, kept("static.shop.test"));
     browser.open(&format!("{origin}/healthz")).await;
@@ -239,7 +239,7 @@ async fn a_neighbour_under_the_same_domain_keeps_what_it_has_stored() {
     go_stale(&browser, &site, &site.url("")).await;
     browser.open(&site.url("/session-reset")).await;
     browser.click("button").await;
-    browser.shows("#report", "Checked: nothing that this app had stored is left").await;
+    browser.shows("#report", "Checked: this app's storage in this browser is empty").await;
     browser.open(&site.at("other.shop.test", "/stored")).await;
     let mine = browser.run("return [localStorage.getItem('mine'), document.cookie.split('; ').sort()]").await;
     assert_eq!(mine, json!(["1", ["mine=1"]]));

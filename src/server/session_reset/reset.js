@@ -62,7 +62,7 @@ async function reset() {
   }
   const report = document.getElementById("report");
   if (left.length === 0) {
-    report.textContent = "Checked: nothing that this app had stored is left in this browser.";
+    report.textContent = "Checked: this app's storage in this browser is empty.";
     report.className = "note good";
   } else {
     report.textContent =
