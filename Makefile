@@ -6,6 +6,7 @@ RUN := $(CARGO) run --quiet --locked --
 
 CRD := crds/authconsistencies.auth.probeops.com.yaml
 REPORT := docs/report.schema.json
+PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
@@ -28,19 +29,22 @@ bench: ## Measure passes and searches against what PostgreSQL needs for the same
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
 
-generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema
+generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema, the page
 	@mkdir -p $(dir $(CRD))
 	$(RUN) crd >$(CRD).new
 	@mv $(CRD).new $(CRD)
 	cp $(CRD) $(CHART_CRD)
 	$(RUN) crd --report-schema >$(REPORT)
+	$(RUN) session-reset-page $(PAGE) >/dev/null
 
 check-generated: ## Fail when a generated file is not what `make generate` would write
-	@made=$$(mktemp) && trap 'rm -f "$$made"' EXIT && $(RUN) crd >"$$made" && \
+	@made=$$(mktemp) && trap 'rm -rf "$$made"' EXIT && $(RUN) crd >"$$made" && \
 	for file in $(CRD) $(CHART_CRD); do \
 	  diff -u "$$file" "$$made" || { echo "$$file is out of date: run make generate" >&2; exit 1; }; \
 	done && $(RUN) crd --report-schema >"$$made" && \
-	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; }
+	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; } && \
+	rm -f "$$made" && $(RUN) session-reset-page "$$made" >/dev/null && \
+	{ diff -ru $(PAGE) "$$made" || { echo "$(PAGE) is out of date: run make generate" >&2; exit 1; }; }
 
 lint: ## Check the format, clippy's warnings, and the dependencies where cargo-deny is there
 	$(CARGO) fmt --check

@@ -22,6 +22,7 @@ mod reset;
 mod restore;
 mod run;
 mod said;
+mod session_reset;
 mod show;
 mod snapshot;
 mod target;
@@ -84,6 +85,8 @@ enum Command {
     Key(key::Command),
     /// Print the CustomResourceDefinition
     Crd(crd::Flags),
+    /// Write the session-reset page as files, for a web server of the app's own
+    SessionResetPage(session_reset::Flags),
     /// Print a completion script for a shell
     Completions(completions::Flags),
     /// Run the operator
@@ -118,6 +121,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,
         Command::Crd(flags) => crd::run(&flags),
+        Command::SessionResetPage(flags) => session_reset::run(flags),
         Command::Completions(flags) => Ok(completions::run(&flags)),
         Command::Run(flags) => run::run(*flags).await,
     }

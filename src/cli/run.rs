@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 
-use super::said::{Exit, Failure, Said};
+use super::{
+    said::{Exit, Failure, Said},
+    session_reset::PageFlags,
+};
 use crate::controller::Settings;
 use crate::{
     network::{HostPattern, HostSettings, ResolveEntry},
@@ -17,6 +20,11 @@ pub(super) struct Flags {
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
+    /// Where the session-reset page is served; not at all when left out
+    #[arg(long, value_name = "ADDRESS:PORT", env = "AUTHCON_SESSION_RESET_ADDRESS")]
+    session_reset_address: Option<SocketAddr>,
+    #[command(flatten)]
+    session_reset: PageFlags,
     /// Namespace to watch; repeatable, and all of them when left out
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Vec<String>,
@@ -50,6 +58,7 @@ impl Flags {
     fn settings(self) -> Settings {
         Settings {
             listen: self.listen,
+            session_reset: self.session_reset_address.map(|address| (address, self.session_reset.page())),
             namespaces: self.namespace,
             require_secret_label: self.require_secret_label,
             hosts: HostSettings {
@@ -99,6 +108,12 @@ mod tests {
             "--allow-probe-host=*.example.com:8443",
             "--allow-database-host=db.example.com",
             "--resolve=api.probeops.svc:8000:127.0.0.1",
+            "--session-reset-address=0.0.0.0:8082",
+            "--session-reset-path=/auth/reset",
+            "--session-reset-sign-in=/login",
+            "--session-reset-app-name=ProbeOps",
+            "--session-reset-cookie=access_token",
+            "--session-reset-cookie=refresh_token;path=/auth",
         ])
         .unwrap();
         let settings = only.flags.settings();
@@ -107,5 +122,26 @@ mod tests {
         assert!(settings.require_secret_label);
         assert_eq!(settings.hosts.resolve.len(), 1);
         assert_eq!(settings.hosts.cluster_domain, "cluster.local");
+        let (address, page) = settings.session_reset.unwrap();
+        assert_eq!(address.port(), 8082);
+        assert_eq!(
+            (page.path.to_string().as_str(), page.sign_in.to_string().as_str()),
+            ("/auth/reset", "/login")
+        );
+        assert_eq!(page.cookies.len(), 2);
+    }
+
+    #[test]
+    fn no_page_is_served_unless_an_address_is_given() {
+        let only = Only::try_parse_from(["run"]).unwrap();
+        assert!(only.flags.settings().session_reset.is_none());
+    }
+
+    #[test]
+    fn a_sign_in_page_elsewhere_is_refused() {
+        for elsewhere in ["https://example.com/", "//example.com", "login"] {
+            let flag = format!("--session-reset-sign-in={elsewhere}");
+            assert!(Only::try_parse_from(["run", &flag]).is_err(), "{elsewhere} was taken");
+        }
     }
 }

@@ -16,13 +16,17 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{Controller, WatchStreamExt, controller::Action, reflector, watcher},
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{cluster::Cluster, context::Context, reconcile::reconcile};
 use crate::{
     api::{AuthConsistency, annotation},
     network::{HostPolicy, HostSettings},
-    server::{self, Gate, Health, metrics::Metrics},
+    server::{
+        self, Gate, Health,
+        metrics::Metrics,
+        session_reset::{self, SessionReset},
+    },
     shutdown::Shutdown,
 };
 
@@ -37,6 +41,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// Address of `/livez`, `/readyz` and `/metrics`.
     pub listen: SocketAddr,
+    /// Address of the session-reset page, and what it is told; none: it is not served.
+    pub session_reset: Option<(SocketAddr, SessionReset)>,
     /// Namespaces to watch; empty: all.
     pub namespaces: Vec<String>,
     /// Whether a Secret must carry the label `auth.probeops.com/use=true`.
@@ -55,9 +61,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let health = Health::new(Duration::from_secs(60));
     // The server binds first, so that somebody answers while the rest is still coming up.
-    let listener = tokio::net::TcpListener::bind(settings.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened on", settings.listen))?;
+    let listener = bind(settings.listen).await?;
+    let reset_page = match &settings.session_reset {
+        Some((address, page)) => Some((bind(*address).await?, page.clone())),
+        None => None,
+    };
     let (shutdown, signals) = Shutdown::listen().context("signals cannot be listened to")?;
     let watching = health.gate("watch", "the first list of resources");
     let (client, api_server) = client(&settings).await?;
@@ -78,6 +86,13 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         server::serve(listener, serving, served, async move { draining.requested().await }).await?;
         Ok("the health server")
     });
+    if let Some((listener, page)) = reset_page {
+        let draining = shutdown.clone();
+        tasks.spawn(async move {
+            session_reset::serve(listener, &page, async move { draining.requested().await }).await?;
+            Ok("the server of the session-reset page")
+        });
+    }
     tasks.spawn(heartbeat(health, Arc::clone(&context), shutdown.clone()));
     let scopes: Vec<Option<String>> = if settings.namespaces.is_empty() {
         vec![None]
@@ -97,6 +112,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     });
     tracing::info!(listen = %settings.listen, version = env!("CARGO_PKG_VERSION"), "started");
     supervise(tasks, &shutdown).await
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))
 }
 
 /// Waits for all tasks; one that ends while nobody asked for it ends the process with an error.

@@ -1,7 +1,9 @@
-//! `/livez`, `/readyz` and `/metrics`, answered from the first moment on, by a standby as well.
+//! `/livez`, `/readyz` and `/metrics`, answered from the first moment on, by a standby as well; and, on a
+//! listener of its own, the page where people remove an old sign-in from their browser.
 
 pub mod health;
 pub mod metrics;
+pub mod session_reset;
 
 use std::{future::Future, io, sync::Arc, time::Duration};
 
@@ -11,6 +13,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
+    serve::Listener,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -33,12 +36,16 @@ pub async fn serve(
     serve_draining(listener, router(health, metrics), shutdown, DRAIN).await
 }
 
-async fn serve_draining(
-    listener: TcpListener,
+async fn serve_draining<L>(
+    listener: L,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
     drain: Duration,
-) -> io::Result<()> {
+) -> io::Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
     let (begun, drains) = oneshot::channel();
     let shutdown = async move {
         shutdown.await;

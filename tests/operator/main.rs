@@ -9,6 +9,7 @@
 )]
 
 mod crashes;
+mod page;
 #[path = "../scenarios/world.rs"]
 mod world;
 
