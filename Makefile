@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench generate check-generated lint static clean
+.PHONY: help demo demo-down test bench soak generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ test: ## Install what is missing, start the real parts, run all tests
 bench: ## Measure passes and searches against what PostgreSQL needs for the same answers
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
+
+soak: ## Repair 10 million orphans under 64 writers; AUTHCON_SOAK_ORPHANS sets another number
+	@dev/setup
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench soak
 
 generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema, the page
 	@mkdir -p $(dir $(CRD))

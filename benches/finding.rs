@@ -46,7 +46,7 @@ struct Question {
     goal: Option<f64>,
 }
 
-const QUESTIONS: [Question; 8] = [
+const QUESTIONS: [Question; 9] = [
     Question {
         what: "integer, indexed",
         table: "int_indexed",
@@ -73,7 +73,8 @@ const QUESTIONS: [Question; 8] = [
         columns: &[("seat", "seat")],
         goal: Some(4.0),
     },
-    Question { what: "uuid, no index", table: "uuid_bare", columns: &[("uid", "uid")], goal: None },
+    Question { what: "uuid, no index", table: "uuid_bare", columns: &[("uid", "uid")], goal: Some(4.0) },
+    Question { what: "text, no index", table: "text_bare", columns: &[("login", "login")], goal: Some(4.0) },
     Question {
         what: "two integers, no index",
         table: "two_bare",
@@ -106,20 +107,16 @@ fn schema(rows: u64) -> String {
     let index = |name: &str, column: &str| format!("CREATE INDEX ON {name} ({column});");
     let uuid = "md5(u::text)::uuid";
     let seat = "u + u / 10";
+    let login = "'login-' || md5(u::text)";
     users()
         + &table("int_indexed", "user_id bigint", "u", rows, &index("int_indexed", "user_id"))
         + &table("gap_indexed", "seat bigint", seat, rows, &index("gap_indexed", "seat"))
         + &table("uuid_indexed", "uid uuid", uuid, rows, &index("uuid_indexed", "uid"))
-        + &table(
-            "text_indexed",
-            "login text",
-            "'login-' || md5(u::text)",
-            rows,
-            &index("text_indexed", "login"),
-        )
+        + &table("text_indexed", "login text", login, rows, &index("text_indexed", "login"))
         + &table("int_bare", "user_id bigint", "u", rows, "")
         + &table("gap_bare", "seat bigint", seat, rows, "")
         + &table("uuid_bare", "uid uuid", uuid, rows, "")
+        + &table("text_bare", "login text", login, rows, "")
         + &table("two_bare", "user_id bigint, owner_id bigint", "u, 1 + (u * 31) % 100000", rows, "")
 }
 
@@ -261,7 +258,7 @@ async fn main() {
         let of =
             |table: &str| ours_of.iter().find(|(of, _)| *of == table).map_or(f64::NAN, |(_, ours)| *ours);
         println!(
-            "two references of one table take {:.2} times what one takes (goal 1.5)",
+            "two references of one table take {:.2} times what one takes (goal: at most 1.5)",
             of("two_bare") / of("int_bare")
         );
     }

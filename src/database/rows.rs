@@ -6,6 +6,8 @@
 //! and how far the step has got. Where a DELETE needs none of that, `removal` does it in one. Then the counts are compared, deferred constraints speak up, the guard
 //! looks whether anything else was touched, and the transaction commits.
 
+use std::time::Duration;
+
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
@@ -28,8 +30,6 @@ use crate::{
     consistency::{diagnosis::Step, observation::Taken, target::Target},
 };
 
-/// A chunk should take about this long, so that the app's own writes never wait for more.
-const CHUNK_MILLISECONDS: u128 = 100;
 const FIRST_CHUNK: i64 = 1_000;
 const LARGEST_CHUNK: i64 = 50_000;
 const SMALLEST_CHUNK: i64 = 500;
@@ -151,18 +151,18 @@ impl<'a> RowsStep<'a> {
         };
     }
 
-    /// Sets the size of the next chunk, from how long the last one took.
-    pub fn pace(&mut self, milliseconds: u128) {
-        self.rows = paced(self.rows, milliseconds).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
-        self.blocks_at_most = paced(self.blocks_at_most, milliseconds).clamp(SMALLEST_BLOCKS, LARGEST_BLOCKS);
+    /// Sets the size of the next chunk, from how long the last one took and how long it should.
+    pub fn pace(&mut self, took: Duration, aim: Duration) {
+        self.rows = paced(self.rows, took, aim).clamp(SMALLEST_CHUNK, LARGEST_CHUNK);
+        self.blocks_at_most = paced(self.blocks_at_most, took, aim).clamp(SMALLEST_BLOCKS, LARGEST_BLOCKS);
         self.blocks = self.blocks.min(self.blocks_at_most);
     }
 }
 
-fn paced(size: i64, milliseconds: u128) -> i64 {
-    if milliseconds > 2 * CHUNK_MILLISECONDS {
+fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
+    if took > 2 * aim {
         size / 2
-    } else if milliseconds < CHUNK_MILLISECONDS / 2 {
+    } else if took < aim / 2 {
         size * 2
     } else {
         size
@@ -202,7 +202,7 @@ pub(super) async fn list_keys(
 /// The database fails.
 pub async fn rows_left(
     connection: &mut PgConnection,
-    timeout: std::time::Duration,
+    timeout: Duration,
     run: &str,
     number: i64,
 ) -> Result<i64, DatabaseError> {
@@ -455,8 +455,9 @@ mod tests {
 
     #[test]
     fn chunks_grow_while_they_are_quick_and_shrink_when_they_are_slow() {
-        assert_eq!(paced(1_000, 10), 2_000);
-        assert_eq!(paced(1_000, 100), 1_000);
-        assert_eq!(paced(1_000, 500), 500);
+        let paced = |took| paced(1_000, Duration::from_millis(took), Duration::from_millis(100));
+        assert_eq!(paced(10), 2_000);
+        assert_eq!(paced(100), 1_000);
+        assert_eq!(paced(500), 500);
     }
 }

@@ -238,7 +238,7 @@ async fn chunks(
             Err(error) => return Err(error.into()),
         };
         crash::point("after chunk");
-        manners.done();
+        let took = began.elapsed();
         done += chunk.rows;
         idle = if chunk.rows == 0 && !chunk.moved { idle + 1 } else { 0 };
         // Rows whose users came back are no orphans any more; should some be locked again and again
@@ -246,7 +246,8 @@ async fn chunks(
         if !chunk.more || idle >= IDLE_CHUNKS {
             return Ok(done);
         }
-        rows.pace(began.elapsed().as_millis());
+        rows.pace(took, manners.aim());
+        manners.done(took).await;
     }
 }
 
