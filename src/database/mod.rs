@@ -50,12 +50,12 @@ pub use constraints::{add_constraint, validate_constraint};
 pub use counters::read_counters;
 pub use discover::{Discovered, suggestions};
 pub use error::DatabaseError;
-pub use fence::{Begun, Fence, begin, close};
+pub use fence::{Begun, Fence, Written, audited, begin, close, written};
 pub use finding::Search;
 pub use grants::grants;
 pub use identities::{Elsewhere, read_elsewhere};
 pub use kept::{
-    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge,
+    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge, purged,
     show as show_kept,
 };
 pub use move_id::{Moving, move_id};
@@ -64,7 +64,7 @@ pub use pressure::{Pressure, pressure};
 pub use references::ReferenceTable;
 pub use remap::{Remapping, remap};
 pub use restore::{Restored, Run, restore, runs};
-pub use rows::{Chunk, RowsStep, repair_chunk, rows_left};
+pub use rows::{Chunk, RowsStep, repair_chunk};
 pub use seed::{Seeding, seed};
 pub use snapshot::snapshot;
 pub use subject::{SubjectRow, find_subject};
