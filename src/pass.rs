@@ -191,12 +191,16 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
                 session = connect(target, pass.policy).await?;
             }
             // A COMMIT may have been done though its answer was lost: what was done is told.
-            if let Some(stopped) = &applied.stopped
-                && let Ok(Some(done)) = stopped.done(pass, &mut session).await
-            {
-                applied.repaired.push(done);
+            applied.find_out(pass, &mut session).await;
+            match look::deep(pass, &mut session).await {
+                // What was done is not left untold for a connection that breaks after it.
+                Err(fault) if fault.reason == Reason::DatabaseUnreachable && !applied.repaired.is_empty() => {
+                    session.close().await;
+                    session = connect(target, pass.policy).await?;
+                    look::deep(pass, &mut session).await?
+                }
+                looked => looked?,
             }
-            look::deep(pass, &mut session).await?
         }
         _ => observed,
     };

@@ -17,6 +17,8 @@ mod collisions;
 mod concurrency;
 #[path = "databases/constraints.rs"]
 mod constraints;
+#[path = "databases/cuts.rs"]
+mod cuts;
 #[path = "databases/discover.rs"]
 mod discover;
 #[path = "databases/doubts.rs"]

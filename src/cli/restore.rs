@@ -19,7 +19,7 @@ use crate::{
         sql_name::sql_table,
         wording::{count, docs, number},
     },
-    database::{Beside, Restored, Run, Written},
+    database::{Beside, Restored, Run, WrittenBeside},
     pass,
 };
 
@@ -123,7 +123,7 @@ fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
 }
 
 /// What was written into a table of its own.
-fn beside(written: &Written) -> String {
+fn beside(written: &WrittenBeside) -> String {
     let from = sql_table(&written.object.schema, &written.object.table);
     let into = sql_table(&written.into.schema, &written.into.table);
     let (were, they) = if written.rows == 1 { ("was", "it") } else { ("were", "they") };

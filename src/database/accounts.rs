@@ -228,21 +228,12 @@ pub async fn advance_sequence(
     let Some(sequence) = &known.sequence else {
         return Err(DatabaseError::Moved("the id column has no sequence any more".into()));
     };
-    let mut transaction = fence::enter(connection, fence).await?;
-    if catalog::next_value(&mut transaction, sequence).await? <= above {
-        let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
-        sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
-        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(")
-            .integer(above)
-            .add(", s.last_value), true) FROM ");
-        sql.relation(&sequence.relation).add(" s");
-        sql.execute(&mut transaction).await?;
-    }
     let object = crate::api::report::ObjectRef {
         schema: sequence.relation.schema.as_str().to_owned(),
         table: sequence.relation.name.as_str().to_owned(),
         ..Default::default()
     };
+    let mut transaction = fence::enter(connection, fence).await?;
     let entry = Entry {
         step: number,
         chunk: 1,
@@ -252,6 +243,16 @@ pub async fn advance_sequence(
         token: None,
     };
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    // Last, since no rollback takes it back: moved and not written down, it is at least above every id.
+    if catalog::next_value(&mut transaction, sequence).await? <= above {
+        let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
+        sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
+        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(")
+            .integer(above)
+            .add(", s.last_value), true) FROM ");
+        sql.relation(&sequence.relation).add(" s");
+        sql.execute(&mut transaction).await?;
+    }
     transaction.commit().await?;
     Ok(0)
 }

@@ -41,7 +41,7 @@ pub struct Beside {
 
 /// What was written.
 #[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenBeside {
     /// Where the rows are from.
     pub object: ObjectRef,
     /// The table that was made.
@@ -67,7 +67,7 @@ pub async fn write_beside(
     connection: &mut PgConnection,
     fence: &Fence,
     wanted: &Beside,
-) -> Result<Written, DatabaseError> {
+) -> Result<WrittenBeside, DatabaseError> {
     let mut transaction = connection.begin().await?;
     prepare(&mut transaction, fence.statement_timeout).await?;
     let sources = sources(&mut transaction, fence, &wanted.run).await?;
@@ -98,7 +98,7 @@ pub async fn write_beside(
     let entry = Entry { step: 0, chunk: 1, action: Action::Restore, object: &into, rows, token: None };
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
     transaction.commit().await?;
-    Ok(Written { object: source.object, into, rows })
+    Ok(WrittenBeside { object: source.object, into, rows })
 }
 
 /// The tables that rows of a run are from, of this target alone.

@@ -299,9 +299,14 @@ async fn lock(
 }
 
 fn try_lock(sql: &mut Sql, identity: &DatabaseIdentity, user_table: i64) {
+    sql.add("pg_catalog.pg_try_advisory_xact_lock(");
+    lock_keys(sql, identity, user_table);
+}
+
+fn lock_keys(sql: &mut Sql, identity: &DatabaseIdentity, user_table: i64) {
     // The lock's two keys are signed 32 bit numbers, object ids unsigned ones: the same bits.
     let bits = |oid: i64| i64::from(oid as u32 as i32);
-    sql.add("pg_catalog.pg_try_advisory_xact_lock(").integer(bits(identity.database));
+    sql.integer(bits(identity.database));
     sql.add("::pg_catalog.int4, ").integer(bits(user_table)).add("::pg_catalog.int4)");
 }
 
@@ -320,4 +325,67 @@ pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), D
     sql.execute(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// What the database wrote down of a step, in the transactions that did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that it may still change.
+    pub left: i64,
+    /// Whether the audit tells of it.
+    pub audited: bool,
+}
+
+/// What was done of a step whose connection broke, whether or not anybody heard of its COMMIT. It waits for
+/// a transaction of the run that the server has not ended yet.
+///
+/// # Errors
+/// The database fails, or that transaction does not end.
+pub async fn written(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+) -> Result<Option<Written>, DatabaseError> {
+    let mut transaction = wait(connection, fence).await?;
+    let mut sql = Sql::new(
+        "SELECT s.ceiling OPERATOR(pg_catalog.-) s.done, EXISTS (SELECT FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step) \
+         FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let row = sql.optional(&mut transaction).await?;
+    transaction.rollback().await?;
+    row.map(|row| Ok(Written { left: row.try_get(0)?, audited: row.try_get(1)? })).transpose()
+}
+
+/// The rows that a run's audit tells of, by object in words.
+///
+/// # Errors
+/// The database fails, or a transaction of the run does not end.
+pub async fn audited(
+    connection: &mut PgConnection,
+    fence: &Fence,
+) -> Result<Vec<(String, i64)>, DatabaseError> {
+    let mut transaction = wait(connection, fence).await?;
+    let mut sql = Sql::new(
+        "SELECT a.object, pg_catalog.sum(a.rows)::pg_catalog.int8 FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.run).add(" GROUP BY a.object ORDER BY pg_catalog.min(a.id)");
+    let rows = sql.all(&mut transaction).await?;
+    transaction.rollback().await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Opens a transaction once no other one of the run is open.
+async fn wait<'c>(
+    connection: &'c mut PgConnection,
+    fence: &Fence,
+) -> Result<Transaction<'c, Postgres>, DatabaseError> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    settings(&mut transaction, fence.statement_timeout).await?;
+    let mut sql = Sql::new("SELECT pg_catalog.pg_advisory_xact_lock(");
+    lock_keys(&mut sql, &fence.identity, fence.user_table);
+    sql.execute(&mut transaction).await?;
+    Ok(transaction)
 }

@@ -395,6 +395,25 @@ pub async fn purge(
     Ok(purged)
 }
 
+/// What a purge dropped that did not come to its end, as far as anybody heard.
+///
+/// # Errors
+/// The database fails.
+pub async fn purged(
+    connection: &mut PgConnection,
+    fence: &Fence,
+) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
+    let audited = fence::audited(connection, fence).await?;
+    let mut objects = Vec::new();
+    for (_, object) in tables(connection).await? {
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+    let named = |name: &String| objects.iter().find(|object| object.describe() == *name).cloned();
+    Ok(audited.iter().filter_map(|(name, rows)| Some((named(name)?, *rows))).collect())
+}
+
 /// Whether this target keeps rows longer than it should. Looks at when chunks were copied, at no copy.
 pub(super) async fn overdue(
     connection: &mut PgConnection,

@@ -47,19 +47,19 @@ mod transaction;
 mod walk;
 
 pub use accounts::{advance_sequence, correct, reset};
-pub use beside::{Beside, Written, write_beside};
+pub use beside::{Beside, WrittenBeside, write_beside};
 pub use budget::Budget;
 pub use connect::{Session, connect};
 pub use constraints::{add_constraint, validate_constraint};
 pub use counters::read_counters;
 pub use discover::{Discovered, suggestions};
 pub use error::DatabaseError;
-pub use fence::{Begun, Fence, begin, close};
+pub use fence::{Begun, Fence, audited, begin, close, written};
 pub use finding::Search;
 pub use grants::grants;
 pub use identities::{Elsewhere, read_elsewhere};
 pub use kept::{
-    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge,
+    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge, purged,
     show as show_kept,
 };
 pub use move_id::{Moving, move_id};
@@ -68,7 +68,7 @@ pub use pressure::{Pressure, pressure};
 pub use references::ReferenceTable;
 pub use remap::{Remapping, remap};
 pub use restore::{Restored, Run, restore, runs};
-pub use rows::{Chunk, RowsStep, repair_chunk, rows_left};
+pub use rows::{Chunk, RowsStep, repair_chunk};
 pub use seed::{Seeding, seed};
 pub use snapshot::snapshot;
 pub use subject::{SubjectRow, find_subject, resolve_subjects};

@@ -195,26 +195,6 @@ pub(super) async fn list_keys(
     Ok(())
 }
 
-/// How many rows a step may still change: what it has changed is in the same transactions as this number,
-/// whether or not anybody heard of their COMMIT.
-///
-/// # Errors
-/// The database fails.
-pub async fn rows_left(
-    connection: &mut PgConnection,
-    timeout: Duration,
-    run: &str,
-    number: i64,
-) -> Result<i64, DatabaseError> {
-    let mut transaction = connection.begin().await?;
-    prepare(&mut transaction, timeout).await?;
-    let mut sql = Sql::new("SELECT ceiling - done FROM auth_consistency.steps WHERE run = ");
-    sql.text(run).add(" AND step = ").integer(number);
-    let left = sql.scalar(&mut transaction).await?;
-    transaction.rollback().await?;
-    Ok(left)
-}
-
 /// Counts rows of a step as done.
 pub(super) async fn count_done(
     connection: &mut PgConnection,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Pass, identities::still_says, manners::Manners};
+use super::{Pass, identities::still_says, manners::Manners, retention};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -16,9 +16,10 @@ use crate::{
         progress::Progress,
         severity::{Class, Fault},
         telling::{done_report, step_report},
+        wording::count,
     },
     crash,
-    database::{self, Begun, DatabaseError, Known, RowsStep, Session},
+    database::{self, Begun, DatabaseError, Fence, Known, RowsStep, Session},
 };
 
 /// Chunks in a row that may find nothing to do.
@@ -31,29 +32,49 @@ pub(super) struct Applied {
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
     pub failure: Option<Diagnosed>,
-    /// The step over rows that failed: some of its chunks may be done, the last one perhaps without an
-    /// answer.
+    /// The step that failed: some of it may be done, or all of it, without an answer that says so.
     pub stopped: Option<Stopped>,
+    /// The purge that failed, for the same reason.
+    pub purging: Option<Fence>,
 }
 
-/// A step over rows that did not come to its end.
+/// A step that did not come to its end, as far as anybody heard.
 pub(super) struct Stopped {
     step: Step,
-    run: String,
+    fence: Fence,
     number: i64,
     ceiling: i64,
+    why: String,
 }
 
-impl Stopped {
-    /// What of it was done all the same: the database wrote it down in the transactions that did it.
-    pub(super) async fn done(
-        &self,
-        pass: &Pass<'_>,
-        session: &mut Session,
-    ) -> Result<Option<StepReport>, DatabaseError> {
-        let asking = database::rows_left(session.connection(), pass.target.timeout, &self.run, self.number);
-        let rows = self.ceiling - in_time(pass, asking).await?;
-        Ok((rows > 0).then(|| done_report(pass.target, &self.step, rows)))
+impl Applied {
+    /// Finds out what was done all the same, and tells it: the database wrote it down in the transactions
+    /// that did it.
+    pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
+        if let Some(Stopped { step, fence, number, ceiling, why }) = self.stopped.take()
+            && let Ok(Some(written)) =
+                in_time(pass, database::written(session.connection(), &fence, number)).await
+        {
+            let rows = ceiling - written.left;
+            let of_rows = matches!(step, Step::Rows { .. });
+            if rows > 0 || (written.audited && !of_rows) {
+                let done = done_report(pass.target, &step, rows);
+                if let Some(failure) = &mut self.failure {
+                    let (action, object) = (step.action(), step.object().describe());
+                    failure.finding.message = if of_rows && written.left > 0 {
+                        format!("{action} of {object} stopped after {}: {why}", count(rows, "row"))
+                    } else {
+                        format!("{action} of {object} was done, and nothing after it: {why}")
+                    };
+                }
+                self.repaired.push(done);
+            }
+        }
+        if let Some(fence) = self.purging.take()
+            && let Ok(purged) = in_time(pass, database::purged(session.connection(), &fence)).await
+        {
+            self.repaired.extend(retention::told(pass, purged));
+        }
     }
 }
 
@@ -95,21 +116,19 @@ pub(super) async fn apply(
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
         let result = Box::pin(step(pass, session, known, &begun, one, *number)).await;
-        if result.is_err() && matches!(one.step, Step::Rows { .. }) {
-            let (step, run) = (one.step.clone(), begun.fence.run.clone());
-            applied.stopped = Some(Stopped { step, run, number: *number, ceiling: one.ceiling });
-        }
         crash::point(&format!("after {name}"));
         match result {
             Ok(rows) => {
                 applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
-            Err(Stop::Unwanted(fault)) => {
-                applied.failure = Some(stopped(&one.step, &fault.message, fault.class));
-                return Ok(applied);
-            }
-            Err(Stop::Database(error)) => {
-                applied.failure = Some(failure(&one.step, &error));
+            Err(stop) => {
+                let (failure, why) = match stop {
+                    Stop::Unwanted(fault) => (stopped(&one.step, &fault.message, fault.class), fault.message),
+                    Stop::Database(error) => (failure(&one.step, &error), error.fault().message),
+                };
+                applied.failure = Some(failure);
+                let (step, fence) = (one.step.clone(), begun.fence.clone());
+                applied.stopped = Some(Stopped { step, fence, number: *number, ceiling: one.ceiling, why });
                 return Ok(applied);
             }
         }
@@ -118,7 +137,15 @@ pub(super) async fn apply(
     if approved || leftover {
         crash::point("before close");
         if let Err(error) = database::close(session.connection(), &begun.fence).await {
-            applied.failure = permitted.steps.last().map(|one| failure(&one.step, &error));
+            // Every step is done; the next pass closes what is left over.
+            applied.failure = permitted.steps.last().map(|one| {
+                let mut found = failure(&one.step, &error);
+                found.finding.message = format!(
+                    "the approved repairs are done, and the run was not closed: {}",
+                    error.fault().message
+                );
+                found
+            });
         }
         crash::point("after close");
     }

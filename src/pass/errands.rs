@@ -17,10 +17,11 @@ use crate::{
         severity::{Class, Fault},
         suggestions::Suggestion,
         target::Target,
+        wording::count,
     },
     database::{
-        self, Beside, Budget, DatabaseError, Discovered, Given, Kept, Known, Observed, Restored, Run,
-        Session, Shown, SubjectRow, Wanted, Which, Written,
+        self, Beside, Budget, DatabaseError, Discovered, Fence, Given, Kept, Known, Observed, Restored, Run,
+        Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
     memory::Memory,
     network::HostPolicy,
@@ -54,9 +55,13 @@ pub async fn restore(
     let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
         .await
         .map_err(fault)?;
-    let restored = database::restore(session.connection(), &begun.fence, run).await.map_err(fault)?;
-    session.close().await;
-    Ok(restored)
+    match database::restore(session.connection(), &begun.fence, run).await {
+        Ok(restored) => {
+            session.close().await;
+            Ok(restored)
+        }
+        Err(error) => Err(with_done(target, policy, session, &begun.fence, error, "put back").await),
+    }
 }
 
 /// Writes rows of one run that are not back into a new table.
@@ -69,7 +74,7 @@ pub async fn restore_beside(
     policy: &HostPolicy,
     wanted: &Beside,
     now: Timestamp,
-) -> Result<Written, Fault> {
+) -> Result<WrittenBeside, Fault> {
     let mut session = connect(target, policy).await?;
     let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
     let own = super::apply::run_id(now);
@@ -130,9 +135,13 @@ pub async fn purge(
     let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
         .await
         .map_err(fault)?;
-    let purged = database::purge(session.connection(), &begun.fence, which, identity).await.map_err(fault)?;
-    session.close().await;
-    Ok(purged)
+    match database::purge(session.connection(), &begun.fence, which, identity).await {
+        Ok(purged) => {
+            session.close().await;
+            Ok(purged)
+        }
+        Err(error) => Err(with_done(target, policy, session, &begun.fence, error, "dropped").await),
+    }
 }
 
 /// The SQL that gives the role what Observe and Enforce need.
@@ -184,6 +193,29 @@ pub async fn admin_account(target: &Target, policy: &HostPolicy) -> Result<Optio
         return Err(unusable());
     }
     Ok(observed.observation.admin.and_then(|admin| admin.account))
+}
+
+/// The failure of an errand, with what of it was done all the same: each of its transactions stays done,
+/// the last one perhaps without an answer that says so.
+async fn with_done(
+    target: &Target,
+    policy: &HostPolicy,
+    session: Session,
+    fence: &Fence,
+    error: DatabaseError,
+    done: &str,
+) -> Fault {
+    session.close().await;
+    let mut fault = error.fault();
+    let Ok(mut session) = connect(target, policy).await else { return fault };
+    let audited = database::audited(session.connection(), fence).await.unwrap_or_default();
+    session.close().await;
+    if !audited.is_empty() {
+        let audited = audited.iter().map(|(object, rows)| format!("{} of {object}", count(*rows, "row")));
+        let audited = audited.collect::<Vec<_>>().join(", ");
+        fault.message = format!("{}; before that, {audited} were {done}: run it again", fault.message);
+    }
+    fault
 }
 
 async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {

@@ -5,7 +5,7 @@ use super::{Pass, Repairs};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Action, Severity, StepReport},
+        report::{Action, ObjectRef, Severity, StepReport},
         spec::Mode,
     },
     consistency::{
@@ -16,7 +16,7 @@ use crate::{
         wording::count,
     },
     crash,
-    database::{self, Known, Session, Which},
+    database::{self, Fence, Known, Session, Which},
 };
 
 use super::apply::Applied;
@@ -36,8 +36,8 @@ pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
 pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known, applied: &mut Applied) {
     let Some(days) = pass.target.retention_days else { return };
     crash::point("before Purge");
-    match dropped(pass, session, known, days).await {
-        Ok(steps) => applied.repaired.extend(steps),
+    match dropped(pass, session, known, days, &mut applied.purging).await {
+        Ok(purged) => applied.repaired.extend(told(pass, purged)),
         Err(fault) => {
             let mut found = person(
                 Reason::RepairFailed,
@@ -45,7 +45,7 @@ pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known,
                 Severity::Warning,
                 None,
                 format!(
-                    "rows in quarantine that are older than spec.quarantine.retention were not dropped: {}",
+                    "rows in quarantine that are older than spec.quarantine.retention were not all dropped: {}",
                     fault.message
                 ),
             );
@@ -58,12 +58,14 @@ pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known,
     crash::point("after Purge");
 }
 
+/// Drops them; `purging` holds the run while that is not heard to be done.
 async fn dropped(
     pass: &Pass<'_>,
     session: &mut Session,
     known: &Known,
     days: i64,
-) -> Result<Vec<StepReport>, Fault> {
+    purging: &mut Option<Fence>,
+) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     pass.supervisor.still_wanted().await?;
     let run = super::apply::run_id(pass.now);
     let begun = database::begin(session.connection(), pass.target, known, &Permitted::default(), None, run)
@@ -71,10 +73,17 @@ async fn dropped(
         .map_err(|error| error.fault())?;
     let own = database::identity_text(&known.identity, &pass.target.resource.uid);
     let which = Which::OlderThan(days);
-    let purged = database::purge(session.connection(), &begun.fence, &which, &own)
-        .await
-        .map_err(|error| error.fault())?;
-    Ok(purged
+    let fence = purging.insert(begun.fence);
+    let purged =
+        database::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;
+    *purging = None;
+    Ok(purged)
+}
+
+/// What was dropped, as it is told.
+pub(super) fn told(pass: &Pass<'_>, purged: Vec<(ObjectRef, i64)>) -> Vec<StepReport> {
+    let days = pass.target.retention_days.unwrap_or_default();
+    purged
         .into_iter()
         .map(|(object, rows)| StepReport {
             action: Action::Purge,
@@ -88,5 +97,5 @@ async fn dropped(
             rows,
             waits: None,
         })
-        .collect())
+        .collect()
 }

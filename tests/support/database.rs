@@ -219,6 +219,48 @@ impl Db {
     }
 }
 
+/// A database that is copied for each of many cases, which costs less than making it each time.
+pub struct Template {
+    of: Db,
+}
+
+impl Template {
+    /// A template of a database, in whose own session nothing can be done any more.
+    pub async fn of(of: Db) -> Self {
+        let elsewhere = connect(&server()).await;
+        let own = std::mem::replace(&mut *of.connection().await, elsewhere);
+        own.close().await.unwrap();
+        Self { of }
+    }
+
+    /// A copy, for which everything in our own schema is its own and no other database's.
+    pub async fn copy(&self) -> Db {
+        let name = unique("db");
+        self.of.run(&format!("CREATE DATABASE {name} TEMPLATE {}", self.of.name)).await;
+        let mut url = self.of.url.clone();
+        url.set_path(&name);
+        let mut plain = url.clone();
+        plain.set_query(Some("sslmode=disable"));
+        let mut connection = connect(&plain).await;
+        run(
+            &mut connection,
+            "SET client_min_messages = warning; DO $$ DECLARE one record; BEGIN \
+               FOR one IN SELECT attrelid::regclass AS table FROM pg_attribute JOIN pg_class c ON c.oid = attrelid \
+                 WHERE relnamespace = to_regnamespace('auth_consistency') AND relkind = 'r' AND attname = 'database_oid' LOOP \
+                 EXECUTE format('UPDATE %s SET database_oid = (SELECT oid::bigint FROM pg_database WHERE datname = current_database())', one.table); \
+               END LOOP; END $$",
+        )
+        .await;
+        Db { name, url, roles: Default::default(), connection: Mutex::new(connection) }
+    }
+
+    /// Drops a copy, in a session that is there already.
+    pub async fn discard(&self, mut copy: Db) {
+        let name = std::mem::take(&mut copy.name);
+        self.of.run(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
+    }
+}
+
 fn without(rows: &[String], others: &[String]) -> Vec<String> {
     let mut others = others.to_vec();
     rows.iter()
@@ -248,6 +290,10 @@ fn masked(row: &str) -> String {
 
 impl Drop for Db {
     fn drop(&mut self) {
+        // What was discarded is gone already.
+        if self.name.is_empty() {
+            return;
+        }
         let name = self.name.clone();
         let roles = std::mem::take(&mut *self.roles.lock().unwrap());
         // A runtime of its own, since this one may be about to end.

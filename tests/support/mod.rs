@@ -5,11 +5,16 @@
 
 mod case;
 mod database;
+mod line;
 mod server;
 
 #[allow(unused_imports, reason = "the bench shares the harness, and uses less of it")]
 pub use case::{Case, Expected, Pass, USUAL};
 pub use database::Db;
+#[allow(unused_imports, reason = "one test cuts the line to many copies of a database")]
+pub use database::Template;
+#[allow(unused_imports, reason = "one test cuts the line to many copies of a database")]
+pub use line::{Line, Side};
 #[allow(unused_imports, reason = "one test needs a server of its own")]
 pub use server::Server;
 
