@@ -14,7 +14,7 @@ use auth_consistency::{
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
     },
-    database::{Beside, Restored, Search, Written},
+    database::{Beside, Restored, Search, WrittenBeside},
     memory::Memory,
     network::HostPolicy,
     pass::{self, Look, Person, Repairs, Supervisor},
@@ -201,7 +201,7 @@ impl Case {
     }
 
     /// Writes the rows of a run that are not back into a new table.
-    pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<Written, Fault> {
+    pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<WrittenBeside, Fault> {
         let wanted = Beside { run: run.into(), table: table.map(Into::into), into: into.into() };
         let now = Timestamp::from_second(1_840_000_000).unwrap();
         let anywhere = HostPolicy::unrestricted(Vec::new());
