@@ -8,6 +8,8 @@ use auth_consistency::{
     consistency::severity::Class,
 };
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use crate::support::{Case, Db, Expected, HASH, USUAL};
 
 fn tables() -> String {
@@ -425,8 +427,52 @@ async fn a_read_only_database_is_observed_and_says_so() {
     case.reports(&db, found).await;
 }
 
+/// Stands between a pass and the database, and passes nothing on any more from a word on: a server that
+/// stops answering. Returns its port.
+async fn stalling(db: &Db, word: &'static [u8]) -> u16 {
+    let upstream = url::Url::parse(&db.url()).unwrap();
+    let upstream = (upstream.host_str().unwrap().to_owned(), upstream.port().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(&upstream).await.unwrap();
+            tokio::spawn(async move {
+                let (mut asked, mut answered) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+                loop {
+                    tokio::select! {
+                        read = client.read(&mut asked) => {
+                            let Ok(read @ 1..) = read else { return };
+                            if asked[..read].windows(word.len()).any(|some| some == word) {
+                                std::future::pending::<()>().await;
+                            }
+                            server.write_all(&asked[..read]).await.unwrap();
+                        }
+                        read = server.read(&mut answered) => {
+                            let Ok(read @ 1..) = read else { return };
+                            client.write_all(&answered[..read]).await.unwrap();
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
 #[tokio::test]
 async fn a_pass_that_takes_too_long_is_ended_and_tried_again() {
+    let db = Db::new(&tables()).await;
+    let port = stalling(&db, b"pg_constraint").await;
+    let mut case = Case::with_database(PLAIN, &format!("timeout: 1s\n{USUAL}"));
+    let mut url = url::Url::parse(&db.url()).unwrap();
+    url.set_port(Some(port)).unwrap();
+    case.secret("db", "url", url.as_str());
+    fails(&mut case, R::TimedOut, Class::Transient).await;
+}
+
+#[tokio::test]
+async fn tables_that_others_have_locked_cost_a_pass_no_more_than_its_time_and_are_looked_at_again() {
     let db = Db::new(&tables()).await;
     let mut lock = db.another().await;
     // Each is waited for a tenth of the time.
@@ -439,7 +485,16 @@ async fn a_pass_that_takes_too_long_is_ended_and_tried_again() {
     .await
     .unwrap();
     let mut case = Case::new(&db, &format!("timeout: 1s\n{USUAL}"));
-    fails(&mut case, R::TimedOut, Class::Transient).await;
+    let pass = case.check().await;
+    assert_eq!(pass.report.as_ref().unwrap().consistent, Some(false), "an admin is missing");
+    let found: Vec<R> = pass.report.as_ref().unwrap().findings.iter().map(|one| one.finding).collect();
+    let told = |reason: R| found.iter().filter(|one| **one == reason).count();
+    assert!(told(R::RowsUnreadable) > 0, "{found:?}");
+    assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
+    sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    case.spec.timeout = "1m".into();
+    let references = case.check().await.outcome().references.clone().unwrap();
+    assert_eq!((references.checked, references.skipped.len()), (31, 0));
 }
 
 #[tokio::test]
