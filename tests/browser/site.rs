@@ -68,7 +68,7 @@ impl Site {
         });
 
         let directory = std::env::temp_dir().join(format!("auth-consistency-{:016x}", rand::random::<u64>()));
-        let files = directory.join("root/session-reset");
+        let files = directory.join("www/session-reset");
         std::fs::create_dir_all(&files).unwrap();
         for (name, text) in page().files().unwrap() {
             std::fs::write(files.join(name), text).unwrap();

@@ -287,6 +287,30 @@ impl Looking<'_> {
     }
 }
 
+/// The primary keys, as text, of rows that `among` adds as `(tableoid t, ctid i)`; none where it has none to
+/// add. For a repair: every name and operator is qualified.
+pub(super) async fn keys_among(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+    primary_key: &[Column],
+    among: impl FnOnce(&mut Sql) -> Option<()>,
+) -> Result<Vec<Vec<String>>, sqlx::Error> {
+    let mut sql = Sql::new("SELECT ");
+    for (at, column) in primary_key.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(" FROM ").only(&table.child.relation).add(" c JOIN ");
+    if among(&mut sql).is_none() {
+        return Ok(Vec::new());
+    }
+    sql.add(" w ON w.t OPERATOR(pg_catalog.=) c.tableoid AND w.i OPERATOR(pg_catalog.=) c.ctid");
+    sql.all(connection)
+        .await?
+        .iter()
+        .map(|row| (0..primary_key.len()).map(|at| row.try_get(at)).collect())
+        .collect()
+}
+
 /// Adds further columns of the row `c`, as `o0` and so on.
 pub(super) fn listed(sql: &mut Sql, others: &[&Column]) {
     for (at, other) in others.iter().enumerate() {

@@ -1,10 +1,10 @@
 //! Which of the rows that are given back change places in a unique key, and their exchange.
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
     Mapped,
-    count::{listed, moving, paired},
+    count::{keys_among, listed, moving, paired},
 };
 use crate::database::{
     catalog::{Column, UniqueIndex},
@@ -78,20 +78,7 @@ pub(in crate::database) async fn keys_of_wanted(
     keys: &[UniqueIndex],
     primary_key: &[Column],
 ) -> Result<Vec<Vec<String>>, sqlx::Error> {
-    let mut sql = Sql::new("SELECT ");
-    for (at, column) in primary_key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
-    }
-    sql.add(" FROM ").only(&table.child.relation).add(" c JOIN ");
-    if wanted(&mut sql, table, mapped, keys).is_none() {
-        return Ok(Vec::new());
-    }
-    sql.add(" w ON w.t OPERATOR(pg_catalog.=) c.tableoid AND w.i OPERATOR(pg_catalog.=) c.ctid");
-    sql.all(connection)
-        .await?
-        .iter()
-        .map(|row| (0..primary_key.len()).map(|at| row.try_get(at)).collect())
-        .collect()
+    keys_among(connection, table, primary_key, |sql| wanted(sql, table, mapped, keys)).await
 }
 
 /// Takes rows out and puts them in again with their people's ids. Returns how many came in as they were.

@@ -3,11 +3,11 @@
 //! A row that stays where it is has its place; of rows that would come to be equal, the first one in physical
 //! order gets it. The others are surplus.
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
     Mapped,
-    count::{concerned, mapping, moving, names},
+    count::{concerned, keys_among, mapping, moving, names},
 };
 use crate::database::{
     catalog::{Column, UniqueIndex},
@@ -96,18 +96,5 @@ pub(in crate::database) async fn keys_of(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new("SELECT ");
-    for (at, column) in primary_key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
-    }
-    sql.add(" FROM ").only(&table.child.relation).add(" c JOIN ");
-    if surplus(&mut sql, table, mapped, keys).is_none() {
-        return Ok(Vec::new());
-    }
-    sql.add(" s ON s.t OPERATOR(pg_catalog.=) c.tableoid AND s.i OPERATOR(pg_catalog.=) c.ctid");
-    sql.all(connection)
-        .await?
-        .iter()
-        .map(|row| (0..primary_key.len()).map(|at| row.try_get(at)).collect())
-        .collect()
+    keys_among(connection, table, primary_key, |sql| surplus(sql, table, mapped, keys)).await
 }
