@@ -14,6 +14,9 @@ use crate::support::{Db, HASH};
 
 pub const WRITERS: usize = 64;
 
+/// How long a writer sleeps at most before it looks whether it is to go on.
+const STRETCH: Duration = Duration::from_millis(100);
+
 /// Checksum of what no repair changes of a row.
 macro_rules! lasting {
     () => {
@@ -190,7 +193,10 @@ impl Writer {
                 Some(mean) => {
                     let wait = -mean * (1.0 - self.rng.random::<f64>()).ln();
                     due += Duration::from_secs_f64(wait);
-                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    // In stretches, since with few arrivals the end may come long before the next one.
+                    while due > Instant::now() && end.get().is_none() {
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()).min(STRETCH));
+                    }
                 }
                 None => due = Instant::now(),
             }
