@@ -55,8 +55,8 @@ const LONGEST_LOCK: Duration = Duration::from_secs(2);
 /// `SET LOCAL` takes no parameters, `set_config` does; the settings end with the transaction.
 ///
 /// How values become text and literals are read would be the role's own choice otherwise, and two spellings
-/// of one value would be two keys. The path names `pg_temp` last: it would come first otherwise, and what a function of the app once put
-/// there would stand in for types and tables of the catalogue.
+/// of one value would be two keys. The path names `pg_temp` last: it would come first otherwise, and what a
+/// function of the app once put there would stand in for types and tables of the catalogue.
 ///
 /// A table that somebody has locked is waited for no longer than a part of that, so that the others can
 /// still be looked at.

@@ -7,18 +7,7 @@ use auth_consistency::api::{
 };
 use proptest::{prelude::*, test_runner::Config};
 
-use crate::support::{Case, Db, HASH, USUAL};
-
-/// The admin 1 and ada 5; `sql` makes the rest with triggers off, so that orphans are possible.
-async fn with(sql: &str) -> Db {
-    Db::new(&format!(
-        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
-         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
-         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
-         SET session_replication_role = replica; {sql}; RESET session_replication_role;"
-    ))
-    .await
-}
+use crate::support::{Case, Db, HASH, USUAL, admin_and_ada as with};
 
 fn spec(more: &str) -> String {
     format!(

@@ -1,29 +1,13 @@
 //! Mending at size, and what a repair must not set going.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use auth_consistency::api::{
     condition::{ConditionType as C, Reason as R},
     report::Action as A,
 };
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-use crate::support::{Case, Db, HASH, USUAL};
-
-/// The admin 1 and ada 5; `sql` makes the rest with triggers off, so that orphans are possible.
-async fn with(sql: &str) -> Db {
-    Db::new(&format!(
-        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
-         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
-         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
-         SET session_replication_role = replica; {sql}; RESET session_replication_role;"
-    ))
-    .await
-}
+use crate::support::{Answer, Case, Db, USUAL, admin_and_ada as with, relay};
 
 fn spec(on_orphan: &str) -> String {
     format!("{USUAL}references: {{onOrphan: {on_orphan}, limits: {{rows: 10000000, percent: 100}}}}\n")
@@ -256,41 +240,19 @@ async fn a_quarantine_schema_of_somebody_else_is_told_before_anything_is_tried()
     assert_eq!(db.fingerprint().await, before);
 }
 
-/// Stands between a pass and the database, and cuts the connection when the COMMIT with this number was
-/// sent and done, and its answer not passed on. Returns its port.
+/// Cuts the connection when the COMMIT with this number was sent and done, and its answer not passed on.
+/// Returns the port.
 async fn cutting(db: &Db, cut_at: usize) -> u16 {
-    let upstream = url::Url::parse(&db.url()).unwrap();
-    let upstream = (upstream.host_str().unwrap().to_owned(), upstream.port().unwrap());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let commits = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = tokio::net::TcpStream::connect(&upstream).await.unwrap();
-            let commits = Arc::clone(&commits);
-            tokio::spawn(async move {
-                let (mut asked, mut answered) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-                loop {
-                    tokio::select! {
-                        read = client.read(&mut asked) => {
-                            let Ok(read @ 1..) = read else { return };
-                            server.write_all(&asked[..read]).await.unwrap();
-                            let commit = asked[..read].windows(7).any(|word| word == b"COMMIT\0");
-                            if commit && commits.fetch_add(1, Ordering::SeqCst) + 1 == cut_at {
-                                assert_ne!(server.read(&mut answered).await.unwrap(), 0);
-                                return;
-                            }
-                        }
-                        read = server.read(&mut answered) => {
-                            let Ok(read @ 1..) = read else { return };
-                            client.write_all(&answered[..read]).await.unwrap();
-                        }
-                    }
-                }
-            });
+    let commits = AtomicUsize::new(0);
+    let decide = move |asked: &[u8]| {
+        let commit = asked.windows(7).any(|word| word == b"COMMIT\0");
+        if commit && commits.fetch_add(1, Ordering::SeqCst) + 1 == cut_at {
+            Answer::Lost
+        } else {
+            Answer::Passed
         }
-    });
-    port
+    };
+    relay(db, decide).await
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgConnectOptions};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::setting;
+use super::{HASH, setting};
 
 /// A database of its own, with the roles that belong to it.
 pub struct Db {
@@ -312,4 +312,15 @@ impl Drop for Db {
             dropped.unwrap();
         }
     }
+}
+
+/// The admin 1 and ada 5; `sql` makes the rest with triggers off, so that orphans are possible.
+pub async fn admin_and_ada(sql: &str) -> Db {
+    Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
+         SET session_replication_role = replica; {sql}; RESET session_replication_role;"
+    ))
+    .await
 }

@@ -6,6 +6,7 @@
 mod case;
 mod database;
 mod line;
+mod relay;
 mod server;
 
 #[allow(unused_imports, reason = "the bench shares the harness, and uses less of it")]
@@ -13,8 +14,12 @@ pub use case::{Case, Expected, Pass, USUAL};
 pub use database::Db;
 #[allow(unused_imports, reason = "one test cuts the line to many copies of a database")]
 pub use database::Template;
+#[allow(unused_imports, reason = "a world that many tests begin with")]
+pub use database::admin_and_ada;
 #[allow(unused_imports, reason = "one test cuts the line to many copies of a database")]
 pub use line::{Line, Side};
+#[allow(unused_imports, reason = "a few tests stand between a pass and its database")]
+pub use relay::{Answer, relay};
 #[allow(unused_imports, reason = "one test needs a server of its own")]
 pub use server::Server;
 
