@@ -71,6 +71,11 @@ impl Memory {
         Some(mac.finalize().into_bytes().into())
     }
 
+    fn digest_of(&self, about: &[String]) -> Option<Digest> {
+        let parts: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+        self.digest(&parts)
+    }
+
     /// The fingerprint of a key, where it was computed before; the inner one is none for a weak key.
     pub fn fingerprint(&self, key: &[u8]) -> Option<Option<String>> {
         let digest = self.digest(&[b"fingerprint", key])?;
@@ -102,14 +107,14 @@ impl Memory {
 
     /// What the last deep look at this very target left to rely on. It is taken out: a pass that does
     /// not reach its end leaves nothing to rely on.
-    pub fn take_settled(&self, about: &[&[u8]]) -> Option<Basis> {
-        let digest = self.digest(about);
+    pub fn take_settled(&self, about: &[String]) -> Option<Basis> {
+        let digest = self.digest_of(about);
         self.state().settled.take().filter(|(of, _)| Some(*of) == digest).map(|(_, basis)| basis)
     }
 
     /// Remembers what a look at a target left to rely on.
-    pub fn remember_settled(&self, about: &[&[u8]], basis: Basis) {
-        let digest = self.digest(about);
+    pub fn remember_settled(&self, about: &[String], basis: Basis) {
+        let digest = self.digest_of(about);
         self.state().settled = digest.map(|digest| (digest, basis));
     }
 
@@ -119,15 +124,15 @@ impl Memory {
     }
 
     /// What the looks at this very target have searched, where it took more than one.
-    pub fn round(&self, about: &[&[u8]]) -> Option<Round> {
-        let digest = self.digest(about);
+    pub fn round(&self, about: &[String]) -> Option<Round> {
+        let digest = self.digest_of(about);
         let state = self.state();
         state.round.as_ref().filter(|(of, _)| Some(*of) == digest).map(|(_, round)| round.clone())
     }
 
     /// Remembers what they have searched; nothing where one look sufficed.
-    pub fn remember_round(&self, about: &[&[u8]], round: Option<Round>) {
-        let digest = self.digest(about);
+    pub fn remember_round(&self, about: &[String], round: Option<Round>) {
+        let digest = self.digest_of(about);
         self.state().round = digest.zip(round);
     }
 

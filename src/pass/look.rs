@@ -92,7 +92,6 @@ pub(super) async fn look(
         return every_row(pass, session, key_findings, reading.as_ref()).await;
     }
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     // What somebody asked for by hand is not answered with a hint.
     let asked = pass.requests.reset.is_some() || pass.requests.approval.is_some();
     let basis = pass.memory.take_settled(&about).filter(|_| !asked);
@@ -126,7 +125,6 @@ fn names_people(pass: &Pass<'_>) -> bool {
 /// How many references the looks so far have seen, where one look does not suffice for all.
 pub(super) fn seen(pass: &Pass<'_>) -> usize {
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     pass.memory.round(&about).map_or(0, |round| round.seen())
 }
 
@@ -134,7 +132,6 @@ pub(super) fn seen(pass: &Pass<'_>) -> usize {
 /// of users may have moved, nothing does, since the server counts late what was just done.
 pub(super) fn mended(pass: &Pass<'_>, permitted: &Permitted) {
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     let moving = |one: &PermittedStep| matches!(one.step, Step::MoveId { .. } | Step::Remap { .. });
     let all = permitted.steps.iter().any(moving);
     let round = pass.memory.round(&about).filter(|_| !all).map(Round::mended);
@@ -190,7 +187,6 @@ async fn hinted(
         return Ok(None);
     }
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     if let Some(round) = pass.memory.round(&about) {
         keep(pass, &about, Some(&round), &relied, reading, &sight.observed);
     }
@@ -242,7 +238,6 @@ async fn every_row(
         return Ok(sight);
     }
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     let round = pass.memory.round(&about).map(|round| round.but(&unsearched));
     pass.memory.remember_round(&about, round);
     let mut sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
@@ -255,7 +250,6 @@ async fn every_row(
 async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>) -> Result<Observed, Fault> {
     let Some(reading) = reading else { return observe(pass, session, &Relied::default(), None).await };
     let about = about(pass);
-    let about: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
     let round = pass.memory.round(&about);
     let interval = pass.target.references.deep_interval;
     let relied = round.as_ref().map(|round| round.rely(reading, pass.now, interval)).unwrap_or_default();
@@ -271,7 +265,7 @@ async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>)
 /// Remembers what was searched, for the next look to go on with.
 fn keep(
     pass: &Pass<'_>,
-    about: &[&[u8]],
+    about: &[String],
     before: Option<&Round>,
     relied: &Relied,
     reading: &Reading,
