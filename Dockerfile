@@ -8,6 +8,7 @@ COPY rust-toolchain.toml ./
 RUN rustup target add x86_64-unknown-linux-musl
 COPY Cargo.toml Cargo.lock ./
 COPY src ./src
+COPY docs ./docs
 # The same command as `make static`. The caches do not outlive the step, so the binary is copied out.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

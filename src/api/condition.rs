@@ -1,6 +1,7 @@
 //! The closed sets of condition types and reasons.
 //!
-//! Every reason has a page in `docs/reasons/` that messages point to; a test keeps the two in step.
+//! Every reason has a page in `docs/reasons/`, which comes with the program: messages name the command that
+//! prints it. A test keeps pages and index in step.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,15 @@ macro_rules! reasons {
             /// The name as it stands in a condition's `reason`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The page that explains it, in Markdown: `docs/reasons/NAME.md`.
+            pub fn page(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!(
+                        env!("CARGO_MANIFEST_DIR"), "/docs/reasons/", stringify!($name), ".md"
+                    )),)*
+                }
             }
         }
     };

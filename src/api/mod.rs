@@ -2,12 +2,14 @@
 //! defaults.
 //!
 //! `spec` and `status` are the two halves of the `AuthConsistency` resource, `condition` holds the
-//! closed sets of condition types and reasons, `report` the one shape that every command prints,
+//! closed sets of condition types and reasons, `pages` what explains them, `report` the one shape that every
+//! command prints,
 //! and `crd` the generated CustomResourceDefinition.
 
 pub mod condition;
 pub mod crd;
 pub mod identities;
+pub mod pages;
 pub mod preset;
 pub mod references;
 pub mod report;

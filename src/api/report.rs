@@ -37,8 +37,28 @@ pub struct ConsistencyReport {
     /// What this pass repaired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repaired: Vec<StepReport>,
+    /// What became of the token that was given, where one was. Never the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenReport>,
     /// How long the pass took, in milliseconds.
     pub elapsed_ms: i64,
+}
+
+/// Why a token fails, or that it does not.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenReport {
+    /// The cause, as `docs/tokens.md` names it.
+    #[schemars(length(max = 63))]
+    pub cause: String,
+    /// The cause in words.
+    #[schemars(length(max = 1024))]
+    pub verdict: String,
+    /// What to do.
+    #[schemars(length(max = 1024))]
+    pub remedy: String,
+    /// Whether nothing is wrong with it, null where nobody could look whom it names.
+    pub holds: Option<bool>,
 }
 
 /// What a report is about.
@@ -89,7 +109,7 @@ pub struct Finding {
     /// Why the repair that the spec asks for cannot be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Reason>,
-    /// The page that explains it.
+    /// The command that prints the page which explains it.
     #[schemars(length(max = 255))]
     pub docs: String,
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use secrecy::SecretString;
 
 use super::{
     engine::{self, Done, Errand},
@@ -11,7 +12,8 @@ use super::{
     said::{Exit, Failure, Said},
     show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
     snapshot::Against,
-    target::{Cluster, Place, Source, TargetFlags, Variables},
+    target::{Cluster, Place, Signer, Source, TargetFlags, Variables},
+    token::{Explained, walk},
 };
 use crate::{
     api::{
@@ -48,9 +50,16 @@ pub(super) struct Settings {
     place: Place,
     who: Who,
     format: Format,
+    /// A token that is explained beside what was asked for.
+    token: Option<SecretString>,
 }
 
 impl AnswerFlags {
+    /// Whether standard input holds the resource.
+    pub(super) fn reads_stdin(&self) -> bool {
+        self.target.reads_stdin()
+    }
+
     /// Flags to settings.
     pub(super) fn settings(self) -> Settings {
         let in_cluster = self.target.name.is_some();
@@ -60,7 +69,7 @@ impl AnswerFlags {
         if self.direct {
             place.again.tail.push_str(" --direct");
         }
-        Settings { place, who, format: self.output.output }
+        Settings { place, who, format: self.output.output, token: None }
     }
 }
 
@@ -76,6 +85,11 @@ impl Settings {
     /// Whether the operator does it.
     pub(super) fn by_operator(&self) -> bool {
         matches!(self.who, Who::Operator { .. })
+    }
+
+    /// Explains this token too.
+    pub(super) fn with_token(self, token: SecretString) -> Self {
+        Self { token: Some(token), ..self }
     }
 
     /// How the answer looks.
@@ -151,10 +165,18 @@ pub(super) async fn give(
                     _ => "the resource names no admin to reset: set spec.admin".into(),
                 }));
             }
-            let done = engine::run(&settings.place, target, errand).await?;
-            here(&settings.place, settings.format, asked, &done, None, Look::of_stdout())
+            if settings.token.is_some() && target.jwt.is_none() {
+                return Err(settings.place.keyless());
+            }
+            let mut done = engine::run(&settings.place, target, errand).await?;
+            let explained = match (&settings.token, Signer::of(done.target.clone())) {
+                (Some(token), Some(signer)) => Some(walk(&settings.place, &signer, token, true).await),
+                _ => None,
+            };
+            done.report.token = explained.as_ref().map(Explained::report);
+            here(&settings.place, settings.format, asked, &done, explained.as_ref(), None, Look::of_stdout())
         }
-        Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout).await,
+        Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout, variables).await,
     }
 }
 
@@ -167,6 +189,7 @@ pub(super) fn here(
     format: Format,
     asked: Asked,
     done: &Done,
+    token: Option<&Explained>,
     above: Option<String>,
     look: Look,
 ) -> Result<Said, Failure> {
@@ -178,6 +201,7 @@ pub(super) fn here(
     if reset_undone && exit == Exit::Fine {
         exit = Exit::Findings;
     }
+    exit = with_token(exit, token);
     if let Some(document) = format.document(&done.report)? {
         let mut said = Said::new(document, exit);
         for why in unknown.iter().chain(&outcome.approval_unused) {
@@ -190,10 +214,11 @@ pub(super) fn here(
         from: place.from().into(),
         server: Some(format!("{}:{}", connection.host, connection.port)),
         unencrypted: done.target.database.tls == TlsMode::Disable,
-        above,
+        above: above.or_else(|| token.map(|token| token.chain(look))),
     };
     let closing = Closing {
         asked,
+        token: token.map(Explained::sentences),
         again: &place.again,
         observes: done.observes(),
         by_operator: false,
@@ -206,11 +231,20 @@ pub(super) fn here(
     Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
 }
 
+/// The token's word counts where everything else is well.
+fn with_token(exit: Exit, token: Option<&Explained>) -> Exit {
+    match token {
+        Some(token) if exit == Exit::Fine => token.exit,
+        _ => exit,
+    }
+}
+
 async fn by_operator(
     settings: &Settings,
     asked: Asked,
     errand: Errand,
     timeout: Duration,
+    variables: Variables<'_>,
 ) -> Result<Said, Failure> {
     let Source::Cluster(named) = &settings.place.source else {
         return Err(Failure::Usage("only a resource in a cluster has an operator: give its NAME".into()));
@@ -221,7 +255,16 @@ async fn by_operator(
     let resource = operator::ask(&cluster, &errand, timeout).await?;
     let status = resource.status.unwrap_or_default();
     let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let told = operator::tell(&cluster, &status, elapsed);
+    let mut told = operator::tell(&cluster, &status, elapsed);
+    let explained = match &settings.token {
+        // The operator shows nobody's token to anybody: it is looked at here, with the caller's own rights.
+        Some(token) => {
+            let signer = settings.place.signer(variables).await?;
+            Some(walk(&settings.place, &signer, token, true).await)
+        }
+        None => None,
+    };
+    told.report.token = explained.as_ref().map(Explained::report);
     let reset_undone = errand.reset && status.last_handled_reset_admin == before.last_handled_reset_admin;
     let approval_unused = errand
         .approve
@@ -231,6 +274,8 @@ async fn by_operator(
     if (reset_undone || approval_unused.is_some()) && exit == Exit::Fine {
         exit = Exit::Findings;
     }
+    exit = with_token(exit, explained.as_ref());
+    let look = Look::of_stdout();
     if let Some(document) = settings.format.document(&told.report)? {
         let mut said = Said::new(document, exit);
         for why in told.unknown.iter().chain(&approval_unused) {
@@ -239,10 +284,15 @@ async fn by_operator(
         return Ok(said);
     }
     let found = if told.report.consistent.is_some() { "found" } else { "last found" };
-    let heading = Heading { from: format!("as the operator {found} it"), ..Heading::default() };
+    let heading = Heading {
+        from: format!("as the operator {found} it"),
+        above: explained.as_ref().map(|token| token.chain(look)),
+        ..Heading::default()
+    };
     let new = status.history.iter().filter(|repair| !before.history.contains(repair));
     let closing = Closing {
         asked,
+        token: explained.as_ref().map(Explained::sentences),
         again: &settings.place.again,
         observes: resource.spec.mode == Mode::Observe,
         by_operator: true,
@@ -262,6 +312,5 @@ async fn by_operator(
         approval_unused,
         reset_undone,
     };
-    let look = Look::of_stdout();
     Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit))
 }

@@ -11,6 +11,7 @@ use super::{
     show::Asked,
     snapshot::{Against, PassphraseFlags},
     target::Variables,
+    token,
 };
 
 /// Flags of `check`.
@@ -21,6 +22,9 @@ pub(super) struct Flags {
     explain: bool,
     #[command(flatten)]
     answer: AnswerFlags,
+    /// Say also why this token fails: a file that holds it, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Hold today's users against this snapshot or CSV file (id,login)
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
@@ -33,6 +37,11 @@ pub(super) struct Flags {
 /// # Errors
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+    if flags.answer.reads_stdin() && flags.token_file.as_ref().is_some_and(|file| file.as_os_str() == "-") {
+        return Err(Failure::Usage(
+            "both the resource and the token are on standard input: give one of them as a file".into(),
+        ));
+    }
     let mut settings = flags.answer.settings();
     if flags.explain && settings.by_operator() {
         return Err(Failure::Usage(
@@ -41,6 +50,9 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     }
     if let Some(file) = flags.against {
         settings = settings.against(Against { file, passphrase: flags.passphrase })?;
+    }
+    if let Some(file) = flags.token_file {
+        settings = settings.with_token(token::read(&file)?);
     }
     answer::give(settings, Asked::Check, Errand { explain: flags.explain, ..Errand::look() }, variables).await
 }

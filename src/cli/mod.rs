@@ -12,6 +12,7 @@ mod completions;
 mod crd;
 mod discover;
 mod engine;
+mod explain;
 mod grants;
 mod key;
 mod operator;
@@ -83,6 +84,8 @@ enum Command {
     /// Look at the signing key
     #[command(subcommand)]
     Key(key::Command),
+    /// Print the page that explains a reason, as messages name it
+    Explain(explain::Flags),
     /// Print the CustomResourceDefinition
     Crd(crd::Flags),
     /// Write the session-reset page as files, for a web server of the app's own
@@ -120,6 +123,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,
+        Command::Explain(flags) => Ok(explain::run(&flags)),
         Command::Crd(flags) => crd::run(&flags),
         Command::SessionResetPage(flags) => session_reset::run(flags),
         Command::Completions(flags) => Ok(completions::run(&flags)),

@@ -158,6 +158,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         searched: Vec::new(),
         plan: status.plan.clone(),
         repaired: Vec::new(),
+        token: None,
         elapsed_ms,
     };
     Told { report, unknown }

@@ -17,7 +17,7 @@ use crate::{
     },
     consistency::{
         sql_name::sql_table,
-        wording::{count, docs, number},
+        wording::{count, more, number},
     },
     database::{Beside, Restored, Run, WrittenBeside},
     pass,
@@ -162,10 +162,10 @@ fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> St
     );
     if blocked > 0 {
         closing.push_str(&format!(
-            " {} stayed in quarantine, in the schema auth_consistency ({}, see {}): nothing of them is lost.",
+            " {} stayed in quarantine, in the schema auth_consistency ({}, {}): nothing of them is lost.",
             count(blocked, "row"),
             Reason::RestoreBlocked,
-            docs(Reason::RestoreBlocked)
+            more(Reason::RestoreBlocked)
         ));
         // An id that was moved has no copy of its own.
         if restored.iter().any(|one| one.blocked > 0 && one.action != Action::MoveId) {

@@ -109,10 +109,10 @@ impl Failure {
 impl From<crate::consistency::severity::Fault> for Failure {
     fn from(fault: crate::consistency::severity::Fault) -> Self {
         Self::CouldNotTell(format!(
-            "{} ({}, see {})",
+            "{} ({}, {})",
             fault.message,
             fault.reason,
-            crate::consistency::wording::docs(fault.reason)
+            crate::consistency::wording::more(fault.reason)
         ))
     }
 }

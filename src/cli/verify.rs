@@ -52,7 +52,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let look = Look::of_stdout();
     let skipped = not_asked(&place, &done).map(|why| format!("not asked: {why}"));
     let above = chain(&steps, skipped.as_deref().map(|why| ("app", why)), look);
-    let mut said = answer::here(&place, format, Asked::Verify, &done, Some(above), look)?;
+    let mut said = answer::here(&place, format, Asked::Verify, &done, None, Some(above), look)?;
     if steps.iter().any(|step| !step.held) && said.exit == Exit::Fine {
         said.exit = Exit::Findings;
     }

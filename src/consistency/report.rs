@@ -12,7 +12,7 @@ use super::{
     search::Searched,
     severity::{Class, Fault},
     target::TargetError,
-    wording::{clip, count, docs},
+    wording::{clip, count, more},
 };
 use crate::api::{
     condition::{ConditionType, Reason},
@@ -158,6 +158,7 @@ impl Outcome {
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
             searched: Vec::new(),
+            token: None,
             plan: self.plan.clone(),
             repaired: self.repaired.clone(),
             elapsed_ms,
@@ -378,10 +379,10 @@ fn domain(
 ) {
     let mine: Vec<&Finding> = findings.iter().filter(|finding| finding.condition == condition).collect();
     if let Some(worst) = mine.first() {
-        let more = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
+        let others = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
         let reason = worst.blocked.unwrap_or(worst.finding);
         let untold = worst.finding.is_untold() && condition != ConditionType::SchemaCompatible;
-        let message = format!("{}{more}; see {}", worst.message, docs(reason));
+        let message = format!("{}{others}; {}", worst.message, more(reason));
         set(&mut next.conditions, condition, if untold { "Unknown" } else { "False" }, reason, &message);
         return;
     }
@@ -409,7 +410,7 @@ fn overall(next: &mut AuthConsistencyStatus, reason: Reason, message: &str, verd
     next.conditions.retain(|one| one.type_ != "Reconciling" && one.type_ != "Stalled");
     let message = match verdict {
         Verdict::Consistent => message.to_owned(),
-        _ => format!("{message}; see {}", docs(reason)),
+        _ => format!("{message}; {}", more(reason)),
     };
     match verdict {
         Verdict::Consistent => set(&mut next.conditions, ConditionType::Ready, "True", reason, &message),

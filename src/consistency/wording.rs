@@ -32,9 +32,14 @@ pub fn sample(keys: &[String], all: i64) -> String {
     text
 }
 
-/// The page that explains a reason, relative to the project.
+/// The command that prints the page about a reason, as it stands in reports.
 pub fn docs(reason: Reason) -> String {
-    format!("docs/reasons/{reason}.md")
+    format!("auth-consistency explain {reason}")
+}
+
+/// Where to read on, at the end of a message.
+pub fn more(reason: Reason) -> String {
+    format!("more: {}", docs(reason))
 }
 
 /// Cuts a text to at most `max` characters, so that it fits the schema's bounds.

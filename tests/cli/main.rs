@@ -267,7 +267,7 @@ async fn rows_that_cannot_go_back_are_said_to_be_blocked_and_written_beside() {
         database.text("SELECT DISTINCT run FROM auth_consistency.audit WHERE action = 'Delete'").await;
     let said = run(&["restore", "-f", "-", "--run", &run_id], &[], &file);
     let text = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["RestoreBlocked", "docs/reasons/RestoreBlocked.md", "--into TABLE", &run_id] {
+    for part in ["RestoreBlocked", "auth-consistency explain RestoreBlocked", "--into TABLE", &run_id] {
         assert!(text.contains(part), "{part}: {}", said.out);
     }
     let answer = run(&["restore", "-f", "-", "--run", &run_id, "-o", "json"], &[], &file).json();
@@ -367,6 +367,55 @@ async fn a_token_that_fails_is_explained_with_one_verdict() {
         let token = run(&["token", "mint", "--subject", subject], &variables, "").out;
         assert_eq!(cause(&token), expected);
     }
+}
+
+#[tokio::test]
+async fn a_check_says_of_a_token_too_why_it_fails() {
+    let database = Database::create(CONSISTENT).await;
+    let variables = environment(&database);
+    let variables = borrowed(&variables);
+    let mint = |subject: &str| run(&["token", "mint", "--subject", subject], &variables, "").out;
+    let stale = mint("4711");
+    let said = run(&["check", "--token-file", "-"], &variables, &stale);
+    assert_eq!(said.code, 2, "{}", said.out);
+    let flowing = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flowing.contains("The token: ") && flowing.contains("4711"), "{}", said.out);
+    assert!(
+        said.out.lines().any(|line| line.starts_with("signature") && line.contains("ok")),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains(stale.trim()), "the token is printed back");
+
+    let report = |token: &str| {
+        let said = run(&["check", "--token-file", "-", "-o", "json"], &variables, token);
+        assert!(!said.out.contains(token.trim()), "the token is printed back");
+        (said.json()["token"].clone(), said.json()["consistent"].clone())
+    };
+    let (token, consistent) = report(&stale);
+    assert_eq!(
+        (token["cause"].as_str(), token["holds"].as_bool()),
+        (Some("SubjectNamesNoUser"), Some(false))
+    );
+    let (token, same) = report(&mint("2"));
+    assert_eq!((token["cause"].as_str(), token["holds"].as_bool()), (Some("NothingWrong"), Some(true)));
+    assert_eq!(consistent, same, "a token is no finding of the database");
+    let without = run(&["check", "-o", "json"], &variables, "");
+    assert!(without.json().get("token").is_none());
+    // Standard input cannot be both.
+    assert_eq!(run(&["check", "-f", "-", "--token-file", "-"], &variables, &stale).code, 64);
+}
+
+#[test]
+fn every_message_names_a_command_that_prints_more() {
+    let said = run(&["explain", "orphanrows"], &[], "");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.starts_with("OrphanRows\n\nRows name users that do not exist.\n"), "{}", said.out);
+    let said = run(&["explain", "OrphanRow"], &[], "");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("'OrphanRows'"), "{}", said.err);
+    let said = run(&["explain"], &[], "");
+    assert!(said.out.contains("session-reset") && said.out.contains("VerifierUnreachable"), "{}", said.out);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
         report::{ConsistencyReport, Finding, Severity, StepReport},
     },
     cli::target::Again,
-    consistency::wording::count,
+    consistency::wording::{count, docs},
 };
 
 /// What a person asked for.
@@ -40,6 +40,8 @@ impl Asked {
 pub(in crate::cli) struct Closing<'a> {
     /// What was asked for.
     pub asked: Asked,
+    /// Why the token that was given fails, or that it does not, in sentences.
+    pub token: Option<String>,
     /// How a person says the same again.
     pub again: &'a Again,
     /// `spec.mode` is Observe.
@@ -63,6 +65,7 @@ impl Closing<'_> {
     pub(super) fn paragraph(&self, report: &ConsistencyReport) -> String {
         let mut sentences = vec![self.verdict(report)];
         sentences.extend(self.done(report));
+        sentences.extend(self.token.as_ref().map(|said| format!("The token: {said}")));
         sentences.extend(self.next(report));
         sentences.join(" ")
     }
@@ -200,10 +203,11 @@ impl Closing<'_> {
         match names.as_slice() {
             [] => None,
             [one] => Some(format!(
-                "No repair ends {one}: the message says what to do, and docs/reasons/{one}.md more."
+                "No repair ends {one}: the message says what to do, and `{}` more.",
+                docs(grave[0].blocked.unwrap_or(grave[0].finding))
             )),
             _ => Some(format!(
-                "No repair ends {}: the messages say what to do, and the pages of these names in docs/reasons more.",
+                "No repair ends {}: the messages say what to do, and `auth-consistency explain NAME` more.",
                 list(&names)
             )),
         }

@@ -164,6 +164,15 @@ pub(super) struct Signer {
     pub target: Option<Target>,
 }
 
+impl Signer {
+    /// What signs the tokens of a target; `None` where it has none.
+    pub(super) fn of(target: Target) -> Option<Self> {
+        let jwt = target.jwt.as_ref()?;
+        let previous = jwt.previous.iter().map(|(_, key)| key.clone()).collect();
+        Some(Self { key: jwt.key.clone(), previous, shape: jwt.shape.clone(), target: Some(target) })
+    }
+}
+
 impl TargetFlags {
     /// Whether standard input holds the resource.
     pub(super) fn reads_stdin(&self) -> bool {
@@ -279,15 +288,15 @@ impl Place {
             })?;
             return Ok(Signer { key, previous: Vec::new(), shape, target: None });
         }
-        let target = self.target(variables).await?;
-        let Some(jwt) = &target.jwt else {
-            return Err(Failure::Usage(match self.source {
-                Source::Environment(_) => "there is no signing key: set JWT_SECRET".into(),
-                _ => "the resource names no signing key: set spec.jwt".into(),
-            }));
-        };
-        let previous = jwt.previous.iter().map(|(_, key)| key.clone()).collect();
-        Ok(Signer { key: jwt.key.clone(), previous, shape: jwt.shape.clone(), target: Some(target) })
+        Signer::of(self.target(variables).await?).ok_or_else(|| self.keyless())
+    }
+
+    /// There is no key to hold a token against.
+    pub(super) fn keyless(&self) -> Failure {
+        Failure::Usage(match self.source {
+            Source::Environment(_) => "there is no signing key: set JWT_SECRET".into(),
+            _ => "the resource names no signing key: set spec.jwt".into(),
+        })
     }
 
     /// A message in the words of what the person gave.

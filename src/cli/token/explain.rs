@@ -7,12 +7,14 @@ use serde::Serialize;
 
 use super::{TokenFlags, many};
 use crate::{
+    api::report::TokenReport,
     application,
     cli::{
         said::{Exit, Failure, Said},
         show::{Cell, Format, Look, OutputFlags, Table, wrap},
         target::{Place, Signer, TargetFlags, Variables},
     },
+    consistency::wording::clip,
     database::SubjectRow,
     pass,
     tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
@@ -79,7 +81,28 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     if flags.lines {
         return many::run(&place, &signer, token.expose_secret(), format).await;
     }
-    let verification = explain(&signer, token.expose_secret());
+    let explained = walk(&place, &signer, &token, !flags.no_probe).await;
+    explained.show(format, Look::of_stdout())
+}
+
+/// Everything that can be said of a token.
+pub(in crate::cli) struct Explained {
+    steps: Vec<Step>,
+    verdict: Verdict,
+    skipped: Option<Skipped>,
+    /// How a command ends that was asked about it.
+    pub exit: Exit,
+}
+
+/// Walks through a token as far as it holds: what can be told of it alone, whom it names, and, where
+/// nothing else is wrong and `probe` says so, what the app makes of it.
+pub(in crate::cli) async fn walk(
+    place: &Place,
+    signer: &Signer,
+    token: &SecretString,
+    probe: bool,
+) -> Explained {
+    let verification = explain(signer, token.expose_secret());
     let mut steps = verification.steps.clone();
     let mut verdict = verification.verdict.clone();
     let mut skipped = None;
@@ -95,8 +118,8 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
                         verdict = verification.resolve(&facts(row));
                         steps.push(user_step(&verdict));
                     }
-                    if !flags.no_probe && target.probe.is_some() && verdict.holds() {
-                        let (asked, after) = at_the_app(&place, &signer, &token, verdict).await;
+                    if probe && target.probe.is_some() && verdict.holds() {
+                        let (asked, after) = at_the_app(place, signer, token, verdict).await;
                         verdict = after;
                         match asked {
                             Ok(step) => steps.push(step),
@@ -116,7 +139,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         (true, true) => Exit::CouldNotTell,
         (false, _) => Exit::Findings,
     };
-    show(format, &steps, &verdict, skipped.as_ref(), exit, Look::of_stdout())
+    Explained { steps, verdict, skipped, exit }
 }
 
 /// What the signer's keys and shape make of a token.
@@ -165,50 +188,74 @@ async fn at_the_app(
     (Ok(step), Verdict::AcceptedByApp { login })
 }
 
-fn show(
-    format: Format,
-    steps: &[Step],
-    verdict: &Verdict,
-    skipped: Option<&Skipped>,
-    exit: Exit,
-    look: Look,
-) -> Result<Said, Failure> {
-    let user = skipped.filter(|skipped| skipped.step == "user");
-    let answer = Answer {
-        steps: steps
-            .iter()
-            .map(|step| StepAnswer { step: step.name, held: step.held, detail: &step.detail })
-            .collect(),
-        cause: verdict.cause(),
-        verdict: verdict.message(),
-        remedy: verdict.remedy(),
-        holds: if verdict.holds() && user.is_some() { None } else { Some(verdict.holds()) },
-    };
-    let remark = |said: Said| match user.filter(|_| exit == Exit::CouldNotTell) {
-        Some(Skipped { why, .. }) => {
-            said.remark(format!("auth-consistency: could not tell whom the token names: {why}"))
-        }
-        None => said,
-    };
-    if let Some(document) = format.document(&answer)? {
-        return Ok(remark(Said::new(document, exit)));
+impl Explained {
+    /// Why nobody looked whom the token names.
+    fn nobody_looked(&self) -> Option<&Skipped> {
+        self.skipped.as_ref().filter(|skipped| skipped.step == "user")
     }
-    let not_looked_at = skipped.map(|skipped| match skipped.step {
-        "user" => (skipped.step, format!("not looked up: {}", skipped.why)),
-        step => (step, skipped.why.clone()),
-    });
-    let mut page = chain(steps, not_looked_at.as_ref().map(|(step, why)| (*step, why.as_str())), look);
-    page.push('\n');
-    let mut verdict = capital(&answer.verdict);
-    verdict.push_str(". ");
-    match user {
-        Some(Skipped { why, .. }) => {
-            verdict.push_str(&format!("The subject was not looked up in the user table: {why}."));
-        }
-        None => verdict.push_str(answer.remedy),
+
+    /// Null: nothing is wrong, and the subject was not looked up.
+    fn holds(&self) -> Option<bool> {
+        let holds = self.verdict.holds();
+        if holds && self.nobody_looked().is_some() { None } else { Some(holds) }
     }
-    page.push_str(&wrap(&verdict, look.width));
-    Ok(remark(Said::new(page, exit)))
+
+    /// As a report says it.
+    pub(in crate::cli) fn report(&self) -> TokenReport {
+        TokenReport {
+            cause: self.verdict.cause().into(),
+            verdict: clip(&self.verdict.message(), 1024),
+            remedy: self.verdict.remedy().into(),
+            holds: self.holds(),
+        }
+    }
+
+    /// The steps as a table.
+    pub(in crate::cli) fn chain(&self, look: Look) -> String {
+        let not_looked_at = self.skipped.as_ref().map(|skipped| match skipped.step {
+            "user" => (skipped.step, format!("not looked up: {}", skipped.why)),
+            step => (step, skipped.why.clone()),
+        });
+        chain(&self.steps, not_looked_at.as_ref().map(|(step, why)| (*step, why.as_str())), look)
+    }
+
+    /// The verdict and what to do, in sentences.
+    pub(in crate::cli) fn sentences(&self) -> String {
+        let verdict = capital(&self.verdict.message());
+        match self.nobody_looked() {
+            Some(Skipped { why, .. }) => {
+                format!("{verdict}. The subject was not looked up in the user table: {why}.")
+            }
+            None => format!("{verdict}. {}", self.verdict.remedy()),
+        }
+    }
+
+    fn show(&self, format: Format, look: Look) -> Result<Said, Failure> {
+        let answer = Answer {
+            steps: self
+                .steps
+                .iter()
+                .map(|step| StepAnswer { step: step.name, held: step.held, detail: &step.detail })
+                .collect(),
+            cause: self.verdict.cause(),
+            verdict: self.verdict.message(),
+            remedy: self.verdict.remedy(),
+            holds: self.holds(),
+        };
+        let said = match format.document(&answer)? {
+            Some(document) => Said::new(document, self.exit),
+            None => {
+                let page = format!("{}\n{}", self.chain(look), wrap(&self.sentences(), look.width));
+                Said::new(page, self.exit)
+            }
+        };
+        Ok(match self.nobody_looked().filter(|_| self.exit == Exit::CouldNotTell) {
+            Some(Skipped { why, .. }) => {
+                said.remark(format!("auth-consistency: could not tell whom the token names: {why}"))
+            }
+            None => said,
+        })
+    }
 }
 
 /// The steps of a verifier as a table. What was not looked at is neither ok nor fails.

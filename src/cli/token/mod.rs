@@ -5,12 +5,15 @@ mod inspect;
 mod many;
 mod mint;
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-pub(super) use explain::{chain, facts, user_step};
+pub(super) use explain::{Explained, chain, facts, user_step, walk};
 
 use super::{
     said::{Failure, Said},
@@ -51,23 +54,30 @@ struct TokenFlags {
 impl TokenFlags {
     fn read(&self) -> Result<SecretString, Failure> {
         let file = self.token_file.clone().unwrap_or_else(|| "-".into());
-        if file.as_os_str() == "-" && std::io::stdin().is_terminal() {
-            // What is typed is the token: say so, and how it ends.
-            return Err(Failure::Usage(
-                "give the token on standard input, for example `pbpaste | auth-consistency token explain`, \
-                 or in a file with --token-file"
-                    .into(),
-            ));
+        read(&file)
+    }
+}
+
+/// A token from a file, or from standard input for `-`.
+///
+/// # Errors
+/// It cannot be read, is no text, or nobody gave it.
+pub(super) fn read(file: &Path) -> Result<SecretString, Failure> {
+    if file.as_os_str() == "-" && std::io::stdin().is_terminal() {
+        // What is typed is the token: say so, and how it ends.
+        return Err(Failure::Usage(
+            "give the token on standard input, for example `pbpaste | auth-consistency token explain`, \
+             or in a file with --token-file"
+                .into(),
+        ));
+    }
+    let bytes = target::read_secret(file)?;
+    match std::str::from_utf8(&bytes) {
+        // Files and `echo` end with a line break, which is not of the token.
+        Ok(text) => {
+            let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+            Ok(text.to_owned().into())
         }
-        let bytes = target::read_secret(&file)?;
-        match std::str::from_utf8(&bytes) {
-            // Files and `echo` end with a line break, which is not of the token.
-            Ok(text) => {
-                let text =
-                    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-                Ok(text.to_owned().into())
-            }
-            Err(_) => Err(Failure::Usage("what was given as a token is not UTF-8 text".into())),
-        }
+        Err(_) => Err(Failure::Usage("what was given as a token is not UTF-8 text".into())),
     }
 }

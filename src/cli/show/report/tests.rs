@@ -10,7 +10,7 @@ fn finding(name: &str, severity: &str, remedy: Option<&str>) -> serde_json::Valu
         "finding": name, "condition": "ReferencesConsistent", "severity": severity,
         "object": {"schema": "public", "table": "usage_logs", "columns": ["user_id"]},
         "message": "1,234 rows of usage_logs.user_id name 3 users that do not exist (4711, 4712, 4713)",
-        "remedy": remedy, "docs": "docs/reasons/OrphanRows.md",
+        "remedy": remedy, "docs": "auth-consistency explain OrphanRows",
     })
 }
 
@@ -51,6 +51,7 @@ fn page(shown: &ConsistencyReport, asked: Asked) -> String {
     };
     let closing = Closing {
         asked,
+        token: None,
         again: &again,
         observes: false,
         by_operator: false,
