@@ -194,11 +194,8 @@ fn rejected(facts: &VerifierFacts) -> Option<String> {
     let refusing: Vec<&PodFacts> = asked.iter().filter(|pod| pod.refuses()).collect();
     if !refusing.is_empty() {
         let Pods::Asked { ready, .. } = &facts.pods else { return None };
-        let turn = if *ready > asked.len() {
-            format!(" (asked by turns, {ready} are ready)")
-        } else {
-            String::new()
-        };
+        let turn =
+            if *ready > MOST_ASKED { format!(" (asked by turns, {ready} are ready)") } else { String::new() };
         let listed = named(&refusing, |pod| {
             let ProbeAnswer::Refused(status) = pod.genuine else { return String::new() };
             match &pod.accepts_previous {

@@ -1,6 +1,11 @@
 //! The pods behind a verifier, each asked by itself, and the workloads that take the key: what is found, what
 //! it needs for that, and what is said where it may not.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use auth_consistency::api::AuthConsistencyStatus;
 use axum::{
     Router,
@@ -29,16 +34,21 @@ struct Shop {
 }
 
 /// A pod of the app with a signing key; it ends with this value.
-struct Pod(JoinHandle<()>);
+struct Pod {
+    server: JoinHandle<()>,
+    refused: Arc<AtomicUsize>,
+}
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        self.0.abort();
+        self.server.abort();
     }
 }
 
 impl Pod {
     async fn start(address: &str, port: u16, key: &'static str) -> Self {
+        let refused = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&refused);
         let me = async move |headers: HeaderMap| {
             let token = headers
                 .get(header::AUTHORIZATION)
@@ -48,7 +58,10 @@ impl Pod {
             let key = DecodingKey::from_secret(key.as_bytes());
             match decode::<serde_json::Value>(token, &key, &Validation::default()) {
                 Ok(token) if token.claims["sub"] == "1" => StatusCode::OK,
-                _ => StatusCode::UNAUTHORIZED,
+                _ => {
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    StatusCode::UNAUTHORIZED
+                }
             }
         };
         let app = Router::new().route("/users/me", get(me));
@@ -61,7 +74,14 @@ impl Pod {
                 Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse, "{address}:{port}"),
             }
         };
-        Self(tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }))
+        Self { server: tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }), refused }
+    }
+}
+
+impl Pod {
+    /// How many tokens it has refused.
+    fn refused(&self) -> usize {
+        self.refused.load(Ordering::SeqCst)
     }
 }
 
@@ -147,10 +167,10 @@ async fn one_stale_pod_among_fresh_ones_is_named_with_its_workload_and_exactly_t
     let shop = Shop::open().await;
     let (world, (service, pods)) = (&shop.world, shop.ports);
     // Through the Service everything looks well: one fresh pod answers for all.
-    let _through = Pod::start("127.0.0.1", service, KEY).await;
-    let _a = Pod::start("127.0.0.2", pods, KEY).await;
+    let through = Pod::start("127.0.0.1", service, KEY).await;
+    let a = Pod::start("127.0.0.2", pods, KEY).await;
     let stale = Pod::start("127.0.0.3", pods, OLD).await;
-    let _c = Pod::start("127.0.0.4", pods, KEY).await;
+    let c = Pod::start("127.0.0.4", pods, KEY).await;
     let deployment = shop.deployment();
     let operator = shop.operator(&VALUES);
     shop.apply();
@@ -166,6 +186,10 @@ async fn one_stale_pod_among_fresh_ones_is_named_with_its_workload_and_exactly_t
     }
     assert!(!said.contains("api-a") && !said.contains("api-c") && !said.contains("api-unready"), "{said}");
     assert_eq!(shop.deployment(), deployment, "nothing was restarted");
+
+    // Forged tokens went to one pod, and keys of before to the one that refused.
+    assert!(a.refused() > 0);
+    assert_eq!((through.refused(), c.refused()), (0, 0));
 
     // Somebody restarts it.
     drop(stale);

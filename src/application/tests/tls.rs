@@ -140,8 +140,8 @@ async fn only_the_right_authority_for_the_right_name_at_the_right_time_gets_the_
     for (server, authorities, word) in [
         ("other", ours(), "not valid for name"),
         ("expired", ours(), "Expired"),
-        ("stranger", ours(), "UnknownIssuer"),
-        ("right", office.authorities("stranger.crt"), "UnknownIssuer"),
+        ("stranger", ours(), "invalid peer certificate"),
+        ("right", office.authorities("stranger.crt"), "invalid peer certificate"),
     ] {
         let why = why(office.ask(server, authorities).await);
         assert!(
