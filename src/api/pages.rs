@@ -29,6 +29,7 @@ pub const GUIDES: &[Guide] = &[
     },
     Guide { name: "remap", about: "giving rows back to the people whom old ids named", text: page!("remap") },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
+    Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {
         name: "session-reset",
         about: "the page that takes old sign-ins out of browsers",
