@@ -5,6 +5,7 @@
 //! closed sets of condition types and reasons, `report` the one shape that every command prints,
 //! and `crd` the generated CustomResourceDefinition.
 
+pub mod accounts;
 pub mod condition;
 pub mod crd;
 pub mod identities;

@@ -84,6 +84,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         users: Err(SchemaFault::TableMissing { alike: Vec::new() }),
         bookkeeping: Bookkeeping::default(),
         admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
+        accounts: vec![AdminFacts { account: None, exact: 1, look_alikes: 3, wanted: None }],
         references,
         identities: None,
         relied: 0,
