@@ -34,8 +34,9 @@ pub(super) fn diagnose(
             found.push(clash);
             continue;
         }
-        let mine = admin::diagnose(target, account, facts, users, observation, requests, &free);
-        for one in &mine {
+        let mut mine = admin::diagnose(target, account, facts, users, observation, requests, &free);
+        for one in &mut mine {
+            changes_hands(&kept, account, one);
             if let Some(Step::Seed { id: Some(id), .. }) = &one.step {
                 free.take(id);
             }
@@ -76,6 +77,26 @@ fn clash(target: &Target, users: &UserTable, one: Kept<'_>, other: Kept<'_>) -> 
     };
     let object = ObjectRef { columns: column.into_iter().collect(), ..users.object.clone() };
     Some(person(reason, ConditionType::AdminConsistent, severity, Some(object), message))
+}
+
+/// An id that an account leaves and that the spec gives to another one: the next pass would give it away,
+/// with the old tokens that name it.
+fn changes_hands(kept: &[Kept<'_>], account: &Admin, found: &mut Diagnosed) {
+    let Some(Step::MoveId { from, .. }) = &found.step else { return };
+    let heir = kept.iter().find(|(other, facts)| {
+        let wanted = facts.wanted.as_ref().and_then(|wanted| wanted.canonical.as_ref());
+        other.place != account.place && wanted == Some(from)
+    });
+    if let Some((heir, _)) = heir {
+        found.approval.get_or_insert_with(|| {
+            format!(
+                "{}.id gives the id {from} to {} next: whoever holds an old token for it would become {}",
+                heir.field(),
+                heir.called(),
+                heir.called()
+            )
+        });
+    }
 }
 
 /// Integer ids that nobody has, no row names, and the spec gives to nobody.

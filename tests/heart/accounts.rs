@@ -99,6 +99,29 @@ fn two_accounts_that_are_to_have_each_others_ids_are_reported_and_not_moved() {
 }
 
 #[test]
+fn an_id_that_goes_from_one_account_to_another_changes_hands_after_approval_only() {
+    let mut model = beside(&[(Some(3), Some(4)), (Some(4), Some(6))]);
+    let target = target_of(&model, Policy::Report, 10, None);
+    let before = model.clone();
+    let outcome = pass(&mut model, &target, &Requests::default());
+    assert_eq!(model, before);
+    let plan = outcome.plan.unwrap();
+    let [step] = <[_; 1]>::try_from(plan.steps.clone()).unwrap();
+    assert_eq!((step.action, step.account), (Action::MoveId, Some(login(1))));
+    let why = step.waits.unwrap();
+    assert!(
+        why.starts_with("spec.accounts[0].id gives the id 4 to the account") && why.contains("old token")
+    );
+    let requests = Requests {
+        approval: Some(Approval { hash: plan.hash.unwrap(), shown: plan.steps }),
+        ..Requests::default()
+    };
+    pass(&mut model, &target, &requests);
+    pass(&mut model, &target, &Requests::default());
+    assert_eq!(model.beside.iter().map(|one| one.there).collect::<Vec<_>>(), [Some(4), Some(6)]);
+}
+
+#[test]
 fn an_account_that_is_to_have_the_admins_id_is_reported_and_the_admin_stays_what_it_is() {
     for there in [Some(3), None] {
         let mut model = beside(&[(there, Some(1))]);
@@ -206,10 +229,16 @@ fn a_plan_without_accounts_has_the_hash_that_it_always_had() {
     let mut model = Model { logs: [(1, Some(1)), (2, Some(1))].into(), ..Model::default() };
     let target = target_of(&model, Policy::Report, 10, Some("1"));
     let seeding = pass(&mut model, &target, &Requests::default()).plan.unwrap();
-    assert_eq!(seeding.hash.as_deref(), Some("05910bd9c2ab43597d063359673c054cd88ad32a3fa58799f5542f5b80507e15"));
+    assert_eq!(
+        seeding.hash.as_deref(),
+        Some("05910bd9c2ab43597d063359673c054cd88ad32a3fa58799f5542f5b80507e15")
+    );
     model.admin = Some(9);
     let moving = pass(&mut model, &target, &Requests::default()).plan.unwrap();
-    assert_eq!(moving.hash.as_deref(), Some("9de6e9ae13bf16bcb8190d0efe07d684d3f5070156fd8144718bd3740a656b36"));
+    assert_eq!(
+        moving.hash.as_deref(),
+        Some("9de6e9ae13bf16bcb8190d0efe07d684d3f5070156fd8144718bd3740a656b36")
+    );
     let words = serde_json::to_string(&moving).unwrap();
     assert!(!words.contains("account\""), "the admin's step names no account: {words}");
 }
