@@ -5,6 +5,7 @@
 //! drew at random and never shows.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -20,6 +21,9 @@ use crate::{
 
 type Digest = [u8; 32];
 
+/// Accounts whose password is known again, more than one spec names.
+const MOST_PASSWORDS: usize = 64;
+
 /// Memory of one resource.
 pub struct Memory {
     key: [u8; 32],
@@ -29,7 +33,8 @@ pub struct Memory {
 #[derive(Default)]
 struct State {
     fingerprint: Option<(Digest, Option<String>)>,
-    password: Option<Digest>,
+    /// By login; the accounts that a spec can name fit in.
+    passwords: HashMap<String, Digest>,
     probe: Option<Probed>,
     turn: usize,
     forged: Option<(Digest, Instant)>,
@@ -91,15 +96,21 @@ impl Memory {
         self.state().fingerprint = digest.map(|digest| (digest, fingerprint));
     }
 
-    /// Whether this password was found to be behind this stored hash before.
-    pub fn password_matched(&self, stored: &SecretString, password: &SecretString) -> bool {
+    /// Whether this password was found to be behind this stored hash of an account before.
+    pub fn password_matched(&self, login: &str, stored: &SecretString, password: &SecretString) -> bool {
         let digest = self.password_digest(stored, password);
-        digest.is_some() && self.state().password == digest
+        digest.is_some_and(|digest| self.state().passwords.get(login) == Some(&digest))
     }
 
-    /// Remembers that a password is behind a stored hash.
-    pub fn remember_password(&self, stored: &SecretString, password: &SecretString) {
-        self.state().password = self.password_digest(stored, password);
+    /// Remembers that a password is behind an account's stored hash.
+    pub fn remember_password(&self, login: &str, stored: &SecretString, password: &SecretString) {
+        let Some(digest) = self.password_digest(stored, password) else { return };
+        let passwords = &mut self.state().passwords;
+        // Logins of specs before; what is forgotten with them is compared once more.
+        if passwords.len() >= MOST_PASSWORDS && !passwords.contains_key(login) {
+            passwords.clear();
+        }
+        passwords.insert(login.to_owned(), digest);
     }
 
     fn password_digest(&self, stored: &SecretString, password: &SecretString) -> Option<Digest> {
@@ -199,14 +210,28 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_known_again_only_with_the_same_hash() {
+    fn a_password_is_known_again_only_with_the_same_hash_of_the_same_account() {
         let memory = Memory::default();
         let (hash, password) = (SecretString::from("$2b$..."), SecretString::from("canary"));
-        assert!(!memory.password_matched(&hash, &password));
-        memory.remember_password(&hash, &password);
-        assert!(memory.password_matched(&hash, &password));
-        assert!(!memory.password_matched(&hash, &SecretString::from("other")));
-        assert!(!memory.password_matched(&SecretString::from("$2b$other"), &password));
+        assert!(!memory.password_matched("a", &hash, &password));
+        memory.remember_password("a", &hash, &password);
+        assert!(memory.password_matched("a", &hash, &password));
+        assert!(!memory.password_matched("a", &hash, &SecretString::from("other")));
+        assert!(!memory.password_matched("a", &SecretString::from("$2b$other"), &password));
+        assert!(!memory.password_matched("b", &hash, &password));
+        memory.remember_password("b", &hash, &password);
+        assert!(memory.password_matched("a", &hash, &password), "one account displaces no other");
+    }
+
+    #[test]
+    fn passwords_of_ever_new_logins_take_no_more_room() {
+        let memory = Memory::default();
+        let (hash, password) = (SecretString::from("$2b$..."), SecretString::from("canary"));
+        for at in 0..1_000 {
+            memory.remember_password(&at.to_string(), &hash, &password);
+            assert!(memory.password_matched(&at.to_string(), &hash, &password));
+            assert!(memory.state().passwords.len() <= MOST_PASSWORDS);
+        }
     }
     #[test]
     fn the_next_pods_have_their_turn_only_after_those_before_were_well() {

@@ -10,6 +10,7 @@
 //! 7. *ask* the running app (HTTP client);
 //! 8. *diagnose* and *plan* what is left, and say what came of it (pure).
 
+mod accounts;
 mod apply;
 mod ask;
 mod errands;
@@ -26,10 +27,7 @@ use jiff::Timestamp;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{
-            Action, AdminReport, ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped,
-            StepReport,
-        },
+        report::{Action, ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped, StepReport},
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
@@ -42,7 +40,7 @@ use crate::{
         severity::Fault,
         target::{Database, Target},
         verifiers,
-        wording::{clip, count, number},
+        wording::{count, number},
     },
     database::{self, Observed, Search, Session},
     memory::Memory,
@@ -104,7 +102,7 @@ impl Supervisor for Person {
 pub enum Repairs {
     /// None: nothing is written.
     None,
-    /// Those about the admin's account, and the sequence that it needs.
+    /// Those about the admin's account alone, and the sequence that it needs.
     Admin,
     /// All.
     All,
@@ -114,6 +112,7 @@ impl Repairs {
     fn narrow(self, mut permitted: Permitted) -> Permitted {
         permitted.steps.retain(|one| match self {
             Self::None => false,
+            Self::Admin if one.step.account().is_some() => false,
             Self::Admin => !matches!(
                 one.step.action(),
                 Action::Remap
@@ -242,7 +241,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         applicable: applicable(target),
         unknown: unknown(target, &observed.observation, &asked),
         remarks: remarks(target, &observed.observation, &asked),
-        admin: admin(target, &observed.observation),
+        admin: accounts::admin(target, &observed.observation),
+        accounts: accounts::beside(target, &observed.observation),
         signing_key: key,
         references: references(target, &observed.observation),
         searched: observed.searched,
@@ -380,7 +380,7 @@ fn applicable(target: &Target) -> Vec<ConditionType> {
     ConditionType::DOMAIN
         .into_iter()
         .filter(|condition| match condition {
-            ConditionType::AdminConsistent => target.admin.is_some(),
+            ConditionType::AdminConsistent => target.kept().next().is_some(),
             ConditionType::SigningKeyTrusted => target.jwt.is_some(),
             ConditionType::TokensAccepted => target.probe.is_some(),
             _ => true,
@@ -406,7 +406,7 @@ fn unknown(
     let mut unknown = Vec::new();
     if observation.users.is_err() {
         let why = "the user table cannot be used, see SchemaCompatible".to_owned();
-        if target.admin.is_some() {
+        if target.kept().next().is_some() {
             unknown.push((ConditionType::AdminConsistent, Reason::NotChecked, why.clone()));
         }
         unknown.push((ConditionType::ReferencesConsistent, Reason::NotChecked, why));
@@ -444,6 +444,7 @@ fn remarks(target: &Target, observation: &Observation, asked: &Asked) -> Vec<(Co
         vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)];
     let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
     remarks.extend(tokens.map(|text| (ConditionType::TokensAccepted, text)));
+    remarks.extend(accounts::remark(target));
     remarks
 }
 
@@ -454,18 +455,6 @@ fn accepted_rows(target: &Target, observation: &Observation) -> i64 {
         .filter(|reference| orphans::accepted(&target.references.policy(&reference.object), reference))
         .map(|reference| reference.orphans.rows)
         .sum()
-}
-
-fn admin(target: &Target, observation: &Observation) -> Option<AdminReport> {
-    let login = target.admin.as_ref()?.login.clone();
-    let account = observation.admin.as_ref()?.account.as_ref()?;
-    Some(AdminReport {
-        login,
-        id: clip(&account.id, 255),
-        active: account.inactive.is_empty(),
-        password_matches: account.password.matches,
-        password_hash: account.password.format,
-    })
 }
 
 fn references(target: &Target, observation: &Observation) -> Option<ReferencesReport> {

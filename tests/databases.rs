@@ -7,6 +7,8 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+#[path = "databases/accounts.rs"]
+mod accounts;
 #[path = "databases/admin.rs"]
 mod admin;
 #[path = "databases/beside.rs"]

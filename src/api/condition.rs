@@ -19,7 +19,7 @@ pub enum ConditionType {
     DatabaseReachable,
     /// Tables, columns, types, constraints, sequences and rights are what the spec needs.
     SchemaCompatible,
-    /// The admin exists, is active and is what the spec says.
+    /// The admin, and each account of `spec.accounts`, exists, is active and is what the spec says.
     AdminConsistent,
     /// Every reference names a user.
     ReferencesConsistent,
@@ -156,21 +156,23 @@ reasons! {
     /// The next insert collides, or takes an id that old rows name.
     SequenceBehind,
 
-    /// The admin account is not there.
+    /// The admin, or an account of `spec.accounts`, is not there.
     AdminMissing,
-    /// The admin has another id than `spec.admin.id`.
+    /// The admin has another id than `spec.admin.id`, or an account of `spec.accounts` another than its `id`.
     AdminIdDiffers,
-    /// The id meant for the admin is taken, or rows that name nobody name it.
+    /// The id meant for the admin, or for an account of `spec.accounts`, is taken, or rows that name nobody
+    /// name it.
     AdminIdClaimed,
-    /// The admin's password is not the Secret's.
+    /// The password of the admin, or of an account of `spec.accounts`, is not the Secret's.
     AdminPasswordDiffers,
     /// The password in the Secret cannot be stored in the app's format.
     AdminPasswordUnusable,
-    /// The stored hash is one that the app cannot read.
+    /// The stored hash of the admin, or of an account of `spec.accounts`, is one that the app cannot read.
     PasswordHashForeign,
-    /// The admin is inactive or lacks a column that makes it an admin.
+    /// The admin is inactive or lacks a column that makes it an admin; or an account of `spec.accounts`
+    /// likewise.
     AdminDrifted,
-    /// More than one account could be the admin.
+    /// More than one account could be the admin, or an account of `spec.accounts`.
     AdminAmbiguous,
 
     /// Rows name users that do not exist.

@@ -6,6 +6,7 @@
 //! command prints,
 //! and `crd` the generated CustomResourceDefinition.
 
+pub mod accounts;
 pub mod condition;
 pub mod crd;
 pub mod identities;

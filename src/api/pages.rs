@@ -27,6 +27,7 @@ pub const GUIDES: &[Guide] = &[
         about: "what people see after a migration, and what ends it",
         text: page!("guide"),
     },
+    Guide { name: "accounts", about: "accounts beside the admin", text: page!("accounts") },
     Guide { name: "remap", about: "giving rows back to the people whom old ids named", text: page!("remap") },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },

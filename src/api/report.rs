@@ -25,6 +25,9 @@ pub struct ConsistencyReport {
     pub findings: Vec<Finding>,
     /// The admin account, null when the spec names none or it does not exist.
     pub admin: Option<AdminReport>,
+    /// Those of the further accounts that exist, in the order of their logins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<AdminReport>,
     /// The signing key, null when the spec names none.
     pub signing_key: Option<SigningKeyReport>,
     /// The references, null when they were not looked at.
@@ -161,7 +164,7 @@ impl ObjectRef {
     }
 }
 
-/// The admin account as it is.
+/// The admin, or another account that is kept, as it is.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminReport {
@@ -323,6 +326,10 @@ pub struct StepReport {
     pub action: Action,
     /// To what.
     pub object: ObjectRef,
+    /// Login of the account that it is about, absent where that is the admin or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 320))]
+    pub account: Option<String>,
     /// Rows that it changes or removes.
     #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
     pub rows: i64,
@@ -340,13 +347,13 @@ pub struct StepReport {
 pub enum Action {
     /// Move a sequence above every id.
     AdvanceSequence,
-    /// Create the admin.
+    /// Create the account.
     Seed,
-    /// Put the admin's columns right.
+    /// Put the account's columns right.
     Correct,
-    /// Write the admin's password (and columns).
+    /// Write the account's password (and columns).
     Reset,
-    /// Give the admin the id that it must have, with every reference to it.
+    /// Give the account the id that it must have, with every reference to it.
     MoveId,
     /// Give the rows back to the people whom the old ids named.
     Remap,

@@ -13,6 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
@@ -60,7 +61,11 @@ use super::status::AuthConsistencyStatus;
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.onOrphan) || self.references.onOrphan != 'Reassign'").message("Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.rules) || !self.references.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Reassign')").message("a rule with onOrphan Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("!has(self.references) || !has(self.references.identities) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.references.identities needs spec.users.loginColumn").field_path(".users"),
-    validation = Rule::new("!has(self.admin) || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.admin needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users")
+    validation = Rule::new("!has(self.admin) || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.admin needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
+    validation = Rule::new("!has(self.accounts) || size(self.accounts) == 0 || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.accounts needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
+    validation = Rule::new("!has(self.admin) || !has(self.accounts) || !self.accounts.exists(a, a.login == self.admin.login)").message("an account has the admin's login: leave it out").field_path(".accounts"),
+    validation = Rule::new("!has(self.accounts) || self.accounts.all(a, !has(a.id) || self.accounts.exists_one(b, has(b.id) && b.id == a.id))").message("two accounts have the same id: give each its own").field_path(".accounts"),
+    validation = Rule::new("!has(self.admin) || !has(self.admin.id) || !has(self.accounts) || !self.accounts.exists(a, has(a.id) && a.id == self.admin.id)").message("an account has the admin's id: give it its own").field_path(".accounts")
 )]
 pub struct AuthConsistencySpec {
     /// Time between passes when nothing changes, for example `5m` or `1h30m`; at least 10s.
@@ -90,6 +95,12 @@ pub struct AuthConsistencySpec {
     /// The one account that must always exist and work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminSpec>,
+
+    /// Further accounts that must exist and work, such as test users, service users or a second admin,
+    /// kept by the admin's rules. Rows are given to the admin alone, and tokens minted for it alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["login"]))]
+    pub accounts: Vec<AdminSpec>,
 
     /// How the app signs its tokens. Leave it out for an app with opaque session tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -274,69 +285,6 @@ pub struct ColumnCondition {
     /// True: the column is NULL. False: it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_null: Option<bool>,
-}
-
-/// The one account that must always exist and work.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.onMissing != 'Seed' || has(self.passwordSecretRef)").message("onMissing Seed needs a password: set passwordSecretRef, or onMissing to Report").field_path(".passwordSecretRef"),
-    validation = Rule::new("self.passwordPolicy != 'Always' || has(self.passwordSecretRef)").message("passwordPolicy Always needs passwordSecretRef").field_path(".passwordSecretRef")
-)]
-pub struct AdminSpec {
-    /// What the admin signs in with, compared in the login column's own equality.
-    #[schemars(length(min = 1, max = 320))]
-    pub login: String,
-    /// Secret key that holds the admin's password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_secret_ref: Option<SecretKeyRef>,
-    /// Columns that make the account an admin, kept so.
-    #[serde(default)]
-    #[schemars(length(max = 32))]
-    pub columns: Vec<ColumnCondition>,
-    /// The id that the admin must have. Left out: any id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub id: Option<String>,
-    /// What to do when the account is not there.
-    #[serde(default)]
-    pub on_missing: OnMissing,
-    /// What to do when the columns, the active state or the id differ.
-    #[serde(default)]
-    pub on_drift: OnDrift,
-    /// When the password is written.
-    #[serde(default)]
-    pub password_policy: PasswordPolicy,
-}
-
-/// What to do when the admin is not there.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnMissing {
-    /// Create the account.
-    #[default]
-    Seed,
-    /// Only report.
-    Report,
-}
-
-/// What to do when the admin's columns or id differ.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnDrift {
-    /// Put them right.
-    #[default]
-    Correct,
-    /// Only report.
-    Report,
-}
-
-/// When the admin's password is written.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PasswordPolicy {
-    /// When the account is seeded or reset; people may change it afterwards.
-    #[default]
-    OnSeed,
-    /// Kept equal to the Secret. An equal password is never rewritten.
-    Always,
 }
 
 /// How the app signs and reads its tokens (RFC 7519).

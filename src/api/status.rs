@@ -36,6 +36,10 @@ pub struct AuthConsistencyStatus {
     /// The admin account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminStatus>,
+    /// Those of the further accounts that exist, in the order of their logins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["login"]))]
+    pub accounts: Vec<AdminStatus>,
     /// The signing key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeyStatus>,
@@ -81,6 +85,7 @@ impl Default for AuthConsistencyStatus {
             conditions: Vec::new(),
             findings: Vec::new(),
             admin: None,
+            accounts: Vec::new(),
             signing_key: None,
             references: None,
             plan: None,
@@ -94,7 +99,7 @@ impl Default for AuthConsistencyStatus {
     }
 }
 
-/// The admin account.
+/// The admin, or another account that is kept.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct AdminStatus {

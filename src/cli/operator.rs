@@ -16,6 +16,7 @@ use crate::api::{
     API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
     condition::ConditionType,
     report::{AdminReport, ConsistencyReport, ReportTarget, Severity, SigningKeyReport},
+    status::AdminStatus,
 };
 use crate::{consistency::progress::Progress, pass::Supervisor};
 
@@ -131,18 +132,21 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         (None, Some(ready)) => vec![ready.message.clone()],
         (None, None) => vec!["the operator has said nothing yet".to_owned()],
     };
-    let admin = status.admin.as_ref().and_then(|admin| {
+    let account = |account: &AdminStatus| {
+        // The finding's own words, as `consistency::admin` puts them.
+        let inactive = format!("the account {:?} is not active", account.login);
         Some(AdminReport {
-            login: admin.login.clone(),
-            id: admin.id.clone()?,
+            login: account.login.clone(),
+            id: account.id.clone()?,
             active: !status.findings.iter().any(|finding| {
                 finding.finding == crate::api::condition::Reason::AdminDrifted
-                    && finding.message.contains("is not active")
+                    && finding.message.starts_with(&inactive)
             }),
             password_matches: None,
-            password_hash: admin.password_hash,
+            password_hash: account.password_hash,
         })
-    });
+    };
+    let admin = status.admin.as_ref().and_then(account);
     let report = ConsistencyReport {
         api_version: API_VERSION.into(),
         kind: "ConsistencyReport".into(),
@@ -150,6 +154,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         consistent,
         findings: status.findings.clone(),
         admin,
+        accounts: status.accounts.iter().filter_map(account).collect(),
         signing_key: status
             .signing_key
             .as_ref()

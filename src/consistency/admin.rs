@@ -1,12 +1,10 @@
-//! What is wrong with the admin: missing, ambiguous, at another id, drifted, or with a password that
-//! does not serve.
-
-use secrecy::SecretString;
+//! What is wrong with the admin, or with another account that is kept by its rules: missing, ambiguous,
+//! at another id, drifted, or with a password that does not serve.
 
 use super::{
+    accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
-    orphans,
     target::{Admin, Target},
     wording::{clip, count},
 };
@@ -19,7 +17,7 @@ use crate::{
     passwords,
 };
 
-/// What is wrong with the admin.
+/// What is wrong with the admin, or with another account.
 pub(super) fn diagnose(
     target: &Target,
     admin: &Admin,
@@ -27,15 +25,19 @@ pub(super) fn diagnose(
     users: &UserTable,
     observation: &Observation,
     requests: &Requests,
+    free: &Free,
 ) -> Vec<Diagnosed> {
     let at = |columns: &[String]| ObjectRef { columns: columns.to_vec(), ..users.object.clone() };
     let login = target.users.login_column.clone().unwrap_or_default();
     if facts.exact > 1 || facts.look_alikes > 0 {
         let message = format!(
-            "{} of {} could be the admin {:?} by case or spaces: keep one, and delete or rename the others",
+            "{} of {} could be {} by case or spaces: keep one, and delete or rename the others",
             count(facts.exact + facts.look_alikes, "account"),
             users.object.describe(),
-            admin.login
+            match admin.place {
+                Some(_) => admin.called(),
+                None => format!("the admin {:?}", admin.login),
+            }
         );
         return vec![person(
             Reason::AdminAmbiguous,
@@ -45,9 +47,10 @@ pub(super) fn diagnose(
             message,
         )];
     }
-    let reset = requests.reset.clone().filter(|_| !observation.bookkeeping.reset_handled);
+    let asked = admin.place.is_none() && !observation.bookkeeping.reset_handled;
+    let reset = requests.reset.clone().filter(|_| asked);
     let Some(account) = &facts.account else {
-        return vec![missing(target, admin, facts, users, observation, reset)];
+        return vec![missing(target, admin, facts, users, observation, reset, free)];
     };
     let mut found = Vec::new();
     found.extend(other_id(target, admin, account, facts, users, observation));
@@ -56,8 +59,8 @@ pub(super) fn diagnose(
     found
 }
 
-/// The admin is not there: seed it where the spec allows, at an id that makes nobody's old token an
-/// admin's.
+/// The account is not there: seed it where the spec allows, at an id that makes nobody's old token its
+/// own.
 fn missing(
     target: &Target,
     admin: &Admin,
@@ -65,29 +68,33 @@ fn missing(
     users: &UserTable,
     observation: &Observation,
     reset: Option<String>,
+    free: &Free,
 ) -> Diagnosed {
     let finding = |reason, severity, message: String| {
         person(reason, ConditionType::AdminConsistent, severity, Some(users.object.clone()), message)
     };
+    let (field, who) = (admin.field(), admin.called());
     let absent = format!("there is no account {:?} in {}", admin.login, users.object.describe());
     if admin.on_missing == OnMissing::Report && reset.is_none() {
         return finding(
             Reason::AdminMissing,
             Severity::Error,
-            format!("{absent}: create it, or set spec.admin.onMissing to Seed"),
+            format!("{absent}: create it, or set {field}.onMissing to Seed"),
         );
     }
     let plain = |message: String| finding(Reason::AdminMissing, Severity::Error, message);
-    match unusable(target, admin.password.as_ref()) {
+    match unusable(target, admin) {
         Ok(()) => {}
         Err(why) => {
             return plain(format!("{absent}, and it cannot be seeded: {why}"))
                 .blocked_by(Reason::AdminPasswordUnusable);
         }
     }
-    if let Some(column) = users.unfilled.first() {
+    // An account's own columns may be what fills them.
+    let fills = |name: &String| admin.columns.iter().any(|one| one.column == *name && one.equals.is_some());
+    if let Some(column) = users.unfilled.iter().find(|name| !fills(name)) {
         return plain(format!(
-            "{absent}, and it cannot be seeded: column {column:?} may not be NULL and has no default, so add it to spec.admin.columns"
+            "{absent}, and it cannot be seeded: column {column:?} may not be NULL and has no default, so add it to {field}.columns"
         ))
         .blocked_by(Reason::SpecInvalid);
     }
@@ -100,6 +107,7 @@ fn missing(
     }
     let seed = |id: Option<String>, claimed| Step::Seed {
         users: users.object.clone(),
+        account: admin.account().map(str::to_owned),
         id,
         claimed,
         token: reset.clone(),
@@ -107,7 +115,7 @@ fn missing(
     if let Some(wanted) = &facts.wanted {
         let id = admin.id.clone().unwrap_or_default();
         let Some(canonical) = wanted.canonical.clone() else {
-            return plain(format!("{absent}, and spec.admin.id {id:?} is no {}: correct it", users.id_type))
+            return plain(format!("{absent}, and {field}.id {id:?} is no {}: correct it", users.id_type))
                 .blocked_by(Reason::SpecInvalid);
         };
         if wanted.occupied {
@@ -115,7 +123,7 @@ fn missing(
                 Reason::AdminIdClaimed,
                 Severity::Critical,
                 format!(
-                    "{absent}, and another account has the id {id} that spec.admin.id gives it: choose another id, ids of people are never swapped"
+                    "{absent}, and another account has the id {id} that {field}.id gives it: choose another id, ids of people are never swapped"
                 ),
             );
         }
@@ -124,7 +132,7 @@ fn missing(
             let mut claimed = finding(
                 Reason::AdminIdClaimed,
                 Severity::Critical,
-                format!("{absent}, and {why} that spec.admin.id gives it: whoever holds an old token for it would become the admin, so approve it only if that was the admin"),
+                format!("{absent}, and {why} that {field}.id gives it: whoever holds an old token for it would become {who}, so approve it only if that was {who}"),
             )
             .with_step(seed(Some(canonical), true));
             claimed.finding.rows = Some(wanted.orphan_rows);
@@ -139,6 +147,7 @@ fn missing(
     }
     let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     let id = match (&users.id_default, users.id_kind) {
+        (IdDefault::Sequence(sequence), KeyKind::Integer) => free.past(sequence).map(|id| id.to_string()),
         (IdDefault::Sequence(_) | IdDefault::Expression, _) | (IdDefault::None, KeyKind::Uuid) => None,
         (IdDefault::UnreadableSequence(name), _) => {
             return plain(format!(
@@ -146,18 +155,16 @@ fn missing(
             ))
             .blocked_by(Reason::PrivilegeMissing);
         }
-        (IdDefault::None, KeyKind::Integer) => match orphans::highest_id(users, observation).checked_add(1) {
+        (IdDefault::None, KeyKind::Integer) => match free.next() {
             Some(next) => Some(next.to_string()),
             None => {
-                return plain(format!(
-                    "{absent}, and there is no id left above the highest: set spec.admin.id"
-                ))
-                .blocked_by(Reason::SpecInvalid);
+                return plain(format!("{absent}, and there is no id left above the highest: set {field}.id"))
+                    .blocked_by(Reason::SpecInvalid);
             }
         },
         (IdDefault::None, _) => {
             return plain(format!(
-                "{absent}, and column {:?} has no default: set spec.admin.id",
+                "{absent}, and column {:?} has no default: set {field}.id",
                 target.users.id_column
             ))
             .blocked_by(Reason::SpecInvalid);
@@ -170,15 +177,16 @@ fn missing(
     found
 }
 
-fn unusable(target: &Target, password: Option<&SecretString>) -> Result<(), String> {
-    let Some(password) = password else {
-        return Err("spec.admin.passwordSecretRef is not set".into());
+fn unusable(target: &Target, admin: &Admin) -> Result<(), String> {
+    let field = format!("{}.passwordSecretRef", admin.field());
+    let Some(password) = &admin.password else {
+        return Err(format!("{field} is not set"));
     };
     passwords::check(target.users.password_hash, password)
-        .map_err(|error| format!("the password of spec.admin.passwordSecretRef cannot be used: {error}"))
+        .map_err(|error| format!("the password of {field} cannot be used: {error}"))
 }
 
-/// The admin has another id than the spec says.
+/// The account has another id than the spec says.
 fn other_id(
     target: &Target,
     admin: &Admin,
@@ -196,7 +204,8 @@ fn other_id(
     let finding = |reason, severity, message| {
         person(reason, ConditionType::AdminConsistent, severity, Some(at.clone()), message)
     };
-    let differs = format!("the admin has the id {} and spec.admin.id says {id}", account.id);
+    let (field, who) = (admin.field(), admin.called());
+    let differs = format!("{who} has the id {} and {field}.id says {id}", account.id);
     let Some(canonical) = wanted.canonical.clone() else {
         return Some(
             finding(
@@ -218,6 +227,7 @@ fn other_id(
     }
     let step = Step::MoveId {
         users: users.object.clone(),
+        account: admin.account().map(str::to_owned),
         from: account.id.clone(),
         to: canonical,
         rows: account.references.iter().map(|(_, rows)| rows).sum::<i64>() + 1,
@@ -235,7 +245,7 @@ fn other_id(
             Reason::AdminIdClaimed,
             Severity::Critical,
             format!(
-                "{differs}, and {why}: whoever holds an old token for it would become the admin, so approve it only if that was the admin"
+                "{differs}, and {why}: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
             ),
         );
         claimed.finding.rows = Some(wanted.orphan_rows);
@@ -257,7 +267,7 @@ fn other_id(
         OnDrift::Report => finding(
             Reason::AdminIdDiffers,
             Severity::Error,
-            format!("{differs}: set spec.admin.onDrift to Correct to move it"),
+            format!("{differs}: set {field}.onDrift to Correct to move it"),
         ),
     })
 }
@@ -274,7 +284,8 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
         what.push(format!("is not active ({})", account.inactive.join(", ")));
     }
     if !account.drifted.is_empty() {
-        what.push(format!("lacks what makes it an admin ({})", account.drifted.join(", ")));
+        let lacks = if admin.place.is_some() { "what the spec says of it" } else { "what makes it an admin" };
+        what.push(format!("lacks {lacks} ({})", account.drifted.join(", ")));
     }
     let object = ObjectRef { columns: columns.clone(), ..users.object.clone() };
     let message = format!("the account {:?} {}", admin.login, what.join(" and "));
@@ -288,7 +299,7 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
         )
     };
     if admin.on_drift == OnDrift::Report {
-        return Some(finding(format!("{message}: correct it, or set spec.admin.onDrift to Correct")));
+        return Some(finding(format!("{message}: correct it, or set {}.onDrift to Correct", admin.field())));
     }
     // Such a condition says what the value may not be, and not what it is.
     let unwritable = columns.iter().find(|name| {
@@ -312,7 +323,8 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
             .blocked_by(Reason::PrivilegeMissing),
         );
     }
-    Some(finding(message).with_step(Step::Correct { users: object.clone() }))
+    let account = admin.account().map(str::to_owned);
+    Some(finding(message).with_step(Step::Correct { users: object.clone(), account }))
 }
 
 fn password(
@@ -327,7 +339,7 @@ fn password(
     let finding = |reason, message: String| {
         person(reason, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
     };
-    let facts = &account.password;
+    let (facts, who) = (&account.password, admin.called());
     let foreign = facts.format != Some(target.users.password_hash);
     // One that could not be compared is not equal: the Secret's may be too long for the format.
     let differs = admin.password_policy == PasswordPolicy::Always && facts.matches != Some(true);
@@ -341,15 +353,18 @@ fn password(
         finding(
             Reason::PasswordHashForeign,
             format!(
-                "the admin's stored password {seems}, and the app reads {:?}: reset it with {}=now, or correct spec.users.passwordHash",
+                "{who}'s stored password {seems}, and the app reads {:?}: {}, or correct spec.users.passwordHash",
                 target.users.password_hash,
-                crate::api::annotation::RESET_ADMIN
+                match admin.place {
+                    None => format!("reset it with {}=now", crate::api::annotation::RESET_ADMIN),
+                    Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
+                }
             ),
         )
     } else if differs {
         finding(
             Reason::AdminPasswordDiffers,
-            "the admin's password is not the Secret's, and spec.admin.passwordPolicy is Always".to_owned(),
+            format!("{who}'s password is not the Secret's, and {}.passwordPolicy is Always", admin.field()),
         )
     } else {
         finding(Reason::AdminDrifted, "a reset of the admin was asked for".to_owned())
@@ -357,7 +372,7 @@ fn password(
     if !asked && admin.password_policy != PasswordPolicy::Always {
         return Some(found);
     }
-    if let Err(why) = unusable(target, admin.password.as_ref()) {
+    if let Err(why) = unusable(target, admin) {
         found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
         return Some(found.blocked_by(Reason::AdminPasswordUnusable));
     }
@@ -372,5 +387,6 @@ fn password(
         );
         return Some(found.blocked_by(Reason::PrivilegeMissing));
     }
-    Some(found.with_step(Step::Reset { users: object, token: reset }))
+    let account = admin.account().map(str::to_owned);
+    Some(found.with_step(Step::Reset { users: object, account, token: reset }))
 }

@@ -223,6 +223,8 @@ pub struct Relied {
     pub rest: Option<Rest>,
     /// How many accounts are nearly called as the admin is, where nobody wrote to the user table.
     pub look_alikes: Option<i64>,
+    /// The same of the accounts beside it, in the target's order.
+    pub alike_beside: Option<Vec<i64>>,
     /// Whether the catalog says of the user table what it said before.
     pub same_users: bool,
     /// References that are looked at again, and why.
@@ -290,6 +292,7 @@ pub struct Settled {
     all: usize,
     rest: Rest,
     look_alikes: Option<i64>,
+    alike_beside: Vec<i64>,
     said: Vec<Finding>,
 }
 
@@ -307,7 +310,10 @@ impl Settled {
         }
         let said = found.iter().filter(|one| of_database(one)).map(|one| one.finding.clone()).collect();
         let (clean, rest) = (BTreeMap::new(), Rest::default());
-        Some(Self { at, reading, clean, all: 0, rest, look_alikes: None, said }.seeing(observation))
+        Some(
+            Self { at, reading, clean, all: 0, rest, look_alikes: None, alike_beside: Vec::new(), said }
+                .seeing(observation),
+        )
     }
 
     /// The same after a pass that relied on it and was upheld, with the counters read before its
@@ -328,6 +334,7 @@ impl Settled {
             .collect();
         self.all = observation.references.len();
         self.look_alikes = observation.admin.as_ref().map(|admin| admin.look_alikes);
+        self.alike_beside = observation.accounts.iter().map(|account| account.look_alikes).collect();
         self.rest =
             Rest { skipped: observation.skipped.clone(), missing: observation.missing_constraints.clone() };
         self
@@ -356,6 +363,7 @@ impl Settled {
         relied.same_users = self.reading.same_users(now);
         if self.reading.moved(now).is_none() && self.reading.users_written == now.users_written {
             relied.look_alikes = self.look_alikes;
+            relied.alike_beside = Some(self.alike_beside.clone());
         }
         relied
     }

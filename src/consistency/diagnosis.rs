@@ -4,7 +4,7 @@
 //! could not be looked at is a finding too.
 
 use super::{
-    admin,
+    accounts,
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans, remap,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::api::{
     condition::{ConditionType, Reason},
-    report::{Action, Finding, ObjectRef, Severity},
+    report::{Action, Finding, ObjectRef, Severity, StepReport},
     spec::{Mode, SubjectType},
 };
 
@@ -50,40 +50,48 @@ pub enum Step {
         /// The highest id in use or named by rows.
         above: i64,
     },
-    /// Create the admin.
+    /// Create the account.
     Seed {
         /// The user table.
         users: ObjectRef,
+        /// Login of the account; `None`: the admin.
+        account: Option<String>,
         /// The id that it gets; `None`: the column's default, or a random uuid.
         id: Option<String>,
-        /// Orphans may name this very id: a person said so in `spec.admin.id` and approved.
+        /// Orphans may name this very id: a person said so in the spec's `id` and approved.
         claimed: bool,
         /// The reset token that asked for it.
         token: Option<String>,
     },
-    /// Put the admin's columns right.
+    /// Put the account's columns right.
     Correct {
         /// The user table and the columns that differ.
         users: ObjectRef,
+        /// Login of the account; `None`: the admin.
+        account: Option<String>,
     },
     /// Write password and columns.
     Reset {
         /// The user table.
         users: ObjectRef,
+        /// Login of the account; `None`: the admin.
+        account: Option<String>,
         /// The reset token that asked for it, `None` where the policy did.
         token: Option<String>,
     },
-    /// Give the admin another id, with every reference.
+    /// Give the account another id, with every reference.
     MoveId {
         /// The user table.
         users: ObjectRef,
+        /// Login of the account; `None`: the admin.
+        account: Option<String>,
         /// The id that it has.
         from: String,
         /// The id that it gets.
         to: String,
         /// Rows that change with it, its own included.
         rows: i64,
-        /// Rows may name the new id already: a person said so in `spec.admin.id` and approved.
+        /// Rows may name the new id already: a person said so in the spec's `id` and approved.
         claimed: bool,
     },
     /// Add a foreign key that vouches for new rows only.
@@ -160,8 +168,8 @@ pub struct Requests {
 pub struct Approval {
     /// The plan's hash.
     pub hash: String,
-    /// Rows per step as they were shown; empty where they are not known.
-    pub shown: Vec<(Action, ObjectRef, i64)>,
+    /// The steps as they were shown; empty where they are not known.
+    pub shown: Vec<StepReport>,
 }
 
 /// Everything that is wrong, in no particular order.
@@ -184,9 +192,7 @@ pub fn diagnose(
     found.extend(orphans::references(target, observation, users));
     found.extend(remap::findings(target, observation, users));
     found.extend(orphans::sequence(observation, users));
-    if let (Some(admin), Some(facts)) = (&target.admin, &observation.admin) {
-        found.extend(admin::diagnose(target, admin, facts, users, observation, requests));
-    }
+    found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
     found.extend(answers.into_iter().flatten().flat_map(verifiers::verifier));
     if let Some(why) = &observation.server.read_only
@@ -268,13 +274,32 @@ impl Step {
         match self {
             Self::AdvanceSequence { sequence, .. } => sequence,
             Self::Seed { users, .. }
-            | Self::Correct { users }
+            | Self::Correct { users, .. }
             | Self::Reset { users, .. }
             | Self::MoveId { users, .. } => users,
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
             | Self::Remap { reference, .. }
             | Self::Rows { reference, .. } => reference,
+        }
+    }
+
+    /// Login of the account that it is about; `None` where that is the admin or none.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Seed { account, .. }
+            | Self::Correct { account, .. }
+            | Self::Reset { account, .. }
+            | Self::MoveId { account, .. } => account.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What it is about, in words.
+    pub fn about(&self) -> String {
+        match self.account() {
+            Some(login) => format!("{} for {login}", self.object().describe()),
+            None => self.object().describe(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! `report` turns the outcome into conditions and status; `schedule` says when to look again;
 //! `severity` classes every failure once.
 
+mod accounts;
 mod admin;
 pub mod authority;
 pub mod compare;

@@ -20,6 +20,8 @@ pub struct Observation {
     pub bookkeeping: Bookkeeping,
     /// The admin, where the spec names one and the user table is usable.
     pub admin: Option<AdminFacts>,
+    /// The accounts beside it, in the target's order; empty where the user table is not usable.
+    pub accounts: Vec<AdminFacts>,
     /// References that were checked.
     pub references: Vec<Reference>,
     /// How many of them counters say are as an earlier look saw them; no row of theirs was read.
@@ -198,7 +200,8 @@ pub struct UserTable {
     pub highest_id: Option<i64>,
     /// The subject column's type kind, where the spec has `jwt`.
     pub subject_kind: Option<KeyKind>,
-    /// NOT NULL columns without a default that neither the spec nor we fill when seeding.
+    /// NOT NULL columns without a default that neither `users` nor we fill when seeding; an account's own
+    /// columns may.
     pub unfilled: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,
@@ -275,7 +278,7 @@ pub struct OpenStep {
     pub rows_left: i64,
 }
 
-/// The admin.
+/// The admin, or another account that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminFacts {
     /// The account whose login equals the spec's, when there is exactly one or the first of them.
@@ -284,11 +287,11 @@ pub struct AdminFacts {
     pub exact: i64,
     /// Further accounts whose login differs only by case or surrounding spaces.
     pub look_alikes: i64,
-    /// What is known of the id that the admin must have.
+    /// What is known of the id that it must have.
     pub wanted: Option<WantedId>,
 }
 
-/// The account of the admin.
+/// The account as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Its id as text.
@@ -297,7 +300,7 @@ pub struct Account {
     pub subject: Option<String>,
     /// Conditions of `users.activeWhen` that do not hold: the columns.
     pub inactive: Vec<String>,
-    /// Columns of `admin.columns` that differ.
+    /// Columns of its own `columns` that differ.
     pub drifted: Vec<String>,
     /// What is known of the password.
     pub password: PasswordFacts,
@@ -318,7 +321,7 @@ pub struct PasswordFacts {
     pub matches: Option<bool>,
 }
 
-/// What is known of the id that the admin must have.
+/// What is known of the id that an account must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedId {
     /// The id in the column's own spelling; `None` when the type does not take it.

@@ -1,6 +1,7 @@
 //! How a spec and its Secrets become a [`Target`]: everything is checked again here, since objects may
 //! be older than today's schema.
 
+mod accounts;
 mod database;
 mod identities;
 
@@ -13,7 +14,7 @@ use super::{
     identities::ConfigMaps,
     period,
     target::{
-        Admin, Database, Jwt, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target,
+        Database, Jwt, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target,
         TargetError, Users, secret_refs,
     },
 };
@@ -21,10 +22,7 @@ use crate::{
     api::{
         condition::{ConditionType, Reason},
         preset,
-        spec::{
-            AdminSpec, AuthConsistencySpec, JwtSpec, OnMissing, OnOrphan, PasswordHash, PasswordPolicy,
-            SecretKeyRef,
-        },
+        spec::{AuthConsistencySpec, JwtSpec, OnOrphan, PasswordHash, SecretKeyRef},
     },
     tokens::{SigningKey, SubjectClaim, TokenShape},
 };
@@ -65,7 +63,7 @@ impl Target {
     ) -> Result<Self, Vec<TargetError>> {
         let mut parser = Parser { secrets, errors: Vec::new() };
         for (reference, condition, field) in secret_refs(spec) {
-            parser.require_secret(&reference, condition, field);
+            parser.require_secret(&reference, condition, &field);
         }
         let interval = parser.period(&spec.interval, "spec.interval", Duration::from_secs(10));
         let timeout = parser.period(&spec.timeout, "spec.timeout", Duration::from_secs(1));
@@ -74,7 +72,7 @@ impl Target {
         }
         let database = parser.database(&spec.database, &Place::APP);
         let users = parser.users(spec, database.as_ref());
-        let admin = spec.admin.as_ref().and_then(|admin| parser.admin(admin, &users));
+        let (admin, accounts) = parser.accounts(spec, &users);
         let jwt = spec.jwt.as_ref().and_then(|jwt| parser.jwt(jwt, &users));
         let mut references = parser.references(spec, &users);
         references.identities = parser.identities(spec, &users, config_maps);
@@ -105,6 +103,7 @@ impl Target {
                 database,
                 users,
                 admin,
+                accounts,
                 jwt,
                 references,
                 probe,
@@ -214,41 +213,6 @@ impl Parser<'_> {
             password_hash: filled.password_hash.unwrap_or(PasswordHash::Bcrypt),
             active_when: filled.active_when.unwrap_or_default(),
         }
-    }
-
-    fn admin(&mut self, spec: &AdminSpec, users: &Users) -> Option<Admin> {
-        if users.login_column.is_none() || users.password_column.is_none() {
-            self.spec("spec.users: the admin needs loginColumn and passwordColumn");
-        }
-        if spec.login.trim() != spec.login {
-            self.spec("spec.admin.login: remove the spaces around it");
-        }
-        let needs_password =
-            spec.on_missing == OnMissing::Seed || spec.password_policy == PasswordPolicy::Always;
-        if needs_password && spec.password_secret_ref.is_none() {
-            self.spec(
-                "spec.admin.passwordSecretRef: set it, or onMissing to Report and passwordPolicy to OnSeed",
-            );
-        }
-        for (at, column) in spec.columns.iter().chain(&users.active_when).enumerate() {
-            if column.equals.is_some() == column.is_null.is_some() {
-                let at = at + 1;
-                self.spec(format!(
-                    "condition {at} on column {:?}: set exactly one of equals and isNull",
-                    column.column
-                ));
-            }
-        }
-        let password = self.secret_line(spec.password_secret_ref.as_ref(), "spec.admin.passwordSecretRef");
-        Some(Admin {
-            login: spec.login.clone(),
-            password: password.map(Into::into),
-            columns: spec.columns.clone(),
-            id: spec.id.clone(),
-            on_missing: spec.on_missing,
-            on_drift: spec.on_drift,
-            password_policy: spec.password_policy,
-        })
     }
 
     fn jwt(&mut self, spec: &JwtSpec, users: &Users) -> Option<Jwt> {
@@ -379,7 +343,7 @@ mod tests {
         .unwrap();
         let mut secrets = Secrets::new();
         for (reference, _, field) in secret_refs(&spec) {
-            let value = match field {
+            let value = match field.as_ref() {
                 "spec.database.urlSecretRef" => Some("postgresql://me:canary@db/app"),
                 "spec.probe.caSecretRef" => ca,
                 _ => Some("canary-0123456789abcdef0123456789abcdef"),

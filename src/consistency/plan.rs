@@ -122,7 +122,10 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
         .collect();
     steps.sort_by_key(|one| order(&one.step));
     // One password write is enough where several findings ask for it.
-    steps.dedup_by(|a, b| a.step.action() == b.step.action() && a.step.object() == b.step.object());
+    steps.dedup_by(|a, b| {
+        let (a, b) = (&a.step, &b.step);
+        a.action() == b.action() && a.object() == b.object() && a.account() == b.account()
+    });
     // The next pass goes on looking, and offers them then.
     steps.retain(|one| !waits_for_the_look(observation, &one.step));
     people_before_the_id(observation, &mut steps);
@@ -134,7 +137,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     Proposed { steps, hash }
 }
 
-fn order(step: &Step) -> (u8, String, String, Vec<String>) {
+fn order(step: &Step) -> (u8, String, String, Vec<String>, Option<String>) {
     let rank = match step.action() {
         Action::AdvanceSequence => 0,
         Action::Seed => 1,
@@ -151,7 +154,8 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>) {
         Action::Purge => 12,
     };
     let object = step.object();
-    (rank, object.schema.clone(), object.table.clone(), object.columns.clone())
+    let account = step.account().map(str::to_owned);
+    (rank, object.schema.clone(), object.table.clone(), object.columns.clone(), account)
 }
 
 fn over_limit(target: &Target, step: &Step) -> Option<String> {
@@ -196,7 +200,7 @@ pub fn waits_for_the_look(observation: &Observation, step: &Step) -> bool {
     }
 }
 
-/// Moving the admin's id takes every row along that names it, and some of those may be rows of a person
+/// Moving an account's id takes every row along that names it, and some of those may be rows of a person
 /// of before: they go back first, and the id is moved by a later plan. So it is where a list is named and
 /// cannot be used, since nobody knows then whether rows are to go back.
 fn people_before_the_id(observation: &Observation, steps: &mut Vec<PlannedStep>) {
@@ -206,7 +210,7 @@ fn people_before_the_id(observation: &Observation, steps: &mut Vec<PlannedStep>)
     }
 }
 
-/// An admin that takes its id from the sequence comes after the sequence.
+/// An account that takes its id from the sequence comes after the sequence.
 fn wait_for_the_sequence(steps: &mut [PlannedStep]) {
     let waits = steps
         .iter()
@@ -223,7 +227,8 @@ fn wait_for_the_sequence(steps: &mut [PlannedStep]) {
 /// Rows can only be given to an admin who exists and is active once the steps before have run. Where
 /// those wait, so do the rows; where there is no such step at all, the rows are not offered.
 fn wait_for_the_heir(observation: &Observation, steps: &mut Vec<PlannedStep>) {
-    let state = |action: Action| steps.iter().find(|one| one.step.action() == action);
+    let state =
+        |action: Action| steps.iter().find(|one| one.step.action() == action && one.step.account().is_none());
     let account = observation.admin.as_ref().and_then(|admin| admin.account.as_ref());
     let heir = match account {
         None => state(Action::Seed),
@@ -284,8 +289,10 @@ fn hashed(step: &Step) -> HashedStep<'_> {
                 .collect();
             (definition.as_str(), format!("{digest}{taken}{}", removed(*surplus)))
         }
-        Step::MoveId { from, to, claimed, .. } => ("", format!("{from} -> {to}, claimed: {claimed}")),
-        Step::Seed { id, claimed, .. } => ("", format!("{id:?}, claimed: {claimed}")),
+        Step::MoveId { from, to, claimed, account, .. } => {
+            ("", format!("{from} -> {to}, claimed: {claimed}{}", of(account)))
+        }
+        Step::Seed { id, claimed, account, .. } => ("", format!("{id:?}, claimed: {claimed}{}", of(account))),
         Step::AddConstraint { reference, options } => {
             (reference.constraint.as_deref().unwrap_or_default(), options.to_string())
         }
@@ -303,6 +310,11 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         rows: step.rows(),
         detail,
     }
+}
+
+/// Whose step it is. The admin's says nothing, as before there were other accounts.
+fn of(account: &Option<String>) -> String {
+    account.as_ref().map_or_else(String::new, |login| format!(", account: {login:?}"))
 }
 
 fn removed(surplus: i64) -> String {
@@ -381,8 +393,12 @@ impl Proposed {
             approval
                 .shown
                 .iter()
-                .find(|(action, object, _)| *action == step.action() && object == step.object())
-                .map(|(_, _, rows)| *rows)
+                .find(|one| {
+                    one.action == step.action()
+                        && one.object == *step.object()
+                        && one.account.as_deref() == step.account()
+                })
+                .map(|one| one.rows)
         };
         for one in self.steps.iter().filter(|one| one.waits.is_some()) {
             if let Some(rows) = shown(&one.step)

@@ -3,6 +3,8 @@
 //! Timestamps are kept unless something flips: the same input twice gives a byte-equal status, and
 //! an equal status is never written.
 
+mod accounts;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
@@ -17,10 +19,10 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{
-        Action, AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget,
-        SearchReport, Severity, SigningKeyReport, StepReport,
+        AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, SearchReport,
+        Severity, SigningKeyReport, StepReport,
     },
-    status::{AdminStatus, AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
+    status::{AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
 };
 
 /// What a pass that reached its end found, did and left.
@@ -38,6 +40,8 @@ pub struct Outcome {
     pub remarks: Vec<(ConditionType, String)>,
     /// The admin.
     pub admin: Option<AdminReport>,
+    /// The accounts beside it that exist, in the order of their logins.
+    pub accounts: Vec<AdminReport>,
     /// The signing key.
     pub signing_key: Option<SigningKeyReport>,
     /// The references.
@@ -155,6 +159,7 @@ impl Outcome {
             },
             findings,
             admin: self.admin.clone(),
+            accounts: self.accounts.clone(),
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
             searched: Vec::new(),
@@ -299,25 +304,7 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
     if outcome.approval_used.is_some() {
         next.last_handled_approval = outcome.approval_used.as_deref().map(|value| clip(value, 1024));
     }
-    next.admin = outcome.admin.as_ref().map(|admin| {
-        let before = next.admin.as_ref().filter(|before| before.login == admin.login);
-        let did = |actions: &[Action]| outcome.repaired.iter().any(|step| actions.contains(&step.action));
-        AdminStatus {
-            id: Some(admin.id.clone()),
-            login: admin.login.clone(),
-            seeded_time: if did(&[Action::Seed]) {
-                Some(now.clone())
-            } else {
-                before.and_then(|before| before.seeded_time.clone())
-            },
-            reset_time: if did(&[Action::Reset]) {
-                Some(now.clone())
-            } else {
-                before.and_then(|before| before.reset_time.clone())
-            },
-            password_hash: admin.password_hash,
-        }
-    });
+    accounts::status(next, outcome, now);
     next.signing_key = outcome.signing_key.as_ref().map(|key| {
         let before = next.signing_key.as_ref();
         SigningKeyStatus {

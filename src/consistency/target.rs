@@ -2,7 +2,7 @@
 //!
 //! Everything after this room works on a [`Target`] and never looks at the spec again.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::{SecretBox, SecretString};
 
@@ -82,6 +82,8 @@ pub struct Target {
     pub users: Users,
     /// The admin.
     pub admin: Option<Admin>,
+    /// The accounts beside it that are kept, in the order of their logins.
+    pub accounts: Vec<Admin>,
     /// Signing key and token shape.
     pub jwt: Option<Jwt>,
     /// What to do about references.
@@ -124,14 +126,16 @@ pub struct Users {
     pub active_when: Vec<ColumnCondition>,
 }
 
-/// The admin as the spec describes it.
+/// The admin as the spec describes it, or another account that is kept by the same rules.
 #[derive(Debug, Clone)]
 pub struct Admin {
+    /// Its place in `spec.accounts`; `None`: it is the admin.
+    pub place: Option<usize>,
     /// What it signs in with.
     pub login: String,
     /// The password, where a Secret is named.
     pub password: Option<SecretString>,
-    /// Columns that make it an admin.
+    /// Columns that make it what it is.
     pub columns: Vec<ColumnCondition>,
     /// The id that it must have.
     pub id: Option<String>,
@@ -252,6 +256,41 @@ pub struct Probe {
     pub authorities: Option<Authorities>,
 }
 
+impl Target {
+    /// Every account that is kept, the admin first.
+    pub fn kept(&self) -> impl Iterator<Item = &Admin> {
+        self.admin.iter().chain(&self.accounts)
+    }
+
+    /// The account of that login, or the admin for `None`.
+    pub fn account(&self, login: Option<&str>) -> Option<&Admin> {
+        self.kept().find(|one| one.account() == login)
+    }
+}
+
+impl Admin {
+    /// The login that tells it from the admin; `None`: it is the admin.
+    pub fn account(&self) -> Option<&str> {
+        self.place.map(|_| self.login.as_str())
+    }
+
+    /// Where the spec names it.
+    pub fn field(&self) -> String {
+        match self.place {
+            Some(at) => format!("spec.accounts[{at}]"),
+            None => "spec.admin".to_owned(),
+        }
+    }
+
+    /// What messages call it.
+    pub fn called(&self) -> String {
+        match self.place {
+            Some(_) => format!("the account {:?}", self.login),
+            None => "the admin".to_owned(),
+        }
+    }
+}
+
 impl Rule {
     /// Whether it is about exactly these columns of this table.
     pub fn names(&self, object: &ObjectRef) -> bool {
@@ -311,11 +350,11 @@ pub fn config_map_ref(spec: &AuthConsistencySpec) -> Option<&ConfigMapKeyRef> {
 }
 
 /// Every Secret key that a spec names, with the condition that it concerns and the field's path.
-pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionType, &'static str)> {
+pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionType, Cow<'static, str>)> {
     let database = &spec.database;
     let mut refs = Vec::new();
-    let mut add = |reference: Option<&SecretKeyRef>, condition, field| {
-        refs.extend(reference.map(|reference| (reference.clone(), condition, field)));
+    let mut add = |reference: Option<&SecretKeyRef>, condition, field: &'static str| {
+        refs.extend(reference.map(|reference| (reference.clone(), condition, Cow::Borrowed(field))));
     };
     use ConditionType::{
         AdminConsistent, DatabaseReachable, ReferencesConsistent, SigningKeyTrusted, TokensAccepted,
@@ -357,6 +396,11 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
             other.tls.as_ref().and_then(|tls| tls.ca_secret_ref.as_ref()),
             "spec.references.identities.database.tls.caSecretRef",
         );
+    }
+    for (at, account) in spec.accounts.iter().enumerate() {
+        let field = format!("spec.accounts[{at}].passwordSecretRef");
+        let reference = account.password_secret_ref.clone();
+        refs.extend(reference.map(|reference| (reference, AdminConsistent, Cow::Owned(field))));
     }
     refs
 }

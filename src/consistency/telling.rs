@@ -51,7 +51,8 @@ pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
 }
 
 fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
-    let login = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
+    let admin = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
+    let login = step.account().unwrap_or(admin);
     let object = step.object();
     let message = match step {
         Step::AdvanceSequence { above, .. } => {
@@ -61,7 +62,7 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             format!("create {login} in {} with the id {id}", object.describe())
         }
         Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
-        Step::Correct { users } => format!("put {} of {login} right", users.columns.join(", ")),
+        Step::Correct { users, .. } => format!("put {} of {login} right", users.columns.join(", ")),
         Step::Reset { .. } => format!("write the password and the columns of {login}"),
         Step::MoveId { from, to, .. } => {
             format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
@@ -103,6 +104,7 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
     StepReport {
         action: step.action(),
         object: object.clone(),
+        account: step.account().map(str::to_owned),
         rows,
         message: clip(&message, 512),
         waits: waits.map(|why| clip(&why, 512)),

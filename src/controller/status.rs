@@ -87,14 +87,7 @@ pub fn requests(resource: &Resource) -> Requests {
     };
     let approval = fresh(annotation::APPROVE, &status.last_handled_approval).map(|hash| {
         let shown = status.plan.as_ref().filter(|plan| plan.hash.as_deref() == Some(hash.trim()));
-        Approval {
-            shown: shown
-                .map(|plan| {
-                    plan.steps.iter().map(|step| (step.action, step.object.clone(), step.rows)).collect()
-                })
-                .unwrap_or_default(),
-            hash,
-        }
+        Approval { shown: shown.map(|plan| plan.steps.clone()).unwrap_or_default(), hash }
     });
     Requests {
         reset: fresh(annotation::RESET_ADMIN, &status.last_handled_reset_admin),

@@ -1,5 +1,9 @@
-//! The admin's account: find it, seed it, correct it, reset its password, and the sequence behind
-//! its id.
+//! The accounts that are kept, the admin first: find them, correct them, reset their passwords, and the
+//! sequence behind their ids.
+
+mod beside;
+
+pub(super) use beside::observe_beside;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, PgConnection, Row};
@@ -17,7 +21,7 @@ use super::{
     transaction::{prepare, savepoint},
 };
 use crate::{
-    api::report::Action,
+    api::{report::Action, spec::PasswordPolicy},
     consistency::{
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
@@ -29,13 +33,34 @@ use crate::{
 /// One hashing at a time in the whole process: each may take many megabytes on purpose.
 static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
+/// Which passwords are compared with the Secret's.
+#[derive(Clone, Copy)]
+pub(super) struct Compare<'a> {
+    /// What was compared before.
+    pub memory: &'a Memory,
+    /// The admin's, whatever its policy says.
+    pub admin: bool,
+}
+
+impl<'a> Compare<'a> {
+    fn of(self, account: &Admin) -> Option<&'a Memory> {
+        let asked = self.admin && account.place.is_none();
+        (asked || account.password_policy == PasswordPolicy::Always).then_some(self.memory)
+    }
+}
+
+/// The spec does not name the account any more.
+pub(super) fn gone() -> DatabaseError {
+    DatabaseError::Moved("the spec names no such account any more".into())
+}
+
 /// What there is to know of the admin, but for the id that it must have. Who is nearly called so is
 /// looked for among all users, unless that is known.
 pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare: Option<&Memory>,
+    compare: Compare<'_>,
     look_alikes: Option<i64>,
 ) -> Result<AdminFacts, DatabaseError> {
     let Some(login) = &known.login else {
@@ -50,7 +75,8 @@ pub async fn observe(
         }
         None => named_alike(connection, admin, known, login).await?,
     };
-    let account = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
+    let found = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
+    let account = found.map(|(account, _)| account);
     Ok(AdminFacts { account, exact, look_alikes, wanted: None })
 }
 
@@ -71,14 +97,16 @@ async fn named_alike(
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
+/// The account of a login, or the first of them, and how many there are.
 async fn account(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare: Option<&Memory>,
-) -> Result<Option<Account>, DatabaseError> {
+    compare: Compare<'_>,
+) -> Result<Option<(Account, i64)>, DatabaseError> {
     let Some(login) = &known.login else { return Ok(None) };
-    let mut sql = Sql::new("SELECT ");
+    let columns = known.columns_of(admin.account());
+    let mut sql = Sql::new("SELECT count(*) OVER (), ");
     sql.column("p", &known.id.name).add("::text, ");
     match &known.subject {
         Some(subject) => sql.column("p", &subject.name).add("::text, "),
@@ -88,7 +116,7 @@ async fn account(
         Some(password) => sql.column("p", &password.name).add("::text"),
         None => sql.add("NULL::text"),
     };
-    for (column, condition) in known.active_when.iter().chain(&known.admin_columns) {
+    for (column, condition) in known.active_when.iter().chain(columns) {
         sql.add(", ");
         holds(&mut sql, "p", column, condition);
     }
@@ -105,24 +133,25 @@ async fn account(
         }
         Ok(names)
     };
-    let stored: Option<String> = row.try_get(2)?;
+    let stored: Option<String> = row.try_get(3)?;
     let stored = stored.filter(|hash| !hash.is_empty()).map(SecretString::from);
-    let password = password_facts(stored, admin.password.clone(), compare).await;
-    Ok(Some(Account {
-        id: row.try_get(0)?,
-        subject: row.try_get(1)?,
-        inactive: differing(&known.active_when, 3)?,
-        drifted: differing(&known.admin_columns, 3 + known.active_when.len())?,
+    let password = password_facts(stored, admin, compare.of(admin)).await;
+    let found = Account {
+        id: row.try_get(1)?,
+        subject: row.try_get(2)?,
+        inactive: differing(&known.active_when, 4)?,
+        drifted: differing(columns, 4 + known.active_when.len())?,
         password,
         references: Vec::new(),
-    }))
+    };
+    Ok(Some((found, row.try_get(0)?)))
 }
 
 /// Recognises the stored hash, and compares it where that was asked for: away from the async threads,
 /// since hashing takes a while on purpose.
 async fn password_facts(
     stored: Option<SecretString>,
-    password: Option<SecretString>,
+    account: &Admin,
     compare: Option<&Memory>,
 ) -> PasswordFacts {
     let Some(stored) = stored else {
@@ -131,9 +160,9 @@ async fn password_facts(
     };
     let format = passwords::recognise(stored.expose_secret());
     let family = passwords::family(stored.expose_secret());
-    let matches = match (password, compare) {
+    let matches = match (&account.password, compare) {
         (Some(password), Some(memory)) if format.is_some() => {
-            if memory.password_matched(&stored, &password) {
+            if memory.password_matched(&account.login, &stored, password) {
                 Some(true)
             } else {
                 let (hash, word) = (stored.clone(), password.clone());
@@ -142,7 +171,7 @@ async fn password_facts(
                 let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
                 drop(turn);
                 if matches == Some(true) {
-                    memory.remember_password(&stored, &password);
+                    memory.remember_password(&account.login, &stored, password);
                 }
                 matches
             }
@@ -152,7 +181,7 @@ async fn password_facts(
     PasswordFacts { format, family, absent: false, matches }
 }
 
-/// What is known of the id that the admin must have, and how many rows name the one that it has.
+/// What is known of the id that an account must have, and how many rows name the one that it has.
 pub async fn observe_id(
     connection: &mut PgConnection,
     admin: &Admin,
@@ -161,6 +190,17 @@ pub async fn observe_id(
     server_version: i64,
 ) -> Result<(), DatabaseError> {
     let Some(wanted) = &admin.id else { return Ok(()) };
+    let current = facts.account.as_ref().map(|account| account.id.clone());
+    let there = |id: &String| WantedId {
+        canonical: Some(id.clone()),
+        occupied: false,
+        orphan_rows: 0,
+        immovable: None,
+    };
+    if current.as_ref() == Some(wanted) {
+        facts.wanted = Some(there(wanted));
+        return Ok(());
+    }
     let canonical = savepoint(connection, async |connection: &mut PgConnection| {
         let mut sql = Sql::new("SELECT ");
         sql.typed(wanted, &known.id.type_name).add("::text");
@@ -172,10 +212,8 @@ pub async fn observe_id(
         facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
         return Ok(());
     };
-    let current = facts.account.as_ref().map(|account| account.id.clone());
     if current.as_ref() == Some(&canonical) {
-        facts.wanted =
-            Some(WantedId { canonical: Some(canonical), occupied: false, orphan_rows: 0, immovable: None });
+        facts.wanted = Some(there(&canonical));
         return Ok(());
     }
     let occupied = {
@@ -258,13 +296,15 @@ pub async fn advance_sequence(
 }
 
 /// Hashes away from the async threads.
-pub(super) async fn hash(target: &Target, like: Option<SecretString>) -> Result<SecretString, DatabaseError> {
+pub(super) async fn hash(
+    target: &Target,
+    account: &Admin,
+    like: Option<SecretString>,
+) -> Result<SecretString, DatabaseError> {
     let format = target.users.password_hash;
-    let password = target
-        .admin
-        .as_ref()
-        .and_then(|admin| admin.password.clone())
-        .ok_or_else(|| DatabaseError::Moved("the admin has no password to be seeded with".into()))?;
+    let password = account.password.clone().ok_or_else(|| {
+        DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
+    })?;
     let _turn = HASHING.acquire().await;
     let made = tokio::task::spawn_blocking(move || {
         passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
@@ -293,28 +333,31 @@ pub(super) async fn like(
     Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
 }
 
-/// Puts the admin's columns right, after copying the row to quarantine.
+/// Puts an account's columns right, after copying the row to quarantine.
 pub async fn correct(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     target: &Target,
     known: &Known,
+    account: Option<&str>,
 ) -> Result<i64, DatabaseError> {
-    rewrite(connection, fence, number, target, known, Action::Correct, None, None).await
+    rewrite(connection, fence, number, target, known, account, Action::Correct, None, None).await
 }
 
-/// Writes the admin's password and columns, after copying the row to quarantine.
+/// Writes an account's password and columns, after copying the row to quarantine.
 pub async fn reset(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     target: &Target,
     known: &Known,
+    account: Option<&str>,
     token: Option<&str>,
 ) -> Result<i64, DatabaseError> {
-    let hash = hash(target, like(connection, fence, known).await?).await?;
-    rewrite(connection, fence, number, target, known, Action::Reset, Some(hash), token).await
+    let of = target.account(account).ok_or_else(gone)?;
+    let hash = hash(target, of, like(connection, fence, known).await?).await?;
+    rewrite(connection, fence, number, target, known, account, Action::Reset, Some(hash), token).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the two account repairs share one statement")]
@@ -324,13 +367,13 @@ async fn rewrite(
     number: i64,
     target: &Target,
     known: &Known,
+    account: Option<&str>,
     action: Action,
     hash: Option<SecretString>,
     token: Option<&str>,
 ) -> Result<i64, DatabaseError> {
-    let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
-        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
-    };
+    let (Some(admin), Some(login)) = (target.account(account), &known.login) else { return Err(gone()) };
+    let columns = known.columns_of(account);
     let mut transaction = fence::enter(connection, fence).await?;
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &known.id.name)
@@ -342,8 +385,9 @@ async fn rewrite(
     let rows = sql.all(&mut transaction).await?;
     let [row] = rows.as_slice() else {
         return Err(DatabaseError::Moved(format!(
-            "there are {} accounts with the admin's login now, and one is needed",
-            rows.len()
+            "there are {} accounts with the login of {} now, and one is needed",
+            rows.len(),
+            admin.called()
         )));
     };
     let id: String = row.try_get(0)?;
@@ -375,7 +419,7 @@ async fn rewrite(
         set(&mut sql, password, Some(hash.expose_secret()));
     }
     let mut named: Vec<&str> = Vec::new();
-    for (column, condition) in known.admin_columns.iter().chain(&known.active_when) {
+    for (column, condition) in columns.iter().chain(&known.active_when) {
         let name = column.name.as_str();
         let again = named.contains(&name) || known.password.as_ref().is_some_and(|p| p.name == column.name);
         match (&condition.equals, condition.is_null) {
@@ -405,7 +449,7 @@ async fn rewrite(
             "{changed} accounts would have changed, and one was meant: a trigger may keep the change back"
         )));
     }
-    if !kept(&mut transaction, known, &id, hash.as_ref()).await? {
+    if !kept(&mut transaction, known, columns, &id, hash.as_ref()).await? {
         return Err(DatabaseError::Moved(
             "the account was written and is not what was written: a trigger may change it back".into(),
         ));
@@ -416,7 +460,7 @@ async fn rewrite(
         ..Default::default()
     };
     let entry = Entry { step: number, chunk: 1, action, object, rows: changed, token };
-    bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    bookkeeping::audit_of(&mut transaction, fence, &entry, account).await?;
     super::rows::count_done(&mut transaction, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
@@ -426,11 +470,12 @@ async fn rewrite(
 async fn kept(
     connection: &mut PgConnection,
     known: &Known,
+    columns: &[Condition],
     id: &str,
     hash: Option<&SecretString>,
 ) -> Result<bool, DatabaseError> {
     let mut sql = Sql::new("SELECT true");
-    for (column, condition) in known.active_when.iter().chain(&known.admin_columns) {
+    for (column, condition) in known.active_when.iter().chain(columns) {
         // A condition of "not NULL" says no value that could have been written.
         if condition.is_null != Some(false) {
             sql.add(" AND ");

@@ -331,13 +331,25 @@ pub async fn audit(
     fence: &super::fence::Fence,
     entry: &Entry<'_>,
 ) -> Result<(), sqlx::Error> {
+    audit_of(connection, fence, entry, None).await
+}
+
+/// Writes an audit row about one account; `None`: the admin.
+pub async fn audit_of(
+    connection: &mut PgConnection,
+    fence: &super::fence::Fence,
+    entry: &Entry<'_>,
+    account: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let object = entry.object.describe();
+    let object = account.map_or_else(|| object.clone(), |login| format!("{object} for {login}"));
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, \
          rows, plan_hash, reset_token) VALUES (",
     );
     sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ").text(&fence.owner);
     sql.add(", ").text(&fence.run).add(", ").integer(entry.step).add(", ").integer(entry.chunk);
-    sql.add(", ").text(entry.action.as_str()).add(", ").text(entry.object.describe());
+    sql.add(", ").text(entry.action.as_str()).add(", ").text(object);
     sql.add(", ").integer(entry.rows).add(", ").text_or_null(fence.plan_hash.clone());
     sql.add(", ").text_or_null(entry.token.map(str::to_owned)).add(")");
     sql.execute(connection).await?;

@@ -1,4 +1,4 @@
-//! Gives the admin another id, with every reference to the old one.
+//! Gives an account another id, with every reference to the old one.
 //!
 //! One statement with data-modifying CTEs updates the user's row and all children: foreign keys with
 //! NO ACTION, RESTRICT or ON UPDATE CASCADE, and references of the user table to itself, pass without
@@ -7,6 +7,7 @@
 use sqlx::{PgConnection, Row};
 
 use super::{
+    accounts::gone,
     bookkeeping::{self, Entry},
     catalog::{self, Column, Table},
     error::DatabaseError,
@@ -37,7 +38,9 @@ struct Carrier<'a> {
 /// From where to where, and how far.
 #[derive(Debug, Clone, Copy)]
 pub struct Moving<'a> {
-    /// The id that the admin has.
+    /// Login of the account; `None`: the admin.
+    pub account: Option<&'a str>,
+    /// The id that it has.
     pub from: &'a str,
     /// The id that it gets.
     pub to: &'a str,
@@ -47,7 +50,7 @@ pub struct Moving<'a> {
     pub claimed: bool,
 }
 
-/// Moves the admin from one id to another and returns the rows that changed.
+/// Moves the account from one id to another and returns the rows that changed.
 ///
 /// # Errors
 /// The new id is taken meanwhile, a table has no primary key or a key of several columns, or more
@@ -60,10 +63,10 @@ pub async fn move_id(
     known: &Known,
     moving: &Moving<'_>,
 ) -> Result<i64, DatabaseError> {
-    let Moving { from, to, ceiling, claimed } = *moving;
+    let Moving { account, from, to, ceiling, claimed } = *moving;
     let carriers = carriers(known).map_err(DatabaseError::Unsupported)?;
-    let (Some(admin), Some(login)) = (&target.admin, &known.login) else {
-        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+    let (Some(admin), Some(login)) = (target.account(account), &known.login) else {
+        return Err(gone());
     };
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
@@ -87,7 +90,8 @@ pub async fn move_id(
         sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     if found != [from.to_owned()] {
         return Err(DatabaseError::Moved(format!(
-            "the admin no longer has the id {from}, or somebody has the id {to} now: nothing was changed"
+            "{} no longer has the id {from}, or somebody has the id {to} now: nothing was changed",
+            admin.called()
         )));
     }
     let own = vec![vec![from.to_owned()]];
@@ -128,7 +132,7 @@ pub async fn move_id(
     };
     let entry =
         Entry { step: number, chunk: 1, action: Action::MoveId, object: &object, rows: changed, token: None };
-    bookkeeping::audit(connection, fence, &entry).await?;
+    bookkeeping::audit_of(connection, fence, &entry, account).await?;
     super::rows::count_done(connection, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)

@@ -4,10 +4,13 @@
 //! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
 //! savepoint's affair and shows as skipped.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
-    accounts, bookkeeping,
+    accounts::{self, Compare},
+    bookkeeping,
     budget::Budget,
     catalog::{self, Column, Found, Table},
     constraints,
@@ -23,7 +26,7 @@ use super::{
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
-        spec::{ColumnCondition, PasswordPolicy},
+        spec::ColumnCondition,
     },
     consistency::{
         correspondence::Unusable,
@@ -67,8 +70,8 @@ pub struct Known {
     pub subject: Option<Column>,
     /// `users.activeWhen`, resolved.
     pub active_when: Vec<Condition>,
-    /// `admin.columns`, resolved.
-    pub admin_columns: Vec<Condition>,
+    /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
+    pub columns: BTreeMap<Option<String>, Vec<Condition>>,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
     /// Every reference that was looked at.
@@ -77,6 +80,13 @@ pub struct Known {
     pub identities: Option<identities::Mapping>,
     /// The database that these names are of.
     pub identity: DatabaseIdentity,
+}
+
+impl Known {
+    /// The `columns` of the account of that login, or of the admin for `None`.
+    pub(super) fn columns_of(&self, account: Option<&str>) -> &[Condition] {
+        self.columns.get(&account.map(str::to_owned)).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What a look need not ask for, and how long it may take.
@@ -106,8 +116,6 @@ pub async fn observe(
     search: Search,
     given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
-    let always = target.admin.as_ref().is_some_and(|admin| admin.password_policy == PasswordPolicy::Always);
-    let compare = (compare_password || always).then_some(memory);
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
@@ -119,6 +127,7 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
+            let compare = Compare { memory, admin: compare_password };
             inside(connection, target, requests, server, version, known, table, compare, search, given)
                 .await?
         }
@@ -128,6 +137,7 @@ pub async fn observe(
                 users: Err(fault),
                 bookkeeping: Default::default(),
                 admin: None,
+                accounts: Vec::new(),
                 references: Vec::new(),
                 skipped: Vec::new(),
                 missing_constraints: Vec::new(),
@@ -226,17 +236,22 @@ pub(super) async fn named(
                 .map(|one| Ok((column(&one.column, field)?, one.clone())))
                 .collect::<Result<Vec<_>, SchemaFault>>()
         };
-        let admin = target.admin.as_ref().map_or(&[][..], |admin| &admin.columns);
         Ok((
             column(&spec.id_column, "spec.users.idColumn")?,
             optional(&spec.login_column, "spec.users.loginColumn")?,
             optional(&spec.password_column, "spec.users.passwordColumn")?,
             subject,
             conditions(&spec.active_when, "spec.users.activeWhen")?,
-            conditions(admin, "spec.admin.columns")?,
+            target
+                .kept()
+                .map(|one| {
+                    let field = format!("{}.columns", one.field());
+                    Ok((one.account().map(str::to_owned), conditions(&one.columns, &field)?))
+                })
+                .collect::<Result<_, SchemaFault>>()?,
         ))
     })();
-    let (id, login, password, subject, active_when, admin_columns) = match resolved {
+    let (id, login, password, subject, active_when, columns) = match resolved {
         Ok(resolved) => resolved,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -251,7 +266,7 @@ pub(super) async fn named(
         password,
         subject,
         active_when,
-        admin_columns,
+        columns,
         sequence,
         references: Vec::new(),
         identities: None,
@@ -265,7 +280,7 @@ async fn facts(
     target: &Target,
     known: &Known,
 ) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
-    let Known { users: table, id, login, password, subject, active_when, admin_columns, .. } = known;
+    let Known { users: table, id, login, password, subject, active_when, .. } = known;
     let spec = &target.users;
     let id_default = match &known.sequence {
         Some(found) if !found.readable => {
@@ -291,7 +306,6 @@ async fn facts(
             || password.as_ref().is_some_and(|column| column.name.as_str() == name)
             || active_when
                 .iter()
-                .chain(admin_columns)
                 .any(|(column, condition)| column.name.as_str() == name && condition.equals.is_some())
     };
     let highest_id = if id.kind() == KeyKind::Integer {
@@ -348,7 +362,7 @@ async fn inside(
     version: i64,
     mut known: Known,
     users: UserTable,
-    compare: Option<&Memory>,
+    compare: Compare<'_>,
     search: Search,
     given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
@@ -358,6 +372,8 @@ async fn inside(
         Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
         None => None,
     };
+    let alike = relied.alike_beside.as_deref();
+    let mut beside = accounts::observe_beside(connection, target, &known, compare, alike).await?;
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
     let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
         Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },
@@ -448,6 +464,9 @@ async fn inside(
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts, version).await?;
     }
+    for (spec, facts) in target.accounts.iter().zip(&mut beside) {
+        accounts::observe_id(connection, spec, &known, facts, version).await?;
+    }
     let looking =
         identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);
     let facts = looking.await?.map(|(facts, mapping)| {
@@ -460,6 +479,7 @@ async fn inside(
             users: Ok(users),
             bookkeeping,
             admin,
+            accounts: beside,
             references,
             skipped,
             missing_constraints: missing,

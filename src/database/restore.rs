@@ -144,7 +144,7 @@ pub async fn restore(
                 blocked: 1,
                 sample: vec![(
                     "the id".into(),
-                    "an id is moved back by setting spec.admin.id to the old one".into(),
+                    "an id is moved back by setting the account's id in the spec to the old one".into(),
                 )],
             });
         }

@@ -1,10 +1,10 @@
-//! Creates the admin, at an id that no row names.
+//! Creates an account, at an id that no row names.
 
 use secrecy::ExposeSecret;
 use sqlx::{PgConnection, Row};
 
 use super::{
-    accounts::{hash, like},
+    accounts::{gone, hash, like},
     bookkeeping::{self, Entry},
     catalog::Column,
     error::DatabaseError,
@@ -18,8 +18,10 @@ use crate::{
     consistency::{observation::KeyKind, target::Target},
 };
 
-/// How the admin is created.
+/// How an account is created.
 pub struct Seeding<'a> {
+    /// Its login; `None`: the admin.
+    pub account: Option<&'a str>,
     /// The id that it gets; `None`: the column's default, or a random uuid.
     pub id: Option<&'a str>,
     /// Rows may name this very id: a person said so and approved.
@@ -28,7 +30,7 @@ pub struct Seeding<'a> {
     pub token: Option<&'a str>,
 }
 
-/// Creates the admin, unless somebody did meanwhile.
+/// Creates the account, unless somebody did meanwhile.
 ///
 /// # Errors
 /// The row violates a constraint, or the id that it got is one that rows still name.
@@ -40,16 +42,17 @@ pub async fn seed(
     known: &Known,
     seeding: &Seeding<'_>,
 ) -> Result<i64, DatabaseError> {
-    let (Some(admin), Some(login), Some(password)) = (&target.admin, &known.login, &known.password) else {
-        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+    let account = target.account(seeding.account);
+    let (Some(admin), Some(login), Some(password)) = (account, &known.login, &known.password) else {
+        return Err(gone());
     };
-    let hash = hash(target, like(connection, fence, known).await?).await?;
+    let hash = hash(target, admin, like(connection, fence, known).await?).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let mut sql = Sql::new("SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     if sql.scalar::<i64>(&mut transaction).await? > 0 {
-        return Err(DatabaseError::Moved("somebody has created the admin meanwhile".into()));
+        return Err(DatabaseError::Moved(format!("somebody has created {} meanwhile", admin.called())));
     }
     let random;
     let id = match (seeding.id, known.id.kind(), known.id.has_default) {
@@ -62,7 +65,7 @@ pub async fn seed(
     let mut names: Vec<&Column> = vec![login, password];
     let mut values: Vec<String> = vec![admin.login.clone(), hash.expose_secret().to_owned()];
     // The spec's own columns win over what makes an account active.
-    for (column, condition) in known.admin_columns.iter().chain(&known.active_when) {
+    for (column, condition) in known.columns_of(seeding.account).iter().chain(&known.active_when) {
         if let Some(value) = &condition.equals
             && !names.iter().any(|known| known.name == column.name)
             && column.name != known.id.name
@@ -108,13 +111,13 @@ pub async fn seed(
         ..Default::default()
     };
     let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
-    bookkeeping::audit(&mut transaction, fence, &entry).await?;
+    bookkeeping::audit_of(&mut transaction, fence, &entry, seeding.account).await?;
     super::rows::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
     Ok(1)
 }
 
-/// Never make an old token into an admin's: no row may name the new id already.
+/// Never make an old token into another account's: no row may name the new id already.
 pub(super) async fn unclaimed(
     connection: &mut PgConnection,
     known: &Known,
@@ -127,7 +130,7 @@ pub(super) async fn unclaimed(
         sql.add(")");
         if sql.scalar::<bool>(connection).await? {
             return Err(DatabaseError::Moved(format!(
-                "the new id {id} is one that rows of {} still name, so the admin does not get it",
+                "the new id {id} is one that rows of {} still name, so it is given to nobody",
                 reference.object.describe()
             )));
         }

@@ -60,7 +60,7 @@ impl Applied {
             if rows > 0 || (written.audited && !of_rows) {
                 let done = done_report(pass.target, &step, rows);
                 if let Some(failure) = &mut self.failure {
-                    let (action, object) = (step.action(), step.object().describe());
+                    let (action, object) = (step.action(), step.about());
                     failure.finding.message = if of_rows && written.left > 0 {
                         format!("{action} of {object} stopped after {}: {why}", count(rows, "row"))
                     } else {
@@ -192,19 +192,24 @@ async fn step(
         Step::AdvanceSequence { above, .. } => {
             in_time(pass, database::advance_sequence(connection, fence, number, known, *above)).await?
         }
-        Step::Seed { id, claimed, token, .. } => {
-            let seeding = database::Seeding { id: id.as_deref(), claimed: *claimed, token: token.as_deref() };
+        Step::Seed { account, id, claimed, token, .. } => {
+            let account = account.as_deref();
+            let seeding =
+                database::Seeding { account, id: id.as_deref(), claimed: *claimed, token: token.as_deref() };
             in_time(pass, database::seed(connection, fence, number, target, known, &seeding)).await?
         }
-        Step::Correct { .. } => {
-            in_time(pass, database::correct(connection, fence, number, target, known)).await?
+        Step::Correct { account, .. } => {
+            let account = account.as_deref();
+            in_time(pass, database::correct(connection, fence, number, target, known, account)).await?
         }
-        Step::Reset { token, .. } => {
-            in_time(pass, database::reset(connection, fence, number, target, known, token.as_deref())).await?
+        Step::Reset { account, token, .. } => {
+            let (account, token) = (account.as_deref(), token.as_deref());
+            in_time(pass, database::reset(connection, fence, number, target, known, account, token)).await?
         }
-        Step::MoveId { from, to, claimed, .. } => {
+        Step::MoveId { account, from, to, claimed, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-            let moving = database::Moving { from, to, ceiling: permitted.ceiling, claimed: *claimed };
+            let (account, ceiling) = (account.as_deref(), permitted.ceiling);
+            let moving = database::Moving { account, from, to, ceiling, claimed: *claimed };
             in_time(pass, database::move_id(connection, fence, number, target, known, &moving)).await?
         }
         Step::AddConstraint { reference, options } => {
@@ -303,7 +308,7 @@ fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         condition,
         Severity::Error,
         Some(step.object().clone()),
-        format!("{} of {} was not done: {why}", step.action(), step.object().describe()),
+        format!("{} of {} was not done: {why}", step.action(), step.about()),
     );
     if matches!(class, Class::Transient | Class::Conflict) {
         found.ends = Ends::Retry;

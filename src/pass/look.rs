@@ -143,7 +143,6 @@ pub(super) fn mended(pass: &Pass<'_>, permitted: &Permitted) {
 fn about(pass: &Pass<'_>) -> Vec<String> {
     let target = pass.target;
     let connection = &target.database.connection;
-    let admin = target.admin.as_ref();
     vec![
         target.resource.uid.clone(),
         target.resource.generation.to_string(),
@@ -153,7 +152,7 @@ fn about(pass: &Pass<'_>) -> Vec<String> {
         connection.user.clone(),
         format!("{:?}", target.users),
         format!("{:?}", target.references),
-        format!("{:?}", admin.map(|admin| (&admin.login, &admin.id, &admin.columns))),
+        format!("{:?}", target.kept().map(|one| (&one.login, &one.id, &one.columns)).collect::<Vec<_>>()),
         format!("{:?}", target.jwt.as_ref().map(|jwt| &jwt.subject_column)),
     ]
 }

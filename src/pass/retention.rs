@@ -94,6 +94,7 @@ pub(super) fn told(pass: &Pass<'_>, purged: Vec<(ObjectRef, i64)>) -> Vec<StepRe
                 count(days, "day")
             ),
             object,
+            account: None,
             rows,
             waits: None,
         })

@@ -223,7 +223,7 @@ async fn live(kind: &Kind, case: &mut Case, all: &mut Told, kept: &mut Kept) {
             && Some(&hash) != approved.as_ref()
         {
             let steps = pass.status.plan.iter().flat_map(|plan| plan.steps.clone());
-            let shown = steps.map(|step| (step.action, step.object, step.rows)).collect();
+            let shown = steps.collect();
             case.requests.approval = Some(Approval { hash, shown });
             kept.1 = case.requests.clone();
             continue;
@@ -491,6 +491,27 @@ async fn whoever_cuts_a_seeding_gets_one_admin_above_every_id() {
     .await;
     let does = &["AdvanceSequence users_id_seq  0 1", "Seed users  1 0"];
     cut_everywhere("seed", kind("", does), db).await;
+}
+
+#[tokio::test]
+async fn whoever_cuts_what_is_done_for_several_accounts_gets_each_of_them_once() {
+    let db = with(&format!(
+        "INSERT INTO users VALUES (6, 'c@example.com', '{HASH}', 'user');
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 6), (2, 5)"
+    ))
+    .await;
+    let secret = "passwordSecretRef: {name: admin, key: password}";
+    let spec = format!(
+        "accounts: [{{login: a@example.com, {secret}}}, {{login: b@example.com, {secret}}}, \
+         {{login: c@example.com, onMissing: Report, id: '3', columns: [{{column: role, equals: tester}}]}}]\n"
+    );
+    let does = &[
+        "Seed users for a@example.com  1 0",
+        "Seed users for b@example.com  1 0",
+        "Correct users for c@example.com  1 0",
+        "MoveId users.id for c@example.com  2 0",
+    ];
+    cut_everywhere("accounts", Kind { spec, gives: nothing, restores: None, does }, db).await;
 }
 
 #[tokio::test]

@@ -401,10 +401,9 @@ async fn who_is_meant_is_asked_again_before_rows_move() {
         let mut case = over(&db, &old, REMAP, USERS).await;
         case.repair().await.plans(&[(A::Remap, "logs.user_id", 3, true)]);
         let shown = case.status.plan.clone().unwrap();
-        let steps = shown.steps.into_iter().map(|step| (step.action, step.object, step.rows)).collect();
         case.requests.approval = Some(auth_consistency::consistency::diagnosis::Approval {
             hash: shown.hash.unwrap(),
-            shown: steps,
+            shown: shown.steps,
         });
         let before = db.snapshot().await;
         let pass = case.pass(Repairs::All, &Meanwhile(&old, change)).await;

@@ -7,6 +7,7 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod accounts;
 mod model;
 
 use auth_consistency::{
@@ -24,7 +25,7 @@ use auth_consistency::{
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use model::{Model, Policy, target};
+use model::{Model, Policy, target, target_of};
 use proptest::prelude::*;
 
 fn at(second: i64) -> Time {
@@ -56,7 +57,7 @@ proptest! {
     fn the_same_observation_gives_the_same_plan_and_a_byte_equal_status(
         model in model::models(), policy in policies(), limit in 0_i64..20
     ) {
-        let target = target(policy, limit, None);
+        let target = target_of(&model, policy, limit, None);
         let observation = model.observe(&target);
         let once = diagnose(&target, &observation, Vec::new(), None, &Requests::default());
         let again = diagnose(&target, &observation, Vec::new(), None, &Requests::default());
@@ -74,7 +75,7 @@ proptest! {
         model in model::models(), policy in policies(), limit in 0_i64..20
     ) {
         let mut model = model;
-        let target = target(policy, limit, None);
+        let target = target_of(&model, policy, limit, None);
         let first = pass(&mut model, &target, &Requests::default());
         let outcome = match first.plan.as_ref().and_then(|plan| plan.hash.clone()) {
             Some(hash) => {
@@ -100,7 +101,7 @@ proptest! {
     ) {
         let mut model = model;
         let before = model.logs.clone();
-        let target = target(policy, limit, None);
+        let target = target_of(&model, policy, limit, None);
         let first = pass(&mut model, &target, &Requests::default());
         if let Some(hash) = first.plan.and_then(|plan| plan.hash) {
             let requests = Requests { approval: Some(Approval { hash, shown: Vec::new() }), ..Requests::default() };
@@ -116,7 +117,7 @@ proptest! {
         let mut model = model;
         let named: Vec<i64> = model.logs.values().flatten().copied().collect();
         let there = model.admin;
-        let target = target(policy, 1_000, None);
+        let target = target_of(&model, policy, 1_000, None);
         pass(&mut model, &target, &Requests::default());
         if let (None, Some(id)) = (there, model.admin) {
             prop_assert!(!named.contains(&id), "{id} is named by {named:?}");
@@ -128,7 +129,7 @@ proptest! {
         model in model::models(), limit in 0_i64..5
     ) {
         let mut model = model;
-        let target = target(Policy::Delete, limit, None);
+        let target = target_of(&model, Policy::Delete, limit, None);
         let first = pass(&mut model, &target, &Requests::default());
         let Some(hash) = first.plan.and_then(|plan| plan.hash) else { return Ok(()) };
         let mut moved = model.clone();

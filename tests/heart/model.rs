@@ -1,5 +1,5 @@
-//! A database of two tables, small enough to be a value: `users(id serial, email)` with the admin, and
-//! `usage_logs(id, user_id)`.
+//! A database of two tables, small enough to be a value: `users(id serial, email)` with the admin and the
+//! accounts beside it, and `usage_logs(id, user_id)`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use auth_consistency::{
             WantedId,
         },
         report::Outcome,
-        target::{ResourceIdentity, Secrets, Target},
+        target::{Admin, ResourceIdentity, Secrets, Target},
         telling::step_report,
     },
 };
@@ -38,30 +38,75 @@ pub enum Policy {
 pub struct Model {
     pub users: BTreeSet<i64>,
     pub admin: Option<i64>,
+    pub beside: Vec<Beside>,
     pub logs: BTreeMap<i64, Option<i64>>,
     pub quarantine: BTreeMap<i64, Option<i64>>,
     pub next: i64,
     pub serial: i64,
 }
 
-pub fn models() -> impl Strategy<Value = Model> {
-    let users = proptest::collection::btree_set(1_i64..30, 0..6);
-    let logs = proptest::collection::btree_map(1_i64..60, proptest::option::of(1_i64..40), 0..25);
-    (users, proptest::option::of(30_i64..35), logs, 1_i64..50).prop_map(|(users, admin, logs, next)| Model {
-        users,
-        admin,
-        logs,
-        next,
-        ..Model::default()
+/// An account beside the admin: the id that it has, and the one that the spec gives it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    pub there: Option<i64>,
+    pub wanted: Option<i64>,
+}
+
+/// What the spec calls the account.
+pub fn login(at: usize) -> String {
+    format!("test{at}@probeops.com")
+}
+
+/// Models in which the spec also says which ids some of the accounts have.
+pub fn models_with_ids() -> impl Strategy<Value = Model> {
+    (models(), proptest::collection::vec(proptest::option::of(1_i64..56), 3)).prop_map(|(mut model, ids)| {
+        for (at, id) in ids.iter().enumerate() {
+            let again = ids.iter().take(at).any(|other| other == id);
+            if let (Some(beside), false) = (model.beside.get_mut(at), again) {
+                beside.wanted = *id;
+            }
+        }
+        model
     })
 }
 
+pub fn models() -> impl Strategy<Value = Model> {
+    let users = proptest::collection::btree_set(1_i64..30, 0..6);
+    let logs = proptest::collection::btree_map(1_i64..60, proptest::option::of(1_i64..40), 0..25);
+    let beside = proptest::collection::vec(any::<bool>(), 0..4);
+    (users, proptest::option::of(30_i64..35), beside, logs, 1_i64..50).prop_map(
+        |(users, admin, beside, logs, next)| {
+            let there =
+                |(at, there): (usize, &bool)| Beside { there: there.then_some(35 + at as i64), wanted: None };
+            let beside = beside.iter().enumerate().map(there).collect();
+            Model { users, admin, beside, logs, next, ..Model::default() }
+        },
+    )
+}
+
 pub fn target(policy: Policy, limit: i64, admin_id: Option<&str>) -> Target {
+    target_of(&Model::default(), policy, limit, admin_id)
+}
+
+/// A target that names the accounts of a model.
+pub fn target_of(model: &Model, policy: Policy, limit: i64, admin_id: Option<&str>) -> Target {
+    let accounts: Vec<String> = model
+        .beside
+        .iter()
+        .enumerate()
+        .map(|(at, beside)| {
+            let id = beside.wanted.map_or(String::new(), |id| format!(", id: '{id}'"));
+            let login = login(at);
+            format!("{{login: {login}, passwordSecretRef: {{name: admin, key: password}}{id}}}")
+        })
+        .collect();
+    let accounts = accounts.join(", ");
     let admin_id = admin_id.map_or(String::new(), |id| format!(", id: '{id}'"));
     let text = format!(
         "database: {{urlSecretRef: {{name: db, key: url}}}}
 users: {{preset: FastAPI, activeWhen: []}}
 admin: {{login: admin@probeops.com, passwordSecretRef: {{name: admin, key: password}}{admin_id}}}
+accounts: [{accounts}]
 references: {{onOrphan: {policy:?}, limits: {{rows: {limit}, percent: 100}}}}"
     );
     let spec: AuthConsistencySpec = serde_saphyr::from_str(&text).unwrap();
@@ -94,7 +139,8 @@ fn logs_ref() -> ObjectRef {
 
 impl Model {
     fn live(&self) -> BTreeSet<i64> {
-        self.users.iter().chain(&self.admin).copied().collect()
+        let beside = self.beside.iter().filter_map(|beside| beside.there);
+        self.users.iter().chain(&self.admin).copied().chain(beside).collect()
     }
 
     fn orphans(&self) -> BTreeMap<i64, i64> {
@@ -109,15 +155,35 @@ impl Model {
         let orphans = self.orphans();
         let keys: BTreeSet<i64> = orphans.values().copied().collect();
         let rights = TableRights { insert: true, update: true, delete: true };
-        let wanted = target.admin.as_ref().and_then(|admin| admin.id.as_ref()).map(|id| {
-            let number: i64 = id.parse().unwrap();
-            WantedId {
-                canonical: Some(id.clone()),
-                occupied: self.users.contains(&number),
-                orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
-                immovable: None,
-            }
-        });
+        let facts = |spec: &Admin, there: Option<i64>| AdminFacts {
+            account: there.map(|id| Account {
+                id: id.to_string(),
+                subject: None,
+                inactive: Vec::new(),
+                drifted: Vec::new(),
+                password: PasswordFacts {
+                    format: Some(auth_consistency::api::spec::PasswordHash::Bcrypt),
+                    family: "bcrypt",
+                    absent: false,
+                    matches: None,
+                },
+                references: vec![(
+                    logs_ref(),
+                    self.logs.values().filter(|key| **key == Some(id)).count() as i64,
+                )],
+            }),
+            exact: i64::from(there.is_some()),
+            look_alikes: 0,
+            wanted: spec.id.as_ref().map(|id| {
+                let number: i64 = id.parse().unwrap();
+                WantedId {
+                    canonical: Some(id.clone()),
+                    occupied: there != Some(number) && self.live().contains(&number),
+                    orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
+                    immovable: None,
+                }
+            }),
+        };
         Observation {
             server: Server {
                 version: "15.0".into(),
@@ -155,24 +221,12 @@ impl Model {
                 }),
                 ..Bookkeeping::default()
             },
-            admin: Some(AdminFacts {
-                account: self.admin.map(|id| Account {
-                    id: id.to_string(),
-                    subject: None,
-                    inactive: Vec::new(),
-                    drifted: Vec::new(),
-                    password: PasswordFacts {
-                        format: Some(auth_consistency::api::spec::PasswordHash::Bcrypt),
-                        family: "bcrypt",
-                        absent: false,
-                        matches: None,
-                    },
-                    references: Vec::new(),
-                }),
-                exact: i64::from(self.admin.is_some()),
-                look_alikes: 0,
-                wanted,
-            }),
+            admin: target.admin.as_ref().map(|admin| facts(admin, self.admin)),
+            accounts: target
+                .accounts
+                .iter()
+                .map(|spec| facts(spec, self.beside[self.place(&spec.login)].there))
+                .collect(),
             relied: 0,
             references: vec![Reference {
                 object: logs_ref(),
@@ -213,14 +267,45 @@ impl Model {
         }
     }
 
+    fn place(&self, account: &str) -> usize {
+        (0..self.beside.len()).find(|at| login(*at) == account).unwrap()
+    }
+
+    fn there(&mut self, account: Option<&str>) -> &mut Option<i64> {
+        match account {
+            None => &mut self.admin,
+            Some(account) => {
+                let at = self.place(account);
+                &mut self.beside[at].there
+            }
+        }
+    }
+
     pub fn apply(&mut self, target: &Target, step: &Step) -> StepReport {
         match step {
             Step::AdvanceSequence { above, .. } => self.next = self.next.max(above + 1),
-            Step::Seed { id: Some(id), .. } => self.admin = Some(id.parse().unwrap()),
-            Step::Seed { id: None, .. } => {
-                assert!(!self.live().contains(&self.next), "the sequence would have collided");
-                self.admin = Some(self.next);
-                self.next += 1;
+            Step::Seed { account, id, .. } => {
+                let new = match id {
+                    Some(id) => id.parse().unwrap(),
+                    None => {
+                        self.next += 1;
+                        self.next - 1
+                    }
+                };
+                assert!(!self.live().contains(&new), "the id {new} is somebody's");
+                let there = self.there(account.as_deref());
+                assert_eq!(*there, None, "{account:?} is seeded twice");
+                *there = Some(new);
+            }
+            Step::MoveId { account, from, to, .. } => {
+                let (from, to): (i64, i64) = (from.parse().unwrap(), to.parse().unwrap());
+                assert!(!self.live().contains(&to), "the id {to} is somebody's");
+                let there = self.there(account.as_deref());
+                assert_eq!(*there, Some(from));
+                *there = Some(to);
+                for key in self.logs.values_mut().filter(|key| **key == Some(from)) {
+                    *key = Some(to);
+                }
             }
             Step::Rows { action, .. } => {
                 for (row, key) in self.orphans() {
@@ -265,6 +350,7 @@ impl Model {
             found,
             remarks: Vec::new(),
             admin: None,
+            accounts: Vec::new(),
             signing_key: None,
             references: Some(ReferencesReport {
                 checked: observation.references.len() as i64,

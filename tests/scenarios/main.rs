@@ -8,6 +8,7 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod accounts;
 mod app;
 mod bad_input;
 mod long;

@@ -182,8 +182,7 @@ impl Case {
 
     /// A pass with an approval of what the last status showed.
     pub async fn repair_approved(&mut self, hash: &str) -> Pass {
-        let shown = self.status.plan.iter().flat_map(|plan| plan.steps.clone());
-        let shown = shown.map(|step| (step.action, step.object, step.rows)).collect();
+        let shown = self.status.plan.iter().flat_map(|plan| plan.steps.clone()).collect();
         self.requests.approval = Some(Approval { hash: hash.into(), shown });
         self.repair().await
     }

@@ -3,7 +3,7 @@
 
 use super::{Cell, Closing, Look, Table, clean, table};
 use crate::{
-    api::report::{ConsistencyReport, Finding, ObjectRef, SearchReport, StepReport},
+    api::report::{AdminReport, ConsistencyReport, Finding, ObjectRef, SearchReport, StepReport},
     consistency::wording::{count, number},
 };
 
@@ -75,15 +75,10 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
     let mut facts = Table::new(&[], 2, look);
     let mut add = |name: &str, text: String| facts.row(vec![Cell::text(name), Cell::text(text)]);
     if let Some(admin) = &report.admin {
-        let password = match (admin.password_matches, admin.password_hash) {
-            (Some(true), _) => "the password is the right one",
-            (Some(false), _) => "the password is another one",
-            (None, Some(_)) => "the password was not compared",
-            (None, None) => "the stored password cannot be read",
-        };
-        let format = admin.password_hash.map(|format| format!(" ({format:?})")).unwrap_or_default();
-        let active = if admin.active { "active" } else { "not active" };
-        add("admin", format!("{}, id {}, {active}, {password}{format}", admin.login, admin.id));
+        add("admin", account(admin));
+    }
+    for beside in &report.accounts {
+        add("account", account(beside));
     }
     if let Some(key) = &report.signing_key {
         let fingerprint = key.fingerprint.as_deref().unwrap_or("no fingerprint, since the key is weak");
@@ -108,6 +103,19 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
         }
     }
     if facts.is_empty() { String::new() } else { facts.render() }
+}
+
+/// An account in words.
+fn account(account: &AdminReport) -> String {
+    let password = match (account.password_matches, account.password_hash) {
+        (Some(true), _) => "the password is the right one",
+        (Some(false), _) => "the password is another one",
+        (None, Some(_)) => "the password was not compared",
+        (None, None) => "the stored password cannot be read",
+    };
+    let format = account.password_hash.map(|format| format!(" ({format:?})")).unwrap_or_default();
+    let active = if account.active { "active" } else { "not active" };
+    format!("{}, id {}, {active}, {password}{format}", account.login, account.id)
 }
 
 fn verb(n: i64, noun: &str, one: &str, many: &str) -> String {

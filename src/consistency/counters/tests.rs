@@ -84,6 +84,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         users: Err(SchemaFault::TableMissing { alike: Vec::new() }),
         bookkeeping: Bookkeeping::default(),
         admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
+        accounts: vec![AdminFacts { account: None, exact: 1, look_alikes: 3, wanted: None }],
         references,
         identities: None,
         relied: 0,
@@ -198,9 +199,10 @@ fn accounts_that_look_alike_are_counted_again_as_soon_as_anybody_writes_to_the_u
     let settled = settled(BOTH);
     let mut now = reading(BOTH);
     assert_eq!(settled.rely(&now, at(1), DAY).look_alikes, Some(2));
+    assert_eq!(settled.rely(&now, at(1), DAY).alike_beside, Some(vec![3]));
     now.users_written += 1;
     let relied = settled.rely(&now, at(1), DAY);
-    assert_eq!(relied.look_alikes, None);
+    assert_eq!((relied.look_alikes, &relied.alike_beside), (None, &None));
     assert_eq!(tables(&relied), BOTH, "it may have been no key");
     assert!(relied.same_users, "its columns are as they were");
     now.users_written -= 1;

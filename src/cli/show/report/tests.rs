@@ -138,3 +138,20 @@ fn no_line_is_wider_than_the_page_but_for_a_command() {
         }
     }
 }
+
+#[test]
+fn accounts_beside_the_admin_stand_below_it() {
+    let mut shown = example();
+    assert!(!page(&shown, Asked::Check).contains("account "), "there is none");
+    let account =
+        json!({"login": "smoke@probeops.com", "id": "7", "active": false, "passwordHash": "Bcrypt"});
+    shown.accounts = vec![serde_json::from_value(account).unwrap()];
+    let page = page(&shown, Asked::Check);
+    let (admin, beside) =
+        (page.find("admin@probeops.com, id 1").unwrap(), page.find("smoke@probeops.com").unwrap());
+    assert!(admin < beside);
+    assert!(
+        page.contains("smoke@probeops.com, id 7, not active, the password was not compared (Bcrypt)"),
+        "{page}"
+    );
+}
