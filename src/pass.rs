@@ -16,6 +16,7 @@ mod errands;
 mod identities;
 mod look;
 mod manners;
+mod preflight;
 mod retention;
 
 use futures::future::BoxFuture;
@@ -53,6 +54,7 @@ pub use errands::{
 };
 pub use identities::snapshot;
 pub use look::Look;
+pub use preflight::preflight;
 
 use look::Sight;
 

@@ -28,6 +28,16 @@ pub const GUIDES: &[Guide] = &[
         text: page!("guide"),
     },
     Guide { name: "remap", about: "giving rows back to the people whom old ids named", text: page!("remap") },
+    Guide {
+        name: "preflight",
+        about: "what a move would break, said before it: every risk",
+        text: page!("preflight"),
+    },
+    Guide {
+        name: "uuids",
+        about: "from counted ids to UUIDs, step by step, with the way back",
+        text: page!("uuids"),
+    },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide {
         name: "session-reset",
