@@ -80,7 +80,14 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     };
     Ok(match flags.output.output.document(&answer)? {
         Some(document) => Said::new(document, exit),
-        None => Said::new(page(&answer, place.from(), Look::of_stdout()), exit),
+        None => {
+            let from = match place.source {
+                // It has no name of its own.
+                Source::Environment(_) => String::new(),
+                Source::File(_) | Source::Cluster(_) => format!("{}/{}", answer.namespace, answer.name),
+            };
+            Said::new(page(&answer, &from, Look::of_stdout()), exit)
+        }
     })
 }
 
@@ -100,10 +107,17 @@ fn in_their_words(place: &Place, target: &Target, preflight: &mut Preflight) {
         *text = place.plain(text);
     }
     match &place.source {
-        Source::Environment(_) => preflight.notes.push(
-            "the environment alone says nothing of keys of before, of how long tokens live or of the admin's id: a file with a resource does (examples/file-for-cli.yaml), and is what the spec fields above belong in"
-                .into(),
-        ),
+        Source::Environment(_) => {
+            for text in preflight.risks.iter_mut().flat_map(|risk| &mut risk.evidence) {
+                *text = text
+                    .replace("spec.jwt.previousSecretRefs names no key", "the environment names no key of before")
+                    .replace("(spec.jwt.lifetime)", "(assumed: the environment does not say)");
+            }
+            preflight.notes.push(
+                "the environment alone does not say which keys were before, how long tokens live and which id the admin must have: a file with a resource does, as examples/file-for-cli.yaml"
+                    .into(),
+            );
+        }
         Source::File(_) if target.jwt.is_some() => preflight.notes.push(
             "the signing key stands in the file that was given: whether that file is in a repository, nobody can tell from here"
                 .into(),
@@ -114,15 +128,16 @@ fn in_their_words(place: &Place, target: &Target, preflight: &mut Preflight) {
 
 fn page(answer: &Answer, from: &str, look: Look) -> String {
     let preflight = &answer.preflight;
-    let mut text = wrap(
-        &format!("What a move of {}/{} ({from}) would break:", answer.namespace, answer.name),
-        look.width,
-    );
+    let mut text = String::new();
+    if !preflight.risks.is_empty() {
+        let of = if from.is_empty() { String::new() } else { format!(" of {from}") };
+        text.push_str(&wrap(&format!("What a move{of} would break:"), look.width));
+    }
     for risk in &preflight.risks {
         text.push('\n');
         text.push_str(&told(risk, look));
     }
-    for (heading, lines) in [("NOT LOOKED AT", &preflight.untold), ("NOTES", &preflight.notes)] {
+    for (heading, lines) in [("COULD NOT TELL", &preflight.untold), ("NOTES", &preflight.notes)] {
         if !lines.is_empty() {
             text.push_str(&format!("\n{heading}\n"));
             for line in lines {
@@ -132,14 +147,15 @@ fn page(answer: &Answer, from: &str, look: Look) -> String {
     }
     text.push('\n');
     text.push_str(&wrap(&closing(answer), look.width));
-    text
+    text.trim_start_matches('\n').to_owned()
 }
 
 fn told(risk: &Risk, look: Look) -> String {
     let mut text = format!("{}\n", risk.risk.as_str());
     text.push_str(&set_in("  breaks", INDENT, &risk.breaks, look));
     for (at, evidence) in risk.evidence.iter().enumerate() {
-        text.push_str(&set_in(if at == 0 { "  evidence" } else { "" }, INDENT, evidence, look));
+        let label = if at == 0 { "  evidence  -" } else { "            -" };
+        text.push_str(&set_in(label, INDENT + 2, evidence, look));
     }
     text.push_str(&set_in("  to do", INDENT, &risk.to_do, look));
     text.push_str(&set_in("  page", INDENT, risk.docs, look));
@@ -202,14 +218,14 @@ mod tests {
             to_do: "run `auth-consistency explain remap` now".into(),
             docs: "auth-consistency explain uuids",
         };
-        let text = page(&answer(vec![risk], Vec::new()), "from a file", LOOK);
-        let expected = "What a move of default/app (from a file) would break:
+        let text = page(&answer(vec![risk], Vec::new()), "default/app", LOOK);
+        let expected = "What a move of default/app would break:
 
 CountedIds
   breaks    ids are counted anew in the target, which is
             long enough to be wrapped
-  evidence  one
-            two\\nlines
+  evidence  - one
+            - two\\nlines
   to do     run `auth-consistency explain remap` now
   page      auth-consistency explain uuids
 
@@ -226,10 +242,10 @@ make that list afterwards.
 
     #[test]
     fn what_was_not_looked_at_is_told_and_never_called_ready() {
-        let text = page(&answer(Vec::new(), vec!["logs.user_id: locked".into()]), "from a file", LOOK);
-        assert!(text.contains("NOT LOOKED AT\n  - logs.user_id: locked\n"), "{text}");
+        let text = page(&answer(Vec::new(), vec!["logs.user_id: locked".into()]), "default/app", LOOK);
+        assert!(text.contains("COULD NOT TELL\n  - logs.user_id: locked\n"), "{text}");
         assert!(text.contains("nobody can tell") && !text.contains("Nothing that is looked for"), "{text}");
-        let text = page(&answer(Vec::new(), Vec::new()), "from a file", LOOK);
+        let text = page(&answer(Vec::new(), Vec::new()), "default/app", LOOK);
         assert!(text.contains("Nothing that is looked for would break."), "{text}");
     }
 }

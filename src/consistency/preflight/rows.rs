@@ -33,10 +33,14 @@ pub(super) fn without_constraint(target: &Target, facts: &Facts<'_>) -> Option<R
             evidence.push(format!("{} names users by a rule, and has no foreign key", object.describe()));
         } else if !reference.soft && !reference.validated {
             evidence.push(format!(
-                "the foreign key {} of {} is NOT VALID: {} of its rows name nobody today",
+                "the foreign key {} of {} is NOT VALID, so it says nothing of older rows: {}",
                 object.constraint.as_deref().unwrap_or_default(),
                 object.describe(),
-                if reference.orphans.rows == 0 { "none".to_owned() } else { number(reference.orphans.rows) }
+                match reference.orphans.rows {
+                    0 => "each of them names a user today".to_owned(),
+                    1 => "one of them names nobody today".to_owned(),
+                    rows => format!("{} of them name nobody today", number(rows)),
+                }
             ));
         }
     }

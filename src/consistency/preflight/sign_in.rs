@@ -13,8 +13,8 @@ use crate::{
     tokens::{KeyWeakness, span},
 };
 
-/// Tokens that live longer outlast a move: a week after it, some of before are still good. The guide's own live
-/// for a day, and it wants them refreshed; whoever has no refresh stays below a week with some room.
+/// Tokens that live longer outlast a move. The guide's own live for a day, and it wants them refreshed so that
+/// they can expire; a week leaves room for apps without a refresh, and is what people watch a move for.
 const LONG: Duration = Duration::from_secs(7 * 86_400);
 
 /// Columns by which apps refuse tokens that were made before a moment, or of an earlier version, in the spelling

@@ -343,7 +343,7 @@ fn columns_without_a_foreign_key_that_vouches_are_told_with_their_counts() {
     let evidence = only(&world.judged(RIGHT), RiskName::ReferenceWithoutConstraint);
     for told in [
         "reports.owner_id has no foreign key reports_owner_id_fkey",
-        "usage_logs_user_id_fkey of usage_logs.user_id is NOT VALID: none of its rows name nobody today",
+        "usage_logs_user_id_fkey of usage_logs.user_id is NOT VALID, so it says nothing of older rows: each of them names a user today",
         "events.user_id names users by a rule, and has no foreign key",
         "events.actor_id (uuid) has no foreign key, and 98 % of 312 values are users, in about 4,000 rows",
     ] {
@@ -367,7 +367,7 @@ fn rows_that_name_nobody_are_told_unless_a_rule_accepts_them() {
     assert_eq!(world.judged(&format!("{RIGHT}{rule}")).ready, Some(true));
     world.observation.references[0].validated = false;
     let preflight = world.judged(RIGHT);
-    assert!(preflight.risks[0].evidence[0].ends_with("1,234 of its rows name nobody today"), "{preflight:?}");
+    assert!(preflight.risks[0].evidence[0].ends_with(": 1,234 of them name nobody today"), "{preflight:?}");
 }
 
 #[test]
