@@ -43,6 +43,9 @@ fn resource(database: &Database, change: impl FnOnce(&mut Value)) -> String {
         .join("\n---\n")
 }
 
+/// What becomes of a resource.
+type Change = fn(&mut Value);
+
 fn risks(answer: &Value) -> Vec<&str> {
     answer["risks"].as_array().unwrap().iter().map(|risk| risk["risk"].as_str().unwrap()).collect()
 }
@@ -189,7 +192,7 @@ async fn a_source_that_is_as_it_should_be_is_ready() {
     assert_eq!((said.code, &answer["ready"], &answer["risks"]), (0, &json!(true), &json!([])), "{answer:#}");
 
     // Each thing that is taken away shows alone.
-    let changes: [(&str, fn(&mut Value)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("NoOverlap", |spec| spec["jwt"]["previousSecretRefs"] = json!([])),
         ("LongLivedTokens", |spec| spec["jwt"]["lifetime"] = "200h".into()),
         ("AdminByHand", |spec| spec["admin"]["onMissing"] = "Report".into()),
