@@ -269,7 +269,7 @@ async fn by_operator(
     let approval_unused = errand
         .approve
         .filter(|hash| status.last_handled_approval.as_ref() != Some(hash))
-        .map(|_| "it is not for the plan as it is now".to_owned());
+        .map(|_| "it is not for the plan as it is now: read the new one and approve its hash".to_owned());
     let mut exit = Exit::of(told.report.consistent);
     if (reset_undone || approval_unused.is_some()) && exit == Exit::Fine {
         exit = Exit::Findings;

@@ -196,7 +196,7 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
     }
     if accounts.shifted > 0 {
         said.push(format!(
-            "{} of A are somebody else's in B: a token of A that B accepts signs in as another person, so end sessions when you move, and give rows back with Remap (docs/remap.md).",
+            "{} of A are somebody else's in B: a token of A that B accepts signs in as another person, so end sessions when you move, and give rows back with Remap (`auth-consistency explain remap`).",
             count(i64::try_from(accounts.shifted).unwrap_or(i64::MAX), "id")
         ));
     }

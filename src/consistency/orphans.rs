@@ -69,7 +69,7 @@ fn types(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
         Severity::Warning,
         Some(reference.object.clone()),
         format!(
-            "{} is {child} and {}.{} is {parent}{}: run ALTER TABLE {} ALTER COLUMN {column} TYPE {parent} USING {column}::{parent}",
+            "{} is {child} and {}.{} is {parent}{}: in a quiet hour, since the table is rewritten and locked, run ALTER TABLE {} ALTER COLUMN {column} TYPE {parent} USING {column}::{parent}",
             reference.object.describe(),
             users.object.describe(),
             reference.parent_columns.first().map_or("id", String::as_str),

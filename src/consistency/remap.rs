@@ -227,10 +227,11 @@ pub(super) fn with_remedy(found: Diagnosed, remedy: Remedy) -> Diagnosed {
 /// What `Remap` comes to for a reference with rows that name nobody, or somebody else.
 pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &Policy) -> Remedy {
     let Some(identities) = &observation.identities else {
-        return Remedy::none("; whom they belong to is not known");
+        return Remedy::none("; whom they belong to is not known: name a list in spec.references.identities");
     };
     if let Some(problem) = &identities.problem {
-        let refused = Remedy::refused(problem.reason, "the identities cannot be used");
+        let refused =
+            Remedy::refused(problem.reason, "the list in spec.references.identities cannot be used");
         return Remedy { passes: problem.passes, ..refused };
     }
     let nothing = ReferenceFacts::default();
@@ -240,7 +241,7 @@ pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &
     }
     let left = reference.orphans.rows - facts.returning.rows;
     let rest = format!(
-        "{} to nobody whom the identities know: take {} into them, or choose Reassign, SetNull or Delete",
+        "{} to nobody of the list who has an account today: take {} into it, or choose Reassign, SetNull or Delete",
         if left == 1 { "belongs" } else { "belong" },
         if reference.orphans.keys == 1 { "that person" } else { "those people" }
     );

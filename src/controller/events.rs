@@ -45,7 +45,7 @@ pub fn tellings(
             tellings.push(Telling {
                 warning: true,
                 reason: Reason::SigningKeyChanged,
-                note: "the signing key is another one than before: tokens that people hold end, unless the app still accepts the previous key".into(),
+                note: "the signing key is another one than before: tokens that people hold end, unless the app still accepts the previous key; if it was meant, restart the app, if not, put the old key back".into(),
             });
         }
     }

@@ -79,6 +79,9 @@ impl DatabaseError {
             Reason::DatabaseAuthenticationFailed => ": correct user name and password in the Secret",
             Reason::DatabaseTlsFailed => ": correct spec.database.tls, or the server's certificate",
             Reason::DatabaseNotFound => ": correct the database's name in the Secret",
+            Reason::DatabaseUnreachable => {
+                ": look whether host and port are right and can be reached from here"
+            }
             Reason::PrivilegeMissing => ": run what `auth-consistency grants` prints",
             _ => "",
         };

@@ -75,7 +75,7 @@ pub(super) async fn resolve(
             continue;
         }
         if !key.readable {
-            let why = format!("no SELECT privilege on {}.{}", object.schema, object.table);
+            let why = unreadable(&object);
             scope.skipped.push(Skipped { object, why, asked: false, passes: false });
             continue;
         }
@@ -316,6 +316,14 @@ async fn soft(
     Ok(())
 }
 
+/// Why a table that the role may not read is left out.
+fn unreadable(object: &ObjectRef) -> String {
+    format!(
+        "no SELECT privilege on {}.{}: run what `auth-consistency grants` prints, or ignore it by a rule",
+        object.schema, object.table
+    )
+}
+
 /// The table, the column and the conditions that a rule names; else why it cannot be checked.
 fn fitting(
     rule: &ReferenceRule,
@@ -324,19 +332,29 @@ fn fitting(
 ) -> Result<(Table, Column, Vec<Condition>), String> {
     let child = match found {
         Found::Table(table) => *table,
-        Found::Other(kind) => return Err(format!("it is a {kind} and not a table")),
-        Found::Nothing(_) => return Err("there is no such table".into()),
+        Found::Other(kind) => {
+            return Err(format!("it is a {kind} and not a table: correct the rule in spec.references.rules"));
+        }
+        Found::Nothing(_) => {
+            return Err("there is no such table: correct the rule in spec.references.rules".into());
+        }
     };
     if !child.select {
-        return Err(format!("no SELECT privilege on {}.{}", object.schema, object.table));
+        return Err(unreadable(object));
     }
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Err(format!("there is no column {:?}", object.columns.first().cloned().unwrap_or_default()));
+        return Err(format!(
+            "there is no column {:?}: correct the rule in spec.references.rules",
+            object.columns.first().cloned().unwrap_or_default()
+        ));
     };
     let mut only_where = Vec::new();
     for condition in &rule.only_where {
         let Some(found) = child.column(&condition.column).cloned() else {
-            return Err(format!("there is no column {:?}, which where names", condition.column));
+            return Err(format!(
+                "there is no column {:?}, which where names: correct the rule in spec.references.rules",
+                condition.column
+            ));
         };
         only_where.push((found, condition.clone()));
     }

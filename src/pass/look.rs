@@ -326,7 +326,7 @@ fn timed_out(timeout: Duration) -> Fault {
         condition: ConditionType::DatabaseReachable,
         class: Class::Transient,
         message: format!(
-            "looking at the database took longer than {} s, which is spec.timeout and what its tables' sizes add: raise it, or index the references",
+            "looking at the database took longer than {} s, which is spec.timeout and what its tables' sizes add: run ANALYZE, index the columns that name users, or raise it (at most 10m)",
             timeout.as_secs()
         ),
     }

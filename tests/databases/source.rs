@@ -115,7 +115,7 @@ async fn rows_go_back_to_the_people_whom_another_databases_users_say_and_that_da
         "{other:?}"
     );
     let message = case.check().await.finding(R::OrphanRows).message;
-    assert!(message.contains("they belong to nobody whom the identities know"), "{message}");
+    assert!(message.contains("they belong to nobody of the list who has an account today"), "{message}");
     let logs = case.check().await.outcome().findings();
     let logs =
         logs.iter().find(|one| one.object.as_ref().is_some_and(|object| object.table == "logs")).unwrap();

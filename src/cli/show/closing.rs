@@ -203,11 +203,11 @@ impl Closing<'_> {
         match names.as_slice() {
             [] => None,
             [one] => Some(format!(
-                "No repair ends {one}: the message says what to do, and `{}` more.",
+                "{one} needs more than a repair: its message says what to do, `{}` says more.",
                 docs(grave[0].blocked.unwrap_or(grave[0].finding))
             )),
             _ => Some(format!(
-                "No repair ends {}: the messages say what to do, and `auth-consistency explain NAME` more.",
+                "{} need more than a repair: their messages say what to do, `auth-consistency explain NAME` says more.",
                 list(&names)
             )),
         }

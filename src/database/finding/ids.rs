@@ -23,6 +23,9 @@ const MOST_GAPS: i64 = 20_000;
 /// Gaps that a scan compares with one by one; the ids missing in all others are a list.
 const WIDE_GAPS: usize = 8;
 
+/// Ids missing in a gap that is not worth a comparison for each row: the list, which is hashed, holds them.
+const NARROW: i64 = 64;
+
 /// Missing ids that a scan's list holds at most.
 const MOST_MISSING: i64 = 50_000;
 
@@ -72,15 +75,17 @@ fn width(gap: (i64, i64)) -> i64 {
     gap.1.checked_sub(gap.0).and_then(|width| width.checked_add(1)).unwrap_or(i64::MAX)
 }
 
-/// The widest gaps as ranges, the ids missing in the others one by one.
+/// Wide gaps as ranges, the ids missing in the others one by one; as many ranges as it may be where the
+/// list would be too long else.
 fn outside(gaps: &[(i64, i64)]) -> Option<Outside> {
     let mut widest: Vec<(i64, i64)> = gaps.to_vec();
     widest.sort_by_key(|gap| std::cmp::Reverse(width(*gap)));
-    let narrow = widest.split_off(widest.len().min(WIDE_GAPS));
-    let missing = narrow.iter().fold(0i64, |sum, gap| sum.saturating_add(width(*gap)));
-    if missing > MOST_MISSING {
-        return None;
-    }
+    let most = widest.len().min(WIDE_GAPS);
+    let wide = widest.iter().take(most).take_while(|gap| width(**gap) > NARROW).count();
+    let missing =
+        |from: usize| widest.iter().skip(from).fold(0i64, |sum, gap| sum.saturating_add(width(*gap)));
+    let ranges = [wide, most].into_iter().find(|ranges| missing(*ranges) <= MOST_MISSING)?;
+    let narrow = widest.split_off(ranges);
     widest.sort_unstable();
     let single = narrow.into_iter().flat_map(|(from, to)| from..=to).collect();
     Some(Outside { ranges: widest, single })
