@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 use crate::{
-    consistency::{counters::Settled, diagnosis::VerifierFacts, round::Round},
+    consistency::{counters::Settled, endpoints::MOST_ASKED, round::Round, verifiers::VerifierFacts},
     database::Known,
 };
 
@@ -31,6 +31,7 @@ struct State {
     fingerprint: Option<(Digest, Option<String>)>,
     password: Option<Digest>,
     probe: Option<Probed>,
+    turn: usize,
     forged: Option<(Digest, Instant)>,
     settled: Option<(Digest, Basis)>,
     round: Option<(Digest, Round)>,
@@ -147,17 +148,24 @@ impl Memory {
         let digest = self.digest(of)?;
         let state = self.state();
         let probed = state.probe.as_ref()?;
-        let well = probed.facts.iter().all(|facts| {
-            facts.genuine == crate::consistency::diagnosis::ProbeAnswer::Accepted
-                && facts.accepted_forgeries.is_empty()
-        });
+        let well = probed.facts.iter().all(VerifierFacts::is_well);
         (probed.of == digest && well && probed.at.elapsed() < interval).then(|| probed.facts.clone())
+    }
+
+    /// Which of many pods is the first whose turn it is. It stays where it is while something is wrong, so
+    /// that a stale pod is not forgotten for those beside it.
+    pub fn turn(&self) -> usize {
+        self.state().turn
     }
 
     /// Remembers a probe.
     pub fn remember_probe(&self, of: &[&[u8]], facts: &[VerifierFacts]) {
         let digest = self.digest(of);
-        self.state().probe = digest.map(|of| Probed { of, at: Instant::now(), facts: facts.to_vec() });
+        let mut state = self.state();
+        if facts.iter().all(VerifierFacts::is_well) {
+            state.turn = state.turn.wrapping_add(MOST_ASKED);
+        }
+        state.probe = digest.map(|of| Probed { of, at: Instant::now(), facts: facts.to_vec() });
     }
 
     /// Forgeries that the last probe of the same key found accepted, by verifier, when that was within
@@ -199,5 +207,33 @@ mod tests {
         assert!(memory.password_matched(&hash, &password));
         assert!(!memory.password_matched(&hash, &SecretString::from("other")));
         assert!(!memory.password_matched(&SecretString::from("$2b$other"), &password));
+    }
+    #[test]
+    fn the_next_pods_have_their_turn_only_after_those_before_were_well() {
+        use crate::consistency::verifiers::{PodFacts, Pods, ProbeAnswer};
+
+        let memory = Memory::default();
+        let of: [&[u8]; 1] = [b"key"];
+        let hour = Duration::from_secs(3600);
+        let facts = |genuine: ProbeAnswer| {
+            let pod = PodFacts { pod: "api-a".into(), genuine, accepts_previous: None };
+            VerifierFacts {
+                name: "api".into(),
+                genuine: ProbeAnswer::Accepted,
+                accepted_forgeries: Vec::new(),
+                accepts_previous: None,
+                pods: Pods::Asked { ready: 57, asked: vec![pod] },
+                forged_at: None,
+                taken_by: None,
+            }
+        };
+        for _ in 0..3 {
+            memory.remember_probe(&of, &[facts(ProbeAnswer::Refused(401))]);
+            assert_eq!((memory.turn(), memory.probe(&of, hour)), (0, None), "they are asked again at once");
+        }
+        let well = [facts(ProbeAnswer::Accepted)];
+        memory.remember_probe(&of, &well);
+        assert_eq!((memory.turn(), memory.probe(&of, hour)), (MOST_ASKED, Some(well.to_vec())));
+        assert_eq!(memory.probe(&[b"other key"], hour), None);
     }
 }

@@ -16,8 +16,10 @@ mod errands;
 mod identities;
 mod look;
 mod manners;
+mod pods;
 mod preflight;
 mod retention;
+mod surroundings;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -40,6 +42,7 @@ use crate::{
         round::Unfinished,
         severity::Fault,
         target::{Database, Target},
+        verifiers,
         wording::{clip, count, number},
     },
     database::{self, Observed, Search, Session},
@@ -55,6 +58,7 @@ pub use errands::{
 pub use identities::snapshot;
 pub use look::Look;
 pub use preflight::preflight;
+pub use surroundings::{Surroundings, Unread};
 
 use look::Sight;
 
@@ -76,6 +80,11 @@ pub trait Supervisor: Send + Sync {
     /// may be told often, with a snapshot open, so that it must not wait for anything.
     fn progress(&self, progress: &Progress) {
         let _ = progress;
+    }
+
+    /// What the cluster tells of the app, where there is one to be asked.
+    fn surroundings(&self) -> Option<&dyn Surroundings> {
+        None
     }
 }
 
@@ -234,7 +243,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         target: report_target(target, &observed.observation),
         applicable: applicable(target),
         unknown: unknown(target, &observed.observation, &asked),
-        remarks: remarks(target, &observed.observation),
+        remarks: remarks(target, &observed.observation, &asked),
         admin: admin(target, &observed.observation),
         signing_key: key,
         references: references(target, &observed.observation),
@@ -415,7 +424,7 @@ fn unknown(
     unknown
 }
 
-fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, String)> {
+fn remarks(target: &Target, observation: &Observation, asked: &Asked) -> Vec<(ConditionType, String)> {
     let mut text = format!("PostgreSQL {} answers", observation.server.version);
     if target.database.tls == crate::api::spec::TlsMode::Disable {
         text.push_str(", without encryption (tls.mode is Disable)");
@@ -433,7 +442,11 @@ fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, St
         references.push_str(&format!(" or is accepted by a rule ({})", count(accepted, "row")));
     }
     references.push_str(&identities::remark(target));
-    vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)]
+    let mut remarks =
+        vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)];
+    let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
+    remarks.extend(tokens.map(|text| (ConditionType::TokensAccepted, text)));
+    remarks
 }
 
 fn accepted_rows(target: &Target, observation: &Observation) -> i64 {

@@ -39,6 +39,7 @@ pub const GUIDES: &[Guide] = &[
         text: page!("uuids"),
     },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
+    Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {
         name: "session-reset",
         about: "the page that takes old sign-ins out of browsers",

@@ -405,6 +405,7 @@ pub enum SubjectType {
 
 /// Asks the running app whether it accepts what the signing key mints.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
 pub struct ProbeSpec {
     /// Time between probes when nothing changes.
     #[serde(default = "default::probe_interval")]
@@ -413,6 +414,10 @@ pub struct ProbeSpec {
     /// Endpoints that verify tokens.
     #[schemars(length(min = 1, max = 16))]
     pub verifiers: Vec<Verifier>,
+    /// Secret key that holds the certificate authorities of https verifiers in PEM. The machine's own, which
+    /// are the web's, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeyRef>,
 }
 
 /// An endpoint that must answer 2xx to a minted token and refuse a forged one.

@@ -4,10 +4,10 @@ use std::{error::Error, net::SocketAddr, time::Duration};
 
 use http::{
     HeaderValue,
-    header::{ACCEPT, AUTHORIZATION},
+    header::{ACCEPT, AUTHORIZATION, HOST},
 };
 use reqwest::{
-    Client, Url,
+    Certificate, Client, Url,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
@@ -25,6 +25,8 @@ const LONGEST_WHY: usize = 512;
 pub(super) struct Line<'a> {
     verifier: &'a Verifier,
     url: Url,
+    /// What is connected to: the URL, or the same at an endpoint's port.
+    at: Url,
     client: Client,
     timeout: Duration,
 }
@@ -40,7 +42,12 @@ impl<'a> Line<'a> {
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(Answer::HostNotAllowed { why: NO_URL.to_owned() });
         };
-        let admitting = route.policy.admit_probe(route.namespace, host, port);
+        let admitting = async {
+            match verifier.endpoint {
+                Some(endpoint) => route.policy.admit_endpoint(endpoint),
+                None => route.policy.admit_probe(route.namespace, host, port).await,
+            }
+        };
         let addresses = match timeout_at(deadline, admitting).await {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(refused)) if refused.is_forbidden() => {
@@ -59,13 +66,28 @@ impl<'a> Line<'a> {
             // Each token comes over a connection of its own, so that no answer hangs on an earlier one.
             .pool_max_idle_per_host(0)
             .dns_resolver(Pinned(addresses));
-        // Loading the machine's authorities fails where there are none, and plain HTTP needs none.
-        let builder = if url.scheme() == "https" { builder } else { builder.tls_certs_only([]) };
+        let builder = match (url.scheme(), &verifier.authorities) {
+            ("https", Some(authorities)) => {
+                let certificates = authorities.certificates().map(Certificate::from_der);
+                let certificates = certificates.collect::<Result<Vec<_>, _>>();
+                let certificates = certificates.map_err(|error| unreachable(&url, &chain(error)))?;
+                builder.tls_certs_only(certificates)
+            }
+            ("https", None) => builder,
+            // Loading the machine's authorities fails where there are none, and plain HTTP needs none.
+            _ => builder.tls_certs_only([]),
+        };
         let client = builder.build().map_err(|error| {
-            let advice = "mount certificate authorities and name them in SSL_CERT_FILE";
+            let advice =
+                "set spec.probe.caSecretRef, or mount certificate authorities and name them in SSL_CERT_FILE";
             unreachable(&url, &format!("the HTTPS client cannot be built: {}; {advice}", chain(error)))
         })?;
-        Ok(Self { verifier, url, client, timeout: route.timeout })
+        let mut at = url.clone();
+        if let Some(endpoint) = verifier.endpoint {
+            // The client takes an explicit port for the one to connect to. It fails for no URL with a host.
+            let _ = at.set_port(Some(endpoint.port()));
+        }
+        Ok(Self { verifier, url, at, client, timeout: route.timeout })
     }
 
     pub(super) async fn ask(&self, token: &SecretString, deadline: Instant) -> Answer {
@@ -74,19 +96,29 @@ impl<'a> Line<'a> {
         };
         // Keeps it out of every Debug print and log below.
         bearer.set_sensitive(true);
+        // An endpoint is asked in the Service's name, whatever port it listens on itself.
+        let Ok(host) = HeaderValue::from_str(&authority(&self.url)) else {
+            return unreachable(&self.url, "its host fits no HTTP header");
+        };
         let request = self
             .client
-            .get(self.url.clone())
+            .get(self.at.clone())
+            .header(HOST, host)
             .header(AUTHORIZATION, bearer)
             .header(ACCEPT, HeaderValue::from_static("application/json, */*;q=0.5"))
             .send();
         match timeout_at(deadline, request).await {
             // Dropping the response closes the connection: however long its body is, we do not read it.
             Ok(Ok(response)) => self.judge(response.status().as_u16()),
-            Ok(Err(error)) => unreachable(
-                &self.url,
-                &format!("{}; look whether the app runs and listens there", chain(error)),
-            ),
+            Ok(Err(error)) => {
+                let what = chain(error);
+                let advice = if what.contains("certificate") {
+                    "look at its names, its dates and who signed it (spec.probe.caSecretRef)"
+                } else {
+                    "look whether the app runs and listens there"
+                };
+                unreachable(&self.url, &format!("{what}; {advice}"))
+            }
             Err(_) => timed_out(&self.url, self.timeout),
         }
     }
@@ -114,8 +146,14 @@ impl Resolve for Pinned {
 
 const NO_URL: &str = "the verifier's url is no URL: write http://service.namespace.svc:port/path";
 
+/// Host, and the port where it is not the scheme's own (RFC 9110, Host).
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// None of the messages repeats the URL: it may carry a password or a key.
-fn check_url(text: &str) -> Result<Url, &'static str> {
+pub(super) fn check_url(text: &str) -> Result<Url, &'static str> {
     let url = Url::parse(text).map_err(|_| NO_URL)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(

@@ -7,12 +7,15 @@
 
 mod line;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use crate::network::HostPolicy;
+use crate::{
+    consistency::{authority::Authorities, target::Probe},
+    network::HostPolicy,
+};
 use line::Line;
 
 /// An endpoint of the app that must accept a minted token and refuse a forged one.
@@ -24,6 +27,29 @@ pub struct Verifier {
     pub url: String,
     /// Status codes that count as a refusal.
     pub refused_with: Vec<u16>,
+    /// Who must have signed its certificate; the machine's own authorities where there are none.
+    pub authorities: Option<Authorities>,
+    /// One endpoint of the Service that `url` names, asked by itself in the Service's name.
+    pub endpoint: Option<SocketAddr>,
+}
+
+impl Verifier {
+    /// Every verifier of a probe.
+    pub fn all(probe: &Probe) -> Vec<Self> {
+        let with = |spec| Self { authorities: probe.authorities.clone(), ..Self::from(spec) };
+        probe.verifiers.iter().map(with).collect()
+    }
+
+    /// The same, asked at one endpoint.
+    pub fn at(&self, endpoint: SocketAddr) -> Self {
+        Self { endpoint: Some(endpoint), ..self.clone() }
+    }
+
+    /// Host and port that the URL names.
+    pub fn place(&self) -> Option<(String, u16)> {
+        let url = line::check_url(&self.url).ok()?;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+    }
 }
 
 impl From<&crate::api::spec::Verifier> for Verifier {
@@ -33,6 +59,8 @@ impl From<&crate::api::spec::Verifier> for Verifier {
             name: spec.name.clone(),
             url: spec.url.clone(),
             refused_with: spec.refused_with.iter().filter_map(|&code| u16::try_from(code).ok()).collect(),
+            authorities: None,
+            endpoint: None,
         }
     }
 }
@@ -114,24 +142,11 @@ pub async fn ask(verifier: &Verifier, token: &SecretString, route: &Route<'_>) -
     }
 }
 
-/// Asks every verifier about the genuine token and then about each forged one, one at a time: a probe
-/// must not become load.
+/// Asks a verifier about the genuine token and then about each forged one, one at a time: a probe must not
+/// become load.
 ///
 /// An app that does not answer is not asked about forgeries: its silence would look like a refusal.
 pub async fn probe(
-    verifiers: &[Verifier],
-    genuine: &SecretString,
-    forged: &[(&'static str, SecretString)],
-    route: &Route<'_>,
-) -> Vec<VerifierResult> {
-    let mut results = Vec::with_capacity(verifiers.len());
-    for verifier in verifiers {
-        results.push(probe_one(verifier, genuine, forged, route).await);
-    }
-    results
-}
-
-async fn probe_one(
     verifier: &Verifier,
     genuine: &SecretString,
     forged: &[(&'static str, SecretString)],

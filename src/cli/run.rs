@@ -8,7 +8,7 @@ use super::{
     said::{Exit, Failure, Said},
     session_reset::PageFlags,
 };
-use crate::controller::Settings;
+use crate::controller::{Reads, Settings};
 use crate::{
     network::{HostPattern, HostSettings, ResolveEntry},
     telemetry::{self, LogFormat},
@@ -34,6 +34,12 @@ pub(super) struct Flags {
     /// Host that probes may ask beside Services of the resource's own namespace; repeatable
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_probe_host: Vec<HostPattern>,
+    /// Ask each ready pod behind a verifier by itself; needs rights on Services and EndpointSlices
+    #[arg(long)]
+    probe_endpoints: bool,
+    /// Name the workloads that take a Secret whose key the app refuses; needs rights on them
+    #[arg(long)]
+    read_workloads: bool,
     /// Host that databases may be on; repeatable, and any host when left out
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_database_host: Vec<HostPattern>,
@@ -61,6 +67,7 @@ impl Flags {
             session_reset: self.session_reset_address.map(|address| (address, self.session_reset.page())),
             namespaces: self.namespace,
             require_secret_label: self.require_secret_label,
+            reads: Reads { endpoints: self.probe_endpoints, workloads: self.read_workloads },
             hosts: HostSettings {
                 resolve: self.resolve,
                 allow_probe: self.allow_probe_host,
@@ -106,6 +113,8 @@ mod tests {
             "--namespace=b",
             "--require-secret-label",
             "--allow-probe-host=*.example.com:8443",
+            "--probe-endpoints",
+            "--read-workloads",
             "--allow-database-host=db.example.com",
             "--resolve=api.probeops.svc:8000:127.0.0.1",
             "--session-reset-address=0.0.0.0:8082",
@@ -120,6 +129,7 @@ mod tests {
         assert_eq!(settings.namespaces, ["a", "b"]);
         assert_eq!(settings.listen.port(), 9090);
         assert!(settings.require_secret_label);
+        assert_eq!(settings.reads, Reads { endpoints: true, workloads: true });
         assert_eq!(settings.hosts.resolve.len(), 1);
         assert_eq!(settings.hosts.cluster_domain, "cluster.local");
         let (address, page) = settings.session_reset.unwrap();
@@ -134,7 +144,9 @@ mod tests {
     #[test]
     fn no_page_is_served_unless_an_address_is_given() {
         let only = Only::try_parse_from(["run"]).unwrap();
-        assert!(only.flags.settings().session_reset.is_none());
+        let settings = only.flags.settings();
+        assert!(settings.session_reset.is_none());
+        assert_eq!(settings.reads, Reads::default(), "no right is asked for unless a flag does");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans, remap,
     target::Target,
+    verifiers::{self, VerifierFacts},
     wording::{clip, docs},
 };
 use crate::api::{
@@ -143,33 +144,6 @@ pub enum Step {
     },
 }
 
-/// What the app said to minted and forged tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierFacts {
-    /// The verifier's name.
-    pub name: String,
-    /// Its answer to a minted token.
-    pub genuine: ProbeAnswer,
-    /// Forgeries that it accepted.
-    pub accepted_forgeries: Vec<String>,
-    /// The Secret of the key of before that it accepts instead, as `name/key`; asked only where the minted
-    /// token was refused.
-    pub accepts_previous: Option<String>,
-}
-
-/// An app's answer, as far as it says anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeAnswer {
-    /// 2xx.
-    Accepted,
-    /// One of the statuses that count as a refusal.
-    Refused(u16),
-    /// Another status, or none: why.
-    Unclear(String),
-    /// The operator's flags do not allow the host: why.
-    NotAllowed(String),
-}
-
 /// What was asked for once, by annotation or at the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requests {
@@ -195,7 +169,7 @@ pub fn diagnose(
     target: &Target,
     observation: &Observation,
     key_findings: Vec<Diagnosed>,
-    verifiers: Option<&[VerifierFacts]>,
+    answers: Option<&[VerifierFacts]>,
     requests: &Requests,
 ) -> Vec<Diagnosed> {
     let mut found = key_findings;
@@ -214,7 +188,7 @@ pub fn diagnose(
         found.extend(admin::diagnose(target, admin, facts, users, observation, requests));
     }
     found.extend(subject(target, users));
-    found.extend(verifiers.into_iter().flatten().flat_map(verifier));
+    found.extend(answers.into_iter().flatten().flat_map(verifiers::verifier));
     if let Some(why) = &observation.server.read_only
         && found.iter().any(|one| one.step.is_some())
     {
@@ -415,53 +389,4 @@ fn subject(target: &Target, users: &UserTable) -> Option<Diagnosed> {
             ),
         )
     })
-}
-
-fn verifier(facts: &VerifierFacts) -> Vec<Diagnosed> {
-    let finding =
-        |reason, severity, message| person(reason, ConditionType::TokensAccepted, severity, None, message);
-    let retried = |mut found: Diagnosed| {
-        found.ends = Ends::Retry;
-        found
-    };
-    let mut found = Vec::new();
-    match &facts.genuine {
-        ProbeAnswer::Accepted => {}
-        ProbeAnswer::Refused(status) => found.push(retried(finding(
-            Reason::TokensRejected,
-            Severity::Error,
-            match &facts.accepts_previous {
-                Some(origin) => format!(
-                    "the verifier {:?} answers {status} to a token made with the signing key and accepts one made with the previous key (Secret {origin}): its pods still run with that, so restart them (kubectl rollout restart)",
-                    facts.name
-                ),
-                None => format!(
-                    "the verifier {:?} answers {status} to a token made with the signing key: its pods may still run with an older Secret, so restart them (kubectl rollout restart); else compare algorithm, issuer and audience",
-                    facts.name
-                ),
-            },
-        ))),
-        ProbeAnswer::Unclear(why) => found.push(retried(finding(
-            Reason::VerifierUnreachable,
-            Severity::Error,
-            format!("the verifier {:?} gave no answer that says anything: {why}", facts.name),
-        ))),
-        ProbeAnswer::NotAllowed(why) => found.push(finding(
-            Reason::VerifierHostNotAllowed,
-            Severity::Error,
-            format!("the verifier {:?} was not asked: {why}", facts.name),
-        )),
-    }
-    if !facts.accepted_forgeries.is_empty() {
-        found.push(finding(
-            Reason::ForgedTokenAccepted,
-            Severity::Critical,
-            format!(
-                "the verifier {:?} accepts forged tokens ({}): anyone can sign in as anyone, so take it off the network and pin algorithm and key",
-                facts.name,
-                facts.accepted_forgeries.join(", ")
-            ),
-        ));
-    }
-    found
 }

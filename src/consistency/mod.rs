@@ -8,6 +8,7 @@
 //! `severity` classes every failure once.
 
 mod admin;
+pub mod authority;
 pub mod compare;
 mod constraints;
 pub mod correspondence;
@@ -16,6 +17,7 @@ pub mod credentials;
 pub mod diagnosis;
 mod doubts;
 pub mod dsn;
+pub mod endpoints;
 pub mod foreign_key;
 pub mod identities;
 pub mod observation;
@@ -36,4 +38,6 @@ pub mod sql_name;
 pub mod suggestions;
 pub mod target;
 pub mod telling;
+pub mod verifiers;
 pub mod wording;
+pub mod workloads;

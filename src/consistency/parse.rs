@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::{
+    authority::Authorities,
     identities::ConfigMaps,
     period,
     target::{
@@ -80,6 +81,7 @@ impl Target {
         let probe = spec.probe.as_ref().map(|probe| Probe {
             interval: parser.period(&probe.interval, "spec.probe.interval", Duration::from_secs(10)),
             verifiers: probe.verifiers.clone(),
+            authorities: parser.authorities(probe.ca_secret_ref.as_ref()),
         });
         if probe.is_some() && (spec.jwt.is_none() || spec.admin.is_none()) {
             parser.spec("spec.probe mints a token for the admin: set spec.jwt and spec.admin too");
@@ -169,6 +171,11 @@ impl Parser<'_> {
                 None
             }
         }
+    }
+
+    fn authorities(&mut self, reference: Option<&SecretKeyRef>) -> Option<Authorities> {
+        let parsed = Authorities::parse(self.secret(reference)?);
+        parsed.map_err(|error| self.spec(format!("spec.probe.caSecretRef: {error}"))).ok()
     }
 
     fn period(&mut self, text: &str, field: &str, least: Duration) -> Duration {
@@ -348,6 +355,62 @@ impl Parser<'_> {
             deep_interval,
             identities: None,
             rules,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretBox;
+
+    use super::*;
+
+    fn parse(ca: Option<&str>) -> Result<Target, Vec<TargetError>> {
+        let spec: AuthConsistencySpec = serde_json::from_value(serde_json::json!({
+            "database": {"urlSecretRef": {"name": "db", "key": "url"}},
+            "users": {"preset": "FastAPI"},
+            "admin": {"login": "admin@example.com", "passwordSecretRef": {"name": "admin", "key": "password"}},
+            "jwt": {"secretRef": {"name": "jwt", "key": "key"}},
+            "probe": {
+                "verifiers": [{"name": "api", "url": "https://api.shop.svc/me"}],
+                "caSecretRef": {"name": "ca", "key": "ca.crt"},
+            },
+        }))
+        .unwrap();
+        let mut secrets = Secrets::new();
+        for (reference, _, field) in secret_refs(&spec) {
+            let value = match field {
+                "spec.database.urlSecretRef" => Some("postgresql://me:canary@db/app"),
+                "spec.probe.caSecretRef" => ca,
+                _ => Some("canary-0123456789abcdef0123456789abcdef"),
+            };
+            let value = value.map(|text| SecretBox::new(Box::new(text.as_bytes().to_vec())));
+            let missing =
+                SecretProblem { reason: Reason::SecretMissing, message: "there is no Secret".into() };
+            secrets.insert(reference, value.ok_or(missing));
+        }
+        let resource =
+            ResourceIdentity { namespace: "shop".into(), name: "app".into(), uid: "1".into(), generation: 1 };
+        Target::parse(&spec, resource, &secrets)
+    }
+
+    #[test]
+    fn an_authority_that_is_none_says_so_and_one_that_is_missing_is_waited_for() {
+        let errors = parse(Some("canary, and no certificate")).unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert_eq!((errors[0].reason, errors[0].condition), (Reason::SpecInvalid, ConditionType::Ready));
+        assert!(
+            errors[0].message.starts_with("spec.probe.caSecretRef: the Secret's value holds no certificate")
+        );
+        assert!(!errors[0].message.contains("canary"));
+        for ca in [None, Some("")] {
+            let errors = parse(ca).unwrap_err();
+            assert_eq!(errors.len(), 1);
+            assert_eq!(
+                (errors[0].reason, errors[0].condition),
+                (Reason::SecretMissing, ConditionType::TokensAccepted)
+            );
+            assert!(errors[0].may_come());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::{SecretBox, SecretString};
 
-use super::{dsn::Connection, identities::Identities, snapshot::Reference};
+use super::{authority::Authorities, dsn::Connection, identities::Identities, snapshot::Reference};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -248,6 +248,8 @@ pub struct Probe {
     pub interval: Duration,
     /// Whom to ask.
     pub verifiers: Vec<crate::api::spec::Verifier>,
+    /// Who must have signed their certificates; the machine's own authorities where there are none.
+    pub authorities: Option<Authorities>,
 }
 
 impl Rule {
@@ -315,7 +317,9 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
     let mut add = |reference: Option<&SecretKeyRef>, condition, field| {
         refs.extend(reference.map(|reference| (reference.clone(), condition, field)));
     };
-    use ConditionType::{AdminConsistent, DatabaseReachable, ReferencesConsistent, SigningKeyTrusted};
+    use ConditionType::{
+        AdminConsistent, DatabaseReachable, ReferencesConsistent, SigningKeyTrusted, TokensAccepted,
+    };
     add(database.url_secret_ref.as_ref(), DatabaseReachable, "spec.database.urlSecretRef");
     add(database.username_secret_ref.as_ref(), DatabaseReachable, "spec.database.usernameSecretRef");
     add(database.password_secret_ref.as_ref(), DatabaseReachable, "spec.database.passwordSecretRef");
@@ -333,6 +337,11 @@ pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionTy
     for previous in spec.jwt.iter().flat_map(|jwt| &jwt.previous_secret_refs) {
         add(Some(previous), SigningKeyTrusted, "spec.jwt.previousSecretRefs");
     }
+    add(
+        spec.probe.as_ref().and_then(|probe| probe.ca_secret_ref.as_ref()),
+        TokensAccepted,
+        "spec.probe.caSecretRef",
+    );
     let identities = spec.references.identities.as_ref();
     add(
         identities.and_then(|identities| identities.passphrase_secret_ref.as_ref()),

@@ -1,7 +1,6 @@
-//! Every call to the API server that there is: six, each with a time limit, a counter and an error
-//! class.
+//! Every call to the API server that there is, each with a time limit, a counter and an error class.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Secret},
@@ -9,9 +8,10 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{DynamicObject, Patch, PatchParams, PostParams},
-    core::{ApiResource, GroupVersionKind},
+    api::{DynamicObject, ListParams, ObjectList, Patch, PatchParams, PostParams},
+    core::{ApiResource, GroupVersionKind, NamespaceResourceScope},
 };
+use serde::de::DeserializeOwned;
 
 use crate::{
     api::{
@@ -95,6 +95,11 @@ impl From<kube::Error> for ClusterError {
     }
 }
 
+/// An object that lies in a namespace.
+pub trait Namespaced: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()> {}
+
+impl<K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>> Namespaced for K {}
+
 impl Cluster {
     /// A cluster behind a client.
     pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
@@ -144,6 +149,34 @@ impl Cluster {
     pub async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, ClusterError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
         self.call(ApiOperation::GetConfigMap, api.get(name)).await
+    }
+
+    /// Reads one object.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn get<K: Namespaced + Clone + DeserializeOwned + Debug>(
+        &self,
+        operation: ApiOperation,
+        namespace: &str,
+        name: &str,
+    ) -> Result<K, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        self.call(operation, api.get(name)).await
+    }
+
+    /// Reads objects of one namespace.
+    ///
+    /// # Errors
+    /// See [`ClusterError`].
+    pub async fn list<K: Namespaced + Clone + DeserializeOwned + Debug>(
+        &self,
+        operation: ApiOperation,
+        namespace: &str,
+        params: &ListParams,
+    ) -> Result<ObjectList<K>, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        self.call(operation, api.list(params)).await
     }
 
     /// Applies a status to exactly the object that was read: a stale writer conflicts. Returns the new

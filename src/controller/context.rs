@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::cluster::Cluster;
+use super::{cluster::Cluster, surroundings::Reads};
 use crate::{memory::Memory, network::HostPolicy, server::metrics::Metrics};
 
 /// Shared by all reconciles.
@@ -17,6 +17,8 @@ pub struct Context {
     pub policy: HostPolicy,
     /// Whether a Secret must carry the label.
     pub require_secret_label: bool,
+    /// What may be read of the apps' surroundings.
+    pub reads: Reads,
     /// The counters.
     pub metrics: Arc<Metrics>,
     resources: Mutex<HashMap<String, Entry>>,
@@ -35,9 +37,10 @@ impl Context {
         cluster: Cluster,
         policy: HostPolicy,
         require_secret_label: bool,
+        reads: Reads,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { cluster, policy, require_secret_label, metrics, resources: Mutex::default() }
+        Self { cluster, policy, require_secret_label, reads, metrics, resources: Mutex::default() }
     }
 
     fn resources(&self) -> MutexGuard<'_, HashMap<String, Entry>> {

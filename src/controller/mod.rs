@@ -2,8 +2,8 @@
 //!
 //! `run` puts the parts together, `context` is what they share, `cluster` is every call to the API
 //! server there is, `dereference` reads the resource and its Secrets, `reconcile` is the order of the
-//! stages, `status` says what must be written, `supervise` agrees to repairs, and `events` tells of
-//! transitions.
+//! stages, `status` says what must be written, `supervise` agrees to repairs, `surroundings` reads the pods
+//! and workloads around the app, and `events` tells of transitions.
 
 mod cluster;
 mod context;
@@ -13,8 +13,10 @@ mod reconcile;
 mod run;
 mod status;
 mod supervise;
+mod surroundings;
 
 pub use cluster::{Cluster, ClusterError};
 pub use dereference::{Resource, secrets};
 pub use run::{Settings, run};
 pub use status::requests;
+pub use surroundings::Reads;

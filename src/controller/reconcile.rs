@@ -15,6 +15,7 @@ use super::{
     events,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::Live,
+    surroundings::Around,
 };
 use crate::{
     api::{
@@ -177,7 +178,18 @@ async fn finish(
         End::Done(outcome) => Some(outcome.as_ref()),
         _ => None,
     };
-    events::send(&context.cluster, resource, &events::tellings(&resource.status, &next, outcome)).await;
+    let mut tellings = events::tellings(&resource.status, &next, outcome);
+    for telling in tellings.iter_mut().filter(|telling| telling.reason == Reason::SigningKeyChanged) {
+        // Whoever runs with the old key is to be restarted, and a person has to be told who that is.
+        let around = Around::new(&context.cluster, context.reads, namespace);
+        let key = resource.spec.as_ref().ok().and_then(|spec| spec.jwt.as_ref()).map(|jwt| &jwt.secret_ref);
+        if let Some(key) = key
+            && let Some(words) = around.taken_by(&key.name, &key.key).await
+        {
+            telling.note.push_str(&format!("; {words}"));
+        }
+    }
+    events::send(&context.cluster, resource, &tellings).await;
     let goes_on =
         outcome.and_then(|outcome| outcome.unfinished).is_some_and(|unfinished| unfinished.advanced);
     let failed = !goes_on && failing(&end);

@@ -18,7 +18,7 @@ use kube::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{cluster::Cluster, context::Context, reconcile::reconcile};
+use super::{cluster::Cluster, context::Context, reconcile::reconcile, surroundings::Reads};
 use crate::{
     api::{AuthConsistency, annotation},
     network::{HostPolicy, HostSettings},
@@ -47,6 +47,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// Whether a Secret must carry the label `auth.probeops.com/use=true`.
     pub require_secret_label: bool,
+    /// What may be read of the apps' surroundings.
+    pub reads: Reads,
     /// Where databases and apps may be.
     pub hosts: HostSettings,
     /// Path of a kubeconfig; else `KUBECONFIG`, else the pod's own ServiceAccount.
@@ -75,6 +77,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Cluster::new(client.clone(), Arc::clone(&metrics)),
         HostPolicy::operator(hosts),
         settings.require_secret_label,
+        settings.reads,
         Arc::clone(&metrics),
     ));
 

@@ -14,6 +14,7 @@ use super::{
     context::Context,
     dereference::Resource,
     status::{Statement, now},
+    surroundings::Around,
 };
 use crate::{
     api::{
@@ -27,7 +28,7 @@ use crate::{
         severity::{Class, Fault},
         wording::count,
     },
-    pass::Supervisor,
+    pass::{Supervisor, Surroundings},
 };
 
 /// A pass that takes longer than this says so in the status, and again at most so often.
@@ -38,6 +39,7 @@ pub struct Live<'a> {
     context: &'a Context,
     resource: &'a Resource,
     statement: &'a Statement<'a>,
+    around: Around<'a>,
     state: Mutex<State>,
 }
 
@@ -78,7 +80,8 @@ impl<'a> Live<'a> {
     /// The supervisor of a pass that begins now.
     pub fn new(context: &'a Context, resource: &'a Resource, statement: &'a Statement<'a>) -> Self {
         let state = Mutex::new(State { pace: Pace::new(TOLD, Instant::now()), latest: None });
-        Self { context, resource, statement, state }
+        let around = Around::new(&context.cluster, context.reads, &resource.identity.namespace);
+        Self { context, resource, statement, around, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,6 +194,10 @@ impl Supervisor for Live<'_> {
 
     fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
         Box::pin(self.look())
+    }
+
+    fn surroundings(&self) -> Option<&dyn Surroundings> {
+        Some(&self.around)
     }
 }
 

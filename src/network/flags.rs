@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, str::FromStr};
 
-use super::host::{Host, parse_address};
+use super::host::{Host, forbidden, inner_address, parse_address};
 
 /// A flag about hosts that cannot be understood.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
@@ -13,10 +13,11 @@ pub struct FlagInvalid {
 }
 
 /// One `--resolve host:port:address`, as curl has it: for this host and port the address is known
-/// and DNS is not asked. Trusted: the only way to loopback.
+/// and DNS is not asked. The host may be an address, which is then found at another. Trusted: the only way to
+/// loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveEntry {
-    pub(super) host: String,
+    pub(super) host: Host,
     pub(super) port: u16,
     pub(super) addresses: Vec<IpAddr>,
 }
@@ -26,13 +27,18 @@ impl FromStr for ResolveEntry {
 
     fn from_str(flag: &str) -> Result<Self, FlagInvalid> {
         let invalid = |what| FlagInvalid { flag: flag.to_owned(), what };
-        let mut parts = flag.splitn(3, ':');
-        let (Some(host), Some(port), Some(addresses)) = (parts.next(), parts.next(), parts.next()) else {
+        // The colons of an IPv6 address are within brackets.
+        let after = if flag.starts_with('[') { flag.find(']').unwrap_or(0) } else { 0 };
+        let (host, rest) = match flag[after..].find(':') {
+            Some(colon) => (&flag[..after + colon], &flag[after + colon + 1..]),
+            None => (flag, ""),
+        };
+        let Some((port, addresses)) = rest.split_once(':') else {
             return Err(invalid("write host:port:address, for example api.probeops.svc:8000:127.0.0.1"));
         };
-        let Some(Host::Name(host)) = Host::parse(host) else {
-            return Err(invalid("the host must be a name"));
-        };
+        let host = Host::parse(host)
+            .filter(|host| !matches!(host, Host::Address(address) if forbidden(inner_address(*address)).is_some()))
+            .ok_or_else(|| invalid("the host must be a name, or an address that something may be asked at"))?;
         let port = port.parse().map_err(|_| invalid("the port must be a number up to 65535"))?;
         let addresses =
             addresses.split(',').map(parse_address).collect::<Option<Vec<_>>>().ok_or_else(|| {

@@ -66,6 +66,12 @@ const METADATA: &str = "a cloud's metadata service";
 const UNSPECIFIED: &str = "an unspecified address";
 const MULTICAST: &str = "a multicast or broadcast address";
 
+/// What puts an address out of reach for a person's probes, too: there, or by way of it, a machine gets its
+/// credentials.
+pub(super) fn hands_out_credentials(address: IpAddr) -> Option<&'static str> {
+    forbidden(address).filter(|what| [LINK_LOCAL, METADATA].contains(what))
+}
+
 /// What puts an address out of reach for everyone.
 pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
     /// Metadata services outside the link-local ranges: they hand out the machine's credentials.

@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use flags::{FlagInvalid, HostPattern, ResolveEntry};
-use host::{Host, LOOPBACK, forbidden, inner_address};
+use host::{Host, LOOPBACK, forbidden, hands_out_credentials, inner_address};
 
 /// Why a host is out of reach.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ pub enum HostRefused {
         /// The host as written.
         host: String,
     },
-    /// An address where the operator never connects.
+    /// An address where nobody is ever asked.
     #[error(
-        "host {host:?} leads to {address}, {what}, where the operator never connects: name a host with another address"
+        "host {host:?} leads to {address}, {what}, where nothing is ever asked: name a host with another address"
     )]
     Address {
         /// The host as written.
@@ -181,7 +181,9 @@ impl HostPolicy {
         }
     }
 
-    /// The policy of a command that a person runs with their own rights: any host, loopback included.
+    /// The policy of a command that a person runs with their own rights: any host, loopback included. Only
+    /// what hands out a machine's credentials (link-local addresses, metadata services) is not probed, unless
+    /// `--resolve` leads there.
     pub fn unrestricted(resolve: Vec<ResolveEntry>) -> Self {
         Self { resolve: resolve.into(), rules: None }
     }
@@ -197,7 +199,38 @@ impl HostPolicy {
         port: u16,
     ) -> Result<Vec<SocketAddr>, HostRefused> {
         let way = self.way_to_probe(namespace, host, port)?;
-        self.follow(way, host, port).await
+        let known = matches!(way, Way::Known(_));
+        let addresses = self.follow(way, host, port).await?;
+        // A person may go anywhere. But a resource from elsewhere is easily checked, and nobody means to show
+        // a token to a machine's own metadata service.
+        if self.rules.is_none() && !known {
+            for address in &addresses {
+                if let Some(what) = hands_out_credentials(inner_address(address.ip())) {
+                    return Err(HostRefused::Address { host: host.to_owned(), address: address.ip(), what });
+                }
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// The address at which one endpoint of a Service may be asked by itself. It comes from the cluster and
+    /// not from the resource, yet whoever may write EndpointSlices may write any address there.
+    ///
+    /// # Errors
+    /// When a rule refuses the address.
+    pub fn admit_endpoint(&self, endpoint: SocketAddr) -> Result<Vec<SocketAddr>, HostRefused> {
+        let host = endpoint.ip().to_string();
+        match self.way(Host::Address(endpoint.ip()), None, endpoint.port()) {
+            Way::Known(addresses) => self.judge(&host, endpoint.port(), addresses, true),
+            _ => self.judge(&host, endpoint.port(), vec![endpoint.ip()], false),
+        }
+    }
+
+    /// The Service of this namespace that a host spells, where it may be asked; none for an unrestricted
+    /// policy, which knows no cluster.
+    pub fn service(&self, namespace: &str, host: &str, port: u16) -> Option<String> {
+        self.way_to_probe(namespace, host, port).ok()?;
+        self.rules.as_ref()?.service(namespace, &Host::parse(host)?).map(|service| service.name)
     }
 
     /// The addresses at which a resource of this namespace may find its database.
@@ -256,8 +289,16 @@ impl HostPolicy {
     /// How to come from an admitted host to addresses. A Service's entry in `--resolve` counts in
     /// whichever of its spellings it was written, except the bare one, which names no namespace.
     fn way(&self, host: Host, service: Option<Service>, port: u16) -> Way {
+        let known = |names: &[Host]| -> Vec<IpAddr> {
+            let entries =
+                self.resolve.iter().filter(|entry| entry.port == port && names.contains(&entry.host));
+            entries.flat_map(|entry| entry.addresses.iter().copied()).collect()
+        };
         let name = match host {
-            Host::Address(address) => return Way::Address(address),
+            Host::Address(address) => {
+                let known = known(&[Host::Address(address)]);
+                return if known.is_empty() { Way::Address(address) } else { Way::Known(known) };
+            }
             Host::Name(name) => name,
         };
         let (names, lookup) = match service {
@@ -267,12 +308,7 @@ impl HostPolicy {
                 (vec![name], lookup)
             }
         };
-        let known: Vec<_> = self
-            .resolve
-            .iter()
-            .filter(|entry| entry.port == port && names.contains(&entry.host))
-            .flat_map(|entry| entry.addresses.iter().copied())
-            .collect();
+        let known = known(&names.into_iter().map(Host::Name).collect::<Vec<_>>());
         if known.is_empty() { Way::Lookup(lookup) } else { Way::Known(known) }
     }
 

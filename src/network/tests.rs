@@ -238,6 +238,85 @@ async fn only_a_resolve_entry_leads_to_loopback() {
     );
 }
 
+#[test]
+fn an_endpoint_is_asked_where_the_cluster_says_unless_that_is_out_of_reach_for_everyone() {
+    let admit = |policy: &HostPolicy, endpoint: &str| policy.admit_endpoint(endpoint.parse().unwrap());
+    for endpoint in ["10.244.0.7:8080", "[fd00::7]:8080", "192.168.1.1:1"] {
+        assert_eq!(admit(&policy(), endpoint), Ok(vec![endpoint.parse().unwrap()]));
+    }
+    for endpoint in [
+        "127.0.0.1:8000",
+        "[::1]:8000",
+        "[::ffff:127.0.0.1]:8000",
+        "169.254.169.254:80",
+        "[::ffff:169.254.169.254]:80",
+        "[fd00:ec2::254]:80",
+        "[fe80::1]:80",
+        "0.0.0.0:80",
+        "224.0.0.1:80",
+        "10.96.0.1:443",
+        "192.0.2.10:6443",
+    ] {
+        let refused = admit(&policy(), endpoint).unwrap_err();
+        assert!(
+            refused.is_forbidden() && matches!(refused, HostRefused::Address { .. }),
+            "{endpoint}: {refused}"
+        );
+    }
+    // Only who starts the operator leads an endpoint to loopback, and only this one, on this port.
+    let resolve = ["10.244.0.7:8080:127.0.0.2", "[fd00::7]:8080:127.0.0.3", "10.244.0.8:80:169.254.169.254"];
+    let policy = HostPolicy::operator(HostSettings {
+        resolve: resolve.map(|flag| flag.parse().unwrap()).into(),
+        ..settings()
+    });
+    assert_eq!(admit(&policy, "10.244.0.7:8080"), Ok(vec!["127.0.0.2:8080".parse().unwrap()]));
+    assert_eq!(admit(&policy, "[fd00::7]:8080"), Ok(vec!["127.0.0.3:8080".parse().unwrap()]));
+    assert_eq!(admit(&policy, "10.244.0.7:8081"), Ok(vec!["10.244.0.7:8081".parse().unwrap()]));
+    assert!(admit(&policy, "10.244.0.8:80").is_err());
+    assert!(admit(&policy, "127.0.0.2:8080").is_err());
+    assert!(policy.way_to_probe("shop", "10.244.0.7", 8080).is_err(), "a resource names no address");
+}
+
+#[test]
+fn a_verifiers_host_names_a_service_of_its_own_namespace_or_none() {
+    for host in ["api", "API.shop", "api.shop.svc", "api.shop.svc.cluster.local."] {
+        assert_eq!(policy().service("shop", host, 80).as_deref(), Some("api"), "{host}");
+    }
+    for host in ["api.other.svc", "pod.api.shop.svc", "example.com", "10.1.2.3", "", "a b"] {
+        assert_eq!(policy().service("shop", host, 80), None, "{host}");
+    }
+    assert_eq!(HostPolicy::unrestricted(vec![]).service("shop", "api", 80), None);
+    assert_eq!(policy().service("default", "kubernetes", 443), None, "its endpoints are the API server");
+}
+
+#[tokio::test]
+async fn a_persons_probe_goes_to_no_metadata_service_by_accident() {
+    let person = HostPolicy::unrestricted(vec![
+        "metadata.test:80:169.254.169.254".parse().unwrap(),
+        "api.test:80:10.0.0.1".parse().unwrap(),
+    ]);
+    for host in [
+        "169.254.169.254",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "100.100.100.200",
+    ] {
+        let refused = person.admit_probe("", host, 80).await.unwrap_err();
+        assert!(
+            refused.is_forbidden() && matches!(refused, HostRefused::Address { .. }),
+            "{host}: {refused}"
+        );
+        assert!(person.admit_database("", host, 5432).await.is_ok(), "a database there gets no token");
+    }
+    // What they say themselves is meant, and so is their own machine.
+    assert!(person.admit_probe("", "metadata.test", 80).await.is_ok());
+    assert!(person.admit_probe("", "api.test", 80).await.is_ok());
+    assert!(person.admit_probe("", "127.0.0.1", 80).await.is_ok());
+    assert!(person.admit_probe("", "localhost", 80).await.is_ok());
+}
+
 #[tokio::test]
 async fn the_operators_own_machine_is_refused_by_name_and_left_to_a_person() {
     for host in ["localhost", "LOCALHOST.", "db.localhost"] {
@@ -273,6 +352,8 @@ async fn a_name_without_an_address_breaks_no_rule() {
 #[test]
 fn flags_that_make_no_sense_say_what_to_write() {
     assert!("host:80:::1".parse::<ResolveEntry>().is_ok(), "curl takes it without brackets, too");
+    assert!("10.1.2.3:80:127.0.0.1".parse::<ResolveEntry>().is_ok(), "an address that is elsewhere");
+    assert!("[fd00::1]:80:[::1]".parse::<ResolveEntry>().is_ok());
     for flag in [
         "",
         "host",
@@ -281,6 +362,10 @@ fn flags_that_make_no_sense_say_what_to_write() {
         "host:99999:127.0.0.1",
         "host:80:elsewhere",
         "127.0.0.1:80:127.0.0.1",
+        "[::1]:80:127.0.0.1",
+        "169.254.169.254:80:10.1.2.3",
+        "[::1",
+        "]:80:127.0.0.1",
         "*:80:127.0.0.1",
         "host:80:",
     ] {

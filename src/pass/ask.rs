@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::Pass;
+use super::{Pass, pods};
 use crate::{
     application::{self, Answer, Route, Verifier},
     consistency::{
-        diagnosis::{ProbeAnswer, VerifierFacts},
         target::{Jwt, Target},
+        verifiers::{ProbeAnswer, VerifierFacts},
     },
     database::Observed,
     network::HostPolicy,
@@ -52,9 +52,9 @@ pub async fn show_to_app(
 ) -> Vec<(String, Answer)> {
     let route = Route { policy, namespace: &target.resource.namespace, timeout: ANSWER_TIMEOUT };
     let mut answers = Vec::new();
-    for verifier in target.probe.iter().flat_map(|probe| &probe.verifiers) {
-        let answer = application::ask(&Verifier::from(verifier), token, &route).await;
-        answers.push((verifier.name.clone(), answer));
+    for verifier in target.probe.iter().flat_map(Verifier::all) {
+        let answer = application::ask(&verifier, token, &route).await;
+        answers.push((verifier.name, answer));
     }
     answers
 }
@@ -89,21 +89,18 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
     };
     let lately = pass.memory.forged_lately(jwt.key.expose());
     let forged = if lately { Vec::new() } else { forgeries(jwt, subject, pass.now) };
-    let verifiers: Vec<Verifier> = probe.verifiers.iter().map(Verifier::from).collect();
     let route =
         Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
-    let results = application::probe(&verifiers, &genuine, &forged, &route).await;
-    let mut instead = Vec::with_capacity(results.len());
-    for (verifier, result) in verifiers.iter().zip(&results) {
-        instead.push(match result.genuine {
-            Answer::Refused { .. } => accepted_instead(jwt, subject, pass.now, verifier, &route).await,
+    let mut facts = Vec::with_capacity(probe.verifiers.len());
+    let mut results = Vec::with_capacity(probe.verifiers.len());
+    for verifier in Verifier::all(probe) {
+        let heard = pods::hear(pass, jwt, subject, &verifier, &genuine, &forged, &route).await;
+        let result = heard.result;
+        let accepts_previous = match result.genuine {
+            Answer::Refused { .. } => accepted_instead(jwt, subject, pass.now, &verifier, &route).await,
             _ => None,
-        });
-    }
-    let facts: Vec<VerifierFacts> = results
-        .iter()
-        .zip(instead)
-        .map(|(result, accepts_previous)| VerifierFacts {
+        };
+        facts.push(VerifierFacts {
             accepts_previous,
             name: result.name.clone(),
             genuine: answer(&result.genuine),
@@ -113,8 +110,13 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
                 .filter(|(_, answer)| matches!(answer, Answer::Accepted { .. }))
                 .map(|(name, _)| (*name).to_owned())
                 .collect(),
-        })
-        .collect();
+            pods: heard.pods,
+            forged_at: heard.forged_at,
+            taken_by: None,
+        });
+        results.push(result);
+    }
+    pods::find_workloads(pass, jwt, &mut facts).await;
     // Only a day on which every forgery was tried and refused by everyone is a day of rest.
     let all_refused = !lately
         && results.iter().all(|result| {
@@ -129,7 +131,7 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
 }
 
 /// The Secret of the first key of before whose token a verifier accepts that refuses the signing key's.
-async fn accepted_instead(
+pub(super) async fn accepted_instead(
     jwt: &Jwt,
     subject: &str,
     now: jiff::Timestamp,
@@ -155,7 +157,7 @@ fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static st
         .collect()
 }
 
-fn answer(answer: &Answer) -> ProbeAnswer {
+pub(super) fn answer(answer: &Answer) -> ProbeAnswer {
     match answer {
         Answer::Accepted { .. } => ProbeAnswer::Accepted,
         Answer::Refused { status } => ProbeAnswer::Refused(*status),

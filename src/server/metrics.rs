@@ -73,6 +73,16 @@ label_values! {
         GetSecret = "get_secret",
         /// Reading a ConfigMap.
         GetConfigMap = "get_config_map",
+        /// Reading the Service of a verifier.
+        GetService = "get_service",
+        /// Listing the pods behind it.
+        ListEndpointSlices = "list_endpoint_slices",
+        /// Listing Deployments.
+        ListDeployments = "list_deployments",
+        /// Listing StatefulSets.
+        ListStatefulSets = "list_stateful_sets",
+        /// Listing DaemonSets.
+        ListDaemonSets = "list_daemon_sets",
         /// Writing the status.
         ApplyStatus = "apply_status",
         /// Writing an event.

@@ -127,12 +127,18 @@ impl Drop for Operator {
 impl Operator {
     /// Starts an operator under the chart's RBAC; no namespaces: it watches all.
     pub fn start(home: &str, namespaces: &[&str], extra: &[&str], environment: &[(&str, String)]) -> Self {
-        Self::launch(home, namespaces, extra, environment, true)
+        Self::launch(home, namespaces, &[], extra, environment, true)
+    }
+
+    /// Like [`Operator::start`], under the RBAC of the chart with some more values.
+    pub fn start_granted(home: &str, namespaces: &[&str], values: &[&str], extra: &[&str]) -> Self {
+        Self::launch(home, namespaces, values, extra, &[], true)
     }
 
     fn launch(
         home: &str,
         namespaces: &[&str],
+        values: &[&str],
         extra: &[&str],
         environment: &[(&str, String)],
         wrapped: bool,
@@ -144,7 +150,7 @@ impl Operator {
             .enumerate()
             .map(|(at, namespace)| format!("watchNamespaces[{at}]={namespace}"))
             .collect::<Vec<_>>();
-        let settings: Vec<&str> = watch.iter().map(String::as_str).collect();
+        let settings: Vec<&str> = watch.iter().map(String::as_str).chain(values.iter().copied()).collect();
         let rbac = chart(home, &settings, &["rbac", "serviceaccount"]);
         kubectl(&["apply", "-f", "-"], &rbac);
         let account = "operator-auth-consistency";
@@ -200,7 +206,7 @@ impl Operator {
 
     /// Starts an operator without a wrapper, so that its own end can be seen.
     pub fn start_directly(home: &str, namespaces: &[&str], environment: &[(&str, String)]) -> Self {
-        Self::launch(home, namespaces, &[], environment, false)
+        Self::launch(home, namespaces, &[], &[], environment, false)
     }
 
     /// Whether the operator itself has ended.

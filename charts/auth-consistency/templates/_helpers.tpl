@@ -69,4 +69,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
+{{- if .Values.probes.endpoints }}
+# probes.endpoints: the pods behind a verifier's Service, each asked by itself.
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+# Which of a Service's ports its URL means, where it has several. That one Service, by its name.
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get]
+{{- end }}
+{{- if .Values.workloads.read }}
+# workloads.read: who takes a Secret that the app no longer agrees with, to name them. Never written.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [list]
+{{- end }}
 {{- end -}}
