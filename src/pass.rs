@@ -18,6 +18,7 @@ mod identities;
 mod look;
 mod manners;
 mod pods;
+mod preflight;
 mod retention;
 mod surroundings;
 
@@ -54,6 +55,7 @@ pub use errands::{
 };
 pub use identities::snapshot;
 pub use look::Look;
+pub use preflight::preflight;
 pub use surroundings::{Surroundings, Unread};
 
 use look::Sight;

@@ -62,3 +62,5 @@ mod story;
 mod support;
 #[path = "databases/types.rs"]
 mod types;
+#[path = "databases/uuids.rs"]
+mod uuids;

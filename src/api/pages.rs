@@ -29,6 +29,16 @@ pub const GUIDES: &[Guide] = &[
     },
     Guide { name: "accounts", about: "accounts beside the admin", text: page!("accounts") },
     Guide { name: "remap", about: "giving rows back to the people whom old ids named", text: page!("remap") },
+    Guide {
+        name: "preflight",
+        about: "what a move would break, said before it: every risk",
+        text: page!("preflight"),
+    },
+    Guide {
+        name: "uuids",
+        about: "from counted ids to UUIDs, step by step, with the way back",
+        text: page!("uuids"),
+    },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {

@@ -17,6 +17,7 @@ mod grants;
 mod key;
 mod operator;
 mod plan;
+mod preflight;
 mod quarantine;
 mod repair;
 mod reset;
@@ -76,6 +77,8 @@ enum Command {
     Snapshot(snapshot::Flags),
     /// Say what differs between two environments; changes nothing
     Compare(compare::Flags),
+    /// Say what a migration would break, before it; changes nothing
+    Preflight(preflight::Flags),
     /// Print the SQL that gives the database role what it needs
     Grants(grants::Flags),
     /// Mint, read or explain a token
@@ -120,6 +123,7 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
         Command::Discover(flags) => discover::run(flags, variables).await,
         Command::Snapshot(flags) => snapshot::run(flags, variables).await,
         Command::Compare(flags) => compare::run(flags, variables).await,
+        Command::Preflight(flags) => preflight::run(flags, variables).await,
         Command::Grants(flags) => grants::run(flags, variables).await,
         Command::Token(command) => token::run(command, variables).await,
         Command::Key(command) => key::run(command, variables).await,

@@ -121,6 +121,8 @@ async fn no_answer_holds_a_secret() {
             &["verify"],
             &["restore"],
             &["grants"],
+            &["preflight"],
+            &["preflight", "-o", "json"],
             &["key", "audit"],
             &["key", "audit", "-o", "json"],
             &["key", "fingerprint"],

@@ -26,6 +26,7 @@ pub mod orphans;
 mod parse;
 pub mod period;
 pub mod plan;
+pub mod preflight;
 pub mod progress;
 mod remap;
 pub mod report;

@@ -28,6 +28,7 @@ mod identifier;
 mod identities;
 mod kept;
 mod likeness;
+mod logins;
 mod move_id;
 mod observe;
 mod pressure;
@@ -62,6 +63,7 @@ pub use kept::{
     Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge, purged,
     show as show_kept,
 };
+pub use logins::logins;
 pub use move_id::{Moving, move_id};
 pub use observe::{Given, Known, Observed, observe};
 pub use pressure::{Pressure, pressure};

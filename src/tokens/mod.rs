@@ -21,6 +21,7 @@ pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspec
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub use mint::{Forgery, MintError, forge, mint};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
+pub(crate) use verdict::span;
 pub use verdict::{Account, SubjectFacts, Verdict};
 
 use crate::api::spec::Algorithm;

@@ -461,7 +461,7 @@ fn list(texts: &[String]) -> String {
 }
 
 /// A span of time in the largest unit of which there are at least two.
-pub(super) fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let (count, unit) = match seconds {
         0..120 => (seconds, "second"),

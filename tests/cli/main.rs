@@ -10,6 +10,7 @@
 
 mod bar;
 mod people;
+mod preflight;
 #[path = "../scenarios/world.rs"]
 mod world;
 
