@@ -8,6 +8,7 @@
 pub mod condition;
 pub mod crd;
 pub mod identities;
+pub mod jwt;
 pub mod preset;
 pub mod references;
 pub mod report;

@@ -15,7 +15,7 @@ use crate::{
     },
     database::SubjectRow,
     pass,
-    tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
+    tokens::{self, Account, Step, SubjectFacts, Verdict, Verification},
 };
 
 /// Flags of `token explain`.
@@ -121,8 +121,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
 
 /// What the signer's keys and shape make of a token.
 pub(super) fn explain(signer: &Signer, token: &str) -> Verification {
-    let keys = Keyring { previous: &signer.previous, ..Keyring::of(&signer.key) };
-    tokens::explain(token, &keys, &signer.shape, Timestamp::now())
+    tokens::explain(token, &signer.keys.keyring(), &signer.shape, Timestamp::now())
 }
 
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.
