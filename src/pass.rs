@@ -328,7 +328,7 @@ async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnose
     let algorithm = jwt.shape.algorithm;
     // Whoever finds out a key of before can sign as long as the app accepts it.
     let keys = std::iter::once((&jwt.origin, &jwt.key))
-        .chain(jwt.previous.iter().map(|(origin, key)| (origin, key)));
+        .chain(jwt.previous.iter().chain(&jwt.standby).map(|(origin, key)| (origin, key)));
     let found = keys
         .flat_map(|(origin, key)| tokens::audit(key, algorithm).into_iter().map(move |one| (origin, one)))
         .map(|(origin, weakness)| {

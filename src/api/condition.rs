@@ -214,6 +214,8 @@ reasons! {
     SigningKeySuspicious,
     /// The signing key is a known placeholder or public.
     SigningKeyGuessable,
+    /// The signing key is no key for its algorithm, or it is not clear which of several it is.
+    SigningKeyUnfit,
     /// The signing key in use is another one than before.
     SigningKeyChanged,
     /// A verifier refuses what the key mints.

@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod condition;
 pub mod crd;
 pub mod identities;
+pub mod jwt;
 pub mod pages;
 pub mod preset;
 pub mod references;

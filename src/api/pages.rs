@@ -39,6 +39,11 @@ pub const GUIDES: &[Guide] = &[
         about: "from counted ids to UUIDs, step by step, with the way back",
         text: page!("uuids"),
     },
+    Guide {
+        name: "keys",
+        about: "shared secrets, key pairs and key sets, and how they are named",
+        text: page!("keys"),
+    },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {

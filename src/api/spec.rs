@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
+pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
 };
@@ -287,70 +288,6 @@ pub struct ColumnCondition {
     pub is_null: Option<bool>,
 }
 
-/// How the app signs and reads its tokens (RFC 7519).
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct JwtSpec {
-    /// Secret key that holds the signing secret: exactly the bytes that the app gets.
-    pub secret_ref: SecretKeyRef,
-    /// Secret keys that hold signing secrets of before, which the app still accepts during a rotation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 5))]
-    pub previous_secret_refs: Vec<SecretKeyRef>,
-    /// Signature algorithm (RFC 7518 section 3.2).
-    #[serde(default)]
-    pub algorithm: Algorithm,
-    /// Claim that names the user: a name, or a JSON pointer (RFC 6901) when it starts with `/`.
-    #[serde(default = "default::subject_claim")]
-    #[schemars(length(min = 1, max = 255))]
-    pub subject_claim: String,
-    /// JSON type that the app mints for the subject.
-    #[serde(default)]
-    pub subject_type: SubjectType,
-    /// Column of the user table that the subject names; `users.idColumn` when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub subject_column: Option<String>,
-    /// How long the app's tokens live.
-    #[serde(default = "default::lifetime")]
-    #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
-    pub lifetime: String,
-    /// Issuer (`iss`) that the app mints and asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub issuer: Option<String>,
-    /// Audience (`aud`) that the app mints and asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255))]
-    pub audience: Option<String>,
-    /// Further claims that the app wants in a token, at most 4096 bytes as JSON.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    #[schemars(schema_with = "free_json_object")]
-    pub claims: serde_json::Map<String, serde_json::Value>,
-}
-
-/// HMAC signature algorithms of RFC 7518 section 3.2.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    #[default]
-    HS256,
-    /// HMAC with SHA-384.
-    HS384,
-    /// HMAC with SHA-512.
-    HS512,
-}
-
-/// JSON type of the subject claim.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SubjectType {
-    /// `"sub": "1"`.
-    #[default]
-    String,
-    /// `"sub": 1`.
-    Number,
-}
-
 /// Asks the running app whether it accepts what the signing key mints.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -394,25 +331,10 @@ mod default {
     pub(super) fn timeout() -> String {
         "1m".into()
     }
-    pub(super) fn lifetime() -> String {
-        "24h".into()
-    }
     pub(super) fn probe_interval() -> String {
         "1h".into()
-    }
-    pub(super) fn subject_claim() -> String {
-        "sub".into()
     }
     pub(super) fn refused_with() -> Vec<i32> {
         vec![401, 403]
     }
-}
-
-/// `jwt.claims` is the only free JSON of the schema; its size is checked in the pass.
-fn free_json_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "description": "Further claims that the app wants in a token, at most 4096 bytes as JSON.",
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": true
-    })
 }

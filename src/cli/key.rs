@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{report::Severity, spec::Algorithm},
-    tokens::{self, SigningKey},
+    tokens::{self, KeyIds, KeySet},
 };
 
 /// The commands about keys.
@@ -63,18 +63,11 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
         Command::Fingerprint(flags) => (flags, false),
     };
     let format = flags.output.output;
-    let (key, algorithm) = key(flags, variables).await?;
+    let (keys, algorithm) = keys(flags, variables).await?;
     let answer = KeyAnswer {
         algorithm,
-        fingerprint: tokens::fingerprint(&key, algorithm),
-        weaknesses: tokens::audit(&key, algorithm)
-            .into_iter()
-            .map(|weakness| Weakness {
-                finding: weakness.reason().as_str(),
-                severity: weakness.severity(),
-                message: weakness.message(),
-            })
-            .collect(),
+        fingerprint: tokens::fingerprint(&keys.current, algorithm),
+        weaknesses: weaknesses(&keys, algorithm),
     };
     let exit = if audit && !answer.weaknesses.is_empty() || answer.fingerprint.is_none() {
         Exit::Findings
@@ -87,10 +80,12 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     if !audit {
         return Ok(match answer.fingerprint {
             Some(fingerprint) => Said::new(fingerprint, exit),
-            None => Said::new("", exit).remark(
-                "auth-consistency: no fingerprint is shown, since the key is weak enough to be found from it: \
-                 `auth-consistency key audit` says why",
-            ),
+            None => Said::new("", exit).remark(match keys.current.unfit() {
+                Some(unfit) => format!("auth-consistency: there is no fingerprint: {}", unfit.message()),
+                None => "auth-consistency: no fingerprint is shown, since the key is weak enough to be found from it: \
+                         `auth-consistency key audit` says why"
+                    .into(),
+            }),
         });
     }
     if answer.weaknesses.is_empty() {
@@ -103,17 +98,39 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     Ok(Said::new(table.render(), exit))
 }
 
-async fn key(flags: Flags, variables: Variables<'_>) -> Result<(SigningKey, Algorithm), Failure> {
+/// What is wrong with the signing key, and with those beside it.
+fn weaknesses(keys: &KeySet, algorithm: Algorithm) -> Vec<Weakness> {
+    let beside = keys.previous.iter().map(|key| (key, "previous key"));
+    let beside = beside.chain(keys.standby.iter().map(|key| (key, "standby key")));
+    std::iter::once((&keys.current, None))
+        .chain(beside.map(|(key, role)| (key, Some(role))))
+        .flat_map(|(key, role)| tokens::audit(key, algorithm).into_iter().map(move |one| (key, role, one)))
+        .map(|(key, role, weakness)| Weakness {
+            finding: weakness.reason().as_str(),
+            severity: weakness.severity(),
+            message: match (role, key.id()) {
+                (None, _) => weakness.message(),
+                (Some(role), None) => format!("{} ({role})", weakness.message()),
+                (Some(role), Some(id)) => format!("{} ({role}, kid {id:?})", weakness.message()),
+            },
+        })
+        .collect()
+}
+
+async fn keys(flags: Flags, variables: Variables<'_>) -> Result<(KeySet, Algorithm), Failure> {
     match flags.key_file {
         Some(file) => {
             let bytes = target::read_secret(&file)?;
-            let key = SigningKey::new(bytes.to_vec())
+            let algorithm = target::algorithm(variables)?;
+            let id = target::key_id(variables)?;
+            let ids = KeyIds { current: id.as_deref(), ..KeyIds::default() };
+            let keys = KeySet::read(bytes.to_vec(), algorithm, &ids)
                 .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
-            Ok((key, target::algorithm(variables)?))
+            Ok((keys, algorithm))
         }
         None => {
             let signer = flags.target.place().signer(variables).await?;
-            Ok((signer.key, signer.shape.algorithm))
+            Ok((signer.keys, signer.shape.algorithm))
         }
     }
 }

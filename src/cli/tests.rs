@@ -186,6 +186,71 @@ async fn a_key_is_told_by_its_exact_bytes() {
 }
 
 #[tokio::test]
+async fn key_pairs_of_a_file_are_audited_minted_with_and_explained() {
+    let pem = include_str!("../../tests/keys/rsa-one.pem");
+    let file = |key: &str, more: &str| {
+        let text = format!(
+            "
+apiVersion: auth.probeops.com/v1alpha1
+kind: AuthConsistency
+metadata: {{name: probeops}}
+spec:
+  database: {{urlSecretRef: {{name: all, key: url}}, tls: {{mode: Disable}}}}
+  users: {{preset: FastAPI}}
+  jwt: {{secretRef: {{name: all, key: jwt}}, algorithm: RS256{more}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: all}}
+stringData:
+  url: postgresql://canary-user:canary-password@127.0.0.1:1/probeops
+  jwt: {}
+",
+            serde_json::json!(key)
+        );
+        tempfile::Named::new("pairs", &text)
+    };
+    let pair = file(pem, ", keyId: main");
+    let print = said(&["key", "fingerprint", "-f", pair.path()]).await;
+    assert_eq!(print.exit, Exit::Fine, "{}", print.err);
+    assert!(print.out.starts_with("v1:thumbprint:"), "{}", print.out);
+    assert_eq!(said(&["key", "audit", "-f", pair.path()]).await.exit, Exit::Fine);
+    let minted = said(&["token", "mint", "-f", pair.path(), "--subject", "4711"]).await;
+    assert_eq!(minted.exit, Exit::Fine, "{}", minted.err);
+    let token = tempfile::Named::new("token", &minted.out);
+
+    // With the public half: explained, and not minted.
+    let public = file(include_str!("../../tests/keys/rsa-one-public.pem"), "");
+    assert_eq!(said(&["key", "fingerprint", "-f", public.path()]).await.out, print.out);
+    let explained = said(&["token", "explain", "-f", public.path(), "--token-file", token.path()]).await;
+    assert!(explained.out.contains("signature  ok  signed by the signing key"), "{}", explained.out);
+    let refused = said(&["token", "mint", "-f", public.path(), "--subject", "4711"]).await;
+    assert!(
+        refused.out.is_empty() && refused.err.contains("only the public key is known"),
+        "{}",
+        refused.err
+    );
+
+    // What is no key for the algorithm is named, and shows nowhere.
+    let other = file(include_str!("../../tests/keys/p256.pem"), "");
+    let audited = said(&["key", "audit", "-f", other.path()]).await;
+    assert_eq!(audited.exit, Exit::Findings);
+    assert!(audited.out.contains("SigningKeyUnfit") && audited.out.contains("P-256"), "{}", audited.out);
+    let print = said(&["key", "fingerprint", "-f", other.path()]).await;
+    assert!(print.out.is_empty() && print.err.contains("RS256 needs an RSA key"), "{}", print.err);
+
+    let unsupported = said(&["key", "audit", "-f", file(pem, "").path()]).await;
+    assert_eq!(unsupported.exit, Exit::Fine);
+    let wrong = tempfile::Named::new(
+        "es512",
+        &std::fs::read_to_string(pair.path()).unwrap().replace("RS256", "ES512"),
+    );
+    let wrong = said(&["key", "audit", "-f", wrong.path()]).await;
+    assert_eq!(wrong.exit, Exit::Usage);
+    assert!(wrong.err.contains("spec.jwt.algorithm: ES512 is not supported; HS256, "), "{}", wrong.err);
+}
+
+#[tokio::test]
 async fn the_definition_is_printed_whole() {
     let yaml: CustomResourceDefinition = serde_saphyr::from_str(&said(&["crd"]).await.out).unwrap();
     assert!(yaml == crate::api::crd::definition(), "what is printed is another definition");

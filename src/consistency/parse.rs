@@ -4,6 +4,7 @@
 mod accounts;
 mod database;
 mod identities;
+mod jwt;
 
 use std::time::Duration;
 
@@ -14,17 +15,14 @@ use super::{
     identities::ConfigMaps,
     period,
     target::{
-        Database, Jwt, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target,
-        TargetError, Users, secret_refs,
+        Database, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target, TargetError,
+        Users, secret_refs,
     },
 };
-use crate::{
-    api::{
-        condition::{ConditionType, Reason},
-        preset,
-        spec::{AuthConsistencySpec, JwtSpec, OnOrphan, PasswordHash, SecretKeyRef},
-    },
-    tokens::{SigningKey, SubjectClaim, TokenShape},
+use crate::api::{
+    condition::{ConditionType, Reason},
+    preset,
+    spec::{AuthConsistencySpec, OnOrphan, PasswordHash, SecretKeyRef},
 };
 use database::Place;
 
@@ -33,9 +31,6 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What no counter shows is to be found within a week.
 const LONGEST_DEEP_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
-
-/// Bytes that `jwt.claims` may take as JSON.
-const MAX_CLAIMS_BYTES: usize = 4096;
 
 impl Target {
     /// Parses a spec and its Secrets.
@@ -213,55 +208,6 @@ impl Parser<'_> {
             password_hash: filled.password_hash.unwrap_or(PasswordHash::Bcrypt),
             active_when: filled.active_when.unwrap_or_default(),
         }
-    }
-
-    fn jwt(&mut self, spec: &JwtSpec, users: &Users) -> Option<Jwt> {
-        let lifetime = self.period(&spec.lifetime, "spec.jwt.lifetime", Duration::from_secs(1));
-        let claims_bytes = serde_json::to_vec(&spec.claims).map_or(usize::MAX, |json| json.len());
-        if claims_bytes > MAX_CLAIMS_BYTES {
-            self.spec(format!(
-                "spec.jwt.claims: {claims_bytes} bytes of JSON, at most {MAX_CLAIMS_BYTES} are allowed"
-            ));
-        }
-        let subject_claim = match spec.subject_claim.parse::<SubjectClaim>() {
-            Ok(claim) => Some(claim),
-            Err(error) => {
-                self.spec(format!("spec.jwt.subjectClaim: {error}"));
-                None
-            }
-        };
-        let bytes = self.secret(Some(&spec.secret_ref))?.to_vec();
-        let key = match SigningKey::new(bytes) {
-            Ok(key) => Some(key),
-            Err(error) => {
-                self.spec(format!("spec.jwt.secretRef: {error}"));
-                None
-            }
-        };
-        let mut previous = Vec::new();
-        for reference in &spec.previous_secret_refs {
-            // One that is not there, or empty, is an error of the Secret.
-            let Some(bytes) = self.secret(Some(reference)).map(<[u8]>::to_vec) else { continue };
-            match SigningKey::new(bytes) {
-                Ok(key) => previous.push((format!("{}/{}", reference.name, reference.key), key)),
-                Err(error) => self.spec(format!("spec.jwt.previousSecretRefs: {error}")),
-            }
-        }
-        Some(Jwt {
-            key: key?,
-            previous,
-            shape: TokenShape {
-                algorithm: spec.algorithm,
-                subject_claim: subject_claim?,
-                subject_type: spec.subject_type,
-                issuer: spec.issuer.clone(),
-                audience: spec.audience.clone(),
-                claims: spec.claims.clone(),
-                lifetime,
-            },
-            subject_column: spec.subject_column.clone().unwrap_or_else(|| users.id_column.clone()),
-            origin: format!("{}/{}", spec.secret_ref.name, spec.secret_ref.key),
-        })
     }
 
     fn references(&mut self, spec: &AuthConsistencySpec, users: &Users) -> References {

@@ -152,8 +152,14 @@ pub struct Admin {
 pub struct Jwt {
     /// The exact bytes that the app gets.
     pub key: SigningKey,
-    /// Keys of before, with their Secrets as `name/key`.
+    /// Keys of before, with their Secrets as `name/key` and their key ids.
     pub previous: Vec<(String, SigningKey)>,
+    /// Keys of a JWKS that sign nothing yet, called in the same way.
+    pub standby: Vec<(String, SigningKey)>,
+    /// Keys that nothing may accept any more, called in the same way.
+    pub revoked: Vec<(String, SigningKey)>,
+    /// Whether the keys are a JWKS, in which verifiers look a key up by its id.
+    pub by_id: bool,
     /// What the app's tokens look like.
     pub shape: TokenShape,
     /// Column that the subject names.

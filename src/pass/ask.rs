@@ -79,7 +79,8 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         };
     };
     let generation = pass.target.resource.generation.to_be_bytes();
-    let of: [&[u8]; 3] = [jwt.key.expose(), subject.as_bytes(), &generation];
+    let id = jwt.key.id().unwrap_or_default().as_bytes();
+    let of: [&[u8]; 4] = [jwt.key.expose(), id, subject.as_bytes(), &generation];
     if let Some(facts) = pass.memory.probe(&of, probe.interval) {
         return Asked { verifiers: Some(facts), not_asked: None };
     }
@@ -148,12 +149,14 @@ pub(super) async fn accepted_instead(
 }
 
 fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static str, SecretString)> {
-    Forgery::ALL
+    let confused = tokens::confuse(&jwt.key, &jwt.shape, subject, now, TOKEN_LIFETIME).ok().flatten();
+    Forgery::of(jwt.shape.algorithm)
         .iter()
         .filter_map(|forgery| {
             let token = tokens::forge(*forgery, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
             Some((forgery.describe(), token))
         })
+        .chain(confused.map(|token| (Forgery::PublicKeyAsSecret.describe(), token)))
         .collect()
 }
 

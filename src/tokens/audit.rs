@@ -1,14 +1,16 @@
 //! What is wrong with a signing key: too short, stored wrongly, or known to everybody.
 
 use super::{
-    SigningKey, algorithm_name,
+    SigningKey,
+    algorithm::{algorithm_name, hash_bytes},
     material::{self, Document},
     placeholders,
+    unfit::{Oddity, Unfit},
 };
 use crate::api::{condition::Reason, report::Severity, spec::Algorithm};
 
 /// One thing that is wrong with a signing key. Never holds a part of the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyWeakness {
     /// Nothing but white space or NUL bytes. HMAC fills a short key up with NUL bytes (RFC 2104
     /// section 2), so such a key signs as the empty one does.
@@ -31,6 +33,8 @@ pub enum KeyWeakness {
         needed: usize,
         /// The algorithm.
         algorithm: Algorithm,
+        /// What it is encoded in and how many bytes that stands for, where it is plainly so.
+        decoded: Option<(&'static str, usize)>,
     },
     /// Repeated or counted up characters.
     LowEntropy,
@@ -52,16 +56,24 @@ pub enum KeyWeakness {
     PrivateKey,
     /// A JSON document that holds a key.
     JsonDocument,
+    /// No key for its algorithm.
+    Unfit(Unfit),
+    /// A key pair or a set of keys with something odd about it.
+    Odd(Oddity),
 }
 
 impl KeyWeakness {
-    /// Critical when somebody else can sign, Warning otherwise.
-    pub fn severity(self) -> Severity {
-        if self.reason() == Reason::SigningKeyGuessable { Severity::Critical } else { Severity::Warning }
+    /// Critical when somebody else can sign, Error when nobody can, Warning otherwise.
+    pub fn severity(&self) -> Severity {
+        match self.reason() {
+            Reason::SigningKeyGuessable => Severity::Critical,
+            Reason::SigningKeyUnfit => Severity::Error,
+            _ => Severity::Warning,
+        }
     }
 
     /// The finding that it is.
-    pub fn reason(self) -> Reason {
+    pub fn reason(&self) -> Reason {
         match self {
             Self::Blank
             | Self::Placeholder
@@ -78,19 +90,28 @@ impl KeyWeakness {
             | Self::Base64Twice
             | Self::PrivateKey
             | Self::JsonDocument => Reason::SigningKeySuspicious,
+            Self::Unfit(_) => Reason::SigningKeyUnfit,
+            Self::Odd(oddity) if oddity.is_weak() => Reason::SigningKeyWeak,
+            Self::Odd(_) => Reason::SigningKeySuspicious,
         }
     }
 
     /// One sentence: what is wrong, and what to do.
-    pub fn message(self) -> String {
+    pub fn message(&self) -> String {
         let text = match self {
-            Self::TooShort { bytes, needed, algorithm } => {
+            Self::TooShort { bytes, needed, algorithm, decoded } => {
+                let decoded = match decoded {
+                    Some((encoding, inside)) => format!(" (it is {encoding} of {inside})"),
+                    None => String::new(),
+                };
                 return format!(
-                    "the signing key has {bytes} {} and {} needs at least {needed}: replace it by the output of `openssl rand -hex 32`",
-                    if bytes == 1 { "byte" } else { "bytes" },
-                    algorithm_name(algorithm)
+                    "the signing key has {bytes} {}{decoded} and {} needs at least {needed}: replace it by the output of `openssl rand -hex 32`",
+                    if *bytes == 1 { "byte" } else { "bytes" },
+                    algorithm_name(*algorithm)
                 );
             }
+            Self::Unfit(unfit) => return unfit.message(),
+            Self::Odd(oddity) => return oddity.message(),
             Self::Blank => {
                 "the signing key is nothing but white space or NUL bytes, so anybody can sign tokens: replace it by the output of `openssl rand -hex 32`"
             }
@@ -147,12 +168,16 @@ impl KeyWeakness {
 /// What is wrong with a key that is used with an algorithm, worst first. Nothing for a random key,
 /// be it bytes, hexadecimal or base64.
 pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
-    let bytes = key.expose();
-    let mut found = Vec::new();
+    if let Some(unfit) = key.unfit() {
+        return vec![KeyWeakness::Unfit(unfit.clone())];
+    }
+    let mut found: Vec<_> = key.oddities.iter().cloned().map(KeyWeakness::Odd).collect();
+    let Some(bytes) = key.secret() else { return found };
 
     if let Some(weakness) = is_document(bytes) {
         // Length, line breaks and words of a document say nothing more.
-        return vec![weakness];
+        found.push(weakness);
+        return found;
     }
     // Two keys that differ in NUL bytes at the end sign alike.
     let text = printable(without_nuls(bytes));
@@ -161,7 +186,12 @@ pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
 
     let needed = hash_bytes(algorithm);
     if bytes.len() < needed {
-        found.push(KeyWeakness::TooShort { bytes: bytes.len(), needed, algorithm });
+        found.push(KeyWeakness::TooShort {
+            bytes: bytes.len(),
+            needed,
+            algorithm,
+            decoded: encoded(core.unwrap_or_default().as_bytes()),
+        });
     } else if has_low_entropy(bytes) {
         found.push(KeyWeakness::LowEntropy);
     }
@@ -176,15 +206,6 @@ pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
         found.push(KeyWeakness::Base64Twice);
     }
     found
-}
-
-/// The output length of the algorithm's hash function in bytes.
-pub(super) fn hash_bytes(algorithm: Algorithm) -> usize {
-    match algorithm {
-        Algorithm::HS256 => 32,
-        Algorithm::HS384 => 48,
-        Algorithm::HS512 => 64,
-    }
 }
 
 /// A key or certificate in place of a secret, as it is or in base64.
@@ -235,6 +256,14 @@ fn encoded_placeholder(bytes: &[u8]) -> Option<KeyWeakness> {
         .iter()
         .flatten()
         .find_map(|decoded| guessable(strip(printable(decoded)?)))
+}
+
+/// What text is encoded in that can hardly be anything else, and the length of what it stands for.
+fn encoded(core: &[u8]) -> Option<(&'static str, usize)> {
+    let hex = material::from_hex(core).filter(|_| core.len() >= 16);
+    let base64 = || material::from_base64(core).filter(|_| core.ends_with(b"="));
+    hex.map(|inside| ("hexadecimal", inside.len()))
+        .or_else(|| base64().map(|inside| ("base64", inside.len())))
 }
 
 /// `${NAME}`, `$(NAME)` (Kubernetes leaves an unknown one as it is), `{{ value }}`, `%NAME%`, `<your key>`.

@@ -52,6 +52,49 @@ fn a_key_shows_nowhere() {
 }
 
 #[test]
+fn private_parts_of_pairs_and_sets_show_nowhere_whole_or_broken() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    let secret = URL_SAFE_NO_PAD.encode(CANARY);
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n");
+    let oct = json!({"kty": "oct", "k": secret, "kid": "one"});
+    let rsa = json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": secret, "kid": "two"});
+    let documents = [
+        pem.clone(),
+        pem.replace('\n', "\\n"),
+        pem.replace("-----END", "----"),
+        pem.replace("PRIVATE", "ENCRYPTED PRIVATE"),
+        oct.to_string(),
+        rsa.to_string(),
+        json!({"kty": "EC", "crv": "P-256", "x": 7, "d": secret}).to_string(),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": secret, "d": secret}).to_string(),
+        json!({"keys": [oct, rsa, {"kty": "RSA", "d": secret}, secret]}).to_string(),
+        format!("{{\"kty\": \"oct\", \"k\": \"{secret}\""),
+        secret.clone(),
+    ];
+    for document in documents {
+        for algorithm in [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+            let keys = KeySet::read(document.clone().into_bytes(), algorithm, &KeyIds::default()).unwrap();
+            let shape = TokenShape { algorithm, ..shape() };
+            let minted = mint(&keys.current, &shape, "1", now(), DAY);
+            let foreign = mint(&key(), &super::explain::tests::shape(), "1", now(), DAY).unwrap();
+            let mut shown =
+                format!("{keys:?} {:?} {:?}", fingerprint(&keys.current, algorithm), minted.as_ref().err());
+            for token in [Some(&foreign), minted.as_ref().ok()].into_iter().flatten() {
+                let explained = explain(token.expose_secret(), &keys.keyring(), &shape, now());
+                shown.push_str(&format!("{explained:?} {}", explained.verdict.message()));
+            }
+            shown.extend(minted.iter().map(|token| format!("{token:?}")));
+            shown.extend(minted.err().map(|error| error.to_string()));
+            for weakness in audit(&keys.current, algorithm) {
+                shown.push_str(&format!("{weakness:?} {}", weakness.message()));
+            }
+            assert_hidden(&shown, CANARY);
+            assert_hidden(&shown, &secret);
+        }
+    }
+}
+
+#[test]
 fn a_token_shows_nowhere_whatever_is_wrong_with_it() {
     let token = mint(&key(), &shape(), "1", now(), DAY).unwrap();
     assert_hidden(&format!("{token:?}"), token.expose_secret());
@@ -110,6 +153,10 @@ fn every_error_begins_small_and_ends_without_a_full_stop() {
         MintError::SubjectEmpty.to_string(),
         MintError::SubjectNotANumber { subject: "x".into() }.to_string(),
         MintError::Signing.to_string(),
+        MintError::PublicKeyOnly.to_string(),
+        MintError::KeyTooShort { bits: 1024 }.to_string(),
+        MintError::KeyUnfit { why: Unfit::Encrypted.message() }.to_string(),
+        NotAToken::SignatureInDer.to_string(),
         NotAToken::Opaque.to_string(),
         SubjectClaimError::Empty.to_string(),
     ];

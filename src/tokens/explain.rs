@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict, algorithm_name,
-    audit::hash_bytes,
-    inspect::{Signed, take_apart, timestamp},
-    install_crypto, library_algorithm, placeholders,
-    variants::variants,
+    Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict,
+    algorithm::algorithm_name,
+    inspect::{take_apart, timestamp},
+    install_crypto,
+    signature::{check_algorithm, check_signature},
     verdict::{shown, span, type_name},
 };
 use crate::api::spec::SubjectType;
@@ -124,11 +123,11 @@ impl Walk {
         let form = take_apart(token).map_err(Verdict::Malformed);
         let (inspection, signed) = self.step("form", form, |(inspection, _)| form_detail(inspection))?;
 
-        let algorithm = check_algorithm(&inspection, &signed, shape);
+        let algorithm = check_algorithm(&inspection, &signed, keys, shape);
         self.step("algorithm", algorithm, |()| algorithm_name(shape.algorithm).into())?;
 
-        let signature = check_signature(&signed, keys, shape);
-        self.step("signature", signature, |()| "signed by the signing key".into())?;
+        let signature = check_signature(&inspection, &signed, keys, shape);
+        self.step("signature", signature, Clone::clone)?;
 
         let claims = &inspection.claims;
         let times = check_times(claims, now);
@@ -192,47 +191,6 @@ fn is_a_trick(key_id: &str) -> bool {
         || key_id.starts_with('/')
         || key_id.contains(['\\', '\'', '"', ';', '|', '`', '\0', '$', '\n'])
         || key_id.contains("--")
-}
-
-fn check_algorithm(inspection: &Inspection, signed: &Signed, shape: &TokenShape) -> Result<(), Verdict> {
-    if inspection.algorithm() != algorithm_name(shape.algorithm) {
-        return Err(Verdict::AlgorithmDiffers {
-            found: inspection.algorithm().to_owned(),
-            expected: shape.algorithm,
-        });
-    }
-    let expected = hash_bytes(shape.algorithm);
-    if signed.bytes != expected {
-        return Err(Verdict::Malformed(NotAToken::SignatureLength { bytes: signed.bytes, expected }));
-    }
-    Ok(())
-}
-
-fn check_signature(signed: &Signed, keys: &Keyring<'_>, shape: &TokenShape) -> Result<(), Verdict> {
-    let signed_by = |key: &[u8]| is_signed_by(signed, key, shape);
-    if signed_by(keys.current.expose()) {
-        return Ok(());
-    }
-    if keys.previous.iter().any(|key| signed_by(key.expose())) {
-        return Err(Verdict::SignedByPreviousKey);
-    }
-    if let Some(variant) = variants(keys.current).into_iter().find(|variant| signed_by(&variant.bytes)) {
-        return Err(Verdict::SignedByKeyVariant(variant.how));
-    }
-    if let Some((whose, _)) = keys.elsewhere.iter().find(|(_, key)| signed_by(key.expose())) {
-        return Err(Verdict::SignedByAnother { whose: whose.clone() });
-    }
-    if signed_by(&[]) || placeholders::KNOWN.iter().any(|known| signed_by(known.as_bytes())) {
-        return Err(Verdict::SignedByPlaceholder);
-    }
-    Err(Verdict::SignedByUnknownKey)
-}
-
-/// Compared in constant time by the library. What it cannot read is not signed.
-fn is_signed_by(signed: &Signed, key: &[u8], shape: &TokenShape) -> bool {
-    let (key, algorithm) = (DecodingKey::from_secret(key), library_algorithm(shape.algorithm));
-    jsonwebtoken::crypto::verify(&signed.signature, signed.message.as_bytes(), &key, algorithm)
-        .unwrap_or(false)
 }
 
 /// Clocks of two machines may differ by so many seconds and nobody notices.

@@ -12,6 +12,8 @@ use serde::{
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::der::is_ecdsa_signature;
+
 /// The longest text that is read. Real tokens stay below the 8 KiB that servers take as a header.
 pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
@@ -120,6 +122,11 @@ pub enum NotAToken {
         /// Length that the algorithm gives.
         expected: usize,
     },
+    /// A signature of ECDSA as OpenSSL writes it (RFC 7518 section 3.4 has both numbers one after the other).
+    #[error(
+        "its signature is in DER, as OpenSSL makes it, and a JWT has the two numbers of it alone: whoever signs must convert it"
+    )]
+    SignatureInDer,
     /// Percent signs of a URL.
     #[error("it is URL-encoded: decode it first")]
     UrlEncoded,
@@ -191,6 +198,8 @@ pub(super) struct Signed {
     pub(super) signature: Zeroizing<String>,
     /// Length of the decoded signature.
     pub(super) bytes: usize,
+    /// Whether it is two numbers in DER.
+    pub(super) in_der: bool,
 }
 
 /// Header and claims of a token, without checking its signature.
@@ -236,12 +245,13 @@ pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken>
     let read = object("claims", claims);
     let claims = if nested { read.map_err(|_| NotAToken::Nested)? } else { read? };
     check_members(&header, &claims)?;
-    let bytes = decode("signature", signature)?.len();
+    let decoded = decode("signature", signature)?;
     let message = token.rsplit_once('.').map(|(message, _)| message).unwrap_or_default();
     let signed = Signed {
         message: Zeroizing::new(message.to_owned()),
         signature: Zeroizing::new(signature.to_owned()),
-        bytes,
+        bytes: decoded.len(),
+        in_der: is_ecdsa_signature(&decoded),
     };
     Ok((Inspection { header, claims, stripped, repeated }, signed))
 }

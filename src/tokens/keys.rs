@@ -1,15 +1,36 @@
-//! The signing key: exactly the bytes that the app gets.
+//! The signing key: exactly the bytes that the app gets, or a key pair.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use super::audit::{self, KeyWeakness};
+use super::{
+    algorithm::{Family, family, library_algorithm},
+    audit::{self, KeyWeakness},
+    inspect::Signed,
+    pair::Pair,
+    unfit::{Oddity, Unfit},
+};
 use crate::api::{condition::Reason, spec::Algorithm};
 
-/// A signing key. Its bytes are wiped when it is dropped and never shown.
+/// A signing key: a shared secret, a key pair, a public key, or what cannot be used as any of them. Its
+/// private parts are wiped when it is dropped and never shown.
 #[derive(Clone)]
-pub struct SigningKey(Zeroizing<Vec<u8>>);
+pub struct SigningKey {
+    /// The secret, or what the process's memory knows the key by.
+    bytes: Zeroizing<Vec<u8>>,
+    kind: Kind,
+    id: Option<String>,
+    /// What is odd about it.
+    pub(super) oddities: Vec<Oddity>,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Secret,
+    Pair(Arc<Pair>),
+    Unfit(Unfit),
+}
 
 /// Why bytes are no signing key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,19 +41,116 @@ pub enum KeyError {
 }
 
 impl SigningKey {
-    /// A key of exactly these bytes: nothing is trimmed or decoded, since the app does neither.
+    /// A shared secret of exactly these bytes: nothing is trimmed or decoded, since the app does neither.
     ///
     /// # Errors
     ///
     /// [`KeyError::Empty`] for no bytes at all.
     pub fn new(bytes: Vec<u8>) -> Result<Self, KeyError> {
-        if bytes.is_empty() { Err(KeyError::Empty) } else { Ok(Self(Zeroizing::new(bytes))) }
+        let bytes = Zeroizing::new(bytes);
+        if bytes.is_empty() { Err(KeyError::Empty) } else { Ok(Self::of_secret(bytes, None)) }
     }
 
-    /// The bytes, for this room and for the process's memory of digests.
-    pub(crate) fn expose(&self) -> &[u8] {
-        &self.0
+    pub(super) fn of_secret(bytes: Zeroizing<Vec<u8>>, id: Option<String>) -> Self {
+        Self { bytes, kind: Kind::Secret, id, oddities: Vec::new() }
     }
+
+    pub(super) fn of_pair(pair: Arc<Pair>, id: Option<String>) -> Self {
+        let mut oddities = Vec::new();
+        if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < super::pair::MIN_RSA_BITS) {
+            oddities.push(Oddity::RsaTooShort { bits });
+        }
+        Self { bytes: Zeroizing::new(pair.spki()), kind: Kind::Pair(pair), id, oddities }
+    }
+
+    /// The same bytes as something that cannot be used.
+    pub(super) fn spoilt(self, unfit: Unfit) -> Self {
+        Self { kind: Kind::Unfit(unfit), ..self }
+    }
+
+    /// The same key with an id, where one is given.
+    pub(super) fn called(self, id: Option<&str>) -> Self {
+        match id {
+            Some(id) => Self { id: Some(id.to_owned()), ..self },
+            None => self,
+        }
+    }
+
+    /// Remembers the public document that it is from.
+    pub(super) fn stored(&mut self, document: &[u8]) {
+        if let Kind::Pair(pair) = &mut self.kind
+            && let Some(pair) = Arc::get_mut(pair)
+        {
+            pair.stored = Some(document.to_vec());
+        }
+    }
+
+    /// The key id (`kid`) that it has of itself or by the spec.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// Why it cannot be used at all, if so.
+    pub fn unfit(&self) -> Option<&Unfit> {
+        match &self.kind {
+            Kind::Unfit(unfit) => Some(unfit),
+            Kind::Secret | Kind::Pair(_) => None,
+        }
+    }
+
+    /// Whether it is a public key without its private half: tokens are verified with it and not minted.
+    pub fn is_public_only(&self) -> bool {
+        matches!(&self.kind, Kind::Pair(pair) if pair.signing().is_none())
+    }
+
+    /// Whether it holds what signs.
+    pub(super) fn has_private(&self) -> bool {
+        match &self.kind {
+            Kind::Secret => true,
+            Kind::Pair(pair) => pair.signing().is_some(),
+            Kind::Unfit(_) => false,
+        }
+    }
+
+    pub(super) fn pair(&self) -> Option<&Pair> {
+        match &self.kind {
+            Kind::Pair(pair) => Some(pair),
+            Kind::Secret | Kind::Unfit(_) => None,
+        }
+    }
+
+    /// The bytes of a shared secret.
+    pub(super) fn secret(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Secret => Some(&self.bytes),
+            Kind::Pair(_) | Kind::Unfit(_) => None,
+        }
+    }
+
+    /// Whether it made a signature of this algorithm.
+    pub(super) fn verifies(&self, signed: &Signed, algorithm: Algorithm) -> bool {
+        match &self.kind {
+            Kind::Secret => {
+                family(algorithm) == Family::Hmac && hmac_verifies(signed, &self.bytes, algorithm)
+            }
+            Kind::Pair(pair) => pair.fits(family(algorithm)) && pair.verifies(signed, algorithm),
+            Kind::Unfit(_) => false,
+        }
+    }
+
+    /// What it is known by, for this room and for the process's memory of digests: the bytes of a
+    /// secret, the public half of a pair.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Compared in constant time by the library. What it cannot read is not signed.
+pub(super) fn hmac_verifies(signed: &Signed, secret: &[u8], algorithm: Algorithm) -> bool {
+    let key = jsonwebtoken::DecodingKey::from_secret(secret);
+    let algorithm = library_algorithm(algorithm);
+    jsonwebtoken::crypto::verify(&signed.signature, signed.message.as_bytes(), &key, algorithm)
+        .unwrap_or(false)
 }
 
 impl fmt::Debug for SigningKey {
@@ -48,6 +166,12 @@ pub struct Keyring<'a> {
     pub current: &'a SigningKey,
     /// Keys that signed before a rotation.
     pub previous: &'a [SigningKey],
+    /// Keys that are published and sign nothing yet.
+    pub standby: &'a [SigningKey],
+    /// Keys that nothing may accept any more.
+    pub revoked: &'a [SigningKey],
+    /// Whether verifiers look a key up by its id, as in a JWKS.
+    pub by_id: bool,
     /// Keys of others, with what messages call them: only to say whose token it is.
     pub elsewhere: &'a [(String, SigningKey)],
 }
@@ -55,7 +179,12 @@ pub struct Keyring<'a> {
 impl<'a> Keyring<'a> {
     /// The signing key alone.
     pub fn of(current: &'a SigningKey) -> Self {
-        Self { current, previous: &[], elsewhere: &[] }
+        Self { current, previous: &[], standby: &[], revoked: &[], by_id: false, elsewhere: &[] }
+    }
+
+    /// Every key of this app.
+    pub(super) fn own(&self) -> impl Iterator<Item = &'a SigningKey> + use<'a> {
+        std::iter::once(self.current).chain(self.previous).chain(self.standby).chain(self.revoked)
     }
 }
 
@@ -73,7 +202,15 @@ const LOG_N: u8 = 15;
 /// `None` for a key that [`audit()`](super::audit()) calls weak or guessable: it could be found by
 /// trying keys against the fingerprint. The algorithm decides only how long a key must be; it is not
 /// part of the digest.
+///
+/// A key pair has the thumbprint of its public half (RFC 7638, SHA-256, base64url) behind
+/// `v1:thumbprint:`, so that the private key, the public key and a JWK of either are known as one. It
+/// is no secret, so it needs no slowness.
 pub fn fingerprint(key: &SigningKey, algorithm: Algorithm) -> Option<String> {
+    if let Some(pair) = key.pair() {
+        return Some(format!("v1:thumbprint:{}", pair.thumbprint()));
+    }
+    key.secret()?;
     let guessable = |weakness: &KeyWeakness| weakness.reason() != Reason::SigningKeySuspicious;
     if audit::audit(key, algorithm).iter().any(guessable) {
         return None;

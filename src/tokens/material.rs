@@ -77,9 +77,9 @@ fn json(text: &str) -> Option<Document> {
     (object.contains_key("type") && object.contains_key("key")).then_some(Document::JsonWithKey)
 }
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const BIT_STRING: u8 = 0x03;
 
 /// DER (X.690) of a key or certificate: the outer sequence must span all bytes, and the first fields
 /// must be those of X.509 (RFC 5280), SPKI, PKCS#1 (RFC 8017), PKCS#8 (RFC 5958) or SEC 1.
@@ -101,7 +101,7 @@ fn der(bytes: &[u8]) -> Option<Document> {
 }
 
 /// Tag, content and what follows of the first DER element.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match first {

@@ -10,8 +10,13 @@ use secrecy::SecretString;
 use serde_json::{Map, Number, Value};
 use zeroize::Zeroizing;
 
-use super::{SigningKey, SubjectClaimError, TokenShape, install_crypto, library_algorithm};
-use crate::api::spec::SubjectType;
+use super::{
+    SigningKey, SubjectClaimError, TokenShape,
+    algorithm::{algorithm_name, family, hmac_like, is_asymmetric, library_algorithm},
+    install_crypto,
+    pair::MIN_RSA_BITS,
+};
+use crate::api::spec::{Algorithm, SubjectType};
 
 /// Why a token cannot be minted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +39,21 @@ pub enum MintError {
     /// The time of expiry is beyond what a number can say.
     #[error("the lifetime is too long")]
     LifetimeTooLong,
+    /// Only the public half of the key is at hand.
+    #[error("only the public key is known, so tokens are verified and explained, and none can be minted")]
+    PublicKeyOnly,
+    /// Too few bits for anybody to sign with.
+    #[error("the RSA key has {bits} bits and {MIN_RSA_BITS} are needed")]
+    KeyTooShort {
+        /// Length of the modulus.
+        bits: usize,
+    },
+    /// What is stored is no key for the algorithm.
+    #[error("the signing key does not fit: {why}")]
+    KeyUnfit {
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The library refused. Its own words are left out: they may quote what it was given.
     #[error("the token could not be signed")]
     Signing,
@@ -51,11 +71,19 @@ pub enum Forgery {
     NoneAlgorithm,
     /// Signed with the empty key: what a verifier whose Secret is missing or empty would accept.
     BlankKey,
+    /// An HMAC made with the public key ([`confuse`]): what a verifier would accept that lets the token
+    /// choose the algorithm (RFC 8725 section 2.1).
+    PublicKeyAsSecret,
 }
 
 impl Forgery {
-    /// Every kind, in the order in which a verifier is asked.
+    /// Every kind that needs no key, in the order in which a verifier is asked.
     pub const ALL: [Self; 3] = [Self::UnknownKey, Self::NoneAlgorithm, Self::BlankKey];
+
+    /// Those that [`forge`] makes for an algorithm: only a shared secret can be blank.
+    pub fn of(algorithm: Algorithm) -> &'static [Self] {
+        if is_asymmetric(algorithm) { &[Self::UnknownKey, Self::NoneAlgorithm] } else { &Self::ALL }
+    }
 
     /// What it is, to complete "the app accepts a token ...".
     pub fn describe(self) -> &'static str {
@@ -63,6 +91,7 @@ impl Forgery {
             Self::UnknownKey => "signed with a key that nobody has",
             Self::NoneAlgorithm => "without a signature (algorithm none)",
             Self::BlankKey => "signed with an empty key",
+            Self::PublicKeyAsSecret => "signed with the public key as if it were a shared secret",
         }
     }
 }
@@ -82,14 +111,37 @@ pub fn mint(
     now: Timestamp,
     lifetime: Duration,
 ) -> Result<SecretString, MintError> {
-    sign(key.expose(), shape, &claims(shape, subject, now, lifetime)?)
+    let claims = claims(shape, subject, now, lifetime)?;
+    if let Some(unfit) = key.unfit() {
+        return Err(MintError::KeyUnfit { why: unfit.message() });
+    }
+    match (key.secret(), key.pair()) {
+        (Some(secret), _) if !is_asymmetric(shape.algorithm) => {
+            sign(&EncodingKey::from_secret(secret), shape.algorithm, key.id(), &claims)
+        }
+        (_, Some(pair)) if pair.fits(family(shape.algorithm)) => {
+            if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
+                return Err(MintError::KeyTooShort { bits });
+            }
+            let signing = pair.signing().ok_or(MintError::PublicKeyOnly)?;
+            sign(signing, shape.algorithm, key.id(), &claims)
+        }
+        _ => {
+            let name = algorithm_name(shape.algorithm);
+            Err(MintError::KeyUnfit { why: format!("it was read for another algorithm than {name}") })
+        }
+    }
 }
 
 /// A token with the right claims and a wrong signature.
 ///
+/// Where the algorithm has key pairs, what is signed by an unknown key is 64 to 512 random bytes of the
+/// right length: no verifier that looks at it takes it for a signature.
+///
 /// # Errors
 ///
-/// As [`mint`], and [`MintError::Randomness`].
+/// As [`mint`], and [`MintError::Randomness`]; [`MintError::PublicKeyOnly`] for what only [`confuse`]
+/// makes.
 pub fn forge(
     kind: Forgery,
     shape: &TokenShape,
@@ -99,19 +151,58 @@ pub fn forge(
 ) -> Result<SecretString, MintError> {
     let claims = claims(shape, subject, now, lifetime)?;
     match kind {
+        Forgery::UnknownKey if is_asymmetric(shape.algorithm) => {
+            // RSA signatures are as long as the modulus, of which 2048 bits are the usual ones.
+            let mut signature = vec![0u8; family(shape.algorithm).signature_bytes().unwrap_or(256)];
+            OsRng.try_fill_bytes(&mut signature).map_err(|_| MintError::Randomness)?;
+            // A number above the modulus would be refused for its size alone.
+            if let Some(first) = signature.first_mut() {
+                *first &= 0x3f;
+            }
+            let header = Header::new(library_algorithm(shape.algorithm));
+            let header = serde_json::to_vec(&header).map_err(|_| MintError::Signing)?;
+            unsigned(&header, &claims, &URL_SAFE_NO_PAD.encode(signature))
+        }
         Forgery::UnknownKey => {
             let mut key = Zeroizing::new([0u8; 64]);
             OsRng.try_fill_bytes(key.as_mut()).map_err(|_| MintError::Randomness)?;
-            sign(key.as_ref(), shape, &claims)
+            sign(&EncodingKey::from_secret(key.as_ref()), shape.algorithm, None, &claims)
         }
-        Forgery::BlankKey => sign(&[], shape, &claims),
+        Forgery::BlankKey => {
+            let algorithm = hmac_like(shape.algorithm);
+            sign(&EncodingKey::from_secret(&[]), algorithm, None, &claims)
+        }
+        Forgery::PublicKeyAsSecret => Err(MintError::PublicKeyOnly),
         // The library has no such algorithm, and rightly so.
-        Forgery::NoneAlgorithm => {
-            let claims = serde_json::to_vec(&claims).map_err(|_| MintError::Signing)?;
-            let part = |json: &[u8]| URL_SAFE_NO_PAD.encode(json);
-            Ok(format!("{}.{}.", part(br#"{"typ":"JWT","alg":"none"}"#), part(&claims)).into())
-        }
+        Forgery::NoneAlgorithm => unsigned(br#"{"typ":"JWT","alg":"none"}"#, &claims, ""),
     }
+}
+
+/// [`Forgery::PublicKeyAsSecret`]: the token that a verifier accepts which takes the public key in PEM
+/// for the secret of an HMAC. The PEM is the one that is stored, or as OpenSSL writes it. `None` for a
+/// key that has no public half.
+///
+/// # Errors
+///
+/// As [`mint`].
+pub fn confuse(
+    key: &SigningKey,
+    shape: &TokenShape,
+    subject: &str,
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<Option<SecretString>, MintError> {
+    let Some(pair) = key.pair() else { return Ok(None) };
+    let claims = claims(shape, subject, now, lifetime)?;
+    let stored = pair.stored.as_ref().filter(|stored| stored.starts_with(b"-----BEGIN "));
+    let public = stored.cloned().unwrap_or_else(|| pair.pem().into_bytes());
+    sign(&EncodingKey::from_secret(&public), hmac_like(shape.algorithm), key.id(), &claims).map(Some)
+}
+
+fn unsigned(header: &[u8], claims: &Map<String, Value>, signature: &str) -> Result<SecretString, MintError> {
+    let claims = serde_json::to_vec(claims).map_err(|_| MintError::Signing)?;
+    let part = |json: &[u8]| URL_SAFE_NO_PAD.encode(json);
+    Ok(format!("{}.{}.{signature}", part(header), part(&claims)).into())
 }
 
 fn claims(
@@ -159,12 +250,16 @@ fn subject_value(subject_type: SubjectType, subject: &str) -> Result<Value, Mint
     }
 }
 
-fn sign(key: &[u8], shape: &TokenShape, claims: &Map<String, Value>) -> Result<SecretString, MintError> {
+fn sign(
+    key: &EncodingKey,
+    algorithm: Algorithm,
+    id: Option<&str>,
+    claims: &Map<String, Value>,
+) -> Result<SecretString, MintError> {
     install_crypto();
-    let header = Header::new(library_algorithm(shape.algorithm));
-    jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(key))
-        .map(SecretString::from)
-        .map_err(|_| MintError::Signing)
+    let mut header = Header::new(library_algorithm(algorithm));
+    header.kid = id.map(str::to_owned);
+    jsonwebtoken::encode(&header, claims, key).map(SecretString::from).map_err(|_| MintError::Signing)
 }
 
 #[cfg(test)]
@@ -257,6 +352,7 @@ mod tests {
             match kind {
                 Forgery::NoneAlgorithm => assert_eq!(signature, ""),
                 Forgery::BlankKey => assert_eq!(signature, hmac_sha256(b"", &token)),
+                Forgery::PublicKeyAsSecret => panic!("there is no public key"),
                 Forgery::UnknownKey => {
                     assert_ne!(signature, hmac_sha256(b"", &token));
                     let again = forge(kind, &shape(), "1", now(), DAY).unwrap();

@@ -1,30 +1,41 @@
-//! JSON Web Tokens (RFC 7519) signed with HMAC (RFC 7515, RFC 7518): keys, mint, inspect, explain.
+//! JSON Web Tokens (RFC 7519) signed with HMAC, RSA, ECDSA or Ed25519 (RFC 7515, RFC 7518, RFC 8037):
+//! keys and sets of them, mint, inspect, explain.
 //!
 //! Everything here is a calculation on what the caller hands in; time is a parameter. Minting a
 //! forgery draws random bytes from the operating system. A key or a token never stands in an error,
 //! in `Debug` or in a message; claims do where a person asked to see them.
 
+mod algorithm;
 mod audit;
+mod der;
 mod explain;
 mod inspect;
+mod jwk;
+mod key_verdict;
 mod keys;
+mod keyset;
 mod material;
 mod mint;
+mod pair;
+mod pem;
 mod placeholders;
 mod shape;
+mod signature;
+mod unfit;
 mod variants;
 mod verdict;
 
 pub use audit::{KeyWeakness, audit};
 pub use explain::{Step, Verification, explain};
 pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
+pub use key_verdict::KeyVerdict;
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
-pub use mint::{Forgery, MintError, forge, mint};
+pub use keyset::{KeyIds, KeySet};
+pub use mint::{Forgery, MintError, confuse, forge, mint};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
+pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, Unfit};
 pub(crate) use verdict::span;
 pub use verdict::{Account, SubjectFacts, Verdict};
-
-use crate::api::spec::Algorithm;
 
 /// Chooses the cryptography of this process for tokens. Any number of calls is as good as one, and
 /// minting and explaining call it themselves.
@@ -34,24 +45,6 @@ use crate::api::spec::Algorithm;
 pub fn install_crypto() {
     // An error says that a choice was made before, which is what was wanted.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-}
-
-/// The library's name for an algorithm.
-fn library_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
-        Algorithm::HS384 => jsonwebtoken::Algorithm::HS384,
-        Algorithm::HS512 => jsonwebtoken::Algorithm::HS512,
-    }
-}
-
-/// The name of an algorithm in a token's header (RFC 7518 section 3.1).
-fn algorithm_name(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::HS256 => "HS256",
-        Algorithm::HS384 => "HS384",
-        Algorithm::HS512 => "HS512",
-    }
 }
 
 #[cfg(test)]

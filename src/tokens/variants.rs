@@ -18,7 +18,7 @@ pub(super) struct Variant {
 
 /// Every likely variant of a key, the likeliest first, without the key itself and without empty ones.
 pub(super) fn variants(key: &SigningKey) -> Vec<Variant> {
-    let bytes = key.expose();
+    let Some(bytes) = key.secret() else { return Vec::new() };
     let mut found: Vec<Variant> = Vec::new();
     let mut add = |how: &'static str, variant: Zeroizing<Vec<u8>>| {
         let seen = found.iter().any(|earlier| *earlier.bytes == *variant);

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{NotAToken, algorithm_name};
+use super::{KeyVerdict, NotAToken, algorithm::algorithm_name};
 use crate::api::spec::{Algorithm, SubjectType};
 
 /// The first thing that a verifier would refuse, or that there is none.
@@ -33,6 +33,8 @@ pub enum Verdict {
     SignedByPlaceholder,
     /// Signed by a key that is not at hand, or changed after it was signed.
     SignedByUnknownKey,
+    /// Something about a key pair, a key id or another key of a set.
+    Key(KeyVerdict),
     /// Its `exp` has come.
     Expired {
         /// The time of its `exp`.
@@ -214,6 +216,7 @@ impl Verdict {
             Self::SignedByAnother { .. } => "SignedByAnother",
             Self::SignedByPlaceholder => "SignedByPlaceholder",
             Self::SignedByUnknownKey => "SignedByUnknownKey",
+            Self::Key(key) => key.cause(),
             Self::Expired { .. } => "Expired",
             Self::NotYetValid { .. } => "NotYetValid",
             Self::ClocksDiffer { .. } => "ClocksDiffer",
@@ -258,6 +261,7 @@ impl Verdict {
             Self::SignedByUnknownKey => {
                 "the token was signed by a key that is neither the signing key nor a previous one, or was changed after it was signed".into()
             }
+            Self::Key(key) => key.message(),
             Self::Expired { since, ago } => format!("the token expired {} ago, at {since}", span(*ago)),
             Self::NotYetValid { claim: "iat", from, ahead } => {
                 format!("the token says that it was issued {} from now, at {from}", span(*ahead))
@@ -364,6 +368,7 @@ impl Verdict {
             Self::SignedByUnknownKey => {
                 "Sign in again; if new tokens fail too, the app that mints runs with another Secret: compare `auth-consistency key fingerprint` in both places."
             }
+            Self::Key(key) => key.remedy(),
             Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
             Self::NotYetValid { .. } => {
                 "Compare the clocks of the machines that mint and verify, and check that the app writes seconds and not milliseconds."

@@ -4,6 +4,12 @@ Reads JSON lines from standard input and prints one JSON line for each:
 
     {"kind": "jwt", "token": ..., "secret": ..., "algorithms": [...],
      "audience": ..., "issuer": ...}          -> {"ok": true, "claims": {...}}
+    {"kind": "jwks", "token": ..., "jwks": {"keys": [...]}, "algorithms": [...]}
+                                              -> {"ok": true, "claims": {...}}
+    {"kind": "sign", "message": ..., "key": PEM, "algorithm": ..., "der": bool}
+                                       -> {"ok": true, "signature": base64url}
+    {"kind": "public", "key": PEM}     -> {"ok": true, "pem": ...,
+                                                "jwk": {...}, "private": {...}}
     {"kind": "bcrypt", "hash": ..., "password": ...}             -> {"ok": true}
     {"kind": "argon2", "hash": ..., "password": ...}             -> {"ok": true}
     {"kind": "hash-bcrypt", "password": ...}      -> {"ok": true, "hash": ...}
@@ -24,6 +30,10 @@ import argon2
 import bcrypt
 import jwt
 from argon2.exceptions import VerifyMismatchError
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.utils import base64url_encode
 
 argon2_hasher = argon2.PasswordHasher()
 
@@ -37,6 +47,44 @@ def check_jwt(request: dict[str, Any]) -> dict[str, Any]:
         issuer=request.get("issuer"),
     )
     return {"claims": claims}
+
+
+def check_jwks(request: dict[str, Any]) -> dict[str, Any]:
+    # As PyJWKClient does: the key is the one that the header names.
+    named = jwt.get_unverified_header(request["token"])["kid"]
+    key = jwt.PyJWKSet.from_dict(request["jwks"])[named].key
+    claims = jwt.decode(request["token"], key, algorithms=request["algorithms"])
+    return {"claims": claims}
+
+
+def sign(request: dict[str, Any]) -> dict[str, Any]:
+    algorithm = jwt.PyJWS().get_algorithm_by_name(request["algorithm"])
+    key = algorithm.prepare_key(request["key"])
+    message = request["message"].encode()
+    if request.get("der"):
+        signature = key.sign(message, ec.ECDSA(hashes.SHA256()))
+    else:
+        signature = algorithm.sign(message, key)
+    return {"signature": base64url_encode(signature).decode()}
+
+
+def public(request: dict[str, Any]) -> dict[str, Any]:
+    private = serialization.load_pem_private_key(request["key"].encode(), None)
+    key = private.public_key()
+    pem = key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    if isinstance(key, rsa.RSAPublicKey):
+        algorithm = RSAAlgorithm
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        algorithm = ECAlgorithm
+    else:
+        algorithm = OKPAlgorithm
+    return {
+        "pem": pem.decode(),
+        "jwk": algorithm.to_jwk(key, as_dict=True),
+        "private": algorithm.to_jwk(private, as_dict=True),
+    }
 
 
 def check_bcrypt(request: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +110,9 @@ def hash_argon2(request: dict[str, Any]) -> dict[str, Any]:
 
 KINDS = {
     "jwt": check_jwt,
+    "jwks": check_jwks,
+    "sign": sign,
+    "public": public,
     "bcrypt": check_bcrypt,
     "argon2": check_argon2,
     "hash-bcrypt": hash_bcrypt,

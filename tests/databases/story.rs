@@ -110,6 +110,46 @@ async fn a_signing_key_that_is_weak_or_known_shows_in_its_own_condition() {
 }
 
 #[tokio::test]
+async fn a_key_that_does_not_fit_its_algorithm_is_found_and_the_rest_is_looked_at() {
+    let db = Db::new(&users()).await;
+    let jwt = "jwt: {secretRef: {name: jwt, key: key}, algorithm: RS256, keyId: main}\n";
+    let mut case = Case::new(&db, &format!("{USUAL}{jwt}"));
+    let before = db.fingerprint().await;
+    let pass = case.repair().await;
+    let finding = pass.finding(R::SigningKeyUnfit);
+    assert!(finding.message.starts_with("RS256 needs an RSA key"), "{}", finding.message);
+    assert!(finding.message.ends_with("(Secret jwt/key)"), "{}", finding.message);
+    let shown = pass.conditions();
+    assert_eq!(shown[..2], ["Ready=False SigningKeyUnfit", "Stalled=True SigningKeyUnfit"]);
+    assert!(shown.iter().any(|one| one.starts_with("ReferencesConsistent=True")), "{shown:?}");
+    assert_eq!(pass.status.signing_key.as_ref().unwrap().fingerprint, None);
+    // Private or public: the same key.
+    let mut prints = Vec::new();
+    for key in [include_str!("../keys/rsa-one.pem"), include_str!("../keys/rsa-one-public.pem")] {
+        case.secret("jwt", "key", key);
+        let pass = case.repair().await;
+        pass.consistent();
+        prints.push(pass.status.signing_key.as_ref().unwrap().fingerprint.clone().unwrap());
+    }
+    assert_eq!(prints[0], prints[1]);
+    assert_eq!(db.fingerprint().await, before);
+}
+
+#[tokio::test]
+async fn with_a_public_key_alone_the_app_is_not_asked_and_that_is_said() {
+    let db = Db::new(&users()).await;
+    let probe = "probe: {verifiers: [{name: api, url: 'http://app.test:1/me'}]}\n";
+    let jwt = "jwt: {secretRef: {name: jwt, key: key}, algorithm: RS256}\n";
+    let mut case = Case::new(&db, &format!("{USUAL}{jwt}{probe}"));
+    case.secret("jwt", "key", include_str!("../keys/rsa-one-public.pem"));
+    let pass = case.repair().await;
+    assert!(pass.outcome().findings().is_empty());
+    let said = pass.status.conditions.iter().find(|one| one.type_ == "TokensAccepted").unwrap();
+    assert_eq!(said.status, "Unknown");
+    assert!(said.message.contains("only the public key is known"), "{}", said.message);
+}
+
+#[tokio::test]
 async fn a_subject_that_cannot_be_a_number_is_told() {
     let db = Db::new(&users()).await;
     let jwt = "jwt: {secretRef: {name: jwt, key: key}, subjectType: Number, subjectColumn: email}\n";

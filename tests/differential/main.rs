@@ -9,6 +9,7 @@
 )]
 
 mod hashes;
+mod pairs;
 mod tokens;
 
 use std::{

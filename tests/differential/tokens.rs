@@ -24,6 +24,7 @@ fn name(algorithm: Algorithm) -> &'static str {
         Algorithm::HS256 => "HS256",
         Algorithm::HS384 => "HS384",
         Algorithm::HS512 => "HS512",
+        other => panic!("{other:?} has a test of its own"),
     }
 }
 
@@ -95,6 +96,7 @@ fn sign(algorithm: Algorithm, secret: &[u8], header: &Value, claims: &Value) -> 
         Algorithm::HS256 => hmac::<Hmac<sha2::Sha256>>(secret, &message),
         Algorithm::HS384 => hmac::<Hmac<sha2::Sha384>>(secret, &message),
         Algorithm::HS512 => hmac::<Hmac<sha2::Sha512>>(secret, &message),
+        other => panic!("{other:?} has a test of its own"),
     };
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

@@ -192,6 +192,10 @@ async fn what_contradicts_itself_is_refused_at_admission_by_its_field() {
         ("{references: {rules: [{table: x, declared: true}]}}", "spec.references.rules[0].columns"),
         ("{references: {rules: [{table: x, absent: ['0']}]}}", "spec.references.rules[0].declared"),
         ("{users: {activeWhen: [{column: a, equals: b, isNull: true}]}}", "spec.users.activeWhen[0]"),
+        ("{jwt: {algorithm: ES512}}", "spec.jwt.algorithm"),
+        ("{jwt: {keyId: a, previousKeyIds: [a]}}", "spec.jwt.previousKeyIds"),
+        ("{jwt: {keyId: a, revokedKeyIds: [b, a]}}", "spec.jwt.revokedKeyIds"),
+        ("{jwt: {previousKeyIds: [a], revokedKeyIds: [a]}}", "spec.jwt.revokedKeyIds"),
         ("{interval: soon}", "spec.interval"),
         ("{mode: Repair}", "spec.mode"),
     ] {

@@ -366,6 +366,22 @@ async fn a_key_that_ends_with_a_line_break_is_suspicious() {
 }
 
 #[tokio::test]
+async fn a_key_that_does_not_fit_its_algorithm_is_told_and_the_pair_that_does_is_trusted() {
+    let world = scenario("", "{jwt: {algorithm: ES256, keyId: main}}").await;
+    let status = world.ready("False", "SigningKeyUnfit").await;
+    let (trusted, reason, message) = condition(&status, "SigningKeyTrusted").unwrap();
+    assert_eq!((trusted, reason), ("False", "SigningKeyUnfit"));
+    assert!(message.contains("ES256 needs an EC key on P-256"), "{message}");
+    assert!(condition(&status, "Stalled").is_some());
+    world.secret("jwt", "key", include_str!("../keys/p256.pem"));
+    world.another_pass().await;
+    let status = world.ready("True", "Consistent").await;
+    let key = status.signing_key.unwrap();
+    assert!(key.fingerprint.unwrap().starts_with("v1:thumbprint:"));
+    nothing_leaks(&world).await;
+}
+
+#[tokio::test]
 async fn the_command_line_asks_the_operator_and_prints_its_status() {
     let world = scenario("UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3;", "").await;
     world.ready("False", "OrphanRows").await;

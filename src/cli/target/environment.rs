@@ -13,7 +13,7 @@ use crate::{
         identities::ConfigMaps,
         target::{ResourceIdentity, SecretBytes, Secrets},
     },
-    tokens::{SigningKey, SubjectClaim, TokenShape},
+    tokens::{KeyIds, KeySet, SubjectClaim, TokenShape},
 };
 
 /// Name of the Secret that the variables stand for; it shows in no message.
@@ -22,6 +22,7 @@ const SECRET: &str = "environment";
 const DATABASE_URL: &str = "DATABASE_URL";
 const JWT_SECRET: &str = "JWT_SECRET";
 const JWT_ALGORITHM: &str = "JWT_ALGORITHM";
+const JWT_KEY_ID: &str = "JWT_KEY_ID";
 const ADMIN_EMAIL: &str = "ADMIN_EMAIL";
 const ADMIN_PASSWORD: &str = "ADMIN_PASSWORD";
 
@@ -74,6 +75,9 @@ pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded
             "secretRef": keep(JWT_SECRET, key),
             "algorithm": algorithm(variables)?,
         });
+        if let Some(id) = key_id(variables)? {
+            spec["jwt"]["keyId"] = id.into();
+        }
     }
     let password = variable(variables, ADMIN_PASSWORD)?;
     match (variable(variables, ADMIN_EMAIL)?, password) {
@@ -111,10 +115,13 @@ pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn signer(variables: Variables<'_>) -> Result<Option<(SigningKey, TokenShape)>, Failure> {
+pub(super) fn signer(variables: Variables<'_>) -> Result<Option<(KeySet, TokenShape)>, Failure> {
     let Some(bytes) = variable(variables, JWT_SECRET)? else { return Ok(None) };
-    let key = SigningKey::new(bytes).map_err(|error| Failure::Usage(format!("{JWT_SECRET}: {error}")))?;
-    Ok(Some((key, shape(algorithm(variables)?)?)))
+    let algorithm = algorithm(variables)?;
+    let id = key_id(variables)?;
+    let keys = KeySet::read(bytes, algorithm, &KeyIds { current: id.as_deref(), ..KeyIds::default() })
+        .map_err(|error| Failure::Usage(format!("{JWT_SECRET}: {error}")))?;
+    Ok(Some((keys, shape(algorithm)?)))
 }
 
 /// What tokens look like unless a resource says otherwise.
@@ -132,12 +139,25 @@ pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, Failure> {
     })
 }
 
+const ALGORITHMS: &str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+
 /// The algorithm that `JWT_ALGORITHM` names, or the usual one.
 pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> {
     let Some(name) = variable(variables, JWT_ALGORITHM)? else { return Ok(Algorithm::HS256) };
     let name = text(JWT_ALGORITHM, name)?;
-    serde_json::from_value(name.trim().into())
-        .map_err(|_| Failure::Usage(format!("{JWT_ALGORITHM} must be HS256, HS384 or HS512")))
+    serde_json::from_value(name.trim().into()).map_err(|_| {
+        Failure::Usage(match name.trim() {
+            "ES512" | "ES256K" => {
+                format!("{JWT_ALGORITHM}: {} is not supported; {ALGORITHMS} are", name.trim())
+            }
+            _ => format!("{JWT_ALGORITHM} must be one of {ALGORITHMS}"),
+        })
+    })
+}
+
+/// The key id that `JWT_KEY_ID` names.
+pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, Failure> {
+    variable(variables, JWT_KEY_ID)?.map(|id| text(JWT_KEY_ID, id)).transpose()
 }
 
 /// What a person reads of a sentence that speaks of fields and Secrets that they never wrote.
@@ -151,6 +171,7 @@ pub(super) fn plain(message: &str) -> String {
     for (field, name) in [
         ("spec.admin.passwordSecretRef", ADMIN_PASSWORD),
         ("spec.admin.onMissing to Seed", ADMIN_PASSWORD),
+        ("spec.jwt.keyId", JWT_KEY_ID),
         ("spec.database.tls", "sslmode in DATABASE_URL"),
         ("in spec.references.rules, or accept it there", "with --on-orphan"),
         ("not the Secret's", "not ADMIN_PASSWORD's"),

@@ -26,7 +26,7 @@ use crate::{
         target::{IdentitySource, ResourceIdentity, Secrets, Target},
     },
     network::{HostPolicy, ResolveEntry},
-    tokens::{SigningKey, TokenShape},
+    tokens::{KeySet, SigningKey, TokenShape},
 };
 
 /// The flags that say what to work on.
@@ -34,7 +34,7 @@ use crate::{
 #[command(
     next_help_heading = "What to look at",
     after_help = "Without -f FILE and without NAME the environment says what to look at: DATABASE_URL, and\n\
-                  where there are any JWT_SECRET, JWT_ALGORITHM, ADMIN_EMAIL and ADMIN_PASSWORD."
+                  where there are any JWT_SECRET, JWT_ALGORITHM, JWT_KEY_ID, ADMIN_EMAIL and ADMIN_PASSWORD."
 )]
 pub(super) struct TargetFlags {
     /// Name of a resource in a cluster
@@ -152,12 +152,10 @@ pub(super) struct Loaded {
     pub config_maps: ConfigMaps,
 }
 
-/// A signing key and the shape of its tokens, and the target where there is one.
+/// The signing key with those beside it and the shape of its tokens, and the target where there is one.
 pub(super) struct Signer {
-    /// The key.
-    pub key: SigningKey,
-    /// Keys of before.
-    pub previous: Vec<SigningKey>,
+    /// The keys.
+    pub keys: KeySet,
     /// What tokens look like.
     pub shape: TokenShape,
     /// Where subjects are looked up; `None` where only the key is known.
@@ -168,8 +166,15 @@ impl Signer {
     /// What signs the tokens of a target; `None` where it has none.
     pub(super) fn of(target: Target) -> Option<Self> {
         let jwt = target.jwt.as_ref()?;
-        let previous = jwt.previous.iter().map(|(_, key)| key.clone()).collect();
-        Some(Self { key: jwt.key.clone(), previous, shape: jwt.shape.clone(), target: Some(target) })
+        let keys = |called: &[(String, SigningKey)]| called.iter().map(|(_, key)| key.clone()).collect();
+        let keys = KeySet {
+            current: jwt.key.clone(),
+            previous: keys(&jwt.previous),
+            standby: keys(&jwt.standby),
+            revoked: keys(&jwt.revoked),
+            by_id: jwt.by_id,
+        };
+        Some(Self { keys, shape: jwt.shape.clone(), target: Some(target) })
     }
 }
 
@@ -283,10 +288,10 @@ impl Place {
     /// As [`Self::target`], or there is no key.
     pub(super) async fn signer(&self, variables: Variables<'_>) -> Result<Signer, Failure> {
         if matches!(self.source, Source::Environment(_)) && variables("DATABASE_URL").is_none() {
-            let (key, shape) = environment::signer(variables)?.ok_or_else(|| {
+            let (keys, shape) = environment::signer(variables)?.ok_or_else(|| {
                 Failure::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
             })?;
-            return Ok(Signer { key, previous: Vec::new(), shape, target: None });
+            return Ok(Signer { keys, shape, target: None });
         }
         Signer::of(self.target(variables).await?).ok_or_else(|| self.keyless())
     }
@@ -323,6 +328,14 @@ impl Place {
 /// `JWT_ALGORITHM` makes no sense.
 pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> {
     environment::algorithm(variables)
+}
+
+/// The key id of the current one where only keys are given.
+///
+/// # Errors
+/// `JWT_KEY_ID` makes no sense.
+pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, Failure> {
+    environment::key_id(variables)
 }
 
 /// The largest file that is read.

@@ -77,10 +77,16 @@ fn object(fields: &serde_json::Map<String, Value>, schema: &Value, path: &str, p
     }
 }
 
+/// Algorithms that there are (RFC 7518 section 3.1, RFC 8812) and that are not supported: a word that is
+/// spelled alike would be the wrong advice.
+const UNSUPPORTED: [&str; 3] = ["ES512", "ES256K", "Ed448"];
+
 fn string(text: &str, schema: &Value, here: &str, problems: &mut Vec<String>) {
     let words: Vec<&str> =
         schema["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if !words.is_empty() && !words.contains(&text) {
+    if words.contains(&"EdDSA") && UNSUPPORTED.contains(&text) {
+        problems.push(format!("{here}: {text} is not supported; {} are", words.join(", ")));
+    } else if !words.is_empty() && !words.contains(&text) {
         let meant = closest(text, words.iter().copied())
             .map(|meant| format!(": did you mean {meant:?}?"))
             .unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
     consistency::wording::clip,
     database::SubjectRow,
     pass,
-    tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
+    tokens::{self, Account, Step, SubjectFacts, Verdict, Verification},
 };
 
 /// Flags of `token explain`.
@@ -144,8 +144,7 @@ pub(in crate::cli) async fn walk(
 
 /// What the signer's keys and shape make of a token.
 pub(super) fn explain(signer: &Signer, token: &str) -> Verification {
-    let keys = Keyring { previous: &signer.previous, ..Keyring::of(&signer.key) };
-    tokens::explain(token, &keys, &signer.shape, Timestamp::now())
+    tokens::explain(token, &signer.keys.keyring(), &signer.shape, Timestamp::now())
 }
 
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.

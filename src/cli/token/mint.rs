@@ -46,7 +46,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
             ));
         }
     };
-    let token = tokens::mint(&signer.key, &signer.shape, &subject, Timestamp::now(), flags.lifetime)
+    let token = tokens::mint(&signer.keys.current, &signer.shape, &subject, Timestamp::now(), flags.lifetime)
         .map_err(|error| Failure::Usage(format!("no token was minted: {error}")))?;
     Ok(Said::new(token.expose_secret(), Exit::Fine))
 }

@@ -132,8 +132,8 @@ impl World {
                 rights: TableRights::default(),
             }),
             bookkeeping: Bookkeeping::default(),
-            admin: Some(AdminFacts {
             accounts: Vec::new(),
+            admin: Some(AdminFacts {
                 account: Some(account("7d1f")),
                 exact: 1,
                 look_alikes: 0,

@@ -72,7 +72,7 @@ fn public_documents_are_critical_and_private_ones_suspicious() {
         (STANDARD.encode(private).into_bytes(), KeyWeakness::PrivateKey),
         (br#"{"type":"HS256","key":"x"}"#.to_vec(), KeyWeakness::JsonDocument),
     ] {
-        assert_eq!(found(&key), [expected], "{}", String::from_utf8_lossy(&key));
+        assert_eq!(found(&key), std::slice::from_ref(&expected), "{}", String::from_utf8_lossy(&key));
         let critical = expected.severity() == Severity::Critical;
         assert_eq!(critical, matches!(expected, KeyWeakness::PublicKey | KeyWeakness::Certificate));
     }
@@ -84,7 +84,7 @@ fn a_key_must_be_as_long_as_the_hash() {
         let key = |length| SigningKey::new(GOOD_HEX.repeat(2).as_bytes()[..length].to_vec()).unwrap();
         assert_eq!(
             audit(&key(needed - 1), algorithm),
-            [KeyWeakness::TooShort { bytes: needed - 1, needed, algorithm }]
+            [KeyWeakness::TooShort { bytes: needed - 1, needed, algorithm, decoded: None }]
         );
         assert_eq!(audit(&key(needed), algorithm), []);
     }
@@ -169,5 +169,17 @@ proptest! {
         for weakness in found(bytes) {
             prop_assert!(!weakness.message().is_empty());
         }
+    }
+}
+
+#[test]
+fn a_short_key_that_is_encoded_is_told_with_what_it_stands_for() {
+    for (key, said) in [
+        (&GOOD_HEX[..24], "has 24 bytes (it is hexadecimal of 12) and HS256"),
+        ("n0wed9CzqGUS/gya1EOL5w==", "has 24 bytes (it is base64 of 16) and HS256"),
+        ("kZ8#pQ2!vL9@xT4$wN7%", "has 20 bytes and HS256"),
+    ] {
+        let message = found(key)[0].message();
+        assert!(message.contains(said), "{message}");
     }
 }

@@ -84,14 +84,34 @@ fn encryption_is_what_the_url_says_and_else_all_but_for_loopback() {
 #[test]
 fn the_algorithm_is_one_that_there_is() {
     let key = ("JWT_SECRET", "canary");
-    for (name, algorithm) in [("HS256", Algorithm::HS256), ("HS512", Algorithm::HS512)] {
+    for (name, algorithm) in
+        [("HS256", Algorithm::HS256), ("HS512", Algorithm::HS512), ("EdDSA", Algorithm::EdDSA)]
+    {
         let jwt = target(&[("DATABASE_URL", URL), key, ("JWT_ALGORITHM", name)]).jwt.unwrap();
         assert_eq!(jwt.shape.algorithm, algorithm);
     }
-    assert_eq!(
-        failure(&[("DATABASE_URL", URL), key, ("JWT_ALGORITHM", "RS256")]),
-        "JWT_ALGORITHM must be HS256, HS384 or HS512"
-    );
+    for (name, said) in [
+        (
+            "hs256",
+            "JWT_ALGORITHM must be one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA",
+        ),
+        (
+            "ES512",
+            "JWT_ALGORITHM: ES512 is not supported; HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA are",
+        ),
+    ] {
+        assert_eq!(failure(&[("DATABASE_URL", URL), key, ("JWT_ALGORITHM", name)]), said);
+    }
+}
+
+#[test]
+fn a_key_id_is_the_one_of_the_header_or_of_the_set() {
+    let key = [("JWT_SECRET", "canary"), ("JWT_KEY_ID", "main")];
+    let (keys, _) = signer(&with(&key)).unwrap().unwrap();
+    assert_eq!(keys.current.id(), Some("main"));
+    let jwt = target(&[("DATABASE_URL", URL), key[0], key[1]]).jwt.unwrap();
+    assert_eq!(jwt.key.id(), Some("main"));
+    assert_eq!(plain("name its kid in spec.jwt.keyId"), "name its kid in JWT_KEY_ID");
 }
 
 #[test]

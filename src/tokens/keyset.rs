@@ -1,0 +1,297 @@
+//! The keys that a Secret holds: which of them is the current one, and what the others are.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    KeyError, Keyring, SigningKey,
+    algorithm::{Family, algorithm_name, family},
+    jwk::{self, Jwk, Material},
+    material, pem,
+    unfit::{MAX_KEY_BYTES, Oddity, Unfit},
+};
+use crate::api::spec::Algorithm;
+
+/// What `spec.jwt` says about key ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyIds<'a> {
+    /// The current key's; `None`: the only one that can sign.
+    pub current: Option<&'a str>,
+    /// Those of keys that signed before.
+    pub previous: &'a [String],
+    /// Those of keys that nothing may accept any more.
+    pub revoked: &'a [String],
+}
+
+/// The keys of a Secret by what they are for.
+#[derive(Clone, Debug)]
+pub struct KeySet {
+    /// The one that signs. One that cannot be used says why by [`SigningKey::unfit`].
+    pub current: SigningKey,
+    /// Those that signed before and are still accepted.
+    pub previous: Vec<SigningKey>,
+    /// Those that are published and sign nothing yet.
+    pub standby: Vec<SigningKey>,
+    /// Those that nothing may accept any more.
+    pub revoked: Vec<SigningKey>,
+    /// Whether they are a JWKS, in which a verifier looks a key up by its id.
+    pub by_id: bool,
+}
+
+impl KeySet {
+    /// Reads what a Secret holds for an algorithm.
+    ///
+    /// HMAC takes the exact bytes, unless they are a JWK or JWKS with a key of type `oct`. The other
+    /// algorithms take PEM, a JWK or a JWKS. What is none of these becomes a current key that cannot be
+    /// used, since whoever asks wants to hear about that as about any other weakness.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Empty`] for no bytes at all.
+    pub fn read(bytes: Vec<u8>, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result<Self, KeyError> {
+        let plain = SigningKey::new(bytes)?;
+        Ok(match entries(&plain, algorithm) {
+            Ok(Found::Plain) => Self::of(plain.called(ids.current)),
+            Ok(Found::One(key)) => match (key.id(), ids.current) {
+                (Some(id), Some(wanted)) if id != wanted => {
+                    Self::of(plain.spoilt(Unfit::NoSuchKey { id: wanted.to_owned(), algorithm }))
+                }
+                (None, wanted) => Self::of(key.called(wanted)),
+                _ => Self::of(key),
+            },
+            Ok(Found::Set { keys, oddities, count }) => {
+                let mut set = Self::by_role(&plain, keys, algorithm, ids, count);
+                set.current.oddities.extend(oddities);
+                set
+            }
+            Err(unfit) => Self::of(plain.spoilt(unfit)),
+        })
+    }
+
+    /// Reads a Secret of keys that signed before: all of them did, but for those that are revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Empty`] for no bytes at all.
+    pub fn read_previous(
+        bytes: Vec<u8>,
+        algorithm: Algorithm,
+        ids: &KeyIds<'_>,
+    ) -> Result<(Vec<SigningKey>, Vec<SigningKey>), KeyError> {
+        let plain = SigningKey::new(bytes)?;
+        let keys = match entries(&plain, algorithm) {
+            Ok(Found::Plain) => vec![plain],
+            Ok(Found::One(key)) => vec![key],
+            Ok(Found::Set { keys, count, .. }) if keys.is_empty() => {
+                vec![plain.spoilt(Unfit::NoneFits { keys: count, algorithm })]
+            }
+            Ok(Found::Set { mut keys, oddities, .. }) => {
+                if let Some(first) = keys.first_mut() {
+                    first.oddities.extend(oddities);
+                }
+                keys
+            }
+            Err(unfit) => vec![plain.spoilt(unfit)],
+        };
+        Ok(keys.into_iter().partition(|key| !is_among(key, ids.revoked)))
+    }
+
+    /// The keys, to explain tokens by.
+    pub fn keyring(&self) -> Keyring<'_> {
+        Keyring {
+            current: &self.current,
+            previous: &self.previous,
+            standby: &self.standby,
+            revoked: &self.revoked,
+            by_id: self.by_id,
+            elsewhere: &[],
+        }
+    }
+
+    fn of(current: SigningKey) -> Self {
+        Self { current, previous: Vec::new(), standby: Vec::new(), revoked: Vec::new(), by_id: false }
+    }
+
+    fn by_role(
+        plain: &SigningKey,
+        keys: Vec<SigningKey>,
+        algorithm: Algorithm,
+        ids: &KeyIds<'_>,
+        count: usize,
+    ) -> Self {
+        let fitting = keys.len();
+        let (revoked, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| is_among(key, ids.revoked));
+        let (previous, mut keys): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|key| is_among(key, ids.previous));
+        let chosen = match ids.current {
+            Some(id) => named(&keys, id).ok_or_else(|| Unfit::NoSuchKey { id: id.to_owned(), algorithm }),
+            None if fitting == 0 => Err(Unfit::NoneFits { keys: count, algorithm }),
+            None => only(&keys).ok_or(Unfit::Ambiguous { keys: keys.len(), algorithm }),
+        };
+        let current = match chosen {
+            Ok(at) => keys.remove(at),
+            Err(unfit) => {
+                // Which of them is standby nobody can say.
+                keys.clear();
+                plain.clone().spoilt(unfit)
+            }
+        };
+        Self { current, previous, standby: keys, revoked, by_id: true }
+    }
+}
+
+fn is_among(key: &SigningKey, ids: &[String]) -> bool {
+    key.id().is_some_and(|id| ids.iter().any(|one| one == id))
+}
+
+/// The key of an id, one that can sign first.
+fn named(keys: &[SigningKey], id: &str) -> Option<usize> {
+    let is = |key: &SigningKey| key.id() == Some(id);
+    keys.iter().position(|key| is(key) && key.has_private()).or_else(|| keys.iter().position(is))
+}
+
+/// The only key that can sign, or the only one at all; those that contradict the algorithm come last.
+fn only(keys: &[SigningKey]) -> Option<usize> {
+    let sound = |key: &SigningKey| !key.oddities.iter().any(|odd| !odd.is_weak());
+    let single = |wanted: &dyn Fn(&SigningKey) -> bool| {
+        let mut found = keys.iter().enumerate().filter(|(_, key)| wanted(key)).map(|(at, _)| at);
+        found.next().filter(|_| found.next().is_none())
+    };
+    single(&|key| sound(key) && key.has_private())
+        .or_else(|| single(&|key| sound(key)))
+        .or_else(|| single(&|key| key.has_private()))
+        .or_else(|| single(&|_| true))
+}
+
+/// What a Secret holds.
+enum Found {
+    /// A shared secret as it is.
+    Plain,
+    One(SigningKey),
+    /// Those of a JWKS that fit the algorithm, of `count`.
+    Set {
+        keys: Vec<SigningKey>,
+        oddities: Vec<Oddity>,
+        count: usize,
+    },
+}
+
+fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
+    let bytes = plain.expose();
+    let hmac = family(algorithm) == Family::Hmac;
+    if hmac && (bytes.len() > MAX_KEY_BYTES || !bytes.trim_ascii_start().starts_with(b"{")) {
+        return Ok(Found::Plain);
+    }
+    if bytes.len() > MAX_KEY_BYTES {
+        return Err(Unfit::TooLarge { bytes: bytes.len() });
+    }
+    let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}'));
+    let object = text.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
+    let Some(object) = object else {
+        return match text {
+            _ if hmac => Ok(Found::Plain),
+            Some(text) if pem::is_pem(text) => of_pem(text, algorithm),
+            _ => Err(Unfit::OtherKind { found: kind(bytes), algorithm }),
+        };
+    };
+    if hmac && !jwk::has_secret(&object) {
+        return Ok(Found::Plain);
+    }
+    match jwk::read(&object)? {
+        jwk::Document::One(one) => {
+            let found = described(&one);
+            let public = is_public(&one);
+            let Some(mut key) = key_of(one, algorithm) else {
+                return Err(Unfit::OtherKind { found, algorithm });
+            };
+            if public {
+                key.stored(bytes);
+            }
+            Ok(Found::One(key))
+        }
+        jwk::Document::Set { keys, count, mut oddities } => {
+            let secret = |key: &Jwk| matches!(key.material, Material::Secret(_));
+            if !hmac && keys.iter().any(secret) {
+                oddities.push(Oddity::SecretAmongKeys);
+            }
+            let public = keys.iter().all(is_public);
+            let mut keys: Vec<_> = keys.into_iter().filter_map(|key| key_of(key, algorithm)).collect();
+            if public {
+                keys.iter_mut().for_each(|key| key.stored(bytes));
+            }
+            let mut seen = BTreeSet::new();
+            let ids: Vec<_> = keys.iter().filter_map(SigningKey::id).map(str::to_owned).collect();
+            let twice: BTreeSet<_> = ids.into_iter().filter(|id| !seen.insert(id.clone())).collect();
+            oddities.extend(twice.into_iter().map(|id| Oddity::SameId { id }));
+            Ok(Found::Set { keys, oddities, count })
+        }
+    }
+}
+
+fn of_pem(text: &str, algorithm: Algorithm) -> Result<Found, Unfit> {
+    let read = pem::read(text)?;
+    if !read.pair.fits(family(algorithm)) {
+        return Err(Unfit::OtherKind { found: read.pair.kind(), algorithm });
+    }
+    let mut key = SigningKey::of_pair(Arc::new(read.pair), None);
+    if read.literal_breaks {
+        key.oddities.push(Oddity::LiteralLineBreaks);
+    }
+    Ok(Found::One(key))
+}
+
+/// What a JWK is, in words.
+fn described(key: &Jwk) -> &'static str {
+    match &key.material {
+        Material::Secret(_) => "a JWK of a shared secret (kty oct)",
+        Material::Pair(pair) => pair.kind(),
+    }
+}
+
+fn is_public(key: &Jwk) -> bool {
+    matches!(&key.material, Material::Pair(pair) if pair.signing().is_none())
+}
+
+/// The key where it is of the algorithm's kind, with what it says against the algorithm.
+fn key_of(jwk: Jwk, algorithm: Algorithm) -> Option<SigningKey> {
+    let family = family(algorithm);
+    let mut oddities = Vec::new();
+    // RFC 8037 has EdDSA, RFC 9864 gives it the curve's name.
+    let same =
+        |found: &str| found == algorithm_name(algorithm) || family == Family::Ed25519 && found == "Ed25519";
+    if let Some(found) = jwk.algorithm.filter(|found| !same(found)) {
+        oddities.push(Oddity::OtherAlgorithm { found, expected: algorithm });
+    }
+    if let Some(found) = jwk.usage.filter(|usage| usage != "sig") {
+        oddities.push(Oddity::NotForSignatures { found });
+    }
+    let signs = |operations: &Vec<String>| operations.iter().any(|one| one == "sign" || one == "verify");
+    if jwk.operations.is_some_and(|operations| !signs(&operations)) {
+        oddities.push(Oddity::OtherOperations);
+    }
+    let mut key = match jwk.material {
+        Material::Secret(secret) if family == Family::Hmac => SigningKey::of_secret(secret, jwk.id),
+        Material::Pair(pair) if pair.fits(family) => SigningKey::of_pair(Arc::new(*pair), jwk.id),
+        Material::Secret(_) | Material::Pair(_) => return None,
+    };
+    key.oddities = oddities;
+    Some(key)
+}
+
+/// What bytes are that are neither PEM nor JSON.
+fn kind(bytes: &[u8]) -> &'static str {
+    let inside = |document: Option<material::Document>| document.is_some();
+    if inside(material::document(bytes)) {
+        "a key in DER or OpenSSH's form"
+    } else if material::from_base64(bytes)
+        .is_some_and(|decoded| inside(material::document(&decoded)) || decoded.starts_with(b"-----BEGIN "))
+    {
+        "base64 of a key (decode it first)"
+    } else {
+        "text or bytes that are no key of it, such as a shared secret"
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! Algorithm and signature of a token against the keys: which of them made it, and was that one meant.
+
+use super::{
+    Inspection, KeyVerdict, Keyring, NotAToken, SigningKey, TokenShape, Verdict,
+    algorithm::{OF_RSA, algorithm_name, family, hash_bytes, hmac, is_asymmetric},
+    inspect::Signed,
+    keys::hmac_verifies,
+    pair::MIN_RSA_BITS,
+    placeholders,
+    variants::variants,
+    verdict::shown,
+};
+use crate::api::spec::Algorithm;
+
+/// Whether the header names the app's algorithm, and the signature has its form.
+pub(super) fn check_algorithm(
+    inspection: &Inspection,
+    signed: &Signed,
+    keys: &Keyring<'_>,
+    shape: &TokenShape,
+) -> Result<(), Verdict> {
+    let found = inspection.algorithm();
+    if found != algorithm_name(shape.algorithm) {
+        let forged = |algorithm| {
+            let mut forms = keys.own().filter_map(SigningKey::pair).flat_map(|pair| pair.public_forms());
+            forms.any(|form| hmac_verifies(signed, &form, algorithm))
+        };
+        return Err(match hmac(found).filter(|_| is_asymmetric(shape.algorithm)) {
+            Some(algorithm) if forged(algorithm) => {
+                Verdict::Key(KeyVerdict::KeyConfusion { found: algorithm, expected: shape.algorithm })
+            }
+            _ => Verdict::AlgorithmDiffers { found: found.to_owned(), expected: shape.algorithm },
+        });
+    }
+    let expected = match family(shape.algorithm).signature_bytes() {
+        Some(expected) => expected,
+        None if is_asymmetric(shape.algorithm) => {
+            // As long as the modulus. One of another usual length is whole, and another key's.
+            let bytes = |key: &SigningKey| Some(key.pair()?.rsa_bits()?.div_ceil(8));
+            let usual = matches!(signed.bytes, 128 | 256 | 384 | 512 | 1024);
+            if usual || keys.own().any(|key| bytes(key) == Some(signed.bytes)) {
+                return Ok(());
+            }
+            bytes(keys.current).unwrap_or(signed.bytes)
+        }
+        None => hash_bytes(shape.algorithm),
+    };
+    if signed.bytes == expected {
+        Ok(())
+    } else if signed.in_der {
+        Err(Verdict::Malformed(NotAToken::SignatureInDer))
+    } else {
+        Err(Verdict::Malformed(NotAToken::SignatureLength { bytes: signed.bytes, expected }))
+    }
+}
+
+/// Which key signed it, in words, where that is the signing key.
+pub(super) fn check_signature(
+    inspection: &Inspection,
+    signed: &Signed,
+    keys: &Keyring<'_>,
+    shape: &TokenShape,
+) -> Result<String, Verdict> {
+    let by = |key: &&SigningKey| key.verifies(signed, shape.algorithm);
+    let id = |key: &SigningKey| key.id().map(str::to_owned);
+    // Previous ones before revoked ones: the same key may stand in two Secrets.
+    if by(&keys.current) {
+        return check_key_id(inspection.key_id(), keys);
+    }
+    if keys.previous.iter().any(|key| by(&key)) {
+        return Err(Verdict::SignedByPreviousKey);
+    }
+    if let Some(key) = keys.revoked.iter().find(by) {
+        return Err(Verdict::Key(KeyVerdict::SignedByRevokedKey { id: id(key) }));
+    }
+    if let Some(key) = keys.standby.iter().find(by) {
+        return Err(Verdict::Key(KeyVerdict::SignedByStandbyKey { id: id(key) }));
+    }
+    Err(nobody_signed(inspection.key_id(), signed, keys, shape))
+}
+
+/// The signing key made the signature: whether the header says so.
+fn check_key_id(said: Option<&str>, keys: &Keyring<'_>) -> Result<String, Verdict> {
+    let signed = "signed by the signing key";
+    match (said, keys.current.id()) {
+        (Some(said), Some(own)) if said == own => Ok(format!("{signed} (kid {})", shown(own))),
+        (Some(said), own) if keys.by_id => Err(Verdict::Key(match own {
+            Some(own) if names_one(said, keys) => {
+                KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.to_owned() }
+            }
+            _ => KeyVerdict::KeyIdUnknown { id: said.to_owned(), signed: true },
+        })),
+        (Some(said), Some(own)) => Ok(format!(
+            "{signed}; its kid is {} and not {}, which only a verifier minds that looks keys up",
+            shown(said),
+            shown(own)
+        )),
+        (None, Some(_)) if keys.by_id && keys.own().count() > 1 => {
+            Ok(format!("{signed}; it names no kid, and a verifier that looks keys up refuses that"))
+        }
+        _ => Ok(signed.to_owned()),
+    }
+}
+
+fn names_one(id: &str, keys: &Keyring<'_>) -> bool {
+    keys.own().any(|key| key.id() == Some(id))
+}
+
+/// None of the app's keys made it: what else may have.
+fn nobody_signed(said: Option<&str>, signed: &Signed, keys: &Keyring<'_>, shape: &TokenShape) -> Verdict {
+    let algorithm = shape.algorithm;
+    if let Some(why) = unusable(keys.current) {
+        return Verdict::Key(KeyVerdict::KeyUnusable { why });
+    }
+    if let Some(variant) =
+        variants(keys.current).into_iter().find(|variant| hmac_verifies(signed, &variant.bytes, algorithm))
+    {
+        return Verdict::SignedByKeyVariant(variant.how);
+    }
+    if let Some((whose, _)) = keys.elsewhere.iter().find(|(_, key)| key.verifies(signed, algorithm)) {
+        return Verdict::SignedByAnother { whose: whose.clone() };
+    }
+    if is_asymmetric(algorithm) {
+        let other =
+            |other: &Algorithm| *other != algorithm && keys.own().any(|key| key.verifies(signed, *other));
+        if let Some(found) = OF_RSA.into_iter().find(other) {
+            return Verdict::Key(KeyVerdict::SignedWithOtherAlgorithm { found, expected: algorithm });
+        }
+    } else {
+        let known = || placeholders::KNOWN.iter().map(|known| known.as_bytes());
+        if std::iter::once(&b""[..]).chain(known()).any(|key| hmac_verifies(signed, key, algorithm)) {
+            return Verdict::SignedByPlaceholder;
+        }
+    }
+    match said.filter(|id| keys.by_id && !names_one(id, keys)) {
+        Some(id) => Verdict::Key(KeyVerdict::KeyIdUnknown { id: id.to_owned(), signed: false }),
+        None => Verdict::SignedByUnknownKey,
+    }
+}
+
+/// Why the signing key verifies nothing, if so.
+fn unusable(key: &SigningKey) -> Option<String> {
+    if let Some(unfit) = key.unfit() {
+        return Some(unfit.message());
+    }
+    let bits = key.pair()?.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS)?;
+    Some(format!("the RSA key has {bits} bits, and verifiers ask for {MIN_RSA_BITS} or more"))
+}

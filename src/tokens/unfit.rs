@@ -1,0 +1,197 @@
+//! Why a document is no key for an algorithm, and what is odd about one that is. In words that hold
+//! nothing of a key; key ids may stand in them, since every token carries one.
+
+use super::{
+    algorithm::{algorithm_name, family},
+    verdict::shown,
+};
+use crate::api::spec::Algorithm;
+
+/// Why what is stored cannot be used as a key for an algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is something else than a key for this algorithm.
+    OtherKind {
+        /// What it is.
+        found: &'static str,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// A key that this program cannot work with, such as one on P-521.
+    Unsupported {
+        /// What it is.
+        found: &'static str,
+    },
+    /// A private key under a passphrase.
+    Encrypted,
+    /// An X.509 certificate.
+    Certificate,
+    /// OpenSSH's own format.
+    OpenSsh,
+    /// It says what it is, and is not that.
+    Broken {
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A document that is larger than any key set.
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+    },
+    /// More keys than are read.
+    TooManyKeys {
+        /// How many there are.
+        keys: usize,
+    },
+    /// None of the keys of a set is for the algorithm.
+    NoneFits {
+        /// How many keys there are.
+        keys: usize,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// None of the keys has the key id that the spec names.
+    NoSuchKey {
+        /// The key id.
+        id: String,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// Several keys may be the current one, and nothing says which.
+    Ambiguous {
+        /// How many there are.
+        keys: usize,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+}
+
+/// The largest document that is read as keys: a Secret holds no more.
+pub const MAX_KEY_BYTES: usize = 1 << 20;
+
+/// The most keys of a JWKS that are read. Real ones have two to five.
+pub const MAX_KEYS: usize = 100;
+
+impl Unfit {
+    /// One sentence: what is wrong, and what to do.
+    pub fn message(&self) -> String {
+        match self {
+            Self::OtherKind { found, algorithm } => {
+                let name = algorithm_name(*algorithm);
+                format!(
+                    "{name} needs {}, and what is stored as the signing key is {found}: store a PEM, a JWK or a JWKS of that kind, or correct the algorithm",
+                    family(*algorithm).key()
+                )
+            }
+            Self::Unsupported { found } => format!(
+                "the signing key is {found}, which is not supported: RSA, P-256, P-384 and Ed25519 are (ES512, ES256K and Ed448 are not)"
+            ),
+            Self::Encrypted => "the signing key is a private key under a passphrase: store it without one (`openssl pkey -in KEY`), as the Secret protects it".into(),
+            Self::Certificate => "the signing key is a certificate: store the public key in it (`openssl x509 -noout -pubkey`), or the private key".into(),
+            Self::OpenSsh => "the signing key is in OpenSSH's own format: store it as PKCS#8 (`ssh-keygen -p -m PKCS8 -f KEY`)".into(),
+            Self::Broken { why } => format!("the signing key cannot be read: {why}; store it again, whole"),
+            Self::TooLarge { bytes } => format!(
+                "the signing key is a document of {bytes} bytes, and at most {MAX_KEY_BYTES} are read: store only the keys that are in use"
+            ),
+            Self::TooManyKeys { keys } => format!(
+                "the JWKS has {keys} keys, and at most {MAX_KEYS} are read: store only the keys that are in use"
+            ),
+            Self::NoneFits { keys, algorithm } => format!(
+                "none of the {keys} {} of the JWKS is {} for {}: add one, or correct the algorithm",
+                if *keys == 1 { "key" } else { "keys" },
+                family(*algorithm).key(),
+                algorithm_name(*algorithm)
+            ),
+            Self::NoSuchKey { id, algorithm } => format!(
+                "no key for {} has the key id {} that spec.jwt.keyId names: correct it, or add the key",
+                algorithm_name(*algorithm),
+                shown(id)
+            ),
+            Self::Ambiguous { keys, algorithm } => format!(
+                "the JWKS has {keys} keys that could be the current one for {}: name its kid in spec.jwt.keyId",
+                algorithm_name(*algorithm)
+            ),
+        }
+    }
+}
+
+/// Something odd about a key that can be used, or about the set that it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// RSA with so few bits that RFC 7518 section 3.3 forbids it.
+    RsaTooShort {
+        /// Length of the modulus.
+        bits: usize,
+    },
+    /// `alg` of the JWK is another algorithm (RFC 7517 section 4.4).
+    OtherAlgorithm {
+        /// What the JWK says.
+        found: String,
+        /// What the app uses.
+        expected: Algorithm,
+    },
+    /// `use` of the JWK is not `sig` (RFC 7517 section 4.2).
+    NotForSignatures {
+        /// What the JWK says.
+        found: String,
+    },
+    /// `key_ops` of the JWK has neither `sign` nor `verify` (RFC 7517 section 4.3).
+    OtherOperations,
+    /// Two keys of a set have one key id.
+    SameId {
+        /// The key id.
+        id: String,
+    },
+    /// A shared secret stands among public keys.
+    SecretAmongKeys,
+    /// A key of a set cannot be read.
+    Unreadable {
+        /// Its number in the set, from 1.
+        at: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Line breaks of a PEM are the two characters `\n`.
+    LiteralLineBreaks,
+}
+
+impl Oddity {
+    /// Whether the key is weak, and not only stored oddly.
+    pub(super) fn is_weak(&self) -> bool {
+        matches!(self, Self::RsaTooShort { .. })
+    }
+
+    /// One sentence: what is odd, and what to do.
+    pub fn message(&self) -> String {
+        match self {
+            Self::RsaTooShort { bits } => format!(
+                "the RSA key has {bits} bits and RFC 7518 asks for 2048 or more, so nothing is minted or verified with it: replace it (`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`)"
+            ),
+            Self::OtherAlgorithm { found, expected } => format!(
+                "the JWK says alg {} and the app uses {}: correct one of them, since libraries go by either",
+                shown(found),
+                algorithm_name(*expected)
+            ),
+            Self::NotForSignatures { found } => format!(
+                "the JWK says use {}, so libraries that mind it verify nothing with it: write \"sig\"",
+                shown(found)
+            ),
+            Self::OtherOperations => {
+                "the key_ops of the JWK have neither sign nor verify, so libraries that mind them refuse the key: correct or remove them".into()
+            }
+            Self::SameId { id } => format!(
+                "two keys of the JWKS have the kid {}, so a verifier may take the wrong one: give each its own",
+                shown(id)
+            ),
+            Self::SecretAmongKeys => {
+                "a shared secret (kty oct) stands in the JWKS beside public keys, and everybody has it where the app publishes the set: take it out".into()
+            }
+            Self::Unreadable { at, why } => {
+                format!("key {at} of the JWKS cannot be read and is left out: {why}")
+            }
+            Self::LiteralLineBreaks => {
+                "the line breaks of the PEM are the characters \\n, which some programs turn into line breaks and others refuse: store real ones".into()
+            }
+        }
+    }
+}
