@@ -107,7 +107,8 @@ impl Repairs {
             Self::None => false,
             Self::Admin => !matches!(
                 one.step.action(),
-                Action::Remap
+                Action::EndSessions
+                    | Action::Remap
                     | Action::SetNull
                     | Action::Reassign
                     | Action::Delete

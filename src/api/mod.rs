@@ -11,6 +11,7 @@ pub mod identities;
 pub mod preset;
 pub mod references;
 pub mod report;
+pub mod sessions;
 pub mod spec;
 pub mod status;
 

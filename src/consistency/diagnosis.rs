@@ -8,6 +8,7 @@ use super::{
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans, remap,
+    sessions::{self, Due, Whom},
     target::Target,
     wording::{clip, docs},
 };
@@ -120,6 +121,19 @@ pub enum Step {
         /// Rows of the table.
         table_rows: i64,
     },
+    /// Set from when on the tokens of accounts count.
+    EndSessions {
+        /// The user table and the column.
+        users: ObjectRef,
+        /// For what, and whose.
+        due: Due,
+        /// [`Due::digest`].
+        digest: String,
+        /// Accounts that it changes; of everybody, those that there were.
+        rows: i64,
+        /// Of those, active ones.
+        active: i64,
+    },
     /// SetNull, Reassign or Delete the orphans of one reference.
     Rows {
         /// Which of the three.
@@ -209,6 +223,7 @@ pub fn diagnose(
     found.extend(claimed(target, observation, requests));
     found.extend(orphans::references(target, observation, users));
     found.extend(remap::findings(target, observation, users));
+    found.extend(sessions::findings(target, observation, users));
     found.extend(orphans::sequence(observation, users));
     if let (Some(admin), Some(facts)) = (&target.admin, &observation.admin) {
         found.extend(admin::diagnose(target, admin, facts, users, observation, requests));
@@ -285,6 +300,7 @@ impl Step {
             Self::AddConstraint { .. } => Action::AddConstraint,
             Self::ValidateConstraint { .. } => Action::ValidateConstraint,
             Self::Remap { .. } => Action::Remap,
+            Self::EndSessions { .. } => Action::EndSessions,
             Self::Rows { action, .. } => *action,
         }
     }
@@ -296,7 +312,8 @@ impl Step {
             Self::Seed { users, .. }
             | Self::Correct { users }
             | Self::Reset { users, .. }
-            | Self::MoveId { users, .. } => users,
+            | Self::MoveId { users, .. }
+            | Self::EndSessions { users, .. } => users,
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
             | Self::Remap { reference, .. }
@@ -312,12 +329,20 @@ impl Step {
         }
     }
 
+    /// Whether it is about everybody, however many that are by then.
+    pub fn of_everybody(&self) -> bool {
+        matches!(self, Self::EndSessions { due, .. } if due.whom == Whom::Everybody)
+    }
+
     /// Rows that it changes or removes.
     pub fn rows(&self) -> i64 {
         match self {
             Self::AdvanceSequence { .. } | Self::AddConstraint { .. } | Self::ValidateConstraint { .. } => 0,
             Self::Seed { .. } | Self::Correct { .. } | Self::Reset { .. } => 1,
-            Self::MoveId { rows, .. } | Self::Remap { rows, .. } | Self::Rows { rows, .. } => *rows,
+            Self::MoveId { rows, .. }
+            | Self::Remap { rows, .. }
+            | Self::EndSessions { rows, .. }
+            | Self::Rows { rows, .. } => *rows,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
-    spelling,
+    sessions, spelling,
     transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
@@ -137,6 +137,7 @@ pub async fn observe(
                 unreached: Vec::new(),
                 relied: 0,
                 identities: None,
+                sessions: None,
             },
             known: None,
             searched: Vec::new(),
@@ -144,6 +145,10 @@ pub async fn observe(
         },
     };
     if let Some(known) = &observed.known {
+        let key = target.jwt.as_ref().map(|jwt| jwt.key.expose());
+        let fingerprint = key.and_then(|key| memory.fingerprint(key)).flatten();
+        observed.observation.sessions =
+            sessions::observe(connection, target, known, fingerprint.as_deref()).await?;
         unrewritten(connection, known).await?;
     }
     transaction.rollback().await?;
@@ -469,6 +474,7 @@ async fn inside(
             unreached,
             relied: relied_on,
             identities: facts,
+            sessions: None,
         },
         known: Some(known),
         searched,

@@ -159,7 +159,7 @@ impl<'a> RowsStep<'a> {
     }
 }
 
-fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
+pub(super) fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
     if took > 2 * aim {
         size / 2
     } else if took < aim / 2 {

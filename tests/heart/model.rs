@@ -210,6 +210,7 @@ impl Model {
             untrusted: Vec::new(),
             unreached: Vec::new(),
             identities: None,
+            sessions: None,
         }
     }
 

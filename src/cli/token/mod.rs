@@ -10,7 +10,7 @@ use std::{io::IsTerminal as _, path::PathBuf};
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-pub(super) use explain::{chain, facts, user_step};
+pub(super) use explain::{asked, chain, facts, user_step};
 
 use super::{
     said::{Failure, Said},

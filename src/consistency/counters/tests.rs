@@ -86,6 +86,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         admin: Some(AdminFacts { account: None, exact: 1, look_alikes: 2, wanted: None }),
         references,
         identities: None,
+        sessions: None,
         relied: 0,
         skipped: Vec::new(),
         missing_constraints: Vec::new(),
