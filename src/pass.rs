@@ -117,7 +117,8 @@ impl Repairs {
             Self::Admin if one.step.account().is_some() => false,
             Self::Admin => !matches!(
                 one.step.action(),
-                Action::Remap
+                Action::EndSessions
+                    | Action::Remap
                     | Action::SetNull
                     | Action::Reassign
                     | Action::Delete

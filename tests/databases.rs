@@ -51,6 +51,8 @@ mod remap;
 mod restore;
 #[path = "databases/rounds.rs"]
 mod rounds;
+#[path = "databases/sessions.rs"]
+mod sessions;
 #[path = "databases/shapes.rs"]
 mod shapes;
 #[path = "databases/source.rs"]

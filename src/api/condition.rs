@@ -149,6 +149,8 @@ reasons! {
     IdTypeDiffers,
     /// The subject's type is not what the subject column can hold.
     SubjectTypeDiffers,
+    /// The column that ends tokens is of a type that holds no time in seconds.
+    SessionsColumnUnsupported,
     /// A foreign key that a rule asks for, or that a snapshot had, is not there.
     ConstraintMissing,
     /// A foreign key exists but does not vouch for the rows.
@@ -218,6 +220,8 @@ reasons! {
     SigningKeyUnfit,
     /// The signing key in use is another one than before.
     SigningKeyChanged,
+    /// Tokens of before ids or the signing key changed are accepted still.
+    SessionsOutliveChange,
     /// A verifier refuses what the key mints.
     TokensRejected,
     /// A verifier accepts a token that nobody should accept.

@@ -15,6 +15,7 @@ pub mod pages;
 pub mod preset;
 pub mod references;
 pub mod report;
+pub mod sessions;
 pub mod spec;
 pub mod status;
 

@@ -47,6 +47,11 @@ pub const GUIDES: &[Guide] = &[
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {
+        name: "sessions",
+        about: "ending tokens from before ids or the key changed",
+        text: page!("sessions"),
+    },
+    Guide {
         name: "session-reset",
         about: "the page that takes old sign-ins out of browsers",
         text: page!("session-reset"),

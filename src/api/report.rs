@@ -363,6 +363,8 @@ pub enum Action {
     Reassign,
     /// Delete the rows.
     Delete,
+    /// Have accounts sign in again: their tokens of before count no more.
+    EndSessions,
     /// Put rows back from quarantine.
     Restore,
     /// Drop rows from quarantine for good.
@@ -386,6 +388,7 @@ impl Action {
             Self::SetNull => "SetNull",
             Self::Reassign => "Reassign",
             Self::Delete => "Delete",
+            Self::EndSessions => "EndSessions",
             Self::Restore => "Restore",
             Self::Purge => "Purge",
             Self::AddConstraint => "AddConstraint",

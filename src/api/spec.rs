@@ -19,6 +19,7 @@ pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
 };
+pub use super::sessions::{OnKeyChange, SessionsSpec};
 use super::status::AuthConsistencyStatus;
 
 /// Keeps accounts, the references to them and the tokens that name them consistent in one SQL
@@ -59,6 +60,7 @@ use super::status::AuthConsistencyStatus;
 #[x_kube(
     validation = Rule::new("!has(self.probe) || has(self.jwt)").message("spec.probe mints tokens: set spec.jwt too").field_path(".probe"),
     validation = Rule::new("!has(self.probe) || has(self.admin)").message("spec.probe mints a token for the admin: set spec.admin too").field_path(".probe"),
+    validation = Rule::new("!has(self.sessions) || has(self.jwt)").message("spec.sessions is about tokens: set spec.jwt too").field_path(".sessions"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.onOrphan) || self.references.onOrphan != 'Reassign'").message("Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.rules) || !self.references.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Reassign')").message("a rule with onOrphan Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("!has(self.references) || !has(self.references.identities) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.references.identities needs spec.users.loginColumn").field_path(".users"),
@@ -114,6 +116,10 @@ pub struct AuthConsistencySpec {
     /// Asks the running app whether it accepts what the signing key mints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeSpec>,
+
+    /// How the app lets tokens end before they expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionsSpec>,
 
     /// What becomes of the rows that repairs copied.
     #[serde(default)]

@@ -11,7 +11,7 @@ use super::{
     said::{Exit, Failure, Said},
     show::{Asked, Look, OutputFlags},
     target::{Place, Source, TargetFlags, Variables},
-    token::{chain, facts, user_step},
+    token::{asked, chain, facts, user_step},
 };
 use crate::{
     api::condition::ConditionType,
@@ -88,8 +88,8 @@ async fn steps(done: &Done) -> Result<Vec<Step>, Failure> {
     }];
     let verification = tokens::explain(token.expose_secret(), &Keyring::of(&jwt.key), &jwt.shape, now);
     steps.extend(verification.steps.iter().cloned());
-    if verification.subject().is_some() {
-        let rows = pass::resolve(target, &done.policy, std::slice::from_ref(&subject)).await?;
+    if let Some(asked) = asked(&verification) {
+        let rows = pass::resolve(target, &done.policy, &[asked]).await?;
         steps.extend(rows.into_iter().map(|row| user_step(&verification.resolve(&facts(row)))));
     }
     steps.extend(app(done));

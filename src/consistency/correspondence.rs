@@ -118,6 +118,8 @@ pub enum OldTokens {
     Perhaps,
     /// The signing key is another one.
     Dead,
+    /// The app was told to refuse those that name somebody else.
+    Ended,
     /// The resource knows of no tokens.
     None,
 }

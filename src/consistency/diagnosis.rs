@@ -8,6 +8,7 @@ use super::{
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans, remap,
+    sessions::{self, Due, Whom},
     target::Target,
     verifiers::{self, VerifierFacts},
     wording::{clip, docs},
@@ -129,6 +130,19 @@ pub enum Step {
         /// Rows of the table.
         table_rows: i64,
     },
+    /// Set from when on the tokens of accounts count.
+    EndSessions {
+        /// The user table and the column.
+        users: ObjectRef,
+        /// For what, and whose.
+        due: Due,
+        /// [`Due::digest`].
+        digest: String,
+        /// Accounts that it changes; of everybody, those that there were.
+        rows: i64,
+        /// Of those, active ones.
+        active: i64,
+    },
     /// SetNull, Reassign or Delete the orphans of one reference.
     Rows {
         /// Which of the three.
@@ -191,6 +205,7 @@ pub fn diagnose(
     found.extend(claimed(target, observation, requests));
     found.extend(orphans::references(target, observation, users));
     found.extend(remap::findings(target, observation, users));
+    found.extend(sessions::findings(target, observation, users));
     found.extend(orphans::sequence(observation, users));
     found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
@@ -265,6 +280,7 @@ impl Step {
             Self::AddConstraint { .. } => Action::AddConstraint,
             Self::ValidateConstraint { .. } => Action::ValidateConstraint,
             Self::Remap { .. } => Action::Remap,
+            Self::EndSessions { .. } => Action::EndSessions,
             Self::Rows { action, .. } => *action,
         }
     }
@@ -276,7 +292,8 @@ impl Step {
             Self::Seed { users, .. }
             | Self::Correct { users, .. }
             | Self::Reset { users, .. }
-            | Self::MoveId { users, .. } => users,
+            | Self::MoveId { users, .. }
+            | Self::EndSessions { users, .. } => users,
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
             | Self::Remap { reference, .. }
@@ -311,12 +328,20 @@ impl Step {
         }
     }
 
+    /// Whether it is about everybody, however many that are by then.
+    pub fn of_everybody(&self) -> bool {
+        matches!(self, Self::EndSessions { due, .. } if due.whom == Whom::Everybody)
+    }
+
     /// Rows that it changes or removes.
     pub fn rows(&self) -> i64 {
         match self {
             Self::AdvanceSequence { .. } | Self::AddConstraint { .. } | Self::ValidateConstraint { .. } => 0,
             Self::Seed { .. } | Self::Correct { .. } | Self::Reset { .. } => 1,
-            Self::MoveId { rows, .. } | Self::Remap { rows, .. } | Self::Rows { rows, .. } => *rows,
+            Self::MoveId { rows, .. }
+            | Self::Remap { rows, .. }
+            | Self::EndSessions { rows, .. }
+            | Self::Rows { rows, .. } => *rows,
         }
     }
 }

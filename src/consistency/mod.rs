@@ -33,6 +33,7 @@ pub mod report;
 pub mod round;
 pub mod schedule;
 pub mod search;
+pub mod sessions;
 pub mod severity;
 pub mod snapshot;
 pub mod sql_name;

@@ -1,7 +1,7 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
-use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions};
+use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, sessions::SessionFacts};
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -40,6 +40,8 @@ pub struct Observation {
     pub untrusted: Vec<Untrusted>,
     /// What became of the ids of before; `None` where the spec names no identities.
     pub identities: Option<IdentityFacts>,
+    /// What is known of tokens that outlive a change; `None` where the spec does not name sessions.
+    pub sessions: Option<SessionFacts>,
 }
 
 /// Orphans of one reference that name users in another spelling.
@@ -276,6 +278,8 @@ pub struct OpenStep {
     pub object: ObjectRef,
     /// Rows that were approved and are not done yet.
     pub rows_left: i64,
+    /// What the walk has passed; of ending sessions, whose they are, as a digest.
+    pub passed: Option<String>,
 }
 
 /// The admin, or another account that is kept.

@@ -5,6 +5,7 @@ mod accounts;
 mod database;
 mod identities;
 mod jwt;
+mod sessions;
 
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ impl Target {
         if probe.is_some() && (spec.jwt.is_none() || spec.admin.is_none()) {
             parser.spec("spec.probe mints a token for the admin: set spec.jwt and spec.admin too");
         }
+        let sessions = spec.sessions.as_ref().map(|sessions| parser.sessions(spec, sessions, &users));
         let retention_days = match spec.quarantine.retention.as_str() {
             "Keep" => None,
             days => match period::days(days) {
@@ -102,6 +104,7 @@ impl Target {
                 jwt,
                 references,
                 probe,
+                sessions,
                 retention_days,
             }),
             (_, errors) => Err(errors),

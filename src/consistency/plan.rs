@@ -1,8 +1,8 @@
 //! Findings to ordered steps; which may run, and which wait for a person.
 //!
 //! A plan is first [`Proposed`]; [`Proposed::permit`] turns it into a [`Permitted`] one, and only
-//! that can be executed. Order: sequences, the admin, rows that go back to their people (Remap), the
-//! admin's id, then other rows (SetNull, Reassign, Delete), and last the foreign keys that vouch for them.
+//! that can be executed. Order: sequences, the admin, sessions that end, rows that go back to their people
+//! (Remap), the admin's id, then other rows (SetNull, Reassign, Delete), and last the foreign keys that vouch for them.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -19,6 +19,9 @@ use crate::api::{
     report::{Action, PlanReport},
     spec::Mode,
 };
+
+/// More accounts than there can be.
+const EVERYBODY: i64 = 1 << 53;
 
 /// Steps that a status holds at most.
 const MAX_STEPS: usize = 64;
@@ -143,15 +146,17 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>, Option<String>) {
         Action::Seed => 1,
         Action::Correct => 2,
         Action::Reset => 3,
-        Action::Remap => 4,
-        Action::MoveId => 5,
-        Action::SetNull => 6,
-        Action::Reassign => 7,
-        Action::Delete => 8,
-        Action::AddConstraint => 9,
-        Action::ValidateConstraint => 10,
-        Action::Restore => 11,
-        Action::Purge => 12,
+        // While ids are those of the plan, and before rows go back to people whom tokens of others name.
+        Action::EndSessions => 4,
+        Action::Remap => 5,
+        Action::MoveId => 6,
+        Action::SetNull => 7,
+        Action::Reassign => 8,
+        Action::Delete => 9,
+        Action::AddConstraint => 10,
+        Action::ValidateConstraint => 11,
+        Action::Restore => 12,
+        Action::Purge => 13,
     };
     let object = step.object();
     let account = step.account().map(str::to_owned);
@@ -196,7 +201,7 @@ pub fn waits_for_the_look(observation: &Observation, step: &Step) -> bool {
         Step::AddConstraint { reference, .. } | Step::ValidateConstraint { reference } => {
             unreached.iter().any(|one| constraints::same_columns(one, reference))
         }
-        Step::Correct { .. } | Step::Reset { .. } | Step::Rows { .. } => false,
+        Step::Correct { .. } | Step::Reset { .. } | Step::EndSessions { .. } | Step::Rows { .. } => false,
     }
 }
 
@@ -293,6 +298,7 @@ fn hashed(step: &Step) -> HashedStep<'_> {
             ("", format!("{from} -> {to}, claimed: {claimed}{}", of(account)))
         }
         Step::Seed { id, claimed, account, .. } => ("", format!("{id:?}, claimed: {claimed}{}", of(account))),
+        Step::EndSessions { digest, .. } => ("", digest.clone()),
         Step::AddConstraint { reference, options } => {
             (reference.constraint.as_deref().unwrap_or_default(), options.to_string())
         }
@@ -307,7 +313,8 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         table: &object.table,
         columns: &object.columns,
         definition,
-        rows: step.rows(),
+        // Whoever signs up meanwhile is one of everybody.
+        rows: if step.of_everybody() { 0 } else { step.rows() },
         detail,
     }
 }
@@ -361,7 +368,7 @@ impl Proposed {
             .filter_map(|one| {
                 let step = one.step.clone();
                 if one.waits.is_none() {
-                    let ceiling = step.rows();
+                    let ceiling = bound(&step, step.rows());
                     return Some(PermittedStep { step, ceiling, by: Permission::Limits });
                 }
                 if let Some((hash, ceilings)) = &approved {
@@ -403,11 +410,18 @@ impl Proposed {
         for one in self.steps.iter().filter(|one| one.waits.is_some()) {
             if let Some(rows) = shown(&one.step)
                 && one.step.rows() > rows
+                && !one.step.of_everybody()
             {
                 return (None, Some(Unused::MoreRows { shown: rows, now: one.step.rows() }));
             }
         }
-        (Some((hash.to_owned(), Box::new(move |step| shown(step).unwrap_or_else(|| step.rows())))), None)
+        (
+            Some((
+                hash.to_owned(),
+                Box::new(move |step| bound(step, shown(step).unwrap_or_else(|| step.rows()))),
+            )),
+            None,
+        )
     }
 
     /// The plan as it is shown; `None` when there is nothing to do.
@@ -429,6 +443,11 @@ impl Proposed {
     }
 }
 
+/// How many rows a step may change that was shown with so many.
+fn bound(step: &Step, rows: i64) -> i64 {
+    if step.of_everybody() { EVERYBODY } else { rows }
+}
+
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
 /// it; new keys are not in its list and so are not touched.
 fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
@@ -439,11 +458,16 @@ fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permi
     if matches!(step, Step::Rows { takes, surplus, .. } if !takes.is_empty() || *surplus > 0) {
         return None;
     }
-    if !follows && !matches!(step, Step::Rows { .. }) {
+    let ends = matches!(step, Step::EndSessions { .. });
+    if !follows && !ends && !matches!(step, Step::Rows { .. }) {
         return None;
     }
     let run = run.filter(|run| run.generation == target.resource.generation)?;
     let open = run.steps.iter().find(|open| open.action == step.action() && open.object == *step.object())?;
+    // For the same, and of the same accounts.
+    if matches!(step, Step::EndSessions { digest, .. } if open.passed.as_ref() != Some(digest)) {
+        return None;
+    }
     (follows || open.rows_left > 0)
         .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
 }

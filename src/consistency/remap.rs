@@ -66,7 +66,7 @@ pub(super) fn findings(target: &Target, observation: &Observation, users: &UserT
             ),
         ));
     }
-    found.extend(shifted_ids(identities, users));
+    found.extend(shifted_ids(target, identities, users));
     for reference in &observation.references {
         let facts = identities.of(&reference.object).filter(|facts| facts.shifted.rows > 0);
         found.extend(facts.map(|facts| shifted_rows(target, observation, reference, facts)));
@@ -95,7 +95,7 @@ fn unusable(problem: &Unusable) -> Diagnosed {
 }
 
 /// Ids that somebody else has now: a finding even where no row names them, since tokens may.
-fn shifted_ids(identities: &IdentityFacts, users: &UserTable) -> Option<Diagnosed> {
+fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -> Option<Diagnosed> {
     if identities.shifted == 0 {
         return None;
     }
@@ -114,11 +114,18 @@ fn shifted_ids(identities: &IdentityFacts, users: &UserTable) -> Option<Diagnose
             number(changed)
         ));
     }
+    let ends = target.sessions.as_ref().is_some_and(|sessions| sessions.column.is_some());
     message.push_str(match identities.tokens {
+        OldTokens::Perhaps if ends => {
+            ": a token of before signs in as somebody else, so have sessions end first (EndSessions); when that is done and rows are right, take spec.references.identities out"
+        }
         OldTokens::Perhaps => {
             ": a token of before signs in as somebody else, so end all sessions first, by another signing key; when that is done and rows are right, take spec.references.identities out"
         }
         OldTokens::None => "; when rows are right, take spec.references.identities out",
+        OldTokens::Ended => {
+            "; tokens of before that name them were ended: when rows are right too, take spec.references.identities out"
+        }
         OldTokens::Dead => {
             "; tokens of before are worth nothing any more: when rows are right too, take spec.references.identities out"
         }

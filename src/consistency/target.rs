@@ -6,7 +6,9 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::{SecretBox, SecretString};
 
-use super::{authority::Authorities, dsn::Connection, identities::Identities, snapshot::Reference};
+use super::{
+    authority::Authorities, dsn::Connection, identities::Identities, sessions::Sessions, snapshot::Reference,
+};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -90,6 +92,8 @@ pub struct Target {
     pub references: References,
     /// What to ask the app.
     pub probe: Option<Probe>,
+    /// How tokens end before they expire.
+    pub sessions: Option<Sessions>,
     /// Days that rows stay in quarantine; `None`: for ever.
     pub retention_days: Option<i64>,
 }

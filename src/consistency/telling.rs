@@ -4,6 +4,7 @@ use super::{
     constraints,
     diagnosis::Step,
     observation::Taken,
+    sessions::Whom,
     target::Target,
     wording::{clip, count, number},
 };
@@ -86,6 +87,15 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
                 ),
             },
             colliding(*surplus)
+        ),
+        Step::EndSessions { due, .. } => format!(
+            "have {} of {} sign in again, by setting {}",
+            match due.whom {
+                Whom::Everybody => format!("everybody ({})", count(rows, "account")),
+                Whom::Accounts(_) => count(rows, "account"),
+            },
+            ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
+            object.columns.join(", "),
         ),
         Step::Rows { action, surplus, .. } => {
             let rows = count(rows, "row");

@@ -250,7 +250,7 @@ async fn open_run(
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let run: String = row.try_get(0)?;
     let mut sql = Sql::new(
-        "SELECT step, action, schema_name, table_name, column_names, constraint_name, ceiling - done \
+        "SELECT step, action, schema_name, table_name, column_names, constraint_name, ceiling - done, passed_key \
          FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
     );
     sql.text(&run).add(" ORDER BY step");
@@ -268,6 +268,7 @@ async fn open_run(
                 constraint: step.try_get(5)?,
             },
             rows_left: step.try_get(6)?,
+            passed: step.try_get(7)?,
         });
     }
     Ok(Some(OpenRun { run, plan_hash: row.try_get(1)?, generation: row.try_get(2)?, steps }))

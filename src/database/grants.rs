@@ -89,6 +89,14 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
         }
         text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
     }
+    if let Some(revoked) = target.sessions.as_ref().and_then(|sessions| sessions.revoked.as_ref()) {
+        let name = quoted(connection, &[&revoked.schema, &revoked.table]).await?;
+        if schemas.iter().all(|known| *known != revoked.schema) {
+            let schema = quoted(connection, &[&revoked.schema]).await?;
+            text.push_str(&format!("GRANT USAGE ON SCHEMA {schema} TO {role};\n"));
+        }
+        text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
+    }
     let sequence_name = match &sequence {
         Some(sequence) => Some(
             quoted(connection, &[sequence.relation.schema.as_str(), sequence.relation.name.as_str()]).await?,
@@ -102,6 +110,10 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     text.push_str(&format!("GRANT INSERT, UPDATE ON {user_table} TO {role};\n"));
     if let Some(name) = &sequence_name {
         text.push_str(&format!("GRANT USAGE, UPDATE ON SEQUENCE {name} TO {role};\n"));
+    }
+    if let Some(column) = target.sessions.as_ref().and_then(|sessions| sessions.column.as_ref()) {
+        let column = quoted(connection, &[column]).await?;
+        text.push_str(&format!("GRANT UPDATE ({column}) ON {user_table} TO {role};\n"));
     }
     let database: String = Sql::new("SELECT quote_ident(current_database())").scalar(connection).await?;
     text.push_str(&format!(

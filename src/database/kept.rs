@@ -13,6 +13,7 @@ use super::{
     identifier::{Name, Sql},
     observe::{self, Known},
     quarantine::Quarantine,
+    server,
     transaction::prepare,
 };
 use crate::{
@@ -92,7 +93,7 @@ pub fn identity_text(identity: &DatabaseIdentity, owner: &str) -> String {
 pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Known, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
-    let (server, _) = observe::server(&mut transaction).await?;
+    let (server, _) = server::of(&mut transaction).await?;
     let found = observe::users(&mut transaction, target).await?;
     transaction.rollback().await?;
     match found {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 
 use super::{
     accounts::{self, Compare},
@@ -20,7 +20,7 @@ use super::{
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
-    spelling,
+    server, sessions, spelling,
     transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
@@ -119,7 +119,7 @@ pub async fn observe(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
-    let (server, version) = server(connection).await?;
+    let (server, version) = server::of(connection).await?;
     let found = match given.known {
         Some(known) => facts(connection, target, known).await?.map(|facts| (known.clone(), facts)),
         None => users(connection, target).await?,
@@ -147,6 +147,7 @@ pub async fn observe(
                 unreached: Vec::new(),
                 relied: 0,
                 identities: None,
+                sessions: None,
             },
             known: None,
             searched: Vec::new(),
@@ -154,35 +155,15 @@ pub async fn observe(
         },
     };
     if let Some(known) = &observed.known {
+        let key = target.jwt.as_ref().map(|jwt| jwt.key.expose());
+        let fingerprint = key.and_then(|key| memory.fingerprint(key)).flatten();
+        observed.observation.sessions =
+            sessions::observe(connection, target, known, fingerprint.as_deref()).await?;
         unrewritten(connection, known).await?;
     }
     transaction.rollback().await?;
     observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(observed)
-}
-
-pub(super) async fn server(connection: &mut PgConnection) -> Result<(Server, i64), sqlx::Error> {
-    let row = Sql::new(
-        "SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int8, \
-         (SELECT system_identifier::text FROM pg_control_system()), \
-         (SELECT oid::int8 FROM pg_database WHERE datname = current_database()), \
-         pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool",
-    )
-    .one(connection)
-    .await?;
-    let read_only = if row.try_get::<bool, _>(4)? {
-        Some("the server is a standby".to_owned())
-    } else if row.try_get::<bool, _>(5)? {
-        Some("the database is read-only for this role (default_transaction_read_only)".to_owned())
-    } else {
-        None
-    };
-    let server = Server {
-        version: row.try_get(0)?,
-        identity: DatabaseIdentity { system: row.try_get(2)?, database: row.try_get(3)? },
-        read_only,
-    };
-    Ok((server, row.try_get(1)?))
 }
 
 /// The user table, and every column that the spec names of it.
@@ -489,6 +470,7 @@ async fn inside(
             unreached,
             relied: relied_on,
             identities: facts,
+            sessions: None,
         },
         known: Some(known),
         searched,

@@ -17,11 +17,12 @@ use super::{
     guard::{self, Expected},
     identifier::{Sql, run},
     identities::{self, Mapped, Mapping, moving},
-    observe::{self, Known},
+    observe::Known,
     quarantine,
     references::ReferenceTable,
     room,
     rows::count_done,
+    server,
     transaction::prepare,
 };
 use crate::{
@@ -154,7 +155,7 @@ async fn unique_keys(
 ) -> Result<Vec<UniqueIndex>, DatabaseError> {
     let mut transaction = connection.begin().await?;
     prepare(&mut transaction, fence.statement_timeout).await?;
-    let (_, version) = observe::server(&mut transaction).await?;
+    let (_, version) = server::of(&mut transaction).await?;
     let keys = room::unique_keys(&mut transaction, table, version).await?;
     transaction.rollback().await?;
     Ok(keys)

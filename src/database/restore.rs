@@ -5,7 +5,11 @@
 //! cannot go back under an enforced foreign key: it stays, counted and named. So does one that a trigger of
 //! the app would make another row than it was.
 
+mod runs;
+
 use sqlx::{Connection, PgConnection, Row};
+
+pub use runs::{Run, runs};
 
 use super::{
     bookkeeping::{self, Entry},
@@ -15,14 +19,11 @@ use super::{
     fence::{self, Fence},
     identifier::Sql,
     likeness::{self, Pair, Place},
-    observe::Known,
     quarantine::Quarantine,
+    sessions,
     transaction::{prepare, tentatively},
 };
-use crate::{
-    api::report::{Action, ObjectRef},
-    consistency::target::Target,
-};
+use crate::api::report::{Action, ObjectRef};
 
 /// How many rows that stayed are named.
 const NAMED: usize = 5;
@@ -43,56 +44,6 @@ pub struct Restored {
     pub blocked: i64,
     /// At most five of them: key and why.
     pub sample: Vec<(String, String)>,
-}
-
-/// One run that has rows in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its id.
-    pub run: String,
-    /// When it began, RFC 3339.
-    pub opened_at: String,
-    /// What it did, in words.
-    pub actions: String,
-    /// Rows that it changed or removed.
-    pub rows: i64,
-}
-
-/// The runs of this target, newest first.
-///
-/// # Errors
-/// The database fails.
-pub async fn runs(
-    connection: &mut PgConnection,
-    target: &Target,
-    known: &Known,
-) -> Result<Vec<Run>, DatabaseError> {
-    let mut transaction = connection.begin().await?;
-    let connection = &mut *transaction;
-    prepare(connection, target.timeout).await?;
-    if bookkeeping::version(connection).await?.is_none() {
-        return Ok(Vec::new());
-    }
-    let mut sql = Sql::new(
-        "SELECT run, to_char(min(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-         string_agg(DISTINCT action || ' ' || object, ', '), sum(rows)::int8 FROM auth_consistency.audit \
-         WHERE system_identifier = ",
-    );
-    sql.text(&known.identity.system).add(" AND database_oid = ").integer(known.identity.database);
-    sql.add(" AND owner = ")
-        .text(&target.resource.uid)
-        .add(" AND action NOT IN ('Purge', 'Restore') GROUP BY run ORDER BY max(id) DESC LIMIT 50");
-    let rows = sql.all(connection).await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Run {
-                run: row.try_get(0)?,
-                opened_at: row.try_get(1)?,
-                actions: row.try_get(2)?,
-                rows: row.try_get(3)?,
-            })
-        })
-        .collect()
 }
 
 /// One step of a run as it was written down.
@@ -118,10 +69,14 @@ pub async fn restore(
         | Action::SetNull
         | Action::Reassign
         | Action::Delete
+        | Action::EndSessions
         | Action::Correct
         | Action::Reset = step.action
         {
             restored.push(restore_step(connection, fence, run, &step).await?);
+            if step.action == Action::EndSessions {
+                sessions::restored(connection, fence, run, step.number).await?;
+            }
             if let Action::Remap | Action::Reassign = step.action {
                 // What gave way in a unique key was removed.
                 let step = Done { action: Action::Delete, object: step.object.clone(), ..step };
@@ -474,6 +429,15 @@ fn is_row_of_copy(
                 sql.add(" AND (").column("c", &column.name).add(" IS NULL OR ");
                 sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
                 sql.column("q", &column.name).add("::pg_catalog.text)");
+            }
+        }
+        // What the app has set since says more than what was there before.
+        Action::EndSessions => {
+            for column in &columns {
+                sql.add(" AND ");
+                sessions::is_time(sql, "c", column, |sql| {
+                    sql.add("q._ac_new_key::pg_catalog.int8");
+                });
             }
         }
         Action::Reassign | Action::Remap => {

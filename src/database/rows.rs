@@ -17,11 +17,12 @@ use super::{
     fence::{self, Fence, Standing},
     guard::{self, Expected},
     identifier::{Sql, run},
-    observe::{self, Known},
+    observe::Known,
     quarantine::{self, Batch},
     references::{ReferenceTable, equals, holds},
     removal,
     room::{self, Room},
+    server,
     transaction::prepare,
     walk::{self, Ground, Passed, Stretch, Stride, Way},
 };
@@ -107,7 +108,7 @@ impl<'a> RowsStep<'a> {
         prepare(&mut transaction, fence.statement_timeout).await?;
         let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
         let room = if surplus > 0 {
-            let (_, version) = observe::server(&mut transaction).await?;
+            let (_, version) = server::of(&mut transaction).await?;
             let keys = room::unique_keys(&mut transaction, reference, version).await?;
             Room::of(reference, keys)
         } else {
@@ -159,7 +160,7 @@ impl<'a> RowsStep<'a> {
     }
 }
 
-fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
+pub(super) fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
     if took > 2 * aim {
         size / 2
     } else if took < aim / 2 {

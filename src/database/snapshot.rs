@@ -8,9 +8,9 @@ use super::{
     error::DatabaseError,
     identifier::Sql,
     identities::own_key,
-    observe::{Known, server, users},
+    observe::{Known, users},
     references::ReferenceTable,
-    scope,
+    scope, server,
     transaction::prepare,
 };
 use crate::consistency::{
@@ -37,7 +37,7 @@ pub async fn snapshot(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
-    let (server, _) = server(connection).await?;
+    let (server, _) = server::of(connection).await?;
     let Ok((known, _)) = users(connection, target).await? else {
         return Err(DatabaseError::Unsupported(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),

@@ -1,5 +1,7 @@
 //! Which account a token's subject names.
 
+mod revoked;
+
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     identifier::Sql,
     observe::{Known, named},
     references::{equals, holds},
+    sessions,
     transaction::{prepare, savepoint},
 };
 use crate::consistency::{observation::KeyKind, target::Target};
@@ -35,7 +38,20 @@ pub enum SubjectRow {
         /// The column's value as the database writes it: numbers and uuids, which it reads in more than one
         /// spelling.
         written: Option<String>,
+        /// From when on their tokens count, in whole seconds since the epoch, where the app has such a column.
+        valid_after: Option<i64>,
+        /// Whether the token's id is among the revoked ones.
+        revoked: bool,
     },
+}
+
+/// What a token says of itself, as far as the database has a word in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Whom it names.
+    pub subject: String,
+    /// Its own id (`jti`), where it has one.
+    pub token: Option<String>,
 }
 
 /// Looks a subject up; inside a transaction that `prepare` has set up.
@@ -44,6 +60,7 @@ pub enum SubjectRow {
 /// The database fails as a whole.
 pub async fn find_subject(
     connection: &mut PgConnection,
+    target: &Target,
     known: &Known,
     subject: &str,
 ) -> Result<SubjectRow, DatabaseError> {
@@ -55,7 +72,14 @@ pub async fn find_subject(
             Some(login) => sql.column("p", &login.name).add("::pg_catalog.text"),
             None => sql.add("NULL::pg_catalog.text"),
         };
-        sql.add(", ").column("p", &column.name).add("::pg_catalog.text, true");
+        sql.add(", ").column("p", &column.name).add("::pg_catalog.text, ");
+        match sessions::column(target, known) {
+            Some((column, kind)) => sessions::seconds(&mut sql, "p", column, kind),
+            None => {
+                sql.add("NULL::pg_catalog.int8");
+            }
+        }
+        sql.add(", true");
         for (column, condition) in &known.active_when {
             sql.add(" AND ");
             holds(&mut sql, "p", column, condition);
@@ -66,12 +90,14 @@ pub async fn find_subject(
         let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
         let id: String = row.try_get(0)?;
         let login = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| id.clone());
-        Ok(if row.try_get::<bool, _>(3)? {
+        Ok(if row.try_get::<bool, _>(4)? {
             let spelled = matches!(column.kind(), KeyKind::Integer | KeyKind::Uuid);
             SubjectRow::Active {
                 login,
                 id,
                 written: row.try_get::<Option<String>, _>(2)?.filter(|_| spelled),
+                valid_after: row.try_get(3)?,
+                revoked: false,
             }
         } else {
             SubjectRow::Inactive { login }
@@ -83,14 +109,14 @@ pub async fn find_subject(
         .unwrap_or_else(|_| SubjectRow::NotOfType { type_name: column.declared_type.as_str().to_owned() }))
 }
 
-/// Which accounts subjects name, in their order and in one snapshot.
+/// Which accounts tokens name, in their order and in one snapshot.
 ///
 /// # Errors
-/// The user table cannot be used, or the database fails.
+/// The user table cannot be used, nor the table of revoked tokens that the spec names, or the database fails.
 pub async fn resolve_subjects(
     connection: &mut PgConnection,
     target: &Target,
-    subjects: &[String],
+    asked: &[Asked],
 ) -> Result<Vec<SubjectRow>, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
@@ -99,9 +125,14 @@ pub async fn resolve_subjects(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };
-    let mut rows = Vec::with_capacity(subjects.len());
-    for subject in subjects {
-        rows.push(find_subject(&mut transaction, &known, subject).await?);
+    let list = revoked::list(&mut transaction, target).await?;
+    let mut rows = Vec::with_capacity(asked.len());
+    for Asked { subject, token } in asked {
+        let mut row = find_subject(&mut transaction, target, &known, subject).await?;
+        if let (SubjectRow::Active { revoked, .. }, Some(list), Some(token)) = (&mut row, &list, token) {
+            *revoked = list.has(&mut transaction, token).await?;
+        }
+        rows.push(row);
     }
     transaction.rollback().await?;
     Ok(rows)

@@ -19,7 +19,7 @@ use crate::{
         wording::count,
     },
     crash,
-    database::{self, Begun, DatabaseError, Fence, Known, RowsStep, Session},
+    database::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
 };
 
 /// Chunks in a row that may find nothing to do.
@@ -56,7 +56,7 @@ impl Applied {
                 in_time(pass, database::written(session.connection(), &fence, number)).await
         {
             let rows = ceiling - written.left;
-            let of_rows = matches!(step, Step::Rows { .. });
+            let of_rows = matches!(step, Step::Rows { .. } | Step::EndSessions { .. });
             if rows > 0 || (written.audited && !of_rows) {
                 let done = done_report(pass.target, &step, rows);
                 if let Some(failure) = &mut self.failure {
@@ -240,16 +240,44 @@ async fn step(
             );
             let rows = in_time(pass, ready).await?;
             let what = format!("{action} of {}", reference.describe());
-            chunks(pass, session, begun, rows, (&what, ceiling)).await?
+            chunks(pass, session, begun, Chunked::Rows(Box::new(rows)), (&what, ceiling)).await?
+        }
+        Step::EndSessions { users, due, rows, .. } => {
+            let ready = SessionsStep::ready(connection, fence, target, known, users, due, number);
+            let ending = in_time(pass, ready).await?;
+            let what = format!("{} of {}", permitted.step.action(), users.describe());
+            chunks(pass, session, begun, Chunked::Sessions(ending), (&what, *rows)).await?
         }
     })
+}
+
+/// A step that goes on chunk by chunk.
+enum Chunked<'a> {
+    Rows(Box<RowsStep<'a>>),
+    Sessions(SessionsStep<'a>),
+}
+
+impl Chunked<'_> {
+    async fn next(&mut self, session: &mut Session, fence: &Fence) -> Result<Chunk, DatabaseError> {
+        match self {
+            Self::Rows(rows) => database::repair_chunk(session.connection(), fence, rows).await,
+            Self::Sessions(ending) => ending.chunk(session.connection(), fence).await,
+        }
+    }
+
+    fn pace(&mut self, took: Duration, aim: Duration) {
+        match self {
+            Self::Rows(rows) => rows.pace(took, aim),
+            Self::Sessions(ending) => ending.pace(took, aim),
+        }
+    }
 }
 
 async fn chunks(
     pass: &Pass<'_>,
     session: &mut Session,
     begun: &Begun,
-    mut rows: RowsStep<'_>,
+    mut rows: Chunked<'_>,
     (what, ceiling): (&str, i64),
 ) -> Result<i64, Stop> {
     let mut done = 0;
@@ -262,8 +290,7 @@ async fn chunks(
         pass.supervisor.progress(&under_way(done));
         crash::point("before chunk");
         let began = Instant::now();
-        let chunk =
-            in_time(pass, database::repair_chunk(session.connection(), &begun.fence, &mut rows)).await;
+        let chunk = in_time(pass, rows.next(session, &begun.fence)).await;
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(error) if manners.tries_again(&error).await => continue,
@@ -298,6 +325,8 @@ fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint | Action::Purge => {
             ConditionType::SchemaCompatible
         }
+        // As the finding's, where there is no app to be asked.
+        Action::EndSessions => ConditionType::ReferencesConsistent,
         Action::Remap | Action::SetNull | Action::Reassign | Action::Delete | Action::Restore => {
             ConditionType::ReferencesConsistent
         }

@@ -20,8 +20,8 @@ use crate::{
         wording::count,
     },
     database::{
-        self, Beside, Budget, DatabaseError, Discovered, Fence, Given, Kept, Known, Observed, Restored, Run,
-        Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
+        self, Asked, Beside, Budget, DatabaseError, Discovered, Fence, Given, Kept, Known, Observed,
+        Restored, Run, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
     memory::Memory,
     network::HostPolicy,
@@ -166,17 +166,17 @@ pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Sugge
     Ok(found)
 }
 
-/// Which accounts subjects name, in their order.
+/// Which accounts tokens name, in their order.
 ///
 /// # Errors
 /// The user table cannot be used, or the database fails.
 pub async fn resolve(
     target: &Target,
     policy: &HostPolicy,
-    subjects: &[String],
+    asked: &[Asked],
 ) -> Result<Vec<SubjectRow>, Fault> {
     let mut session = connect(target, policy).await?;
-    let rows = database::resolve_subjects(session.connection(), target, subjects).await.map_err(fault)?;
+    let rows = database::resolve_subjects(session.connection(), target, asked).await.map_err(fault)?;
     session.close().await;
     Ok(rows)
 }

@@ -8,6 +8,7 @@ use crate::{
     consistency::{
         correspondence::{OldTokens, Unusable},
         identities::LoginKey,
+        sessions,
         severity::{Class, Fault},
         snapshot::{Key, Keyed, Snapshot, Tokens},
         target::{IdentitySource, Target},
@@ -19,18 +20,9 @@ use crate::{
 
 /// Whether a token of before may still be accepted: not where a snapshot knows another signing key.
 pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
-    let Some(jwt) = &pass.target.jwt else { return OldTokens::None };
-    let before = match &pass.target.references.identities {
-        Some(IdentitySource::List(list)) => {
-            list.before.as_ref().and_then(|before| before.fingerprint.clone())
-        }
-        _ => None,
-    };
-    let now = pass.memory.fingerprint(jwt.key.expose()).flatten();
-    match (before, now) {
-        (Some(before), Some(now)) if before != now => OldTokens::Dead,
-        _ => OldTokens::Perhaps,
-    }
+    let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.expose());
+    let fingerprint = key.and_then(|key| pass.memory.fingerprint(key)).flatten();
+    sessions::old_tokens(pass.target, fingerprint.as_deref())
 }
 
 /// What another database says of old ids; `None` where the spec names none. It is asked before the look

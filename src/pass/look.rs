@@ -16,6 +16,7 @@ use crate::{
         report::ObjectRef,
     },
     consistency::{
+        correspondence::OldTokens,
         counters::{Reading, Relied, Settled},
         diagnosis::{Diagnosed, Step, diagnose},
         plan::{Permitted, PermittedStep, Unused, propose},
@@ -301,6 +302,10 @@ async fn observe(
     let mut observed = in_time(pass, &budget, looking).await?;
     if let Some(facts) = &mut observed.observation.identities {
         facts.tokens = old_tokens(pass);
+        let ended = observed.observation.sessions.as_ref().is_some_and(|sessions| sessions.list_ended);
+        if ended && facts.tokens == OldTokens::Perhaps {
+            facts.tokens = OldTokens::Ended;
+        }
     }
     Ok(observed)
 }

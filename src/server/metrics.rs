@@ -151,6 +151,8 @@ label_values! {
         Reassign = "reassign",
         /// See [`Action::Delete`].
         Delete = "delete",
+        /// See [`Action::EndSessions`].
+        EndSessions = "end_sessions",
         /// See [`Action::Restore`].
         Restore = "restore",
         /// See [`Action::Purge`].
@@ -174,6 +176,7 @@ impl From<Action> for ActionLabel {
             Action::SetNull => Self::SetNull,
             Action::Reassign => Self::Reassign,
             Action::Delete => Self::Delete,
+            Action::EndSessions => Self::EndSessions,
             Action::Restore => Self::Restore,
             Action::Purge => Self::Purge,
             Action::AddConstraint => Self::AddConstraint,

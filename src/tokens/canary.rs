@@ -120,7 +120,8 @@ fn a_token_shows_nowhere_whatever_is_wrong_with_it() {
         for key in [&key(), &other] {
             for shape in [&shape(), &number] {
                 let verification = explain(given, &Keyring::of(key), shape, now());
-                let facts = SubjectFacts { account: Account::Missing, invalidated_before: None };
+                let facts =
+                    SubjectFacts { account: Account::Missing, invalidated_before: None, revoked: false };
                 let resolved = verification.resolve(&facts);
                 let shown = format!("{verification:?} {} {}", resolved.message(), resolved.remedy());
                 assert_hidden(&shown, token);

@@ -37,6 +37,8 @@ pub struct Verification {
     pub issued: Option<Timestamp>,
     /// Claims that say what its holder signs in with, as far as they are texts: (claim, value).
     pub logins: Vec<(&'static str, String)>,
+    /// Its own id (`jti`, RFC 7519 section 4.1.7), once its claims have been read.
+    pub id: Option<String>,
 }
 
 impl Verification {
@@ -74,6 +76,7 @@ impl Verification {
             Some(valid_after) if self.issued.is_none_or(|issued| issued < valid_after) => {
                 Verdict::IssuedBeforeInvalidation { issued: self.issued, valid_after }
             }
+            _ if facts.revoked => Verdict::Revoked { login },
             _ => Verdict::NothingWrong { login },
         }
     }
@@ -98,18 +101,19 @@ const LOGIN_CLAIMS: [&str; 5] = ["email", "preferred_username", "upn", "username
 /// subject; `exp` before `nbf` and `iat`, since that is what a person can act on.
 pub fn explain(token: &str, keys: &Keyring<'_>, shape: &TokenShape, now: Timestamp) -> Verification {
     install_crypto();
-    let mut walk = Walk { steps: Vec::new(), issued: None, logins: Vec::new() };
+    let mut walk = Walk { steps: Vec::new(), issued: None, logins: Vec::new(), id: None };
     let verdict = match walk.run(token, keys, shape, now) {
         Ok(subject) => Verdict::Holds { subject },
         Err(verdict) => verdict,
     };
-    Verification { verdict, steps: walk.steps, issued: walk.issued, logins: walk.logins }
+    Verification { verdict, steps: walk.steps, issued: walk.issued, logins: walk.logins, id: walk.id }
 }
 
 struct Walk {
     steps: Vec<Step>,
     issued: Option<Timestamp>,
     logins: Vec<(&'static str, String)>,
+    id: Option<String>,
 }
 
 impl Walk {
@@ -143,6 +147,7 @@ impl Walk {
         let subject = self.step("subject", check_subject(claims, shape), detail)?;
         let text = |claim: &'static str| Some((claim, claims.get(claim)?.as_str()?.to_owned()));
         self.logins = LOGIN_CLAIMS.into_iter().filter_map(text).collect();
+        self.id = text("jti").map(|(_, id)| id);
         if inspection.stripped.contains(&Stripped::Quotes) {
             self.step("as given", Err(Verdict::InQuotes), |()| String::new())?;
         }

@@ -145,6 +145,11 @@ pub enum Verdict {
         /// From when on tokens count.
         valid_after: Timestamp,
     },
+    /// The app has revoked it.
+    Revoked {
+        /// What the user signs in with.
+        login: String,
+    },
     /// Everything holds.
     NothingWrong {
         /// What the user signs in with.
@@ -171,6 +176,8 @@ pub struct SubjectFacts {
     pub account: Account,
     /// From when on the user's tokens count (`sessions.invalidateBeforeColumn`).
     pub invalidated_before: Option<Timestamp>,
+    /// Whether the token's id is among those that the app has revoked (`sessions.revoked`).
+    pub revoked: bool,
 }
 
 /// The account that a subject names.
@@ -234,6 +241,7 @@ impl Verdict {
             Self::NamesAnother { .. } => "NamesAnother",
             Self::UserInactive { .. } => "UserInactive",
             Self::IssuedBeforeInvalidation { .. } => "IssuedBeforeInvalidation",
+            Self::Revoked { .. } => "Revoked",
             Self::NothingWrong { .. } => "NothingWrong",
             Self::AcceptedByApp { .. } => "AcceptedByApp",
             Self::RefusedByApp { .. } => "RefusedByApp",
@@ -329,6 +337,7 @@ impl Verdict {
             Self::IssuedBeforeInvalidation { issued: None, valid_after } => {
                 format!("the token does not say when it was issued and the user's tokens count from {valid_after} on")
             }
+            Self::Revoked { login } => format!("the token of {} was revoked by the app", shown(login)),
             Self::NothingWrong { login } => {
                 format!("nothing is wrong with the token: it names {}, who is active", shown(login))
             }
@@ -418,6 +427,9 @@ impl Verdict {
             }
             Self::UserInactive { .. } => "Activate the account, or sign in with another.",
             Self::IssuedBeforeInvalidation { .. } => "Sign in again: older tokens were ended on purpose.",
+            Self::Revoked { .. } => {
+                "Sign in again: the app ended this very token, by signing out or on purpose."
+            }
             Self::NothingWrong { .. } => {
                 "Ask the app: look at its log for this request, and whether its pods run with the current Secret."
             }

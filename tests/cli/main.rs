@@ -339,6 +339,31 @@ async fn grants_are_exactly_enough_to_repair() {
 }
 
 #[tokio::test]
+async fn a_token_from_before_the_users_sessions_were_ended_is_explained_so() {
+    let database = Database::create(CONSISTENT).await;
+    database.run("ALTER TABLE users ADD tokens_valid_after timestamptz").await;
+    let sessions = r#""sessions":{"invalidateBeforeColumn":"tokens_valid_after"},"references":"#;
+    let path = std::env::temp_dir().join(format!("{}.sessions", database.name));
+    std::fs::write(&path, file(&database, "Report").replace("\"references\":", sessions)).unwrap();
+    let resource = path.to_str().unwrap();
+    let token = run(&["token", "mint", "--subject", "2"], &[("JWT_SECRET", KEY)], "").out;
+    let explain = || run(&["token", "explain", "-o", "json", "-f", resource], &[], &token);
+    let said = explain();
+    assert_eq!((said.code, &said.json()["cause"]), (0, &"NothingWrong".into()), "{}{}", said.out, said.err);
+    database.run("UPDATE users SET tokens_valid_after = now() - interval '1 hour' WHERE id = 2").await;
+    assert_eq!(explain().code, 0, "it is younger");
+    database.run("UPDATE users SET tokens_valid_after = now() + interval '1 minute' WHERE id = 2").await;
+    let said = explain();
+    assert_eq!((said.code, &said.json()["cause"]), (2, &"IssuedBeforeInvalidation".into()), "{}", said.out);
+    let last = said.json()["steps"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["step"], &last["held"]), (&"user".into(), &false.into()));
+    database.run("UPDATE users SET tokens_valid_after = now() + interval '1 minute' WHERE id <> 2").await;
+    database.run("UPDATE users SET tokens_valid_after = NULL WHERE id = 2").await;
+    assert_eq!(explain().code, 0, "others' sessions are others'");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[tokio::test]
 async fn a_token_that_fails_is_explained_with_one_verdict() {
     let database = Database::create(CONSISTENT).await;
     let variables = environment(&database);

@@ -74,7 +74,8 @@ struct End {
 async fn lines(db: &Db, of: &str, sql: &str) -> Vec<String> {
     let sql = format!(
         "SELECT CASE WHEN count(*) <= 60 THEN string_agg(replace(r, '{HASH}', 'OLD HASH'), E'\\n' ORDER BY r) \
-         ELSE format('%s rows, %s', count(*), md5(string_agg(r, ' ' ORDER BY r))) END FROM ({sql}) x(r)"
+         ELSE format('%s rows, %s', count(*), md5(string_agg(r, ' ' ORDER BY r))) END \
+         FROM (SELECT regexp_replace(r, '\\m1[6-9][0-9]{{8}}\\M', 'SECONDS', 'g') FROM ({sql}) x(r)) x(r)"
     );
     let text = db.text(&sql).await;
     text.lines().filter(|line| *line != "NULL").map(|line| format!("{of}: {}", masked(line))).collect()
@@ -118,6 +119,11 @@ async fn rows(db: &Db) -> Vec<String> {
     if db.text("SELECT to_regclass('auth_consistency.remaps') IS NOT NULL").await == "true" {
         let remaps = "SELECT format('%s %s %s', object, list, shifted) FROM auth_consistency.remaps";
         all.extend(lines(db, "remap", remaps).await);
+    }
+    if db.text("SELECT to_regclass('auth_consistency.ended') IS NOT NULL").await == "true" {
+        let ended =
+            "SELECT format('%s %s %s', cause, accounts, restored_at IS NOT NULL) FROM auth_consistency.ended";
+        all.extend(lines(db, "ended", ended).await);
     }
     all
 }
@@ -562,6 +568,29 @@ async fn whoever_cuts_a_remap_gets_every_row_to_its_person_or_none() {
     let spec = "onOrphan: Remap, onCollision: DeleteOrphan, identities: {configMapRef: {name: before, key: people.csv}}";
     let does = &["Remap logs.user_id", "Delete logs.user_id"];
     cut_everywhere("remap", Kind { gives, ..kind(&format!("{spec}, {FREE}"), does) }, db).await;
+}
+
+#[tokio::test]
+async fn whoever_cuts_the_end_of_sessions_gets_it_for_each_account_with_one_time_and_remembered_once() {
+    let db = with(&format!(
+        "ALTER TABLE users ADD tokens_valid_after bigint;
+         INSERT INTO users (id, email, hashed_password) SELECT n, n || '@example.com', '{HASH}' FROM generate_series(100, 1199) n"
+    ))
+    .await;
+    let gives = |case: &mut Case| {
+        let people = (100..1200).map(|id| format!("{id},before-{id}@example.com\n")).collect::<String>();
+        case.config_map("before", "people.csv", &format!("id,login\n{people}"));
+        // Too weak for a fingerprint, which takes long on purpose.
+        case.secret("jwt", "key", "canary-weak");
+    };
+    let mut kind = kind(
+        &format!("identities: {{configMapRef: {{name: before, key: people.csv}}}}, {FREE}"),
+        &["EndSessions users.tokens_valid_after  1100 0"],
+    );
+    kind.spec.push_str(
+        "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {invalidateBeforeColumn: tokens_valid_after}\n",
+    );
+    cut_everywhere("end sessions", Kind { gives, ..kind }, db).await;
 }
 
 #[tokio::test]

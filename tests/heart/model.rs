@@ -264,6 +264,7 @@ impl Model {
             untrusted: Vec::new(),
             unreached: Vec::new(),
             identities: None,
+            sessions: None,
         }
     }
 

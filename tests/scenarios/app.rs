@@ -11,12 +11,12 @@ use crate::{
 };
 
 /// The FastAPI app of the tests with a signing key; it ends with this value.
-struct App {
+pub struct App {
     child: Child,
 }
 
 impl App {
-    fn start(world: &World, key: &str, port: &str) -> Self {
+    pub fn start(world: &World, key: &str, port: &str) -> Self {
         let app = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/app/serve.py");
         let dsn = world.database.dsn().replace("+asyncpg", "").replace("postgres.test", "localhost");
         let mut child = Command::new(part("AUTHCON_TEST_PYTHON"))
@@ -42,7 +42,7 @@ impl Drop for App {
 }
 
 /// The app's own tables, with its admin.
-fn tables() -> String {
+pub fn tables() -> String {
     format!(
         "{CONSISTENT} ALTER TABLE users ADD created_at timestamptz NOT NULL DEFAULT now(), ADD deleted_at timestamptz, ADD tokens_valid_after timestamptz;"
     )

@@ -14,6 +14,7 @@ mod bad_input;
 mod long;
 mod people;
 mod rows;
+mod sessions;
 mod states;
 mod world;
 

@@ -15,7 +15,7 @@ use crate::{
         target::{Place, Signer, TargetFlags, Variables},
     },
     consistency::wording::clip,
-    database::SubjectRow,
+    database::{Asked, SubjectRow},
     pass,
     tokens::{self, Account, Step, SubjectFacts, Verdict, Verification},
 };
@@ -106,13 +106,13 @@ pub(in crate::cli) async fn walk(
     let mut steps = verification.steps.clone();
     let mut verdict = verification.verdict.clone();
     let mut skipped = None;
-    if let Some(subject) = verification.subject() {
+    if let Some(asked) = asked(&verification) {
         match &signer.target {
             None => {
                 let why = "DATABASE_URL is not set".to_owned();
                 skipped = Some(Skipped { step: "user", why, untold: false });
             }
-            Some(target) => match pass::resolve(target, &place.policy(), &[subject.to_owned()]).await {
+            Some(target) => match pass::resolve(target, &place.policy(), &[asked]).await {
                 Ok(rows) => {
                     for row in rows {
                         verdict = verification.resolve(&facts(row));
@@ -140,6 +140,12 @@ pub(in crate::cli) async fn walk(
         (false, _) => Exit::Findings,
     };
     Explained { steps, verdict, skipped, exit }
+}
+
+/// What the database has a word in, where everything else holds.
+pub(in crate::cli) fn asked(verification: &Verification) -> Option<Asked> {
+    let subject = verification.subject()?.to_owned();
+    Some(Asked { subject, token: verification.id.clone() })
 }
 
 /// What the signer's keys and shape make of a token.
@@ -278,13 +284,19 @@ pub(in crate::cli) fn user_step(verdict: &Verdict) -> Step {
 
 /// What the user table says, as the verdict takes it.
 pub(in crate::cli) fn facts(row: SubjectRow) -> SubjectFacts {
+    let mut invalidated_before = None;
+    let mut is_revoked = false;
     let account = match row {
         SubjectRow::Missing => Account::Missing,
         SubjectRow::NotOfType { type_name } => Account::NotOfType { type_name },
         SubjectRow::Inactive { login } => Account::Inactive { login },
-        SubjectRow::Active { login, id, written } => Account::Active { login, id, written },
+        SubjectRow::Active { login, id, written, valid_after, revoked } => {
+            is_revoked = revoked;
+            invalidated_before = valid_after.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            Account::Active { login, id, written }
+        }
     };
-    SubjectFacts { account, invalidated_before: None }
+    SubjectFacts { account, invalidated_before, revoked: is_revoked }
 }
 
 /// A sentence's first letter as a capital.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::explain::{capital, explain, facts};
+use super::explain::{asked, capital, explain, facts};
 use crate::{
     cli::{
         said::{Exit, Failure, Said},
@@ -13,6 +13,7 @@ use crate::{
         target::{Place, Signer},
     },
     consistency::wording::{count, number},
+    database::Asked,
     pass,
     tokens::{Verdict, Verification},
 };
@@ -101,19 +102,18 @@ async fn resolved(
     let Some(target) = &signer.target else {
         return (plain(explained), Some(Untold::NotAsked("DATABASE_URL is not set")));
     };
-    let mut subjects: Vec<String> =
-        explained.iter().filter_map(|(_, one)| one.subject().map(str::to_owned)).collect();
-    subjects.sort();
-    subjects.dedup();
-    if subjects.is_empty() {
+    let mut all: Vec<Asked> = explained.iter().filter_map(|(_, one)| asked(one)).collect();
+    all.sort();
+    all.dedup();
+    if all.is_empty() {
         return (plain(explained), None);
     }
-    match pass::resolve(target, &place.policy(), &subjects).await {
+    match pass::resolve(target, &place.policy(), &all).await {
         Ok(rows) => {
-            let rows: BTreeMap<String, _> = subjects.into_iter().zip(rows).collect();
+            let rows: BTreeMap<Asked, _> = all.into_iter().zip(rows).collect();
             let verdicts = explained
                 .into_iter()
-                .map(|(at, one)| match one.subject().and_then(|subject| rows.get(subject)) {
+                .map(|(at, one)| match asked(&one).and_then(|asked| rows.get(&asked)) {
                     Some(row) => (at, one.resolve(&facts(row.clone()))),
                     None => (at, one.verdict),
                 })

@@ -13,7 +13,7 @@ use std::{
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-pub(super) use explain::{Explained, chain, facts, user_step, walk};
+pub(super) use explain::{Explained, asked, chain, facts, user_step, walk};
 
 use super::{
     said::{Failure, Said},

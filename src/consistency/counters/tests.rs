@@ -87,6 +87,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         accounts: vec![AdminFacts { account: None, exact: 1, look_alikes: 3, wanted: None }],
         references,
         identities: None,
+        sessions: None,
         relied: 0,
         skipped: Vec::new(),
         missing_constraints: Vec::new(),

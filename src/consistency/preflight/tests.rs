@@ -133,6 +133,7 @@ impl World {
             }),
             bookkeeping: Bookkeeping::default(),
             accounts: Vec::new(),
+            sessions: None,
             admin: Some(AdminFacts {
                 account: Some(account("7d1f")),
                 exact: 1,

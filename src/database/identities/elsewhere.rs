@@ -18,7 +18,8 @@ use crate::{
         catalog::Column,
         error::DatabaseError,
         identifier::Sql,
-        observe::{Known, server},
+        observe::Known,
+        server,
         transaction::{prepare, unrewritten_tables},
     },
 };
@@ -113,7 +114,7 @@ pub async fn read_elsewhere(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, timeout).await?;
-    let (server, _) = server(connection).await?;
+    let (server, _) = server::of(connection).await?;
     let (started, standby) = run_of(connection).await?;
     let said = |why: String| format!("{origin}: {why}");
     let found = match source_table(connection, table, "grant it that there").await? {

@@ -294,8 +294,9 @@ fn a_subject_must_be_there_and_of_the_right_type() {
 fn the_database_has_the_last_word() {
     let verification = explain(minted(&shape()).expose_secret(), &Keyring::of(&key()), &shape(), now());
     let login = || "admin@probeops.com".to_owned();
-    let resolve =
-        |account, invalidated_before| verification.resolve(&SubjectFacts { account, invalidated_before });
+    let resolve = |account, invalidated_before| {
+        verification.resolve(&SubjectFacts { account, invalidated_before, revoked: false })
+    };
     let active = || Account::Active { login: login(), id: "1".into(), written: Some("1".into()) };
     assert_eq!(resolve(Account::Missing, None), Verdict::SubjectNamesNoUser { subject: "1".into() });
     assert_eq!(
@@ -326,12 +327,22 @@ fn the_database_has_the_last_word() {
     // Without iat it cannot prove that it is young enough.
     let undated = explain(&signed(&json!({"sub": "1"})), &Keyring::of(&key()), &shape(), now());
     assert_eq!(
-        undated.resolve(&SubjectFacts { account: active(), invalidated_before: Some(at(-1)) }),
+        undated.resolve(&SubjectFacts {
+            account: active(),
+            invalidated_before: Some(at(-1)),
+            revoked: false
+        }),
         Verdict::IssuedBeforeInvalidation { issued: None, valid_after: at(-1) }
     );
+    let revoked = |invalidated_before| SubjectFacts { account: active(), invalidated_before, revoked: true };
+    assert_eq!(verification.resolve(&revoked(None)), Verdict::Revoked { login: login() });
+    assert!(matches!(verification.resolve(&revoked(Some(at(1)))), Verdict::IssuedBeforeInvalidation { .. }));
+    let with_id = explain(&signed(&json!({"sub": "1", "jti": "a1"})), &Keyring::of(&key()), &shape(), now());
+    assert_eq!((with_id.id.as_deref(), undated.id), (Some("a1"), None));
     // What failed before still fails.
     let expired = explain(minted(&shape()).expose_secret(), &Keyring::of(&key()), &shape(), at(86_400));
-    let resolved = expired.resolve(&SubjectFacts { account: active(), invalidated_before: None });
+    let resolved =
+        expired.resolve(&SubjectFacts { account: active(), invalidated_before: None, revoked: false });
     assert_eq!(resolved, expired.verdict);
 }
 
@@ -341,8 +352,11 @@ fn a_claim_that_names_another_login_than_the_subject_does_says_that_ids_have_cha
         let mut claims = claims;
         claims["sub"] = "1".into();
         let account = Account::Active { login: login.into(), id: "1".into(), written: None };
-        explain(&signed(&claims), &Keyring::of(&key()), &shape(), now())
-            .resolve(&SubjectFacts { account, invalidated_before: None })
+        explain(&signed(&claims), &Keyring::of(&key()), &shape(), now()).resolve(&SubjectFacts {
+            account,
+            invalidated_before: None,
+            revoked: false,
+        })
     };
     let another = |claim, claimed: &str, login: &str| Verdict::NamesAnother {
         claim,
