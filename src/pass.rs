@@ -327,10 +327,8 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
 async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
     let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
     let algorithm = jwt.shape.algorithm;
-    // Whoever finds out a key of before can sign as long as the app accepts it.
-    let keys = std::iter::once((&jwt.origin, &jwt.key))
-        .chain(jwt.previous.iter().chain(&jwt.standby).map(|(origin, key)| (origin, key)));
-    let found = keys
+    let found = jwt
+        .counting()
         .flat_map(|(origin, key)| tokens::audit(key, algorithm).into_iter().map(move |one| (origin, one)))
         .map(|(origin, weakness)| {
             person(

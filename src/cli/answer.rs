@@ -231,10 +231,10 @@ pub(super) fn here(
     Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
 }
 
-/// The token's word counts where everything else is well.
+/// What is wrong with the token is a finding, too; what cannot be told of it counts where all else is well.
 fn with_token(exit: Exit, token: Option<&Explained>) -> Exit {
-    match token {
-        Some(token) if exit == Exit::Fine => token.exit,
+    match token.map(|token| token.exit) {
+        Some(token) if exit == Exit::Fine || token == Exit::Findings => token,
         _ => exit,
     }
 }
@@ -258,12 +258,18 @@ async fn by_operator(
     let mut told = operator::tell(&cluster, &status, elapsed);
     let explained = match &settings.token {
         // The operator shows nobody's token to anybody: it is looked at here, with the caller's own rights.
-        Some(token) => {
-            let signer = settings.place.signer(variables).await?;
-            Some(walk(&settings.place, &signer, token, true).await)
-        }
+        Some(token) => match settings.place.signer(variables).await {
+            Ok(signer) => Some(walk(&settings.place, &signer, token, true).await),
+            // What the operator said is worth telling all the same.
+            Err(why) => {
+                told.unknown
+                    .push(format!("why the token fails, since it is held against the key here: {why}"));
+                None
+            }
+        },
         None => None,
     };
+    let unlooked = settings.token.is_some() && explained.is_none();
     told.report.token = explained.as_ref().map(Explained::report);
     let reset_undone = errand.reset && status.last_handled_reset_admin == before.last_handled_reset_admin;
     let approval_unused = errand
@@ -275,6 +281,9 @@ async fn by_operator(
         exit = Exit::Findings;
     }
     exit = with_token(exit, explained.as_ref());
+    if unlooked && exit == Exit::Fine {
+        exit = Exit::CouldNotTell;
+    }
     let look = Look::of_stdout();
     if let Some(document) = settings.format.document(&told.report)? {
         let mut said = Said::new(document, exit);

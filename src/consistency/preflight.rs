@@ -137,7 +137,7 @@ pub struct Facts<'a> {
     pub observation: &'a Observation,
     /// The columns of the user table.
     pub columns: &'a [String],
-    /// How logins tell accounts apart; `None` where no login column is known.
+    /// How logins tell accounts apart; `None` where no login column is known, or they could not be counted.
     pub logins: Option<LoginFacts>,
     /// Columns that may name users although no foreign key says so.
     pub suggestions: &'a [Suggestion],
@@ -147,6 +147,8 @@ pub struct Facts<'a> {
     pub unreadable: &'a [Skipped],
     /// What is wrong with the signing key and the keys of before, with the Secret that each is from.
     pub keys: &'a [(String, KeyWeakness)],
+    /// What a statement was to tell, and how it failed.
+    pub failed: &'a [String],
 }
 
 /// Says what a move of the source would break.
@@ -179,10 +181,10 @@ pub fn judge(target: &Target, facts: &Facts<'_>) -> Preflight {
     Preflight { ready, risks, untold, notes: notes(target, facts) }
 }
 
-/// Whether a sequence gives the ids.
+/// Whether the ids are counted up: integers are, by the column's sequence, by one that the app asks itself
+/// (JPA does), or by a function.
 fn counted(users: &UserTable) -> bool {
     users.id_kind == KeyKind::Integer
-        && matches!(users.id_default, IdDefault::Sequence(_) | IdDefault::UnreadableSequence(_))
 }
 
 fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
@@ -202,7 +204,16 @@ fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
             users.object.describe(),
             users.id_type
         ),
-        IdDefault::Expression | IdDefault::None => return None,
+        IdDefault::Expression => format!(
+            "the ids of {} are {}, and an expression of the column gives them",
+            users.object.describe(),
+            users.id_type
+        ),
+        IdDefault::None => format!(
+            "the ids of {} are {}, and the app gives them: the column has no default",
+            users.object.describe(),
+            users.id_type
+        ),
     }];
     if let Some(highest) = users.highest_id {
         evidence.push(format!("the highest id is {}", number(highest)));
@@ -269,6 +280,7 @@ fn untold(facts: &Facts<'_>) -> Vec<String> {
         ));
     }
     untold.extend(rows::perhaps(facts));
+    untold.extend(facts.failed.iter().cloned());
     shorten(&mut untold);
     untold
 }

@@ -172,6 +172,15 @@ pub struct Jwt {
     pub origin: String,
 }
 
+impl Jwt {
+    /// The keys whose tokens an app may accept, with where they are from: whoever finds out one of before, or one
+    /// that is published already, can sign as well as with the current one. Not those that are revoked.
+    pub fn counting(&self) -> impl Iterator<Item = (&String, &SigningKey)> {
+        std::iter::once((&self.origin, &self.key))
+            .chain(self.previous.iter().chain(&self.standby).map(|(origin, key)| (origin, key)))
+    }
+}
+
 /// What to do about references.
 #[derive(Debug, Clone)]
 pub struct References {

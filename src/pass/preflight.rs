@@ -40,7 +40,6 @@ pub async fn preflight(
         ask: false,
         now,
     };
-    let failed = |error: DatabaseError| at_database(&target.database, error.fault());
     let keys = keys(target);
     let mut session = connect(target, policy).await?;
     let mut seen = 0;
@@ -63,11 +62,29 @@ pub async fn preflight(
             unsampled: 0,
             unreadable: &[],
             keys: &keys,
+            failed: &[],
         };
         return Ok(judge(target, &nothing));
     };
-    let logins = database::logins(session.connection(), target, known).await.map_err(failed)?;
-    let (suggestions, found) = database::suggestions(session.connection(), target).await.map_err(failed)?;
+    // What was seen so far is worth telling without these.
+    let mut failed = Vec::new();
+    let mut told = |what: &str, error: DatabaseError| {
+        failed.push(format!("{what}: {}", at_database(&target.database, error.fault()).message));
+    };
+    let logins = match database::logins(session.connection(), target, known).await {
+        Ok(logins) => logins,
+        Err(error) => {
+            told("logins could not be counted", error);
+            None
+        }
+    };
+    let (suggestions, left, unreadable) = match database::suggestions(session.connection(), target).await {
+        Ok((suggestions, found)) => (suggestions, found.left, found.skipped),
+        Err(error) => {
+            told("columns that may name users could not be sampled", error);
+            Default::default()
+        }
+    };
     session.close().await;
     let columns: Vec<String> =
         known.users.columns.iter().map(|column| column.name.as_str().to_owned()).collect();
@@ -78,9 +95,10 @@ pub async fn preflight(
             columns: &columns,
             logins,
             suggestions: &suggestions,
-            unsampled: found.left,
-            unreadable: &found.skipped,
+            unsampled: left,
+            unreadable: &unreadable,
             keys: &keys,
+            failed: &failed,
         },
     ))
 }
@@ -88,8 +106,7 @@ pub async fn preflight(
 /// What is wrong with the keys: whoever finds out one of before can sign as long as the app accepts it.
 fn keys(target: &Target) -> Vec<(String, KeyWeakness)> {
     let Some(jwt) = &target.jwt else { return Vec::new() };
-    std::iter::once((&jwt.origin, &jwt.key))
-        .chain(jwt.previous.iter().map(|(origin, key)| (origin, key)))
+    jwt.counting()
         .flat_map(|(origin, key)| {
             tokens::audit(key, jwt.shape.algorithm)
                 .into_iter()

@@ -69,7 +69,7 @@ struct Skipped {
 /// # Errors
 /// There is no key or no token.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    if flags.target.reads_stdin() && flags.token.token_file.is_none() {
+    if flags.target.reads_stdin() && flags.token.reads_stdin() {
         return Err(Failure::Usage(
             "both the resource and the token are on standard input: give one of them as a file".into(),
         ));

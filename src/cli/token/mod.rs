@@ -52,6 +52,11 @@ struct TokenFlags {
 }
 
 impl TokenFlags {
+    /// Whether standard input holds the token.
+    fn reads_stdin(&self) -> bool {
+        self.token_file.as_ref().is_none_or(|file| file.as_os_str() == "-")
+    }
+
     fn read(&self) -> Result<SecretString, Failure> {
         let file = self.token_file.clone().unwrap_or_else(|| "-".into());
         read(&file)

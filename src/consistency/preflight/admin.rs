@@ -11,10 +11,17 @@ use crate::{
 
 /// Nothing makes the admin the same one everywhere.
 pub(super) fn by_hand(target: &Target, facts: &Facts<'_>) -> Option<Risk> {
-    let evidence = match &target.admin {
+    let mut evidence = match &target.admin {
         None => vec!["spec.admin names no account".to_owned()],
         Some(admin) => differences(admin, facts),
     };
+    let by_hand = target.accounts.iter().filter(|account| account.on_missing == OnMissing::Report);
+    evidence.extend(by_hand.map(|account| {
+        format!(
+            "spec.accounts {:?} has onMissing Report, so nothing makes it where it is missing",
+            account.login
+        )
+    }));
     (!evidence.is_empty()).then(|| Risk {
         risk: RiskName::AdminByHand,
         breaks: "somebody makes the admin of the target by hand, or it is seeded there with another id: nobody can sign in as admin meanwhile, and what the old one's tokens and rows name is nobody, or somebody else".into(),

@@ -154,7 +154,8 @@ pub(super) fn no_overlap(target: &Target, users: Option<&UserTable>) -> Option<R
 /// The app has nothing to refuse old tokens by.
 pub(super) fn no_invalidation(target: &Target, facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
     let jwt = target.jwt.as_ref()?;
-    let there = |column: &String| INVALIDATING.contains(&plain(column).as_str());
+    let named = target.sessions.as_ref().and_then(|sessions| sessions.column.as_ref());
+    let there = |column: &String| named == Some(column) || INVALIDATING.contains(&plain(column).as_str());
     if facts.columns.iter().any(there) {
         return None;
     }

@@ -109,6 +109,7 @@ struct World {
     unsampled: i64,
     unreadable: Vec<Skipped>,
     keys: Vec<(String, KeyWeakness)>,
+    failed: Vec<String>,
 }
 
 impl World {
@@ -163,6 +164,7 @@ impl World {
             unsampled: 0,
             unreadable: Vec::new(),
             keys: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
@@ -187,6 +189,7 @@ impl World {
                 unsampled: self.unsampled,
                 unreadable: &self.unreadable,
                 keys: &self.keys,
+                failed: &self.failed,
             },
         )
     }
@@ -242,15 +245,27 @@ fn counted_ids_are_told_with_their_sequence_and_what_names_them() {
     // Tokens that name something else outlast another number.
     let other = RIGHT.replace("previousSecretRefs", "subjectColumn: uuid, previousSecretRefs");
     only(&world.judged(&other), RiskName::CountedIds);
-    // The app makes these up: no other database counts them anew.
-    for id_default in [IdDefault::Expression, IdDefault::None] {
+    // Integers are counted up whoever asks the sequence: JPA does it in the app.
+    for (id_default, by) in
+        [(IdDefault::Expression, "an expression"), (IdDefault::None, "the app gives them")]
+    {
         let mut world = world.clone();
         world.observation.users.as_mut().unwrap().id_default = id_default;
-        assert_eq!(world.judged(RIGHT).ready, Some(true));
+        assert!(world.judged(RIGHT).risks[0].evidence[0].contains(by));
     }
     let mut hidden = world;
     hidden.observation.users.as_mut().unwrap().id_default = IdDefault::UnreadableSequence("s".into());
     assert!(hidden.judged(RIGHT).risks[0].evidence[0].contains("sequence s gives them"));
+}
+
+#[test]
+fn what_could_not_be_counted_is_told_and_hides_nothing_else() {
+    let mut world = World::right();
+    world.logins = None;
+    world.failed = vec!["logins could not be counted: db:5432: too slow".into()];
+    let preflight = world.judged(RIGHT);
+    assert_eq!((preflight.ready, preflight.risks.len()), (None, 0));
+    assert_eq!(preflight.untold, world.failed);
 }
 
 #[test]
