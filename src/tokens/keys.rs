@@ -77,11 +77,11 @@ impl SigningKey {
     }
 
     /// Remembers the public document that it is from.
-    pub(super) fn stored(&mut self, document: &[u8]) {
+    pub(super) fn stored(&mut self, document: Option<Arc<[u8]>>) {
         if let Kind::Pair(pair) = &mut self.kind
             && let Some(pair) = Arc::get_mut(pair)
         {
-            pair.stored = Some(document.to_vec());
+            pair.stored = document;
         }
     }
 

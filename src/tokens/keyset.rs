@@ -8,7 +8,9 @@ use super::{
     KeyError, Keyring, SigningKey,
     algorithm::{Family, algorithm_name, family},
     jwk::{self, Jwk, Material},
-    material, pem,
+    material,
+    pair::kept,
+    pem,
     unfit::{MAX_KEY_BYTES, Oddity, Unfit},
 };
 use crate::api::spec::Algorithm;
@@ -206,7 +208,7 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
                 return Err(Unfit::OtherKind { found, algorithm });
             };
             if public {
-                key.stored(bytes);
+                key.stored(kept(bytes));
             }
             Ok(Found::One(key))
         }
@@ -218,7 +220,8 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
             let public = keys.iter().all(is_public);
             let mut keys: Vec<_> = keys.into_iter().filter_map(|key| key_of(key, algorithm)).collect();
             if public {
-                keys.iter_mut().for_each(|key| key.stored(bytes));
+                let document = kept(bytes);
+                keys.iter_mut().for_each(|key| key.stored(document.clone()));
             }
             let mut seen = BTreeSet::new();
             let ids: Vec<_> = keys.iter().filter_map(SigningKey::id).map(str::to_owned).collect();

@@ -195,7 +195,7 @@ pub fn confuse(
     let Some(pair) = key.pair() else { return Ok(None) };
     let claims = claims(shape, subject, now, lifetime)?;
     let stored = pair.stored.as_ref().filter(|stored| stored.starts_with(b"-----BEGIN "));
-    let public = stored.cloned().unwrap_or_else(|| pair.pem().into_bytes());
+    let public = stored.map(|stored| stored.to_vec()).unwrap_or_else(|| pair.pem().into_bytes());
     sign(&EncodingKey::from_secret(&public), hmac_like(shape.algorithm), key.id(), &claims).map(Some)
 }
 

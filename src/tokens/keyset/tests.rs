@@ -576,6 +576,29 @@ fn an_hmac_made_with_the_public_key_is_a_forgery_in_every_form_of_it() {
 }
 
 #[test]
+fn the_keys_of_a_public_set_share_its_document_and_keep_none_that_is_long() {
+    let key = |at: usize, more: &str| {
+        jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": at.to_string(), "note": more}))
+    };
+    let ids = KeyIds { current: Some("0"), ..KeyIds::default() };
+    let of = |more: &str| {
+        let text = set(&(0..MAX_KEYS).map(|at| key(at, more)).collect::<Vec<_>>());
+        (read_as(&text, Algorithm::RS256, &ids), text)
+    };
+    let (keys, text) = of("");
+    let documents: BTreeSet<_> = std::iter::once(&keys.current)
+        .chain(&keys.standby)
+        .map(|key| key.pair().unwrap().stored.as_ref().unwrap().as_ptr())
+        .collect();
+    assert_eq!((keys.standby.len(), documents.len()), (MAX_KEYS - 1, 1));
+    let by = |text: String| minted(&SigningKey::new(text.into_bytes()).unwrap(), Algorithm::HS256);
+    assert_eq!(cause(&by(text + "\n"), &keys, Algorithm::RS256), "KeyConfusion");
+    let (keys, text) = of(&"x".repeat(1_000));
+    assert!(keys.current.pair().unwrap().stored.is_none());
+    assert_eq!(cause(&by(text), &keys, Algorithm::RS256), "AlgorithmDiffers");
+}
+
+#[test]
 fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
     for (pem, algorithm) in PAIRS {
         let keys = read(pem, algorithm);
