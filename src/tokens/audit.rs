@@ -281,9 +281,7 @@ fn is_template(core: &str) -> bool {
 /// Repeated, counted up, or so few different characters that guessing is quick.
 fn has_low_entropy(bytes: &[u8]) -> bool {
     // A row that repeats is worth one turn of it.
-    let period = (1..=bytes.len() / 2)
-        .find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(earlier, later)| earlier == later));
-    let unit = bytes.get(..period.unwrap_or(bytes.len())).unwrap_or(bytes);
+    let unit = bytes.get(..period(bytes)).unwrap_or(bytes);
     // Entropy by how often each byte occurs: 32 random decimal digits have about 100 bits.
     if shannon_bits(unit) < 80.0 {
         return true;
@@ -297,6 +295,25 @@ fn has_low_entropy(bytes: &[u8]) -> bool {
     }
     let most = steps.iter().max().copied().unwrap_or_default();
     most * 4 >= bytes.len().saturating_sub(1) * 3
+}
+
+/// After how many bytes a row begins anew; its length where it does not do so at least once as a whole.
+/// The prefix function of Knuth, Morris and Pratt: one walk, however long the row is.
+fn period(bytes: &[u8]) -> usize {
+    let at = |index: usize| bytes.get(index);
+    let mut borders = vec![0usize; bytes.len()];
+    let mut border = 0;
+    for end in 1..bytes.len() {
+        while border > 0 && at(border) != at(end) {
+            border = borders.get(border - 1).copied().unwrap_or_default();
+        }
+        border += usize::from(at(border) == at(end));
+        if let Some(place) = borders.get_mut(end) {
+            *place = border;
+        }
+    }
+    let period = bytes.len() - border;
+    if period <= bytes.len() / 2 { period } else { bytes.len() }
 }
 
 /// Bits of all bytes together, by how often each occurs.

@@ -21,6 +21,26 @@ fn random_keys_have_no_weakness() {
 }
 
 #[test]
+fn a_period_is_the_shortest_that_a_row_repeats_with() {
+    for (row, expected) in [
+        ("", 0), ("a", 1), ("aa", 1), ("ab", 2), ("abab", 2), ("ababa", 2), ("aabaa", 5), ("abcabcab", 3),
+        ("abcdab", 6), ("aaab", 4),
+    ] {
+        assert_eq!(period(row.as_bytes()), expected, "{row}");
+    }
+}
+
+#[test]
+fn a_long_key_is_looked_through_once() {
+    let started = std::time::Instant::now();
+    // The worst for whoever compares the row with itself from every place.
+    let mut key = vec![b'a'; 1 << 20];
+    key.push(b'b');
+    assert_eq!(found(&key), [KeyWeakness::LowEntropy]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
 fn placeholders_are_critical_however_they_are_stored() {
     for key in [
         "secret".to_owned(),
