@@ -55,13 +55,11 @@ impl KeySet {
         let plain = SigningKey::new(bytes)?;
         Ok(match entries(&plain, algorithm) {
             Ok(Found::Plain) => Self::of(plain.called(ids.current)),
-            Ok(Found::One(key)) => match (key.id(), ids.current) {
-                (Some(id), Some(wanted)) if id != wanted => {
-                    Self::of(plain.spoilt(Unfit::NoSuchKey { id: wanted.to_owned(), algorithm }))
-                }
-                (None, wanted) => Self::of(key.called(wanted)),
-                _ => Self::of(key),
-            },
+            Ok(Found::One(key)) if key.id().is_none() => Self::of(key.called(ids.current)),
+            Ok(Found::One(key)) => {
+                let one = Self::by_role(&plain, vec![key], algorithm, ids, 1);
+                Self { standby: Vec::new(), by_id: false, ..one }
+            }
             Ok(Found::Set { keys, oddities, count }) => {
                 let mut set = Self::by_role(&plain, keys, algorithm, ids, count);
                 set.current.oddities.extend(oddities);
@@ -129,6 +127,7 @@ impl KeySet {
         let chosen = match ids.current {
             Some(id) => named(&keys, id).ok_or_else(|| Unfit::NoSuchKey { id: id.to_owned(), algorithm }),
             None if fitting == 0 => Err(Unfit::NoneFits { keys: count, algorithm }),
+            None if keys.is_empty() => Err(Unfit::NoneCurrent { keys: fitting, algorithm }),
             None => only(&keys).ok_or(Unfit::Ambiguous { keys: keys.len(), algorithm }),
         };
         let current = match chosen {

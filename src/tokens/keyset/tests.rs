@@ -355,6 +355,29 @@ fn which_key_of_a_set_is_the_current_one_is_clear_or_told() {
 }
 
 #[test]
+fn a_single_key_that_is_previous_or_revoked_is_not_the_current_one() {
+    let single = private_rsa_jwk(pem!("rsa-one-pkcs1"), json!({"kid": "one"}));
+    let (one, none) = (["one".to_owned()], []);
+    let gone = Unfit::NoneCurrent { keys: 1, algorithm: Algorithm::RS256 };
+    let no_such = Unfit::NoSuchKey { id: "x".into(), algorithm: Algorithm::RS256 };
+    for text in [single.to_string(), set(std::slice::from_ref(&single))] {
+        for (current, expected) in [(None, &gone), (Some("x"), &no_such)] {
+            let revoked = read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &none, revoked: &one });
+            assert_eq!(revoked.current.unfit(), Some(expected));
+            assert_eq!((revoked.previous.len(), revoked.standby.len(), revoked.revoked.len()), (0, 0, 1));
+            let refused = mint(&revoked.current, &for_algorithm(Algorithm::RS256), "1", now(), DAY);
+            assert!(matches!(refused, Err(MintError::KeyUnfit { .. })));
+            let previous = read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &one, revoked: &none });
+            assert_eq!(previous.current.unfit(), Some(expected));
+            assert_eq!((previous.previous.len(), previous.standby.len(), previous.revoked.len()), (1, 0, 0));
+        }
+    }
+    assert!(gone.message().contains("revokedKeyIds name the only one"), "{}", gone.message());
+    let named = KeyIds { current: Some("one"), previous: &none, revoked: &none };
+    assert!(read_as(&single.to_string(), Algorithm::RS256, &named).current.unfit().is_none());
+}
+
+#[test]
 fn what_a_jwk_says_against_its_use_is_told() {
     let rsa = |more| jwk(pem!("rsa-one"), Algorithm::RS256, more).to_string();
     for (text, expected) in [
