@@ -62,7 +62,7 @@ impl KeySet {
             }
             Ok(Found::Set { keys, oddities, count }) => {
                 let mut set = Self::by_role(&plain, keys, algorithm, ids, count);
-                set.current.oddities.extend(oddities);
+                set.current.oddities.splice(0..0, oddities);
                 set
             }
             Err(unfit) => Self::of(plain.spoilt(unfit)),
@@ -86,7 +86,9 @@ impl KeySet {
             Ok(Found::Set { keys, count, .. }) if keys.is_empty() => {
                 vec![plain.spoilt(Unfit::NoneFits { keys: count, algorithm })]
             }
-            Ok(Found::Set { mut keys, oddities, .. }) => {
+            Ok(Found::Set { mut keys, mut oddities, .. }) => {
+                pass_over(&mut keys, |key| is_among(key, ids.previous) || is_among(key, ids.revoked));
+                oddities.extend(same_ids(keys.iter()));
                 if let Some(first) = keys.first_mut() {
                     first.oddities.extend(oddities);
                 }
@@ -124,13 +126,15 @@ impl KeySet {
         let (revoked, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| is_among(key, ids.revoked));
         let (previous, mut keys): (Vec<_>, Vec<_>) =
             keys.into_iter().partition(|key| is_among(key, ids.previous));
+        pass_over(&mut keys, |key| ids.current.is_some() && key.id() == ids.current);
+        let twice = same_ids(revoked.iter().chain(&previous).chain(&keys));
         let chosen = match ids.current {
             Some(id) => named(&keys, id).ok_or_else(|| Unfit::NoSuchKey { id: id.to_owned(), algorithm }),
             None if fitting == 0 => Err(Unfit::NoneFits { keys: count, algorithm }),
             None if keys.is_empty() => Err(Unfit::NoneCurrent { keys: fitting, algorithm }),
             None => only(&keys).ok_or(Unfit::Ambiguous { keys: keys.len(), algorithm }),
         };
-        let current = match chosen {
+        let mut current = match chosen {
             Ok(at) => keys.remove(at),
             Err(unfit) => {
                 // Which of them is standby nobody can say.
@@ -138,8 +142,29 @@ impl KeySet {
                 plain.clone().spoilt(unfit)
             }
         };
+        current.oddities.extend(twice);
         Self { current, previous, standby: keys, revoked, by_id: true }
     }
+}
+
+/// Whether it says nothing against signing with the algorithm.
+fn is_sound(key: &SigningKey) -> bool {
+    !key.oddities.iter().any(|odd| !odd.is_weak())
+}
+
+/// Leaves out the keys of a set that say that they are for something else, such as the encryption key that
+/// Keycloak publishes beside the signing one. Not those that the spec names, nor where nothing else is there.
+fn pass_over(keys: &mut Vec<SigningKey>, named: impl Fn(&SigningKey) -> bool) {
+    if keys.iter().any(|key| is_sound(key) || named(key)) {
+        keys.retain(|key| is_sound(key) || named(key));
+    }
+}
+
+/// What is odd about keys of one id.
+fn same_ids<'a>(keys: impl Iterator<Item = &'a SigningKey>) -> Vec<Oddity> {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<_> = keys.filter_map(SigningKey::id).filter(|id| !seen.insert(*id)).collect();
+    twice.into_iter().map(|id| Oddity::SameId { id: id.to_owned() }).collect()
 }
 
 fn is_among(key: &SigningKey, ids: &[String]) -> bool {
@@ -154,13 +179,12 @@ fn named(keys: &[SigningKey], id: &str) -> Option<usize> {
 
 /// The only key that can sign, or the only one at all; those that contradict the algorithm come last.
 fn only(keys: &[SigningKey]) -> Option<usize> {
-    let sound = |key: &SigningKey| !key.oddities.iter().any(|odd| !odd.is_weak());
     let single = |wanted: &dyn Fn(&SigningKey) -> bool| {
         let mut found = keys.iter().enumerate().filter(|(_, key)| wanted(key)).map(|(at, _)| at);
         found.next().filter(|_| found.next().is_none())
     };
-    single(&|key| sound(key) && key.has_private())
-        .or_else(|| single(&|key| sound(key)))
+    single(&|key| is_sound(key) && key.has_private())
+        .or_else(|| single(&is_sound))
         .or_else(|| single(&|key| key.has_private()))
         .or_else(|| single(&|_| true))
 }
@@ -222,10 +246,6 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
                 let document = kept(bytes);
                 keys.iter_mut().for_each(|key| key.stored(document.clone()));
             }
-            let mut seen = BTreeSet::new();
-            let ids: Vec<_> = keys.iter().filter_map(SigningKey::id).map(str::to_owned).collect();
-            let twice: BTreeSet<_> = ids.into_iter().filter(|id| !seen.insert(id.clone())).collect();
-            oddities.extend(twice.into_iter().map(|id| Oddity::SameId { id }));
             Ok(Found::Set { keys, oddities, count })
         }
     }
@@ -277,7 +297,7 @@ fn key_of(jwk: Jwk, algorithm: Algorithm) -> Option<SigningKey> {
         Material::Pair(pair) if pair.fits(family) => SigningKey::of_pair(Arc::new(*pair), jwk.id),
         Material::Secret(_) | Material::Pair(_) => return None,
     };
-    key.oddities = oddities;
+    key.oddities.extend(oddities);
     Some(key)
 }
 

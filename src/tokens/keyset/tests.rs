@@ -409,6 +409,50 @@ fn what_a_jwk_says_against_its_use_is_told() {
 }
 
 #[test]
+fn keys_of_a_set_for_something_else_are_passed_over_unless_they_are_named_or_alone() {
+    // As Keycloak publishes them: one to sign, one to encrypt.
+    let sig = jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": "sig", "use": "sig", "alg": "RS256"}));
+    for more in [
+        json!({"kid": "enc", "use": "enc", "alg": "RSA-OAEP"}),
+        json!({"kid": "enc", "key_ops": ["encrypt"]}),
+        json!({"kid": "enc", "alg": "RS512"}),
+    ] {
+        let enc = jwk(pem!("rsa-two"), Algorithm::RS256, more);
+        let both = set(&[sig.clone(), enc.clone()]);
+        let keys = read(&both, Algorithm::RS256);
+        assert_eq!((keys.current.id(), keys.standby.len()), (Some("sig"), 0));
+        assert_eq!(audit(&keys.current, Algorithm::RS256), []);
+        let by_enc = minted(&read(pem!("rsa-two"), Algorithm::RS256).current, Algorithm::RS256);
+        assert_eq!(verdict(&by_enc, &keys, Algorithm::RS256), Verdict::SignedByUnknownKey);
+        let before = |ids: &KeyIds<'_>| {
+            let (keys, ended) =
+                KeySet::read_previous(both.clone().into_bytes(), Algorithm::RS256, ids).unwrap();
+            (keys.len(), ended.len())
+        };
+        assert_eq!(before(&KeyIds::default()), (1, 0));
+
+        let named = ["enc".to_owned()];
+        let ids = KeyIds { current: Some("enc"), ..KeyIds::default() };
+        let keys = read_as(&both, Algorithm::RS256, &ids);
+        assert_eq!((keys.current.id(), keys.standby.len()), (Some("enc"), 1));
+        assert_eq!(audit(&keys.current, Algorithm::RS256)[0].reason(), Reason::SigningKeySuspicious);
+        let ids = KeyIds { previous: &named, ..KeyIds::default() };
+        assert_eq!(read_as(&both, Algorithm::RS256, &ids).previous.len(), 1);
+        assert_eq!(before(&ids), (2, 0));
+        let ids = KeyIds { revoked: &named, ..KeyIds::default() };
+        assert_eq!(read_as(&both, Algorithm::RS256, &ids).revoked.len(), 1);
+        assert_eq!(before(&ids), (1, 1));
+        // Where nothing else fits it is the one that is meant, and told.
+        let alone = read(&set(&[enc]), Algorithm::RS256);
+        assert_eq!(alone.current.id(), Some("enc"));
+        assert_eq!(audit(&alone.current, Algorithm::RS256)[0].reason(), Reason::SigningKeySuspicious);
+    }
+    // A short key is weak also where a JWK holds it.
+    let short = jwk(pem!("rsa-1024"), Algorithm::RS256, json!({"kid": "s"})).to_string();
+    assert_eq!(audit(&read(&short, Algorithm::RS256).current, Algorithm::RS256)[0].reason(), Reason::SigningKeyWeak);
+}
+
+#[test]
 fn what_is_odd_about_a_set_is_told() {
     let one = jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": "a"}));
     let two = jwk(pem!("rsa-two"), Algorithm::RS256, json!({"kid": "a"}));
