@@ -23,6 +23,8 @@ pub struct SigningKey {
     id: Option<String>,
     /// What is odd about it.
     pub(super) oddities: Vec<Oddity>,
+    /// The document in which a shared secret stands. The keys of a set share it.
+    pub(super) document: Option<Arc<Zeroizing<Vec<u8>>>>,
 }
 
 #[derive(Clone)]
@@ -52,7 +54,7 @@ impl SigningKey {
     }
 
     pub(super) fn of_secret(bytes: Zeroizing<Vec<u8>>, id: Option<String>) -> Self {
-        Self { bytes, kind: Kind::Secret, id, oddities: Vec::new() }
+        Self { bytes, kind: Kind::Secret, id, oddities: Vec::new(), document: None }
     }
 
     pub(super) fn of_pair(pair: Arc<Pair>, id: Option<String>) -> Self {
@@ -60,7 +62,13 @@ impl SigningKey {
         if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < super::pair::MIN_RSA_BITS) {
             oddities.push(Oddity::RsaTooShort { bits });
         }
-        Self { bytes: Zeroizing::new(pair.spki()), kind: Kind::Pair(pair), id, oddities }
+        Self {
+            bytes: Zeroizing::new(pair.spki()),
+            kind: Kind::Pair(pair),
+            id,
+            oddities,
+            document: None,
+        }
     }
 
     /// The same bytes as something that cannot be used.
@@ -73,6 +81,13 @@ impl SigningKey {
         match id {
             Some(id) => Self { id: Some(id.to_owned()), ..self },
             None => self,
+        }
+    }
+
+    /// Remembers the document that a shared secret stands in.
+    pub(super) fn inside(&mut self, document: Option<Arc<Zeroizing<Vec<u8>>>>) {
+        if let Kind::Secret = self.kind {
+            self.document = document;
         }
     }
 

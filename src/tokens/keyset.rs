@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     KeyError, Keyring, SigningKey,
     algorithm::{Family, algorithm_name, family},
     jwk::{self, Jwk, Material},
     material,
-    pair::kept,
+    pair::{MAX_STORED_BYTES, kept},
     pem,
     unfit::{MAX_KEY_BYTES, Oddity, Unfit},
 };
@@ -24,6 +25,12 @@ pub struct KeyIds<'a> {
     pub previous: &'a [String],
     /// Those of keys that nothing may accept any more.
     pub revoked: &'a [String],
+}
+
+impl KeyIds<'_> {
+    fn some(&self) -> bool {
+        self.current.is_some() || !self.previous.is_empty() || !self.revoked.is_empty()
+    }
 }
 
 /// The keys of a Secret by what they are for.
@@ -44,8 +51,8 @@ pub struct KeySet {
 impl KeySet {
     /// Reads what a Secret holds for an algorithm.
     ///
-    /// HMAC takes the exact bytes, unless they are a JWK or JWKS with a key of type `oct`. The other
-    /// algorithms take PEM, a JWK or a JWKS. What is none of these becomes a current key that cannot be
+    /// HMAC takes the exact bytes, unless they are a JWK or JWKS with a key of type `oct` and the spec
+    /// says by a key id that it is read. The other algorithms take PEM, a JWK or a JWKS. What is none of these becomes a current key that cannot be
     /// used, since whoever asks wants to hear about that as about any other weakness.
     ///
     /// # Errors
@@ -53,7 +60,7 @@ impl KeySet {
     /// [`KeyError::Empty`] for no bytes at all.
     pub fn read(bytes: Vec<u8>, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result<Self, KeyError> {
         let plain = SigningKey::new(bytes)?;
-        Ok(match entries(&plain, algorithm) {
+        Ok(match entries(&plain, algorithm, ids) {
             Ok(Found::Plain) => Self::of(plain.called(ids.current)),
             Ok(Found::One(key)) if key.id().is_none() => Self::of(key.called(ids.current)),
             Ok(Found::One(key)) => {
@@ -80,7 +87,7 @@ impl KeySet {
         ids: &KeyIds<'_>,
     ) -> Result<(Vec<SigningKey>, Vec<SigningKey>), KeyError> {
         let plain = SigningKey::new(bytes)?;
-        let keys = match entries(&plain, algorithm) {
+        let keys = match entries(&plain, algorithm, ids) {
             Ok(Found::Plain) => vec![plain],
             Ok(Found::One(key)) => vec![key],
             Ok(Found::Set { keys, count, .. }) if keys.is_empty() => {
@@ -202,10 +209,10 @@ enum Found {
     },
 }
 
-fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
+fn entries(plain: &SigningKey, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result<Found, Unfit> {
     let bytes = plain.expose();
     let hmac = family(algorithm) == Family::Hmac;
-    if hmac && (bytes.len() > MAX_KEY_BYTES || !bytes.trim_ascii_start().starts_with(b"{")) {
+    if hmac && (!ids.some() || bytes.len() > MAX_KEY_BYTES || !bytes.trim_ascii_start().starts_with(b"{")) {
         return Ok(Found::Plain);
     }
     if bytes.len() > MAX_KEY_BYTES {
@@ -220,10 +227,15 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
             _ => Err(Unfit::OtherKind { found: kind(bytes), algorithm }),
         };
     };
-    if hmac && !jwk::has_secret(&object) {
+    if hmac && !is_read(&object, ids) {
         return Ok(Found::Plain);
     }
-    match jwk::read(&object)? {
+    let document = match jwk::read(&object) {
+        // The app can only have taken the bytes.
+        Err(_) if hmac && ids.current.is_none() => return Ok(Found::Plain),
+        read => read?,
+    };
+    match document {
         jwk::Document::One(one) => {
             let found = described(&one);
             let public = is_public(&one);
@@ -233,6 +245,7 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
             if public {
                 key.stored(kept(bytes));
             }
+            key.inside(secret_document(bytes, hmac));
             Ok(Found::One(key))
         }
         jwk::Document::Set { keys, count, mut oddities } => {
@@ -246,9 +259,28 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
                 let document = kept(bytes);
                 keys.iter_mut().for_each(|key| key.stored(document.clone()));
             }
+            let document = secret_document(bytes, hmac);
+            keys.iter_mut().for_each(|key| key.inside(document.clone()));
             Ok(Found::Set { keys, oddities, count })
         }
     }
+}
+
+/// Whether the spec has a shared secret be read out of a document. Most apps take the bytes of a document
+/// as they are, so it takes a key id: that of the current key, or that of a key of the set.
+fn is_read(object: &Map<String, Value>, ids: &KeyIds<'_>) -> bool {
+    let named = |key: &Map<String, Value>| {
+        let id = key.get("kid").and_then(Value::as_str);
+        id.is_some_and(|id| ids.previous.iter().chain(ids.revoked).any(|one| one == id))
+    };
+    let mut secrets = jwk::secrets(object).peekable();
+    secrets.peek().is_some()
+        && (ids.current.is_some() || object.contains_key("keys") && secrets.any(named))
+}
+
+/// The document of a shared secret, to tell whether another program took all of it.
+fn secret_document(bytes: &[u8], hmac: bool) -> Option<Arc<Zeroizing<Vec<u8>>>> {
+    (hmac && bytes.len() <= MAX_STORED_BYTES).then(|| Arc::new(Zeroizing::new(bytes.to_vec())))
 }
 
 fn of_pem(text: &str, algorithm: Algorithm) -> Result<Found, Unfit> {

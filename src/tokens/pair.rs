@@ -173,7 +173,7 @@ impl Pair {
 
 /// The longest document that is kept beside its keys. An app that takes more than this for a secret is
 /// none that anybody has seen, and a forger would have to guess every byte of it.
-const MAX_STORED_BYTES: usize = 64 * 1024;
+pub(super) const MAX_STORED_BYTES: usize = 64 * 1024;
 
 /// A public document to keep beside its keys, unless it is too long.
 pub(super) fn kept(document: &[u8]) -> Option<Arc<[u8]>> {

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     api::{condition::Reason, report::Severity},
     tokens::{
-        Forgery, KeyVerdict, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit, confuse, explain,
+        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit, confuse, explain,
         explain::tests::{now, shape},
         fingerprint, forge, mint,
     },
@@ -479,6 +479,7 @@ fn what_is_odd_about_a_set_is_told() {
 
 #[test]
 fn members_of_wrong_types_are_refused_by_name() {
+    let ids = KeyIds { current: Some("k"), ..KeyIds::default() };
     let right = [
         private_rsa_jwk(
             pem!("rsa-one-pkcs1"),
@@ -490,7 +491,7 @@ fn members_of_wrong_types_are_refused_by_name() {
     ];
     let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
     for (key, algorithm) in right.iter().zip(algorithms) {
-        assert_eq!(read(&key.to_string(), algorithm).current.unfit(), None, "{key}");
+        assert_eq!(read_as(&key.to_string(), algorithm, &ids).current.unfit(), None, "{key}");
         for member in key.as_object().unwrap().keys() {
             for wrong in [json!(null), json!(7), json!(true), json!([7]), json!({"a": 1}), json!("")] {
                 let mut key = key.clone();
@@ -500,7 +501,7 @@ fn members_of_wrong_types_are_refused_by_name() {
                     continue;
                 }
                 let text = key.to_string();
-                let keys = read(&text, algorithm);
+                let keys = read_as(&text, algorithm, &ids);
                 if member == "kty" && algorithm == Algorithm::HS256 {
                     // Then it is some JSON, which HMAC takes as it is.
                     assert!(keys.current.secret().is_some());
@@ -508,7 +509,7 @@ fn members_of_wrong_types_are_refused_by_name() {
                 }
                 let unfit = keys.current.unfit().unwrap_or_else(|| panic!("{member} {wrong}"));
                 assert!(unfit.message().len() < 300, "{member} {wrong}: {unfit:?}");
-                let in_set = read(&set(&[key]), algorithm);
+                let in_set = read_as(&set(&[key]), algorithm, &ids);
                 assert!(
                     in_set.current.unfit().is_some() || algorithm == Algorithm::HS256,
                     "{member} {wrong}"
@@ -542,8 +543,9 @@ fn a_set_of_ten_thousand_keys_is_refused_quickly_and_says_the_limit() {
     let small = set(&vec![json!({"kty": "oct", "k": "c2VjcmV0"}); 10_000]);
     let large = set(&vec![jwk(pem!("rsa-one"), Algorithm::RS256, json!({})); 10_000]);
     let started = std::time::Instant::now();
+    let ids = KeyIds { current: Some("k"), ..KeyIds::default() };
     for algorithm in [Algorithm::HS256, Algorithm::RS256] {
-        let keys = read(&small, algorithm);
+        let keys = read_as(&small, algorithm, &ids);
         let message = keys.current.unfit().unwrap().message();
         assert!(message.contains("10000 keys") && message.contains("at most 100"), "{message}");
         assert!(keys.previous.is_empty() && keys.standby.is_empty());
@@ -558,12 +560,14 @@ fn a_set_of_ten_thousand_keys_is_refused_quickly_and_says_the_limit() {
 }
 
 #[test]
-fn shared_secrets_in_a_set_sign_with_what_is_in_them() {
+fn a_document_of_shared_secrets_is_the_bytes_that_it_is_unless_a_key_id_has_it_read() {
     let secret = "kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
     let oct = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": "s1"});
     let plain = read(secret, Algorithm::HS256);
+    let current = KeyIds { current: Some("s1"), ..KeyIds::default() };
+    let of = |keys: &KeySet, token: &str| verdict(token, keys, Algorithm::HS256);
     for text in [oct.to_string(), set(std::slice::from_ref(&oct)), format!("\n {oct}\n")] {
-        let keys = read(&text, Algorithm::HS256);
+        let keys = read_as(&text, Algorithm::HS256, &current);
         assert_eq!(keys.current.id(), Some("s1"));
         assert_eq!(cause(&minted(&keys.current, Algorithm::HS256), &plain, Algorithm::HS256), "Holds");
         assert_eq!(
@@ -571,10 +575,38 @@ fn shared_secrets_in_a_set_sign_with_what_is_in_them() {
             fingerprint(&plain.current, Algorithm::HS256)
         );
         assert_eq!(audit(&keys.current, Algorithm::HS256), []);
+
+        let document = read(&text, Algorithm::HS256);
+        assert_eq!(document.current.secret(), Some(text.as_bytes()));
+        assert_eq!(audit(&document.current, Algorithm::HS256), [KeyWeakness::JsonDocument]);
+        let (before, _) =
+            KeySet::read_previous(text.clone().into_bytes(), Algorithm::HS256, &KeyIds::default()).unwrap();
+        assert_eq!(before[0].secret(), Some(text.as_bytes()));
+        // Where app and spec differ, that is told, both ways round.
+        let Verdict::SignedByKeyVariant(how) = of(&document, &minted(&keys.current, Algorithm::HS256)) else {
+            panic!("{text}")
+        };
+        assert!(how.contains("inside this JSON document"), "{how}");
+        let Verdict::SignedByKeyVariant(how) = of(&keys, &minted(&document.current, Algorithm::HS256)) else {
+            panic!("{text}")
+        };
+        assert!(how.contains("whole JSON document"), "{how}");
     }
+    // Ids of other keys than the current one have a set read that has them.
+    let old = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "old"});
+    let both = set(&[oct.clone(), old.clone()]);
+    for (named, read) in [("old", true), ("elsewhere", false)] {
+        let named = [named.to_owned()];
+        let keys = read_as(&both, Algorithm::HS256, &KeyIds { previous: &named, ..KeyIds::default() });
+        assert_eq!((keys.current.id() == Some("s1"), keys.previous.len()), (read, usize::from(read)));
+    }
+    // What cannot be read is the bytes that it is, and refused where keyId says that it is read.
+    let broken = json!({"kty": "oct", "k": 7, "kid": "s1"}).to_string();
+    assert_eq!(read(&broken, Algorithm::HS256).current.secret(), Some(broken.as_bytes()));
+    assert!(read_as(&broken, Algorithm::HS256, &current).current.unfit().is_some());
     // The length is that of the decoded key.
     let short = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode("k3$hort!")}).to_string();
-    let message = audit(&read(&short, Algorithm::HS256).current, Algorithm::HS256)[0].message();
+    let message = audit(&read_as(&short, Algorithm::HS256, &current).current, Algorithm::HS256)[0].message();
     assert!(message.contains("has 8 bytes"), "{message}");
     // A document without a shared secret is the bytes that it is, as before.
     let public = jwk(pem!("rsa-one"), Algorithm::RS256, json!({})).to_string();
