@@ -153,7 +153,7 @@ fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static st
     Forgery::of(jwt.shape.algorithm)
         .iter()
         .filter_map(|forgery| {
-            let token = tokens::forge(*forgery, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
+            let token = tokens::forge(*forgery, &jwt.key, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
             Some((forgery.describe(), token))
         })
         .chain(confused.map(|token| (Forgery::PublicKeyAsSecret.describe(), token)))

@@ -705,7 +705,10 @@ fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
         for (kind, expected) in
             [(Forgery::UnknownKey, "SignedByUnknownKey"), (Forgery::NoneAlgorithm, "AlgorithmDiffers")]
         {
-            let token = forge(kind, &shape, "1", now(), DAY).unwrap();
+            let named = keys.current.clone().called(Some("k"));
+            let token = forge(kind, &named, &shape, "1", now(), DAY).unwrap();
+            let inspection = crate::tokens::inspect(token.expose_secret()).unwrap();
+            assert_eq!(inspection.key_id(), Some("k"), "the lookup finds the genuine key");
             assert_eq!(cause(token.expose_secret(), &keys, algorithm), expected, "{algorithm:?}");
         }
         assert_eq!(Forgery::of(algorithm), [Forgery::UnknownKey, Forgery::NoneAlgorithm]);
@@ -714,6 +717,13 @@ fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
         // The public half alone is enough for it.
         let public = read(&keys.current.pair().unwrap().pem(), algorithm);
         assert!(confuse(&public.current, &shape, "1", now(), DAY).unwrap().is_some());
+    }
+    for (pem, bytes) in [(pem!("rsa-one"), 256), (pem!("rsa-1024"), 128)] {
+        let key = read(pem, Algorithm::RS256).current;
+        let shape = for_algorithm(Algorithm::RS256);
+        let token = forge(Forgery::UnknownKey, &key, &shape, "1", now(), DAY).unwrap();
+        let signature = token.expose_secret().rsplit('.').next().unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(signature).unwrap().len(), bytes, "as long as the modulus");
     }
     let secret = read("kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*", Algorithm::HS256);
     assert!(confuse(&secret.current, &shape(), "1", now(), DAY).unwrap().is_none());
