@@ -226,6 +226,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     );
     found.extend(bookkeeping(pass, &observed.observation, &found));
     found.extend(applied.failure);
+    found.extend(asked.never.clone());
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {
         let (free, _) =

@@ -120,8 +120,8 @@ pub fn mint(
             sign(&EncodingKey::from_secret(secret), shape.algorithm, key.id(), &claims)
         }
         (_, Some(pair)) if pair.fits(family(shape.algorithm)) => {
-            if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
-                return Err(MintError::KeyTooShort { bits });
+            if let Some(error) = never_mints(key) {
+                return Err(error);
             }
             let signing = pair.signing().ok_or(MintError::PublicKeyOnly)?;
             sign(signing, shape.algorithm, key.id(), &claims)
@@ -131,6 +131,15 @@ pub fn mint(
             Err(MintError::KeyUnfit { why: format!("it was read for another algorithm than {name}") })
         }
     }
+}
+
+/// Why a key mints nothing however often it is asked to, where it can verify or be read at all.
+pub fn never_mints(key: &SigningKey) -> Option<MintError> {
+    let pair = key.pair()?;
+    if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
+        return Some(MintError::KeyTooShort { bits });
+    }
+    pair.signing().is_none().then_some(MintError::PublicKeyOnly)
 }
 
 /// A token with the right claims and a wrong signature. It names the id of the genuine key, so that a

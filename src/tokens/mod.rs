@@ -31,7 +31,7 @@ pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspec
 pub use key_verdict::KeyVerdict;
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub use keyset::{KeyIds, KeySet};
-pub use mint::{Forgery, MintError, confuse, forge, mint};
+pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
 pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, Unfit};
 pub(crate) use verdict::span;
