@@ -343,13 +343,13 @@ async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnose
             )
         })
         .collect();
-    let fingerprint = match pass.memory.fingerprint(jwt.key.expose()) {
+    let fingerprint = match pass.memory.fingerprint(&jwt.key.known_by(algorithm)) {
         Some(known) => known,
         None => {
             let key = jwt.key.clone();
             let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&key, algorithm));
             let fingerprint = computing.await.unwrap_or(None);
-            pass.memory.remember_fingerprint(jwt.key.expose(), fingerprint.clone());
+            pass.memory.remember_fingerprint(&jwt.key.known_by(algorithm), fingerprint.clone());
             fingerprint
         }
     };

@@ -79,8 +79,8 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         return not_asked(format!("the admin's {} is NULL, so no token can name it", jwt.subject_column));
     };
     let generation = pass.target.resource.generation.to_be_bytes();
-    let id = jwt.key.id().unwrap_or_default().as_bytes();
-    let of: [&[u8]; 4] = [jwt.key.expose(), id, subject.as_bytes(), &generation];
+    let key = jwt.key.known_by(jwt.shape.algorithm);
+    let of = [&key[..], &[subject.as_bytes(), &generation[..]][..]].concat();
     if let Some(facts) = pass.memory.probe(&of, probe.interval) {
         return Asked { verifiers: Some(facts), ..Asked::default() };
     }
@@ -88,7 +88,7 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         Ok(token) => token,
         Err(error) => return not_asked(error.to_string()),
     };
-    let lately = pass.memory.forged_lately(jwt.key.expose());
+    let lately = pass.memory.forged_lately(&key);
     let forged = if lately { Vec::new() } else { forgeries(jwt, subject, pass.now) };
     let route =
         Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
@@ -125,7 +125,7 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
                 && result.forged.iter().all(|(_, answer)| matches!(answer, Answer::Refused { .. }))
         });
     if all_refused {
-        pass.memory.remember_forged(jwt.key.expose());
+        pass.memory.remember_forged(&key);
     }
     pass.memory.remember_probe(&of, &facts);
     Asked { verifiers: Some(facts), ..Asked::default() }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    algorithm::{Family, family, library_algorithm},
+    algorithm::{Family, algorithm_name, family, library_algorithm},
     audit::{self, KeyWeakness},
     inspect::Signed,
     pair::Pair,
@@ -153,10 +153,21 @@ impl SigningKey {
         }
     }
 
-    /// What it is known by, for this room and for the process's memory of digests: the bytes of a
-    /// secret, the public half of a pair.
-    pub(crate) fn expose(&self) -> &[u8] {
+    /// The bytes of a secret, the public half of a pair.
+    pub(super) fn expose(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What the process's memory of digests knows it by. The same bytes are another key for another
+    /// algorithm, by another id, and where they cannot be used.
+    pub(crate) fn known_by(&self, algorithm: Algorithm) -> [&[u8]; 4] {
+        let kind = match &self.kind {
+            Kind::Secret => "secret",
+            Kind::Pair(_) => "pair",
+            Kind::Unfit(_) => "unfit",
+        };
+        let id = self.id().unwrap_or_default();
+        [algorithm_name(algorithm).as_bytes(), kind.as_bytes(), id.as_bytes(), &self.bytes]
     }
 }
 
