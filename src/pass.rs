@@ -46,7 +46,7 @@ use crate::{
     database::{self, Observed, Search, Session},
     memory::Memory,
     network::HostPolicy,
-    tokens,
+    tokens::{self, Part},
 };
 
 pub use ask::{Asked, mint_for_admin, show_to_app};
@@ -329,17 +329,21 @@ async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnose
     let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
     let algorithm = jwt.shape.algorithm;
     // Whoever finds out a key of before can sign as long as the app accepts it.
-    let keys = std::iter::once((&jwt.origin, &jwt.key))
-        .chain(jwt.previous.iter().chain(&jwt.standby).map(|(origin, key)| (origin, key)));
-    let found = keys
-        .flat_map(|(origin, key)| tokens::audit(key, algorithm).into_iter().map(move |one| (origin, one)))
-        .map(|(origin, weakness)| {
+    let previous = jwt.previous.iter().map(|(origin, key)| (Part::Previous, origin, key));
+    let standby = jwt.standby.iter().map(|(origin, key)| (Part::Standby, origin, key));
+    let found = std::iter::once((Part::Signing, &jwt.origin, &jwt.key))
+        .chain(previous)
+        .chain(standby)
+        .flat_map(|(part, origin, key)| {
+            tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
+        })
+        .map(|(part, origin, weakness)| {
             person(
                 weakness.reason(),
                 ConditionType::SigningKeyTrusted,
-                weakness.severity(),
+                weakness.severity_of(part),
                 None,
-                format!("{} (Secret {origin})", weakness.message()),
+                format!("{} (Secret {origin})", weakness.message_of(part)),
             )
         })
         .collect();

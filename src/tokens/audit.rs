@@ -62,7 +62,48 @@ pub enum KeyWeakness {
     Odd(Oddity),
 }
 
+/// What part an audited key plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It signs.
+    Signing,
+    /// It signed before, and is still accepted.
+    Previous,
+    /// It is published and signs nothing yet.
+    Standby,
+}
+
+impl Part {
+    /// The key by its part, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing key",
+            Self::Previous => "previous key",
+            Self::Standby => "standby key",
+        }
+    }
+}
+
 impl KeyWeakness {
+    /// As [`severity`](Self::severity), of a key of this part: nobody signs with one beside the signing
+    /// key, so that one that cannot be used breaks nothing.
+    pub fn severity_of(&self, part: Part) -> Severity {
+        match (self, part) {
+            (Self::Unfit(_), Part::Previous | Part::Standby) => Severity::Warning,
+            _ => self.severity(),
+        }
+    }
+
+    /// As [`message`](Self::message), of a key of this part.
+    pub fn message_of(&self, part: Part) -> String {
+        let (message, signing) = (self.message(), Part::Signing.name());
+        if part == Part::Signing || message.contains(signing) {
+            message.replace(signing, part.name())
+        } else {
+            format!("of a {}: {message}", part.name())
+        }
+    }
+
     /// Critical when somebody else can sign, Error when nobody can, Warning otherwise.
     pub fn severity(&self) -> Severity {
         match self.reason() {

@@ -62,13 +62,7 @@ impl SigningKey {
         if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < super::pair::MIN_RSA_BITS) {
             oddities.push(Oddity::RsaTooShort { bits });
         }
-        Self {
-            bytes: Zeroizing::new(pair.spki()),
-            kind: Kind::Pair(pair),
-            id,
-            oddities,
-            document: None,
-        }
+        Self { bytes: Zeroizing::new(pair.spki()), kind: Kind::Pair(pair), id, oddities, document: None }
     }
 
     /// The same bytes as something that cannot be used.

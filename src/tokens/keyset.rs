@@ -274,8 +274,7 @@ fn is_read(object: &Map<String, Value>, ids: &KeyIds<'_>) -> bool {
         id.is_some_and(|id| ids.previous.iter().chain(ids.revoked).any(|one| one == id))
     };
     let mut secrets = jwk::secrets(object).peekable();
-    secrets.peek().is_some()
-        && (ids.current.is_some() || object.contains_key("keys") && secrets.any(named))
+    secrets.peek().is_some() && (ids.current.is_some() || object.contains_key("keys") && secrets.any(named))
 }
 
 /// The document of a shared secret, to tell whether another program took all of it.

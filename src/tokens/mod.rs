@@ -25,7 +25,7 @@ mod unfit;
 mod variants;
 mod verdict;
 
-pub use audit::{KeyWeakness, audit};
+pub use audit::{KeyWeakness, Part, audit};
 pub use explain::{Step, Verification, explain};
 pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
 pub use key_verdict::KeyVerdict;

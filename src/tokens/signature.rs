@@ -102,8 +102,8 @@ fn check_key_id(said: Option<&str>, keys: &Keyring<'_>) -> Result<String, Verdic
     match (said, keys.current.id()) {
         (Some(said), Some(own)) if said == own => Ok(format!("{signed} (kid {})", shown(own))),
         (Some(said), own) if keys.by_id => Err(Verdict::Key(match own {
-            Some(own) if names_one(said, keys) => {
-                KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.to_owned() }
+            own if names_one(said, keys) => {
+                KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.map(str::to_owned) }
             }
             _ => KeyVerdict::KeyIdUnknown { id: said.to_owned(), signed: true },
         })),

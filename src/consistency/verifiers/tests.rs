@@ -166,9 +166,8 @@ fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
         tokens::{KeyIds, KeySet},
     };
 
-    let read = |pem: &str, algorithm| {
-        KeySet::read(pem.into(), algorithm, &KeyIds::default()).unwrap().current
-    };
+    let read =
+        |pem: &str, algorithm| KeySet::read(pem.into(), algorithm, &KeyIds::default()).unwrap().current;
     let never = [
         (include_str!("../../../tests/keys/rsa-one-public.pem"), Algorithm::RS256, "only the public key"),
         (include_str!("../../../tests/keys/rsa-1024.pem"), Algorithm::RS256, "1024 bits"),

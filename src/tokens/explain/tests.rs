@@ -148,9 +148,9 @@ fn previous_and_unknown_keys_are_told_apart() {
     let whose = "staging/probeops".to_owned();
     assert_eq!(explain(&token, &keys, &shape(), now()).verdict, Verdict::SignedByAnother { whose });
     assert!(explain(&signed(&json!({"sub": "1"})), &keys, &shape(), now()).verdict.holds());
-    let token = forge(Forgery::UnknownKey, &key(), &shape(), "1", now(), DAY).unwrap();
+    let token = forge(Forgery::UnknownKey, &key, &shape(), "1", now(), DAY).unwrap();
     assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByUnknownKey);
-    let token = forge(Forgery::BlankKey, &key(), &shape(), "1", now(), DAY).unwrap();
+    let token = forge(Forgery::BlankKey, &key, &shape(), "1", now(), DAY).unwrap();
     assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByPlaceholder);
 }
 

@@ -9,7 +9,8 @@ use super::*;
 use crate::{
     api::{condition::Reason, report::Severity},
     tokens::{
-        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit, confuse, explain,
+        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit,
+        confuse, explain,
         explain::tests::{now, shape},
         fingerprint, forge, mint,
     },
@@ -278,10 +279,18 @@ fn the_keys_of_a_set_have_their_parts_by_the_spec() {
         Verdict::Key(KeyVerdict::SignedByStandbyKey { id: id("two") })
     );
     // The kid is wrong, and the signature right.
-    let of_another = KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: "one".into() };
+    let of_another = KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: Some("one".into()) };
     assert_eq!(said(&by(pem!("rsa-one"), "two")), Verdict::Key(of_another));
     let unknown = |signed| Verdict::Key(KeyVerdict::KeyIdUnknown { id: "four".into(), signed });
     assert_eq!(said(&by(pem!("rsa-one"), "four")), unknown(true));
+    // The current key may have none.
+    let nameless = set(&[
+        private_rsa_jwk(pem!("rsa-one-pkcs1"), json!({})),
+        jwk(pem!("rsa-two"), Algorithm::RS256, json!({"kid": "two"})),
+    ]);
+    let found = verdict(&by(pem!("rsa-one"), "two"), &read(&nameless, Algorithm::RS256), Algorithm::RS256);
+    assert_eq!(found, Verdict::Key(KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: None }));
+    assert!(found.message().contains("signed by the signing key, which has none"), "{}", found.message());
     // The kid is wrong, and nobody signed; or only nobody signed.
     let foreign = |id: Option<&str>| {
         let mut token = minted(&read(pem!("rsa-two"), Algorithm::RS384).current.called(id), Algorithm::RS384);
@@ -362,12 +371,14 @@ fn a_single_key_that_is_previous_or_revoked_is_not_the_current_one() {
     let no_such = Unfit::NoSuchKey { id: "x".into(), algorithm: Algorithm::RS256 };
     for text in [single.to_string(), set(std::slice::from_ref(&single))] {
         for (current, expected) in [(None, &gone), (Some("x"), &no_such)] {
-            let revoked = read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &none, revoked: &one });
+            let revoked =
+                read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &none, revoked: &one });
             assert_eq!(revoked.current.unfit(), Some(expected));
             assert_eq!((revoked.previous.len(), revoked.standby.len(), revoked.revoked.len()), (0, 0, 1));
             let refused = mint(&revoked.current, &for_algorithm(Algorithm::RS256), "1", now(), DAY);
             assert!(matches!(refused, Err(MintError::KeyUnfit { .. })));
-            let previous = read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &one, revoked: &none });
+            let previous =
+                read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &one, revoked: &none });
             assert_eq!(previous.current.unfit(), Some(expected));
             assert_eq!((previous.previous.len(), previous.standby.len(), previous.revoked.len()), (1, 0, 0));
         }
@@ -449,7 +460,10 @@ fn keys_of_a_set_for_something_else_are_passed_over_unless_they_are_named_or_alo
     }
     // A short key is weak also where a JWK holds it.
     let short = jwk(pem!("rsa-1024"), Algorithm::RS256, json!({"kid": "s"})).to_string();
-    assert_eq!(audit(&read(&short, Algorithm::RS256).current, Algorithm::RS256)[0].reason(), Reason::SigningKeyWeak);
+    assert_eq!(
+        audit(&read(&short, Algorithm::RS256).current, Algorithm::RS256)[0].reason(),
+        Reason::SigningKeyWeak
+    );
 }
 
 #[test]
