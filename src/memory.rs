@@ -77,22 +77,26 @@ impl Memory {
         Some(mac.finalize().into_bytes().into())
     }
 
+    fn digest_about(&self, what: &[u8], key: &[&[u8]]) -> Option<Digest> {
+        self.digest(&[&[what][..], key].concat())
+    }
+
     fn digest_of(&self, about: &[String]) -> Option<Digest> {
         let parts: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
         self.digest(&parts)
     }
 
-    /// The fingerprint of a key, where it was computed before; the inner one is none for a weak key.
-    pub fn fingerprint(&self, key: &[u8]) -> Option<Option<String>> {
-        let digest = self.digest(&[b"fingerprint", key])?;
+    /// The fingerprint of a key by what it is known by, where it was computed before; the inner one is none for a weak key.
+    pub fn fingerprint(&self, key: &[&[u8]]) -> Option<Option<String>> {
+        let digest = self.digest_about(b"fingerprint", key)?;
         let state = self.state();
         let (known, fingerprint) = state.fingerprint.as_ref()?;
         (*known == digest).then(|| fingerprint.clone())
     }
 
     /// Remembers the fingerprint of a key.
-    pub fn remember_fingerprint(&self, key: &[u8], fingerprint: Option<String>) {
-        let digest = self.digest(&[b"fingerprint", key]);
+    pub fn remember_fingerprint(&self, key: &[&[u8]], fingerprint: Option<String>) {
+        let digest = self.digest_about(b"fingerprint", key);
         self.state().fingerprint = digest.map(|digest| (digest, fingerprint));
     }
 
@@ -181,15 +185,15 @@ impl Memory {
 
     /// Forgeries that the last probe of the same key found accepted, by verifier, when that was within
     /// a day.
-    pub fn forged_lately(&self, key: &[u8]) -> bool {
-        let Some(digest) = self.digest(&[b"forged", key]) else { return false };
+    pub fn forged_lately(&self, key: &[&[u8]]) -> bool {
+        let Some(digest) = self.digest_about(b"forged", key) else { return false };
         let day = Duration::from_secs(86_400);
         self.state().forged.as_ref().is_some_and(|(of, at)| *of == digest && at.elapsed() < day)
     }
 
     /// Remembers that forged tokens were tried and refused everywhere.
-    pub fn remember_forged(&self, key: &[u8]) {
-        let digest = self.digest(&[b"forged", key]);
+    pub fn remember_forged(&self, key: &[&[u8]]) {
+        let digest = self.digest_about(b"forged", key);
         self.state().forged = digest.map(|of| (of, Instant::now()));
     }
 }
@@ -201,12 +205,40 @@ mod tests {
     #[test]
     fn a_fingerprint_is_known_again_only_for_its_own_key() {
         let memory = Memory::default();
-        assert_eq!(memory.fingerprint(b"one"), None);
-        memory.remember_fingerprint(b"one", Some("print".into()));
-        assert_eq!(memory.fingerprint(b"one"), Some(Some("print".into())));
-        assert_eq!(memory.fingerprint(b"three"), None);
-        memory.remember_fingerprint(b"three", None);
-        assert_eq!(memory.fingerprint(b"three"), Some(None));
+        assert_eq!(memory.fingerprint(&[b"one"]), None);
+        memory.remember_fingerprint(&[b"one"], Some("print".into()));
+        assert_eq!(memory.fingerprint(&[b"one"]), Some(Some("print".into())));
+        assert_eq!(memory.fingerprint(&[b"three"]), None);
+        memory.remember_fingerprint(&[b"three"], None);
+        assert_eq!(memory.fingerprint(&[b"three"]), Some(None));
+    }
+
+    #[test]
+    fn the_same_bytes_are_another_key_for_another_algorithm_and_by_another_id() {
+        use crate::{
+            api::spec::Algorithm,
+            tokens::{KeyIds, KeySet},
+        };
+
+        let memory = Memory::default();
+        let read = |algorithm, id| {
+            let ids = KeyIds { current: id, ..KeyIds::default() };
+            KeySet::read(b"kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*".to_vec(), algorithm, &ids).unwrap().current
+        };
+        // No key for RS256, until the spec is corrected.
+        let unfit = read(Algorithm::RS256, None);
+        memory.remember_fingerprint(&unfit.known_by(Algorithm::RS256), None);
+        memory.remember_forged(&unfit.known_by(Algorithm::RS256));
+        assert_eq!(memory.fingerprint(&unfit.known_by(Algorithm::RS256)), Some(None));
+        assert!(memory.forged_lately(&unfit.known_by(Algorithm::RS256)));
+        for (algorithm, id) in
+            [(Algorithm::HS256, None), (Algorithm::HS512, None), (Algorithm::HS256, Some("2026-11"))]
+        {
+            let key = read(algorithm, id);
+            assert_eq!(memory.fingerprint(&key.known_by(algorithm)), None);
+            assert!(!memory.forged_lately(&key.known_by(algorithm)));
+            assert_ne!(memory.digest(&key.known_by(algorithm)), memory.digest(&unfit.known_by(algorithm)));
+        }
     }
 
     #[test]

@@ -226,6 +226,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     );
     found.extend(bookkeeping(pass, &observed.observation, &found));
     found.extend(applied.failure);
+    found.extend(asked.never.clone());
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {
         let (free, _) =
@@ -329,24 +330,26 @@ async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnose
     let algorithm = jwt.shape.algorithm;
     let found = jwt
         .counting()
-        .flat_map(|(origin, key)| tokens::audit(key, algorithm).into_iter().map(move |one| (origin, one)))
-        .map(|(origin, weakness)| {
+        .flat_map(|(part, origin, key)| {
+            tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
+        })
+        .map(|(part, origin, weakness)| {
             person(
                 weakness.reason(),
                 ConditionType::SigningKeyTrusted,
-                weakness.severity(),
+                weakness.severity_of(part),
                 None,
-                format!("{} (Secret {origin})", weakness.message()),
+                format!("{} (Secret {origin})", weakness.message_of(part)),
             )
         })
         .collect();
-    let fingerprint = match pass.memory.fingerprint(jwt.key.expose()) {
+    let fingerprint = match pass.memory.fingerprint(&jwt.key.known_by(algorithm)) {
         Some(known) => known,
         None => {
             let key = jwt.key.clone();
             let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&key, algorithm));
             let fingerprint = computing.await.unwrap_or(None);
-            pass.memory.remember_fingerprint(jwt.key.expose(), fingerprint.clone());
+            pass.memory.remember_fingerprint(&jwt.key.known_by(algorithm), fingerprint.clone());
             fingerprint
         }
     };

@@ -243,6 +243,7 @@ impl Reason {
             Self::RowsUnreadable
                 | Self::IndexUntrusted
                 | Self::VerifierUnreachable
+                | Self::NotChecked
                 | Self::IdentitiesUnreachable
         )
     }

@@ -15,9 +15,10 @@ use super::spec::SecretKeyRef;
     validation = Rule::new("!has(self.previousKeyIds) || !has(self.revokedKeyIds) || !self.previousKeyIds.exists(id, id in self.revokedKeyIds)").message("a key is either previous or revoked: name it in one of previousKeyIds and revokedKeyIds").field_path(".revokedKeyIds")
 )]
 pub struct JwtSpec {
-    /// Secret key that holds the signing key. For HS algorithms: exactly the bytes that the app gets, or
-    /// a JWK or JWKS (RFC 7517) of type `oct`. For the others: a private or a public key in PEM, a JWK or
-    /// a JWKS. With a public key alone tokens are verified and not minted.
+    /// Secret key that holds the signing key. For HS algorithms: exactly the bytes that the app gets; of
+    /// a JWK or JWKS (RFC 7517) of type `oct` what stands in it, where keyId is set. For the others: a
+    /// private or a public key in PEM, a JWK or a JWKS. With a public key alone tokens are verified and
+    /// not minted.
     pub secret_ref: SecretKeyRef,
     /// Secret keys that hold signing keys of before, which the app still accepts during a rotation; in
     /// the same forms.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{report::Severity, spec::Algorithm},
-    tokens::{self, KeyIds, KeySet},
+    tokens::{self, KeyIds, KeySet, Part},
 };
 
 /// The commands about keys.
@@ -100,18 +100,17 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
 
 /// What is wrong with the signing key, and with those beside it.
 fn weaknesses(keys: &KeySet, algorithm: Algorithm) -> Vec<Weakness> {
-    let beside = keys.previous.iter().map(|key| (key, "previous key"));
-    let beside = beside.chain(keys.standby.iter().map(|key| (key, "standby key")));
-    std::iter::once((&keys.current, None))
-        .chain(beside.map(|(key, role)| (key, Some(role))))
-        .flat_map(|(key, role)| tokens::audit(key, algorithm).into_iter().map(move |one| (key, role, one)))
-        .map(|(key, role, weakness)| Weakness {
+    std::iter::once((&keys.current, Part::Signing))
+        .chain(keys.previous.iter().map(|key| (key, Part::Previous)))
+        .chain(keys.standby.iter().map(|key| (key, Part::Standby)))
+        .flat_map(|(key, part)| tokens::audit(key, algorithm).into_iter().map(move |one| (key, part, one)))
+        .map(|(key, part, weakness)| Weakness {
             finding: weakness.reason().as_str(),
-            severity: weakness.severity(),
-            message: match (role, key.id()) {
-                (None, _) => weakness.message(),
-                (Some(role), None) => format!("{} ({role})", weakness.message()),
-                (Some(role), Some(id)) => format!("{} ({role}, kid {id:?})", weakness.message()),
+            severity: weakness.severity_of(part),
+            message: match (part, key.id()) {
+                (Part::Signing, _) => weakness.message(),
+                (_, None) => format!("{} ({})", weakness.message_of(part), part.name()),
+                (_, Some(id)) => format!("{} ({}, kid {id:?})", weakness.message_of(part), part.name()),
             },
         })
         .collect()

@@ -18,7 +18,7 @@ use crate::{
             OnMissing, OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
-    tokens::{SigningKey, TokenShape},
+    tokens::{Part, SigningKey, TokenShape},
 };
 
 /// Which resource a pass works for.
@@ -175,9 +175,10 @@ pub struct Jwt {
 impl Jwt {
     /// The keys whose tokens an app may accept, with where they are from: whoever finds out one of before, or one
     /// that is published already, can sign as well as with the current one. Not those that are revoked.
-    pub fn counting(&self) -> impl Iterator<Item = (&String, &SigningKey)> {
-        std::iter::once((&self.origin, &self.key))
-            .chain(self.previous.iter().chain(&self.standby).map(|(origin, key)| (origin, key)))
+    pub fn counting(&self) -> impl Iterator<Item = (Part, &String, &SigningKey)> {
+        let previous = self.previous.iter().map(|(origin, key)| (Part::Previous, origin, key));
+        let standby = self.standby.iter().map(|(origin, key)| (Part::Standby, origin, key));
+        std::iter::once((Part::Signing, &self.origin, &self.key)).chain(previous).chain(standby)
     }
 }
 

@@ -6,10 +6,28 @@ use super::{
     wording::clip,
     workloads::TakenBy,
 };
-use crate::api::{
-    condition::{ConditionType, Reason},
-    report::Severity,
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::Severity,
+    },
+    tokens::{self, SigningKey},
 };
+
+/// That the app is to be asked with a key that never mints. Nothing but a person ends that, so it is no
+/// reason to try again soon; and what is not known is not well either.
+pub fn never_asked(key: &SigningKey) -> Option<Diagnosed> {
+    let why = tokens::never_mints(key)?;
+    Some(person(
+        Reason::NotChecked,
+        ConditionType::TokensAccepted,
+        Severity::Error,
+        None,
+        format!(
+            "the app cannot be asked: {why}; store a private key that mints in spec.jwt.secretRef, or leave out spec.probe"
+        ),
+    ))
+}
 
 /// How many pods a message names.
 const MOST_NAMED: usize = 4;

@@ -155,8 +155,8 @@ pub async fn observe(
         },
     };
     if let Some(known) = &observed.known {
-        let key = target.jwt.as_ref().map(|jwt| jwt.key.expose());
-        let fingerprint = key.and_then(|key| memory.fingerprint(key)).flatten();
+        let key = target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
+        let fingerprint = key.and_then(|key| memory.fingerprint(&key)).flatten();
         observed.observation.sessions =
             sessions::observe(connection, target, known, fingerprint.as_deref()).await?;
         unrewritten(connection, known).await?;

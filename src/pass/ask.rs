@@ -8,8 +8,9 @@ use super::{Pass, pods};
 use crate::{
     application::{self, Answer, Route, Verifier},
     consistency::{
+        diagnosis::Diagnosed,
         target::{Jwt, Target},
-        verifiers::{ProbeAnswer, VerifierFacts},
+        verifiers::{self, ProbeAnswer, VerifierFacts},
     },
     database::Observed,
     network::HostPolicy,
@@ -29,6 +30,8 @@ pub struct Asked {
     pub verifiers: Option<Vec<VerifierFacts>>,
     /// Why it was not asked although the spec says so.
     pub not_asked: Option<String>,
+    /// That it can never be asked, which a person must end.
+    pub never: Option<Diagnosed>,
 }
 
 /// Mints a short-lived token for the admin's subject.
@@ -63,32 +66,29 @@ pub async fn show_to_app(
 pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
     let (Some(probe), Some(jwt)) = (&pass.target.probe, &pass.target.jwt) else { return Asked::default() };
     if !pass.ask {
-        return Asked { verifiers: None, not_asked: Some("the app was not asked".into()) };
+        return not_asked("the app was not asked");
+    }
+    if let Some(never) = verifiers::never_asked(&jwt.key) {
+        return Asked { never: Some(never), ..Asked::default() };
     }
     let account = observed.observation.admin.as_ref().and_then(|admin| admin.account.as_ref());
     let Some(account) = account.filter(|account| account.inactive.is_empty()) else {
-        return Asked {
-            verifiers: None,
-            not_asked: Some("there is no active admin to mint a token for, see AdminConsistent".into()),
-        };
+        return not_asked("there is no active admin to mint a token for, see AdminConsistent");
     };
     let Some(subject) = &account.subject else {
-        return Asked {
-            verifiers: None,
-            not_asked: Some(format!("the admin's {} is NULL, so no token can name it", jwt.subject_column)),
-        };
+        return not_asked(format!("the admin's {} is NULL, so no token can name it", jwt.subject_column));
     };
     let generation = pass.target.resource.generation.to_be_bytes();
-    let id = jwt.key.id().unwrap_or_default().as_bytes();
-    let of: [&[u8]; 4] = [jwt.key.expose(), id, subject.as_bytes(), &generation];
+    let key = jwt.key.known_by(jwt.shape.algorithm);
+    let of = [&key[..], &[subject.as_bytes(), &generation[..]][..]].concat();
     if let Some(facts) = pass.memory.probe(&of, probe.interval) {
-        return Asked { verifiers: Some(facts), not_asked: None };
+        return Asked { verifiers: Some(facts), ..Asked::default() };
     }
     let genuine = match mint_for_admin(jwt, subject, pass.now, TOKEN_LIFETIME) {
         Ok(token) => token,
-        Err(error) => return Asked { verifiers: None, not_asked: Some(error.to_string()) },
+        Err(error) => return not_asked(error.to_string()),
     };
-    let lately = pass.memory.forged_lately(jwt.key.expose());
+    let lately = pass.memory.forged_lately(&key);
     let forged = if lately { Vec::new() } else { forgeries(jwt, subject, pass.now) };
     let route =
         Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
@@ -125,10 +125,14 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
                 && result.forged.iter().all(|(_, answer)| matches!(answer, Answer::Refused { .. }))
         });
     if all_refused {
-        pass.memory.remember_forged(jwt.key.expose());
+        pass.memory.remember_forged(&key);
     }
     pass.memory.remember_probe(&of, &facts);
-    Asked { verifiers: Some(facts), not_asked: None }
+    Asked { verifiers: Some(facts), ..Asked::default() }
+}
+
+fn not_asked(why: impl Into<String>) -> Asked {
+    Asked { not_asked: Some(why.into()), ..Asked::default() }
 }
 
 /// The Secret of the first key of before whose token a verifier accepts that refuses the signing key's.
@@ -153,7 +157,7 @@ fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static st
     Forgery::of(jwt.shape.algorithm)
         .iter()
         .filter_map(|forgery| {
-            let token = tokens::forge(*forgery, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
+            let token = tokens::forge(*forgery, &jwt.key, &jwt.shape, subject, now, TOKEN_LIFETIME).ok()?;
             Some((forgery.describe(), token))
         })
         .chain(confused.map(|token| (Forgery::PublicKeyAsSecret.describe(), token)))

@@ -20,8 +20,8 @@ use crate::{
 
 /// Whether a token of before may still be accepted: not where a snapshot knows another signing key.
 pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
-    let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.expose());
-    let fingerprint = key.and_then(|key| pass.memory.fingerprint(key)).flatten();
+    let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
+    let fingerprint = key.and_then(|key| pass.memory.fingerprint(&key)).flatten();
     sessions::old_tokens(pass.target, fingerprint.as_deref())
 }
 

@@ -107,7 +107,7 @@ pub async fn preflight(
 fn keys(target: &Target) -> Vec<(String, KeyWeakness)> {
     let Some(jwt) = &target.jwt else { return Vec::new() };
     jwt.counting()
-        .flat_map(|(origin, key)| {
+        .flat_map(|(_, origin, key)| {
             tokens::audit(key, jwt.shape.algorithm)
                 .into_iter()
                 .map(move |weakness| (origin.clone(), weakness))

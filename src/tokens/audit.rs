@@ -62,7 +62,48 @@ pub enum KeyWeakness {
     Odd(Oddity),
 }
 
+/// What part an audited key plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It signs.
+    Signing,
+    /// It signed before, and is still accepted.
+    Previous,
+    /// It is published and signs nothing yet.
+    Standby,
+}
+
+impl Part {
+    /// The key by its part, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing key",
+            Self::Previous => "previous key",
+            Self::Standby => "standby key",
+        }
+    }
+}
+
 impl KeyWeakness {
+    /// As [`severity`](Self::severity), of a key of this part: nobody signs with one beside the signing
+    /// key, so that one that cannot be used breaks nothing.
+    pub fn severity_of(&self, part: Part) -> Severity {
+        match (self, part) {
+            (Self::Unfit(_), Part::Previous | Part::Standby) => Severity::Warning,
+            _ => self.severity(),
+        }
+    }
+
+    /// As [`message`](Self::message), of a key of this part.
+    pub fn message_of(&self, part: Part) -> String {
+        let (message, signing) = (self.message(), Part::Signing.name());
+        if part == Part::Signing || message.contains(signing) {
+            message.replace(signing, part.name())
+        } else {
+            format!("of a {}: {message}", part.name())
+        }
+    }
+
     /// Critical when somebody else can sign, Error when nobody can, Warning otherwise.
     pub fn severity(&self) -> Severity {
         match self.reason() {
@@ -281,9 +322,7 @@ fn is_template(core: &str) -> bool {
 /// Repeated, counted up, or so few different characters that guessing is quick.
 fn has_low_entropy(bytes: &[u8]) -> bool {
     // A row that repeats is worth one turn of it.
-    let period = (1..=bytes.len() / 2)
-        .find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(earlier, later)| earlier == later));
-    let unit = bytes.get(..period.unwrap_or(bytes.len())).unwrap_or(bytes);
+    let unit = bytes.get(..period(bytes)).unwrap_or(bytes);
     // Entropy by how often each byte occurs: 32 random decimal digits have about 100 bits.
     if shannon_bits(unit) < 80.0 {
         return true;
@@ -297,6 +336,25 @@ fn has_low_entropy(bytes: &[u8]) -> bool {
     }
     let most = steps.iter().max().copied().unwrap_or_default();
     most * 4 >= bytes.len().saturating_sub(1) * 3
+}
+
+/// After how many bytes a row begins anew; its length where it does not do so at least once as a whole.
+/// The prefix function of Knuth, Morris and Pratt: one walk, however long the row is.
+fn period(bytes: &[u8]) -> usize {
+    let at = |index: usize| bytes.get(index);
+    let mut borders = vec![0usize; bytes.len()];
+    let mut border = 0;
+    for end in 1..bytes.len() {
+        while border > 0 && at(border) != at(end) {
+            border = borders.get(border - 1).copied().unwrap_or_default();
+        }
+        border += usize::from(at(border) == at(end));
+        if let Some(place) = borders.get_mut(end) {
+            *place = border;
+        }
+    }
+    let period = bytes.len() - border;
+    if period <= bytes.len() / 2 { period } else { bytes.len() }
 }
 
 /// Bits of all bytes together, by how often each occurs.

@@ -72,8 +72,10 @@ fn private_parts_of_pairs_and_sets_show_nowhere_whole_or_broken() {
         secret.clone(),
     ];
     for document in documents {
-        for algorithm in [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-            let keys = KeySet::read(document.clone().into_bytes(), algorithm, &KeyIds::default()).unwrap();
+        let algorithms = [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+        for (algorithm, current) in algorithms.into_iter().flat_map(|one| [(one, None), (one, Some("one"))]) {
+            let ids = KeyIds { current, ..KeyIds::default() };
+            let keys = KeySet::read(document.clone().into_bytes(), algorithm, &ids).unwrap();
             let shape = TokenShape { algorithm, ..shape() };
             let minted = mint(&keys.current, &shape, "1", now(), DAY);
             let foreign = mint(&key(), &super::explain::tests::shape(), "1", now(), DAY).unwrap();

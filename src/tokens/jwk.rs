@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     der::{self, Curve, Public},
     material::from_base64,
-    pair::Pair,
+    pair::{MAX_STORED_BYTES, Pair},
     unfit::{MAX_KEYS, Oddity, Unfit},
 };
 
@@ -35,14 +35,21 @@ pub(super) enum Document {
     Set { keys: Vec<Jwk>, count: usize, oddities: Vec<Oddity> },
 }
 
-/// Whether JSON text is a JWK or a JWKS, and has a key of type `oct` in it.
-pub(super) fn has_secret(object: &Map<String, Value>) -> bool {
-    let oct = |key: &Map<String, Value>| key.get("kty").and_then(Value::as_str) == Some("oct");
-    oct(object)
-        || object
-            .get("keys")
-            .and_then(Value::as_array)
-            .is_some_and(|keys| keys.iter().filter_map(Value::as_object).any(oct))
+/// Keys of type `oct` in a JWK or a JWKS.
+pub(super) fn secrets(object: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
+    let keys = object.get("keys").and_then(Value::as_array).into_iter().flatten();
+    std::iter::once(object)
+        .chain(keys.filter_map(Value::as_object))
+        .filter(|key| key.get("kty").and_then(Value::as_str) == Some("oct"))
+}
+
+/// What the keys of type `oct` in a text stand for, where that is a JWK or JWKS.
+pub(super) fn secret_inside(bytes: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    if bytes.len() > MAX_STORED_BYTES || !bytes.trim_ascii_start().starts_with(b"{") {
+        return Vec::new();
+    }
+    let Ok(object) = serde_json::from_slice::<Map<String, Value>>(bytes) else { return Vec::new() };
+    secrets(&object).take(MAX_KEYS).filter_map(|key| number(key, "k", "").ok()).collect()
 }
 
 /// Reads a document.

@@ -34,8 +34,8 @@ pub enum KeyVerdict {
     KeyIdOfAnother {
         /// The key id.
         id: String,
-        /// That of the key that made it.
-        signer: String,
+        /// That of the key that made it, where it has one.
+        signer: Option<String>,
     },
     /// The right key, and another algorithm than the header says.
     SignedWithOtherAlgorithm {
@@ -88,9 +88,12 @@ impl KeyVerdict {
                 shown(id)
             ),
             Self::KeyIdOfAnother { id, signer } => format!(
-                "the token names the key id {} and was signed by the key {}: a verifier that looks keys up takes the wrong one",
+                "the token names the key id {} and was signed by {}: a verifier that looks keys up takes the wrong one",
                 shown(id),
-                shown(signer)
+                match signer {
+                    Some(signer) => format!("the key {}", shown(signer)),
+                    None => "the signing key, which has none".into(),
+                }
             ),
             Self::SignedWithOtherAlgorithm { found, expected } => format!(
                 "the token says {} and was signed by the right key with {}",

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
 use super::{
-    algorithm::{Family, family, library_algorithm},
+    algorithm::{Family, algorithm_name, family, library_algorithm},
     audit::{self, KeyWeakness},
     inspect::Signed,
     pair::Pair,
@@ -23,6 +23,8 @@ pub struct SigningKey {
     id: Option<String>,
     /// What is odd about it.
     pub(super) oddities: Vec<Oddity>,
+    /// The document in which a shared secret stands. The keys of a set share it.
+    pub(super) document: Option<Arc<Zeroizing<Vec<u8>>>>,
 }
 
 #[derive(Clone)]
@@ -52,7 +54,7 @@ impl SigningKey {
     }
 
     pub(super) fn of_secret(bytes: Zeroizing<Vec<u8>>, id: Option<String>) -> Self {
-        Self { bytes, kind: Kind::Secret, id, oddities: Vec::new() }
+        Self { bytes, kind: Kind::Secret, id, oddities: Vec::new(), document: None }
     }
 
     pub(super) fn of_pair(pair: Arc<Pair>, id: Option<String>) -> Self {
@@ -60,7 +62,7 @@ impl SigningKey {
         if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < super::pair::MIN_RSA_BITS) {
             oddities.push(Oddity::RsaTooShort { bits });
         }
-        Self { bytes: Zeroizing::new(pair.spki()), kind: Kind::Pair(pair), id, oddities }
+        Self { bytes: Zeroizing::new(pair.spki()), kind: Kind::Pair(pair), id, oddities, document: None }
     }
 
     /// The same bytes as something that cannot be used.
@@ -76,12 +78,19 @@ impl SigningKey {
         }
     }
 
+    /// Remembers the document that a shared secret stands in.
+    pub(super) fn inside(&mut self, document: Option<Arc<Zeroizing<Vec<u8>>>>) {
+        if let Kind::Secret = self.kind {
+            self.document = document;
+        }
+    }
+
     /// Remembers the public document that it is from.
-    pub(super) fn stored(&mut self, document: &[u8]) {
+    pub(super) fn stored(&mut self, document: Option<Arc<[u8]>>) {
         if let Kind::Pair(pair) = &mut self.kind
             && let Some(pair) = Arc::get_mut(pair)
         {
-            pair.stored = Some(document.to_vec());
+            pair.stored = document;
         }
     }
 
@@ -138,10 +147,21 @@ impl SigningKey {
         }
     }
 
-    /// What it is known by, for this room and for the process's memory of digests: the bytes of a
-    /// secret, the public half of a pair.
-    pub(crate) fn expose(&self) -> &[u8] {
+    /// The bytes of a secret, the public half of a pair.
+    pub(super) fn expose(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What the process's memory of digests knows it by. The same bytes are another key for another
+    /// algorithm, by another id, and where they cannot be used.
+    pub(crate) fn known_by(&self, algorithm: Algorithm) -> [&[u8]; 4] {
+        let kind = match &self.kind {
+            Kind::Secret => "secret",
+            Kind::Pair(_) => "pair",
+            Kind::Unfit(_) => "unfit",
+        };
+        let id = self.id().unwrap_or_default();
+        [algorithm_name(algorithm).as_bytes(), kind.as_bytes(), id.as_bytes(), &self.bytes]
     }
 }
 

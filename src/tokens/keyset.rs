@@ -3,12 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::{
     KeyError, Keyring, SigningKey,
     algorithm::{Family, algorithm_name, family},
     jwk::{self, Jwk, Material},
-    material, pem,
+    material,
+    pair::{MAX_STORED_BYTES, kept},
+    pem,
     unfit::{MAX_KEY_BYTES, Oddity, Unfit},
 };
 use crate::api::spec::Algorithm;
@@ -22,6 +25,12 @@ pub struct KeyIds<'a> {
     pub previous: &'a [String],
     /// Those of keys that nothing may accept any more.
     pub revoked: &'a [String],
+}
+
+impl KeyIds<'_> {
+    fn some(&self) -> bool {
+        self.current.is_some() || !self.previous.is_empty() || !self.revoked.is_empty()
+    }
 }
 
 /// The keys of a Secret by what they are for.
@@ -42,8 +51,8 @@ pub struct KeySet {
 impl KeySet {
     /// Reads what a Secret holds for an algorithm.
     ///
-    /// HMAC takes the exact bytes, unless they are a JWK or JWKS with a key of type `oct`. The other
-    /// algorithms take PEM, a JWK or a JWKS. What is none of these becomes a current key that cannot be
+    /// HMAC takes the exact bytes, unless they are a JWK or JWKS with a key of type `oct` and the spec
+    /// says by a key id that it is read. The other algorithms take PEM, a JWK or a JWKS. What is none of these becomes a current key that cannot be
     /// used, since whoever asks wants to hear about that as about any other weakness.
     ///
     /// # Errors
@@ -51,18 +60,16 @@ impl KeySet {
     /// [`KeyError::Empty`] for no bytes at all.
     pub fn read(bytes: Vec<u8>, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result<Self, KeyError> {
         let plain = SigningKey::new(bytes)?;
-        Ok(match entries(&plain, algorithm) {
+        Ok(match entries(&plain, algorithm, ids) {
             Ok(Found::Plain) => Self::of(plain.called(ids.current)),
-            Ok(Found::One(key)) => match (key.id(), ids.current) {
-                (Some(id), Some(wanted)) if id != wanted => {
-                    Self::of(plain.spoilt(Unfit::NoSuchKey { id: wanted.to_owned(), algorithm }))
-                }
-                (None, wanted) => Self::of(key.called(wanted)),
-                _ => Self::of(key),
-            },
+            Ok(Found::One(key)) if key.id().is_none() => Self::of(key.called(ids.current)),
+            Ok(Found::One(key)) => {
+                let one = Self::by_role(&plain, vec![key], algorithm, ids, 1);
+                Self { standby: Vec::new(), by_id: false, ..one }
+            }
             Ok(Found::Set { keys, oddities, count }) => {
                 let mut set = Self::by_role(&plain, keys, algorithm, ids, count);
-                set.current.oddities.extend(oddities);
+                set.current.oddities.splice(0..0, oddities);
                 set
             }
             Err(unfit) => Self::of(plain.spoilt(unfit)),
@@ -80,13 +87,15 @@ impl KeySet {
         ids: &KeyIds<'_>,
     ) -> Result<(Vec<SigningKey>, Vec<SigningKey>), KeyError> {
         let plain = SigningKey::new(bytes)?;
-        let keys = match entries(&plain, algorithm) {
+        let keys = match entries(&plain, algorithm, ids) {
             Ok(Found::Plain) => vec![plain],
             Ok(Found::One(key)) => vec![key],
             Ok(Found::Set { keys, count, .. }) if keys.is_empty() => {
                 vec![plain.spoilt(Unfit::NoneFits { keys: count, algorithm })]
             }
-            Ok(Found::Set { mut keys, oddities, .. }) => {
+            Ok(Found::Set { mut keys, mut oddities, .. }) => {
+                pass_over(&mut keys, |key| is_among(key, ids.previous) || is_among(key, ids.revoked));
+                oddities.extend(same_ids(keys.iter()));
                 if let Some(first) = keys.first_mut() {
                     first.oddities.extend(oddities);
                 }
@@ -124,12 +133,15 @@ impl KeySet {
         let (revoked, keys): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| is_among(key, ids.revoked));
         let (previous, mut keys): (Vec<_>, Vec<_>) =
             keys.into_iter().partition(|key| is_among(key, ids.previous));
+        pass_over(&mut keys, |key| ids.current.is_some() && key.id() == ids.current);
+        let twice = same_ids(revoked.iter().chain(&previous).chain(&keys));
         let chosen = match ids.current {
             Some(id) => named(&keys, id).ok_or_else(|| Unfit::NoSuchKey { id: id.to_owned(), algorithm }),
             None if fitting == 0 => Err(Unfit::NoneFits { keys: count, algorithm }),
+            None if keys.is_empty() => Err(Unfit::NoneCurrent { keys: fitting, algorithm }),
             None => only(&keys).ok_or(Unfit::Ambiguous { keys: keys.len(), algorithm }),
         };
-        let current = match chosen {
+        let mut current = match chosen {
             Ok(at) => keys.remove(at),
             Err(unfit) => {
                 // Which of them is standby nobody can say.
@@ -137,8 +149,29 @@ impl KeySet {
                 plain.clone().spoilt(unfit)
             }
         };
+        current.oddities.extend(twice);
         Self { current, previous, standby: keys, revoked, by_id: true }
     }
+}
+
+/// Whether it says nothing against signing with the algorithm.
+fn is_sound(key: &SigningKey) -> bool {
+    !key.oddities.iter().any(|odd| !odd.is_weak())
+}
+
+/// Leaves out the keys of a set that say that they are for something else, such as the encryption key that
+/// Keycloak publishes beside the signing one. Not those that the spec names, nor where nothing else is there.
+fn pass_over(keys: &mut Vec<SigningKey>, named: impl Fn(&SigningKey) -> bool) {
+    if keys.iter().any(|key| is_sound(key) || named(key)) {
+        keys.retain(|key| is_sound(key) || named(key));
+    }
+}
+
+/// What is odd about keys of one id.
+fn same_ids<'a>(keys: impl Iterator<Item = &'a SigningKey>) -> Vec<Oddity> {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<_> = keys.filter_map(SigningKey::id).filter(|id| !seen.insert(*id)).collect();
+    twice.into_iter().map(|id| Oddity::SameId { id: id.to_owned() }).collect()
 }
 
 fn is_among(key: &SigningKey, ids: &[String]) -> bool {
@@ -153,13 +186,12 @@ fn named(keys: &[SigningKey], id: &str) -> Option<usize> {
 
 /// The only key that can sign, or the only one at all; those that contradict the algorithm come last.
 fn only(keys: &[SigningKey]) -> Option<usize> {
-    let sound = |key: &SigningKey| !key.oddities.iter().any(|odd| !odd.is_weak());
     let single = |wanted: &dyn Fn(&SigningKey) -> bool| {
         let mut found = keys.iter().enumerate().filter(|(_, key)| wanted(key)).map(|(at, _)| at);
         found.next().filter(|_| found.next().is_none())
     };
-    single(&|key| sound(key) && key.has_private())
-        .or_else(|| single(&|key| sound(key)))
+    single(&|key| is_sound(key) && key.has_private())
+        .or_else(|| single(&is_sound))
         .or_else(|| single(&|key| key.has_private()))
         .or_else(|| single(&|_| true))
 }
@@ -177,10 +209,10 @@ enum Found {
     },
 }
 
-fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
+fn entries(plain: &SigningKey, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result<Found, Unfit> {
     let bytes = plain.expose();
     let hmac = family(algorithm) == Family::Hmac;
-    if hmac && (bytes.len() > MAX_KEY_BYTES || !bytes.trim_ascii_start().starts_with(b"{")) {
+    if hmac && (!ids.some() || bytes.len() > MAX_KEY_BYTES || !bytes.trim_ascii_start().starts_with(b"{")) {
         return Ok(Found::Plain);
     }
     if bytes.len() > MAX_KEY_BYTES {
@@ -195,10 +227,15 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
             _ => Err(Unfit::OtherKind { found: kind(bytes), algorithm }),
         };
     };
-    if hmac && !jwk::has_secret(&object) {
+    if hmac && !is_read(&object, ids) {
         return Ok(Found::Plain);
     }
-    match jwk::read(&object)? {
+    let document = match jwk::read(&object) {
+        // The app can only have taken the bytes.
+        Err(_) if hmac && ids.current.is_none() => return Ok(Found::Plain),
+        read => read?,
+    };
+    match document {
         jwk::Document::One(one) => {
             let found = described(&one);
             let public = is_public(&one);
@@ -206,8 +243,9 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
                 return Err(Unfit::OtherKind { found, algorithm });
             };
             if public {
-                key.stored(bytes);
+                key.stored(kept(bytes));
             }
+            key.inside(secret_document(bytes, hmac));
             Ok(Found::One(key))
         }
         jwk::Document::Set { keys, count, mut oddities } => {
@@ -218,15 +256,30 @@ fn entries(plain: &SigningKey, algorithm: Algorithm) -> Result<Found, Unfit> {
             let public = keys.iter().all(is_public);
             let mut keys: Vec<_> = keys.into_iter().filter_map(|key| key_of(key, algorithm)).collect();
             if public {
-                keys.iter_mut().for_each(|key| key.stored(bytes));
+                let document = kept(bytes);
+                keys.iter_mut().for_each(|key| key.stored(document.clone()));
             }
-            let mut seen = BTreeSet::new();
-            let ids: Vec<_> = keys.iter().filter_map(SigningKey::id).map(str::to_owned).collect();
-            let twice: BTreeSet<_> = ids.into_iter().filter(|id| !seen.insert(id.clone())).collect();
-            oddities.extend(twice.into_iter().map(|id| Oddity::SameId { id }));
+            let document = secret_document(bytes, hmac);
+            keys.iter_mut().for_each(|key| key.inside(document.clone()));
             Ok(Found::Set { keys, oddities, count })
         }
     }
+}
+
+/// Whether the spec has a shared secret be read out of a document. Most apps take the bytes of a document
+/// as they are, so it takes a key id: that of the current key, or that of a key of the set.
+fn is_read(object: &Map<String, Value>, ids: &KeyIds<'_>) -> bool {
+    let named = |key: &Map<String, Value>| {
+        let id = key.get("kid").and_then(Value::as_str);
+        id.is_some_and(|id| ids.previous.iter().chain(ids.revoked).any(|one| one == id))
+    };
+    let mut secrets = jwk::secrets(object).peekable();
+    secrets.peek().is_some() && (ids.current.is_some() || object.contains_key("keys") && secrets.any(named))
+}
+
+/// The document of a shared secret, to tell whether another program took all of it.
+fn secret_document(bytes: &[u8], hmac: bool) -> Option<Arc<Zeroizing<Vec<u8>>>> {
+    (hmac && bytes.len() <= MAX_STORED_BYTES).then(|| Arc::new(Zeroizing::new(bytes.to_vec())))
 }
 
 fn of_pem(text: &str, algorithm: Algorithm) -> Result<Found, Unfit> {
@@ -275,7 +328,7 @@ fn key_of(jwk: Jwk, algorithm: Algorithm) -> Option<SigningKey> {
         Material::Pair(pair) if pair.fits(family) => SigningKey::of_pair(Arc::new(*pair), jwk.id),
         Material::Secret(_) | Material::Pair(_) => return None,
     };
-    key.oddities = oddities;
+    key.oddities.extend(oddities);
     Some(key)
 }
 

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header};
 use rand::{TryRngCore as _, rngs::OsRng};
 use secrecy::SecretString;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 use zeroize::Zeroizing;
 
 use super::{
     SigningKey, SubjectClaimError, TokenShape,
     algorithm::{algorithm_name, family, hmac_like, is_asymmetric, library_algorithm},
     install_crypto,
-    pair::MIN_RSA_BITS,
+    pair::{MIN_RSA_BITS, Pair},
 };
 use crate::api::spec::{Algorithm, SubjectType};
 
@@ -120,8 +120,8 @@ pub fn mint(
             sign(&EncodingKey::from_secret(secret), shape.algorithm, key.id(), &claims)
         }
         (_, Some(pair)) if pair.fits(family(shape.algorithm)) => {
-            if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
-                return Err(MintError::KeyTooShort { bits });
+            if let Some(error) = never_mints(key) {
+                return Err(error);
             }
             let signing = pair.signing().ok_or(MintError::PublicKeyOnly)?;
             sign(signing, shape.algorithm, key.id(), &claims)
@@ -133,10 +133,20 @@ pub fn mint(
     }
 }
 
-/// A token with the right claims and a wrong signature.
+/// Why a key mints nothing however often it is asked to, where it can verify or be read at all.
+pub fn never_mints(key: &SigningKey) -> Option<MintError> {
+    let pair = key.pair()?;
+    if let Some(bits) = pair.rsa_bits().filter(|bits| *bits < MIN_RSA_BITS) {
+        return Some(MintError::KeyTooShort { bits });
+    }
+    pair.signing().is_none().then_some(MintError::PublicKeyOnly)
+}
+
+/// A token with the right claims and a wrong signature. It names the id of the genuine key, so that a
+/// verifier that looks keys up finds that one and must look at the signature.
 ///
-/// Where the algorithm has key pairs, what is signed by an unknown key is 64 to 512 random bytes of the
-/// right length: no verifier that looks at it takes it for a signature.
+/// Where the algorithm has key pairs, what is signed by an unknown key is random bytes, as many as a
+/// signature of that key has: no verifier that looks at it takes it for one.
 ///
 /// # Errors
 ///
@@ -144,37 +154,49 @@ pub fn mint(
 /// makes.
 pub fn forge(
     kind: Forgery,
+    genuine: &SigningKey,
     shape: &TokenShape,
     subject: &str,
     now: Timestamp,
     lifetime: Duration,
 ) -> Result<SecretString, MintError> {
     let claims = claims(shape, subject, now, lifetime)?;
+    let id = genuine.id();
     match kind {
         Forgery::UnknownKey if is_asymmetric(shape.algorithm) => {
-            // RSA signatures are as long as the modulus, of which 2048 bits are the usual ones.
-            let mut signature = vec![0u8; family(shape.algorithm).signature_bytes().unwrap_or(256)];
+            // RSA signatures are as long as the modulus.
+            let bits = genuine.pair().and_then(Pair::rsa_bits).unwrap_or(MIN_RSA_BITS);
+            let bytes = family(shape.algorithm).signature_bytes().unwrap_or(bits.div_ceil(8));
+            let mut signature = vec![0u8; bytes];
             OsRng.try_fill_bytes(&mut signature).map_err(|_| MintError::Randomness)?;
             // A number above the modulus would be refused for its size alone.
             if let Some(first) = signature.first_mut() {
-                *first &= 0x3f;
+                *first &= 0x7f >> (bits.wrapping_neg() % 8);
             }
-            let header = Header::new(library_algorithm(shape.algorithm));
+            let mut header = Header::new(library_algorithm(shape.algorithm));
+            header.kid = id.map(str::to_owned);
             let header = serde_json::to_vec(&header).map_err(|_| MintError::Signing)?;
             unsigned(&header, &claims, &URL_SAFE_NO_PAD.encode(signature))
         }
         Forgery::UnknownKey => {
             let mut key = Zeroizing::new([0u8; 64]);
             OsRng.try_fill_bytes(key.as_mut()).map_err(|_| MintError::Randomness)?;
-            sign(&EncodingKey::from_secret(key.as_ref()), shape.algorithm, None, &claims)
+            sign(&EncodingKey::from_secret(key.as_ref()), shape.algorithm, id, &claims)
         }
         Forgery::BlankKey => {
             let algorithm = hmac_like(shape.algorithm);
-            sign(&EncodingKey::from_secret(&[]), algorithm, None, &claims)
+            sign(&EncodingKey::from_secret(&[]), algorithm, id, &claims)
         }
         Forgery::PublicKeyAsSecret => Err(MintError::PublicKeyOnly),
         // The library has no such algorithm, and rightly so.
-        Forgery::NoneAlgorithm => unsigned(br#"{"typ":"JWT","alg":"none"}"#, &claims, ""),
+        Forgery::NoneAlgorithm => {
+            let mut header = json!({"typ": "JWT", "alg": "none"});
+            if let (Some(id), Some(header)) = (id, header.as_object_mut()) {
+                header.insert("kid".into(), id.into());
+            }
+            let header = serde_json::to_vec(&header).map_err(|_| MintError::Signing)?;
+            unsigned(&header, &claims, "")
+        }
     }
 }
 
@@ -195,7 +217,7 @@ pub fn confuse(
     let Some(pair) = key.pair() else { return Ok(None) };
     let claims = claims(shape, subject, now, lifetime)?;
     let stored = pair.stored.as_ref().filter(|stored| stored.starts_with(b"-----BEGIN "));
-    let public = stored.cloned().unwrap_or_else(|| pair.pem().into_bytes());
+    let public = stored.map(|stored| stored.to_vec()).unwrap_or_else(|| pair.pem().into_bytes());
     sign(&EncodingKey::from_secret(&public), hmac_like(shape.algorithm), key.id(), &claims).map(Some)
 }
 
@@ -266,7 +288,6 @@ fn sign(
 mod tests {
     use hmac::{Hmac, KeyInit as _, Mac as _};
     use secrecy::ExposeSecret as _;
-    use serde_json::json;
     use sha2::Sha256;
 
     use super::*;
@@ -340,10 +361,19 @@ mod tests {
     }
 
     #[test]
+    fn forgeries_name_the_genuine_key_where_it_has_a_name() {
+        let key = key().called(Some("2026-11"));
+        for kind in Forgery::ALL {
+            let (header, ..) = parts(&forge(kind, &key, &shape(), "1", now(), DAY).unwrap());
+            assert_eq!(header["kid"], "2026-11", "{kind:?}");
+        }
+    }
+
+    #[test]
     fn forgeries_differ_from_the_right_token_in_the_signature_only() {
         let right = parts(&mint(&key(), &shape(), "1", now(), DAY).unwrap());
         for kind in Forgery::ALL {
-            let token = forge(kind, &shape(), "1", now(), DAY).unwrap();
+            let token = forge(kind, &key(), &shape(), "1", now(), DAY).unwrap();
             let (header, claims, signature) = parts(&token);
             assert_eq!(claims, right.1);
             assert_ne!(signature, right.2);
@@ -355,7 +385,7 @@ mod tests {
                 Forgery::PublicKeyAsSecret => panic!("there is no public key"),
                 Forgery::UnknownKey => {
                     assert_ne!(signature, hmac_sha256(b"", &token));
-                    let again = forge(kind, &shape(), "1", now(), DAY).unwrap();
+                    let again = forge(kind, &key(), &shape(), "1", now(), DAY).unwrap();
                     assert_ne!(signature, parts(&again).2, "the key is another one each time");
                 }
             }

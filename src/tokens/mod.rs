@@ -25,13 +25,13 @@ mod unfit;
 mod variants;
 mod verdict;
 
-pub use audit::{KeyWeakness, audit};
+pub use audit::{KeyWeakness, Part, audit};
 pub use explain::{Step, Verification, explain};
 pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
 pub use key_verdict::KeyVerdict;
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub use keyset::{KeyIds, KeySet};
-pub use mint::{Forgery, MintError, confuse, forge, mint};
+pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
 pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, Unfit};
 pub(crate) use verdict::span;

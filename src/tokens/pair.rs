@@ -1,6 +1,8 @@
 //! A key pair, or its public half: what verifies with it, what signs, and the forms in which its public
 //! half lies about where somebody could take it for a secret.
 
+use std::sync::Arc;
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -28,8 +30,8 @@ pub(super) struct Pair {
     public: Public,
     verifying: DecodingKey,
     signing: Option<EncodingKey>,
-    /// The document that it was read from, where all of that is public.
-    pub(super) stored: Option<Vec<u8>>,
+    /// The document that it was read from, where all of that is public. The keys of a set share it.
+    pub(super) stored: Option<Arc<[u8]>>,
 }
 
 const NOT_A_PAIR: Unfit = Unfit::Broken { why: "its private and its public part do not belong together" };
@@ -153,28 +155,41 @@ impl Pair {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.jwk()))
     }
 
-    /// The bytes that an app could take for a secret: the public half as it is stored, in PEM, DER and
-    /// as a JWK, with and without what may stand at its end.
+    /// The bytes that an app could take for a secret: the public half in PEM, DER and as a JWK, with and
+    /// without what may stand at its end. What is stored comes on top, see [`forms_of`].
     pub(super) fn public_forms(&self) -> Vec<Vec<u8>> {
         let mut forms = Vec::new();
         let pkcs1 = der::write_rsa_public(&self.public);
         let mut texts = vec![self.pem().into_bytes(), self.jwk().into_bytes()];
-        texts.extend(self.stored.clone());
         if !pkcs1.is_empty() {
             texts.push(pem("RSA PUBLIC KEY", &pkcs1).into_bytes());
             forms.push(pkcs1);
         }
-        for text in texts {
-            let trimmed = text.trim_ascii_end().to_vec();
-            forms.push([&trimmed[..], b"\n"].concat());
-            forms.push([&trimmed[..], b"\r\n"].concat());
-            forms.push(trimmed.trim_ascii_start().to_vec());
-            forms.push(trimmed);
-            forms.push(text);
-        }
+        forms.extend(texts.iter().flat_map(|text| forms_of(text)));
         forms.push(self.spki());
         forms
     }
+}
+
+/// The longest document that is kept beside its keys. An app that takes more than this for a secret is
+/// none that anybody has seen, and a forger would have to guess every byte of it.
+pub(super) const MAX_STORED_BYTES: usize = 64 * 1024;
+
+/// A public document to keep beside its keys, unless it is too long.
+pub(super) fn kept(document: &[u8]) -> Option<Arc<[u8]>> {
+    (document.len() <= MAX_STORED_BYTES).then(|| Arc::from(document))
+}
+
+/// A text as an app may have it: with and without what may stand around it.
+pub(super) fn forms_of(text: &[u8]) -> [Vec<u8>; 5] {
+    let trimmed = text.trim_ascii_end();
+    [
+        [trimmed, b"\n"].concat(),
+        [trimmed, b"\r\n"].concat(),
+        trimmed.trim_ascii_start().to_vec(),
+        trimmed.to_vec(),
+        text.to_vec(),
+    ]
 }
 
 fn bits(public: &Public) -> Option<usize> {

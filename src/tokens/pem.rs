@@ -1,6 +1,10 @@
 //! Keys in PEM (RFC 7468): PKCS#8, PKCS#1, SEC 1 and SPKI.
 
-use super::{der, material, pair::Pair, unfit::Unfit};
+use super::{
+    der, material,
+    pair::{Pair, kept},
+    unfit::Unfit,
+};
 
 /// A key out of a PEM document, and whether its line breaks were the characters `\n`.
 pub(super) struct Read {
@@ -43,7 +47,7 @@ pub(super) fn read(text: &str) -> Result<Read, Unfit> {
         _ => Err(NO_KEY),
     }?;
     if pair.signing().is_none() {
-        pair.stored = Some(text.as_bytes().to_vec());
+        pair.stored = kept(text.as_bytes());
     }
     Ok(Read { pair, literal_breaks })
 }

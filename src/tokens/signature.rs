@@ -1,11 +1,13 @@
 //! Algorithm and signature of a token against the keys: which of them made it, and was that one meant.
 
+use std::sync::Arc;
+
 use super::{
     Inspection, KeyVerdict, Keyring, NotAToken, SigningKey, TokenShape, Verdict,
     algorithm::{OF_RSA, algorithm_name, family, hash_bytes, hmac, is_asymmetric},
     inspect::Signed,
     keys::hmac_verifies,
-    pair::MIN_RSA_BITS,
+    pair::{MIN_RSA_BITS, Pair, forms_of},
     placeholders,
     variants::variants,
     verdict::shown,
@@ -22,8 +24,10 @@ pub(super) fn check_algorithm(
     let found = inspection.algorithm();
     if found != algorithm_name(shape.algorithm) {
         let forged = |algorithm| {
-            let mut forms = keys.own().filter_map(SigningKey::pair).flat_map(|pair| pair.public_forms());
-            forms.any(|form| hmac_verifies(signed, &form, algorithm))
+            let pairs = || keys.own().filter_map(SigningKey::pair);
+            let by = |form: &Vec<u8>| hmac_verifies(signed, form, algorithm);
+            documents(pairs()).any(|document| forms_of(document).iter().any(by))
+                || pairs().any(|pair| pair.public_forms().iter().any(by))
         };
         return Err(match hmac(found).filter(|_| is_asymmetric(shape.algorithm)) {
             Some(algorithm) if forged(algorithm) => {
@@ -52,6 +56,19 @@ pub(super) fn check_algorithm(
     } else {
         Err(Verdict::Malformed(NotAToken::SignatureLength { bytes: signed.bytes, expected }))
     }
+}
+
+/// The documents that the pairs are from, each once.
+fn documents<'a>(pairs: impl Iterator<Item = &'a Pair>) -> impl Iterator<Item = &'a Arc<[u8]>> {
+    let mut seen: Vec<*const [u8]> = Vec::new();
+    pairs.filter_map(|pair| pair.stored.as_ref()).filter(move |document| {
+        let at = Arc::as_ptr(document);
+        let new = !seen.iter().any(|earlier| std::ptr::addr_eq(*earlier, at));
+        if new {
+            seen.push(at);
+        }
+        new
+    })
 }
 
 /// Which key signed it, in words, where that is the signing key.
@@ -85,8 +102,8 @@ fn check_key_id(said: Option<&str>, keys: &Keyring<'_>) -> Result<String, Verdic
     match (said, keys.current.id()) {
         (Some(said), Some(own)) if said == own => Ok(format!("{signed} (kid {})", shown(own))),
         (Some(said), own) if keys.by_id => Err(Verdict::Key(match own {
-            Some(own) if names_one(said, keys) => {
-                KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.to_owned() }
+            own if names_one(said, keys) => {
+                KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.map(str::to_owned) }
             }
             _ => KeyVerdict::KeyIdUnknown { id: said.to_owned(), signed: true },
         })),

@@ -50,6 +50,13 @@ pub enum Unfit {
         /// The algorithm.
         algorithm: Algorithm,
     },
+    /// All keys for the algorithm are previous or revoked ones.
+    NoneCurrent {
+        /// How many they are.
+        keys: usize,
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
     /// None of the keys has the key id that the spec names.
     NoSuchKey {
         /// The key id.
@@ -101,6 +108,11 @@ impl Unfit {
                 if *keys == 1 { "key" } else { "keys" },
                 family(*algorithm).key(),
                 algorithm_name(*algorithm)
+            ),
+            Self::NoneCurrent { keys, algorithm } => format!(
+                "no key is left to sign with {}: spec.jwt.previousKeyIds and revokedKeyIds name {}, so add the current one or correct these lists",
+                algorithm_name(*algorithm),
+                if *keys == 1 { "the only one".to_owned() } else { format!("all {keys}") }
             ),
             Self::NoSuchKey { id, algorithm } => format!(
                 "no key for {} has the key id {} that spec.jwt.keyId names: correct it, or add the key",

@@ -7,7 +7,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use super::{SigningKey, keys::hex, material};
+use super::{SigningKey, jwk, keys::hex, material};
 
 /// A key that another program may have made of this one.
 pub(super) struct Variant {
@@ -29,6 +29,13 @@ pub(super) fn variants(key: &SigningKey) -> Vec<Variant> {
     let owned = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
     let with = |ending: &[u8]| Zeroizing::new([bytes, ending].concat());
     let text = |text: String| Zeroizing::new(text.into_bytes());
+
+    for inside in jwk::secret_inside(bytes) {
+        add("is the one inside this JSON document: the app reads its k", inside);
+    }
+    if let Some(document) = &key.document {
+        add("is the whole JSON document that this one stands in", owned(document));
+    }
 
     let trimmed = bytes.trim_ascii();
     add("lacks the white space around this one", owned(trimmed));

@@ -331,7 +331,7 @@ fn our_forgeries_of_key_pairs_are_refused_by_the_libraries() {
         let now = Timestamp::now();
         let forged = Forgery::of(algorithm)
             .iter()
-            .map(|kind| forge(*kind, &shape(algorithm), "4711", now, DAY).unwrap())
+            .map(|kind| forge(*kind, &keys.current, &shape(algorithm), "4711", now, DAY).unwrap())
             .chain(confuse(&keys.current, &shape(algorithm), "4711", now, DAY).unwrap());
         let mut count = 0;
         for token in forged {

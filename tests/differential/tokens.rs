@@ -149,9 +149,10 @@ fn what_the_apps_library_mints_holds_here() {
 
 #[test]
 fn our_forgeries_are_refused_by_the_apps_library_and_here() {
+    let key = SigningKey::new(KEY.into()).unwrap();
     for shape in shapes() {
         for kind in Forgery::ALL {
-            let token = forge(kind, &shape, "4711", Timestamp::now(), DAY).unwrap();
+            let token = forge(kind, &key, &shape, "4711", Timestamp::now(), DAY).unwrap();
             assert!(theirs(token.expose_secret(), KEY, &shape).is_err(), "they accept a {kind:?}");
             assert!(!ours(token.expose_secret(), KEY, &shape).holds(), "we accept a {kind:?}");
             assert!(!node_accepts(token.expose_secret(), KEY, &shape), "Node accepts a {kind:?}");

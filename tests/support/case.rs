@@ -253,8 +253,9 @@ impl Case {
         self.keeps_secrets(&serde_json::to_string(&status).unwrap());
         self.keeps_secrets(&serde_json::to_string(&report).unwrap());
         for finding in status.findings.iter().chain(report.iter().flat_map(|report| &report.findings)) {
-            let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&finding.docs);
-            assert!(page.exists(), "{finding:?} points to a page that is not there");
+            let told = finding.docs.strip_prefix("auth-consistency explain ");
+            let page = Reason::ALL.iter().any(|reason| told == Some(reason.as_str()));
+            assert!(page, "{finding:?} points to a page that is not there");
         }
         self.status = status.clone();
         let end = end.map_err(|fault| {

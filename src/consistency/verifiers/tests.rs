@@ -155,3 +155,59 @@ fn what_was_asked_and_what_could_not_be_is_remarked_only_where_pods_are_wanted()
     );
     assert!(!well(Pods::Unknown { why: "timeout".into(), passes: true }).is_well());
 }
+
+#[test]
+fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use crate::{
+        api::{spec::Algorithm, status::AuthConsistencyStatus},
+        consistency::report::{End, Outcome, Seen, Verdict, status},
+        tokens::{KeyIds, KeySet},
+    };
+
+    let read =
+        |pem: &str, algorithm| KeySet::read(pem.into(), algorithm, &KeyIds::default()).unwrap().current;
+    let never = [
+        (include_str!("../../../tests/keys/rsa-one-public.pem"), Algorithm::RS256, "only the public key"),
+        (include_str!("../../../tests/keys/rsa-1024.pem"), Algorithm::RS256, "1024 bits"),
+    ];
+    for (pem, algorithm, why) in never {
+        let outcome = Outcome {
+            target: Default::default(),
+            applicable: vec![ConditionType::TokensAccepted],
+            unknown: Vec::new(),
+            found: never_asked(&read(pem, algorithm)).into_iter().collect(),
+            remarks: Vec::new(),
+            admin: None,
+            accounts: Vec::new(),
+            signing_key: None,
+            references: None,
+            searched: Vec::new(),
+            relied: 0,
+            unfinished: None,
+            plan: None,
+            repaired: Vec::new(),
+            history: Vec::new(),
+            reset_handled: None,
+            approval_used: None,
+            approval_unused: None,
+        };
+        assert_eq!(outcome.verdict(), Verdict::Person);
+        assert!(!outcome.unfinished());
+        assert_eq!(outcome.report(0).consistent, None, "could not tell is no pass");
+        let message = &outcome.findings()[0].message;
+        assert!(message.contains(why) && message.contains("leave out spec.probe"), "{message}");
+
+        let (before, now) = (AuthConsistencyStatus::default(), Time(jiff::Timestamp::UNIX_EPOCH));
+        let after = status(&before, 1, &now, &End::Done(Box::new(outcome)), &Seen::default());
+        let conditions: Vec<_> =
+            after.conditions.iter().map(|one| (one.type_.as_str(), one.status.as_str())).collect();
+        let expected = [("Ready", "False"), ("Stalled", "True"), ("TokensAccepted", "Unknown")];
+        assert_eq!(conditions, expected, "neither Reconciling nor a pass");
+    }
+    let mints = include_str!("../../../tests/keys/rsa-one.pem");
+    assert_eq!(never_asked(&read(mints, Algorithm::RS256)), None);
+    // What is no key at all has a finding of its own.
+    assert_eq!(never_asked(&read("text", Algorithm::RS256)), None);
+}

@@ -21,6 +21,55 @@ fn random_keys_have_no_weakness() {
 }
 
 #[test]
+fn a_previous_key_that_cannot_be_used_is_told_and_breaks_nothing() {
+    use crate::tokens::{KeyIds, KeySet};
+
+    // An old shared secret, after the app went over to RS256.
+    for (old, said) in
+        [(GOOD, "as the previous key"), (r#"{"keys":[]}"#, "of a previous key: none of the 0 keys")]
+    {
+        let (keys, _) = KeySet::read_previous(old.into(), Algorithm::RS256, &KeyIds::default()).unwrap();
+        let [weakness] = &audit(&keys[0], Algorithm::RS256)[..] else { panic!() };
+        assert_eq!(weakness.severity_of(Part::Previous), Severity::Warning);
+        assert_eq!(weakness.severity_of(Part::Signing), Severity::Error);
+        let message = weakness.message_of(Part::Previous);
+        assert!(message.contains(said) && !message.contains("signing key"), "{message}");
+        assert_eq!(weakness.message_of(Part::Signing), weakness.message());
+    }
+    // Whoever guesses it can sign as long as it is accepted.
+    let guessable = &found("your-256-bit-secret")[0];
+    assert_eq!(guessable.severity_of(Part::Previous), Severity::Critical);
+}
+
+#[test]
+fn a_period_is_the_shortest_that_a_row_repeats_with() {
+    for (row, expected) in [
+        ("", 0),
+        ("a", 1),
+        ("aa", 1),
+        ("ab", 2),
+        ("abab", 2),
+        ("ababa", 2),
+        ("aabaa", 5),
+        ("abcabcab", 3),
+        ("abcdab", 6),
+        ("aaab", 4),
+    ] {
+        assert_eq!(period(row.as_bytes()), expected, "{row}");
+    }
+}
+
+#[test]
+fn a_long_key_is_looked_through_once() {
+    let started = std::time::Instant::now();
+    // The worst for whoever compares the row with itself from every place.
+    let mut key = vec![b'a'; 1 << 20];
+    key.push(b'b');
+    assert_eq!(found(&key), [KeyWeakness::LowEntropy]);
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
 fn placeholders_are_critical_however_they_are_stored() {
     for key in [
         "secret".to_owned(),

@@ -119,7 +119,7 @@ fn another_algorithm_is_told_before_the_signature() {
     assert_eq!(verdict_512, Verdict::AlgorithmDiffers { found: "HS512".into(), expected: Algorithm::HS256 });
     assert_eq!(verdict_512.message(), r#"the token says algorithm "HS512" and the app verifies HS256"#);
 
-    let token = forge(Forgery::NoneAlgorithm, &shape(), "1", now(), DAY).unwrap();
+    let token = forge(Forgery::NoneAlgorithm, &key(), &shape(), "1", now(), DAY).unwrap();
     let none = verdict(token.expose_secret(), &shape());
     assert_eq!(none, Verdict::AlgorithmDiffers { found: "none".into(), expected: Algorithm::HS256 });
     assert_eq!(none.message(), "the token has no signature (algorithm none) and the app verifies HS256");
@@ -148,9 +148,9 @@ fn previous_and_unknown_keys_are_told_apart() {
     let whose = "staging/probeops".to_owned();
     assert_eq!(explain(&token, &keys, &shape(), now()).verdict, Verdict::SignedByAnother { whose });
     assert!(explain(&signed(&json!({"sub": "1"})), &keys, &shape(), now()).verdict.holds());
-    let token = forge(Forgery::UnknownKey, &shape(), "1", now(), DAY).unwrap();
+    let token = forge(Forgery::UnknownKey, &key, &shape(), "1", now(), DAY).unwrap();
     assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByUnknownKey);
-    let token = forge(Forgery::BlankKey, &shape(), "1", now(), DAY).unwrap();
+    let token = forge(Forgery::BlankKey, &key, &shape(), "1", now(), DAY).unwrap();
     assert_eq!(verdict(token.expose_secret(), &shape()), Verdict::SignedByPlaceholder);
 }
 

@@ -9,7 +9,8 @@ use super::*;
 use crate::{
     api::{condition::Reason, report::Severity},
     tokens::{
-        Forgery, KeyVerdict, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit, confuse, explain,
+        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit,
+        confuse, explain,
         explain::tests::{now, shape},
         fingerprint, forge, mint,
     },
@@ -278,10 +279,18 @@ fn the_keys_of_a_set_have_their_parts_by_the_spec() {
         Verdict::Key(KeyVerdict::SignedByStandbyKey { id: id("two") })
     );
     // The kid is wrong, and the signature right.
-    let of_another = KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: "one".into() };
+    let of_another = KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: Some("one".into()) };
     assert_eq!(said(&by(pem!("rsa-one"), "two")), Verdict::Key(of_another));
     let unknown = |signed| Verdict::Key(KeyVerdict::KeyIdUnknown { id: "four".into(), signed });
     assert_eq!(said(&by(pem!("rsa-one"), "four")), unknown(true));
+    // The current key may have none.
+    let nameless = set(&[
+        private_rsa_jwk(pem!("rsa-one-pkcs1"), json!({})),
+        jwk(pem!("rsa-two"), Algorithm::RS256, json!({"kid": "two"})),
+    ]);
+    let found = verdict(&by(pem!("rsa-one"), "two"), &read(&nameless, Algorithm::RS256), Algorithm::RS256);
+    assert_eq!(found, Verdict::Key(KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: None }));
+    assert!(found.message().contains("signed by the signing key, which has none"), "{}", found.message());
     // The kid is wrong, and nobody signed; or only nobody signed.
     let foreign = |id: Option<&str>| {
         let mut token = minted(&read(pem!("rsa-two"), Algorithm::RS384).current.called(id), Algorithm::RS384);
@@ -355,6 +364,31 @@ fn which_key_of_a_set_is_the_current_one_is_clear_or_told() {
 }
 
 #[test]
+fn a_single_key_that_is_previous_or_revoked_is_not_the_current_one() {
+    let single = private_rsa_jwk(pem!("rsa-one-pkcs1"), json!({"kid": "one"}));
+    let (one, none) = (["one".to_owned()], []);
+    let gone = Unfit::NoneCurrent { keys: 1, algorithm: Algorithm::RS256 };
+    let no_such = Unfit::NoSuchKey { id: "x".into(), algorithm: Algorithm::RS256 };
+    for text in [single.to_string(), set(std::slice::from_ref(&single))] {
+        for (current, expected) in [(None, &gone), (Some("x"), &no_such)] {
+            let revoked =
+                read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &none, revoked: &one });
+            assert_eq!(revoked.current.unfit(), Some(expected));
+            assert_eq!((revoked.previous.len(), revoked.standby.len(), revoked.revoked.len()), (0, 0, 1));
+            let refused = mint(&revoked.current, &for_algorithm(Algorithm::RS256), "1", now(), DAY);
+            assert!(matches!(refused, Err(MintError::KeyUnfit { .. })));
+            let previous =
+                read_as(&text, Algorithm::RS256, &KeyIds { current, previous: &one, revoked: &none });
+            assert_eq!(previous.current.unfit(), Some(expected));
+            assert_eq!((previous.previous.len(), previous.standby.len(), previous.revoked.len()), (1, 0, 0));
+        }
+    }
+    assert!(gone.message().contains("revokedKeyIds name the only one"), "{}", gone.message());
+    let named = KeyIds { current: Some("one"), previous: &none, revoked: &none };
+    assert!(read_as(&single.to_string(), Algorithm::RS256, &named).current.unfit().is_none());
+}
+
+#[test]
 fn what_a_jwk_says_against_its_use_is_told() {
     let rsa = |more| jwk(pem!("rsa-one"), Algorithm::RS256, more).to_string();
     for (text, expected) in [
@@ -386,6 +420,53 @@ fn what_a_jwk_says_against_its_use_is_told() {
 }
 
 #[test]
+fn keys_of_a_set_for_something_else_are_passed_over_unless_they_are_named_or_alone() {
+    // As Keycloak publishes them: one to sign, one to encrypt.
+    let sig = jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": "sig", "use": "sig", "alg": "RS256"}));
+    for more in [
+        json!({"kid": "enc", "use": "enc", "alg": "RSA-OAEP"}),
+        json!({"kid": "enc", "key_ops": ["encrypt"]}),
+        json!({"kid": "enc", "alg": "RS512"}),
+    ] {
+        let enc = jwk(pem!("rsa-two"), Algorithm::RS256, more);
+        let both = set(&[sig.clone(), enc.clone()]);
+        let keys = read(&both, Algorithm::RS256);
+        assert_eq!((keys.current.id(), keys.standby.len()), (Some("sig"), 0));
+        assert_eq!(audit(&keys.current, Algorithm::RS256), []);
+        let by_enc = minted(&read(pem!("rsa-two"), Algorithm::RS256).current, Algorithm::RS256);
+        assert_eq!(verdict(&by_enc, &keys, Algorithm::RS256), Verdict::SignedByUnknownKey);
+        let before = |ids: &KeyIds<'_>| {
+            let (keys, ended) =
+                KeySet::read_previous(both.clone().into_bytes(), Algorithm::RS256, ids).unwrap();
+            (keys.len(), ended.len())
+        };
+        assert_eq!(before(&KeyIds::default()), (1, 0));
+
+        let named = ["enc".to_owned()];
+        let ids = KeyIds { current: Some("enc"), ..KeyIds::default() };
+        let keys = read_as(&both, Algorithm::RS256, &ids);
+        assert_eq!((keys.current.id(), keys.standby.len()), (Some("enc"), 1));
+        assert_eq!(audit(&keys.current, Algorithm::RS256)[0].reason(), Reason::SigningKeySuspicious);
+        let ids = KeyIds { previous: &named, ..KeyIds::default() };
+        assert_eq!(read_as(&both, Algorithm::RS256, &ids).previous.len(), 1);
+        assert_eq!(before(&ids), (2, 0));
+        let ids = KeyIds { revoked: &named, ..KeyIds::default() };
+        assert_eq!(read_as(&both, Algorithm::RS256, &ids).revoked.len(), 1);
+        assert_eq!(before(&ids), (1, 1));
+        // Where nothing else fits it is the one that is meant, and told.
+        let alone = read(&set(&[enc]), Algorithm::RS256);
+        assert_eq!(alone.current.id(), Some("enc"));
+        assert_eq!(audit(&alone.current, Algorithm::RS256)[0].reason(), Reason::SigningKeySuspicious);
+    }
+    // A short key is weak also where a JWK holds it.
+    let short = jwk(pem!("rsa-1024"), Algorithm::RS256, json!({"kid": "s"})).to_string();
+    assert_eq!(
+        audit(&read(&short, Algorithm::RS256).current, Algorithm::RS256)[0].reason(),
+        Reason::SigningKeyWeak
+    );
+}
+
+#[test]
 fn what_is_odd_about_a_set_is_told() {
     let one = jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": "a"}));
     let two = jwk(pem!("rsa-two"), Algorithm::RS256, json!({"kid": "a"}));
@@ -412,6 +493,7 @@ fn what_is_odd_about_a_set_is_told() {
 
 #[test]
 fn members_of_wrong_types_are_refused_by_name() {
+    let ids = KeyIds { current: Some("k"), ..KeyIds::default() };
     let right = [
         private_rsa_jwk(
             pem!("rsa-one-pkcs1"),
@@ -423,7 +505,7 @@ fn members_of_wrong_types_are_refused_by_name() {
     ];
     let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
     for (key, algorithm) in right.iter().zip(algorithms) {
-        assert_eq!(read(&key.to_string(), algorithm).current.unfit(), None, "{key}");
+        assert_eq!(read_as(&key.to_string(), algorithm, &ids).current.unfit(), None, "{key}");
         for member in key.as_object().unwrap().keys() {
             for wrong in [json!(null), json!(7), json!(true), json!([7]), json!({"a": 1}), json!("")] {
                 let mut key = key.clone();
@@ -433,7 +515,7 @@ fn members_of_wrong_types_are_refused_by_name() {
                     continue;
                 }
                 let text = key.to_string();
-                let keys = read(&text, algorithm);
+                let keys = read_as(&text, algorithm, &ids);
                 if member == "kty" && algorithm == Algorithm::HS256 {
                     // Then it is some JSON, which HMAC takes as it is.
                     assert!(keys.current.secret().is_some());
@@ -441,7 +523,7 @@ fn members_of_wrong_types_are_refused_by_name() {
                 }
                 let unfit = keys.current.unfit().unwrap_or_else(|| panic!("{member} {wrong}"));
                 assert!(unfit.message().len() < 300, "{member} {wrong}: {unfit:?}");
-                let in_set = read(&set(&[key]), algorithm);
+                let in_set = read_as(&set(&[key]), algorithm, &ids);
                 assert!(
                     in_set.current.unfit().is_some() || algorithm == Algorithm::HS256,
                     "{member} {wrong}"
@@ -475,8 +557,9 @@ fn a_set_of_ten_thousand_keys_is_refused_quickly_and_says_the_limit() {
     let small = set(&vec![json!({"kty": "oct", "k": "c2VjcmV0"}); 10_000]);
     let large = set(&vec![jwk(pem!("rsa-one"), Algorithm::RS256, json!({})); 10_000]);
     let started = std::time::Instant::now();
+    let ids = KeyIds { current: Some("k"), ..KeyIds::default() };
     for algorithm in [Algorithm::HS256, Algorithm::RS256] {
-        let keys = read(&small, algorithm);
+        let keys = read_as(&small, algorithm, &ids);
         let message = keys.current.unfit().unwrap().message();
         assert!(message.contains("10000 keys") && message.contains("at most 100"), "{message}");
         assert!(keys.previous.is_empty() && keys.standby.is_empty());
@@ -491,12 +574,14 @@ fn a_set_of_ten_thousand_keys_is_refused_quickly_and_says_the_limit() {
 }
 
 #[test]
-fn shared_secrets_in_a_set_sign_with_what_is_in_them() {
+fn a_document_of_shared_secrets_is_the_bytes_that_it_is_unless_a_key_id_has_it_read() {
     let secret = "kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
     let oct = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret), "kid": "s1"});
     let plain = read(secret, Algorithm::HS256);
+    let current = KeyIds { current: Some("s1"), ..KeyIds::default() };
+    let of = |keys: &KeySet, token: &str| verdict(token, keys, Algorithm::HS256);
     for text in [oct.to_string(), set(std::slice::from_ref(&oct)), format!("\n {oct}\n")] {
-        let keys = read(&text, Algorithm::HS256);
+        let keys = read_as(&text, Algorithm::HS256, &current);
         assert_eq!(keys.current.id(), Some("s1"));
         assert_eq!(cause(&minted(&keys.current, Algorithm::HS256), &plain, Algorithm::HS256), "Holds");
         assert_eq!(
@@ -504,10 +589,38 @@ fn shared_secrets_in_a_set_sign_with_what_is_in_them() {
             fingerprint(&plain.current, Algorithm::HS256)
         );
         assert_eq!(audit(&keys.current, Algorithm::HS256), []);
+
+        let document = read(&text, Algorithm::HS256);
+        assert_eq!(document.current.secret(), Some(text.as_bytes()));
+        assert_eq!(audit(&document.current, Algorithm::HS256), [KeyWeakness::JsonDocument]);
+        let (before, _) =
+            KeySet::read_previous(text.clone().into_bytes(), Algorithm::HS256, &KeyIds::default()).unwrap();
+        assert_eq!(before[0].secret(), Some(text.as_bytes()));
+        // Where app and spec differ, that is told, both ways round.
+        let Verdict::SignedByKeyVariant(how) = of(&document, &minted(&keys.current, Algorithm::HS256)) else {
+            panic!("{text}")
+        };
+        assert!(how.contains("inside this JSON document"), "{how}");
+        let Verdict::SignedByKeyVariant(how) = of(&keys, &minted(&document.current, Algorithm::HS256)) else {
+            panic!("{text}")
+        };
+        assert!(how.contains("whole JSON document"), "{how}");
     }
+    // Ids of other keys than the current one have a set read that has them.
+    let old = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "old"});
+    let both = set(&[oct.clone(), old.clone()]);
+    for (named, read) in [("old", true), ("elsewhere", false)] {
+        let named = [named.to_owned()];
+        let keys = read_as(&both, Algorithm::HS256, &KeyIds { previous: &named, ..KeyIds::default() });
+        assert_eq!((keys.current.id() == Some("s1"), keys.previous.len()), (read, usize::from(read)));
+    }
+    // What cannot be read is the bytes that it is, and refused where keyId says that it is read.
+    let broken = json!({"kty": "oct", "k": 7, "kid": "s1"}).to_string();
+    assert_eq!(read(&broken, Algorithm::HS256).current.secret(), Some(broken.as_bytes()));
+    assert!(read_as(&broken, Algorithm::HS256, &current).current.unfit().is_some());
     // The length is that of the decoded key.
     let short = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode("k3$hort!")}).to_string();
-    let message = audit(&read(&short, Algorithm::HS256).current, Algorithm::HS256)[0].message();
+    let message = audit(&read_as(&short, Algorithm::HS256, &current).current, Algorithm::HS256)[0].message();
     assert!(message.contains("has 8 bytes"), "{message}");
     // A document without a shared secret is the bytes that it is, as before.
     let public = jwk(pem!("rsa-one"), Algorithm::RS256, json!({})).to_string();
@@ -576,6 +689,29 @@ fn an_hmac_made_with_the_public_key_is_a_forgery_in_every_form_of_it() {
 }
 
 #[test]
+fn the_keys_of_a_public_set_share_its_document_and_keep_none_that_is_long() {
+    let key = |at: usize, more: &str| {
+        jwk(pem!("rsa-one"), Algorithm::RS256, json!({"kid": at.to_string(), "note": more}))
+    };
+    let ids = KeyIds { current: Some("0"), ..KeyIds::default() };
+    let of = |more: &str| {
+        let text = set(&(0..MAX_KEYS).map(|at| key(at, more)).collect::<Vec<_>>());
+        (read_as(&text, Algorithm::RS256, &ids), text)
+    };
+    let (keys, text) = of("");
+    let documents: BTreeSet<_> = std::iter::once(&keys.current)
+        .chain(&keys.standby)
+        .map(|key| key.pair().unwrap().stored.as_ref().unwrap().as_ptr())
+        .collect();
+    assert_eq!((keys.standby.len(), documents.len()), (MAX_KEYS - 1, 1));
+    let by = |text: String| minted(&SigningKey::new(text.into_bytes()).unwrap(), Algorithm::HS256);
+    assert_eq!(cause(&by(text + "\n"), &keys, Algorithm::RS256), "KeyConfusion");
+    let (keys, text) = of(&"x".repeat(1_000));
+    assert!(keys.current.pair().unwrap().stored.is_none());
+    assert_eq!(cause(&by(text), &keys, Algorithm::RS256), "AlgorithmDiffers");
+}
+
+#[test]
 fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
     for (pem, algorithm) in PAIRS {
         let keys = read(pem, algorithm);
@@ -583,7 +719,10 @@ fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
         for (kind, expected) in
             [(Forgery::UnknownKey, "SignedByUnknownKey"), (Forgery::NoneAlgorithm, "AlgorithmDiffers")]
         {
-            let token = forge(kind, &shape, "1", now(), DAY).unwrap();
+            let named = keys.current.clone().called(Some("k"));
+            let token = forge(kind, &named, &shape, "1", now(), DAY).unwrap();
+            let inspection = crate::tokens::inspect(token.expose_secret()).unwrap();
+            assert_eq!(inspection.key_id(), Some("k"), "the lookup finds the genuine key");
             assert_eq!(cause(token.expose_secret(), &keys, algorithm), expected, "{algorithm:?}");
         }
         assert_eq!(Forgery::of(algorithm), [Forgery::UnknownKey, Forgery::NoneAlgorithm]);
@@ -592,6 +731,13 @@ fn forgeries_of_key_pairs_are_told_apart_and_none_holds() {
         // The public half alone is enough for it.
         let public = read(&keys.current.pair().unwrap().pem(), algorithm);
         assert!(confuse(&public.current, &shape, "1", now(), DAY).unwrap().is_some());
+    }
+    for (pem, bytes) in [(pem!("rsa-one"), 256), (pem!("rsa-1024"), 128)] {
+        let key = read(pem, Algorithm::RS256).current;
+        let shape = for_algorithm(Algorithm::RS256);
+        let token = forge(Forgery::UnknownKey, &key, &shape, "1", now(), DAY).unwrap();
+        let signature = token.expose_secret().rsplit('.').next().unwrap();
+        assert_eq!(URL_SAFE_NO_PAD.decode(signature).unwrap().len(), bytes, "as long as the modulus");
     }
     let secret = read("kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*", Algorithm::HS256);
     assert!(confuse(&secret.current, &shape(), "1", now(), DAY).unwrap().is_none());
