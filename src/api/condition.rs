@@ -218,6 +218,8 @@ reasons! {
     SigningKeyUnfit,
     /// The signing key in use is another one than before.
     SigningKeyChanged,
+    /// The signing key was replaced, and the spec does not say that the app still accepts the one before.
+    RotationWithoutOverlap,
     /// A verifier refuses what the key mints.
     TokensRejected,
     /// A verifier accepts a token that nobody should accept.

@@ -38,6 +38,7 @@ pub async fn preflight(
         compare_password: false,
         search: Search::default(),
         ask: false,
+        key_before: None,
         now,
     };
     let failed = |error: DatabaseError| at_database(&target.database, error.fault());
