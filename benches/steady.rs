@@ -112,6 +112,7 @@ impl Bench {
             compare_password: false,
             search: Search::default(),
             ask: true,
+            key_before: None,
             now: Timestamp::now(),
         })
         .await

@@ -24,6 +24,9 @@ type Digest = [u8; 32];
 /// Accounts whose password is known again, more than one spec names.
 const MOST_PASSWORDS: usize = 64;
 
+/// Keys whose fingerprint is known again: six Secrets of one key each leave room for a JWKS.
+const MOST_FINGERPRINTS: usize = 64;
+
 /// Memory of one resource.
 pub struct Memory {
     key: [u8; 32],
@@ -32,7 +35,8 @@ pub struct Memory {
 
 #[derive(Default)]
 struct State {
-    fingerprint: Option<(Digest, Option<String>)>,
+    /// Of the signing key and those beside it.
+    fingerprints: HashMap<Digest, Option<String>>,
     /// By login; the accounts that a spec can name fit in.
     passwords: HashMap<String, Digest>,
     probe: Option<Probed>,
@@ -86,18 +90,22 @@ impl Memory {
         self.digest(&parts)
     }
 
-    /// The fingerprint of a key by what it is known by, where it was computed before; the inner one is none for a weak key.
+    /// The fingerprint of a key by what it is known by, where it was computed before; the inner one is none
+    /// for a weak key.
     pub fn fingerprint(&self, key: &[&[u8]]) -> Option<Option<String>> {
         let digest = self.digest_about(b"fingerprint", key)?;
-        let state = self.state();
-        let (known, fingerprint) = state.fingerprint.as_ref()?;
-        (*known == digest).then(|| fingerprint.clone())
+        self.state().fingerprints.get(&digest).cloned()
     }
 
     /// Remembers the fingerprint of a key.
     pub fn remember_fingerprint(&self, key: &[&[u8]], fingerprint: Option<String>) {
-        let digest = self.digest_about(b"fingerprint", key);
-        self.state().fingerprint = digest.map(|digest| (digest, fingerprint));
+        let Some(digest) = self.digest_about(b"fingerprint", key) else { return };
+        let fingerprints = &mut self.state().fingerprints;
+        // Keys of specs before; what is forgotten with them is computed once more.
+        if fingerprints.len() >= MOST_FINGERPRINTS && !fingerprints.contains_key(&digest) {
+            fingerprints.clear();
+        }
+        fingerprints.insert(digest, fingerprint);
     }
 
     /// Whether this password was found to be behind this stored hash of an account before.

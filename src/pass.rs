@@ -15,6 +15,7 @@ mod apply;
 mod ask;
 mod errands;
 mod identities;
+mod keys;
 mod look;
 mod manners;
 mod pods;
@@ -29,6 +30,7 @@ use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::{Action, ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped, StepReport},
+        status::SigningKeyStatus,
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
@@ -37,6 +39,7 @@ use crate::{
         plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
         progress::Progress,
         report::{Outcome, Verdict},
+        rotation,
         round::Unfinished,
         severity::Fault,
         target::{Database, Target},
@@ -46,7 +49,6 @@ use crate::{
     database::{self, Observed, Search, Session},
     memory::Memory,
     network::HostPolicy,
-    tokens,
 };
 
 pub use ask::{Asked, mint_for_admin, show_to_app};
@@ -157,6 +159,8 @@ pub struct Pass<'a> {
     pub search: Search,
     /// Whether the app is asked.
     pub ask: bool,
+    /// What the resource's status remembers of its signing key; `None` where there is no status.
+    pub key_before: Option<&'a SigningKeyStatus>,
     /// The time that minted tokens carry.
     pub now: Timestamp,
 }
@@ -176,7 +180,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
 
 async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
-    let (key, key_findings) = signing_key(pass).await;
+    let (mut key, key_findings) = keys::signing_key(pass).await;
     let mut session = connect(target, pass.policy).await?;
     let seen = look::seen(pass);
     let sight = look::look(pass, &mut session, &key_findings).await?;
@@ -216,6 +220,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         _ => observed,
     };
     let asked = ask::ask(pass, &observed).await;
+    keys::rotation(pass, key.as_mut(), &asked);
     session.close().await;
     let mut found = diagnose(
         target,
@@ -244,7 +249,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         target: report_target(target, &observed.observation),
         applicable: applicable(target),
         unknown: unknown(target, &observed.observation, &asked),
-        remarks: remarks(target, &observed.observation, &asked),
+        remarks: remarks(target, &observed.observation, &asked, key.as_ref()),
         admin: accounts::admin(target, &observed.observation),
         accounts: accounts::beside(target, &observed.observation),
         signing_key: key,
@@ -323,39 +328,6 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
     fault
 }
 
-/// Fingerprint and weaknesses of the signing key; away from the async threads, since the fingerprint
-/// is slow on purpose.
-async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
-    let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
-    let algorithm = jwt.shape.algorithm;
-    let found = jwt
-        .counting()
-        .flat_map(|(part, origin, key)| {
-            tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
-        })
-        .map(|(part, origin, weakness)| {
-            person(
-                weakness.reason(),
-                ConditionType::SigningKeyTrusted,
-                weakness.severity_of(part),
-                None,
-                format!("{} (Secret {origin})", weakness.message_of(part)),
-            )
-        })
-        .collect();
-    let fingerprint = match pass.memory.fingerprint(&jwt.key.known_by(algorithm)) {
-        Some(known) => known,
-        None => {
-            let key = jwt.key.clone();
-            let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&key, algorithm));
-            let fingerprint = computing.await.unwrap_or(None);
-            pass.memory.remember_fingerprint(&jwt.key.known_by(algorithm), fingerprint.clone());
-            fingerprint
-        }
-    };
-    (Some(SigningKeyReport { fingerprint, algorithm }), found)
-}
-
 /// Repairs are wanted, and our own schema cannot be made or used.
 fn bookkeeping(pass: &Pass<'_>, observation: &Observation, found: &[Diagnosed]) -> Option<Diagnosed> {
     let wanted = found.iter().any(|one| one.step.is_some());
@@ -426,7 +398,12 @@ fn unknown(
     unknown
 }
 
-fn remarks(target: &Target, observation: &Observation, asked: &Asked) -> Vec<(ConditionType, String)> {
+fn remarks(
+    target: &Target,
+    observation: &Observation,
+    asked: &Asked,
+    key: Option<&SigningKeyReport>,
+) -> Vec<(ConditionType, String)> {
     let mut text = format!("PostgreSQL {} answers", observation.server.version);
     if target.database.tls == crate::api::spec::TlsMode::Disable {
         text.push_str(", without encryption (tls.mode is Disable)");
@@ -449,6 +426,7 @@ fn remarks(target: &Target, observation: &Observation, asked: &Asked) -> Vec<(Co
     let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
     remarks.extend(tokens.map(|text| (ConditionType::TokensAccepted, text)));
     remarks.extend(accounts::remark(target));
+    remarks.extend(rotation::remark(key).map(|text| (ConditionType::SigningKeyTrusted, text)));
     remarks
 }
 

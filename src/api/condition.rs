@@ -222,6 +222,8 @@ reasons! {
     SigningKeyChanged,
     /// Tokens of before ids or the signing key changed are accepted still.
     SessionsOutliveChange,
+    /// The signing key was replaced, and the spec does not say that the app still accepts the one before.
+    RotationWithoutOverlap,
     /// A verifier refuses what the key mints.
     TokensRejected,
     /// A verifier accepts a token that nobody should accept.

@@ -1,12 +1,14 @@
 //! The one shape that `check`, `plan`, `reset`, `repair` and `verify` print; `docs/report.schema.json`
 //! is generated from it. The resource's status uses the same field names.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     condition::{ConditionType, Reason},
     spec::{Algorithm, PasswordHash},
+    status::{ReplacedKey, Rotation},
 };
 
 /// What one pass over one target found, did and left.
@@ -194,6 +196,16 @@ pub struct SigningKeyReport {
     pub fingerprint: Option<String>,
     /// The algorithm that it is used with.
     pub algorithm: Algorithm,
+    /// When the operator first saw it in another one's place, where the resource's status says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_time: Option<Time>,
+    /// Keys that were replaced no longer ago than tokens live, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub replaced: Vec<ReplacedKey>,
+    /// How far a rotation has got; there while the spec names keys of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
 }
 
 /// The references as counted.

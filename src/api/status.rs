@@ -14,6 +14,9 @@ use super::{
 /// How many findings a status holds, worst first.
 pub const MAX_FINDINGS: usize = 20;
 
+/// How many replaced signing keys a status remembers.
+pub const MAX_REPLACED: usize = 5;
+
 /// How many repairs a status remembers.
 pub const MAX_HISTORY: usize = 10;
 
@@ -134,6 +137,42 @@ pub struct SigningKeyStatus {
     /// When another key was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_time: Option<Time>,
+    /// Keys that were replaced no longer ago than tokens live, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub replaced: Vec<ReplacedKey>,
+    /// How far a rotation has got; there while the spec names keys of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+}
+
+/// A signing key that another one replaced.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplacedKey {
+    /// Its fingerprint.
+    #[schemars(length(max = 128))]
+    pub fingerprint: String,
+    /// When another one was first seen in its place.
+    pub time: Time,
+}
+
+/// The time in which old signing keys are accepted beside the current one.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// Since when the signing key was seen beside the old ones with no verifier that refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Until when tokens live that the old keys signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Whether the old keys may go; absent when nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_go: Option<bool>,
+    /// Why, and what to do.
+    #[schemars(length(max = 512))]
+    pub why: String,
 }
 
 /// How far a pass has got.

@@ -74,6 +74,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
     let memory = Memory::default();
     let began = Instant::now();
     let watching = Watching::default();
+    let key_before = place.key_before().await;
     let mut before: Option<Outcome> = None;
     // Where one look does not suffice, the next one goes on, as long as it gets further.
     let mut outcome = loop {
@@ -88,6 +89,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
             compare_password: true,
             search: Search { explain: errand.explain, ..Search::default() },
             ask: true,
+            key_before: key_before.as_ref(),
             now: Timestamp::now(),
         })
         .await;

@@ -3,23 +3,24 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 
 use super::{
     said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table},
-    target::{self, TargetFlags, Variables},
+    show::{Cell, Look, OutputFlags, Table, wrap},
+    target::{self, Elsewhere, ElsewhereFlags, Place, TargetFlags, Variables},
 };
 use crate::{
     api::{report::Severity, spec::Algorithm},
-    tokens::{self, KeyIds, KeySet, Part},
+    tokens::{self, KeyIds, KeySet, Part, SigningKey},
 };
 
 /// The commands about keys.
 #[derive(Subcommand, Clone, Debug)]
 pub(super) enum Command {
     /// Say whether the key is short, guessable or stored wrongly
-    Audit(Flags),
+    Audit(AuditFlags),
     /// Print a slow, one-way digest with which two environments can be compared
     Fingerprint(Flags),
 }
@@ -36,6 +37,15 @@ pub(super) struct Flags {
     output: OutputFlags,
 }
 
+/// Flags of `key audit`.
+#[derive(Args, Clone, Debug)]
+pub(super) struct AuditFlags {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    elsewhere: ElsewhereFlags,
+}
+
 /// What `key` prints for programs.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +53,12 @@ struct KeyAnswer {
     algorithm: Algorithm,
     fingerprint: Option<String>,
     weaknesses: Vec<Weakness>,
+    /// When the operator first saw it in another one's place, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_time: Option<Time>,
+    /// Other resources with the same key, as `namespace/name`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    same_as: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -59,23 +75,37 @@ struct Weakness {
 /// There is no key.
 pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Said, Failure> {
     let (flags, audit) = match command {
-        Command::Audit(flags) => (flags, true),
-        Command::Fingerprint(flags) => (flags, false),
+        Command::Audit(audit) => (audit.flags, Some(audit.elsewhere)),
+        Command::Fingerprint(flags) => (flags, None),
     };
     let format = flags.output.output;
-    let (keys, algorithm) = keys(flags, variables).await?;
+    let place = flags.target.place();
+    let (keys, algorithm) = keys(flags.key_file, &place, variables).await?;
+    let fingerprint = tokens::fingerprint(&keys.current, algorithm);
+    let elsewhere = match audit {
+        Some(flags) => place.elsewhere(flags).await,
+        None => None,
+    };
     let answer = KeyAnswer {
         algorithm,
-        fingerprint: tokens::fingerprint(&keys.current, algorithm),
+        changed_time: if audit.is_some() { changed_time(&place, fingerprint.as_deref()).await } else { None },
+        same_as: elsewhere.iter().flat_map(|elsewhere| same(&keys.current, elsewhere)).collect(),
+        fingerprint,
         weaknesses: weaknesses(&keys, algorithm),
     };
+    let audit = audit.is_some();
     let exit = if audit && !answer.weaknesses.is_empty() || answer.fingerprint.is_none() {
         Exit::Findings
     } else {
         Exit::Fine
     };
+    let unread = elsewhere.as_ref().and_then(Elsewhere::remark);
+    let told = |said: Said| match &unread {
+        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
+        None => said,
+    };
     if let Some(document) = format.document(&answer)? {
-        return Ok(Said::new(document, exit));
+        return Ok(told(Said::new(document, exit)));
     }
     if !audit {
         return Ok(match answer.fingerprint {
@@ -88,14 +118,47 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
             }),
         });
     }
-    if answer.weaknesses.is_empty() {
-        return Ok(Said::new(format!("Nothing is wrong with the signing key for {algorithm:?}."), exit));
+    let mut page = if answer.weaknesses.is_empty() {
+        format!("Nothing is wrong with the signing key for {algorithm:?}.\n")
+    } else {
+        let mut table = Table::new(&["SEVERITY", "FINDING", "WHAT IS WRONG"], 3, Look::of_stdout());
+        for one in &answer.weaknesses {
+            table.row(vec![Cell::Severity(one.severity), Cell::text(one.finding), Cell::text(&one.message)]);
+        }
+        table.render()
+    };
+    for line in beside(&answer) {
+        page.push('\n');
+        page.push_str(&wrap(&line, Look::of_stdout().width));
     }
-    let mut table = Table::new(&["SEVERITY", "FINDING", "WHAT IS WRONG"], 3, Look::of_stdout());
-    for one in answer.weaknesses {
-        table.row(vec![Cell::Severity(one.severity), Cell::text(one.finding), Cell::text(one.message)]);
+    Ok(told(Said::new(page, exit)))
+}
+
+/// What is so of the key, wrong or not.
+fn beside(answer: &KeyAnswer) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(time) = &answer.changed_time {
+        lines.push(format!("The operator has seen this key since {}.", time.0));
     }
-    Ok(Said::new(table.render(), exit))
+    if !answer.same_as.is_empty() {
+        lines.push(format!(
+            "The same key is that of {}: each app takes the other's tokens, unless issuer or audience tell them apart, and one that is replaced leaves the other behind.",
+            answer.same_as.join(", ")
+        ));
+    }
+    lines
+}
+
+/// When the operator first saw the key in another one's place: nobody else knows how old it is.
+async fn changed_time(place: &Place, fingerprint: Option<&str>) -> Option<Time> {
+    let before = place.key_before().await?;
+    fingerprint.filter(|own| before.fingerprint.as_deref() == Some(*own))?;
+    before.changed_time
+}
+
+/// Which others have the same key.
+fn same(key: &SigningKey, elsewhere: &Elsewhere) -> Vec<String> {
+    elsewhere.keys.iter().filter(|(_, other)| key.is_same(other)).map(|(name, _)| name.clone()).collect()
 }
 
 /// What is wrong with the signing key, and with those beside it.
@@ -116,8 +179,12 @@ fn weaknesses(keys: &KeySet, algorithm: Algorithm) -> Vec<Weakness> {
         .collect()
 }
 
-async fn keys(flags: Flags, variables: Variables<'_>) -> Result<(KeySet, Algorithm), Failure> {
-    match flags.key_file {
+async fn keys(
+    key_file: Option<PathBuf>,
+    place: &Place,
+    variables: Variables<'_>,
+) -> Result<(KeySet, Algorithm), Failure> {
+    match key_file {
         Some(file) => {
             let bytes = target::read_secret(&file)?;
             let algorithm = target::algorithm(variables)?;
@@ -128,7 +195,7 @@ async fn keys(flags: Flags, variables: Variables<'_>) -> Result<(KeySet, Algorit
             Ok((keys, algorithm))
         }
         None => {
-            let signer = flags.target.place().signer(variables).await?;
+            let signer = place.signer(variables).await?;
             Ok((signer.keys, signer.shape.algorithm))
         }
     }

@@ -15,10 +15,13 @@ use super::{
 use crate::api::{
     API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
     condition::ConditionType,
-    report::{AdminReport, ConsistencyReport, ReportTarget, Severity, SigningKeyReport},
+    report::{AdminReport, ConsistencyReport, ReportTarget, Severity},
     status::AdminStatus,
 };
-use crate::{consistency::progress::Progress, pass::Supervisor};
+use crate::{
+    consistency::{progress::Progress, rotation},
+    pass::Supervisor,
+};
 
 /// Time between two looks at the status.
 const LOOK: Duration = Duration::from_millis(500);
@@ -155,10 +158,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         findings: status.findings.clone(),
         admin,
         accounts: status.accounts.iter().filter_map(account).collect(),
-        signing_key: status
-            .signing_key
-            .as_ref()
-            .map(|key| SigningKeyReport { fingerprint: key.fingerprint.clone(), algorithm: key.algorithm }),
+        signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
         searched: Vec::new(),
         plan: status.plan.clone(),

@@ -30,6 +30,7 @@ pub mod preflight;
 pub mod progress;
 mod remap;
 pub mod report;
+pub mod rotation;
 pub mod round;
 pub mod schedule;
 pub mod search;

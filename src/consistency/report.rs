@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::{
     diagnosis::{Diagnosed, Ends},
     progress::Progress,
+    rotation,
     round::Unfinished,
     search::Searched,
     severity::{Class, Fault},
@@ -22,7 +23,7 @@ use crate::api::{
         AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, SearchReport,
         Severity, SigningKeyReport, StepReport,
     },
-    status::{AuthConsistencyStatus, MAX_FINDINGS, Repair, SigningKeyStatus},
+    status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
 };
 
 /// What a pass that reached its end found, did and left.
@@ -305,18 +306,7 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
         next.last_handled_approval = outcome.approval_used.as_deref().map(|value| clip(value, 1024));
     }
     accounts::status(next, outcome, now);
-    next.signing_key = outcome.signing_key.as_ref().map(|key| {
-        let before = next.signing_key.as_ref();
-        SigningKeyStatus {
-            fingerprint: key.fingerprint.clone(),
-            algorithm: key.algorithm,
-            changed_time: if key_changed(before, key) {
-                Some(now.clone())
-            } else {
-                before.and_then(|before| before.changed_time.clone())
-            },
-        }
-    });
+    next.signing_key = outcome.signing_key.as_ref().map(rotation::kept);
     let verdict = outcome.verdict();
     let awaiting = outcome.plan.as_ref().filter(|plan| plan.awaiting_approval);
     match (verdict, awaiting) {
@@ -349,13 +339,6 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
             overall(next, reason, &message, verdict);
         }
     }
-}
-
-/// Whether the key in use is another one than the one in the status.
-pub fn key_changed(before: Option<&SigningKeyStatus>, now: &SigningKeyReport) -> bool {
-    before.is_some_and(|before| {
-        before.fingerprint.is_some() && now.fingerprint.is_some() && before.fingerprint != now.fingerprint
-    })
 }
 
 fn domain(

@@ -12,10 +12,7 @@ use crate::{
         condition::Reason,
         report::{Severity, SigningKeyReport},
     },
-    consistency::{
-        report::{Outcome, key_changed},
-        wording::clip,
-    },
+    consistency::{report::Outcome, rotation::key_changed, wording::clip},
 };
 
 /// One thing to tell.

@@ -141,6 +141,7 @@ async fn end(
         compare_password: false,
         search: crate::database::Search::default(),
         ask: true,
+        key_before: resource.status.signing_key.as_ref(),
         now: jiff::Timestamp::now(),
     };
     let mut running = Box::pin(pass::run(&pass));

@@ -38,6 +38,7 @@ pub async fn preflight(
         compare_password: false,
         search: Search::default(),
         ask: false,
+        key_before: None,
         now,
     };
     let keys = keys(target);

@@ -62,6 +62,10 @@ pub enum KeyWeakness {
     Odd(Oddity),
 }
 
+/// What to do about a shared secret that others may know. Frameworks have one secret for many things, so what
+/// else ends with it comes first.
+const REPLACE: &str = "see first what else it protects (sessions, links, encrypted columns), then replace it by the output of `openssl rand -hex 32`; everybody signs in again";
+
 /// What part an audited key plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -146,7 +150,7 @@ impl KeyWeakness {
                     None => String::new(),
                 };
                 return format!(
-                    "the signing key has {bytes} {}{decoded} and {} needs at least {needed}: replace it by the output of `openssl rand -hex 32`",
+                    "the signing key has {bytes} {}{decoded} and {} needs at least {needed}: {REPLACE}",
                     if *bytes == 1 { "byte" } else { "bytes" },
                     algorithm_name(*algorithm)
                 );
@@ -154,13 +158,19 @@ impl KeyWeakness {
             Self::Unfit(unfit) => return unfit.message(),
             Self::Odd(oddity) => return oddity.message(),
             Self::Blank => {
-                "the signing key is nothing but white space or NUL bytes, so anybody can sign tokens: replace it by the output of `openssl rand -hex 32`"
+                return format!(
+                    "the signing key is nothing but white space or NUL bytes, so anybody can sign tokens: {REPLACE}"
+                );
             }
             Self::Placeholder => {
-                "the signing key is a well-known placeholder, so anybody can sign tokens: replace it by the output of `openssl rand -hex 32`"
+                return format!(
+                    "the signing key is a well-known placeholder, so anybody can sign tokens: {REPLACE}"
+                );
             }
             Self::PlaceholderWords => {
-                "the signing key is made of the words that placeholders are made of, so it can be guessed: replace it by the output of `openssl rand -hex 32`"
+                return format!(
+                    "the signing key is made of the words that placeholders are made of, so it can be guessed: {REPLACE}"
+                );
             }
             Self::UnfilledTemplate => {
                 "the signing key is a variable or template that nobody filled in, so anybody can sign tokens: find out what should have filled it in"
@@ -171,11 +181,11 @@ impl KeyWeakness {
             Self::Certificate => {
                 "the signing key is a certificate, so anybody who sees it can sign tokens: use a secret of its own with HMAC"
             }
-            Self::LowEntropy => {
-                "the signing key repeats or counts up characters: replace it by the output of `openssl rand -hex 32`"
-            }
+            Self::LowEntropy => return format!("the signing key repeats or counts up characters: {REPLACE}"),
             Self::DjangoInsecure => {
-                "the signing key is the one that Django's startproject wrote for development, which usually stands in the repository: make a new one"
+                return format!(
+                    "the signing key is the one that Django's startproject wrote for development, which usually stands in the repository: {REPLACE}"
+                );
             }
             Self::TrailingNewline => {
                 "the signing key ends with a line break, which some programs strip and others sign with: store it without (`printf %s` or `echo -n`)"

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{
@@ -147,6 +149,17 @@ impl SigningKey {
         }
     }
 
+    /// Whether the other one is the same key: by digests under a random key, so that how long it takes to
+    /// compare tells nothing of either.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let salt: [u8; 32] = rand::random();
+        let digest = |key: &Self| {
+            let mac = Hmac::<Sha256>::new_from_slice(&salt).ok();
+            mac.map(|mac| mac.chain_update(key.expose()).finalize())
+        };
+        digest(self).is_some_and(|own| digest(other).is_some_and(|theirs| own == theirs))
+    }
+
     /// The bytes of a secret, the public half of a pair.
     pub(super) fn expose(&self) -> &[u8] {
         &self.bytes
@@ -263,6 +276,13 @@ mod tests {
             fingerprint(&key, Algorithm::HS256).as_deref(),
             Some("v1:scrypt:67e567c8c0060212ac7c8d29f818b79e")
         );
+    }
+
+    #[test]
+    fn a_key_is_the_same_as_its_copy_and_as_no_other() {
+        let key = |bytes: &[u8]| SigningKey::new(bytes.to_vec()).unwrap();
+        assert!(key(b"one").is_same(&key(b"one")));
+        assert!(!key(b"one").is_same(&key(b"one\n")) && !key(b"one").is_same(&key(b"two")));
     }
 
     #[test]

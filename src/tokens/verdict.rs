@@ -208,6 +208,11 @@ pub enum Account {
 }
 
 impl Verdict {
+    /// Whether no key that was at hand made the token.
+    pub fn is_nobodys(&self) -> bool {
+        matches!(self, Self::SignedByUnknownKey | Self::Key(KeyVerdict::KeyIdUnknown { signed: false, .. }))
+    }
+
     /// Whether a verifier finds nothing to refuse.
     pub fn holds(&self) -> bool {
         matches!(self, Self::Holds { .. } | Self::NothingWrong { .. } | Self::AcceptedByApp { .. })

@@ -210,6 +210,7 @@ async fn a_host_that_the_operators_flags_do_not_allow_is_not_asked() {
                 compare_password: false,
                 search: Search::default(),
                 ask: false,
+                key_before: None,
                 now: Timestamp::from_second(1_800_000_000).unwrap(),
             })
             .await

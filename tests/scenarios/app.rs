@@ -72,11 +72,26 @@ async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted()
         .await;
     assert!(condition(&status, "TokensAccepted").unwrap().2.contains("(Secret jwt-old/key)"));
     assert!(condition(&status, "Reconciling").is_some() && condition(&status, "Stalled").is_none());
+    let rotation = status.signing_key.unwrap().rotation.unwrap();
+    assert_eq!((rotation.may_go, rotation.until), (Some(false), None), "{}", rotation.why);
 
     drop(old);
     let _new = App::start(&world, KEY, port);
     let status = world.ready("True", "Consistent").await;
     assert_eq!(condition(&status, "TokensAccepted").map(|one| (one.0, one.1)), Some(("True", "Accepted")));
+    let rotation = status.signing_key.unwrap().rotation.unwrap();
+    assert_eq!(rotation.may_go, Some(false), "{}", rotation.why);
+    assert!(rotation.until.is_some(), "{}", rotation.why);
+    world.edit("{jwt: {lifetime: 2s}}").await;
+    let status = world
+        .wait("the end of the old key", |status| {
+            let rotation = status.signing_key.as_ref().and_then(|key| key.rotation.as_ref());
+            rotation.is_some_and(|rotation| rotation.may_go == Some(true))
+        })
+        .await;
+    let trusted = condition(&status, "SigningKeyTrusted").unwrap();
+    assert_eq!((trusted.0, trusted.1), ("True", "Trusted"));
+    assert!(trusted.2.contains("the old keys may go"), "{}", trusted.2);
     assert!(!operator.logged().contains("eyJ"), "a token is in the log");
     nothing_leaks(&world).await;
 }

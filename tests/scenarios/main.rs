@@ -11,8 +11,10 @@
 mod accounts;
 mod app;
 mod bad_input;
+mod elsewhere;
 mod long;
 mod people;
+mod rotation;
 mod rows;
 mod sessions;
 mod states;

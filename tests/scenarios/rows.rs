@@ -330,7 +330,7 @@ async fn a_key_that_is_too_short_is_a_warning_and_one_that_is_known_is_critical(
 }
 
 #[tokio::test]
-async fn another_signing_key_shows_as_an_event_and_a_time_and_no_condition() {
+async fn another_signing_key_shows_as_an_event_and_a_time_and_leaves_the_resource_ready() {
     let world = scenario("", "").await;
     let before = world.ready("True", "Consistent").await.signing_key.unwrap();
     world.secret("jwt", "key", "canary-77e1c3b05d9f42aa-the-next-signing-key-of-all");

@@ -228,6 +228,7 @@ impl Case {
                     compare_password: self.compare_password,
                     search: self.search,
                     ask: true,
+                    key_before: self.status.signing_key.as_ref(),
                     now,
                 }))
                 .await;

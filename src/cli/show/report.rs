@@ -82,7 +82,11 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
     }
     if let Some(key) = &report.signing_key {
         let fingerprint = key.fingerprint.as_deref().unwrap_or("no fingerprint, since the key is weak");
-        add("signing key", format!("{:?}, {fingerprint}", key.algorithm));
+        let since = key.changed_time.as_ref().map(|time| format!(", in use since {}", time.0));
+        add("signing key", format!("{:?}, {fingerprint}{}", key.algorithm, since.unwrap_or_default()));
+        if let Some(rotation) = &key.rotation {
+            add("rotation", rotation.why.clone());
+        }
     }
     if let Some(references) = &report.references {
         let orphans = if references.orphan_rows == 0 {

@@ -33,7 +33,7 @@ pub(in crate::cli) struct Named {
 
 /// A resource in a cluster that can be reached.
 pub(in crate::cli) struct Cluster {
-    client: Client,
+    pub(super) client: Client,
     /// Name of the resource.
     pub name: String,
     /// Its namespace.

@@ -4,6 +4,7 @@
 //! they are parsed by the same `Target::parse` as the controller's.
 
 mod cluster;
+mod elsewhere;
 mod environment;
 mod file;
 mod schema;
@@ -13,6 +14,7 @@ use std::{fmt::Write as _, io::Read as _, path::PathBuf, sync::Arc};
 use clap::{Args, ValueEnum};
 
 pub(super) use cluster::{Cluster, Named};
+pub(super) use elsewhere::Elsewhere;
 pub(super) use environment::{Variables, process as process_variables};
 
 use super::{said::Failure, snapshot::Against};
@@ -20,6 +22,7 @@ use crate::{
     api::{
         AuthConsistencySpec,
         spec::{Algorithm, ColumnCondition, OnOrphan},
+        status::SigningKeyStatus,
     },
     consistency::{
         identities::ConfigMaps,
@@ -61,6 +64,14 @@ pub(super) struct TargetFlags {
     /// With the environment alone: what makes the account an admin, for example role=admin
     #[arg(long, value_name = "COLUMN=VALUE", conflicts_with_all = ["file", "name"], value_parser = column)]
     pub admin_column: Vec<ColumnCondition>,
+}
+
+/// Whose keys a key or a token is compared with.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct ElsewhereFlags {
+    /// Compare with the keys of resources in all namespaces, not only in that of NAME
+    #[arg(short = 'A', long, requires = "name")]
+    all_namespaces: bool,
 }
 
 /// What to do with rows that name nobody.
@@ -160,6 +171,8 @@ pub(super) struct Signer {
     pub shape: TokenShape,
     /// Where subjects are looked up; `None` where only the key is known.
     pub target: Option<Target>,
+    /// Keys of other resources, with what messages call them; none unless they were read.
+    pub elsewhere: Vec<(String, SigningKey)>,
 }
 
 impl Signer {
@@ -174,7 +187,7 @@ impl Signer {
             revoked: keys(&jwt.revoked),
             by_id: jwt.by_id,
         };
-        Some(Self { keys, shape: jwt.shape.clone(), target: Some(target) })
+        Some(Self { keys, shape: jwt.shape.clone(), target: Some(target), elsewhere: Vec::new() })
     }
 }
 
@@ -291,9 +304,22 @@ impl Place {
             let (keys, shape) = environment::signer(variables)?.ok_or_else(|| {
                 Failure::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
             })?;
-            return Ok(Signer { keys, shape, target: None });
+            return Ok(Signer { keys, shape, target: None, elsewhere: Vec::new() });
         }
         Signer::of(self.target(variables).await?).ok_or_else(|| self.keyless())
+    }
+
+    /// What the status of the resource in a cluster remembers of its signing key; `None` where there is no
+    /// cluster, or nothing was remembered.
+    pub(super) async fn key_before(&self) -> Option<SigningKeyStatus> {
+        let Source::Cluster(named) = &self.source else { return None };
+        Cluster::connect(named).await.ok()?.get().await.ok()?.status?.signing_key
+    }
+
+    /// The signing keys of the other resources in the cluster; `None` where there is no cluster.
+    pub(super) async fn elsewhere(&self, flags: ElsewhereFlags) -> Option<Elsewhere> {
+        let Source::Cluster(named) = &self.source else { return None };
+        Some(Cluster::connect(named).await.ok()?.elsewhere(flags.all_namespaces).await)
     }
 
     /// There is no key to hold a token against.

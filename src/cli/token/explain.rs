@@ -12,12 +12,12 @@ use crate::{
     cli::{
         said::{Exit, Failure, Said},
         show::{Cell, Format, Look, OutputFlags, Table, wrap},
-        target::{Place, Signer, TargetFlags, Variables},
+        target::{ElsewhereFlags, Place, Signer, TargetFlags, Variables},
     },
     consistency::wording::clip,
     database::{Asked, SubjectRow},
     pass,
-    tokens::{self, Account, Step, SubjectFacts, Verdict, Verification},
+    tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
 };
 
 /// Flags of `token explain`.
@@ -27,6 +27,8 @@ pub(in crate::cli) struct Flags {
     target: TargetFlags,
     #[command(flatten)]
     token: TokenFlags,
+    #[command(flatten)]
+    elsewhere: ElsewhereFlags,
     /// Every line is a token, as cut from an access log: prints the causes with counts
     #[arg(long)]
     lines: bool,
@@ -76,13 +78,40 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     }
     let format = flags.output.output;
     let place = flags.target.place();
-    let signer = place.signer(variables).await?;
+    let mut signer = place.signer(variables).await?;
     let token = flags.token.read()?;
-    if flags.lines {
-        return many::run(&place, &signer, token.expose_secret(), format).await;
+    let unread = look_elsewhere(&place, &mut signer, &token, flags.lines, flags.elsewhere).await;
+    let said = if flags.lines {
+        many::run(&place, &signer, token.expose_secret(), format).await?
+    } else {
+        walk(&place, &signer, &token, !flags.no_probe).await.show(format, Look::of_stdout())?
+    };
+    Ok(match unread {
+        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
+        None => said,
+    })
+}
+
+/// Gives the signer the keys of other resources, where none of its own made a token: nobody else's Secret is
+/// read otherwise. What could not be looked at is told.
+async fn look_elsewhere(
+    place: &Place,
+    signer: &mut Signer,
+    token: &SecretString,
+    lines: bool,
+    flags: ElsewhereFlags,
+) -> Option<String> {
+    let text = token.expose_secret();
+    let is_nobodys = |token: &str| explain(signer, token).verdict.is_nobodys();
+    let wanted = if lines { text.lines().any(is_nobodys) } else { is_nobodys(text) };
+    if !wanted {
+        return None;
     }
-    let explained = walk(&place, &signer, &token, !flags.no_probe).await;
-    explained.show(format, Look::of_stdout())
+    let elsewhere = place.elsewhere(flags).await?;
+    let remark = elsewhere.remark();
+    let named = elsewhere.keys.into_iter().map(|(name, key)| (format!("the resource {name}"), key));
+    signer.elsewhere = named.collect();
+    remark
 }
 
 /// Everything that can be said of a token.
@@ -150,7 +179,8 @@ pub(in crate::cli) fn asked(verification: &Verification) -> Option<Asked> {
 
 /// What the signer's keys and shape make of a token.
 pub(super) fn explain(signer: &Signer, token: &str) -> Verification {
-    tokens::explain(token, &signer.keys.keyring(), &signer.shape, Timestamp::now())
+    let keys = Keyring { elsewhere: &signer.elsewhere, ..signer.keys.keyring() };
+    tokens::explain(token, &keys, &signer.shape, Timestamp::now())
 }
 
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.

@@ -139,7 +139,7 @@ fn a_key_must_be_as_long_as_the_hash() {
     }
     assert_eq!(
         found(&GOOD[..31])[0].message(),
-        "the signing key has 31 bytes and HS256 needs at least 32: replace it by the output of `openssl rand -hex 32`"
+        "the signing key has 31 bytes and HS256 needs at least 32: see first what else it protects (sessions, links, encrypted columns), then replace it by the output of `openssl rand -hex 32`; everybody signs in again"
     );
 }
 
@@ -230,5 +230,23 @@ fn a_short_key_that_is_encoded_is_told_with_what_it_stands_for() {
     ] {
         let message = found(key)[0].message();
         assert!(message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn whoever_advises_to_replace_the_key_warns_of_what_else_it_protects_first() {
+    let weaknesses = [
+        KeyWeakness::Blank,
+        KeyWeakness::Placeholder,
+        KeyWeakness::PlaceholderWords,
+        KeyWeakness::LowEntropy,
+        KeyWeakness::DjangoInsecure,
+        KeyWeakness::TooShort { bytes: 3, needed: 32, algorithm: Algorithm::HS256, decoded: None },
+    ];
+    for weakness in weaknesses {
+        let message = weakness.message();
+        let warns = message.find("see first what else it protects").unwrap();
+        assert!(warns < message.find("replace it").unwrap(), "{message}");
+        assert!(message.ends_with("everybody signs in again"), "{message}");
     }
 }

@@ -155,3 +155,19 @@ fn accounts_beside_the_admin_stand_below_it() {
         "{page}"
     );
 }
+
+#[test]
+fn a_rotation_is_a_row_with_why_the_old_key_stays() {
+    let mut report = example();
+    report.signing_key = serde_json::from_value(json!({
+        "fingerprint": "v1:scrypt:67e5", "algorithm": "HS256", "changedTime": "2026-11-27T08:00:00Z",
+        "rotation": {"until": "2026-11-28T08:00:00Z", "mayGo": false, "why": "the old keys must stay until then"},
+    }))
+    .unwrap();
+    let page = page(&report, Asked::Check);
+    assert!(
+        page.contains("signing key  HS256, v1:scrypt:67e5, in use since 2026-11-27T08:00:00Z\n"),
+        "{page}"
+    );
+    assert!(page.contains("rotation     the old keys must stay until then\n"), "{page}");
+}

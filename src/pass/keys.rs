@@ -1,0 +1,70 @@
+//! What a pass finds out about the signing key and those beside it.
+
+use super::{Asked, Pass};
+use crate::{
+    api::{condition::ConditionType, report::SigningKeyReport},
+    consistency::{
+        diagnosis::{Diagnosed, person},
+        rotation::{self, Heard},
+    },
+    tokens::{self, SigningKey},
+};
+
+/// The signing key, with what is wrong with it and with those beside it.
+pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
+    let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
+    let algorithm = jwt.shape.algorithm;
+    let mut found: Vec<Diagnosed> = jwt
+        .counting()
+        .flat_map(|(part, origin, key)| {
+            tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
+        })
+        .map(|(part, origin, weakness)| {
+            person(
+                weakness.reason(),
+                ConditionType::SigningKeyTrusted,
+                weakness.severity_of(part),
+                None,
+                format!("{} (Secret {origin})", weakness.message_of(part)),
+            )
+        })
+        .collect();
+    let current = fingerprint(pass, &jwt.key).await;
+    let lifetime = jwt.shape.lifetime;
+    let key = rotation::remember(pass.key_before, current, algorithm, lifetime, pass.now);
+    if !key.replaced.is_empty() {
+        // What a JWKS publishes is accepted, whatever it is for; what is revoked is meant to end.
+        let mut named = Vec::new();
+        for (_, other) in jwt.previous.iter().chain(&jwt.standby).chain(&jwt.revoked) {
+            named.push(fingerprint(pass, other).await);
+        }
+        found.extend(rotation::without_overlap(&key, &named, lifetime));
+    }
+    (Some(key), found)
+}
+
+/// Says how far a rotation has got, once the app was asked.
+pub(super) fn rotation(pass: &Pass<'_>, key: Option<&mut SigningKeyReport>, asked: &Asked) {
+    let (Some(jwt), Some(key)) = (&pass.target.jwt, key) else { return };
+    let heard = match (&pass.target.probe, &asked.verifiers) {
+        (None, _) => Heard::NoProbe,
+        (Some(_), None) => Heard::NotAsked,
+        (Some(_), Some(answers)) => Heard::Answers(answers),
+    };
+    // A copy of the signing key, named before it is replaced, is no old one yet.
+    let previous = jwt.previous.iter().filter(|(_, other)| !other.is_same(&jwt.key)).count();
+    key.rotation = rotation::rotation(pass.key_before, key, previous, jwt.shape.lifetime, heard, pass.now);
+}
+
+/// The fingerprint of a key; away from the async threads, since it is slow on purpose.
+async fn fingerprint(pass: &Pass<'_>, key: &SigningKey) -> Option<String> {
+    let algorithm = pass.target.jwt.as_ref()?.shape.algorithm;
+    if let Some(known) = pass.memory.fingerprint(&key.known_by(algorithm)) {
+        return known;
+    }
+    let own = key.clone();
+    let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&own, algorithm));
+    let fingerprint = computing.await.unwrap_or(None);
+    pass.memory.remember_fingerprint(&key.known_by(algorithm), fingerprint.clone());
+    fingerprint
+}
