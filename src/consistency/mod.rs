@@ -10,6 +10,7 @@
 mod accounts;
 mod admin;
 pub mod authority;
+mod claims;
 pub mod compare;
 mod constraints;
 pub mod correspondence;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    constraints,
+    claims, constraints,
     diagnosis::{Approval, Diagnosed, Step},
     observation::{Observation, OpenRun},
     target::Target,
@@ -129,6 +129,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
         let (a, b) = (&a.step, &b.step);
         a.action() == b.action() && a.object() == b.object() && a.account() == b.account()
     });
+    claims::keep_the_rows(target, observation, &mut steps);
     // The next pass goes on looking, and offers them then.
     steps.retain(|one| !waits_for_the_look(observation, &one.step));
     people_before_the_id(observation, &mut steps);

@@ -210,6 +210,44 @@ fn an_id_that_orphans_name_waits_for_approval_and_each_account_for_its_own() {
 }
 
 #[test]
+fn rows_that_name_an_id_which_waits_for_approval_are_not_mended_before_it() {
+    for policy in [Policy::Delete, Policy::SetNull, Policy::Reassign] {
+        for there in [None, Some(4)] {
+            let logs = [(1, Some(8)), (2, Some(9))];
+            let mut model = Model { logs: logs.into(), ..beside(&[(there, Some(8))]) };
+            let target = target_of(&model, policy, 10, None);
+            let before = model.clone();
+            for _ in 0..2 {
+                let outcome = pass(&mut model, &target, &Requests::default());
+                assert_eq!((&model, outcome.repaired.len()), (&before, 0), "{policy:?}");
+                let steps = outcome.plan.unwrap().steps;
+                let why = steps[1].waits.as_deref().unwrap();
+                assert!(why.starts_with("spec.accounts[0].id gives the account"), "{why}");
+            }
+            let plan = pass(&mut model, &target, &Requests::default()).plan.unwrap();
+            let approval = Approval { hash: plan.hash.unwrap(), shown: plan.steps };
+            let requests = Requests { approval: Some(approval), ..Requests::default() };
+            pass(&mut model, &target, &requests);
+            assert_eq!((model.beside[0].there, model.logs[&1]), (Some(8), Some(8)));
+            assert_ne!(model.logs.get(&2), Some(&Some(9)), "what names nobody else was approved too");
+        }
+    }
+}
+
+#[test]
+fn rows_that_name_the_admins_id_stay_also_while_its_password_cannot_be_used() {
+    let mut model = Model { logs: [(1, Some(1))].into(), next: 40, ..Model::default() };
+    let mut target = target_of(&model, Policy::Delete, 10, Some("1"));
+    let password = target.admin.as_mut().unwrap().password.take();
+    let before = model.clone();
+    pass(&mut model, &target, &Requests::default());
+    target.admin.as_mut().unwrap().password = password;
+    let outcome = pass(&mut model, &target, &Requests::default());
+    assert_eq!(model, before);
+    assert!(outcome.findings().iter().any(|one| one.finding == Reason::AdminIdClaimed));
+}
+
+#[test]
 fn the_ceiling_of_a_step_is_that_of_its_own_account() {
     let logs = [(1, Some(3)), (2, Some(3)), (3, Some(4)), (4, Some(8)), (5, Some(9))];
     let model = Model { logs: logs.into(), ..beside(&[(Some(3), Some(8)), (Some(4), Some(9))]) };
@@ -309,17 +347,17 @@ proptest! {
         let named: Vec<i64> = model.logs.values().flatten().copied().collect();
         let (before, target) = (model.clone(), target_of(&model, policy, 1_000, None));
         let first = pass(&mut model, &target, &Requests::default());
-        // The model itself refuses an id that somebody has.
-        for (at, (now, then)) in model.beside.iter().zip(&before.beside).enumerate() {
-            if let Some(id) = now.there.filter(|_| now.there != then.there) {
-                let live = before.users.contains(&id) || before.admin == Some(id);
-                prop_assert!(!live && !named.contains(&id), "{id} of {} is named by {named:?}", login(at));
-                let promised = before.beside.iter().enumerate();
-                prop_assert!(promised.filter(|(other, _)| *other != at).all(|(_, one)| one.wanted != Some(id)));
-            }
-        }
         let mut outcome = first;
-        for _ in 0..3 {
+        for _ in 0..4 {
+            // The model itself refuses an id that somebody has.
+            for (at, (now, then)) in model.beside.iter().zip(&before.beside).enumerate() {
+                if let Some(id) = now.there.filter(|_| now.there != then.there) {
+                    let live = before.users.contains(&id) || before.admin == Some(id);
+                    prop_assert!(!live && !named.contains(&id), "{id} of {} is named by {named:?}", login(at));
+                    let promised = before.beside.iter().enumerate();
+                    prop_assert!(promised.filter(|(other, _)| *other != at).all(|(_, one)| one.wanted != Some(id)));
+                }
+            }
             outcome = pass(&mut model, &target, &Requests::default());
         }
         let settled = model.clone();
