@@ -230,7 +230,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         &left(pass, &observed),
     );
     found.extend(bookkeeping(pass, &observed.observation, &found));
-    found.extend(applied.failure);
+    found.extend(applied.failure.into_iter().chain(applied.passed_over));
     found.extend(asked.never.clone());
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {

@@ -56,6 +56,7 @@ impl<'a> Line<'a> {
             Ok(Err(unresolved)) => return Err(unreachable(&url, &unresolved.to_string())),
             Err(_) => return Err(timed_out(&url, route.timeout)),
         };
+        let first = addresses.first().map(SocketAddr::ip);
         install_crypto_provider();
         let builder = Client::builder()
             .user_agent(USER_AGENT)
@@ -83,6 +84,12 @@ impl<'a> Line<'a> {
             unreachable(&url, &format!("the HTTPS client cannot be built: {}; {advice}", chain(error)))
         })?;
         let mut at = url.clone();
+        // The client asks no resolver about an address, and would connect to it and not to where
+        // `--resolve` leads. A certificate must then name what is connected to.
+        let literal = matches!(url.host(), Some(url::Host::Ipv4(_) | url::Host::Ipv6(_)));
+        if let Some(first) = first.filter(|_| literal && verifier.endpoint.is_none()) {
+            let _ = at.set_ip_host(first);
+        }
         if let Some(endpoint) = verifier.endpoint {
             // The client takes an explicit port for the one to connect to. It fails for no URL with a host.
             let _ = at.set_port(Some(endpoint.port()));

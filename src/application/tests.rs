@@ -284,3 +284,14 @@ async fn an_app_that_is_silent_is_not_asked_about_forgeries() {
 
 mod hostile;
 mod tls;
+
+#[tokio::test]
+async fn an_address_that_resolve_leads_elsewhere_is_asked_there_in_its_own_name() {
+    let app = App::start().await;
+    let port = app.address.port();
+    let resolve = format!("203.0.113.9:{port}:127.0.0.1").parse().unwrap();
+    let policy = HostPolicy::unrestricted(vec![resolve]);
+    let verifier = verifier(&format!("http://203.0.113.9:{port}/me"));
+    let answer = ask(&verifier, &GENUINE.into(), &route(&policy)).await;
+    assert_eq!(answer, Answer::Accepted { status: 200 });
+}

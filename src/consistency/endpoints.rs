@@ -56,6 +56,7 @@ pub fn ready(
     let mut slices: Vec<&EndpointSlice> = slices.iter().collect();
     slices.sort_by(|one, other| one.address_type.cmp(&other.address_type));
     let mut found: Vec<Endpoint> = Vec::new();
+    let (mut pods, mut addresses) = (BTreeSet::new(), BTreeSet::new());
     for slice in slices {
         let mut ports = slice.ports.iter().flatten().filter(|one| tcp(one.protocol.as_deref()));
         let port = ports.find(|one| port_name(one) == name).and_then(|one| one.port);
@@ -70,7 +71,9 @@ pub fn ready(
             let address = SocketAddr::new(ip, port);
             let named = one.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
             let pod = named.and_then(|pod| pod.name.clone()).unwrap_or_else(|| ip.to_string());
-            if found.iter().all(|other| other.pod != pod && other.address != address) {
+            if !pods.contains(&pod) && !addresses.contains(&address) {
+                pods.insert(pod.clone());
+                addresses.insert(address);
                 found.push(Endpoint { pod, address });
             }
         }

@@ -168,7 +168,9 @@ pub struct Jwt {
     pub shape: TokenShape,
     /// Column that the subject names.
     pub subject_column: String,
-    /// Which Secret the key is from, as `name/key`.
+    /// The Secret that the key is from.
+    pub secret: SecretKeyRef,
+    /// What messages call the key: its Secret as `name/key`, and its key id.
     pub origin: String,
 }
 

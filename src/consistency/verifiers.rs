@@ -111,6 +111,11 @@ impl Pods {
             Self::Unasked | Self::Unknown { .. } => &[],
         }
     }
+
+    /// Whether pods whose turn it was ended before they answered: those that came instead were not asked.
+    fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Asked { ready, asked } if asked.len() < MOST_ASKED.min(*ready))
+    }
 }
 
 impl VerifierFacts {
@@ -120,6 +125,7 @@ impl VerifierFacts {
             && self.accepted_forgeries.is_empty()
             && self.pods.asked().iter().all(|pod| pod.genuine == ProbeAnswer::Accepted)
             && !matches!(self.pods, Pods::Unknown { passes: true, .. })
+            && !self.pods.is_unsettled()
     }
 
     /// Whether a token made with the signing key was refused anywhere.
@@ -141,6 +147,11 @@ pub fn remark(facts: &[VerifierFacts]) -> Option<String> {
                 clip(why, 300)
             )),
             Pods::Asked { ready: 0, .. } => {}
+            Pods::Asked { asked, .. } if one.pods.is_unsettled() => remarks.push(format!(
+                "{} of the pods behind {:?} answered by themselves, the others ended meanwhile: what came instead is asked in the next pass",
+                asked.len(),
+                one.name
+            )),
             Pods::Asked { ready, .. } if *ready > MOST_ASKED => remarks.push(format!(
                 "of the pods behind {:?} {MOST_ASKED} are asked at a time, the others by turns",
                 one.name

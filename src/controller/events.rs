@@ -9,8 +9,8 @@ use super::{cluster::Cluster, dereference::Resource};
 use crate::{
     api::{
         AuthConsistencyStatus,
-        condition::Reason,
-        report::{Severity, SigningKeyReport},
+        condition::{ConditionType, Reason},
+        report::{Finding, Severity, SigningKeyReport},
     },
     consistency::{report::Outcome, rotation::key_changed, wording::clip},
 };
@@ -47,8 +47,9 @@ pub fn tellings(
         }
     }
     for finding in after.findings.iter().filter(|finding| finding.severity == Severity::Critical) {
-        let known =
-            before.findings.iter().any(|old| old.finding == finding.finding && old.object == finding.object);
+        let known = before.findings.iter().any(|old| {
+            (old.finding, &old.object, account(old)) == (finding.finding, &finding.object, account(finding))
+        });
         if !known {
             tellings.push(Telling { warning: true, reason: finding.finding, note: finding.message.clone() });
         }
@@ -69,6 +70,13 @@ pub fn tellings(
         }
     }
     tellings
+}
+
+/// The account that a finding of the user table is about, as its message quotes it: several may have the
+/// same finding. The rest of a message changes from pass to pass with what is counted.
+fn account(finding: &Finding) -> Option<&str> {
+    let message = Some(&finding.message).filter(|_| finding.condition == ConditionType::AdminConsistent)?;
+    message.split('"').nth(1)
 }
 
 /// Sends what is to be told. An event that does not come through is no reason to fail: the status has
@@ -111,5 +119,39 @@ fn event(resource: &Resource, telling: &Telling) -> Event {
         reporting_instance: Some("auth-consistency".into()),
         type_: Some(if telling.warning { "Warning" } else { "Normal" }.into()),
         ..Event::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(accounts: &[(&str, i64)]) -> AuthConsistencyStatus {
+        let findings = accounts.iter().map(|(login, rows)| Finding {
+            finding: Reason::AdminIdClaimed,
+            condition: ConditionType::AdminConsistent,
+            severity: Severity::Critical,
+            object: None,
+            rows: Some(*rows),
+            keys: None,
+            sample: Vec::new(),
+            message: format!("there is no account {login:?} in users, and {rows} rows name the id 8"),
+            remedy: None,
+            blocked: None,
+            docs: String::new(),
+        });
+        AuthConsistencyStatus { findings: findings.collect(), ..AuthConsistencyStatus::default() }
+    }
+
+    #[test]
+    fn a_critical_finding_is_told_once_for_each_account() {
+        let (none, one) = (status(&[]), status(&[("a@example.com", 2)]));
+        let two = status(&[("a@example.com", 3), ("b@example.com", 3)]);
+        assert_eq!(tellings(&none, &one, None).len(), 1);
+        let told = tellings(&one, &two, None);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].warning && told[0].note.contains("b@example.com"));
+        assert_eq!(tellings(&two, &two, None), []);
+        assert_eq!(tellings(&two, &status(&[("b@example.com", 9)]), None), []);
     }
 }

@@ -33,14 +33,17 @@ pub struct Reads {
     pub workloads: bool,
 }
 
-/// Objects of one answer: pod templates are large, and most are none that is looked for.
-const PAGE: u32 = 50;
+/// Workloads of one answer: an object may have 1.5 MB, and all of an answer are in memory at once.
+const PAGE: u32 = 5;
 
 /// Answers that are read at most; more objects than these hold are not looked at.
-const PAGES: usize = 40;
+const PAGES: usize = 400;
 
-/// EndpointSlices of one Service, of a hundred endpoints each as the control plane makes them.
-const SLICES: u32 = 100;
+/// EndpointSlices of one answer, of a hundred endpoints each as the control plane makes them.
+const SLICES: u32 = 10;
+
+/// Endpoints of one Service that are read at most; of more, the rest is not asked.
+const ENDPOINTS: usize = 5_000;
 
 /// The surroundings of one resource.
 pub struct Around<'a> {
@@ -57,11 +60,27 @@ impl<'a> Around<'a> {
 
     async fn ready(&self, service: &str, port: u16) -> Result<Vec<Endpoint>, Unread> {
         let label = format!("kubernetes.io/service-name={service}");
-        let params = ListParams::default().labels(&label).limit(SLICES);
-        let slices =
-            self.cluster.list::<EndpointSlice>(ApiOperation::ListEndpointSlices, self.namespace, &params);
-        let slices =
-            slices.await.map_err(|error| unread("EndpointSlices", "probes.endpoints", &error))?.items;
+        let mut params = ListParams::default().labels(&label).limit(SLICES);
+        let (mut slices, mut read) = (Vec::new(), 0);
+        loop {
+            let list = ApiOperation::ListEndpointSlices;
+            let page = self.cluster.list::<EndpointSlice>(list, self.namespace, &params).await;
+            let page = page.map_err(|error| unread("EndpointSlices", "probes.endpoints", &error))?;
+            read += page.items.iter().map(|slice| slice.endpoints.len()).sum::<usize>();
+            slices.extend(page.items);
+            let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) else { break };
+            if read >= ENDPOINTS || slices.len() >= ENDPOINTS {
+                let namespace = self.namespace;
+                tracing::warn!(
+                    namespace,
+                    service,
+                    read,
+                    "a Service has more endpoints than are read: the rest is not asked"
+                );
+                break;
+            }
+            params = params.continue_token(&token);
+        }
         let read = if endpoints::needs_service(&slices) {
             let service =
                 self.cluster.get::<Service>(ApiOperation::GetService, self.namespace, service).await;

@@ -13,7 +13,8 @@ pub struct FlagInvalid {
 }
 
 /// One `--resolve host:port:address`, as curl has it: for this host and port the address is known
-/// and DNS is not asked. The host may be an address, which is then found at another. Trusted: the only way to
+/// and DNS is not asked. The host may be an address, which is then found at another (over HTTPS its
+/// certificate must name that other one). Trusted: the only way to
 /// loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveEntry {

@@ -1,4 +1,5 @@
-//! Executes permitted steps, one effect at a time, in their order; stops at the first that fails.
+//! Executes permitted steps, one effect at a time, in their order; stops at the first that fails, unless it is
+//! of an account beside the admin and nothing rests on it.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(super) struct Applied {
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
     pub failure: Option<Diagnosed>,
+    /// Steps of accounts beside the admin that the database refused; what came after them was done.
+    pub passed_over: Vec<Diagnosed>,
     /// The step that failed: some of it may be done, or all of it, without an answer that says so.
     pub stopped: Option<Stopped>,
     /// The purge that failed, for the same reason.
@@ -121,6 +124,9 @@ pub(super) async fn apply(
             Ok(rows) => {
                 applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
+            Err(Stop::Database(error)) if is_alone(&one.step, &error) => {
+                applied.passed_over.push(failure(&one.step, &error));
+            }
             Err(stop) => {
                 let (failure, why) = match stop {
                     Stop::Unwanted(fault) => (stopped(&one.step, &fault.message, fault.class), fault.message),
@@ -150,6 +156,23 @@ pub(super) async fn apply(
         crash::point("after close");
     }
     Ok(applied)
+}
+
+/// Whether a step failed for good, and by itself: the admin and everybody's rows do not wait for an account
+/// beside them that a constraint or a trigger of the app refuses. Where rows of nobody name the id that it
+/// is to get, those rows come after it and not without it.
+fn is_alone(step: &Step, error: &DatabaseError) -> bool {
+    let claimed = matches!(step, Step::Seed { claimed: true, .. } | Step::MoveId { claimed: true, .. });
+    // The connection is as it was: the step's transaction was taken back.
+    let refused = match error {
+        DatabaseError::Sql(_) => error.sqlstate().is_some() && error.fault().class == Class::Terminal,
+        DatabaseError::Moved(_)
+        | DatabaseError::TouchesMore(_)
+        | DatabaseError::Unsupported(_)
+        | DatabaseError::Password(_) => true,
+        _ => false,
+    };
+    step.account().is_some() && !claimed && refused
 }
 
 /// The id of a new run: when it began, and something that no other run has.

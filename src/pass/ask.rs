@@ -94,9 +94,11 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         Route { policy: pass.policy, namespace: &pass.target.resource.namespace, timeout: ANSWER_TIMEOUT };
     let mut facts = Vec::with_capacity(probe.verifiers.len());
     let mut results = Vec::with_capacity(probe.verifiers.len());
+    let mut all_tell_apart = true;
     for verifier in Verifier::all(probe) {
         let heard = pods::hear(pass, jwt, subject, &verifier, &genuine, &forged, &route).await;
         let result = heard.result;
+        all_tell_apart &= heard.tells_apart;
         let accepts_previous = match result.genuine {
             Answer::Refused { .. } => accepted_instead(jwt, subject, pass.now, &verifier, &route).await,
             _ => None,
@@ -118,8 +120,10 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         results.push(result);
     }
     pods::find_workloads(pass, jwt, &mut facts).await;
-    // Only a day on which every forgery was tried and refused by everyone is a day of rest.
+    // Only a day on which every forgery was tried and refused by everyone who accepts the genuine token is a
+    // day of rest.
     let all_refused = !lately
+        && all_tell_apart
         && results.iter().all(|result| {
             result.forged.len() == forged.len()
                 && result.forged.iter().all(|(_, answer)| matches!(answer, Answer::Refused { .. }))

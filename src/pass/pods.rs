@@ -28,10 +28,13 @@ pub(super) struct Heard {
     pub(super) pods: Pods,
     /// Which pod was asked about forgeries.
     pub(super) forged_at: Option<String>,
+    /// Whether what was asked about forgeries accepts the genuine token: what refuses every token says
+    /// nothing of forged ones.
+    pub(super) tells_apart: bool,
 }
 
-/// Asks the verifier, then its pods about the genuine token, and the first of them that answers about the
-/// forged ones. Where no pods are known the verifier itself is asked about all of them.
+/// Asks the verifier, then its pods about the genuine token, and one of them about the forged ones:
+/// the first that accepts the genuine one, or else that answers. Where no pods are known the verifier itself is asked about all of them.
 pub(super) async fn hear(
     pass: &Pass<'_>,
     jwt: &Jwt,
@@ -48,7 +51,8 @@ pub(super) async fn hear(
     };
     if endpoints.is_empty() {
         let result = application::probe(verifier, genuine, forged, route).await;
-        return Heard { result, pods, forged_at: None };
+        let tells_apart = accepts(&result.genuine);
+        return Heard { result, pods, forged_at: None, tells_apart };
     }
     let ready = endpoints.len();
     let mut result = application::probe(verifier, genuine, &[], route).await;
@@ -65,8 +69,10 @@ pub(super) async fn hear(
             !matches!(answer, Answer::Unreachable { .. }) || now.contains(endpoint)
         });
     }
-    let forged_at = match answers.iter().find(|(_, answer)| answer.is_answer()) {
-        Some((endpoint, _)) if !forged.is_empty() => {
+    let mut tells_apart = false;
+    let forged_at = match fit_for_forgeries(&answers) {
+        Some((endpoint, genuine)) if !forged.is_empty() => {
+            tells_apart = accepts(genuine);
             let at = verifier.at(endpoint.address);
             for (name, token) in forged {
                 result.forged.push((name, application::ask(&at, token, route).await));
@@ -77,6 +83,7 @@ pub(super) async fn hear(
         None => {
             if !forged.is_empty() && result.genuine.is_answer() {
                 result = application::probe(verifier, genuine, forged, route).await;
+                tells_apart = accepts(&result.genuine);
             }
             None
         }
@@ -91,7 +98,18 @@ pub(super) async fn hear(
         };
         asked.push(PodFacts { pod: endpoint.pod, genuine: answer(&heard), accepts_previous });
     }
-    Heard { result, pods: Pods::Asked { ready, asked }, forged_at }
+    Heard { result, pods: Pods::Asked { ready, asked }, forged_at, tells_apart }
+}
+
+fn accepts(answer: &Answer) -> bool {
+    matches!(answer, Answer::Accepted { .. })
+}
+
+/// The pod to be asked about forgeries, with its answer to the genuine token. A stale one refuses every
+/// token, and forged ones among them.
+fn fit_for_forgeries(answers: &[(Endpoint, Answer)]) -> Option<&(Endpoint, Answer)> {
+    let accepting = answers.iter().find(|(_, answer)| accepts(answer));
+    accepting.or_else(|| answers.iter().find(|(_, answer)| answer.is_answer()))
 }
 
 async fn ask_one(
@@ -118,8 +136,7 @@ pub(super) async fn find_workloads(pass: &Pass<'_>, jwt: &Jwt, facts: &mut [Veri
     if !facts.iter().any(VerifierFacts::is_refused) {
         return;
     }
-    let Some((secret, key)) = jwt.origin.split_once('/') else { return };
-    let Some(workloads) = surroundings.workloads(secret, key).await else { return };
+    let Some(workloads) = surroundings.workloads(&jwt.secret.name, &jwt.secret.key).await else { return };
     let taken_by = TakenBy {
         namespace: pass.target.resource.namespace.clone(),
         origin: jwt.origin.clone(),
@@ -127,5 +144,31 @@ pub(super) async fn find_workloads(pass: &Pass<'_>, jwt: &Jwt, facts: &mut [Veri
     };
     for one in facts.iter_mut().filter(|one| one.is_refused()) {
         one.taken_by = Some(taken_by.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forged_tokens_are_shown_to_a_pod_that_accepts_the_genuine_one_where_there_is_one() {
+        let stale = Answer::Refused { status: 401 };
+        let silent = Answer::Unreachable { why: "refused".into() };
+        let fresh = Answer::Accepted { status: 200 };
+        let of = |answers: &[&Answer]| {
+            let answers: Vec<(Endpoint, Answer)> = answers
+                .iter()
+                .enumerate()
+                .map(|(at, answer)| {
+                    let address = ([10, 0, 0, 1], 8000).into();
+                    (Endpoint { pod: format!("api-{at}"), address }, (*answer).clone())
+                })
+                .collect();
+            fit_for_forgeries(&answers).map(|(endpoint, _)| endpoint.pod.clone())
+        };
+        assert_eq!(of(&[&silent, &stale, &fresh, &fresh]).as_deref(), Some("api-2"));
+        assert_eq!(of(&[&silent, &stale]).as_deref(), Some("api-1"));
+        assert_eq!(of(&[&silent]), None);
     }
 }

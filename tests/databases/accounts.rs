@@ -378,6 +378,39 @@ async fn the_grants_that_keep_the_admin_keep_the_accounts() {
 }
 
 #[tokio::test]
+async fn an_account_that_the_database_refuses_keeps_neither_the_admin_nor_rows_from_being_mended() {
+    let db = database(
+        "INSERT INTO logs VALUES (1, 41); UPDATE users SET role = 'user' WHERE id = 1; \
+         ALTER TABLE users ADD CONSTRAINT roles CHECK (role IN ('user', 'admin', 'service'))",
+    )
+    .await;
+    let mut case = case(&db);
+    case.edit(|spec| {
+        spec.references =
+            serde_saphyr::from_str("{onOrphan: Reassign, limits: {rows: 10, percent: 100}}").unwrap();
+    });
+    let before = db.snapshot().await;
+    let pass = case.repair().await;
+    assert_eq!(
+        db.changes(&before).await,
+        [
+            "- logs (1,41)",
+            "+ logs (1,1)",
+            "- users (1,admin@example.com,HASH,user,t)",
+            "+ users (1,admin@example.com,HASH,admin,t)",
+            "+ users (42,exporter@example.com,HASH,service,t)",
+        ]
+    );
+    pass.found(&[MISSING, (R::RepairFailed, C::AdminConsistent, None)]);
+    let message = pass.finding(R::RepairFailed).message;
+    assert!(message.contains("smoke@example.com") && message.contains("\"roles\""), "{message}");
+    // Nothing else is done again.
+    let before = db.snapshot().await;
+    case.repair().await.repaired(&[]);
+    assert_eq!(db.changes(&before).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     let db = database(&there()).await;
     let mut case = case(&db);

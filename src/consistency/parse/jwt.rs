@@ -73,6 +73,7 @@ impl Parser<'_> {
                 lifetime,
             },
             subject_column: spec.subject_column.clone().unwrap_or_else(|| users.id_column.clone()),
+            secret: here.clone(),
             origin,
         })
     }

@@ -211,3 +211,17 @@ fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
     // What is no key at all has a finding of its own.
     assert_eq!(never_asked(&read("text", Algorithm::RS256)), None);
 }
+
+#[test]
+fn pods_that_ended_before_they_answered_are_not_all_pods_and_the_next_pass_asks_again() {
+    for (ready, answered) in [(1, 0), (3, 2), (57, 19)] {
+        let asked = vec![pod("a", ProbeAnswer::Accepted); answered];
+        let facts = facts(ProbeAnswer::Accepted, Pods::Asked { ready, asked });
+        assert!(!facts.is_well(), "{ready}");
+        assert_eq!(found(&facts), []);
+        let remark = remark(std::slice::from_ref(&facts)).unwrap();
+        assert!(remark.contains(&format!("{answered} of the pods")) && !remark.contains("each ready pod"));
+    }
+    let none = facts(ProbeAnswer::Accepted, Pods::Asked { ready: 0, asked: Vec::new() });
+    assert!(none.is_well());
+}
