@@ -401,7 +401,7 @@ async fn an_account_that_the_database_refuses_keeps_neither_the_admin_nor_rows_f
             "+ users (42,exporter@example.com,HASH,service,t)",
         ]
     );
-    pass.found(&[MISSING, (R::RepairFailed, C::AdminConsistent, None)]);
+    pass.found(&[(R::RepairFailed, C::AdminConsistent, None), MISSING]);
     let message = pass.finding(R::RepairFailed).message;
     assert!(message.contains("smoke@example.com") && message.contains("\"roles\""), "{message}");
     // Nothing else is done again.
