@@ -169,9 +169,10 @@ pub(super) async fn give(
                 return Err(settings.place.keyless());
             }
             let mut done = engine::run(&settings.place, target, errand).await?;
-            let explained = match (&settings.token, Signer::of(done.target.clone())) {
-                (Some(token), Some(signer)) => Some(walk(&settings.place, &signer, token, true).await),
-                _ => None,
+            let signer = settings.token.as_ref().and_then(|_| Signer::of(done.target.clone()));
+            let explained = match settings.token.as_ref().zip(signer) {
+                Some((token, signer)) => Some(walk(&settings.place, &signer, token, true).await),
+                None => None,
             };
             done.report.token = explained.as_ref().map(Explained::report);
             here(&settings.place, settings.format, asked, &done, explained.as_ref(), None, Look::of_stdout())

@@ -38,9 +38,7 @@ pub(super) struct Flags {
 /// There is nothing to show.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
     if flags.answer.reads_stdin() && flags.token_file.as_ref().is_some_and(|file| file.as_os_str() == "-") {
-        return Err(Failure::Usage(
-            "both the resource and the token are on standard input: give one of them as a file".into(),
-        ));
+        return Err(token::both_on_stdin());
     }
     let mut settings = flags.answer.settings();
     if flags.explain && settings.by_operator() {

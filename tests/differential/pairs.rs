@@ -4,18 +4,16 @@
 use std::time::Duration;
 
 use auth_consistency::{
-    api::spec::{Algorithm, SubjectType},
-    tokens::{
-        Forgery, KeyIds, KeySet, SigningKey, TokenShape, Verdict, confuse, explain, fingerprint, forge, mint,
-    },
+    api::spec::Algorithm,
+    tokens::{Forgery, KeyIds, KeySet, SigningKey, Verdict, confuse, explain, fingerprint, forge, mint},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use secrecy::ExposeSecret as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{ask, ask_node};
+use super::{ask, ask_node, tokens::shape};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -40,18 +38,6 @@ const PAIRS: [(Algorithm, &str, &str); 9] = [
 
 fn name(algorithm: Algorithm) -> String {
     json!(algorithm).as_str().unwrap().to_owned()
-}
-
-fn shape(algorithm: Algorithm) -> TokenShape {
-    TokenShape {
-        algorithm,
-        subject_claim: "sub".parse().unwrap(),
-        subject_type: SubjectType::String,
-        issuer: None,
-        audience: None,
-        claims: Map::new(),
-        lifetime: DAY,
-    }
 }
 
 fn read(text: &str, algorithm: Algorithm, ids: &KeyIds<'_>) -> KeySet {

@@ -28,7 +28,7 @@ fn name(algorithm: Algorithm) -> &'static str {
     }
 }
 
-fn shape(algorithm: Algorithm) -> TokenShape {
+pub(super) fn shape(algorithm: Algorithm) -> TokenShape {
     TokenShape {
         algorithm,
         subject_claim: "sub".parse().unwrap(),

@@ -1,12 +1,11 @@
 //! Keys of other resources at the command line: as far as the caller's own rights go.
 
 use std::{
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
-use crate::world::{CONSISTENT, Database, KEY, World, install_crd, kubectl, part};
+use crate::world::{CONSISTENT, Database, KEY, World, fed, install_crd, kubectl, part};
 
 const OTHER: &str = "canary-6be93541d7a2f08c-the-signing-key-of-another";
 const HIDDEN: &str = "canary-c6be93541d7a2f08-a-key-that-nobody-may-read";
@@ -44,16 +43,8 @@ fn caller(namespace: &str, secrets: &[&str]) -> PathBuf {
 }
 
 fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_auth-consistency"))
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_auth-consistency"));
+    fed(command.args(arguments).envs(variables.iter().copied()), input)
 }
 
 /// A token of user 1, signed with a key.

@@ -51,13 +51,13 @@ pub fn kubectl_refused(arguments: &[&str], input: &str) -> String {
 }
 
 fn ask_kubectl(arguments: &[&str], input: &str) -> std::process::Output {
-    let mut child = Command::new(part("AUTHCON_TEST_KUBECTL"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    fed(Command::new(part("AUTHCON_TEST_KUBECTL")).args(arguments), input)
+}
+
+/// Runs a program with this on its standard input.
+pub fn fed(command: &mut Command, input: &str) -> std::process::Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }

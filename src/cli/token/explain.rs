@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::{TokenFlags, many};
+use super::{TokenFlags, both_on_stdin, many};
 use crate::{
     api::report::TokenReport,
     application,
@@ -72,9 +72,7 @@ struct Skipped {
 /// There is no key or no token.
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
     if flags.target.reads_stdin() && flags.token.reads_stdin() {
-        return Err(Failure::Usage(
-            "both the resource and the token are on standard input: give one of them as a file".into(),
-        ));
+        return Err(both_on_stdin());
     }
     let format = flags.output.output;
     let place = flags.target.place();

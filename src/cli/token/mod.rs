@@ -63,6 +63,11 @@ impl TokenFlags {
     }
 }
 
+/// Standard input holds the resource, and was to hold the token.
+pub(super) fn both_on_stdin() -> Failure {
+    Failure::Usage("both the resource and the token are on standard input: give one of them as a file".into())
+}
+
 /// A token from a file, or from standard input for `-`.
 ///
 /// # Errors
