@@ -214,8 +214,9 @@ async fn with_another_signing_key_and_no_row_concerned_shifted_ids_are_a_warning
     ]);
     case.secret("jwt", "key", "canary-another-9d0c7f1be07a4936a1d4c7728e6b9f03");
     let pass = case.check().await;
-    pass.found(&[SHIFTED]);
+    pass.found(&[SHIFTED, (R::RotationWithoutOverlap, C::SigningKeyTrusted, None)]);
     assert_eq!(pass.finding(R::IdentityShifted).severity, Severity::Warning);
+    assert_eq!(pass.finding(R::RotationWithoutOverlap).severity, Severity::Warning);
     assert_eq!(pass.conditions()[0], "Ready=True Consistent");
 }
 

@@ -143,7 +143,8 @@ async fn with_a_public_key_alone_the_app_is_not_asked_and_that_is_said() {
     let mut case = Case::new(&db, &format!("{USUAL}{jwt}{probe}"));
     case.secret("jwt", "key", include_str!("../keys/rsa-one-public.pem"));
     let pass = case.repair().await;
-    assert!(pass.outcome().findings().is_empty());
+    pass.found(&[(R::NotChecked, C::TokensAccepted, None)]);
+    assert_eq!(pass.conditions()[..2], ["Ready=False NotChecked", "Stalled=True NotChecked"]);
     let said = pass.status.conditions.iter().find(|one| one.type_ == "TokensAccepted").unwrap();
     assert_eq!(said.status, "Unknown");
     assert!(said.message.contains("only the public key is known"), "{}", said.message);
