@@ -73,8 +73,9 @@ pub(super) fn unvalidated(
             )
         });
     }
-    let message =
-        format!("the foreign key {name} is NOT VALID: only new rows are checked, old ones may violate it");
+    let message = format!(
+        "the foreign key {name} is NOT VALID, so only new rows are checked and old ones may violate it"
+    );
     let told = |why: &str| warning(Reason::ConstraintUnvalidated, object, format!("{message}{why}"));
     if target.references.policy(object).constraint == OnConstraint::Report {
         return Some(told(&format!(
