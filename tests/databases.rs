@@ -57,6 +57,8 @@ mod sessions;
 mod shapes;
 #[path = "databases/source.rs"]
 mod source;
+#[path = "databases/stamps.rs"]
+mod stamps;
 #[path = "databases/steady.rs"]
 mod steady;
 #[path = "databases/story.rs"]

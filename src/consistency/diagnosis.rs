@@ -8,7 +8,7 @@ use super::{
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
     orphans, remap,
-    sessions::{self, Due, Whom},
+    sessions::{self, Due, Means, Whom},
     target::Target,
     verifiers::{self, VerifierFacts},
     wording::{clip, docs},
@@ -130,17 +130,19 @@ pub enum Step {
         /// Rows of the table.
         table_rows: i64,
     },
-    /// Set from when on the tokens of accounts count.
+    /// End the tokens or sessions of accounts.
     EndSessions {
-        /// The user table and the column.
-        users: ObjectRef,
+        /// By what.
+        means: Means,
+        /// Its table and column.
+        object: ObjectRef,
         /// For what, and whose.
         due: Due,
         /// [`Due::digest`].
         digest: String,
-        /// Accounts that it changes; of everybody, those that there were.
+        /// Rows that it changes or removes; of everybody, and of sessions, those that there were.
         rows: i64,
-        /// Of those, active ones.
+        /// Active accounts that they are of.
         active: i64,
     },
     /// SetNull, Reassign or Delete the orphans of one reference.
@@ -292,8 +294,8 @@ impl Step {
             Self::Seed { users, .. }
             | Self::Correct { users, .. }
             | Self::Reset { users, .. }
-            | Self::MoveId { users, .. }
-            | Self::EndSessions { users, .. } => users,
+            | Self::MoveId { users, .. } => users,
+            Self::EndSessions { object, .. } => object,
             Self::AddConstraint { reference, .. }
             | Self::ValidateConstraint { reference }
             | Self::Remap { reference, .. }
@@ -328,9 +330,9 @@ impl Step {
         }
     }
 
-    /// Whether it is about everybody, however many that are by then.
-    pub fn of_everybody(&self) -> bool {
-        matches!(self, Self::EndSessions { due, .. } if due.whom == Whom::Everybody)
+    /// Whether it is about everybody, or about sessions that come and go: however many that are by then.
+    pub fn open_ended(&self) -> bool {
+        matches!(self, Self::EndSessions { due, means, .. } if due.whom == Whom::Everybody || means.of_rows())
     }
 
     /// Rows that it changes or removes.
@@ -379,6 +381,13 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
                 "{} has no column {column:?}, which {field} names: it has {}",
                 name.describe(),
                 there.join(", ")
+            ),
+        ),
+        SchemaFault::ValueUnfit { column, column_type, value, field, why } => (
+            Reason::SpecInvalid,
+            format!(
+                "column {column:?} of {} is of type {column_type} and does not take {value:?}, which {field} has ({why}): correct the value, or run the app's migrations",
+                name.describe()
             ),
         ),
         SchemaFault::IdNotComparable { id_type } => (

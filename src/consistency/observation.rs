@@ -127,6 +127,19 @@ pub enum SchemaFault {
         /// Columns that there are.
         there: Vec<String>,
     },
+    /// A column's type does not take the value that the spec wants it to hold.
+    ValueUnfit {
+        /// The column.
+        column: String,
+        /// Its type, as SQL has it.
+        column_type: String,
+        /// The value.
+        value: String,
+        /// The field of the spec that has it.
+        field: String,
+        /// What the database said.
+        why: String,
+    },
     /// Ids of this type cannot be compared.
     IdNotComparable {
         /// The type, as SQL has it.

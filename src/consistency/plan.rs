@@ -20,7 +20,7 @@ use crate::api::{
     spec::Mode,
 };
 
-/// More accounts than there can be.
+/// More accounts, and sessions of theirs, than there can be.
 const EVERYBODY: i64 = 1 << 53;
 
 /// Steps that a status holds at most.
@@ -141,7 +141,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     Proposed { steps, hash }
 }
 
-fn order(step: &Step) -> (u8, String, String, Vec<String>, Option<String>) {
+fn order(step: &Step) -> (u8, usize, String, String, Vec<String>, Option<String>) {
     let rank = match step.action() {
         Action::AdvanceSequence => 0,
         Action::Seed => 1,
@@ -161,7 +161,9 @@ fn order(step: &Step) -> (u8, String, String, Vec<String>, Option<String>) {
     };
     let object = step.object();
     let account = step.account().map(str::to_owned);
-    (rank, object.schema.clone(), object.table.clone(), object.columns.clone(), account)
+    // Tables of sessions may name one another: their order is the spec's.
+    let place = if let Step::EndSessions { means, .. } = step { means.place() } else { 0 };
+    (rank, place, object.schema.clone(), object.table.clone(), object.columns.clone(), account)
 }
 
 fn over_limit(target: &Target, step: &Step) -> Option<String> {
@@ -314,8 +316,8 @@ fn hashed(step: &Step) -> HashedStep<'_> {
         table: &object.table,
         columns: &object.columns,
         definition,
-        // Whoever signs up meanwhile is one of everybody.
-        rows: if step.of_everybody() { 0 } else { step.rows() },
+        // Whoever signs up meanwhile is one of everybody, and people sign in while they are asked about.
+        rows: if step.open_ended() { 0 } else { step.rows() },
         detail,
     }
 }
@@ -411,7 +413,7 @@ impl Proposed {
         for one in self.steps.iter().filter(|one| one.waits.is_some()) {
             if let Some(rows) = shown(&one.step)
                 && one.step.rows() > rows
-                && !one.step.of_everybody()
+                && !one.step.open_ended()
             {
                 return (None, Some(Unused::MoreRows { shown: rows, now: one.step.rows() }));
             }
@@ -446,7 +448,7 @@ impl Proposed {
 
 /// How many rows a step may change that was shown with so many.
 fn bound(step: &Step, rows: i64) -> i64 {
-    if step.of_everybody() { EVERYBODY } else { rows }
+    if step.open_ended() { EVERYBODY } else { rows }
 }
 
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of

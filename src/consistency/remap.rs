@@ -114,7 +114,7 @@ fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -
             number(changed)
         ));
     }
-    let ends = target.sessions.as_ref().is_some_and(|sessions| sessions.column.is_some());
+    let ends = target.sessions.as_ref().is_some_and(|sessions| !sessions.ends.is_empty());
     message.push_str(match identities.tokens {
         OldTokens::Perhaps if ends => {
             ": a token of before signs in as somebody else, so have sessions end first (EndSessions); when that is done and rows are right, take spec.references.identities out"

@@ -4,8 +4,11 @@
 //! signature tells. So the app is told from when on the tokens of those accounts count: once for each
 //! change, since the database writes down for what it was done.
 
+mod means;
+
 use std::{collections::BTreeSet, sync::Arc};
 
+pub use means::{Means, Revoked, Sessions, TimeKind};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -23,55 +26,6 @@ use crate::{
     },
     tokens,
 };
-
-/// How the app lets tokens end, as the spec says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sessions {
-    /// Column of the user table with the time from which on tokens count.
-    pub column: Option<String>,
-    /// What becomes of tokens when the signing key changes.
-    pub on_key_change: OnKeyChange,
-    /// Where the app keeps ids of revoked tokens.
-    pub revoked: Option<Revoked>,
-}
-
-/// A table of revoked token ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoked {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub table: String,
-    /// Its column of token ids.
-    pub column: String,
-}
-
-/// How a column holds a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeKind {
-    /// timestamptz.
-    Zoned,
-    /// timestamp, taken for UTC.
-    Utc,
-    /// int4: seconds since the epoch.
-    Seconds32,
-    /// int8: seconds since the epoch.
-    Seconds64,
-}
-
-impl TimeKind {
-    /// How a type holds a time, by the name of the type behind domains. `None`: not at all, or too
-    /// coarsely for a token (`date`).
-    pub fn of(base_name: &str) -> Option<Self> {
-        match base_name {
-            "timestamptz" => Some(Self::Zoned),
-            "timestamp" => Some(Self::Utc),
-            "int4" => Some(Self::Seconds32),
-            "int8" => Some(Self::Seconds64),
-            _ => None,
-        }
-    }
-}
 
 /// An id that the operator moved lately: within the time that a token lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,11 +94,11 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// What the database remembers it by.
-    pub fn text(&self) -> String {
+    /// What the database remembers it by, where nothing was added for the means.
+    fn text(&self) -> String {
         match self {
             Self::Moved(moved) => format!("move {}/{}", moved.run, moved.step),
-            Self::Shifted { list, .. } => of_list(list),
+            Self::Shifted { list, .. } => format!("list {list}"),
             Self::Key(key) => format!("key {}", key.fingerprint),
         }
     }
@@ -178,10 +132,6 @@ impl Cause {
     }
 }
 
-fn of_list(list: &str) -> String {
-    format!("list {list}")
-}
-
 /// Whose tokens end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whom {
@@ -198,9 +148,16 @@ pub struct Due {
     pub causes: Vec<Cause>,
     /// Whose tokens.
     pub whom: Whom,
+    /// What tells the means, in what the database remembers.
+    by: String,
 }
 
 impl Due {
+    /// What the database remembers it by, cause by cause.
+    pub fn remembered(&self) -> Vec<String> {
+        self.causes.iter().map(|cause| format!("{}{}", cause.text(), self.by)).collect()
+    }
+
     /// SHA-256 over what an approval is bound to, hexadecimal: the causes, and whose tokens end.
     pub fn digest(&self) -> String {
         let mut digest = Sha256::new();
@@ -208,8 +165,8 @@ impl Due {
             digest.update((text.len() as u64).to_be_bytes());
             digest.update(text.as_bytes());
         };
-        for cause in &self.causes {
-            part(&cause.text());
+        for cause in self.remembered() {
+            part(&cause);
         }
         match &self.whom {
             Whom::Everybody => part("everybody"),
@@ -238,28 +195,28 @@ impl Due {
     }
 }
 
-/// What is known of the column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnFacts {
-    /// Its name.
-    pub name: String,
+/// What is known of one means, and what is to be done by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeansFacts {
+    /// By what; `None`: the spec names nothing, and it is only told.
+    pub means: Option<Means>,
     /// Why it cannot be used: the reason and a clause.
     pub problem: Option<(Reason, String)>,
-    /// Whether the role may set it.
-    pub writable: bool,
-}
-
-/// What is known of tokens that outlive a change.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SessionFacts {
-    /// The column, where the spec names one.
-    pub column: Option<ColumnFacts>,
+    /// Whether the role has the rights that it takes.
+    pub permitted: bool,
     /// What is to be done.
     pub due: Option<Due>,
-    /// Accounts that it would change.
+    /// Rows that it would change or remove.
     pub rows: i64,
-    /// Of those, active ones: people who would sign in again.
+    /// Active accounts that they are of: people who would sign in again.
     pub active: i64,
+}
+
+/// What is known of tokens and sessions that outlive a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SessionFacts {
+    /// Means by means, in the spec's order; one without means where the spec names none.
+    pub means: Vec<MeansFacts>,
     /// Whether the tokens of everybody whom the list of before names were ended, and that stands.
     pub list_ended: bool,
 }
@@ -271,6 +228,8 @@ pub struct Changes {
     pub moves: Vec<MovedId>,
     /// Ids that name another person, where a list of before is named and tokens of before may count.
     pub shifted: Option<Shifted>,
+    /// Ids that name another person, whatever tokens hold: sessions that the database holds name them.
+    pub shifted_rows: Option<Shifted>,
     /// A new signing key.
     pub key: Option<NewKey>,
     /// What was done already.
@@ -278,58 +237,74 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// What is to be done still, each once.
-    pub fn due(&self) -> Option<Due> {
+    /// What is to be done still by these means, each once; `None`: by none, so that it can only be told.
+    pub fn due(&self, by: Option<&Means>) -> Option<Due> {
+        let mark = by.map(Means::mark).unwrap_or_default();
         let mut causes = Vec::new();
         let mut accounts = BTreeSet::new();
-        for moved in &self.moves {
+        // Rows that name an account have moved along with it.
+        let moves = if by.is_some_and(Means::of_rows) { &[] } else { self.moves.as_slice() };
+        for moved in moves {
             let cause = Cause::Moved(moved.clone());
-            if self.of(&cause.text()).next().is_some() || !(moved.held || moved.reused) {
+            if self.of(&cause, &mark).next().is_some() || !(moved.held || moved.reused) {
                 continue;
             }
             accounts.extend(moved.held.then(|| moved.to.clone()));
             accounts.extend(moved.reused.then(|| moved.from.clone()));
             causes.push(cause);
         }
-        let left = self.left_of_the_list();
-        if let (Some(shifted), false) = (&self.shifted, left.is_empty()) {
-            causes.push(Cause::Shifted {
-                list: shifted.list.clone(),
-                ids: i64::try_from(left.len()).unwrap_or(i64::MAX),
-                sample: left.iter().take(5).map(|id| clip(id, 40)).collect(),
-            });
+        let shifted = self.shifted(by);
+        let left = self.left_of_the_list(shifted, &mark);
+        if let (Some(shifted), false) = (shifted, left.is_empty()) {
+            let ids = i64::try_from(left.len()).unwrap_or(i64::MAX);
+            causes.push(listed(shifted, ids, left.iter().take(5).map(|id| clip(id, 40)).collect()));
             accounts.extend(left.into_iter().cloned());
         }
-        let key = self.key.clone().map(Cause::Key).filter(|cause| self.of(&cause.text()).next().is_none());
+        let key = self.key.clone().map(Cause::Key).filter(|cause| self.of(cause, &mark).next().is_none());
         let whom = match key {
             Some(_) => Whom::Everybody,
             None => Whom::Accounts(Arc::new(accounts.into_iter().collect())),
         };
         causes.extend(key);
-        (!causes.is_empty()).then_some(Due { causes, whom })
+        (!causes.is_empty()).then_some(Due { causes, whom, by: mark })
     }
 
-    /// Whether the tokens of everybody whom the list names were ended, and nobody has put that back.
-    pub fn list_ended(&self) -> bool {
-        let Some(shifted) = &self.shifted else { return false };
-        let cause = of_list(&shifted.list);
-        let mut done = self.of(&cause).peekable();
-        done.peek().is_some() && done.all(|one| !one.restored) && self.left_of_the_list().is_empty()
+    /// Whether the tokens and sessions of everybody whom the list names were ended, by all of the means, and
+    /// nobody has put that back.
+    pub fn list_ended(&self, means: &[Means]) -> bool {
+        let ended = |by: &Means| {
+            let (Some(shifted), mark) = (self.shifted(Some(by)), by.mark()) else { return true };
+            let cause = listed(shifted, 0, Vec::new());
+            let mut done = self.of(&cause, &mark).peekable();
+            let done = done.peek().is_some() && done.all(|one| !one.restored);
+            done && self.left_of_the_list(Some(shifted), &mark).is_empty()
+        };
+        // Rows that are gone end no token that names its user by itself.
+        let of_tokens = means.iter().any(|one| !one.of_rows());
+        self.shifted.is_some() && of_tokens && means.iter().all(ended)
     }
 
-    fn of(&self, cause: &str) -> impl Iterator<Item = &Ended> {
-        self.ended.iter().filter(move |one| one.cause == cause)
+    fn shifted(&self, by: Option<&Means>) -> Option<&Shifted> {
+        if by.is_some_and(Means::of_rows) { self.shifted_rows.as_ref() } else { self.shifted.as_ref() }
+    }
+
+    fn of(&self, cause: &Cause, mark: &str) -> impl Iterator<Item = &Ended> {
+        let text = format!("{}{mark}", cause.text());
+        self.ended.iter().filter(move |one| one.cause == text)
     }
 
     /// Ids of the list whose tokens were not ended for it.
-    fn left_of_the_list(&self) -> Vec<&String> {
-        let Some(shifted) = &self.shifted else { return Vec::new() };
-        let cause = of_list(&shifted.list);
-        let done: Vec<&Ended> = self.of(&cause).collect();
+    fn left_of_the_list<'s>(&'s self, shifted: Option<&'s Shifted>, mark: &str) -> Vec<&'s String> {
+        let Some(shifted) = shifted else { return Vec::new() };
+        let done: Vec<&Ended> = self.of(&listed(shifted, 0, Vec::new()), mark).collect();
         let ended =
             |id: &String| done.iter().any(|one| one.accounts.as_ref().is_none_or(|ids| ids.contains(id)));
         shifted.ids.iter().filter(|id| !ended(id)).collect()
     }
+}
+
+fn listed(shifted: &Shifted, ids: i64, sample: Vec<String>) -> Cause {
+    Cause::Shifted { list: shifted.list.clone(), ids, sample }
 }
 
 /// The new signing key, where it is a reason to end everybody's tokens: the app accepts a key of before,
@@ -338,7 +313,9 @@ impl Changes {
 pub fn new_key(target: &Target, sessions: &Sessions, fingerprint: Option<&str>) -> Option<NewKey> {
     let jwt = target.jwt.as_ref()?;
     let fingerprint = fingerprint?.to_owned();
-    sessions.column.as_ref()?;
+    if sessions.ends.is_empty() {
+        return None;
+    }
     let guessable = jwt.previous.iter().find(|(_, key)| {
         let found = tokens::audit(key, jwt.shape.algorithm);
         found.iter().any(|weakness| weakness.reason() == Reason::SigningKeyGuessable)
@@ -372,68 +349,81 @@ pub fn tokens_name_ids(target: &Target) -> bool {
     target.jwt.as_ref().is_some_and(|jwt| jwt.subject_column == target.users.id_column)
 }
 
-/// What is wrong with the column, and whose tokens outlive a change.
+/// What is wrong with the means, and whose tokens and sessions outlive a change.
 pub(super) fn findings(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
     let Some(facts) = &observation.sessions else { return Vec::new() };
     let mut found = Vec::new();
-    let column = facts.column.as_ref();
-    if let Some(ColumnFacts { name, problem: Some((reason, why)), .. }) = column {
-        found.push(person(
-            *reason,
-            ConditionType::SchemaCompatible,
-            Severity::Error,
-            Some(ObjectRef { columns: vec![name.clone()], ..users.object.clone() }),
-            why.clone(),
-        ));
+    for one in &facts.means {
+        if let (Some(means), Some((reason, why))) = (&one.means, &one.problem) {
+            let object = Some(means.object(&users.object));
+            let condition = ConditionType::SchemaCompatible;
+            found.push(person(*reason, condition, Severity::Error, object, why.clone()));
+        }
+        found.extend(outlive(target, one, users));
     }
-    found.extend(outlive(target, facts, users));
     found
 }
 
-fn outlive(target: &Target, facts: &SessionFacts, users: &UserTable) -> Option<Diagnosed> {
+fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable) -> Option<Diagnosed> {
     let due = facts.due.as_ref().filter(|_| facts.rows > 0)?;
     let why: Vec<String> = due.causes.iter().map(|cause| cause.words(&users.object)).collect();
-    let mut message = format!(
-        "{}: tokens of before are accepted for {} of {}",
-        why.join("; "),
-        count(facts.rows, "account"),
-        users.object.describe()
-    );
-    let usable = facts.column.as_ref().filter(|column| column.problem.is_none());
-    let refused = match usable {
-        None if facts.column.is_some() => {
-            message.push_str("; they can be ended when spec.sessions.invalidateBeforeColumn is right");
-            None
+    let object = facts.means.as_ref().map_or_else(|| users.object.clone(), |one| one.object(&users.object));
+    let table = ObjectRef { columns: Vec::new(), ..object.clone() };
+    let mut message = match &facts.means {
+        Some(Means::Rows { .. }) => format!(
+            "{}: {} of {} {} from before",
+            why.join("; "),
+            count(facts.rows, "row"),
+            table.describe(),
+            if facts.rows == 1 { "is a session" } else { "are sessions" }
+        ),
+        _ => format!(
+            "{}: tokens of before are accepted for {} of {}",
+            why.join("; "),
+            count(facts.rows, "account"),
+            users.object.describe()
+        ),
+    };
+    let usable = facts.means.as_ref().filter(|_| facts.problem.is_none());
+    let mut refused = None;
+    match (&facts.means, usable) {
+        (_, Some(Means::Rows { .. })) if !facts.permitted => {
+            message.push_str(&format!(
+                "; the role may not UPDATE and DELETE rows of {}, run what `auth-consistency grants` prints",
+                table.describe()
+            ));
+            refused = Some(Reason::PrivilegeMissing);
         }
-        None => {
-            message.push_str(
-                "; name the column that ends them in spec.sessions.invalidateBeforeColumn, or have people clear their browsers by the session-reset page (docs/session-reset.md)",
-            );
-            None
-        }
-        Some(column) if !column.writable => {
+        (_, Some(_)) if !facts.permitted => {
             message.push_str(&format!(
                 "; the role may not UPDATE {}, run what `auth-consistency grants` prints",
-                ObjectRef { columns: vec![column.name.clone()], ..users.object.clone() }.describe()
+                object.describe()
             ));
-            Some(Reason::PrivilegeMissing)
+            refused = Some(Reason::PrivilegeMissing);
         }
-        Some(_) => None,
-    };
+        (_, Some(_)) => {}
+        (Some(means), None) => {
+            message.push_str(&format!("; they can be ended when {} is right", means.field()));
+        }
+        (None, None) => message.push_str(
+            "; name what ends them in spec.sessions (invalidateBeforeColumn, stampColumn or tables), or have people clear their browsers by the session-reset page (docs/session-reset.md)",
+        ),
+    }
     let condition = if target.probe.is_some() {
         ConditionType::TokensAccepted
     } else {
         ConditionType::ReferencesConsistent
     };
-    let mut found =
-        person(Reason::SessionsOutliveChange, condition, due.severity(), Some(users.object.clone()), message);
+    let about = if facts.means.as_ref().is_some_and(Means::of_rows) { table } else { users.object.clone() };
+    let mut found = person(Reason::SessionsOutliveChange, condition, due.severity(), Some(about), message);
     found.finding.rows = Some(facts.rows);
     match (usable, refused) {
         (_, Some(reason)) => Some(found.blocked_by(reason)),
         (None, None) => Some(found),
-        (Some(column), None) => {
+        (Some(means), None) => {
             let step = Step::EndSessions {
-                users: ObjectRef { columns: vec![column.name.clone()], ..users.object.clone() },
+                means: means.clone(),
+                object,
                 digest: due.digest(),
                 due: due.clone(),
                 rows: facts.rows,

@@ -4,7 +4,7 @@ use super::{
     constraints,
     diagnosis::Step,
     observation::Taken,
-    sessions::Whom,
+    sessions::{Means, Whom},
     target::Target,
     wording::{clip, count, number},
 };
@@ -88,15 +88,29 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             },
             colliding(*surplus)
         ),
-        Step::EndSessions { due, .. } => format!(
-            "have {} of {} sign in again, by setting {}",
-            match due.whom {
-                Whom::Everybody => format!("everybody ({})", count(rows, "account")),
-                Whom::Accounts(_) => count(rows, "account"),
-            },
-            ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
-            object.columns.join(", "),
-        ),
+        Step::EndSessions { means, due, active, .. } => {
+            let table = ObjectRef { columns: Vec::new(), ..object.clone() }.describe();
+            let whose = |accounts: i64| match due.whom {
+                Whom::Everybody => format!("everybody ({})", count(accounts, "account")),
+                Whom::Accounts(_) => count(accounts, "account"),
+            };
+            match means {
+                Means::Time { column } => {
+                    format!("have {} of {table} sign in again, by setting {column}", whose(rows))
+                }
+                Means::Stamp { column } => {
+                    format!("have {} of {table} sign in again, by a new {column}", whose(rows))
+                }
+                Means::Rows { .. } => format!(
+                    "end sessions of {}: delete {} of {table}, after copying them to quarantine",
+                    match due.whom {
+                        Whom::Everybody => "everybody".to_owned(),
+                        Whom::Accounts(_) => count(*active, "active account"),
+                    },
+                    count(rows, "row")
+                ),
+            }
+        }
         Step::Rows { action, surplus, .. } => {
             let rows = count(rows, "row");
             let of = object.describe();

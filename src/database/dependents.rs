@@ -166,6 +166,39 @@ pub(super) async fn observe(
     Ok(depending)
 }
 
+/// Foreign keys of other tables, but for `except`, by which rows depend on the rows `c` of a table: deleting those
+/// would take them along, or is forbidden. `rows` adds the condition on `c`.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn on_rows(
+    connection: &mut PgConnection,
+    table: &Table,
+    except: &[ObjectRef],
+    rows: impl Fn(&mut Sql),
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut found = Vec::new();
+    for dependent in of(connection, table).await? {
+        let object = dependent.object();
+        if except.iter().any(|one| (&one.schema, &one.table) == (&object.schema, &object.table)) {
+            continue;
+        }
+        if dependent.key.readable && dependent.table.select {
+            let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+            sql.only(&dependent.table.relation).add(" d JOIN ").only(&table.relation).add(" c ON ");
+            dependent.names(&mut sql, "c", "d");
+            sql.add(" WHERE ");
+            rows(&mut sql);
+            sql.add(")");
+            if !sql.scalar::<bool>(connection).await? {
+                continue;
+            }
+        }
+        found.push(object.describe());
+    }
+    Ok(found)
+}
+
 /// Foreign keys through which a change of a reference's columns would go on to rows of other tables, with how
 /// many. `rows` adds ` FROM ...`, of the rows `c` that change.
 ///

@@ -145,7 +145,7 @@ pub async fn begin(
         sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling).add(")");
         sql.execute(&mut transaction).await?;
         super::rows::list_keys(&mut transaction, &fence, known, &step.step, next).await?;
-        super::sessions::list_accounts(&mut transaction, &fence, &step.step, next).await?;
+        super::sessions::list(&mut transaction, &fence, known, &step.step, next).await?;
         numbers.push(next);
         next += 1;
     }

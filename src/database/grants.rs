@@ -13,7 +13,10 @@ use crate::{
         report::ObjectRef,
         spec::{OnCollision, OnConstraint, OnOrphan},
     },
-    consistency::target::{IdentitySource, IdentityTable, Policy, Target},
+    consistency::{
+        sessions::{Means, Sessions},
+        target::{IdentitySource, IdentityTable, Policy, Target},
+    },
 };
 
 /// The statements for Observe and for Enforce, with a comment before each.
@@ -89,10 +92,11 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
         }
         text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
     }
-    if let Some(revoked) = target.sessions.as_ref().and_then(|sessions| sessions.revoked.as_ref()) {
-        let name = quoted(connection, &[&revoked.schema, &revoked.table]).await?;
-        if schemas.iter().all(|known| *known != revoked.schema) {
-            let schema = quoted(connection, &[&revoked.schema]).await?;
+    for (schema, table) in target.sessions.iter().flat_map(Sessions::tables) {
+        let name = quoted(connection, &[schema, table]).await?;
+        if schemas.iter().all(|known| known != schema) {
+            schemas.push(schema.to_owned());
+            let schema = quoted(connection, &[schema]).await?;
             text.push_str(&format!("GRANT USAGE ON SCHEMA {schema} TO {role};\n"));
         }
         text.push_str(&format!("GRANT SELECT ON {name} TO {role};\n"));
@@ -111,9 +115,17 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     if let Some(name) = &sequence_name {
         text.push_str(&format!("GRANT USAGE, UPDATE ON SEQUENCE {name} TO {role};\n"));
     }
-    if let Some(column) = target.sessions.as_ref().and_then(|sessions| sessions.column.as_ref()) {
-        let column = quoted(connection, &[column]).await?;
-        text.push_str(&format!("GRANT UPDATE ({column}) ON {user_table} TO {role};\n"));
+    for means in target.sessions.iter().flat_map(|sessions| &sessions.ends) {
+        match means {
+            Means::Time { column } | Means::Stamp { column } => {
+                let column = quoted(connection, &[column]).await?;
+                text.push_str(&format!("GRANT UPDATE ({column}) ON {user_table} TO {role};\n"));
+            }
+            Means::Rows { schema, table, .. } => {
+                let name = quoted(connection, &[schema, table]).await?;
+                text.push_str(&format!("GRANT UPDATE, DELETE ON {name} TO {role};\n"));
+            }
+        }
     }
     let database: String = Sql::new("SELECT quote_ident(current_database())").scalar(connection).await?;
     text.push_str(&format!(

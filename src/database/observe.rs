@@ -4,6 +4,8 @@
 //! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
 //! savepoint's affair and shows as skipped.
 
+mod values;
+
 use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection};
@@ -171,10 +173,14 @@ pub(super) async fn users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
-    Ok(match named(connection, target).await? {
-        Ok(known) => facts(connection, target, &known).await?.map(|facts| (known, facts)),
-        Err(fault) => Err(fault),
-    })
+    let known = match named(connection, target).await? {
+        Ok(known) => known,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if let Some(fault) = values::unfit(connection, target, &known).await? {
+        return Ok(Err(fault));
+    }
+    Ok(facts(connection, target, &known).await?.map(|facts| (known, facts)))
 }
 
 /// What the user table is called, and every column that the spec names of it.

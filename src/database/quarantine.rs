@@ -48,19 +48,27 @@ fn layout(table: &Table) -> String {
     digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The quarantine table of a source table as it is today, where there is one.
+pub(super) async fn existing(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Option<Quarantine>, sqlx::Error> {
+    let mut sql =
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.name.as_str()).add(" AND layout OPERATOR(pg_catalog.=) ").text(layout(source));
+    sql.optional(connection).await?.map(|row| Ok(Quarantine::named(row.try_get(0)?))).transpose()
+}
+
 /// The quarantine table of a source table; made when it is not there yet.
 pub(super) async fn table(
     connection: &mut PgConnection,
     source: &Table,
 ) -> Result<Quarantine, DatabaseError> {
-    let layout = layout(source);
-    let mut sql =
-        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
-    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
-    sql.text(source.relation.name.as_str()).add(" AND layout OPERATOR(pg_catalog.=) ").text(&layout);
-    if let Some(row) = sql.optional(connection).await? {
-        return Ok(Quarantine::named(row.try_get(0)?));
+    if let Some(there) = existing(connection, source).await? {
+        return Ok(there);
     }
+    let layout = layout(source);
     // The digest of schema and name keeps two tables of one name apart, and the whole under 63 bytes.
     let mut digest = Sha256::new();
     digest.update(source.relation.schema.as_str().as_bytes());

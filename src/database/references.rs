@@ -111,6 +111,13 @@ impl ReferenceTable {
     /// Adds the condition that no user has the key of the row `c`, whatever its NULLs and scope.
     pub(super) fn unmatched(&self, sql: &mut Sql, probe: bool) {
         sql.add("NOT EXISTS (SELECT FROM ").only(&self.parent.relation).add(" p WHERE ");
+        self.matches(sql);
+        // OFFSET 0 keeps the planner from making a join of it.
+        sql.add(if probe { " OFFSET 0)" } else { ")" });
+    }
+
+    /// Adds the condition that the row `c` has the key of the user `p`.
+    pub(super) fn matches(&self, sql: &mut Sql) {
         for (at, (child, parent)) in self.columns.iter().zip(&self.parent_columns).enumerate() {
             sql.add(if at > 0 { " AND " } else { "" });
             match self.operators.as_ref().and_then(|operators| operators.get(at)) {
@@ -133,8 +140,6 @@ impl ReferenceTable {
                 }
             }
         }
-        // OFFSET 0 keeps the planner from making a join of it.
-        sql.add(if probe { " OFFSET 0)" } else { ")" });
     }
 
     /// Adds the condition that the key of the row `c` is on the list of a step.

@@ -73,7 +73,14 @@ pub async fn restore(
         | Action::Correct
         | Action::Reset = step.action
         {
-            restored.push(restore_step(connection, fence, run, &step).await?);
+            let removed = removed_rows(connection, run, &step).await?;
+            // Sessions that were rows come back as deleted rows do.
+            let how = Done {
+                number: step.number,
+                action: if removed { Action::Delete } else { step.action },
+                object: step.object.clone(),
+            };
+            restored.push(restore_step(connection, fence, run, &how).await?);
             if step.action == Action::EndSessions {
                 sessions::restored(connection, fence, run, step.number).await?;
             }
@@ -138,6 +145,18 @@ async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Resul
         });
     }
     Ok(steps)
+}
+
+/// Whether a step that ended sessions did so by removing rows.
+async fn removed_rows(connection: &mut PgConnection, run: &str, step: &Done) -> Result<bool, sqlx::Error> {
+    if step.action != Action::EndSessions {
+        return Ok(false);
+    }
+    let mut sql = Sql::new(
+        "SELECT EXISTS (SELECT FROM auth_consistency.batches WHERE action OPERATOR(pg_catalog.=) 'Delete' AND run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number).add(")");
+    sql.scalar(connection).await
 }
 
 /// What a foreign key of the app took along with a step's rows.
@@ -435,9 +454,7 @@ fn is_row_of_copy(
         Action::EndSessions => {
             for column in &columns {
                 sql.add(" AND ");
-                sessions::is_time(sql, "c", column, |sql| {
-                    sql.add("q._ac_new_key::pg_catalog.int8");
-                });
+                sessions::holds_what_was_set(sql, column);
             }
         }
         Action::Reassign | Action::Remap => {

@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// What to correct in the spec where a declared reference is wrong.
+const RULE: &str = "the rule in spec.references.rules";
+
 /// What a target's references come to.
 #[derive(Default)]
 pub(super) struct Scope {
@@ -101,7 +104,7 @@ pub(super) async fn resolve(
             wanted.push((&rule.rule, object));
         }
     }
-    soft(connection, known, wanted, &mut scope).await?;
+    soft(connection, known, wanted, RULE, &mut scope).await?;
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
         scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
@@ -275,11 +278,35 @@ async fn hard(
     Ok(())
 }
 
-/// The references that only the spec declares; what cannot be checked is skipped, with the reason.
+/// A table of the spec whose rows name users by one column, foreign key or not; else why it cannot be used.
+/// `field` is the spec's.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn by_column(
+    connection: &mut PgConnection,
+    known: &Known,
+    object: &ObjectRef,
+    field: &str,
+) -> Result<Result<ReferenceTable, String>, DatabaseError> {
+    let rule = ReferenceRule {
+        table: object.table.clone(),
+        columns: Some(object.columns.clone()),
+        ..ReferenceRule::default()
+    };
+    let mut scope = Scope::default();
+    soft(connection, known, vec![(&rule, object.clone())], field, &mut scope).await?;
+    let why = scope.skipped.pop().map(|skipped| skipped.why).unwrap_or_default();
+    Ok(scope.tables.pop().ok_or(why))
+}
+
+/// The references that only the spec declares; what cannot be checked is skipped, with the reason. `field` is
+/// the one to correct then.
 async fn soft(
     connection: &mut PgConnection,
     known: &Known,
     wanted: Vec<(&ReferenceRule, ObjectRef)>,
+    field: &str,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
     let names: Vec<(&str, &str)> =
@@ -287,7 +314,7 @@ async fn soft(
     let found = catalog::find_tables(connection, &names).await?;
     let mut usable = Vec::new();
     for ((rule, object), found) in wanted.into_iter().zip(found) {
-        match fitting(rule, &object, found) {
+        match fitting(rule, &object, found, field) {
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
             Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
         }
@@ -329,14 +356,15 @@ fn fitting(
     rule: &ReferenceRule,
     object: &ObjectRef,
     found: Found,
+    field: &str,
 ) -> Result<(Table, Column, Vec<Condition>), String> {
     let child = match found {
         Found::Table(table) => *table,
         Found::Other(kind) => {
-            return Err(format!("it is a {kind} and not a table: correct the rule in spec.references.rules"));
+            return Err(format!("it is a {kind} and not a table: correct {field}"));
         }
         Found::Nothing(_) => {
-            return Err("there is no such table: correct the rule in spec.references.rules".into());
+            return Err(format!("there is no such table: correct {field}"));
         }
     };
     if !child.select {
@@ -344,7 +372,7 @@ fn fitting(
     }
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
         return Err(format!(
-            "there is no column {:?}: correct the rule in spec.references.rules",
+            "there is no column {:?}: correct {field}",
             object.columns.first().cloned().unwrap_or_default()
         ));
     };
@@ -352,7 +380,7 @@ fn fitting(
     for condition in &rule.only_where {
         let Some(found) = child.column(&condition.column).cloned() else {
             return Err(format!(
-                "there is no column {:?}, which where names: correct the rule in spec.references.rules",
+                "there is no column {:?}, which where names: correct {field}",
                 condition.column
             ));
         };

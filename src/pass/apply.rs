@@ -265,10 +265,10 @@ async fn step(
             let what = format!("{action} of {}", reference.describe());
             chunks(pass, session, begun, Chunked::Rows(Box::new(rows)), (&what, ceiling)).await?
         }
-        Step::EndSessions { users, due, rows, .. } => {
-            let ready = SessionsStep::ready(connection, fence, target, known, users, due, number);
+        Step::EndSessions { means, object, due, rows, .. } => {
+            let ready = SessionsStep::ready(connection, fence, target, known, (means, object, due), number);
             let ending = in_time(pass, ready).await?;
-            let what = format!("{} of {}", permitted.step.action(), users.describe());
+            let what = format!("{} of {}", permitted.step.action(), object.describe());
             chunks(pass, session, begun, Chunked::Sessions(ending), (&what, *rows)).await?
         }
     })

@@ -75,7 +75,8 @@ async fn lines(db: &Db, of: &str, sql: &str) -> Vec<String> {
     let sql = format!(
         "SELECT CASE WHEN count(*) <= 60 THEN string_agg(replace(r, '{HASH}', 'OLD HASH'), E'\\n' ORDER BY r) \
          ELSE format('%s rows, %s', count(*), md5(string_agg(r, ' ' ORDER BY r))) END \
-         FROM (SELECT regexp_replace(r, '\\m1[6-9][0-9]{{8}}\\M', 'SECONDS', 'g') FROM ({sql}) x(r)) x(r)"
+         FROM (SELECT regexp_replace(regexp_replace(r, '\\m1[6-9][0-9]{{8}}\\M', 'SECONDS', 'g'), \
+         '\\m[0-9a-f]{{32}}\\M', 'STAMP', 'g') FROM ({sql}) x(r)) x(r)"
     );
     let text = db.text(&sql).await;
     text.lines().filter(|line| *line != "NULL").map(|line| format!("{of}: {}", masked(line))).collect()
@@ -591,6 +592,31 @@ async fn whoever_cuts_the_end_of_sessions_gets_it_for_each_account_with_one_time
         "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {invalidateBeforeColumn: tokens_valid_after}\n",
     );
     cut_everywhere("end sessions", Kind { gives, ..kind }, db).await;
+}
+
+#[tokio::test]
+async fn whoever_cuts_the_end_of_sessions_gets_one_new_stamp_for_each_account_and_each_session_kept_once() {
+    let db = with(&format!(
+        "ALTER TABLE users ADD stamp text;
+         INSERT INTO users (id, email, hashed_password, stamp) SELECT n, n || '@example.com', '{HASH}', 'old' FROM generate_series(100, 1199) n;
+         CREATE TABLE sessions (token text PRIMARY KEY, user_id text);
+         INSERT INTO sessions SELECT 'session ' || n, n::text FROM generate_series(90, 1199) n"
+    ))
+    .await;
+    let gives = |case: &mut Case| {
+        let people = (100..1200).map(|id| format!("{id},before-{id}@example.com\n")).collect::<String>();
+        case.config_map("before", "people.csv", &format!("id,login\n{people}"));
+        // Too weak for a fingerprint, which takes long on purpose.
+        case.secret("jwt", "key", "canary-weak");
+    };
+    let mut kind = kind(
+        &format!("identities: {{configMapRef: {{name: before, key: people.csv}}}}, {FREE}"),
+        &["EndSessions users.stamp  1100 0", "EndSessions sessions.user_id  1100 0"],
+    );
+    kind.spec.push_str(
+        "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {stampColumn: stamp, tables: [{table: sessions, column: user_id}]}\n",
+    );
+    cut_everywhere("end sessions by stamps and rows", Kind { gives, ..kind }, db).await;
 }
 
 #[tokio::test]

@@ -226,6 +226,60 @@ async fn a_schema_table_or_column_that_is_not_there_is_named_with_what_is() {
 }
 
 #[tokio::test]
+async fn a_value_that_its_columns_type_does_not_take_is_named_with_its_field_and_nothing_is_changed() {
+    let db = Db::new(&format!(
+        "CREATE TYPE duty AS ENUM ('user', 'tester'); {} ALTER TABLE users ALTER role DROP DEFAULT, ALTER role TYPE duty USING role::duty;",
+        tables()
+    ))
+    .await;
+    let account = "accounts: [{login: smoke@example.com, columns: [{column: role, equals: COLUMN}], onMissing: Report}]\n";
+    for (spec, field, says) in [
+        // The admin of USUAL is one by its role.
+        (
+            USUAL.to_owned(),
+            "spec.admin.columns",
+            "does not take \"admin\", which spec.admin.columns has (the database says: invalid input value for enum public.duty (SQLSTATE 22P02)): correct the value, or run the app's migrations",
+        ),
+        (
+            USUAL.replace("equals: admin", "equals: tester") + &account.replace("COLUMN", "service"),
+            "spec.accounts[0].columns",
+            "column \"role\" of users is of type public.duty and does not take \"service\"",
+        ),
+        (
+            USUAL.replace("equals: admin", "equals: tester").replace(
+                "{preset: FastAPI}",
+                "{preset: FastAPI, activeWhen: [{column: is_active, equals: vivid}]}",
+            ),
+            "spec.users.activeWhen",
+            "type boolean",
+        ),
+        (
+            USUAL
+                .replace("equals: admin", "equals: tester")
+                .replace("{preset: FastAPI}", "{preset: FastAPI, loginColumn: id, idColumn: email}"),
+            "spec.admin.login",
+            "type integer",
+        ),
+    ] {
+        let mut case = Case::new(&db, &spec);
+        let pass = case.reports(&db, &[(R::SpecInvalid, C::SchemaCompatible, None)]).await;
+        let message = pass.finding(R::SpecInvalid).message;
+        assert!(message.contains(field) && message.contains(says), "{message}");
+        pass.shows(&[
+            "Ready=False SpecInvalid",
+            "Stalled=True SpecInvalid",
+            "DatabaseReachable=True Connected",
+            "SchemaCompatible=False SpecInvalid",
+            "AdminConsistent=Unknown NotChecked",
+            "ReferencesConsistent=Unknown NotChecked",
+        ]);
+    }
+    let right = USUAL.replace("equals: admin", "equals: tester") + &account.replace("COLUMN", "user");
+    let findings = Case::new(&db, &right).repair().await.outcome().findings();
+    assert!(findings.iter().all(|one| one.finding != R::SpecInvalid), "{findings:?}");
+}
+
+#[tokio::test]
 async fn an_id_column_that_cannot_be_compared_is_told_as_the_schema_s_fault() {
     let db = Db::new(&tables().replace("is_active boolean", "doc json, is_active boolean")).await;
     let mut case = Case::new(&db, &USUAL.replace("{preset: FastAPI}", "{preset: FastAPI, idColumn: doc}"));

@@ -7,7 +7,7 @@ use crate::{
         spec::AuthConsistencySpec,
     },
     consistency::{
-        sessions::{Revoked, Sessions},
+        sessions::{Means, Revoked, Sessions},
         target::Users,
     },
 };
@@ -19,35 +19,71 @@ impl Parser<'_> {
         sessions: &SessionsSpec,
         users: &Users,
     ) -> Sessions {
-        if spec.jwt.is_none() {
-            self.spec("spec.sessions is about tokens: set spec.jwt too");
+        let of_tokens = sessions.tables.is_empty()
+            || sessions.invalidate_before_column.is_some()
+            || sessions.stamp_column.is_some()
+            || sessions.on_key_change == OnKeyChange::End
+            || sessions.revoked.is_some();
+        if spec.jwt.is_none() && of_tokens {
+            self.spec("spec.sessions is about tokens, but for its tables: set spec.jwt too");
         }
-        let column = &sessions.invalidate_before_column;
-        if sessions.on_key_change == OnKeyChange::End && column.is_none() {
-            self.spec("spec.sessions.onKeyChange: End sets a column, so set invalidateBeforeColumn");
+        let mut ends = Vec::new();
+        if let Some(column) = &sessions.invalidate_before_column {
+            self.is_free(spec, users, "invalidateBeforeColumn", column);
+            ends.push(Means::Time { column: column.clone() });
         }
-        if let Some(column) = column {
-            let mut taken =
-                [Some(&users.id_column), users.login_column.as_ref(), users.password_column.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .chain(users.active_when.iter().map(|one| &one.column))
-                    .chain(spec.admin.iter().flat_map(|admin| &admin.columns).map(|one| &one.column))
-                    .chain(spec.jwt.iter().filter_map(|jwt| jwt.subject_column.as_ref()));
-            if taken.any(|name| name == column) {
+        if let Some(column) = &sessions.stamp_column {
+            self.is_free(spec, users, "stampColumn", column);
+            if sessions.invalidate_before_column.as_ref() == Some(column) {
+                self.spec("spec.sessions.stampColumn is the column of invalidateBeforeColumn: name another one, or one of the two");
+            }
+            ends.push(Means::Stamp { column: column.clone() });
+        }
+        for (at, table) in sessions.tables.iter().enumerate() {
+            let schema = table.schema.clone().unwrap_or_else(|| users.schema.clone());
+            if (&schema, &table.table) == (&users.schema, &users.table) {
                 self.spec(format!(
-                    "spec.sessions.invalidateBeforeColumn: {column:?} is named for something else already, and would be overwritten"
+                    "spec.sessions.tables[{at}] is the user table, and its rows are accounts: name the table of sessions"
                 ));
             }
+            let means = Means::Rows { at, schema, table: table.table.clone(), column: table.column.clone() };
+            if ends.iter().any(|one: &Means| one.same_table(&means)) {
+                self.spec(format!("spec.sessions.tables[{at}] names a table that is there already"));
+            }
+            ends.push(means);
+        }
+        if sessions.on_key_change == OnKeyChange::End && ends.is_empty() {
+            self.spec(
+                "spec.sessions.onKeyChange: End ends sessions, so say by what: invalidateBeforeColumn, stampColumn or tables",
+            );
         }
         Sessions {
-            column: column.clone(),
+            ends,
             on_key_change: sessions.on_key_change,
             revoked: sessions.revoked.as_ref().map(|revoked| Revoked {
                 schema: revoked.schema.clone().unwrap_or_else(|| users.schema.clone()),
                 table: revoked.table.clone(),
                 column: revoked.column.clone(),
             }),
+        }
+    }
+
+    /// What is named for something else would be overwritten.
+    fn is_free(&mut self, spec: &AuthConsistencySpec, users: &Users, field: &str, column: &String) {
+        let mut taken = [Some(&users.id_column), users.login_column.as_ref(), users.password_column.as_ref()]
+            .into_iter()
+            .flatten()
+            .chain(users.active_when.iter().map(|one| &one.column))
+            .chain(spec.admin.iter().flat_map(|admin| &admin.columns).map(|one| &one.column))
+            .chain(spec.accounts.iter().flat_map(|account| &account.columns).map(|one| &one.column));
+        // Flask-Security's tokens name their user by the very stamp: a new one ends them.
+        let subject = spec.jwt.iter().filter_map(|jwt| jwt.subject_column.as_ref());
+        let named = taken.any(|name| name == column)
+            || (field != "stampColumn" && subject.into_iter().any(|name| name == column));
+        if named {
+            self.spec(format!(
+                "spec.sessions.{field}: {column:?} is named for something else already, and would be overwritten"
+            ));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{Facts, Risk, RiskName, counted};
 use crate::{
     consistency::{
         observation::UserTable,
+        sessions::Means,
         suggestions::plain,
         target::Target,
         wording::{count, number},
@@ -154,9 +155,12 @@ pub(super) fn no_overlap(target: &Target, users: Option<&UserTable>) -> Option<R
 /// The app has nothing to refuse old tokens by.
 pub(super) fn no_invalidation(target: &Target, facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
     let jwt = target.jwt.as_ref()?;
-    let named = target.sessions.as_ref().and_then(|sessions| sessions.column.as_ref());
-    let there = |column: &String| named == Some(column) || INVALIDATING.contains(&plain(column).as_str());
-    if facts.columns.iter().any(there) {
+    let named = target.sessions.iter().flat_map(|sessions| &sessions.ends).any(|means| match means {
+        Means::Time { column } | Means::Stamp { column } => facts.columns.contains(column),
+        Means::Rows { .. } => true,
+    });
+    let there = |column: &String| INVALIDATING.contains(&plain(column).as_str());
+    if named || facts.columns.iter().any(there) {
         return None;
     }
     Some(Risk {
@@ -170,7 +174,7 @@ pub(super) fn no_invalidation(target: &Target, facts: &Facts<'_>, users: &UserTa
             number(i64::try_from(facts.columns.len()).unwrap_or(i64::MAX)),
             users.object.describe()
         )],
-        to_do: "add a column such as tokens_valid_after, have the app refuse tokens whose iat lies before it, and name it in spec.sessions.invalidateBeforeColumn; an app that refuses them by other means needs no such column".into(),
+        to_do: "add a column such as tokens_valid_after, have the app refuse tokens whose iat lies before it, and name it in spec.sessions.invalidateBeforeColumn; an app that keeps sessions or stamps names those in spec.sessions, and needs no such column".into(),
         docs: RiskName::NoInvalidation.docs(),
     })
 }

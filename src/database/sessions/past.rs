@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::{
     consistency::{
+        observation::DatabaseIdentity,
         sessions::{Due, Ended, MovedId, Whom},
         target::Target,
     },
@@ -82,6 +83,28 @@ pub(super) async fn begun(
     sql.text(digest).add(" AND ");
     mine(&mut sql, target, known);
     Ok(sql.scalar(connection).await?)
+}
+
+/// Whose runs, and in which database.
+#[derive(Clone, Copy)]
+pub(super) struct Of<'a> {
+    /// The database.
+    pub identity: &'a DatabaseIdentity,
+    /// The resource's uid.
+    pub owner: &'a str,
+}
+
+/// Adds the numbers of the batches of runs that are open and about the same.
+pub(super) fn batches(sql: &mut Sql, of: &Of<'_>, digest: &str) {
+    sql.add(
+        "SELECT b.batch FROM auth_consistency.batches b \
+         JOIN auth_consistency.runs r ON r.run OPERATOR(pg_catalog.=) b.run \
+         JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) b.run AND s.step OPERATOR(pg_catalog.=) b.step \
+         WHERE r.closed_at IS NULL AND b.action OPERATOR(pg_catalog.=) 'EndSessions' AND s.passed_key OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(digest).add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&of.identity.system);
+    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(of.identity.database);
+    sql.add(" AND b.owner OPERATOR(pg_catalog.=) ").text(of.owner);
 }
 
 /// Ids that were moved no longer ago than a token lives, and who has them today.
@@ -174,21 +197,20 @@ pub(super) async fn remember(
         )
         .await?;
     }
-    for cause in &due.causes {
+    for cause in due.remembered() {
         let mut sql = Sql::new(
             "INSERT INTO auth_consistency.ended (system_identifier, database_oid, owner, run, step, cause, \
              accounts, valid_after) VALUES (",
         );
         sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
         sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
-        sql.text(cause.text()).add(", ");
-        match due.whom {
+        sql.text(cause).add(", ");
+        match &due.whom {
             Whom::Everybody => {
                 sql.add("NULL");
             }
-            Whom::Accounts(_) => {
-                sql.add("ARRAY(SELECT k.key FROM auth_consistency.step_keys k WHERE k.run OPERATOR(pg_catalog.=) ");
-                sql.text(&fence.run).add(" AND k.step OPERATOR(pg_catalog.=) ").integer(step).add(")");
+            Whom::Accounts(ids) => {
+                sql.texts(ids.iter().cloned().map(Some).collect());
             }
         }
         sql.add(", ").integer(valid_after).add(")");
