@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.onKeyChange != 'End' || has(self.invalidateBeforeColumn) || has(self.stampColumn) || size(self.tables) > 0").message("onKeyChange End ends sessions: say by what, in invalidateBeforeColumn, stampColumn or tables").field_path(".onKeyChange")
+    validation = Rule::new("self.onKeyChange != 'End' || has(self.invalidateBeforeColumn) || has(self.stampColumn) || (has(self.tables) && size(self.tables) > 0)").message("onKeyChange End ends sessions: say by what, in invalidateBeforeColumn, stampColumn or tables").field_path(".onKeyChange")
 )]
 pub struct SessionsSpec {
     /// Column of the user table with the time from which on a user's tokens count: the app refuses those

@@ -13,7 +13,7 @@ use super::{
     show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
     snapshot::Against,
     target::{Cluster, Place, Signer, Source, TargetFlags, Variables},
-    token::{Explained, walk},
+    token::{Explained, beside},
 };
 use crate::{
     api::{
@@ -170,12 +170,17 @@ pub(super) async fn give(
             }
             let mut done = engine::run(&settings.place, target, errand).await?;
             let signer = settings.token.as_ref().and_then(|_| Signer::of(done.target.clone()));
-            let explained = match settings.token.as_ref().zip(signer) {
-                Some((token, signer)) => Some(walk(&settings.place, &signer, token, true).await),
-                None => None,
+            let (explained, unread) = match settings.token.as_ref().zip(signer) {
+                Some((token, signer)) => {
+                    let (explained, unread) = beside(&settings.place, signer, token).await;
+                    (Some(explained), unread)
+                }
+                None => (None, None),
             };
             done.report.token = explained.as_ref().map(Explained::report);
-            here(&settings.place, settings.format, asked, &done, explained.as_ref(), None, Look::of_stdout())
+            let (place, look) = (&settings.place, Look::of_stdout());
+            let said = here(place, settings.format, asked, &done, explained.as_ref(), None, look)?;
+            Ok(remarked(said, unread))
         }
         Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout, variables).await,
     }
@@ -232,6 +237,14 @@ pub(super) fn here(
     Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
 }
 
+/// Says what could not be looked at.
+fn remarked(said: Said, unread: Option<String>) -> Said {
+    match unread {
+        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
+        None => said,
+    }
+}
+
 /// What is wrong with the token is a finding, too; what cannot be told of it counts where all else is well.
 fn with_token(exit: Exit, token: Option<&Explained>) -> Exit {
     match token.map(|token| token.exit) {
@@ -257,10 +270,15 @@ async fn by_operator(
     let status = resource.status.unwrap_or_default();
     let elapsed = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
     let mut told = operator::tell(&cluster, &status, elapsed);
+    let mut unread = None;
     let explained = match &settings.token {
         // The operator shows nobody's token to anybody: it is looked at here, with the caller's own rights.
         Some(token) => match settings.place.signer(variables).await {
-            Ok(signer) => Some(walk(&settings.place, &signer, token, true).await),
+            Ok(signer) => {
+                let (explained, why) = beside(&settings.place, signer, token).await;
+                unread = why;
+                Some(explained)
+            }
             // What the operator said is worth telling all the same.
             Err(why) => {
                 told.unknown
@@ -291,7 +309,7 @@ async fn by_operator(
         for why in told.unknown.iter().chain(&approval_unused) {
             said = said.remark(format!("auth-consistency: {why}"));
         }
-        return Ok(said);
+        return Ok(remarked(said, unread));
     }
     let found = if told.report.consistent.is_some() { "found" } else { "last found" };
     let heading = Heading {
@@ -322,5 +340,5 @@ async fn by_operator(
         approval_unused,
         reset_undone,
     };
-    Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit))
+    Ok(remarked(Said::new(show::report(&told.report, &heading, &closing, look), exit), unread))
 }

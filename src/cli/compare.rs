@@ -151,19 +151,34 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
 fn page(compared: &Comparison, a: &str, b: &str, look: Look) -> String {
     let accounts = &compared.accounts;
     let mut text = String::new();
-    if !compared.differences.is_empty() || !accounts.moved.is_empty() {
+    let told = accounts.moved.len() + accounts.only_a.len() + accounts.only_b.len();
+    if told + compared.differences.len() > 0 {
         let mut table = Table::new(&["WHAT", "WHICH", "A", "B"], 4, look);
         let side = |value: &Option<String>| Cell::text(value.as_deref().unwrap_or("-"));
         for one in &compared.differences {
             table.row(vec![Cell::text(one.about.as_str()), Cell::text(&one.of), side(&one.a), side(&one.b)]);
         }
+        let who = |login: &Option<String>| Cell::text(login.as_deref().unwrap_or("(keyed login)"));
+        let id = |id: &Option<String>| Cell::text(id.as_deref().unwrap_or("several"));
+        let none = || Cell::text("-");
         for one in accounts.moved.iter().take(NAMED) {
-            let who = one.login.as_deref().unwrap_or("(keyed login)");
-            table.row(vec![Cell::text("Id"), Cell::text(who), Cell::text(&one.a), Cell::text(&one.b)]);
+            table.row(vec![Cell::text("Id"), who(&one.login), Cell::text(&one.a), Cell::text(&one.b)]);
+        }
+        for one in accounts.only_a.iter().take(NAMED) {
+            table.row(vec![Cell::text("Account"), who(&one.login), id(&one.id), none()]);
+        }
+        for one in accounts.only_b.iter().take(NAMED) {
+            table.row(vec![Cell::text("Account"), who(&one.login), none(), id(&one.id)]);
         }
         text.push_str(&table.render());
-        if accounts.moved.len() > NAMED {
-            text.push_str(&format!("and {} more ids that differ\n", amount(accounts.moved.len() - NAMED)));
+        for (n, words) in [
+            (accounts.moved.len(), "ids that differ"),
+            (accounts.only_a.len(), "accounts only in A"),
+            (accounts.only_b.len(), "accounts only in B"),
+        ] {
+            if n > NAMED {
+                text.push_str(&format!("and {} more {words}\n", amount(n - NAMED)));
+            }
         }
         text.push('\n');
     }
@@ -185,8 +200,8 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
         let mut parts = vec![format!("{} with the same id on both sides", accounts_of(accounts.same))];
         for (n, words) in [
             (accounts.moved.len(), "with different ids"),
-            (accounts.only_a, "only in A"),
-            (accounts.only_b, "only in B"),
+            (accounts.only_a.len(), "only in A"),
+            (accounts.only_b.len(), "only in B"),
         ] {
             if n > 0 {
                 parts.push(format!("{} {words}", amount(n)));

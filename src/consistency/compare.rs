@@ -32,10 +32,10 @@ pub struct Accounts {
     pub moved: Vec<Moved>,
     /// Ids that are somebody else's on the other side: an old token signs in as that one.
     pub shifted: usize,
-    /// Logins of the first side alone.
-    pub only_a: usize,
-    /// Logins of the second side alone.
-    pub only_b: usize,
+    /// Accounts of the first side alone.
+    pub only_a: Vec<Alone>,
+    /// Accounts of the second side alone.
+    pub only_b: Vec<Alone>,
     /// Logins that stand more than once on a side, and accounts without one: nothing is said of them.
     pub untold: usize,
 }
@@ -49,6 +49,15 @@ pub struct Moved {
     pub a: String,
     /// Its id on the second side.
     pub b: String,
+}
+
+/// An account that the other side does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Alone {
+    /// The login; null where the sides hold digests.
+    pub login: Option<String>,
+    /// Its id; null where the login stands there more than once.
+    pub id: Option<String>,
 }
 
 /// What a difference is about.
@@ -128,15 +137,15 @@ pub fn compare(a: &Snapshot, b: &Snapshot) -> Result<Comparison, String> {
         Some(major(&b.database.server_version)),
     );
     columns(a, b, &mut differences);
-    let behind = |side: &Snapshot| side.users.sequence.as_ref().map(|sequence| sequence.name.clone());
-    differ(&mut differences, About::Sequence, "of the id", behind(a), behind(b));
+    differ(&mut differences, About::Sequence, "of the id", sequence(a), sequence(b));
     references(a, b, &mut differences);
     keys(a, b, &mut differences);
     tokens(a, b, &mut differences);
     let same = differences.is_empty()
         && accounts.moved.is_empty()
         && accounts.shifted == 0
-        && accounts.only_a + accounts.only_b == 0;
+        && accounts.only_a.is_empty()
+        && accounts.only_b.is_empty();
     Ok(Comparison { same, accounts, differences })
 }
 
@@ -154,6 +163,17 @@ fn differ(
 
 fn major(version: &str) -> String {
     version.split('.').next().unwrap_or(version).to_owned()
+}
+
+/// The sequence of the ids. How far it is differs from place to place, and says something only where it is
+/// behind the ids that there are.
+fn sequence(side: &Snapshot) -> Option<String> {
+    let sequence = side.users.sequence.as_ref()?;
+    let highest = side.people.iter().filter_map(|(id, _)| id.parse::<i64>().ok()).max();
+    Some(match highest.filter(|highest| sequence.next <= *highest) {
+        Some(highest) => format!("{}, behind: next {}, highest id {highest}", sequence.name, sequence.next),
+        None => sequence.name.clone(),
+    })
 }
 
 /// Logins with their ids; `None` for one that stands there more than once.
@@ -176,9 +196,13 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
     let ((of_a, untold_a), (of_b, untold_b)) = (by_login(a), by_login(b));
     let plain = matches!(a.logins, Logins::Plain);
     let mut accounts = Accounts { untold: untold_a + untold_b, ..Accounts::default() };
+    let alone = |login: &str, id: Option<&str>| Alone {
+        login: plain.then(|| login.to_owned()),
+        id: id.map(str::to_owned),
+    };
     for (login, id) in &of_a {
         match (id, of_b.get(login)) {
-            (_, None) => accounts.only_a += 1,
+            (id, None) => accounts.only_a.push(alone(login, *id)),
             (Some(a), Some(Some(b))) if a == b => accounts.same += 1,
             (Some(a), Some(Some(b))) => accounts.moved.push(Moved {
                 login: plain.then(|| (*login).to_owned()),
@@ -188,7 +212,11 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
             _ => {}
         }
     }
-    accounts.only_b = of_b.keys().filter(|login| !of_a.contains_key(*login)).count();
+    accounts.only_b = of_b
+        .iter()
+        .filter(|(login, _)| !of_a.contains_key(*login))
+        .map(|(login, id)| alone(login, *id))
+        .collect();
     let owners: BTreeMap<&str, &str> = of_b.iter().filter_map(|(login, id)| Some(((*id)?, *login))).collect();
     accounts.shifted = of_a
         .iter()
@@ -366,6 +394,9 @@ mod tests {
         let compared = compare(&side(), &other).unwrap();
         assert!(compared.same, "{compared:?}");
         assert_eq!(compared.accounts, Accounts { same: 3, ..Accounts::default() });
+        other.users.sequence.as_mut().unwrap().next = 3;
+        let behind = compare(&side(), &other).unwrap().differences;
+        assert_eq!(behind[0].b.as_deref(), Some("users_id_seq, behind: next 3, highest id 3"));
     }
 
     #[test]
@@ -385,11 +416,13 @@ mod tests {
                 same: 1,
                 moved: vec![moved("ada", "2", "3"), moved("bob", "3", "2")],
                 shifted: 2,
-                only_a: 0,
-                only_b: 1,
+                only_a: Vec::new(),
+                only_b: vec![Alone { login: Some("cy".into()), id: Some("7".into()) }],
                 untold: 1
             }
         );
+        let only_a = compare(&other, &side()).unwrap().accounts.only_a;
+        assert_eq!(only_a, compared.accounts.only_b, "each side's own are told with their ids");
         // A login that stands there twice is nobody's.
         people(
             &mut other,

@@ -81,6 +81,9 @@ impl Target {
             parser.spec("spec.probe mints a token for the admin: set spec.jwt and spec.admin too");
         }
         let sessions = spec.sessions.as_ref().map(|sessions| parser.sessions(spec, sessions, &users));
+        if let Some(sessions) = &sessions {
+            sessions::refer(sessions, &mut references);
+        }
         let retention_days = match spec.quarantine.retention.as_str() {
             "Keep" => None,
             days => match period::days(days) {

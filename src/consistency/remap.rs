@@ -120,7 +120,7 @@ fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -
             ": a token of before signs in as somebody else, so have sessions end first (EndSessions); when that is done and rows are right, take spec.references.identities out"
         }
         OldTokens::Perhaps => {
-            ": a token of before signs in as somebody else, so end all sessions first, by another signing key; when that is done and rows are right, take spec.references.identities out"
+            ": a token of before signs in as somebody else, so end all sessions first, by another signing key (see before what else it protects: docs/keys.md) or by spec.sessions; when that is done and rows are right, take spec.references.identities out"
         }
         OldTokens::None => "; when rows are right, take spec.references.identities out",
         OldTokens::Ended => {

@@ -250,32 +250,27 @@ fn no_target(next: &mut AuthConsistencyStatus, errors: &[TargetError]) {
     let waiting = errors.iter().all(TargetError::may_come);
     let worst = errors.iter().find(|error| !error.may_come()).unwrap_or(first);
     for error in errors.iter().filter(|error| error.condition != ConditionType::Ready) {
-        set(&mut next.conditions, error.condition, "Unknown", error.reason, &error.message);
+        amiss(next, error.condition, "Unknown", error.reason, &error.message);
     }
-    let more = match errors.len() {
+    let others = match errors.len() {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    let message = format!("{}{more}", worst.message);
+    let message = format!("{}{others}", worst.message);
     overall(next, worst.reason, &message, if waiting { Verdict::Retry } else { Verdict::Person });
 }
 
 fn failed(next: &mut AuthConsistencyStatus, fault: &Fault) {
     let status = if fault.condition == ConditionType::DatabaseReachable { "False" } else { "Unknown" };
     if fault.condition != ConditionType::Ready {
-        set(&mut next.conditions, fault.condition, status, fault.reason, &fault.message);
+        amiss(next, fault.condition, status, fault.reason, &fault.message);
     }
     if fault.condition == ConditionType::DatabaseReachable {
         use ConditionType::{AdminConsistent, ReferencesConsistent, SchemaCompatible};
         for condition in [SchemaCompatible, AdminConsistent, ReferencesConsistent] {
             if next.conditions.iter().any(|one| one.type_ == condition.as_str()) {
-                set(
-                    &mut next.conditions,
-                    condition,
-                    "Unknown",
-                    Reason::NotChecked,
-                    "the database could not be asked, see DatabaseReachable",
-                );
+                let why = "the database could not be asked, see DatabaseReachable";
+                amiss(next, condition, "Unknown", Reason::NotChecked, why);
             }
         }
     }
@@ -284,6 +279,17 @@ fn failed(next: &mut AuthConsistencyStatus, fault: &Fault) {
         Class::Terminal | Class::Bug => Verdict::Person,
     };
     overall(next, fault.reason, &fault.message, verdict);
+}
+
+/// Sets a condition that is not as it should be, and says where there is more to read.
+fn amiss(
+    next: &mut AuthConsistencyStatus,
+    condition: ConditionType,
+    status: &str,
+    reason: Reason,
+    message: &str,
+) {
+    set(&mut next.conditions, condition, status, reason, &format!("{message}; {}", more(reason)));
 }
 
 fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
@@ -352,12 +358,12 @@ fn domain(
         let others = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
         let reason = worst.blocked.unwrap_or(worst.finding);
         let untold = worst.finding.is_untold() && condition != ConditionType::SchemaCompatible;
-        let message = format!("{}{others}; {}", worst.message, more(reason));
-        set(&mut next.conditions, condition, if untold { "Unknown" } else { "False" }, reason, &message);
+        let message = format!("{}{others}", worst.message);
+        amiss(next, condition, if untold { "Unknown" } else { "False" }, reason, &message);
         return;
     }
     if let Some((_, reason, message)) = outcome.unknown.iter().find(|(unknown, ..)| *unknown == condition) {
-        set(&mut next.conditions, condition, "Unknown", *reason, message);
+        amiss(next, condition, "Unknown", *reason, message);
         return;
     }
     let (reason, message) = match condition {

@@ -212,6 +212,13 @@ pub struct MeansFacts {
     pub active: i64,
 }
 
+impl MeansFacts {
+    /// The means, where nothing is wrong with them.
+    pub fn usable(&self) -> Option<&Means> {
+        self.means.as_ref().filter(|_| self.problem.is_none())
+    }
+}
+
 /// What is known of tokens and sessions that outlive a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionFacts {
@@ -353,23 +360,31 @@ pub fn tokens_name_ids(target: &Target) -> bool {
 pub(super) fn findings(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
     let Some(facts) = &observation.sessions else { return Vec::new() };
     let mut found = Vec::new();
+    // What others end is written down for a table without sessions too: those to come are of afterwards.
+    let any = facts.means.iter().any(|one| one.rows > 0 && one.usable().is_some() && one.permitted);
     for one in &facts.means {
         if let (Some(means), Some((reason, why))) = (&one.means, &one.problem) {
             let object = Some(means.object(&users.object));
             let condition = ConditionType::SchemaCompatible;
             found.push(person(*reason, condition, Severity::Error, object, why.clone()));
         }
-        found.extend(outlive(target, one, users));
+        found.extend(outlive(target, one, users, any));
     }
     found
 }
 
-fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable) -> Option<Diagnosed> {
-    let due = facts.due.as_ref().filter(|_| facts.rows > 0)?;
+fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) -> Option<Diagnosed> {
+    let along = any && facts.permitted && facts.usable().is_some_and(Means::of_rows);
+    let due = facts.due.as_ref().filter(|_| facts.rows > 0 || along)?;
     let why: Vec<String> = due.causes.iter().map(|cause| cause.words(&users.object)).collect();
     let object = facts.means.as_ref().map_or_else(|| users.object.clone(), |one| one.object(&users.object));
     let table = ObjectRef { columns: Vec::new(), ..object.clone() };
     let mut message = match &facts.means {
+        Some(Means::Rows { .. }) if facts.rows == 0 => format!(
+            "{}: no row of {} is a session from before, which is written down with the rest",
+            why.join("; "),
+            table.describe()
+        ),
         Some(Means::Rows { .. }) => format!(
             "{}: {} of {} {} from before",
             why.join("; "),
@@ -384,7 +399,7 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable) -> Option<Dia
             users.object.describe()
         ),
     };
-    let usable = facts.means.as_ref().filter(|_| facts.problem.is_none());
+    let usable = facts.usable();
     let mut refused = None;
     match (&facts.means, usable) {
         (_, Some(Means::Rows { .. })) if !facts.permitted => {

@@ -166,7 +166,7 @@ pub(super) async fn observe(
     Ok(depending)
 }
 
-/// Foreign keys of other tables, but for `except`, by which rows depend on the rows `c` of a table: deleting those
+/// Foreign keys, but for those of the tables `except`, by which rows depend on the rows `c` of a table: deleting those
 /// would take them along, or is forbidden. `rows` adds the condition on `c`.
 ///
 /// # Errors
@@ -176,7 +176,7 @@ pub(super) async fn on_rows(
     table: &Table,
     except: &[ObjectRef],
     rows: impl Fn(&mut Sql),
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<Vec<ObjectRef>, sqlx::Error> {
     let mut found = Vec::new();
     for dependent in of(connection, table).await? {
         let object = dependent.object();
@@ -194,7 +194,7 @@ pub(super) async fn on_rows(
                 continue;
             }
         }
-        found.push(object.describe());
+        found.push(object);
     }
     Ok(found)
 }

@@ -13,7 +13,7 @@ pub use runs::{Run, runs};
 
 use super::{
     bookkeeping::{self, Entry},
-    catalog::{self, Column, Found},
+    catalog::{self, Column, Found, Table},
     error::DatabaseError,
     exchange,
     fence::{self, Fence},
@@ -23,7 +23,10 @@ use super::{
     sessions,
     transaction::{prepare, tentatively},
 };
-use crate::api::report::{Action, ObjectRef};
+use crate::{
+    api::report::{Action, ObjectRef},
+    consistency::{credentials, observation::KeyKind},
+};
 
 /// How many rows that stayed are named.
 const NAMED: usize = 5;
@@ -53,6 +56,13 @@ struct Done {
     object: ObjectRef,
 }
 
+/// Whether a table's keys may be something to sign in with, so that no row of it is named.
+fn keys_are_secret(source: &Table, key: &[Column]) -> bool {
+    let columns: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+    credentials::recognise(source.relation.name.as_str(), &columns).is_some()
+        && key.iter().any(|column| column.kind() != KeyKind::Integer)
+}
+
 /// Puts the rows of one run back. `fence` is of a run of its own, so that nothing repairs meanwhile.
 ///
 /// # Errors
@@ -80,7 +90,12 @@ pub async fn restore(
                 action: if removed { Action::Delete } else { step.action },
                 object: step.object.clone(),
             };
-            restored.push(restore_step(connection, fence, run, &how).await?);
+            let mut back = restore_step(connection, fence, run, &how).await?;
+            if removed {
+                // A key may be what somebody is signed in with.
+                back.sample.iter_mut().for_each(|(name, _)| *name = "a session".into());
+            }
+            restored.push(back);
             if step.action == Action::EndSessions {
                 sessions::restored(connection, fence, run, step.number).await?;
             }
@@ -224,7 +239,7 @@ async fn restore_step(
         let mut stayed = Vec::new();
         for row in sql.all(connection).await? {
             let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if key.is_empty() {
+            if key.is_empty() || keys_are_secret(&pair.source, &key) {
                 name = "a row".into();
             }
             match put_back(connection, pair, &key, step, &copy).await? {

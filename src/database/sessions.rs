@@ -71,13 +71,20 @@ pub(super) async fn observe(
     if spec.ends.iter().any(Means::of_rows) {
         changes.shifted_rows = shifted;
     }
-    let mut facts = SessionFacts { means: Vec::new(), list_ended: changes.list_ended(&spec.ends) };
+    let mut facts = SessionFacts::default();
     let told = if spec.ends.is_empty() { vec![None] } else { spec.ends.iter().map(Some).collect() };
     for means in told {
         let mut one = MeansFacts { means: means.cloned(), due: changes.due(means), ..MeansFacts::default() };
         match means {
             Some(means) if means.of_rows() => {
-                rows::observe(connection, target, known, means, &mut one).await?;
+                let before: Vec<ObjectRef> = facts
+                    .means
+                    .iter()
+                    .filter(|one| one.due.is_some() && one.permitted)
+                    .filter_map(|one| one.usable().filter(|means| means.of_rows()))
+                    .map(|means| means.object(&users(target)))
+                    .collect();
+                rows::observe(connection, target, known, (means, &before), &mut one).await?;
             }
             Some(means) => column::look_at(connection, known, means, &mut one).await?,
             None => {}
@@ -87,6 +94,16 @@ pub(super) async fn observe(
         }
         facts.means.push(one);
     }
+    // A table that holds no session of theirs has none to end.
+    let empty = |one: &MeansFacts| {
+        one.means.as_ref().is_some_and(Means::of_rows)
+            && one.due.is_some()
+            && one.problem.is_none()
+            && one.rows == 0
+    };
+    let means: Vec<Means> =
+        facts.means.iter().filter(|one| !empty(one)).filter_map(|one| one.means.clone()).collect();
+    facts.list_ended = changes.list_ended(&means);
     Ok(Some(facts))
 }
 

@@ -65,48 +65,54 @@ pub async fn find_subject(
     subject: &str,
 ) -> Result<SubjectRow, DatabaseError> {
     let column = known.subject.as_ref().unwrap_or(&known.id);
-    let found = savepoint(connection, async |connection: &mut PgConnection| {
-        let mut sql = Sql::new("SELECT ");
-        sql.column("p", &known.id.name).add("::pg_catalog.text, ");
-        match &known.login {
-            Some(login) => sql.column("p", &login.name).add("::pg_catalog.text"),
-            None => sql.add("NULL::pg_catalog.text"),
-        };
-        sql.add(", ").column("p", &column.name).add("::pg_catalog.text, ");
-        match sessions::column(target, known) {
-            Some((column, kind)) => sessions::seconds(&mut sql, "p", column, kind),
-            None => {
-                sql.add("NULL::pg_catalog.int8");
-            }
+    // `CAST('abc' AS integer)` fails: a subject that the type cannot hold names nobody. What fails beside that,
+    // such as a lock that somebody holds, says nothing of the subject.
+    if column.kind() != KeyKind::Text {
+        let fits = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut sql = Sql::new("SELECT ");
+            sql.typed(subject, &column.type_name).add(" IS NULL");
+            sql.one(connection).await.map(drop)
+        });
+        if fits.await?.is_err() {
+            return Ok(SubjectRow::NotOfType { type_name: column.declared_type.as_str().to_owned() });
         }
-        sql.add(", true");
-        for (column, condition) in &known.active_when {
-            sql.add(" AND ");
-            holds(&mut sql, "p", column, condition);
+    }
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name).add("::pg_catalog.text, ");
+    match &known.login {
+        Some(login) => sql.column("p", &login.name).add("::pg_catalog.text"),
+        None => sql.add("NULL::pg_catalog.text"),
+    };
+    sql.add(", ").column("p", &column.name).add("::pg_catalog.text, ");
+    match sessions::column(target, known) {
+        Some((column, kind)) => sessions::seconds(&mut sql, "p", column, kind),
+        None => {
+            sql.add("NULL::pg_catalog.int8");
         }
-        sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
-        equals(&mut sql, "p", column, subject);
-        sql.add(" LIMIT 1");
-        let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
-        let id: String = row.try_get(0)?;
-        let login = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| id.clone());
-        Ok(if row.try_get::<bool, _>(4)? {
-            let spelled = matches!(column.kind(), KeyKind::Integer | KeyKind::Uuid);
-            SubjectRow::Active {
-                login,
-                id,
-                written: row.try_get::<Option<String>, _>(2)?.filter(|_| spelled),
-                valid_after: row.try_get(3)?,
-                revoked: false,
-            }
-        } else {
-            SubjectRow::Inactive { login }
-        })
+    }
+    sql.add(", true");
+    for (column, condition) in &known.active_when {
+        sql.add(" AND ");
+        holds(&mut sql, "p", column, condition);
+    }
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", column, subject);
+    sql.add(" LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
+    let id: String = row.try_get(0)?;
+    let login = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| id.clone());
+    Ok(if row.try_get::<bool, _>(4)? {
+        let spelled = matches!(column.kind(), KeyKind::Integer | KeyKind::Uuid);
+        SubjectRow::Active {
+            login,
+            id,
+            written: row.try_get::<Option<String>, _>(2)?.filter(|_| spelled),
+            valid_after: row.try_get(3)?,
+            revoked: false,
+        }
+    } else {
+        SubjectRow::Inactive { login }
     })
-    .await?;
-    // `CAST('abc' AS integer)` fails: a subject that the type cannot hold names nobody.
-    Ok(found
-        .unwrap_or_else(|_| SubjectRow::NotOfType { type_name: column.declared_type.as_str().to_owned() }))
 }
 
 /// Which accounts tokens name, in their order and in one snapshot.

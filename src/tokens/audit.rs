@@ -173,13 +173,17 @@ impl KeyWeakness {
                 );
             }
             Self::UnfilledTemplate => {
-                "the signing key is a variable or template that nobody filled in, so anybody can sign tokens: find out what should have filled it in"
+                "the signing key is a variable or template that nobody filled in, so anybody can sign tokens: find out what should have filled it in; when that is done everybody signs in again"
             }
             Self::PublicKey => {
-                "the signing key is a public key, so anybody who has it can sign tokens: use a secret of its own with HMAC"
+                return format!(
+                    "the signing key is a public key, so anybody who has it can sign tokens: {REPLACE}"
+                );
             }
             Self::Certificate => {
-                "the signing key is a certificate, so anybody who sees it can sign tokens: use a secret of its own with HMAC"
+                return format!(
+                    "the signing key is a certificate, so anybody who sees it can sign tokens: {REPLACE}"
+                );
             }
             Self::LowEntropy => return format!("the signing key repeats or counts up characters: {REPLACE}"),
             Self::DjangoInsecure => {
@@ -209,7 +213,7 @@ impl KeyWeakness {
                 "the signing key is a private key of an asymmetric algorithm, which HMAC uses as plain text: check that the app means HMAC"
             }
             Self::JsonDocument => {
-                "the signing key is a JSON document that holds a key: the app probably signs with the key inside it, so store that"
+                "the signing key is a JSON document that holds a key: find out whether the app signs with the document or with the key inside it, and store that"
             }
         };
         text.to_owned()

@@ -199,7 +199,7 @@ fn is_a_trick(key_id: &str) -> bool {
 }
 
 /// Clocks of two machines may differ by so many seconds and nobody notices.
-const SKEW: f64 = 300.0;
+pub(super) const SKEW: Duration = Duration::from_mins(5);
 
 /// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
 const MILLISECONDS: f64 = 1e11;
@@ -222,7 +222,7 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Ve
     }
     for (claim, from) in [("nbf", not_before), ("iat", issued)] {
         if let Some(from) = from.filter(|from| now < *from) {
-            if from - now <= SKEW {
+            if from - now <= SKEW.as_secs_f64() {
                 return Err(Verdict::ClocksDiffer { claim, ahead: between(now, from) });
             }
             return Err(Verdict::NotYetValid { claim, from: timestamp(from), ahead: between(now, from) });

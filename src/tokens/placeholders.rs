@@ -102,6 +102,7 @@ pub(super) const KNOWN: &[&str] = &[
     "super-secret-jwt-token-with-at-least-32-characters-long",
     "CHANGE_ME_TO_A_COMPLEX_RANDOM_SECRET",
     "thisISaSECRET_1234",
+    "TEST_NON_DEV_SECRET",
     "SW2YcwTIb9zpOOhoPsMm",
     "toBeModified",
     "tobemodified1",

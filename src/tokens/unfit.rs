@@ -177,7 +177,7 @@ impl Oddity {
     pub fn message(&self) -> String {
         match self {
             Self::RsaTooShort { bits } => format!(
-                "the RSA key has {bits} bits and RFC 7518 asks for 2048 or more, so nothing is minted or verified with it: replace it (`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`); everybody signs in again"
+                "the RSA key has {bits} bits and RFC 7518 asks for 2048 or more, so nothing is minted or verified with it: see first what else it protects (docs/keys.md), then replace it (`openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072`); everybody signs in again"
             ),
             Self::OtherAlgorithm { found, expected } => format!(
                 "the JWK says alg {} and the app uses {}: correct one of them, since libraries go by either",

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{KeyVerdict, NotAToken, algorithm::algorithm_name};
+use super::{KeyVerdict, NotAToken, algorithm::algorithm_name, explain::SKEW};
 use crate::api::spec::{Algorithm, SubjectType};
 
 /// The first thing that a verifier would refuse, or that there is none.
@@ -275,7 +275,11 @@ impl Verdict {
                 "the token was signed by a key that is neither the signing key nor a previous one, or was changed after it was signed".into()
             }
             Self::Key(key) => key.message(),
-            Self::Expired { since, ago } => format!("the token expired {} ago, at {since}", span(*ago)),
+            Self::Expired { since, ago } => format!(
+                "the token expired {} ago, at {since}{}",
+                span(*ago),
+                if *ago <= SKEW { "; an app whose clock is behind this one still takes it" } else { "" }
+            ),
             Self::NotYetValid { claim: "iat", from, ahead } => {
                 format!("the token says that it was issued {} from now, at {from}", span(*ahead))
             }

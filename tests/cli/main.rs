@@ -11,6 +11,7 @@
 mod bar;
 mod people;
 mod preflight;
+mod verdicts;
 #[path = "../scenarios/world.rs"]
 mod world;
 
@@ -388,6 +389,7 @@ async fn a_token_that_fails_is_explained_with_one_verdict() {
     };
     assert_eq!(cause(&minted), "NothingWrong");
     assert_eq!(cause(&format!("\"{}\"", minted.trim())), "InQuotes");
+    assert_eq!(cause(&format!("\u{feff}{}\r\n", minted.trim())), "NothingWrong", "as an editor saved it");
     assert_eq!(cause(&"a".repeat(1 << 20)), "NotAToken");
     for (subject, expected) in [("02", "SubjectSpelledDifferently"), ("ada", "SubjectNotOfColumnType")] {
         let token = run(&["token", "mint", "--subject", subject], &variables, "").out;
@@ -433,7 +435,7 @@ async fn a_check_says_of_a_token_too_why_it_fails() {
 }
 
 #[test]
-fn every_message_names_a_command_that_prints_more() {
+fn the_page_of_a_reason_is_printed_and_what_is_no_reason_is_named_with_what_is() {
     let said = run(&["explain", "orphanrows"], &[], "");
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.starts_with("OrphanRows\n\nRows name users that do not exist ("), "{}", said.out);

@@ -240,3 +240,31 @@ async fn two_environments_are_compared_by_logins_schema_and_tokens() {
         assert!(said.err.contains(why), "{}", said.err);
     }
 }
+
+#[tokio::test]
+async fn a_snapshot_is_read_as_editors_save_it_and_one_of_another_version_is_refused_by_name() {
+    let database = Database::create(CONSISTENT).await;
+    let variables = environment(&database);
+    let variables = borrowed(&variables);
+    let taken = run(&["snapshot"], &variables, "").out;
+    let saved = format!("\u{feff}{}", taken.replace('\n', "\r\n"));
+    let before = File::new(&database, &saved);
+    let said = run(&["check", "--against", before.path()], &variables, "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    let said = run(&["compare", before.path(), before.path()], &variables, "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
+    std::fs::write(before.path(), taken.replacen("v1alpha1", "v9", 1)).unwrap();
+    for command in [&["check", "--against", before.path()][..], &["compare", before.path(), before.path()]] {
+        let said = run(command, &variables, "");
+        assert_ne!(said.code, 0, "{}", said.out);
+        let all = format!("{}{}", said.out, said.err);
+        assert!(all.contains("its apiVersion is") && all.contains("use the program that wrote it"), "{all}");
+    }
+    // UTF-16, as PowerShell's > writes it.
+    let wide: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(taken.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    std::fs::write(before.path(), wide).unwrap();
+    let said = run(&["compare", before.path(), before.path()], &variables, "");
+    assert_eq!(said.code, 64);
+    assert!(said.err.contains("is not UTF-8 text: save it as such"), "{}", said.err);
+}

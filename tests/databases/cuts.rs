@@ -571,6 +571,14 @@ async fn whoever_cuts_a_remap_gets_every_row_to_its_person_or_none() {
     cut_everywhere("remap", Kind { gives, ..kind(&format!("{spec}, {FREE}"), does) }, db).await;
 }
 
+/// A list by which the ids from 100 to 1199 were other people's, and a key.
+fn others_before(case: &mut Case) {
+    let people = (100..1200).map(|id| format!("{id},before-{id}@example.com\n")).collect::<String>();
+    case.config_map("before", "people.csv", &format!("id,login\n{people}"));
+    // Too weak for a fingerprint, which takes long on purpose.
+    case.secret("jwt", "key", "canary-weak");
+}
+
 #[tokio::test]
 async fn whoever_cuts_the_end_of_sessions_gets_it_for_each_account_with_one_time_and_remembered_once() {
     let db = with(&format!(
@@ -578,12 +586,6 @@ async fn whoever_cuts_the_end_of_sessions_gets_it_for_each_account_with_one_time
          INSERT INTO users (id, email, hashed_password) SELECT n, n || '@example.com', '{HASH}' FROM generate_series(100, 1199) n"
     ))
     .await;
-    let gives = |case: &mut Case| {
-        let people = (100..1200).map(|id| format!("{id},before-{id}@example.com\n")).collect::<String>();
-        case.config_map("before", "people.csv", &format!("id,login\n{people}"));
-        // Too weak for a fingerprint, which takes long on purpose.
-        case.secret("jwt", "key", "canary-weak");
-    };
     let mut kind = kind(
         &format!("identities: {{configMapRef: {{name: before, key: people.csv}}}}, {FREE}"),
         &["EndSessions users.tokens_valid_after  1100 0"],
@@ -591,7 +593,7 @@ async fn whoever_cuts_the_end_of_sessions_gets_it_for_each_account_with_one_time
     kind.spec.push_str(
         "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {invalidateBeforeColumn: tokens_valid_after}\n",
     );
-    cut_everywhere("end sessions", Kind { gives, ..kind }, db).await;
+    cut_everywhere("end sessions", Kind { gives: others_before, ..kind }, db).await;
 }
 
 #[tokio::test]
@@ -603,12 +605,6 @@ async fn whoever_cuts_the_end_of_sessions_gets_one_new_stamp_for_each_account_an
          INSERT INTO sessions SELECT 'session ' || n, n::text FROM generate_series(90, 1199) n"
     ))
     .await;
-    let gives = |case: &mut Case| {
-        let people = (100..1200).map(|id| format!("{id},before-{id}@example.com\n")).collect::<String>();
-        case.config_map("before", "people.csv", &format!("id,login\n{people}"));
-        // Too weak for a fingerprint, which takes long on purpose.
-        case.secret("jwt", "key", "canary-weak");
-    };
     let mut kind = kind(
         &format!("identities: {{configMapRef: {{name: before, key: people.csv}}}}, {FREE}"),
         &["EndSessions users.stamp  1100 0", "EndSessions sessions.user_id  1100 0"],
@@ -616,7 +612,7 @@ async fn whoever_cuts_the_end_of_sessions_gets_one_new_stamp_for_each_account_an
     kind.spec.push_str(
         "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {stampColumn: stamp, tables: [{table: sessions, column: user_id}]}\n",
     );
-    cut_everywhere("end sessions by stamps and rows", Kind { gives, ..kind }, db).await;
+    cut_everywhere("end sessions by stamps and rows", Kind { gives: others_before, ..kind }, db).await;
 }
 
 #[tokio::test]

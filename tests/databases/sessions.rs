@@ -224,7 +224,10 @@ async fn everybody_signs_in_again_once_for_a_new_key_chunk_by_chunk_where_the_sp
     case.repair().await.repaired(&[]).consistent();
     assert_eq!(db.text("SELECT tokens_valid_after FROM users WHERE id = 10").await, "NULL", "twice is once");
 
-    // Another key is another reason.
+    // Another key is another reason. Times are whole seconds, and what was set in this one is as late.
+    let later =
+        "SELECT extract(epoch FROM now())::int8 > (SELECT max(valid_after) + 1 FROM auth_consistency.ended)";
+    while db.text(later).await != "true" {}
     case.secret("jwt", "key", "canary-another-7a4936a1d4c7728e6b9f0317");
     case.repair().await.plans(&[(ENDS.0, ENDS.1, 2505, true)]);
 }
@@ -342,6 +345,22 @@ async fn a_trigger_that_keeps_the_change_back_or_goes_further_stops_it_and_nothi
         assert_eq!(db.changes(&before).await, Vec::<String>::new());
         assert_eq!(db.text("SELECT to_regclass('auth_consistency.ended') IS NULL").await, "true");
     }
+}
+
+#[tokio::test]
+async fn a_locked_user_table_says_nothing_of_a_token() {
+    let db = users("timestamptz").await;
+    let mut case = new_key(&db, END);
+    case.edit(|spec| spec.timeout = "1s".into());
+    let mut lock = db.another().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").execute(&mut lock).await.unwrap();
+    let anywhere = HostPolicy::unrestricted(Vec::new());
+    let fault = pass::resolve(&case.target(), &anywhere, &[asked("5", None)]).await.unwrap_err();
+    assert!(fault.message.contains("lock"), "{}", fault.message);
+    sqlx::raw_sql("COMMIT").execute(&mut lock).await.unwrap();
+    let rows = pass::resolve(&case.target(), &anywhere, &[asked("5", None), asked("x", None)]).await.unwrap();
+    assert!(matches!(rows[0], SubjectRow::Active { .. }), "{rows:?}");
+    assert!(matches!(rows[1], SubjectRow::NotOfType { .. }), "{rows:?}");
 }
 
 #[tokio::test]

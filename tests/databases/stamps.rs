@@ -13,7 +13,7 @@ use auth_consistency::{
 use crate::{
     remap::{moved, old_world},
     sessions::new_key,
-    support::{Db, HASH},
+    support::{Case, Db, HASH, USUAL},
 };
 
 const LIST: &str = "  identities: {configMapRef: {name: before}}\n";
@@ -111,9 +111,11 @@ async fn a_column_that_holds_no_stamp_is_refused_by_its_name_and_type() {
         ),
         ("char(31)", "is of type character(31)"),
         ("integer", "is of type integer"),
+        ("base32", "is of type public.base32"),
         ("text GENERATED ALWAYS AS ('x') STORED", "is computed and of type text"),
     ] {
         let db = old_world().await;
+        db.run("CREATE DOMAIN base32 AS text CHECK (value ~ '^[A-Z2-7]{32}$')").await;
         db.run(&format!("ALTER TABLE users ADD security_stamp {column}")).await;
         let mut case = moved(&db, &format!("{LIST}sessions: {{stampColumn: security_stamp}}\n")).await;
         let pass = case.repair().await;
@@ -144,6 +146,10 @@ async fn a_column_that_holds_no_stamp_is_refused_by_its_name_and_type() {
         (
             "{tables: [{table: s, column: a}, {schema: public, table: s, column: b}]}",
             "spec.sessions.tables[1] names a table that is there already",
+        ),
+        (
+            "{tables: [{table: gone, column: user_id}], revoked: {table: gone, column: jti}}",
+            "spec.sessions.tables[0] is the table of spec.sessions.revoked",
         ),
         ("{onKeyChange: End}", "say by what"),
     ] {
@@ -246,6 +252,12 @@ async fn the_sessions_of_people_whose_ids_changed_hands_are_removed_once_and_com
     let restored = case.restore(&run).await.unwrap();
     let told: Vec<_> = restored.iter().map(|one| (one.object.describe(), one.rows, one.blocked)).collect();
     assert_eq!(told, [("refresh_tokens.owner".to_owned(), 6, 0), ("sessions.user_id".to_owned(), 4, 1)]);
+    let stayed = &restored[1].sample;
+    assert_eq!(
+        stayed,
+        &[("a session".to_owned(), "a row with its key is there already".to_owned())],
+        "not by its token"
+    );
     let mut back = all;
     back.push("canary late".to_owned());
     assert_eq!(db.texts(LEFT).await, back);
@@ -293,7 +305,7 @@ async fn all_sessions_end_for_a_new_key_and_those_that_begin_afterwards_stay() {
     assert_eq!(db.text("SELECT count(*) FROM auth_consistency.step_keys").await, "0", "the list is used up");
     // Another key is another reason.
     case.secret("jwt", "key", "canary-another-7a4936a1d4c7728e6b9f0317");
-    case.repair().await.plans(&[(ROWS.0, ROWS.1, 1, true)]);
+    case.repair().await.plans(&[(ROWS.0, ROWS.1, 1, true), (TOKENS.0, TOKENS.1, 0, true)]);
 }
 
 #[tokio::test]
@@ -320,6 +332,15 @@ async fn a_table_that_cannot_be_used_is_told_by_its_field_and_the_others_go_on()
             "CREATE TABLE claims (id int PRIMARY KEY, session text REFERENCES sessions); INSERT INTO claims VALUES (1, 'canary 1 of 3')",
             "rows of claims.session depend on rows of sessions",
         ),
+        (
+            "ALTER TABLE sessions ADD parent text REFERENCES sessions; UPDATE sessions SET parent = 'canary 1 of 1' WHERE user_id = 3; \
+             INSERT INTO sessions (token, user_id, parent) VALUES ('canary child', 1, 'canary 1 of 2')",
+            "rows of sessions depend on one another (sessions.parent), which spec.sessions.tables[0] does not take",
+        ),
+        (
+            "UPDATE sessions SET token = token || repeat('x', 2000)",
+            "and spec.sessions.tables[0] takes 2000: end these sessions by the app",
+        ),
     ] {
         let db = with_tables().await;
         let mut case = moved(&db, &format!("{LIST}{SPEC}")).await;
@@ -339,6 +360,75 @@ async fn a_table_that_cannot_be_used_is_told_by_its_field_and_the_others_go_on()
     case.repair().await;
     case.approve().await.repaired(&[(ROWS.0, ROWS.1, 4), (TOKENS.0, TOKENS.1, 6)]);
     assert_eq!(db.text("SELECT count(*) FROM claims").await, "1");
+}
+
+#[tokio::test]
+async fn a_table_that_hides_rows_costs_itself_alone() {
+    let db = with_tables().await;
+    db.run(
+        "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON sessions USING (user_id = 1)",
+    )
+    .await;
+    let reader = db
+        .role("GRANT SELECT, UPDATE, DELETE, INSERT ON ALL TABLES IN SCHEMA public TO ROLE; GRANT CREATE ON DATABASE DATABASE_NAME TO ROLE; \
+               GRANT SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO ROLE")
+        .await;
+    let mut case = moved(&db, &format!("{LIST}{SPEC}")).await;
+    case.secret("db", "url", &db.url_of(&reader));
+    let pass = case.repair().await;
+    pass.plans(&[(TOKENS.0, TOKENS.1, 6, true)]);
+    let message = pass.finding(R::SessionsColumnUnsupported).message;
+    assert!(
+        message.starts_with("sessions.user_id of spec.sessions.tables[0] cannot be looked at: "),
+        "{message}"
+    );
+    assert!(message.contains("row-level security"), "{message}");
+}
+
+#[tokio::test]
+async fn a_table_without_sessions_of_before_is_done_with_the_rest_and_those_to_come_are_left_alone() {
+    let db = with_tables().await;
+    db.run("DELETE FROM refresh_tokens").await;
+    let mut case = moved(&db, &format!("{LIST}{SPEC}")).await;
+    case.repair().await.plans(&[(ROWS.0, ROWS.1, 4, true), (TOKENS.0, TOKENS.1, 0, true)]);
+    case.approve().await.repaired(&[(ROWS.0, ROWS.1, 4), (TOKENS.0, TOKENS.1, 0)]).plans(&[]);
+    db.run("INSERT INTO refresh_tokens VALUES (9, 9, '2')").await;
+    case.repair().await.repaired(&[]).plans(&[]);
+    assert_eq!(db.text("SELECT count(*) FROM refresh_tokens").await, "1");
+}
+
+#[tokio::test]
+async fn as_many_sessions_as_a_chunk_takes_are_done_with_it() {
+    let db = old_world().await;
+    db.run("CREATE TABLE sessions (id int PRIMARY KEY, user_id int); INSERT INTO sessions SELECT n, 2 FROM generate_series(1, 1000) n").await;
+    let mut case =
+        moved(&db, &format!("{LIST}sessions: {{tables: [{{table: sessions, column: user_id}}]}}\n")).await;
+    case.repair().await;
+    case.approve().await.repaired(&[(ROWS.0, ROWS.1, 1000)]);
+    let audit = "SELECT count(*) FROM auth_consistency.audit WHERE action = 'EndSessions'";
+    assert_eq!(db.text(audit).await, "1", "one chunk, which wrote down that it was the last one");
+    assert_eq!(db.text("SELECT count(*) FROM auth_consistency.ended").await, "1");
+}
+
+#[tokio::test]
+async fn sessions_move_along_with_an_id_and_an_id_that_they_name_is_not_taken_unasked() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user');
+         CREATE TABLE sessions (token text PRIMARY KEY, user_id text);
+         INSERT INTO sessions VALUES ('canary a', '1'), ('canary b', '5'), ('canary c', '7');"
+    ))
+    .await;
+    let spec = |id: &str| {
+        format!("{USUAL}  id: '{id}'\nsessions: {{tables: [{{table: sessions, column: user_id}}]}}\n")
+    };
+    let mut case = Case::new(&db, &spec("7"));
+    case.repair().await.repaired(&[]).finding(R::AdminIdClaimed);
+    let mut case = Case::new(&db, &spec("3"));
+    case.repair().await.repaired(&[(A::MoveId, "users", 2)]);
+    let held = "SELECT string_agg(user_id, ' ' ORDER BY token) FROM sessions";
+    assert_eq!(db.text(held).await, "3 5 7");
 }
 
 #[tokio::test]

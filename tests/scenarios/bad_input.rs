@@ -196,6 +196,9 @@ async fn what_contradicts_itself_is_refused_at_admission_by_its_field() {
         ("{jwt: {keyId: a, previousKeyIds: [a]}}", "spec.jwt.previousKeyIds"),
         ("{jwt: {keyId: a, revokedKeyIds: [b, a]}}", "spec.jwt.revokedKeyIds"),
         ("{jwt: {previousKeyIds: [a], revokedKeyIds: [a]}}", "spec.jwt.revokedKeyIds"),
+        ("{sessions: {onKeyChange: End}}", "spec.sessions.onKeyChange"),
+        ("{sessions: {onKeyChange: End, tables: []}}", "spec.sessions.onKeyChange"),
+        ("{sessions: {tables: [{table: sessions}]}}", "spec.sessions.tables[0].column"),
         ("{interval: soon}", "spec.interval"),
         ("{mode: Repair}", "spec.mode"),
     ] {

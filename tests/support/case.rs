@@ -258,6 +258,12 @@ impl Case {
             let page = Reason::ALL.iter().any(|reason| told == Some(reason.as_str()));
             assert!(page, "{finding:?} points to a page that is not there");
         }
+        // Whoever reads that something is not as it should be is told where there is more.
+        for one in status.conditions.iter().filter(|one| one.status != "True" && one.type_ != "Reconciling") {
+            let page = format!("more: auth-consistency explain {}", one.reason);
+            let on_its_way = one.type_ == "Ready" && one.reason == "Progressing";
+            assert!(one.message.contains(&page) || on_its_way, "{one:?} names no page");
+        }
         self.status = status.clone();
         let end = end.map_err(|fault| {
             fault.unwrap_or_else(|| Fault {

@@ -379,7 +379,9 @@ pub(super) fn read(file: &std::path::Path) -> Result<(String, String), Failure> 
         (std::fs::File::open(file).and_then(bytes), name)
     };
     let bytes = bytes.map_err(|error| Failure::Usage(format!("{name} cannot be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Failure::Usage(format!("{name} is not UTF-8 text: save it as such (PowerShell's > writes UTF-16)"))
+    })?;
     Ok((text, name))
 }
 

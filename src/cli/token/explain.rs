@@ -44,6 +44,8 @@ pub(in crate::cli) struct Flags {
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     steps: Vec<StepAnswer<'a>>,
+    /// The step that was not looked at, and why; null where there is none.
+    skipped: Option<SkippedAnswer<'a>>,
     cause: &'static str,
     verdict: String,
     remedy: &'static str,
@@ -56,6 +58,12 @@ struct StepAnswer<'a> {
     step: &'a str,
     held: bool,
     detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct SkippedAnswer<'a> {
+    step: &'a str,
+    why: &'a str,
 }
 
 /// Something that was not looked at, and why.
@@ -88,6 +96,17 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         Some(unread) => said.remark(format!("auth-consistency: {unread}")),
         None => said,
     })
+}
+
+/// Explains a token beside a whole check: also by the keys of the other resources of the namespace, where none of
+/// its own made it. The second is what could not be looked at.
+pub(in crate::cli) async fn beside(
+    place: &Place,
+    mut signer: Signer,
+    token: &SecretString,
+) -> (Explained, Option<String>) {
+    let unread = look_elsewhere(place, &mut signer, token, false, ElsewhereFlags::default()).await;
+    (walk(place, &signer, token, true).await, unread)
 }
 
 /// Gives the signer the keys of other resources, where none of its own made a token: nobody else's Secret is
@@ -123,12 +142,7 @@ pub(in crate::cli) struct Explained {
 
 /// Walks through a token as far as it holds: what can be told of it alone, whom it names, and, where
 /// nothing else is wrong and `probe` says so, what the app makes of it.
-pub(in crate::cli) async fn walk(
-    place: &Place,
-    signer: &Signer,
-    token: &SecretString,
-    probe: bool,
-) -> Explained {
+async fn walk(place: &Place, signer: &Signer, token: &SecretString, probe: bool) -> Explained {
     let verification = explain(signer, token.expose_secret());
     let mut steps = verification.steps.clone();
     let mut verdict = verification.verdict.clone();
@@ -270,6 +284,7 @@ impl Explained {
                 .iter()
                 .map(|step| StepAnswer { step: step.name, held: step.held, detail: &step.detail })
                 .collect(),
+            skipped: self.skipped.as_ref().map(|one| SkippedAnswer { step: one.step, why: &one.why }),
             cause: self.verdict.cause(),
             verdict: self.verdict.message(),
             remedy: self.verdict.remedy(),

@@ -13,7 +13,7 @@ use std::{
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-pub(super) use explain::{Explained, asked, chain, facts, user_step, walk};
+pub(super) use explain::{Explained, asked, beside, chain, facts, user_step};
 
 use super::{
     said::{Failure, Said},
@@ -83,11 +83,15 @@ pub(super) fn read(file: &Path) -> Result<SecretString, Failure> {
     }
     let bytes = target::read_secret(file)?;
     match std::str::from_utf8(&bytes) {
-        // Files and `echo` end with a line break, which is not of the token.
+        // Files and `echo` end with a line break, and editors begin with a mark: neither is of the token.
         Ok(text) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
             let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
             Ok(text.to_owned().into())
         }
-        Err(_) => Err(Failure::Usage("what was given as a token is not UTF-8 text".into())),
+        Err(_) => Err(Failure::Usage(
+            "what was given as a token is not UTF-8 text: save it as such (PowerShell's > writes UTF-16)"
+                .into(),
+        )),
     }
 }

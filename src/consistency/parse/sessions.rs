@@ -4,13 +4,39 @@ use super::Parser;
 use crate::{
     api::{
         sessions::{OnKeyChange, SessionsSpec},
-        spec::AuthConsistencySpec,
+        spec::{AuthConsistencySpec, ReferenceRule},
     },
     consistency::{
         sessions::{Means, Revoked, Sessions},
-        target::Users,
+        target::{References, Rule, Users},
     },
 };
+
+/// Has every table of sessions count as a reference, foreign key or not: its rows move along with an id that is
+/// moved, and an id that they name is nobody's to take. A rule of the spec for it says more.
+pub(super) fn refer(sessions: &Sessions, references: &mut References) {
+    for means in &sessions.ends {
+        let Means::Rows { schema, table, column, .. } = means else { continue };
+        let of_table = |rule: &&Rule| rule.schema == *schema && rule.rule.table == *table;
+        let exactly = Some(vec![column.clone()]);
+        if references.rules.iter().filter(of_table).any(|rule| rule.rule.columns == exactly) {
+            continue;
+        }
+        let whole = references.rules.iter().filter(of_table).find(|rule| rule.rule.columns.is_none());
+        let said = whole.map(|rule| rule.rule.clone()).unwrap_or_default();
+        if !said.ignore {
+            let rule = ReferenceRule {
+                table: table.clone(),
+                columns: exactly,
+                declared: true,
+                credentials: true,
+                constraint: None,
+                ..said
+            };
+            references.rules.push(Rule { schema: schema.clone(), rule });
+        }
+    }
+}
 
 impl Parser<'_> {
     pub(super) fn sessions(
@@ -47,6 +73,14 @@ impl Parser<'_> {
                 ));
             }
             let means = Means::Rows { at, schema, table: table.table.clone(), column: table.column.clone() };
+            let list = sessions.revoked.as_ref().filter(|list| list.table == table.table);
+            if list.is_some_and(|list| {
+                list.schema.clone().unwrap_or_else(|| users.schema.clone()) == *means.schema()
+            }) {
+                self.spec(format!(
+                    "spec.sessions.tables[{at}] is the table of spec.sessions.revoked, whose rows must stay: leave one of them out"
+                ));
+            }
             if ends.iter().any(|one: &Means| one.same_table(&means)) {
                 self.spec(format!("spec.sessions.tables[{at}] names a table that is there already"));
             }

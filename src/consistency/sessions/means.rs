@@ -83,6 +83,14 @@ impl Means {
         }
     }
 
+    /// The schema of its table; empty for the user table's columns.
+    pub fn schema(&self) -> &str {
+        match self {
+            Self::Time { .. } | Self::Stamp { .. } => "",
+            Self::Rows { schema, .. } => schema,
+        }
+    }
+
     /// Whether both are rows of one table.
     pub fn same_table(&self, other: &Self) -> bool {
         match (self, other) {

@@ -18,11 +18,12 @@ use crate::{
         observe::Known,
         quarantine::{self, Quarantine},
         references::holds,
+        transaction::savepoint,
     },
 };
 
-/// Characters of a stamp in a text column: a random UUID without its hyphens, as Flask-Security's.
-const STAMP: i64 = 32;
+/// What a stamp in a text column looks like: a random UUID without its hyphens, as Flask-Security's.
+const STAMP: &str = "0f3e7d5c9b1a86420f3e7d5c9b1a8642";
 
 /// Seconds since the epoch that are none: such numbers are milliseconds.
 const MILLISECONDS: i64 = 100_000_000_000;
@@ -176,17 +177,20 @@ pub(super) async fn look_at(
         return Ok(());
     };
     let mut sql = Sql::new("SELECT has_column_privilege(");
-    sql.integer(known.users.oid).add("::oid, ").text(name).add(", 'UPDATE'), ");
-    if kind == Kind::Stamp && column.kind() == KeyKind::Text {
-        // Cut to what the type takes.
-        sql.add("octet_length(CAST(repeat('0', ").integer(STAMP).add("::int4) AS ");
-        sql.type_name(&column.declared_type).add(")::text)::int8 >= ").integer(STAMP);
+    sql.integer(known.users.oid).add("::oid, ").text(name).add(", 'UPDATE')");
+    facts.permitted = sql.scalar(connection).await?;
+    let fits = if kind == Kind::Stamp && column.kind() == KeyKind::Text {
+        // Cut to what the type takes; a domain may refuse it.
+        let cut = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut sql = Sql::new("SELECT CAST(");
+            sql.text(STAMP).add(" AS ").type_name(&column.declared_type).add(")::text");
+            sql.scalar::<String>(connection).await
+        });
+        cut.await?.is_ok_and(|cut| cut.trim_end() == STAMP)
     } else {
-        sql.add("true");
-    }
-    let row = sql.one(connection).await?;
-    facts.permitted = row.try_get(0)?;
-    if !row.try_get::<bool, _>(1)? {
+        true
+    };
+    if !fits {
         facts.problem = Some((
             Reason::SessionsColumnUnsupported,
             format!(

@@ -21,8 +21,22 @@ use crate::{
         quarantine,
         references::{ReferenceTable, holds},
         scope,
+        transaction::{LOCKED, savepoint},
     },
 };
+
+/// Bytes that a key may have on the list of a step: its index takes little more.
+const LONGEST_KEY: i64 = 2_000;
+
+/// What was locked for a chunk.
+pub(super) struct Locked {
+    /// The keys.
+    pub keys: Vec<Vec<String>>,
+    /// Whether others come after it.
+    pub more: bool,
+    /// Whether anything was written down that has to stay, though there may be nothing to change.
+    pub moved: bool,
+}
 
 /// A table of sessions with what statements about it need.
 pub(super) struct Sessions {
@@ -71,7 +85,8 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
     sql.add(")");
 }
 
-/// What is wrong with the table, the rights, and how many rows of how many active accounts would go.
+/// What is wrong with the table, the rights, and how many rows of how many active accounts would go. Rows of
+/// the tables `before` are gone when its turn comes.
 ///
 /// # Errors
 /// The database fails.
@@ -79,7 +94,7 @@ pub(super) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
-    means: &Means,
+    (means, before): (&Means, &[ObjectRef]),
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
     let object = means.object(&super::users(target));
@@ -94,7 +109,52 @@ pub(super) async fn observe(
     };
     let rights = sessions.reference.child.rights;
     facts.permitted = rights.update && rights.delete;
-    let Some(due) = &facts.due else { return Ok(()) };
+    let Some(due) = facts.due.clone() else { return Ok(()) };
+    // Row security that would hide rows, a type that cannot be compared: of this table alone.
+    let looked = savepoint(connection, async |connection: &mut PgConnection| {
+        let counted = count(connection, known, &sessions, &due).await?;
+        let tied = if counted.rows > 0 {
+            dependents::on_rows(connection, &sessions.reference.child, before, |sql| {
+                meant(sql, &sessions, known, &due);
+            })
+            .await?
+        } else {
+            Vec::new()
+        };
+        Ok((counted, tied))
+    });
+    let table = ObjectRef { columns: Vec::new(), ..object.clone() };
+    let why = match looked.await? {
+        Ok((counted, tied)) => {
+            (facts.rows, facts.active) = (counted.rows, counted.active);
+            match unfit(&table, &field, counted.longest_key, &tied) {
+                Some(why) => why,
+                None => return Ok(()),
+            }
+        }
+        Err(why) if why == LOCKED => {
+            return Err(DatabaseError::Busy(format!("{} could not be looked at: {why}", table.describe())));
+        }
+        Err(why) => format!("{} of {field} cannot be looked at: {why}", object.describe()),
+    };
+    facts.problem = Some((Reason::SessionsColumnUnsupported, why));
+    Ok(())
+}
+
+struct Counted {
+    rows: i64,
+    active: i64,
+    /// Bytes of the longest key as it would stand on a step's list.
+    longest_key: i64,
+}
+
+/// Counts the rows that would go, and the active accounts that they are of.
+async fn count(
+    connection: &mut PgConnection,
+    known: &Known,
+    sessions: &Sessions,
+    due: &Due,
+) -> Result<Counted, sqlx::Error> {
     let mut sql = Sql::new("SELECT count(*), (SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE EXISTS (SELECT FROM ");
     sql.only(&sessions.reference.child.relation).add(" c WHERE ");
@@ -112,33 +172,36 @@ pub(super) async fn observe(
         quarantine::is_keyed(&mut sql, "p", id);
         sql.add(")");
     }
-    sql.add(") FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
-    meant(&mut sql, &sessions, known, due);
+    sql.add("), coalesce(max(octet_length(");
+    key_text(&mut sql, &sessions.key);
+    sql.add(")), 0)::int8 FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
+    meant(&mut sql, sessions, known, due);
     let row = sql.one(connection).await?;
-    (facts.rows, facts.active) = (row.try_get(0)?, row.try_get(1)?);
-    if facts.rows > 0 {
-        // Those that the spec names before this one are done when its turn comes.
-        let before: Vec<ObjectRef> = target
-            .sessions
-            .iter()
-            .flat_map(|spec| &spec.ends)
-            .filter(|one| one.of_rows() && one.place() < means.place())
-            .map(|one| one.object(&super::users(target)))
-            .collect();
-        let tied = dependents::on_rows(connection, &sessions.reference.child, &before, |sql| {
-            meant(sql, &sessions, known, due);
-        })
-        .await?;
-        if !tied.is_empty() {
-            let why = format!(
-                "rows of {} depend on rows of {}: name such tables in spec.sessions.tables before {field}, where they hold sessions too, or end these sessions by the app",
-                tied.join(", "),
-                ObjectRef { columns: Vec::new(), ..object }.describe()
-            );
-            facts.problem = Some((Reason::SessionsColumnUnsupported, why));
-        }
+    Ok(Counted { rows: row.try_get(0)?, active: row.try_get(1)?, longest_key: row.try_get(2)? })
+}
+
+/// What keeps the rows from being removed, if anything does.
+fn unfit(table: &ObjectRef, field: &str, longest_key: i64, tied: &[ObjectRef]) -> Option<String> {
+    let of = table.describe();
+    if longest_key > LONGEST_KEY {
+        return Some(format!(
+            "keys of {of} have up to {longest_key} bytes, and {field} takes {LONGEST_KEY}: end these sessions by the app"
+        ));
     }
-    Ok(())
+    let own = tied.iter().find(|one| (&one.schema, &one.table) == (&table.schema, &table.table));
+    if let Some(own) = own {
+        return Some(format!(
+            "rows of {of} depend on one another ({}), which {field} does not take: end these sessions by the app",
+            own.describe()
+        ));
+    }
+    let tied: Vec<String> = tied.iter().map(ObjectRef::describe).collect();
+    (!tied.is_empty()).then(|| {
+        format!(
+            "rows of {} depend on rows of {of}: name such tables in spec.sessions.tables before {field}, where they hold sessions too, or end these sessions by the app",
+            tied.join(", ")
+        )
+    })
 }
 
 fn key_text(sql: &mut Sql, key: &[Column]) {
@@ -185,8 +248,7 @@ pub(super) async fn ready(
         .map_err(|why| DatabaseError::Moved(format!("{} cannot be used: {why}", object.describe())))
 }
 
-/// Takes the next rows off the list and locks those of them that are there still. Gives their keys, and how
-/// many were taken off.
+/// Takes the next rows off the list and locks those of them that are there still.
 ///
 /// # Errors
 /// The database fails.
@@ -197,7 +259,7 @@ pub(super) async fn lock(
     sessions: &Sessions,
     due: &Due,
     (number, rows): (i64, i64),
-) -> Result<(Vec<Vec<String>>, i64), DatabaseError> {
+) -> Result<Locked, DatabaseError> {
     let of_step = |sql: &mut Sql| {
         sql.add(" WHERE l.run OPERATOR(pg_catalog.=) ").text(&fence.run);
         sql.add(" AND l.step OPERATOR(pg_catalog.=) ").integer(number);
@@ -214,7 +276,11 @@ pub(super) async fn lock(
             .map_err(|_| DatabaseError::Moved("the list of a step is not as it was written".into()))?;
         listed.push(key);
     }
-    let taken = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+    // That it was the last chunk is written down with its own rows.
+    let mut sql = Sql::new("SELECT EXISTS (SELECT FROM auth_consistency.step_keys l");
+    of_step(&mut sql);
+    sql.add(")");
+    let more: bool = sql.scalar(connection).await?;
     let mut sql = Sql::new("SELECT ");
     for (at, column) in sessions.key.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
@@ -231,7 +297,7 @@ pub(super) async fn lock(
         let key = (0..sessions.key.len()).map(|at| row.try_get(at)).collect::<Result<Vec<String>, _>>()?;
         keys.push(key);
     }
-    Ok((keys, taken))
+    Ok(Locked { keys, more, moved: !listed.is_empty() })
 }
 
 /// Removes locked rows.

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     column::{self, Kind, Pending},
     past,
-    rows::{self, Sessions},
+    rows::{self, Locked, Sessions},
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -50,15 +50,6 @@ pub struct SessionsStep<'a> {
     valid_after: i64,
     /// Rows that the next chunk looks at.
     rows: i64,
-}
-
-/// What was locked for a chunk.
-struct Locked {
-    keys: Vec<Vec<String>>,
-    /// Whether others come after it.
-    more: bool,
-    /// Whether anything was written down that has to stay, though there is nothing to change.
-    moved: bool,
 }
 
 impl<'a> SessionsStep<'a> {
@@ -115,9 +106,7 @@ impl<'a> SessionsStep<'a> {
             Way::Column { column, kind } => self.accounts(connection, fence, column, *kind).await?,
             Way::Rows(sessions) => {
                 let next = (self.number, self.rows);
-                let (keys, taken) =
-                    rows::lock(connection, fence, self.known, sessions, self.due, next).await?;
-                Locked { keys, more: taken == self.rows, moved: taken > 0 }
+                rows::lock(connection, fence, self.known, sessions, self.due, next).await?
             }
         };
         let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
@@ -267,8 +256,8 @@ impl<'a> SessionsStep<'a> {
                 sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(self.number);
                 sql.add(" AND b.chunk OPERATOR(pg_catalog.=) ").integer(chunk).add(" AND ");
                 sql.column("q", key).add("::pg_catalog.text OPERATOR(pg_catalog.=) u.id RETURNING ");
-                sql.add("u.now IS NOT NULL AND ").column("q", stamp);
-                sql.add("::pg_catalog.text IS DISTINCT FROM u.now AS so) SELECT ");
+                sql.add("u.now IS NOT NULL AND (").column("q", stamp).add(" IS NULL OR ").column("q", stamp);
+                sql.add("::pg_catalog.text OPERATOR(pg_catalog.<>) u.now) AS so) SELECT ");
                 sql.add(
                     "(SELECT pg_catalog.count(*) FROM u), pg_catalog.count(*) FILTER (WHERE c.so) FROM c",
                 );

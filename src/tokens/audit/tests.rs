@@ -239,8 +239,11 @@ fn whoever_advises_to_replace_the_key_warns_of_what_else_it_protects_first() {
         KeyWeakness::Blank,
         KeyWeakness::Placeholder,
         KeyWeakness::PlaceholderWords,
+        KeyWeakness::PublicKey,
+        KeyWeakness::Certificate,
         KeyWeakness::LowEntropy,
         KeyWeakness::DjangoInsecure,
+        KeyWeakness::Odd(Oddity::RsaTooShort { bits: 1024 }),
         KeyWeakness::TooShort { bytes: 3, needed: 32, algorithm: Algorithm::HS256, decoded: None },
     ];
     for weakness in weaknesses {

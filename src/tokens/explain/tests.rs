@@ -198,6 +198,10 @@ fn times_are_checked_to_the_second_and_without_leeway() {
     assert_eq!(explained(&expiring, at(0)), Verdict::Expired { since: now(), ago: Duration::ZERO });
     let expired = explained(&expiring, at(10_800));
     assert_eq!(expired, Verdict::Expired { since: now(), ago: Duration::from_secs(10_800) });
+    // Clocks that are apart are told apart from a token that is over for good.
+    let told = |ago| Verdict::Expired { since: now(), ago: Duration::from_secs(ago) }.message();
+    assert!(told(300).ends_with("an app whose clock is behind this one still takes it"), "{}", told(300));
+    assert!(!told(301).contains("clock"), "{}", told(301));
     assert_eq!(expired.message(), "the token expired 3 hours ago, at 2023-11-14T22:13:20Z");
 
     for claim in ["nbf", "iat"] {
@@ -435,6 +439,16 @@ fn a_name_that_stands_twice_and_a_key_id_that_is_a_trick_are_told_and_are_no_cau
             "its kid looks like a path or a query",
         ),
         (r#"{"alg":"HS256","kid":"x' UNION SELECT 'a"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"/proc/self/environ"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"C:\\keys"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"a\"b"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"a;b"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"a|b"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"`id`"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"$(id)"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"a\u0000b"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"a\nb"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
+        (r#"{"alg":"HS256","kid":"1 --"}"#, r#"{"sub":"1"}"#, "its kid looks like a path"),
     ] {
         let verification = explain(&sign(header, claims), &Keyring::of(&key()), &shape(), now());
         assert_eq!(verification.verdict, Verdict::Holds { subject: "1".into() });

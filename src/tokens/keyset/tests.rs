@@ -523,6 +523,10 @@ fn members_of_wrong_types_are_refused_by_name() {
                 }
                 let unfit = keys.current.unfit().unwrap_or_else(|| panic!("{member} {wrong}"));
                 assert!(unfit.message().len() < 300, "{member} {wrong}: {unfit:?}");
+                // A name that nobody knows is one of another curve or use.
+                let names = unfit.message().contains(member.as_str())
+                    || (wrong == json!("") && ["crv", "kty"].contains(&member.as_str()));
+                assert!(names, "{member} {wrong}: {unfit:?}");
                 let in_set = read_as(&set(&[key]), algorithm, &ids);
                 assert!(
                     in_set.current.unfit().is_some() || algorithm == Algorithm::HS256,
