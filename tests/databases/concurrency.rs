@@ -88,7 +88,9 @@ async fn two_passes_at_once_repair_every_row_once() {
     assert!(done <= counted);
     for pass in [&first, &second] {
         for finding in pass.outcome().findings().iter().filter(|one| one.finding == R::RepairFailed) {
-            assert!(finding.message.contains("another run"), "{}", finding.message);
+            // Held off, or too late: what it was about to do was done by then.
+            let why = ["another run", "are others than the plan says: nothing was changed"];
+            assert!(why.iter().any(|why| finding.message.contains(why)), "{}", finding.message);
             assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
         }
     }
