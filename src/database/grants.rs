@@ -94,6 +94,10 @@ pub async fn grants(connection: &mut PgConnection, target: &Target) -> Result<St
     }
     for (schema, table) in target.sessions.iter().flat_map(Sessions::tables) {
         let name = quoted(connection, &[schema, table]).await?;
+        // Tables of sessions are references too.
+        if names.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
         if schemas.iter().all(|known| known != schema) {
             schemas.push(schema.to_owned());
             let schema = quoted(connection, &[schema]).await?;
