@@ -180,7 +180,7 @@ pub(super) async fn give(
             done.report.token = explained.as_ref().map(Explained::report);
             let (place, look) = (&settings.place, Look::of_stdout());
             let said = here(place, settings.format, asked, &done, explained.as_ref(), None, look)?;
-            Ok(remarked(said, unread))
+            Ok(said.unread(unread))
         }
         Who::Operator { timeout } => by_operator(&settings, asked, errand, timeout, variables).await,
     }
@@ -235,14 +235,6 @@ pub(super) fn here(
         reset_undone,
     };
     Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
-}
-
-/// Says what could not be looked at.
-fn remarked(said: Said, unread: Option<String>) -> Said {
-    match unread {
-        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
-        None => said,
-    }
 }
 
 /// What is wrong with the token is a finding, too; what cannot be told of it counts where all else is well.
@@ -309,7 +301,7 @@ async fn by_operator(
         for why in told.unknown.iter().chain(&approval_unused) {
             said = said.remark(format!("auth-consistency: {why}"));
         }
-        return Ok(remarked(said, unread));
+        return Ok(said.unread(unread));
     }
     let found = if told.report.consistent.is_some() { "found" } else { "last found" };
     let heading = Heading {
@@ -340,5 +332,5 @@ async fn by_operator(
         approval_unused,
         reset_undone,
     };
-    Ok(remarked(Said::new(show::report(&told.report, &heading, &closing, look), exit), unread))
+    Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit).unread(unread))
 }

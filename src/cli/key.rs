@@ -100,10 +100,7 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
         Exit::Fine
     };
     let unread = elsewhere.as_ref().and_then(Elsewhere::remark);
-    let told = |said: Said| match &unread {
-        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
-        None => said,
-    };
+    let told = |said: Said| said.unread(unread.clone());
     if let Some(document) = format.document(&answer)? {
         return Ok(told(Said::new(document, exit)));
     }

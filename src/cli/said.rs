@@ -68,6 +68,15 @@ impl Said {
         self
     }
 
+    /// Adds what could not be looked at, if anything, for standard error.
+    #[must_use]
+    pub fn unread(self, what: Option<String>) -> Self {
+        match what {
+            Some(what) => self.remark(format!("auth-consistency: {what}")),
+            None => self,
+        }
+    }
+
     /// Prints it. A reader that has gone away (`| head`) is no failure.
     pub fn print(&self) -> ExitCode {
         let _ = io::stderr().lock().write_all(self.err.as_bytes());

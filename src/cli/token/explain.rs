@@ -92,10 +92,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     } else {
         walk(&place, &signer, &token, !flags.no_probe).await.show(format, Look::of_stdout())?
     };
-    Ok(match unread {
-        Some(unread) => said.remark(format!("auth-consistency: {unread}")),
-        None => said,
-    })
+    Ok(said.unread(unread))
 }
 
 /// Explains a token beside a whole check: also by the keys of the other resources of the namespace, where none of

@@ -3,7 +3,7 @@
 use super::Parser;
 use crate::{
     api::{
-        sessions::{OnKeyChange, SessionsSpec},
+        sessions::{OnKeyChange, SessionTable, SessionsSpec},
         spec::{AuthConsistencySpec, ReferenceRule},
     },
     consistency::{
@@ -53,6 +53,12 @@ impl Parser<'_> {
         if spec.jwt.is_none() && of_tokens {
             self.spec("spec.sessions is about tokens, but for its tables: set spec.jwt too");
         }
+        let placed = |schema: &Option<String>| schema.clone().unwrap_or_else(|| users.schema.clone());
+        let revoked = sessions.revoked.as_ref().map(|revoked| Revoked {
+            schema: placed(&revoked.schema),
+            table: revoked.table.clone(),
+            column: revoked.column.clone(),
+        });
         let mut ends = Vec::new();
         if let Some(column) = &sessions.invalidate_before_column {
             self.is_free(spec, users, "invalidateBeforeColumn", column);
@@ -66,40 +72,30 @@ impl Parser<'_> {
             ends.push(Means::Stamp { column: column.clone() });
         }
         for (at, table) in sessions.tables.iter().enumerate() {
-            let schema = table.schema.clone().unwrap_or_else(|| users.schema.clone());
-            if (&schema, &table.table) == (&users.schema, &users.table) {
+            let SessionTable { schema, table, column } = table.clone();
+            let schema = placed(&schema);
+            if (&schema, &table) == (&users.schema, &users.table) {
                 self.spec(format!(
                     "spec.sessions.tables[{at}] is the user table, and its rows are accounts: name the table of sessions"
                 ));
             }
-            let means = Means::Rows { at, schema, table: table.table.clone(), column: table.column.clone() };
-            let list = sessions.revoked.as_ref().filter(|list| list.table == table.table);
-            if list.is_some_and(|list| {
-                list.schema.clone().unwrap_or_else(|| users.schema.clone()) == *means.schema()
-            }) {
+            if revoked.as_ref().is_some_and(|list| (&list.schema, &list.table) == (&schema, &table)) {
                 self.spec(format!(
                     "spec.sessions.tables[{at}] is the table of spec.sessions.revoked, whose rows must stay: leave one of them out"
                 ));
             }
-            if ends.iter().any(|one: &Means| one.same_table(&means)) {
+            let twice = |one: &Means| matches!(one, Means::Rows { schema: s, table: t, .. } if (s, t) == (&schema, &table));
+            if ends.iter().any(twice) {
                 self.spec(format!("spec.sessions.tables[{at}] names a table that is there already"));
             }
-            ends.push(means);
+            ends.push(Means::Rows { at, schema, table, column });
         }
         if sessions.on_key_change == OnKeyChange::End && ends.is_empty() {
             self.spec(
                 "spec.sessions.onKeyChange: End ends sessions, so say by what: invalidateBeforeColumn, stampColumn or tables",
             );
         }
-        Sessions {
-            ends,
-            on_key_change: sessions.on_key_change,
-            revoked: sessions.revoked.as_ref().map(|revoked| Revoked {
-                schema: revoked.schema.clone().unwrap_or_else(|| users.schema.clone()),
-                table: revoked.table.clone(),
-                column: revoked.column.clone(),
-            }),
-        }
+        Sessions { ends, on_key_change: sessions.on_key_change, revoked }
     }
 
     /// What is named for something else would be overwritten.

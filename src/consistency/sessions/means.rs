@@ -14,14 +14,6 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// The column with the time from which on tokens count.
-    pub fn column(&self) -> Option<&str> {
-        self.ends.iter().find_map(|means| match means {
-            Means::Time { column } => Some(column.as_str()),
-            _ => None,
-        })
-    }
-
     /// Schema and name of each table beside the user table.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &str)> {
         let rows = self.ends.iter().filter_map(|means| match means {
@@ -80,24 +72,6 @@ impl Means {
                 columns: vec![column.clone()],
                 constraint: None,
             },
-        }
-    }
-
-    /// The schema of its table; empty for the user table's columns.
-    pub fn schema(&self) -> &str {
-        match self {
-            Self::Time { .. } | Self::Stamp { .. } => "",
-            Self::Rows { schema, .. } => schema,
-        }
-    }
-
-    /// Whether both are rows of one table.
-    pub fn same_table(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Rows { schema, table, .. }, Self::Rows { schema: schemas, table: tables, .. }) => {
-                (schema, table) == (schemas, tables)
-            }
-            _ => false,
         }
     }
 

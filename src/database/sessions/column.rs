@@ -165,15 +165,15 @@ pub(super) async fn look_at(
         Means::Stamp { .. } => "text of at least 32 characters or a uuid that can be set",
         _ => "a timestamp with or without time zone, an integer or a bigint that can be set",
     };
+    let unsupported = || {
+        let computed = if column.generated { "computed and " } else { "" };
+        let of_type = column.declared_type.as_str();
+        let why =
+            format!("column {name:?} of {table} is {computed}of type {of_type}, and {field} takes {takes}");
+        Some((Reason::SessionsColumnUnsupported, why))
+    };
     let Some((_, kind)) = of(means, known) else {
-        facts.problem = Some((
-            Reason::SessionsColumnUnsupported,
-            format!(
-                "column {name:?} of {table} is {}of type {}, and {field} takes {takes}",
-                if column.generated { "computed and " } else { "" },
-                column.declared_type.as_str()
-            ),
-        ));
+        facts.problem = unsupported();
         return Ok(());
     };
     let mut sql = Sql::new("SELECT has_column_privilege(");
@@ -191,13 +191,7 @@ pub(super) async fn look_at(
         true
     };
     if !fits {
-        facts.problem = Some((
-            Reason::SessionsColumnUnsupported,
-            format!(
-                "column {name:?} of {table} is of type {}, and {field} takes {takes}",
-                column.declared_type.as_str()
-            ),
-        ));
+        facts.problem = unsupported();
     }
     Ok(())
 }
@@ -213,8 +207,7 @@ pub(super) async fn count(
     due: &Due,
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
-    let usable = facts.means.as_ref().filter(|_| facts.problem.is_none());
-    let column = usable.and_then(|means| of(means, known));
+    let column = facts.usable().and_then(|means| of(means, known));
     let digest = due.digest();
     let begun = past::begun(connection, target, known, &digest).await?;
     let copies = match (begun, column) {
