@@ -29,16 +29,19 @@ use jiff::Timestamp;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Action, ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped, StepReport},
+        report::{
+            Action, ObjectRef, ReferencesReport, ReportTarget, RequestNotDone, SigningKeyReport, Skipped, StepReport,
+        },
         status::SigningKeyStatus,
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
-        observation::Observation,
+        observation::{Bookkeeping, Observation},
         orphans,
         plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
         progress::Progress,
         report::{Outcome, Verdict},
+        requests,
         rotation,
         round::Unfinished,
         severity::Fault,
@@ -268,6 +271,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             .map(|approval| approval.hash.clone())
             .filter(|_| approval_before || bookkeeping.approval_used),
         approval_unused: unused.map(|unused| unused_message(&unused)),
+        not_done: not_done(pass, bookkeeping),
         found,
     })
 }
@@ -298,15 +302,25 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
 /// What is still asked for once the repairs have run: a handled reset is not proposed again.
 fn left(pass: &Pass<'_>, observed: &Observed) -> Requests {
     let mut requests = pass.requests.clone();
-    if observed.observation.bookkeeping.reset_handled {
+    let bookkeeping = &observed.observation.bookkeeping;
+    if bookkeeping.reset_handled || bookkeeping.reset_elsewhere.is_some() {
         requests.reset = None;
     }
     requests
 }
 
+/// A reset that was asked for, and that the database knows from elsewhere.
+fn not_done(pass: &Pass<'_>, bookkeeping: &Bookkeeping) -> Option<RequestNotDone> {
+    let (token, prior) = (pass.requests.reset.as_ref()?, bookkeeping.reset_elsewhere.as_ref()?);
+    Some(requests::done_before(pass.target, token, prior))
+}
+
 fn unused_message(unused: &Unused) -> String {
     match unused {
         Unused::OtherPlan => "the approval that was given is for another plan than this one".into(),
+        Unused::Elsewhere => {
+            "the approval that was given was used before, for another resource or in the database that this one was copied from".into()
+        }
         Unused::MoreRows { shown, now } => {
             format!("the approval was given for {}, and it is {} now", count(*shown, "row"), number(*now))
         }

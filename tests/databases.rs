@@ -47,6 +47,8 @@ mod reach;
 mod refusals;
 #[path = "databases/remap.rs"]
 mod remap;
+#[path = "databases/requests.rs"]
+mod requests;
 #[path = "databases/restore.rs"]
 mod restore;
 #[path = "databases/rounds.rs"]

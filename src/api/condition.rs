@@ -235,6 +235,9 @@ reasons! {
 
     /// Rows were repaired (an event, no condition).
     Repaired,
+    /// A one-off request was not done, since it was asked of another resource or was done before (an event, no
+    /// condition).
+    RequestNotDone,
 }
 
 impl Reason {

@@ -28,7 +28,8 @@ pub const GROUP: &str = "auth.probeops.com";
 /// API version of the resource, as it stands in manifests and reports.
 pub const API_VERSION: &str = "auth.probeops.com/v1alpha1";
 
-/// One-off requests that a person writes as annotations; each is handled once per value.
+/// One-off requests that a person writes as annotations; each value counts once in the life of a database, and
+/// only on the resource that it was written to.
 pub mod annotation {
     /// Any new value asks for a pass now; kept in `status.lastHandledReconcile`.
     pub const RECONCILE: &str = "auth.probeops.com/reconcile";
@@ -38,7 +39,8 @@ pub mod annotation {
     pub const RESET_ADMIN: &str = "auth.probeops.com/reset-admin";
     /// The hash of the plan that a person approves, once.
     pub const APPROVE: &str = "auth.probeops.com/approve";
-    /// The uid of the resource that claimed the same user table and is gone.
+    /// The resource that claimed the same user table and is gone: `UID/COUNT`, as the message has it. The uid
+    /// alone stands for the count 0; whatever follows a second slash makes the value a new one.
     pub const TAKE_CLAIM: &str = "auth.probeops.com/take-claim";
     /// Label that a Secret must carry when the operator runs with `--require-secret-label`.
     pub const USE_LABEL: &str = "auth.probeops.com/use";

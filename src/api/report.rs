@@ -42,11 +42,40 @@ pub struct ConsistencyReport {
     /// What this pass repaired.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repaired: Vec<StepReport>,
+    /// One-off requests that stand on the resource and were not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests_not_done: Vec<RequestNotDone>,
     /// What became of the token that was given, where one was. Never the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenReport>,
     /// How long the pass took, in milliseconds.
     pub elapsed_ms: i64,
+}
+
+/// A one-off request that stands in the annotations and was not done, nor will be.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestNotDone {
+    /// The annotation that it stands in.
+    #[schemars(length(max = 255))]
+    pub annotation: String,
+    /// Its value.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+    /// Why it is not done.
+    pub why: WhyNotDone,
+    /// The same in words, and how to ask anew.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+}
+
+/// Why a one-off request is not done.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNotDone {
+    /// It is older than the resource that it stands on, so it was asked of another one.
+    OlderThanResource,
+    /// The database knows that it was done before: for another resource, or where this database was copied from.
+    DoneBefore,
 }
 
 /// Why a token fails, or that it does not.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    report::{Action, Finding, PlanReport, ReferencesReport},
+    report::{Action, Finding, PlanReport, ReferencesReport, RequestNotDone},
     spec::{Algorithm, PasswordHash},
 };
 
@@ -75,6 +75,10 @@ pub struct AuthConsistencyStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub last_handled_approval: Option<String>,
+    /// One-off requests that stand in the annotations and were not done, nor will be; one of each kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["annotation"]))]
+    pub requests_not_done: Vec<RequestNotDone>,
 }
 
 fn unseen() -> i64 {
@@ -98,6 +102,7 @@ impl Default for AuthConsistencyStatus {
             last_handled_reconcile: None,
             last_handled_reset_admin: None,
             last_handled_approval: None,
+            requests_not_done: Vec::new(),
         }
     }
 }

@@ -65,16 +65,18 @@ impl Done {
 /// A stage failed.
 pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result<Done, Failure> {
     let policy = place.policy();
+    let before = place.status_before().await;
     let mut requests = Requests {
         reset: errand.reset.then(unique),
         approval: errand.approve.map(|hash| Approval { hash, shown: Vec::new() }),
         take_claim: errand.take_claim,
+        approval_before: before.as_ref().and_then(|status| status.last_handled_approval.clone()),
     };
     let explain = errand.explain;
     let memory = Memory::default();
     let began = Instant::now();
     let watching = Watching::default();
-    let key_before = place.key_before().await;
+    let key_before = before.and_then(|status| status.signing_key);
     let mut before: Option<Outcome> = None;
     // Where one look does not suffice, the next one goes on, as long as it gets further.
     let mut outcome = loop {

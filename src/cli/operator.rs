@@ -19,9 +19,12 @@ use crate::api::{
     status::AdminStatus,
 };
 use crate::{
-    consistency::{progress::Progress, rotation},
+    consistency::{progress::Progress, requests::claim_asked, rotation},
     pass::Supervisor,
 };
+
+/// Field manager of the annotations.
+const MANAGER: &str = "auth-consistency-cli";
 
 /// Time between two looks at the status.
 const LOOK: Duration = Duration::from_millis(500);
@@ -44,13 +47,17 @@ pub(super) async fn ask(
     if let Some(hash) = &errand.approve {
         annotations.insert(annotation::APPROVE.into(), json!(hash));
     }
-    if let Some(uid) = &errand.take_claim {
-        annotations.insert(annotation::TAKE_CLAIM.into(), json!(uid));
+    if let Some(claim) = &errand.take_claim {
+        // A value of its own, so that it is asked for now, whatever stands there already.
+        let value = format!("{}/{token}", claim_asked(claim));
+        annotations.insert(annotation::TAKE_CLAIM.into(), json!(value));
     }
     let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+    // By a manager of its own, of which the operator sees that it did not create the resource.
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     cluster
         .resources()
-        .patch(&cluster.name, &PatchParams::default(), &patch)
+        .patch(&cluster.name, &params, &patch)
         .await
         .map_err(|error| cluster.failure(&error))?;
     let until = Instant::now() + timeout;
@@ -161,6 +168,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
         searched: Vec::new(),
+        requests_not_done: status.requests_not_done.clone(),
         plan: status.plan.clone(),
         repaired: Vec::new(),
         token: None,

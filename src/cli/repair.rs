@@ -19,8 +19,8 @@ pub(super) struct Flags {
     /// Hash of the plan that you approve, as `plan` shows it
     #[arg(long, value_name = "HASH", value_parser = hash)]
     approve: Option<String>,
-    /// Uid of a resource that is gone and that repaired this user table before
-    #[arg(long, value_name = "UID")]
+    /// A resource that is gone and that repaired this user table before: UID/COUNT, as the finding has it
+    #[arg(long, value_name = "CLAIM")]
     take_claim: Option<String>,
 }
 

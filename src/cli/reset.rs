@@ -16,8 +16,8 @@ use crate::pass::Repairs;
 pub(super) struct Flags {
     #[command(flatten)]
     answer: AnswerFlags,
-    /// Uid of a resource that is gone and that repaired this user table before
-    #[arg(long, value_name = "UID")]
+    /// A resource that is gone and that repaired this user table before: UID/COUNT, as the finding has it
+    #[arg(long, value_name = "CLAIM")]
     take_claim: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use super::{
     accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
+    requests as ask,
     target::{Admin, Target},
     wording::{clip, count},
 };
@@ -47,7 +48,8 @@ pub(super) fn diagnose(
             message,
         )];
     }
-    let asked = admin.place.is_none() && !observation.bookkeeping.reset_handled;
+    let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_elsewhere.is_some();
+    let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
     let Some(account) = &facts.account else {
         return vec![missing(target, admin, facts, users, observation, reset, free)];
@@ -356,7 +358,7 @@ fn password(
                 "{who}'s stored password {seems}, and the app reads {:?}: {}, or correct spec.users.passwordHash",
                 target.users.password_hash,
                 match admin.place {
-                    None => format!("reset it with {}=now", crate::api::annotation::RESET_ADMIN),
+                    None => format!("reset it by {}", ask::reset(target)),
                     Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
                 }
             ),

@@ -7,7 +7,7 @@ use super::{
     accounts,
     foreign_key::ForeignKeyOptions,
     observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
-    orphans, remap,
+    orphans, remap, requests,
     sessions::{self, Due, Means, Whom},
     target::Target,
     verifiers::{self, VerifierFacts},
@@ -175,8 +175,10 @@ pub struct Requests {
     pub reset: Option<String>,
     /// Approve a plan.
     pub approval: Option<Approval>,
-    /// Uid of the resource whose claim is taken over.
+    /// Whose claim is taken over: its uid, and after a slash how often the claim went from one to another.
     pub take_claim: Option<String>,
+    /// The approval that was used last, as the resource's status says.
+    pub approval_before: Option<String>,
 }
 
 /// An approval and what was shown to whoever gave it.
@@ -413,21 +415,14 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
 /// Another resource repairs the same user table.
 fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> Option<Diagnosed> {
     let claim = observation.bookkeeping.claim.as_ref()?;
-    let foreign = claim.owner != target.resource.uid && requests.take_claim.as_ref() != Some(&claim.owner);
+    let foreign = requests::bars(target, claim, requests.take_claim.as_deref());
     (foreign && target.mode == Mode::Enforce).then(|| {
         person(
             Reason::TargetClaimed,
             ConditionType::SchemaCompatible,
             Severity::Error,
             observation.users.as_ref().ok().map(|users| users.object.clone()),
-            format!(
-                "the resource {} (uid {}) repairs this user table, so this one only observes: remove one of the two; \
-                 if that one is gone, annotate this one with {}={}",
-                claim.owner_name,
-                claim.owner,
-                crate::api::annotation::TAKE_CLAIM,
-                claim.owner
-            ),
+            requests::claimed(target, claim),
         )
     })
 }

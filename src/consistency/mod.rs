@@ -3,7 +3,7 @@
 //! `target` parses a spec and its Secrets once into values that cannot be wrong; `observation`
 //! holds the facts that a pass gathered; `diagnosis` turns facts into findings with the step that
 //! would mend each; `plan` orders the steps, decides which may run and which wait for approval;
-//! `telling` says them in words;
+//! `requests` says which one-off requests count; `telling` says them in words;
 //! `report` turns the outcome into conditions and status; `schedule` says when to look again;
 //! `severity` classes every failure once.
 
@@ -31,6 +31,7 @@ pub mod preflight;
 pub mod progress;
 mod remap;
 pub mod report;
+pub mod requests;
 pub mod rotation;
 pub mod round;
 pub mod schedule;

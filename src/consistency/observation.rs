@@ -1,6 +1,8 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+use jiff::Timestamp;
+
 use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, sessions::SessionFacts};
 use crate::api::{
     condition::Reason,
@@ -244,10 +246,17 @@ pub struct Bookkeeping {
     pub claim: Option<Claim>,
     /// Approved repairs that were begun and not finished.
     pub open_run: Option<OpenRun>,
-    /// Whether the audit already has the reset token of this pass.
+    /// Whether the audit already has the reset token of this pass, for this resource in this database.
     pub reset_handled: bool,
-    /// Whether the audit already has the approval of this pass.
+    /// Where else the reset token of this pass was done, by the audit: for another resource, or in the database
+    /// that this one was copied from.
+    pub reset_elsewhere: Option<PriorUse>,
+    /// Whether the audit already has the approval of this pass, for this resource in this database.
     pub approval_used: bool,
+    /// Where else the approval of this pass was used.
+    pub approval_elsewhere: Option<PriorUse>,
+    /// The approval that was used last, as the resource says: a database that was put back does not know it.
+    pub approval_before: Option<String>,
     /// Whether rows are in quarantine for longer than the spec wants them kept.
     pub overdue: bool,
     /// The last repairs of this resource, newest first.
@@ -265,6 +274,19 @@ pub struct Claim {
     pub epoch: i64,
     /// Counts up with every approved plan, so that no hash is ever good twice.
     pub plan_serial: i64,
+    /// What tells its operator from that of every other cluster; `None` where nobody knows.
+    pub operator: Option<String>,
+    /// How often it went from one resource to another.
+    pub takes: i64,
+}
+
+/// Where a one-off request was done before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriorUse {
+    /// Uid of the resource.
+    pub owner: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// An approved run that a crash interrupted.

@@ -15,6 +15,7 @@ use super::{
     authority::Authorities,
     identities::ConfigMaps,
     period,
+    requests::Asking,
     target::{
         Database, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target, TargetError,
         Users, secret_refs,
@@ -109,6 +110,8 @@ impl Target {
                 probe,
                 sessions,
                 retention_days,
+                asking: Asking::default(),
+                operator: None,
             }),
             (_, errors) => Err(errors),
         }

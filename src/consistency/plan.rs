@@ -12,6 +12,7 @@ use super::{
     diagnosis::{Approval, Diagnosed, Step},
     observation::{Observation, OpenRun},
     target::Target,
+    requests,
     telling::step_report,
     wording::{count, number},
 };
@@ -83,6 +84,8 @@ pub enum Permission {
 pub enum Unused {
     /// Its hash is not this plan's.
     OtherPlan,
+    /// It was used before: for another resource, or where this database was copied from.
+    Elsewhere,
     /// More rows would change than were shown.
     MoreRows {
         /// As they were shown.
@@ -280,8 +283,15 @@ fn hash(target: &Target, observation: &Observation, steps: &[PlannedStep]) -> Op
         serial: observation.bookkeeping.claim.as_ref().map_or(0, |claim| claim.plan_serial),
         steps: waiting,
     };
-    let json = serde_json::to_vec(&hashed).ok()?;
-    Some(Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut json = serde_json::to_vec(&hashed).ok()?;
+    let hex = |json: &[u8]| Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hash = hex(&json);
+    // A database that was put back counts from an earlier serial: what was approved by then is asked anew.
+    if observation.bookkeeping.approval_before.as_ref() == Some(&hash) {
+        json.extend_from_slice(hash.as_bytes());
+        return Some(hex(&json));
+    }
+    Some(hash)
 }
 
 fn hashed(step: &Step) -> HashedStep<'_> {
@@ -353,9 +363,8 @@ impl Proposed {
         approval: Option<&Approval>,
         take_claim: Option<&str>,
     ) -> (Permitted, Option<Unused>) {
-        let claimed = observation.bookkeeping.claim.as_ref().is_some_and(|claim| {
-            claim.owner != target.resource.uid && take_claim != Some(claim.owner.as_str())
-        });
+        let claim = observation.bookkeeping.claim.as_ref();
+        let claimed = claim.is_some_and(|claim| requests::bars(target, claim, take_claim));
         let barred = target.mode == Mode::Observe
             || observation.server.read_only.is_some()
             || !observation.bookkeeping.usable
@@ -395,6 +404,9 @@ impl Proposed {
         let (Some(approval), Some(hash)) = (approval, self.hash.as_deref()) else { return (None, None) };
         if observation.bookkeeping.approval_used {
             return (None, None);
+        }
+        if observation.bookkeeping.approval_elsewhere.is_some() {
+            return (None, Some(Unused::Elsewhere));
         }
         if approval.hash.trim() != hash {
             return (None, Some(Unused::OtherPlan));

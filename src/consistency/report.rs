@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::{
     diagnosis::{Diagnosed, Ends},
     progress::Progress,
-    rotation,
+    requests, rotation,
     round::Unfinished,
     search::Searched,
     severity::{Class, Fault},
@@ -20,8 +20,8 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{
-        AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, SearchReport,
-        Severity, SigningKeyReport, StepReport,
+        AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, RequestNotDone,
+        SearchReport, Severity, SigningKeyReport, StepReport,
     },
     status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
 };
@@ -65,6 +65,8 @@ pub struct Outcome {
     pub approval_used: Option<String>,
     /// Why a given approval was not used.
     pub approval_unused: Option<String>,
+    /// A request that the database knows already, and that was not done again.
+    pub not_done: Option<RequestNotDone>,
 }
 
 /// How a pass ended.
@@ -164,6 +166,7 @@ impl Outcome {
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
             searched: Vec::new(),
+            requests_not_done: self.not_done.iter().cloned().collect(),
             token: None,
             plan: self.plan.clone(),
             repaired: self.repaired.clone(),
@@ -311,6 +314,10 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
     if outcome.approval_used.is_some() {
         next.last_handled_approval = outcome.approval_used.as_deref().map(|value| clip(value, 1024));
     }
+    if let Some(one) = &outcome.not_done {
+        next.requests_not_done.retain(|old| old.annotation != one.annotation);
+        next.requests_not_done.push(one.clone());
+    }
     accounts::status(next, outcome, now);
     next.signing_key = outcome.signing_key.as_ref().map(rotation::kept);
     let verdict = outcome.verdict();
@@ -319,10 +326,13 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
         (_, Some(plan)) => {
             let unused = outcome.approval_unused.as_ref().map(|why| format!("{why}; ")).unwrap_or_default();
             let message = format!(
-                "{unused}a plan over {} waits for approval: read .status.plan, then annotate with {}={}",
+                "{unused}a plan over {} waits for approval: read .status.plan, then run {}",
                 count(plan.rows, "row"),
-                crate::api::annotation::APPROVE,
-                plan.hash.as_deref().unwrap_or_default()
+                requests::approve(
+                    &outcome.target.namespace,
+                    &outcome.target.name,
+                    plan.hash.as_deref().unwrap_or_default()
+                )
             );
             overall(next, Reason::ApprovalRequired, &message, Verdict::Person);
         }

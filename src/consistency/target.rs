@@ -7,7 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use secrecy::{SecretBox, SecretString};
 
 use super::{
-    authority::Authorities, dsn::Connection, identities::Identities, sessions::Sessions, snapshot::Reference,
+    authority::Authorities, dsn::Connection, identities::Identities, requests::Asking, sessions::Sessions,
+    snapshot::Reference,
 };
 use crate::{
     api::{
@@ -96,6 +97,10 @@ pub struct Target {
     pub sessions: Option<Sessions>,
     /// Days that rows stay in quarantine; `None`: for ever.
     pub retention_days: Option<i64>,
+    /// How a person asks for something once.
+    pub asking: Asking,
+    /// What tells the operator that works for it from that of every other cluster; `None` where nobody knows.
+    pub operator: Option<String>,
 }
 
 /// How to reach the database.

@@ -3,6 +3,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::api::{
+    authentication::v1::SelfSubjectReview,
     core::v1::{ConfigMap, Secret},
     events::v1::Event,
 };
@@ -205,6 +206,25 @@ impl Cluster {
             .call(ApiOperation::ApplyStatus, api.patch_status(&name, &params, &Patch::Apply(body)))
             .await?;
         Ok(written.metadata.resource_version.unwrap_or_default())
+    }
+
+    /// The uid of the ServiceAccount that the operator runs as, which no other cluster has; `None` where it runs
+    /// as somebody without one. Whoever is signed in may ask who that is, without a right that the chart grants.
+    ///
+    /// # Errors
+    /// No answer. That it may not ask, or that the API server knows no such question, is an answer.
+    pub async fn own_uid(&self) -> Result<Option<String>, ClusterError> {
+        let api: Api<SelfSubjectReview> = Api::all(self.client.clone());
+        let (params, question) = (PostParams::default(), SelfSubjectReview::default());
+        let asked = self.call(ApiOperation::ReviewSelf, api.create(&params, &question)).await;
+        match asked {
+            Ok(review) => {
+                let uid = review.status.and_then(|status| status.user_info).and_then(|user| user.uid);
+                Ok(uid.filter(|uid| !uid.is_empty()))
+            }
+            Err(ClusterError::NotFound | ClusterError::Refused { code: 400..=499, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Creates an event.

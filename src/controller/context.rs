@@ -21,6 +21,7 @@ pub struct Context {
     pub reads: Reads,
     /// The counters.
     pub metrics: Arc<Metrics>,
+    operator: tokio::sync::OnceCell<Option<String>>,
     resources: Mutex<HashMap<String, Entry>>,
 }
 
@@ -40,7 +41,22 @@ impl Context {
         reads: Reads,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { cluster, policy, require_secret_label, reads, metrics, resources: Mutex::default() }
+        Self {
+            cluster,
+            policy,
+            require_secret_label,
+            reads,
+            metrics,
+            operator: tokio::sync::OnceCell::new(),
+            resources: Mutex::default(),
+        }
+    }
+
+    /// What tells this operator from that of every other cluster; `None` where the API server does not say so.
+    /// It is asked once.
+    pub async fn operator(&self) -> Option<String> {
+        let asked = self.operator.get_or_try_init(|| self.cluster.own_uid()).await;
+        asked.cloned().unwrap_or_default()
     }
 
     fn resources(&self) -> MutexGuard<'_, HashMap<String, Entry>> {

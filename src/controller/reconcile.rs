@@ -104,15 +104,18 @@ async fn end(
     };
     if spec.suspend {
         statement.write(&suspended(&resource.status, identity.generation, &seen(resource))).await?;
+        let told = events::not_done(&resource.status, &statement.current().await);
+        events::send(&context.cluster, resource, &told).await;
         return Ok(None);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
     let config_maps = config_maps(&context.cluster, &identity.namespace, spec).await?;
-    let target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
+    let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
         Ok(target) => target,
         Err(errors) => return Ok(Some(End::NoTarget(errors))),
     };
     drop((secrets, config_maps));
+    target.operator = context.operator().await;
     if resource.status.observed_generation != identity.generation {
         let status = working(
             &resource.status,
@@ -128,7 +131,7 @@ async fn end(
     if asked(resource) || !ready(resource) {
         memory.forget_settled();
     }
-    let requests = requests(resource);
+    let requests = requests(resource, statement.not_done());
     let supervisor = Live::new(context, resource, statement);
     let pass = Pass {
         target: &target,
@@ -180,6 +183,7 @@ async fn finish(
         _ => None,
     };
     let mut tellings = events::tellings(&resource.status, &next, outcome);
+    tellings.extend(events::not_done(&resource.status, &statement.current().await));
     for telling in tellings.iter_mut().filter(|telling| telling.reason == Reason::SigningKeyChanged) {
         // Whoever runs with the old key is to be restarted, and a person has to be told who that is.
         let around = Around::new(&context.cluster, context.reads, namespace);

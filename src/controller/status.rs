@@ -8,10 +8,11 @@ use super::{
     dereference::Resource,
 };
 use crate::{
-    api::{AuthConsistencyStatus, annotation, condition::ConditionType},
+    api::{AuthConsistencyStatus, annotation, condition::ConditionType, report::RequestNotDone},
     consistency::{
         diagnosis::{Approval, Requests},
         report::Seen,
+        requests::{Past, claim_asked, kept_value, older},
     },
     crash,
 };
@@ -20,6 +21,7 @@ use crate::{
 pub struct Statement<'a> {
     cluster: &'a Cluster,
     resource: &'a Resource,
+    not_done: Vec<RequestNotDone>,
     written: Mutex<Written>,
 }
 
@@ -34,7 +36,27 @@ impl<'a> Statement<'a> {
     pub fn new(cluster: &'a Cluster, resource: &'a Resource) -> Self {
         let version = resource.object.metadata.resource_version.clone().unwrap_or_default();
         let status = resource.status.clone();
-        Self { cluster, resource, written: Mutex::new(Written { version, status, times: 0 }) }
+        let not_done = not_done(resource);
+        Self { cluster, resource, not_done, written: Mutex::new(Written { version, status, times: 0 }) }
+    }
+
+    /// The one-off requests that are not done, whatever the pass comes to.
+    pub fn not_done(&self) -> &[RequestNotDone] {
+        &self.not_done
+    }
+
+    /// The status with the requests that stand on the resource and are not done.
+    fn with_requests(&self, status: &AuthConsistencyStatus) -> AuthConsistencyStatus {
+        let mut status = status.clone();
+        let not_done = &mut status.requests_not_done;
+        not_done.retain(|one| stands(self.resource, one));
+        for one in &self.not_done {
+            if not_done.iter().all(|other| other.annotation != one.annotation) {
+                not_done.push(one.clone());
+            }
+        }
+        not_done.sort_by(|a, b| a.annotation.cmp(&b.annotation));
+        status
     }
 
     /// Writes a status unless it stands there already; says whether it wrote.
@@ -43,13 +65,14 @@ impl<'a> Statement<'a> {
     /// The object has changed since it was read, or the API server refuses.
     pub async fn write(&self, status: &AuthConsistencyStatus) -> Result<bool, ClusterError> {
         let mut written = self.written.lock().await;
-        if written.status == *status {
+        let status = self.with_requests(status);
+        if written.status == status {
             return Ok(false);
         }
         crash::point("before status");
-        let version = self.cluster.apply_status(&self.resource.object, &written.version, status).await?;
+        let version = self.cluster.apply_status(&self.resource.object, &written.version, &status).await?;
         crash::point("after status");
-        *written = Written { version, status: status.clone(), times: written.times + 1 };
+        *written = Written { version, status, times: written.times + 1 };
         Ok(true)
     }
 
@@ -79,11 +102,48 @@ pub fn now() -> Time {
     Time(jiff::Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
-/// The one-off requests that stand in the annotations and were not handled yet.
-pub fn requests(resource: &Resource) -> Requests {
+/// Whether a request stands on the resource as it was read.
+fn stands(resource: &Resource, request: &RequestNotDone) -> bool {
+    resource.annotation(&request.annotation).is_some_and(|value| kept_value(&value) == request.value)
+}
+
+/// The requests that stand on the resource and are not done: those of which its status says so, and those that
+/// came along with it. What was handled is no matter of theirs.
+fn not_done(resource: &Resource) -> Vec<RequestNotDone> {
+    let (status, meta, identity) = (&resource.status, &resource.object.metadata, &resource.identity);
+    let past = Past {
+        created: meta.creation_timestamp.as_ref(),
+        managers: meta.managed_fields.as_deref().unwrap_or_default(),
+        first_sight: status.observed_generation < 0 && status.conditions.is_empty(),
+    };
+    let one = |(name, handled): (&str, Option<&String>)| {
+        let value = resource.annotation(name).filter(|value| !value.is_empty())?;
+        let told = status.requests_not_done.iter().find(|one| one.annotation == name && stands(resource, one));
+        if told.is_some() {
+            return told.cloned();
+        }
+        let open = handled != Some(&kept_value(&value));
+        (open && past.refuses(name)).then(|| older(name, &value, &identity.namespace, &identity.name))
+    };
+    [
+        (annotation::RESET_ADMIN, status.last_handled_reset_admin.as_ref()),
+        (annotation::APPROVE, status.last_handled_approval.as_ref()),
+        (annotation::TAKE_CLAIM, None),
+    ]
+    .into_iter()
+    .filter_map(one)
+    .collect()
+}
+
+/// The one-off requests that stand in the annotations, were not handled yet, and are to be done.
+pub fn requests(resource: &Resource, not_done: &[RequestNotDone]) -> Requests {
     let status = &resource.status;
+    let asked = |name: &str| {
+        let refused = not_done.iter().any(|one| one.annotation == name);
+        resource.annotation(name).filter(|value| !value.is_empty() && !refused)
+    };
     let fresh = |name: &str, handled: &Option<String>| {
-        resource.annotation(name).filter(|value| !value.is_empty() && Some(value) != handled.as_ref())
+        asked(name).filter(|value| Some(&kept_value(value)) != handled.as_ref())
     };
     let approval = fresh(annotation::APPROVE, &status.last_handled_approval).map(|hash| {
         let shown = status.plan.as_ref().filter(|plan| plan.hash.as_deref() == Some(hash.trim()));
@@ -92,7 +152,8 @@ pub fn requests(resource: &Resource) -> Requests {
     Requests {
         reset: fresh(annotation::RESET_ADMIN, &status.last_handled_reset_admin),
         approval,
-        take_claim: resource.annotation(annotation::TAKE_CLAIM),
+        take_claim: asked(annotation::TAKE_CLAIM).map(|value| claim_asked(&value)),
+        approval_before: status.last_handled_approval.clone(),
     }
 }
 

@@ -375,6 +375,7 @@ async fn rewrite(
     let (Some(admin), Some(login)) = (target.account(account), &known.login) else { return Err(gone()) };
     let columns = known.columns_of(account);
     let mut transaction = fence::enter(connection, fence).await?;
+    bookkeeping::not_done_yet(&mut transaction, token).await?;
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &known.id.name)
         .add("::pg_catalog.text FROM ")

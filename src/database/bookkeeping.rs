@@ -18,14 +18,14 @@ use crate::{
     },
     consistency::{
         diagnosis::Requests,
-        observation::{Bookkeeping, Claim, DatabaseIdentity, OpenRun, OpenStep},
+        observation::{Bookkeeping, Claim, DatabaseIdentity, OpenRun, OpenStep, PriorUse},
         target::Target,
         wording::clip,
     },
 };
 
 /// The layout that this program writes.
-pub const LAYOUT: i64 = 2;
+pub const LAYOUT: i64 = 3;
 
 /// The layouts in order; each brings the one before up to its own number.
 const MIGRATIONS: &[&str] = &[
@@ -71,6 +71,10 @@ const MIGRATIONS: &[&str] = &[
        name text NOT NULL, column_names text[]);
      CREATE INDEX batches_run ON auth_consistency.batches (run, step);
      UPDATE auth_consistency.layout SET version = 2;",
+    // Whose claim it is beyond its uid: a resource that is made anew takes over what was its own. And how often
+    // it went from one to another, so that nothing that asks for it is good for a second time.
+    "ALTER TABLE auth_consistency.claims ADD COLUMN operator text, ADD COLUMN takes bigint NOT NULL DEFAULT 0;
+     UPDATE auth_consistency.layout SET version = 3;",
 ];
 
 /// Brings the schema up to [`LAYOUT`]; inside the caller's transaction.
@@ -156,7 +160,8 @@ pub async fn observe(
     let there: bool = row.try_get(2)?;
     let readable: bool = row.try_get(3)?;
     let usable = row.try_get::<bool, _>(1)? && readable && row.try_get::<bool, _>(4)?;
-    let mut found = Bookkeeping { usable, ..Bookkeeping::default() };
+    let approval_before = requests.approval_before.clone();
+    let mut found = Bookkeeping { usable, approval_before, ..Bookkeeping::default() };
     if !there || !readable {
         return Ok(found);
     }
@@ -165,18 +170,52 @@ pub async fn observe(
     found.claim = claim(connection, identity, user_table).await?;
     found.open_run = open_run(connection, target, identity).await?;
     if let Some(token) = &requests.reset {
-        let mut sql = mine("SELECT count(*) FROM auth_consistency.audit WHERE ", target, identity);
-        sql.add(" AND reset_token = ").text(token);
-        found.reset_handled = sql.scalar::<i64>(connection).await? > 0;
+        let asked = (", owner, extract(epoch FROM at)::int8 FROM auth_consistency.audit WHERE reset_token = ", token.as_str());
+        (found.reset_handled, found.reset_elsewhere) = used(connection, target, identity, asked).await?;
     }
     if let Some(approval) = &requests.approval {
-        let mut sql = mine("SELECT count(*) FROM auth_consistency.runs WHERE ", target, identity);
-        sql.add(" AND plan_hash = ").text(approval.hash.trim());
-        found.approval_used = sql.scalar::<i64>(connection).await? > 0;
+        let runs = ", owner, extract(epoch FROM opened_at)::int8 FROM auth_consistency.runs WHERE plan_hash = ";
+        let asked = (runs, approval.hash.trim());
+        (found.approval_used, found.approval_elsewhere) = used(connection, target, identity, asked).await?;
     }
     found.overdue = super::kept::overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
+}
+
+/// Whether a request was done for this target, and else where it was done before: a dump carries the schema
+/// along, and a copied resource its requests.
+async fn used(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+    (rows, value): (&'static str, &str),
+) -> Result<(bool, Option<PriorUse>), DatabaseError> {
+    let mut sql = Sql::new("SELECT ");
+    only_mine(&mut sql, target, identity);
+    sql.add(rows).text(value).add(" ORDER BY 1 DESC, 3 DESC LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok((false, None)) };
+    if row.try_get(0)? {
+        return Ok((true, None));
+    }
+    let at = Timestamp::from_second(row.try_get(2)?).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok((false, Some(PriorUse { owner: row.try_get(1)?, at })))
+}
+
+/// A reset is done once, whoever was asked for it meanwhile: looked at in the transaction that does it.
+///
+/// # Errors
+/// It was done, or the database fails.
+pub async fn not_done_yet(connection: &mut PgConnection, token: Option<&str>) -> Result<(), DatabaseError> {
+    let Some(token) = token else { return Ok(()) };
+    let mut sql = Sql::new(
+        "SELECT EXISTS (SELECT FROM auth_consistency.audit a WHERE a.reset_token OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(token).add(")");
+    if sql.scalar(connection).await? {
+        return Err(DatabaseError::Moved("the reset that was asked for was done meanwhile".into()));
+    }
+    Ok(())
 }
 
 /// Begins a statement about rows of this target identity.
@@ -225,8 +264,11 @@ pub async fn claim(
     user_table: i64,
 ) -> Result<Option<Claim>, sqlx::Error> {
     let mut sql = Sql::new(
-        "SELECT owner, owner_name, epoch, plan_serial FROM auth_consistency.claims \
-         WHERE system_identifier OPERATOR(pg_catalog.=) ",
+        // By way of JSON, since a layout of before has not all of the columns.
+        "SELECT owner, owner_name, epoch, plan_serial, \
+         pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'operator', \
+         (pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'takes')::pg_catalog.int8 \
+         FROM auth_consistency.claims WHERE system_identifier OPERATOR(pg_catalog.=) ",
     );
     sql.text(&identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
     sql.add(" AND user_table_oid OPERATOR(pg_catalog.=) ").integer(user_table);
@@ -236,6 +278,8 @@ pub async fn claim(
         owner_name: row.try_get(1)?,
         epoch: row.try_get(2)?,
         plan_serial: row.try_get(3)?,
+        operator: row.try_get(4)?,
+        takes: row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
     }))
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::consistency::{
     observation::DatabaseIdentity,
     plan::{Permission, Permitted},
+    requests,
     target::Target,
 };
 
@@ -167,24 +168,22 @@ async fn claim(
 ) -> Result<i64, DatabaseError> {
     let owner = &target.resource.uid;
     if let Some(claim) = bookkeeping::claim(connection, &known.identity, known.users.oid).await?
-        && claim.owner != *owner
-        && take_claim != Some(claim.owner.as_str())
+        && requests::bars(target, &claim, take_claim)
     {
-        return Err(DatabaseError::ClaimLost(format!(
-            "the resource {} (uid {}) repairs this user table: remove one of the two resources",
-            claim.owner_name, claim.owner
-        )));
+        return Err(DatabaseError::ClaimLost(requests::claimed(target, &claim)));
     }
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \
-         epoch, plan_serial) VALUES (",
+         epoch, plan_serial, operator) VALUES (",
     );
     sql.text(&known.identity.system).add(", ").integer(known.identity.database).add(", ");
     sql.integer(known.users.oid).add(", ").text(owner).add(", ").text(owner_name(target)).add(", 1, ");
-    sql.integer(i64::from(approved));
+    sql.integer(i64::from(approved)).add(", ").text_or_null(target.operator.clone());
     sql.add(
         ") ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
-         owner_name = excluded.owner_name, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
+         owner_name = excluded.owner_name, operator = excluded.operator, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
+         takes = held.takes OPERATOR(pg_catalog.+) CASE WHEN held.owner OPERATOR(pg_catalog.=) excluded.owner \
+           THEN 0 ELSE 1 END, \
          plan_serial = held.plan_serial OPERATOR(pg_catalog.+) excluded.plan_serial RETURNING held.epoch",
     );
     Ok(sql.scalar(connection).await?)

@@ -48,6 +48,7 @@ pub async fn seed(
     };
     let hash = hash(target, admin, like(connection, fence, known).await?).await?;
     let mut transaction = fence::enter(connection, fence).await?;
+    bookkeeping::not_done_yet(&mut transaction, seeding.token).await?;
     let mut sql = Sql::new("SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);

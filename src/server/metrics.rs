@@ -87,6 +87,8 @@ label_values! {
         ApplyStatus = "apply_status",
         /// Writing an event.
         CreateEvent = "create_event",
+        /// Asking who the operator is.
+        ReviewSelf = "review_self",
     }
 }
 

@@ -218,6 +218,8 @@ impl Model {
                     owner_name: "probeops/probeops".into(),
                     epoch: 1,
                     plan_serial: self.serial,
+                    operator: None,
+                    takes: 0,
                 }),
                 ..Bookkeeping::default()
             },
@@ -367,6 +369,7 @@ impl Model {
             reset_handled: None,
             approval_used: None,
             approval_unused: None,
+            not_done: None,
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Case {
     pub search: Search,
     /// How passes look at references.
     pub look: Look,
+    /// What tells its operator from that of another cluster.
+    pub operator: Option<String>,
     /// Seconds that have gone by beside one for each pass.
     pub later: i64,
     passes: i64,
@@ -93,6 +95,7 @@ impl Case {
             compare_password: false,
             search: Search::default(),
             look: Look::Deep,
+            operator: None,
             later: 0,
             passes: 0,
         };
@@ -111,6 +114,7 @@ impl Case {
         };
         case.spec = self.spec.clone();
         case.resource = self.resource.clone();
+        case.operator = self.operator.clone();
         case.config_maps = self.config_maps.clone();
         for (reference, value) in &self.secrets {
             if let Ok(value) = value {
@@ -167,7 +171,8 @@ impl Case {
     }
 
     fn parsed(&self) -> Result<Target, Vec<TargetError>> {
-        Target::parse_with(&self.spec, self.resource.clone(), &self.secrets, &self.config_maps)
+        let target = Target::parse_with(&self.spec, self.resource.clone(), &self.secrets, &self.config_maps)?;
+        Ok(Target { operator: self.operator.clone(), ..target })
     }
 
     /// A pass that writes nothing.

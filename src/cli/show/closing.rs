@@ -135,20 +135,11 @@ impl Closing<'_> {
         if self.reset_undone {
             next.push("The reset was not done, for the reasons above.".into());
         }
-        if self.claimed(report) {
-            next.push(format!(
-                "If the other resource is gone, {} with its uid takes its place.",
-                self.again.command("repair --take-claim UID")
-            ));
-        }
+        next.extend(report.requests_not_done.iter().map(|one| format!("{}.", one.message)));
         next.extend(self.plan(report));
         next.extend(self.people(report));
         next.extend(self.password(report));
         next
-    }
-
-    fn claimed(&self, report: &ConsistencyReport) -> bool {
-        !self.by_operator && has(report, Reason::TargetClaimed)
     }
 
     fn plan(&self, report: &ConsistencyReport) -> Vec<String> {

@@ -20,12 +20,13 @@ pub(super) use environment::{Variables, process as process_variables};
 use super::{said::Failure, snapshot::Against};
 use crate::{
     api::{
-        AuthConsistencySpec,
+        AuthConsistencySpec, AuthConsistencyStatus,
         spec::{Algorithm, ColumnCondition, OnOrphan},
         status::SigningKeyStatus,
     },
     consistency::{
         identities::ConfigMaps,
+        requests::Asking,
         target::{IdentitySource, ResourceIdentity, Secrets, Target},
     },
     network::{HostPolicy, ResolveEntry},
@@ -292,6 +293,8 @@ impl Place {
             identities.of(&target.users).map_err(Failure::Usage)?;
             target.references.identities = Some(IdentitySource::List(Arc::new(identities)));
         }
+        let Again { program, tail } = &self.again;
+        target.asking = Asking::Command { program: (*program).to_owned(), tail: tail.clone() };
         Ok(target)
     }
 
@@ -309,11 +312,15 @@ impl Place {
         Signer::of(self.target(variables).await?).ok_or_else(|| self.keyless())
     }
 
-    /// What the status of the resource in a cluster remembers of its signing key; `None` where there is no
-    /// cluster, or nothing was remembered.
-    pub(super) async fn key_before(&self) -> Option<SigningKeyStatus> {
+    /// The status of the resource in a cluster; `None` where there is no cluster, or it has none.
+    pub(super) async fn status_before(&self) -> Option<AuthConsistencyStatus> {
         let Source::Cluster(named) = &self.source else { return None };
-        Cluster::connect(named).await.ok()?.get().await.ok()?.status?.signing_key
+        Cluster::connect(named).await.ok()?.get().await.ok()?.status
+    }
+
+    /// What that status remembers of the signing key.
+    pub(super) async fn key_before(&self) -> Option<SigningKeyStatus> {
+        self.status_before().await?.signing_key
     }
 
     /// The signing keys of the other resources in the cluster; `None` where there is no cluster.
