@@ -11,6 +11,7 @@
 mod bar;
 mod people;
 mod preflight;
+mod requests;
 mod verdicts;
 #[path = "../scenarios/world.rs"]
 mod world;

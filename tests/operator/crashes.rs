@@ -248,3 +248,24 @@ async fn killed_at(story: Story, point: &str) {
     settle(&world).await;
     story.assert_the_end(&world, point).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_every_effect_of_a_reset_that_was_asked_for_resets_once() {
+    let points = ["before begin", "after begin", "before Reset", "after Reset", "after status"];
+    for point in points {
+        let world = World::new(CONSISTENT).await;
+        let home = format!("op-{}", world.namespace);
+        world.apply("");
+        world.annotate("auth.probeops.com/reset-admin", "monday");
+        let at = [("AUTH_CONSISTENCY_CRASH_AT", format!("{point} #1"))];
+        let mut operator = Operator::start_directly(&home, &[&world.namespace], &at);
+        until(&format!("the kill at {point}"), async || operator.peek()).await;
+        assert_eq!(operator.ended(), None, "{point}: it ended by itself");
+        let _second = Operator::start_directly(&home, &[&world.namespace], &[]);
+        let status = world.ready("True", "Consistent").await;
+        assert_eq!(status.last_handled_reset_admin.as_deref(), Some("monday"), "{point}");
+        assert_eq!(status.requests_not_done, [], "{point}");
+        let resets = "SELECT count(*)::text FROM auth_consistency.audit WHERE action = 'Reset'";
+        assert_eq!(world.database.text(resets).await, "1", "{point}");
+    }
+}

@@ -14,6 +14,7 @@ mod bad_input;
 mod elsewhere;
 mod long;
 mod people;
+mod requests;
 mod rotation;
 mod rows;
 mod sessions;
