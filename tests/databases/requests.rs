@@ -111,7 +111,7 @@ async fn an_account_that_a_reset_seeded_is_not_seeded_again_for_another_resource
     case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
     db.run("DELETE FROM users WHERE role = 'admin'").await;
     let mut restored = anew(&case, &db);
-    let pass = restored.reports(&db, &[(R::AdminMissing, C::AdminConsistent, None), CLAIMED]).await;
+    let pass = restored.reports(&db, &[CLAIMED, (R::AdminMissing, C::AdminConsistent, None)]).await;
     assert_eq!(pass.status.requests_not_done.len(), 1);
 }
 
@@ -176,7 +176,7 @@ async fn a_resource_that_was_made_anew_under_its_name_takes_its_own_claim_over_b
     // operator would not begin one: it reads the resource live and sees another uid.)
     old.operator = None;
     drift(&db).await;
-    old.reports(&db, &[DRIFTED, CLAIMED]).await;
+    old.reports(&db, &[CLAIMED, DRIFTED]).await;
 }
 
 #[tokio::test]
@@ -188,18 +188,18 @@ async fn another_clusters_resource_of_the_same_name_never_takes_over_by_itself()
         case
     };
     for mut other in [elsewhere(Some("there")), elsewhere(None)] {
-        other.reports(&db, &[DRIFTED, CLAIMED]).await;
+        other.reports(&db, &[CLAIMED, DRIFTED]).await;
     }
     let mut renamed = elsewhere(Some("here"));
     renamed.resource.name = "another".into();
-    renamed.reports(&db, &[DRIFTED, CLAIMED]).await;
+    renamed.reports(&db, &[CLAIMED, DRIFTED]).await;
     let mut moved = elsewhere(Some("here"));
     moved.resource.namespace = "another".into();
-    moved.reports(&db, &[DRIFTED, CLAIMED]).await;
+    moved.reports(&db, &[CLAIMED, DRIFTED]).await;
     // A claim whose operator nobody wrote down is nobody's by itself.
     db.run("UPDATE auth_consistency.claims SET operator = NULL").await;
-    elsewhere(None).reports(&db, &[DRIFTED, CLAIMED]).await;
-    elsewhere(Some("here")).reports(&db, &[DRIFTED, CLAIMED]).await;
+    elsewhere(None).reports(&db, &[CLAIMED, DRIFTED]).await;
+    elsewhere(Some("here")).reports(&db, &[CLAIMED, DRIFTED]).await;
 }
 
 /// The value that the message about a claim gives the annotation, with a shell's time in it.
@@ -224,7 +224,7 @@ async fn a_request_for_a_claim_is_good_once_and_two_that_stand_do_not_take_turns
     // Both requests stand as they stood, and nobody takes anything for them.
     drift(&db).await;
     let before = db.fingerprint().await;
-    second.repair().await.repaired(&[]).found(&[DRIFTED, CLAIMED]);
+    second.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
     assert_eq!(db.fingerprint().await, before);
     first.repair().await.consistent().repaired(CORRECT);
     assert_eq!(db.text("SELECT takes FROM auth_consistency.claims").await, "2");
@@ -238,7 +238,7 @@ async fn a_request_for_a_claim_is_good_once_and_two_that_stand_do_not_take_turns
     // The uid alone stands for the first time that a claim changes hands.
     drift(&db).await;
     first.requests.take_claim = Some(claim_asked(&second.resource.uid));
-    first.repair().await.repaired(&[]).found(&[DRIFTED, CLAIMED]);
+    first.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
 }
 
 #[tokio::test]
@@ -321,7 +321,7 @@ async fn the_second_layout_is_read_as_it_is_and_brought_to_the_third_by_the_next
     let before = db.fingerprint().await;
     case.check().await.found(&[DRIFTED]);
     let mut remade = anew(&case, &db);
-    remade.check().await.found(&[DRIFTED, CLAIMED]);
+    remade.check().await.found(&[CLAIMED, DRIFTED]);
     assert_eq!(db.fingerprint().await, before);
     case.repair().await.consistent().repaired(CORRECT);
     let claim = "SELECT concat_ws(' ', l.version, c.operator, c.takes, c.epoch) FROM auth_consistency.layout l, auth_consistency.claims c";
