@@ -235,6 +235,11 @@ reasons! {
 
     /// Rows were repaired (an event, no condition).
     Repaired,
+
+    /// `spec.suspend` is true: nothing is looked at or repaired.
+    Suspended,
+    /// Others hold locks that the pass needs, and have done so for longer than `spec.timeout`.
+    DatabaseBusy,
 }
 
 impl Reason {
