@@ -15,10 +15,7 @@ use crate::{
 /// being looked for again shows. Nothing is said anew of a resource that is not ready.
 pub fn held_up(previous: &AuthConsistencyStatus, now: &Time, fault: &Fault) -> AuthConsistencyStatus {
     let mut next = previous.clone();
-    let ready = |one: &&k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| {
-        one.type_ == "Ready" && one.status == "True"
-    };
-    if previous.conditions.iter().find(ready).is_none() {
+    if !previous.conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True") {
         return next;
     }
     let message = format!("the last look was given up, and the next one comes by itself: {}", fault.message);
