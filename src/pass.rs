@@ -197,7 +197,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         (Some(known), true) => {
             if repairs {
                 // Boxed: the repairs are large, and most passes make none.
-                applied = Box::pin(apply::apply(pass, &mut session, known, &permitted, leftover)).await?;
+                let looked = &observed.observation.bookkeeping;
+                applied = Box::pin(apply::apply(pass, &mut session, known, looked, &permitted, leftover)).await?;
                 look::mended(pass, &permitted);
             }
             if overdue && applied.failure.is_none() {
@@ -233,7 +234,9 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         &left(pass, &observed),
     );
     found.extend(bookkeeping(pass, &observed.observation, &found));
-    found.extend(applied.failure.into_iter().chain(applied.passed_over));
+    // Whoever was faster may have done all that there was to do.
+    let done_by_another = applied.overtaken && found.iter().all(|one| one.step.is_none());
+    found.extend(applied.failure.filter(|_| !done_by_another).into_iter().chain(applied.passed_over));
     found.extend(asked.never.clone());
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {

@@ -70,3 +70,5 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
+#[path = "databases/overtaken.rs"]
+mod overtaken;

@@ -238,6 +238,11 @@ reasons! {
     /// A one-off request was not done, since it was asked of another resource or was done before (an event, no
     /// condition).
     RequestNotDone,
+
+    /// `spec.suspend` is true: nothing is looked at or repaired.
+    Suspended,
+    /// Others hold locks that the pass needs, and have done so for longer than `spec.timeout`.
+    DatabaseBusy,
 }
 
 impl Reason {

@@ -47,6 +47,7 @@ use super::status::AuthConsistencyStatus;
     ),
     printcolumn(name = "Admin", type_ = "string", json_path = ".status.admin.login"),
     printcolumn(name = "Orphans", type_ = "integer", json_path = ".status.references.orphanRows"),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
         name = "Database",

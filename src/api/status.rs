@@ -55,6 +55,9 @@ pub struct AuthConsistencyStatus {
     /// How far a pass has got that takes long; absent when none is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+    /// When everything agreed for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_consistent_time: Option<Time>,
     /// The last repairs, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
@@ -97,6 +100,7 @@ impl Default for AuthConsistencyStatus {
             references: None,
             plan: None,
             progress: None,
+            first_consistent_time: None,
             history: Vec::new(),
             last_handled_reconcile_at: None,
             last_handled_reconcile: None,

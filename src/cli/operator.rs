@@ -14,7 +14,7 @@ use super::{
 };
 use crate::api::{
     API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
-    condition::ConditionType,
+    condition::{ConditionType, Reason},
     report::{AdminReport, ConsistencyReport, ReportTarget, Severity},
     status::AdminStatus,
 };
@@ -85,8 +85,9 @@ pub(super) async fn ask(
 
 fn handled(resource: &AuthConsistency, token: &str) -> bool {
     resource.status.as_ref().is_some_and(|status| {
-        status.last_handled_reconcile.as_deref() == Some(token)
-            && Some(status.observed_generation) == resource.metadata.generation
+        // What is suspended is not looked at, and its generation stays behind.
+        let observed = Some(status.observed_generation) == resource.metadata.generation || resource.spec.suspend;
+        status.last_handled_reconcile.as_deref() == Some(token) && observed
     })
 }
 
@@ -124,7 +125,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             })
     };
     let consistent = match ready.map(|ready| (ready.status.as_str(), ready.reason.as_str())) {
-        Some(("True", _)) => Some(true),
+        Some(("True", reason)) if reason != Reason::Suspended.as_str() => Some(true),
         Some(("False", reason)) if graspable(reason) => Some(false),
         _ => None,
     };
@@ -149,7 +150,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             login: account.login.clone(),
             id: account.id.clone()?,
             active: !status.findings.iter().any(|finding| {
-                finding.finding == crate::api::condition::Reason::AdminDrifted
+                finding.finding == Reason::AdminDrifted
                     && finding.message.starts_with(&inactive)
             }),
             password_matches: None,
@@ -206,6 +207,8 @@ mod tests {
             ("False", "DatabaseUnreachable", "OrphanRows", Exit::CouldNotTell),
             ("False", "RowsUnreadable", "RowsUnreadable", Exit::CouldNotTell),
             ("Unknown", "Progressing", "OrphanRows", Exit::CouldNotTell),
+            ("True", "Suspended", "OrphanRows", Exit::CouldNotTell),
+            ("False", "Suspended", "OrphanRows", Exit::CouldNotTell),
         ] {
             let told = told(ReportTarget::default(), &status(ready, reason, finding), 1);
             assert_eq!(Exit::of(told.report.consistent), exit, "{ready} {reason}");
@@ -226,6 +229,9 @@ mod tests {
         status.last_handled_reconcile = Some("now".into());
         resource.status = Some(status.clone());
         assert!(!handled(&resource, "now"), "the status speaks of an older spec");
+        resource.spec.suspend = true;
+        assert!(handled(&resource, "now"), "and will go on to, while it is suspended");
+        resource.spec.suspend = false;
         status.observed_generation = 2;
         resource.status = Some(status);
         assert!(handled(&resource, "now"));

@@ -11,6 +11,7 @@ mod accounts;
 mod admin;
 pub mod authority;
 mod claims;
+pub mod coming_up;
 pub mod compare;
 mod constraints;
 pub mod correspondence;

@@ -244,6 +244,8 @@ pub struct Bookkeeping {
     pub usable: bool,
     /// Who repairs this user table.
     pub claim: Option<Claim>,
+    /// The last entry of the audit that is of this resource; 0 where there is none.
+    pub last_entry: i64,
     /// Approved repairs that were begun and not finished.
     pub open_run: Option<OpenRun>,
     /// Whether the audit already has the reset token of this pass, for this resource in this database.

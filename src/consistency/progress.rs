@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(under_way.progress, Some(progress.shown()));
         assert_eq!(under_way.conditions[1].message, "looking at logs.user_id: 3 of 5 references done");
         assert_eq!(working(&under_way, 1, &now, "repairing", None).progress, None);
-        assert_eq!(suspended(&under_way, 1, &Seen::default()).progress, None);
+        assert_eq!(suspended(&under_way, 1, &now, &Seen::default()).progress, None);
         let end = End::Failed(Fault {
             reason: Reason::TimedOut,
             condition: ConditionType::DatabaseReachable,

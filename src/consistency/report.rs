@@ -4,16 +4,23 @@
 //! an equal status is never written.
 
 mod accounts;
+mod ended;
+mod held_up;
+mod unseen;
+
+pub use held_up::held_up;
+pub use unseen::{called_for, suspended};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::{
+    coming_up,
     diagnosis::{Diagnosed, Ends},
     progress::Progress,
     requests, rotation,
     round::Unfinished,
     search::Searched,
-    severity::{Class, Fault},
+    severity::Fault,
     target::TargetError,
     wording::{clip, count, more},
 };
@@ -27,7 +34,7 @@ use crate::api::{
 };
 
 /// What a pass that reached its end found, did and left.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
     /// What was looked at.
     pub target: ReportTarget,
@@ -80,13 +87,35 @@ pub enum End {
     Done(Box<Outcome>),
 }
 
-/// The tokens of one-off requests as they stand in the annotations now.
+/// What was seen of the resource itself as the pass began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// `auth.probeops.com/reconcile`.
     pub reconcile: Option<String>,
     /// `reconcile.fluxcd.io/requestedAt`.
     pub flux_reconcile: Option<String>,
+    /// The domain conditions that its spec calls for; `None` where it cannot be understood.
+    pub conditions: Option<Vec<ConditionType>>,
+    /// Until when a release that comes up may bring what is missing; `None` when it is a person's.
+    pub awaited: Option<Time>,
+}
+
+impl Seen {
+    /// Whether what is missing for this reason may come with the release.
+    fn awaits(&self, reason: Reason) -> bool {
+        self.awaited.is_some() && coming_up::may_bring(reason)
+    }
+
+    /// The message of what a release that comes up may bring.
+    fn awaiting(&self, reason: Reason, message: String) -> String {
+        match &self.awaited {
+            Some(until) if coming_up::may_bring(reason) => format!(
+                "{message}; this is normal while a release comes up, so it is looked at again until {}",
+                until.0
+            ),
+            _ => message,
+        }
+    }
 }
 
 /// What the state of a resource comes to.
@@ -134,6 +163,12 @@ impl Outcome {
     pub fn unfinished(&self) -> bool {
         self.unfinished.is_some()
             || self.found.iter().any(|one| one.step.is_some() && one.ends == Ends::Retry)
+    }
+
+    /// Whether all that needs a person may come with a release that is still coming up.
+    fn waits_for_the_release(&self, seen: &Seen) -> bool {
+        let grave = |one: &&Diagnosed| one.finding.severity > Severity::Warning && one.ends == Ends::Person;
+        self.found.iter().filter(grave).all(|one| seen.awaits(one.finding.blocked.unwrap_or(one.finding.finding)))
     }
 
     /// Takes over what the pass before did, which this one went on from.
@@ -196,14 +231,13 @@ pub fn status(
     end: &End,
     seen: &Seen,
 ) -> AuthConsistencyStatus {
-    let mut next = previous.clone();
-    next.observed_generation = generation;
+    let mut next = unseen::of_generation(previous, generation);
     next.progress = None;
     handled(&mut next, seen);
     match end {
-        End::NoTarget(errors) => no_target(&mut next, errors),
-        End::Failed(fault) => failed(&mut next, fault),
-        End::Done(outcome) => done(&mut next, outcome, now),
+        End::NoTarget(errors) => ended::no_target(&mut next, errors, seen),
+        End::Failed(fault) => ended::failed(&mut next, fault, seen),
+        End::Done(outcome) => done(&mut next, outcome, seen, now),
     }
     stamp(&mut next.conditions, &previous.conditions, generation, now);
     next
@@ -218,23 +252,12 @@ pub fn working(
     message: &str,
     progress: Option<&Progress>,
 ) -> AuthConsistencyStatus {
-    let mut next = previous.clone();
-    next.observed_generation = generation;
+    let mut next = unseen::of_generation(previous, generation);
     next.progress = progress.map(Progress::shown);
     next.conditions.retain(|one| one.type_ != "Stalled");
     set(&mut next.conditions, ConditionType::Ready, "Unknown", Reason::Progressing, message);
     set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
     stamp(&mut next.conditions, &previous.conditions, generation, now);
-    next
-}
-
-/// The status of a suspended resource: kept, only the generation moves.
-pub fn suspended(previous: &AuthConsistencyStatus, generation: i64, seen: &Seen) -> AuthConsistencyStatus {
-    let mut next = previous.clone();
-    next.observed_generation = generation;
-    next.progress = None;
-    handled(&mut next, seen);
-    next.conditions.retain(|one| one.type_ != "Reconciling");
     next
 }
 
@@ -245,43 +268,6 @@ fn handled(next: &mut AuthConsistencyStatus, seen: &Seen) {
     if seen.flux_reconcile.is_some() {
         next.last_handled_reconcile_at = seen.flux_reconcile.as_deref().map(|value| clip(value, 1024));
     }
-}
-
-fn no_target(next: &mut AuthConsistencyStatus, errors: &[TargetError]) {
-    let Some(first) = errors.first() else { return };
-    // A Secret may still come; what is wrong in the spec needs a person.
-    let waiting = errors.iter().all(TargetError::may_come);
-    let worst = errors.iter().find(|error| !error.may_come()).unwrap_or(first);
-    for error in errors.iter().filter(|error| error.condition != ConditionType::Ready) {
-        amiss(next, error.condition, "Unknown", error.reason, &error.message);
-    }
-    let others = match errors.len() {
-        1 => String::new(),
-        n => format!(" (and {} more)", n - 1),
-    };
-    let message = format!("{}{others}", worst.message);
-    overall(next, worst.reason, &message, if waiting { Verdict::Retry } else { Verdict::Person });
-}
-
-fn failed(next: &mut AuthConsistencyStatus, fault: &Fault) {
-    let status = if fault.condition == ConditionType::DatabaseReachable { "False" } else { "Unknown" };
-    if fault.condition != ConditionType::Ready {
-        amiss(next, fault.condition, status, fault.reason, &fault.message);
-    }
-    if fault.condition == ConditionType::DatabaseReachable {
-        use ConditionType::{AdminConsistent, ReferencesConsistent, SchemaCompatible};
-        for condition in [SchemaCompatible, AdminConsistent, ReferencesConsistent] {
-            if next.conditions.iter().any(|one| one.type_ == condition.as_str()) {
-                let why = "the database could not be asked, see DatabaseReachable";
-                amiss(next, condition, "Unknown", Reason::NotChecked, why);
-            }
-        }
-    }
-    let verdict = match fault.class {
-        Class::Transient | Class::Conflict => Verdict::Retry,
-        Class::Terminal | Class::Bug => Verdict::Person,
-    };
-    overall(next, fault.reason, &fault.message, verdict);
 }
 
 /// Sets a condition that is not as it should be, and says where there is more to read.
@@ -295,7 +281,7 @@ fn amiss(
     set(&mut next.conditions, condition, status, reason, &format!("{message}; {}", more(reason)));
 }
 
-fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
+fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &Time) {
     let findings = outcome.findings();
     next.conditions.retain(|one| {
         ConditionType::DOMAIN.iter().all(|domain| domain.as_str() != one.type_)
@@ -320,7 +306,10 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
     }
     accounts::status(next, outcome, now);
     next.signing_key = outcome.signing_key.as_ref().map(rotation::kept);
-    let verdict = outcome.verdict();
+    let verdict = match outcome.verdict() {
+        Verdict::Person if outcome.waits_for_the_release(seen) => Verdict::Retry,
+        verdict => verdict,
+    };
     let awaiting = outcome.plan.as_ref().filter(|plan| plan.awaiting_approval);
     match (verdict, awaiting) {
         (_, Some(plan)) => {
@@ -337,6 +326,7 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
             overall(next, Reason::ApprovalRequired, &message, Verdict::Person);
         }
         (Verdict::Consistent, None) => {
+            next.first_consistent_time.get_or_insert_with(|| now.clone());
             let warnings = findings.len();
             let message = if warnings == 0 {
                 "accounts, references and tokens agree".to_owned()
@@ -351,6 +341,10 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, now: &Time) {
                 (Some(worst), _) => (worst.blocked.unwrap_or(worst.finding), worst.message.clone()),
                 (None, Some((_, reason, message))) => (*reason, message.clone()),
                 (None, None) => (Reason::InternalError, "a verdict without a finding".into()),
+            };
+            let message = match verdict {
+                Verdict::Retry => seen.awaiting(reason, message),
+                _ => message,
             };
             overall(next, reason, &message, verdict);
         }
@@ -451,12 +445,27 @@ fn stamp(conditions: &mut [Condition], previous: &[Condition], generation: i64, 
             .position(|name| name == condition.type_)
     };
     conditions.sort_by_key(rank);
-    for condition in conditions {
+    let not_looked_at = [Reason::NotChecked.as_str(), Reason::Suspended.as_str()];
+    // What nobody set in this pass stands as it did, and for the generation that it was looked at in.
+    let fresh = |one: &&mut Condition| {
+        one.observed_generation.is_none() && one.last_transition_time.0 == jiff::Timestamp::UNIX_EPOCH
+    };
+    for condition in conditions.iter_mut().filter(fresh) {
         let before = previous.iter().find(|one| one.type_ == condition.type_);
         condition.last_transition_time = match before {
             Some(before) if before.status == condition.status => before.last_transition_time.clone(),
-            _ => now.clone(),
+            // A clock that was set back moves no time back.
+            Some(before) => before.last_transition_time.clone().max(now.clone()),
+            None => now.clone(),
         };
-        condition.observed_generation = Some(generation);
+        condition.observed_generation = match before {
+            Some(before) if not_looked_at.contains(&condition.reason.as_str()) => {
+                before.observed_generation.or(Some(generation))
+            }
+            _ => Some(generation),
+        };
     }
 }
+
+#[cfg(test)]
+mod tests;

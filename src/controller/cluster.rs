@@ -14,6 +14,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+use super::stored::understood;
 use crate::{
     api::{
         AuthConsistencyStatus,
@@ -180,17 +181,68 @@ impl Cluster {
         self.call(operation, api.list(params)).await
     }
 
-    /// Applies a status to exactly the object that was read: a stale writer conflicts. Returns the new
+    /// Writes a status to exactly the object that was read: a stale writer conflicts. Returns the new
     /// resourceVersion.
     ///
     /// # Errors
     /// See [`ClusterError`]; a conflict means that the object has changed since it was read.
-    pub async fn apply_status(
+    pub async fn write_status(
         &self,
         object: &DynamicObject,
         resource_version: &str,
         status: &AuthConsistencyStatus,
     ) -> Result<String, ClusterError> {
+        let version = match self.apply_status(object, resource_version, status).await {
+            Ok(written) => {
+                let version = written.metadata.resource_version.clone().unwrap_or_default();
+                if understood(written.data.get("status")).0 == *status {
+                    return Ok(version);
+                }
+                // Somebody else has a share in it, so that what is not applied any more stays.
+                version
+            }
+            // Applying needs an object that fits today's schema in every part; a patch does not.
+            Err(ClusterError::Refused { code: 400 | 422 | 500, message }) => {
+                tracing::debug!(message, "the status could not be applied, so it is patched");
+                resource_version.to_owned()
+            }
+            Err(error) => return Err(error),
+        };
+        self.merge_status(object, &version, status).await
+    }
+
+    async fn merge_status(
+        &self,
+        object: &DynamicObject,
+        resource_version: &str,
+        status: &AuthConsistencyStatus,
+    ) -> Result<String, ClusterError> {
+        let meta = &object.metadata;
+        let (namespace, name) =
+            (meta.namespace.as_deref().unwrap_or_default(), meta.name.clone().unwrap_or_default());
+        let live = self.resource(namespace, &name).await?;
+        if live.metadata.uid != meta.uid || live.metadata.resource_version.as_deref() != Some(resource_version) {
+            let message = "the object has been modified".to_owned();
+            return Err(ClusterError::Refused { code: 409, message });
+        }
+        let mut wanted = serde_json::json!(status);
+        drop_nulls(&mut wanted);
+        let stands = live.data.get("status").cloned().unwrap_or_default();
+        let body = serde_json::json!({
+            "metadata": {"resourceVersion": resource_version}, "status": difference(&stands, &wanted),
+        });
+        let (api, params) = (self.resources(namespace), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() });
+        let patch = Patch::Merge(body);
+        let written = self.call(ApiOperation::ApplyStatus, api.patch_status(&name, &params, &patch)).await?;
+        Ok(written.metadata.resource_version.unwrap_or_default())
+    }
+
+    async fn apply_status(
+        &self,
+        object: &DynamicObject,
+        resource_version: &str,
+        status: &AuthConsistencyStatus,
+    ) -> Result<DynamicObject, ClusterError> {
         let meta = &object.metadata;
         let name = meta.name.clone().unwrap_or_default();
         let mut body = serde_json::json!({
@@ -202,10 +254,7 @@ impl Cluster {
         drop_nulls(&mut body);
         let api = self.resources(meta.namespace.as_deref().unwrap_or_default());
         let params = PatchParams::apply(MANAGER).force();
-        let written = self
-            .call(ApiOperation::ApplyStatus, api.patch_status(&name, &params, &Patch::Apply(body)))
-            .await?;
-        Ok(written.metadata.resource_version.unwrap_or_default())
+        self.call(ApiOperation::ApplyStatus, api.patch_status(&name, &params, &Patch::Apply(body))).await
     }
 
     /// The uid of the ServiceAccount that the operator runs as, which no other cluster has; `None` where it runs
@@ -250,8 +299,46 @@ fn drop_nulls(value: &mut serde_json::Value) {
     }
 }
 
+/// The merge patch (RFC 7386) that makes one value of another.
+fn difference(from: &serde_json::Value, to: &serde_json::Value) -> serde_json::Value {
+    let (serde_json::Value::Object(before), serde_json::Value::Object(after)) = (from, to) else {
+        return to.clone();
+    };
+    let gone = before.keys().filter(|name| !after.contains_key(*name));
+    let mut patch: serde_json::Map<_, _> =
+        gone.map(|name| (name.clone(), serde_json::Value::Null)).collect();
+    for (name, value) in after {
+        match before.get(name) {
+            Some(old) if old == value => {}
+            Some(old) => drop(patch.insert(name.clone(), difference(old, value))),
+            None => drop(patch.insert(name.clone(), value.clone())),
+        }
+    }
+    serde_json::Value::Object(patch)
+}
+
 /// How the API server knows the resource.
 pub fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk(crate::api::GROUP, "v1alpha1", "AuthConsistency");
     ApiResource::from_gvk_with_plural(&kind, "authconsistencies")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::difference;
+
+    #[test]
+    fn a_merge_patch_removes_what_is_gone_and_says_nothing_of_what_stands() {
+        let from = json!({"a": 1, "gone": {"x": 1}, "list": [1, 2], "deep": {"same": 1, "gone": 2}, "odd": "text"});
+        let to = json!({"a": 1, "list": [1], "deep": {"same": 1, "new": 3}, "odd": {"now": "an object"}});
+        let expected = json!({
+            "gone": null, "list": [1], "deep": {"gone": null, "new": 3}, "odd": {"now": "an object"},
+        });
+        assert_eq!(difference(&from, &to), expected);
+        assert_eq!(difference(&to, &to), json!({}));
+        assert_eq!(difference(&json!(null), &to), to);
+        assert_eq!(difference(&json!("text"), &to), to);
+    }
 }

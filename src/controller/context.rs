@@ -30,6 +30,23 @@ struct Entry {
     memory: Arc<Memory>,
     failures: u32,
     since: Option<Instant>,
+    races: Option<Races>,
+}
+
+/// Races that were lost in a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Races {
+    /// How many.
+    pub lost: u32,
+    /// When the first one was.
+    since: Instant,
+}
+
+impl Races {
+    /// For how long they have been lost.
+    pub fn lasting(&self) -> Duration {
+        self.since.elapsed()
+    }
 }
 
 impl Context {
@@ -86,6 +103,27 @@ impl Context {
         entry.since = None;
         entry.failures = if failed { entry.failures.saturating_add(1) } else { 0 };
         entry.failures
+    }
+
+    /// A pass over a resource lost a race, and another one comes.
+    pub fn lost(&self, uid: &str) -> Races {
+        let mut resources = self.resources();
+        let entry = resources.entry(uid.to_owned()).or_default();
+        entry.since = None;
+        let before = entry.races.unwrap_or(Races { lost: 0, since: Instant::now() });
+        *entry.races.insert(Races { lost: before.lost.saturating_add(1), ..before })
+    }
+
+    /// How many races in a row passes over a resource have lost.
+    pub fn races(&self, uid: &str) -> u32 {
+        self.resources().get(uid).and_then(|entry| entry.races).map_or(0, |races| races.lost)
+    }
+
+    /// A pass over a resource lost no race.
+    pub fn won(&self, uid: &str) {
+        if let Some(entry) = self.resources().get_mut(uid) {
+            entry.races = None;
+        }
     }
 
     /// The resource is gone.

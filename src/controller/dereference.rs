@@ -6,13 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::DynamicObject;
 use secrecy::SecretBox;
 
-use super::cluster::{Cluster, ClusterError};
+use super::{
+    cluster::{Cluster, ClusterError},
+    stored::understood,
+};
 use crate::{
     api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
     consistency::{
+        coming_up::Beginning,
         identities::ConfigMaps,
         severity::Class,
         target::{ResourceIdentity, SecretProblem, Secrets, config_map_ref, secret_refs},
@@ -27,8 +32,10 @@ pub struct Resource {
     pub identity: ResourceIdentity,
     /// Its spec, or why it cannot be understood.
     pub spec: Result<Box<AuthConsistencySpec>, String>,
-    /// Its status as it stands.
+    /// Its status as it stands, as far as it can be understood.
     pub status: AuthConsistencyStatus,
+    /// Whether all of it can be.
+    pub sound: bool,
 }
 
 impl Resource {
@@ -48,12 +55,23 @@ impl Resource {
             let at = if path == "." { "spec".to_owned() } else { format!("spec.{path}") };
             format!("{at}: {}", error.into_inner())
         });
-        let status = object
-            .data
-            .get("status")
-            .and_then(|status| serde_json::from_value(status.clone()).ok())
-            .unwrap_or_default();
-        Self { object, identity, spec, status }
+        let (status, sound) = understood(object.data.get("status"));
+        Self { object, identity, spec, status, sound }
+    }
+
+    /// When it was created, when its spec was last written, and whether all was well once.
+    pub fn beginning(&self) -> Beginning {
+        let meta = &self.object.metadata;
+        let of_spec = |entry: &&ManagedFieldsEntry| {
+            let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
+            entry.subresource.is_none() && fields.is_some_and(|fields| fields.get("f:spec").is_some())
+        };
+        let written = meta.managed_fields.iter().flatten().filter(of_spec);
+        Beginning {
+            created: meta.creation_timestamp.as_ref().map(|time| time.0),
+            specified: written.filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max(),
+            succeeded: self.status.first_consistent_time.is_some() || ready(&self.status),
+        }
     }
 
     /// An annotation's value.
@@ -65,6 +83,11 @@ impl Resource {
     pub fn is_deleted(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
     }
+}
+
+/// Whether a status says that the resource is ready.
+fn ready(status: &AuthConsistencyStatus) -> bool {
+    status.conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True")
 }
 
 /// Reads the Secrets that a spec names, each Secret once.
@@ -90,6 +113,13 @@ pub async fn secrets(
                 reason: Reason::SecretMissing,
                 message: format!(
                     "there is no Secret {:?} in namespace {namespace:?}: create it, nothing is changed until then",
+                    reference.name
+                ),
+            }),
+            Err(ClusterError::Refused { code: 403, .. }) => Err(SecretProblem {
+                reason: Reason::SecretNotPermitted,
+                message: format!(
+                    "the operator may not read Secret {:?} in namespace {namespace:?}: bind it to the chart's Role there",
                     reference.name
                 ),
             }),
@@ -162,4 +192,33 @@ pub async fn config_maps(
     };
     read.insert(name.clone(), found);
     Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_begins_when_it_is_created_and_anew_when_its_spec_is_written() {
+        let object = |fields: Value, subresource: Option<&str>| {
+            let entry = serde_json::json!({
+                "manager": "kubectl", "time": "2026-01-01T01:00:00Z", "fieldsV1": fields, "subresource": subresource,
+            });
+            let object = serde_json::json!({
+                "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency",
+                "metadata": {"name": "app", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [entry]},
+            });
+            Resource::read(serde_json::from_value(object).unwrap()).beginning()
+        };
+        let created: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let written: jiff::Timestamp = "2026-01-01T01:00:00Z".parse().unwrap();
+        let spec = serde_json::json!({"f:spec": {"f:interval": {}}});
+        let begun = object(spec.clone(), None);
+        assert_eq!((begun.created, begun.specified, begun.succeeded), (Some(created), Some(written), false));
+        assert_eq!(object(spec, Some("status")).specified, None);
+        let annotated = serde_json::json!({"f:metadata": {"f:annotations": {}}});
+        assert_eq!(object(annotated, None).specified, None);
+    }
 }

@@ -66,7 +66,9 @@ pub fn tellings(
         let reason =
             serde_json::from_value(serde_json::Value::String(reason)).unwrap_or(Reason::InternalError);
         if !same && !told && status != "Unknown" {
-            tellings.push(Telling { warning: status != "True", reason, note: message });
+            // Whoever suspends knows what it was like.
+            let warning = status != "True" && reason != Reason::Suspended;
+            tellings.push(Telling { warning, reason, note: message });
         }
     }
     tellings

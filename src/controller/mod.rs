@@ -12,6 +12,7 @@ mod events;
 mod reconcile;
 mod run;
 mod status;
+mod stored;
 mod supervise;
 mod surroundings;
 

@@ -19,22 +19,22 @@ use super::{
 };
 use crate::{
     api::{
-        AuthConsistency,
+        AuthConsistency, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
     consistency::{
         period,
-        report::{End, Outcome, Verdict, status, suspended, working},
-        schedule::{self, Ending},
-        severity::Class,
+        report::{End, Outcome, Verdict, held_up, status, suspended, working},
+        schedule::{self, Ending, Held},
+        severity::{Class, Fault},
         target::{Target, TargetError},
     },
     pass::{self, Look, Pass, Repairs},
     server::metrics::{LookLabel, PassResult, PassSummary},
 };
 
-/// How long to wait after a lost race.
-const AFTER_CONFLICT: Duration = Duration::from_millis(500);
+/// So many races for the status may be lost in a row before what a pass found is written over what stands.
+const INSISTING: u32 = 3;
 
 /// Reconciles one resource:
 ///
@@ -78,7 +78,22 @@ pub async fn reconcile(
     match end(&context, &resource, &statement).await {
         Ok(Some(end)) => Ok(finish(&context, &resource, &statement, end, began).await),
         Ok(None) => Ok(Action::await_change()),
-        Err(error) => Ok(retry(&context, &uid, &namespace, &name, &error)),
+        Err(Broken::Cluster(error)) => Ok(retry(&context, &uid, &namespace, &name, &error)),
+        Err(Broken::Overtaken(fault)) => Ok(overtaken(&context, &resource, &statement, fault, began).await),
+    }
+}
+
+/// Why a pass came to no end.
+enum Broken {
+    /// The API server failed, or the resource is another one by now.
+    Cluster(ClusterError),
+    /// Somebody else was faster in the database, or held what was to be looked at.
+    Overtaken(Fault),
+}
+
+impl From<ClusterError> for Broken {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
     }
 }
 
@@ -87,7 +102,7 @@ async fn end(
     context: &Context,
     resource: &Resource,
     statement: &Statement<'_>,
-) -> Result<Option<End>, ClusterError> {
+) -> Result<Option<End>, Broken> {
     let identity = &resource.identity;
     let spec = match &resource.spec {
         Ok(spec) => spec,
@@ -103,9 +118,17 @@ async fn end(
         }
     };
     if spec.suspend {
-        statement.write(&suspended(&resource.status, identity.generation, &seen(resource))).await?;
-        let told = events::not_done(&resource.status, &statement.current().await);
-        events::send(&context.cluster, resource, &told).await;
+        context.won(&identity.uid);
+        let status = suspended(&resource.status, identity.generation, &now(), &seen(resource));
+        if statement.write(&status).await? {
+            let mut tellings = events::tellings(&resource.status, &status, None);
+            tellings.extend(events::not_done(&resource.status, &statement.current().await));
+            for telling in &tellings {
+                let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
+                tracing::info!(namespace, name, reason = %telling.reason, "the resource is suspended");
+            }
+            events::send(&context.cluster, resource, &tellings).await;
+        }
         return Ok(None);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
@@ -156,11 +179,66 @@ async fn end(
     };
     match result {
         Ok(outcome) => Ok(Some(End::Done(Box::new(outcome)))),
-        // A lost race says nothing about the target: look again, and leave the status as it is.
-        Err(fault) if fault.class == Class::Conflict => {
-            Err(ClusterError::Refused { code: 409, message: fault.message })
+        // The resource is another one by now.
+        Err(fault) if fault.class == Class::Conflict && fault.condition == ConditionType::Ready => {
+            Err(ClusterError::Refused { code: 409, message: fault.message }.into())
         }
+        Err(fault) if fault.class == Class::Conflict => Err(Broken::Overtaken(fault)),
         Err(fault) => Ok(Some(End::Failed(fault))),
+    }
+}
+
+/// A lost race says nothing about the target: it is looked at again, and the status stays as it is. Where it
+/// is lost again and again, that is told: first that it is being tried, then that it cannot be looked at.
+async fn overtaken(
+    context: &Context,
+    resource: &Resource,
+    statement: &Statement<'_>,
+    fault: Fault,
+    began: Instant,
+) -> Action {
+    let identity = &resource.identity;
+    let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
+    let races = context.lost(&identity.uid);
+    let timeout = resource.spec.as_ref().ok().and_then(|spec| period::parse(&spec.timeout).ok());
+    let lasting = races.lasting();
+    let held = schedule::held(lasting, timeout.unwrap_or(Duration::from_secs(60)));
+    if held == Held::TooLong {
+        return finish(context, resource, statement, End::Failed(fault), began).await;
+    }
+    let (lost, lasting_ms) = (races.lost, lasting.as_millis());
+    tracing::warn!(namespace, name, lost, lasting_ms, message = fault.message, "the pass is tried again");
+    if held == Held::Noticeably {
+        let status = held_up(&statement.current().await, &now(), &fault);
+        if let Err(error) = statement.write(&status).await {
+            tracing::debug!(namespace, name, %error, "that the pass is tried again could not be written");
+        }
+    }
+    Action::requeue(schedule::next(Ending::Overtaken(lost), Duration::ZERO, rand::random()))
+}
+
+/// Writes the status that an end comes to, on top of what stands there.
+async fn report(
+    context: &Context,
+    resource: &Resource,
+    statement: &Statement<'_>,
+    end: &End,
+) -> Result<AuthConsistencyStatus, ClusterError> {
+    let (identity, seen) = (&resource.identity, seen(resource));
+    let next = async || status(&statement.current().await, identity.generation, &now(), end, &seen);
+    let first = next().await;
+    match statement.write(&first).await {
+        Err(error) if error.class() == Class::Conflict => {
+            // Whoever writes to the status again and again is not waited for without end.
+            let insisting = context.races(&identity.uid) >= INSISTING;
+            if !statement.rebase(insisting).await? {
+                return Err(error);
+            }
+            let again = next().await;
+            statement.write(&again).await?;
+            Ok(again)
+        }
+        written => written.map(|_| first),
     }
 }
 
@@ -174,9 +252,12 @@ async fn finish(
 ) -> Action {
     let identity = &resource.identity;
     let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
-    let next = status(&resource.status, identity.generation, &now(), &end, &seen(resource));
-    if let Err(error) = statement.write(&next).await {
-        return retry(context, &identity.uid, namespace, name, &error);
+    let next = match report(context, resource, statement, &end).await {
+        Ok(next) => next,
+        Err(error) => return retry(context, &identity.uid, namespace, name, &error),
+    };
+    if !matches!(&end, End::Failed(fault) if fault.class == Class::Conflict) {
+        context.won(&identity.uid);
     }
     let outcome = match &end {
         End::Done(outcome) => Some(outcome.as_ref()),
@@ -197,7 +278,8 @@ async fn finish(
     events::send(&context.cluster, resource, &tellings).await;
     let goes_on =
         outcome.and_then(|outcome| outcome.unfinished).is_some_and(|unfinished| unfinished.advanced);
-    let failed = !goes_on && failing(&end);
+    let retried = next.conditions.iter().any(|one| one.reason == Reason::ProgressingWithRetry.as_str());
+    let failed = !goes_on && (retried || failing(&end));
     let failures = context.end(&identity.uid, failed);
     measure(context, resource, &end, outcome, began, failures);
     let interval = resource
@@ -206,10 +288,12 @@ async fn finish(
         .ok()
         .and_then(|spec| period::parse(&spec.interval).ok())
         .unwrap_or(Duration::from_secs(300));
-    let ending = match (goes_on, failed) {
-        (true, _) => Ending::GoesOn,
-        (false, true) => Ending::Failing(failures),
-        (false, false) => Ending::Settled,
+    let awaited = seen(resource).awaited.filter(|_| retried);
+    let ending = match (goes_on, failed, awaited) {
+        (true, ..) => Ending::GoesOn,
+        (false, true, Some(until)) => Ending::Awaiting(failures, until.0.duration_since(now().0).unsigned_abs()),
+        (false, true, None) => Ending::Failing(failures),
+        (false, false, _) => Ending::Settled,
     };
     Action::requeue(schedule::next(ending, interval, rand::random()))
 }
@@ -269,12 +353,18 @@ fn measure(
 
 /// The API server failed us or somebody else was faster: look again and decide anew.
 fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &ClusterError) -> Action {
+    if error.class() == Class::Conflict {
+        let races = context.lost(uid);
+        if races.lost < INSISTING {
+            tracing::debug!(namespace, name, "the resource has changed during the pass, so it begins anew");
+        } else {
+            let (lost, lasting_ms) = (races.lost, races.lasting().as_millis());
+            tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
+        }
+        return Action::requeue(schedule::next(Ending::Overtaken(races.lost), Duration::ZERO, rand::random()));
+    }
     let failures = context.end(uid, true);
     context.metrics.backoff(namespace, name, failures);
-    if error.class() == Class::Conflict {
-        tracing::debug!(namespace, name, "the resource has changed during the pass, so it begins anew");
-        return Action::requeue(AFTER_CONFLICT);
-    }
     tracing::warn!(namespace, name, %error, failures, "the API server could not be used");
     Action::requeue(schedule::next(Ending::Failing(failures), Duration::from_secs(300), rand::random()))
 }

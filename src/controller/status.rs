@@ -10,8 +10,9 @@ use super::{
 use crate::{
     api::{AuthConsistencyStatus, annotation, condition::ConditionType, report::RequestNotDone},
     consistency::{
+        coming_up::awaited,
         diagnosis::{Approval, Requests},
-        report::Seen,
+        report::{Seen, called_for},
         requests::{Past, claim_asked, kept_value, older},
     },
     crash,
@@ -28,6 +29,8 @@ pub struct Statement<'a> {
 struct Written {
     version: String,
     status: AuthConsistencyStatus,
+    /// Whether all that stands could be understood.
+    sound: bool,
     times: u64,
 }
 
@@ -35,9 +38,9 @@ impl<'a> Statement<'a> {
     /// The status as it was read.
     pub fn new(cluster: &'a Cluster, resource: &'a Resource) -> Self {
         let version = resource.object.metadata.resource_version.clone().unwrap_or_default();
-        let status = resource.status.clone();
+        let (status, sound) = (resource.status.clone(), resource.sound);
         let not_done = not_done(resource);
-        Self { cluster, resource, not_done, written: Mutex::new(Written { version, status, times: 0 }) }
+        Self { cluster, resource, not_done, written: Mutex::new(Written { version, status, sound, times: 0 }) }
     }
 
     /// The one-off requests that are not done, whatever the pass comes to.
@@ -66,13 +69,13 @@ impl<'a> Statement<'a> {
     pub async fn write(&self, status: &AuthConsistencyStatus) -> Result<bool, ClusterError> {
         let mut written = self.written.lock().await;
         let status = self.with_requests(status);
-        if written.status == status {
+        if written.sound && written.status == status {
             return Ok(false);
         }
         crash::point("before status");
-        let version = self.cluster.apply_status(&self.resource.object, &written.version, &status).await?;
+        let version = self.cluster.write_status(&self.resource.object, &written.version, &status).await?;
         crash::point("after status");
-        *written = Written { version, status, times: written.times + 1 };
+        *written = Written { version, status, sound: true, times: written.times + 1 };
         Ok(true)
     }
 
@@ -81,13 +84,40 @@ impl<'a> Statement<'a> {
         self.written.lock().await.times
     }
 
-    /// The object was read anew and is the same but for its version; `times` is how often it had been
-    /// written before that. What was written while it was read is newer.
-    pub async fn renew(&self, version: &str, times: u64) {
+    /// The object was read anew and is the same resource still; `times` is how often it had been written
+    /// before that. What was written while it was read is newer.
+    pub async fn renew(&self, live: &Resource, times: u64) {
         let mut written = self.written.lock().await;
         if written.times == times {
-            written.version = version.to_owned();
+            let version = live.object.metadata.resource_version.clone().unwrap_or_default();
+            *written = Written { version, status: live.status.clone(), sound: live.sound, times };
         }
+    }
+
+    /// After a conflict: whether the status may be made anew on what stands there now, and written again.
+    ///
+    /// It may where only the rest of the object was written. What somebody else says of the same resource is
+    /// newer than what this pass has seen, and is overruled only when `insisting`.
+    ///
+    /// # Errors
+    /// The object is another one by now, or the API server fails.
+    pub async fn rebase(&self, insisting: bool) -> Result<bool, ClusterError> {
+        let identity = &self.resource.identity;
+        let times = self.times().await;
+        let live = match self.cluster.resource(&identity.namespace, &identity.name).await {
+            Ok(object) => Resource::read(object),
+            Err(ClusterError::NotFound) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if live.identity != *identity || live.is_deleted() {
+            return Ok(false);
+        }
+        let same = live.sound && live.status == self.current().await;
+        if !same && !insisting {
+            return Ok(false);
+        }
+        self.renew(&live, times).await;
+        Ok(true)
     }
 
     /// What stands in the cluster, as far as this pass knows.
@@ -157,11 +187,13 @@ pub fn requests(resource: &Resource, not_done: &[RequestNotDone]) -> Requests {
     }
 }
 
-/// The requests for a pass that this pass answers.
+/// The requests for a pass that this pass answers, and what else is to be known of the resource.
 pub fn seen(resource: &Resource) -> Seen {
     Seen {
         reconcile: resource.annotation(annotation::RECONCILE),
         flux_reconcile: resource.annotation(annotation::FLUX_RECONCILE),
+        conditions: resource.spec.as_ref().ok().map(|spec| called_for(spec)),
+        awaited: awaited(&resource.beginning(), now().0).map(Time),
     }
 }
 

@@ -121,8 +121,7 @@ impl<'a> Live<'a> {
                 if live.identity != *identity || live.is_deleted() {
                     return Err(error);
                 }
-                let version = live.object.metadata.resource_version.unwrap_or_default();
-                self.statement.renew(&version, times).await;
+                self.statement.renew(&live, times).await;
                 if let Err(error) = self.write(latest.as_ref()).await {
                     tracing::debug!(%error, "progress could not be written");
                 }
@@ -164,8 +163,7 @@ impl<'a> Live<'a> {
             Ok(spec) if !spec.suspend && spec.mode == Mode::Enforce => {}
             _ => return Err(changed("was suspended")),
         }
-        let version = live.object.metadata.resource_version.unwrap_or_default();
-        self.statement.renew(&version, times).await;
+        self.statement.renew(&live, times).await;
         Ok(())
     }
 }

@@ -168,6 +168,7 @@ pub async fn observe(
     found.version = version(connection).await?;
     newer(found.version)?;
     found.claim = claim(connection, identity, user_table).await?;
+    found.last_entry = last_entry(connection, target, identity).await?;
     found.open_run = open_run(connection, target, identity).await?;
     if let Some(token) = &requests.reset {
         let asked = (", owner, extract(epoch FROM at)::int8 FROM auth_consistency.audit WHERE reset_token = ", token.as_str());
@@ -281,6 +282,16 @@ pub async fn claim(
         operator: row.try_get(4)?,
         takes: row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
     }))
+}
+
+/// The last entry of the audit that is of this target: every effect writes one, in its own transaction.
+pub async fn last_entry(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+) -> Result<i64, sqlx::Error> {
+    let sql = mine("SELECT coalesce(max(id), 0) FROM auth_consistency.audit WHERE ", target, identity);
+    sql.scalar(connection).await
 }
 
 async fn open_run(

@@ -20,6 +20,9 @@ pub enum DatabaseError {
     /// Another run has the fence; nothing was done.
     #[error("another run repairs this user table just now")]
     Fenced,
+    /// Another run has been at work since the look that this one rests on; nothing was done.
+    #[error("another run has been at work since this was looked at, so nothing was done, and it is looked at again")]
+    Overtaken,
     /// The claim or its epoch is another one than at the start; nothing was done.
     #[error("{0}")]
     ClaimLost(String),
@@ -82,6 +85,9 @@ impl DatabaseError {
             Reason::DatabaseUnreachable => {
                 ": look whether host and port are right and can be reached from here"
             }
+            Reason::DatabaseBusy => {
+                ": another session holds what is to be looked at, so wait until it ends, or end it"
+            }
             Reason::PrivilegeMissing => ": run what `auth-consistency grants` prints",
             _ => "",
         };
@@ -93,7 +99,7 @@ impl DatabaseError {
             // A name that is not found today may be found tomorrow; a host that is not allowed never is.
             Self::Host(refused) if !refused.is_forbidden() => (Reason::DatabaseUnreachable, Class::Transient),
             Self::Host(_) => (Reason::DatabaseHostNotAllowed, Class::Terminal),
-            Self::Fenced => (Reason::Progressing, Class::Conflict),
+            Self::Fenced | Self::Overtaken => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
             Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
@@ -114,6 +120,7 @@ impl DatabaseError {
                         "3D000" => Reason::DatabaseNotFound,
                         "42501" => Reason::PrivilegeMissing,
                         "25006" => Reason::DatabaseReadOnly,
+                        "40001" | "40P01" | "55P03" => Reason::DatabaseBusy,
                         "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
                         code if code.starts_with("08") || code.starts_with("53") => {
                             Reason::DatabaseUnreachable

@@ -15,7 +15,7 @@ use super::{
     observe::Known,
 };
 use crate::consistency::{
-    observation::DatabaseIdentity,
+    observation::{Bookkeeping, Claim, DatabaseIdentity},
     plan::{Permission, Permitted},
     requests,
     target::Target,
@@ -64,16 +64,18 @@ pub struct Begun {
 
 /// Begins a run: the layout, the claim, and for approved steps the list of keys that were approved.
 ///
-/// An interrupted run whose approval still counts goes on under its own id.
+/// An interrupted run whose approval still counts goes on under its own id. `looked` is what was seen of our
+/// own schema in the look that the steps rest on; `None` where they rest on none.
 ///
 /// # Errors
-/// Another resource has the claim, another run has the lock, or the keys of an approved step are not
-/// those of the plan any more.
+/// Another resource has the claim, another run has the lock or has been at work since that look, or the keys
+/// of an approved step are not those of the plan any more.
 pub async fn begin(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
     permitted: &Permitted,
+    looked: Option<&Bookkeeping>,
     take_claim: Option<&str>,
     run_id: String,
 ) -> Result<Begun, DatabaseError> {
@@ -84,6 +86,9 @@ pub async fn begin(
     enforced(&mut transaction).await?;
     lock(&mut transaction, &known.identity, known.users.oid).await?;
     bookkeeping::migrate(&mut transaction).await?;
+    if let Some(looked) = looked {
+        nobody_since(&mut transaction, target, known, looked).await?;
+    }
     let resumed = permitted.steps.iter().find_map(|step| match &step.by {
         Permission::Resume { run, .. } => Some(run.clone()),
         _ => None,
@@ -152,6 +157,21 @@ pub async fn begin(
     }
     transaction.commit().await?;
     Ok(Begun { fence, numbers })
+}
+
+/// No other run has begun or done anything since the look. What it found may be mended by now, and a step
+/// that does not look again would mend it twice. Whoever has an effect holds the lock that we hold here.
+async fn nobody_since(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    looked: &Bookkeeping,
+) -> Result<(), DatabaseError> {
+    let claim = bookkeeping::claim(connection, &known.identity, known.users.oid).await?;
+    let held = |claim: Option<&Claim>| claim.map(|claim| (claim.owner.clone(), claim.epoch));
+    let same_run = held(claim.as_ref()) == held(looked.claim.as_ref());
+    let last = bookkeeping::last_entry(connection, target, &known.identity).await?;
+    if same_run && last == looked.last_entry { Ok(()) } else { Err(DatabaseError::Overtaken) }
 }
 
 fn owner_name(target: &Target) -> String {

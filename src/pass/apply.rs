@@ -13,6 +13,7 @@ use crate::{
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
+        observation::Bookkeeping,
         plan::{Permission, Permitted, PermittedStep},
         progress::Progress,
         severity::{Class, Fault},
@@ -33,6 +34,8 @@ pub(super) struct Applied {
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
     pub failure: Option<Diagnosed>,
+    /// Whether nothing was done since another run was at work.
+    pub overtaken: bool,
     /// Steps of accounts beside the admin that the database refused; what came after them was done.
     pub passed_over: Vec<Diagnosed>,
     /// The step that failed: some of it may be done, or all of it, without an answer that says so.
@@ -81,7 +84,8 @@ impl Applied {
     }
 }
 
-/// Executes the permitted steps; `leftover` is whether an interrupted run is to be closed as well.
+/// Executes the permitted steps; `looked` is what the look that they rest on saw of our own schema, `leftover` is
+/// whether an interrupted run is to be closed as well.
 ///
 /// # Errors
 /// The supervisor did not agree; nothing was written.
@@ -89,6 +93,7 @@ pub(super) async fn apply(
     pass: &Pass<'_>,
     session: &mut Session,
     known: &Known,
+    looked: &Bookkeeping,
     permitted: &Permitted,
     leftover: bool,
 ) -> Result<Applied, Fault> {
@@ -104,12 +109,14 @@ pub(super) async fn apply(
         pass.target,
         known,
         permitted,
+        Some(looked),
         pass.requests.take_claim.as_deref(),
         run_id(pass.now),
     );
     let begun = match in_time(pass, beginning).await {
         Ok(begun) => begun,
         Err(error) => {
+            applied.overtaken = matches!(error, DatabaseError::Fenced | DatabaseError::Overtaken);
             applied.failure = permitted.steps.first().map(|one| failure(&one.step, &error));
             return Ok(applied);
         }

@@ -52,7 +52,7 @@ pub async fn restore(
     let mut session = connect(target, policy).await?;
     let known = known(target, &mut session).await?;
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
     match database::restore(session.connection(), &begun.fence, run).await {
@@ -78,7 +78,7 @@ pub async fn restore_beside(
     let mut session = connect(target, policy).await?;
     let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
     let written = database::write_beside(session.connection(), &begun.fence, wanted).await.map_err(fault)?;
@@ -132,7 +132,7 @@ pub async fn purge(
         return Ok(doomed);
     };
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, own)
+    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
     match database::purge(session.connection(), &begun.fence, which, identity).await {

@@ -1,19 +1,32 @@
 //! Ready, Reconciling and Stalled; modes, suspension, one-off requests, and a settled resource.
 
+use auth_consistency::api::AuthConsistencyStatus;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use crate::{
     nothing_leaks, scenario,
     world::{CONSISTENT, World, condition, part, shared_operator, until},
 };
 
 #[tokio::test]
-async fn a_suspended_resource_keeps_its_status_and_only_its_generation_moves() {
+async fn a_suspended_resource_keeps_its_verdict_says_so_and_its_generation_moves_once() {
     let world = scenario("", "").await;
     let before = world.ready("True", "Consistent").await;
     world.database.run("UPDATE users SET role = 'user' WHERE id = 1").await;
     world.edit("{suspend: true}").await;
     let after = world.wait("the new generation", |_| true).await;
     assert_eq!(before.observed_generation + 1, after.observed_generation);
-    assert_eq!(before.conditions, after.conditions);
+    let verdicts = |status: &AuthConsistencyStatus| -> Vec<_> {
+        let without_words = |one: &Condition| (one.type_.clone(), one.status.clone(), one.observed_generation);
+        status.conditions.iter().map(without_words).collect()
+    };
+    assert_eq!(verdicts(&before), verdicts(&after));
+    let times = |status: &AuthConsistencyStatus| -> Vec<_> {
+        status.conditions.iter().map(|one| one.last_transition_time.clone()).collect()
+    };
+    assert_eq!(times(&before), times(&after));
+    let (is, why, message) = condition(&after, "Ready").unwrap();
+    assert!(is == "True" && why == "Suspended" && message.contains("before that it was Consistent"), "{message}");
     assert_eq!(world.database.text("SELECT role FROM users WHERE id = 1").await, "user");
     world.edit("{suspend: false}").await;
     world.ready("True", "Consistent").await;
