@@ -1,7 +1,10 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
-use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, sessions::SessionFacts};
+use super::{
+    correspondence::IdentityFacts, enforcement::Enforcement, foreign_key::ForeignKeyOptions,
+    sessions::SessionFacts,
+};
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -364,6 +367,8 @@ pub struct Reference {
     pub soft: bool,
     /// Whether the constraint is marked valid.
     pub validated: bool,
+    /// What keeps the constraint from holding new rows to its word.
+    pub enforcement: Enforcement,
     /// Types that differ: (child's, parent's).
     pub types: Option<(String, String)>,
     /// How the types differ.
