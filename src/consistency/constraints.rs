@@ -8,7 +8,7 @@ use super::{
     plan::PlannedStep,
     sql_name::{sql_name, sql_table},
     target::Target,
-    wording::count,
+    wording::{count, number},
 };
 use crate::api::{
     condition::{ConditionType, Reason},
@@ -49,43 +49,132 @@ fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], obje
     with_step(observation, mended, object, "added", told, step)
 }
 
-/// Whether the foreign key of a reference vouches for its rows.
-pub(super) fn unvalidated(
+/// Whether the foreign key of a reference vouches for its rows, and for those that come.
+pub(super) fn vouching(
     target: &Target,
     observation: &Observation,
     reference: &Reference,
     mended: &[ObjectRef],
-) -> Option<Diagnosed> {
+) -> Vec<Diagnosed> {
+    if reference.soft {
+        return Vec::new();
+    }
+    if reference.enforcement.not_enforced {
+        // No row is checked, so that neither NOT VALID nor a violation says more.
+        return vec![not_enforced(reference)];
+    }
+    let mut found = Vec::new();
+    found.extend(disabled(reference));
+    if reference.validated {
+        found.extend(violated(reference));
+    } else {
+        found.push(unvalidated(target, observation, reference, mended));
+    }
+    found
+}
+
+fn not_enforced(reference: &Reference) -> Diagnosed {
     let object = &reference.object;
     let name = object.constraint.as_deref().unwrap_or_default();
-    if reference.soft {
+    let orphans = match reference.orphans.rows {
+        0 => "none does now".to_owned(),
+        rows => format!("{} now: mend those first", count(rows, "row")),
+    };
+    warning(
+        Reason::ConstraintNotEnforced,
+        object,
+        format!(
+            "the foreign key {name} is NOT ENFORCED, so no row is checked, neither old ones nor new ones: in a quiet hour, since nothing can be written to either table while it looks at all rows, run ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED; it fails while a row names nobody ({orphans})",
+            sql_table(&object.schema, &object.table),
+            sql_name(name)
+        ),
+    )
+}
+
+/// Triggers that are off. That the key is marked valid says nothing then.
+fn disabled(reference: &Reference) -> Option<Diagnosed> {
+    let enforcement = &reference.enforcement;
+    if enforcement.silent.is_empty() {
         return None;
     }
-    if reference.validated {
-        // Once its rows are mended it is as valid as it says, since it keeps new orphans out.
-        return (reference.orphans.rows > 0).then(|| {
-            warning(
-                Reason::ConstraintUnvalidated,
-                object,
-                format!(
-                    "the foreign key {name} is marked valid and yet violated, as after a restore with triggers off: it holds again when no orphans are left"
-                ),
-            )
-        });
+    let object = &reference.object;
+    let (statements, left) = enforcement.statements();
+    let more = match left {
+        0 => String::new(),
+        _ => format!(
+            " and so on for {} (the page has one statement for all)",
+            count(i64::try_from(left).unwrap_or(i64::MAX), "other table")
+        ),
+    };
+    Some(warning(
+        Reason::ConstraintDisabled,
+        object,
+        format!(
+            "triggers of the foreign key {} {} on {}, so {}: as a superuser run {statements}{more} Old rows are not looked at by that{}",
+            object.constraint.as_deref().unwrap_or_default(),
+            if enforcement.replica_only() { "fire for replication alone" } else { "are off" },
+            enforcement.places(),
+            enforcement.consequences().join(", and "),
+            match reference.orphans.rows {
+                0 => ", and none names nobody now".to_owned(),
+                1 => ": mend the one that names nobody next".to_owned(),
+                rows => format!(": mend the {} that name nobody next", number(rows)),
+            }
+        ),
+    ))
+}
+
+/// A key that is marked valid and does not hold. Once its rows are mended it is as valid as it says, where it
+/// keeps new orphans out.
+fn violated(reference: &Reference) -> Option<Diagnosed> {
+    let rows = reference.orphans.rows;
+    if rows == 0 {
+        return None;
     }
-    let message = format!(
-        "the foreign key {name} is NOT VALID, so only new rows are checked and old ones may violate it"
-    );
-    let told = |why: &str| warning(Reason::ConstraintUnvalidated, object, format!("{message}{why}"));
+    let object = &reference.object;
+    Some(warning(
+        Reason::ConstraintViolated,
+        object,
+        format!(
+            "the foreign key {} is marked valid and {} {} it, as after a restore with triggers off; validating it again would look at nothing, and a dump of this database does not restore with it: {}",
+            object.constraint.as_deref().unwrap_or_default(),
+            count(rows, "row"),
+            if rows == 1 { "violates" } else { "violate" },
+            if reference.enforcement.holds() {
+                "it holds again when no orphans are left"
+            } else {
+                "it holds again when its triggers are on and then no orphans are left"
+            }
+        ),
+    ))
+}
+
+fn unvalidated(
+    target: &Target,
+    observation: &Observation,
+    reference: &Reference,
+    mended: &[ObjectRef],
+) -> Diagnosed {
+    let object = &reference.object;
+    let name = object.constraint.as_deref().unwrap_or_default();
+    let told = |why: &str| {
+        let checked = if reference.enforcement.holds() { "so only new rows are checked and" } else { "so" };
+        let message = format!("the foreign key {name} is NOT VALID, {checked} old ones may violate it{why}");
+        warning(Reason::ConstraintUnvalidated, object, message)
+    };
     if target.references.policy(object).constraint == OnConstraint::Report {
-        return Some(told(&format!(
+        return told(&format!(
             ": when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {}, or set spec.references.constraint to Validate",
             sql_table(&object.schema, &object.table),
             sql_name(name)
-        )));
+        ));
+    }
+    // Marked valid while new orphans come in, it would say what is not so.
+    if !reference.enforcement.holds() {
+        return told("; it is validated when its triggers are on").blocked_by(Reason::ConstraintDisabled);
     }
     let step = |_: &ConstraintFacts| Step::ValidateConstraint { reference: object.clone() };
-    Some(with_step(observation, mended, object, "validated", told, step))
+    with_step(observation, mended, object, "validated", told, step)
 }
 
 /// The finding with its step, or with what keeps it from being done.

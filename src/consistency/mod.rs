@@ -21,6 +21,7 @@ pub mod diagnosis;
 mod doubts;
 pub mod dsn;
 pub mod endpoints;
+pub mod enforcement;
 pub mod foreign_key;
 pub mod identities;
 pub mod observation;

@@ -3,7 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, sessions::SessionFacts};
+use super::{
+    correspondence::IdentityFacts, enforcement::Enforcement, foreign_key::ForeignKeyOptions,
+    sessions::SessionFacts,
+};
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -388,6 +391,8 @@ pub struct Reference {
     pub soft: bool,
     /// Whether the constraint is marked valid.
     pub validated: bool,
+    /// What keeps the constraint from holding new rows to its word.
+    pub enforcement: Enforcement,
     /// Types that differ: (child's, parent's).
     pub types: Option<(String, String)>,
     /// How the types differ.

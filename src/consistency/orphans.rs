@@ -44,7 +44,7 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
         rows.iter().flatten().filter_map(|one| one.step.as_ref().map(|step| step.object().clone())).collect();
     found.extend(constraints::missing(target, observation, &mended));
     for (reference, rows) in observation.references.iter().zip(&mut rows) {
-        found.extend(constraints::unvalidated(target, observation, reference, &mended));
+        found.extend(constraints::vouching(target, observation, reference, &mended));
         found.extend(types(reference, users));
         found.extend(rows.take());
     }

@@ -7,6 +7,7 @@
 mod keys;
 mod sequence;
 mod table;
+mod triggers;
 
 pub use keys::{
     Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, primary_key, primary_keys, shared,

@@ -46,7 +46,9 @@ pub(super) async fn observe(
 ) -> Result<Vec<ConstraintFacts>, DatabaseError> {
     let mut facts = Vec::new();
     let policy = |object: &ObjectRef| target.references.policy(object).constraint;
-    for reference in references.iter().filter(|reference| !reference.soft && !reference.validated) {
+    let open =
+        |reference: &&Reference| !reference.soft && !reference.validated && reference.enforcement.holds();
+    for reference in references.iter().filter(open) {
         if policy(&reference.object) == OnConstraint::Report {
             continue;
         }
@@ -237,21 +239,38 @@ fn moved(object: &ObjectRef) -> DatabaseError {
     DatabaseError::Moved(format!("{} is not there any more", object.describe()))
 }
 
+/// A foreign key that is there.
+enum State {
+    /// It is marked valid.
+    Valid,
+    /// It is not.
+    NotValid,
+    /// It is NOT ENFORCED, and nothing validates it.
+    NotEnforced,
+}
+
 /// Whether the foreign key is there, and whether it is marked valid.
 async fn state(
     connection: &mut PgConnection,
     table: &ReferenceTable,
     name: &str,
-) -> Result<Option<bool>, DatabaseError> {
+) -> Result<Option<State>, DatabaseError> {
+    // PostgreSQL 18 brought conenforced.
     let mut sql = Sql::new(
-        "SELECT convalidated FROM pg_catalog.pg_constraint WHERE contype OPERATOR(pg_catalog.=) 'f' \
+        "SELECT convalidated, pg_catalog.to_jsonb(con) OPERATOR(pg_catalog.->>) 'conenforced' OPERATOR(pg_catalog.=) 'false' \
+         FROM pg_catalog.pg_constraint con WHERE contype OPERATOR(pg_catalog.=) 'f' \
          AND conrelid OPERATOR(pg_catalog.=) ",
     );
     sql.integer(table.child.oid).add("::pg_catalog.oid AND confrelid OPERATOR(pg_catalog.=) ");
     sql.integer(table.parent.oid)
         .add("::pg_catalog.oid AND conname::pg_catalog.text OPERATOR(pg_catalog.=) ");
     sql.text(name);
-    Ok(sql.optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
+    Ok(Some(match (row.try_get(0)?, row.try_get::<Option<bool>, _>(1)?) {
+        (_, Some(true)) => State::NotEnforced,
+        (true, _) => State::Valid,
+        (false, _) => State::NotValid,
+    }))
 }
 
 fn orphans_again(object: &ObjectRef) -> DatabaseError {
@@ -308,8 +327,14 @@ pub async fn validate_constraint(
     let mut transaction = fence::enter(connection, &patient).await?;
     match state(&mut transaction, table, name).await? {
         None => return Err(moved(object)),
-        Some(true) => return Ok(0),
-        Some(false) => {}
+        Some(State::Valid) => return Ok(0),
+        Some(State::NotValid) => {}
+        Some(State::NotEnforced) => {
+            return Err(DatabaseError::Moved(format!(
+                "the foreign key {name} of {} is NOT ENFORCED now",
+                object.describe()
+            )));
+        }
     }
     match by_hand(table, name, None).execute(&mut transaction).await {
         Ok(_) => {}

@@ -143,6 +143,13 @@ async fn hard(
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, con.conname::text, \
          concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
+           CASE WHEN EXISTS (SELECT FROM pg_constraint part WHERE part.conparentid = con.oid) \
+           THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
+                   SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
+                 SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
+                 JOIN pg_trigger t ON t.tgconstraint = tree.oid WHERE t.tgenabled NOT IN ('O', 'A')) \
+           ELSE (SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM pg_trigger t \
+                 WHERE t.tgconstraint = con.oid AND t.tgenabled NOT IN ('O', 'A')) END, \
            CASE cardinality(con.conkey) \
            WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = con.conkey[1]) \
            ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \

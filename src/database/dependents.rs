@@ -137,6 +137,10 @@ pub(super) async fn observe(
             continue;
         }
         let why = match dependent.effect {
+            _ if dependent.key.enforcement.ignores_deletes() => {
+                Some("which would be left behind, as it does nothing on a DELETE")
+            }
+            _ if dependent.key.temporal => Some("by periods, which are not followed"),
             None => Some("which it forbids"),
             _ if dependent.table.oid == reference.child.oid => Some("of the same table"),
             Some(Action::Delete) if dependent.table.oid == reference.parent.oid => Some("which are accounts"),

@@ -221,6 +221,7 @@ impl ReferenceTable {
             definition: self.key.as_ref().map_or(String::new(), |key| key.definition.clone()),
             soft: self.key.is_none(),
             validated: self.key.as_ref().is_none_or(|key| key.validated),
+            enforcement: self.key.as_ref().map(|key| key.enforcement.clone()).unwrap_or_default(),
             types: self.differing_types(),
             comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
             table_rows: 0,

@@ -426,8 +426,7 @@ async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     db.run(&format!("INSERT INTO users VALUES (7, 'smoke@example.com', '{HASH}', 'tester')")).await;
     case.repair().await.consistent();
     // The server counts up to a minute late; where it has not counted yet, the login itself is looked for.
-    db.run("UPDATE users SET email = 'SMOKE@example.com' WHERE id = 7; SELECT pg_stat_force_next_flush()")
-        .await;
+    db.counted("UPDATE users SET email = 'SMOKE@example.com' WHERE id = 7").await;
     let pass = case.repair().await;
     pass.repaired(&[]);
     let found = pass.outcome().findings();

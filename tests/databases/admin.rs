@@ -97,7 +97,7 @@ async fn a_missing_admin_is_seeded_above_every_id_where_the_app_counts_them() {
     let found = &[
         (R::AdminMissing, C::AdminConsistent, None),
         (R::OrphanRows, C::ReferencesConsistent, None),
-        (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+        (R::ConstraintViolated, C::SchemaCompatible, None),
     ];
     let changes = &["+ users (42,admin@example.com,HASH,admin,t,)"];
     case.mends_first(&db, found, SEED, changes).await.found(&found[1..]);

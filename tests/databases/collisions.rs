@@ -16,10 +16,10 @@ fn spec(more: &str) -> String {
 }
 
 const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None);
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 
 fn refused(why: R) -> [(R, C, Option<R>); 2] {
-    [(R::OrphanRows, C::ReferencesConsistent, Some(why)), UNVALIDATED]
+    [(R::OrphanRows, C::ReferencesConsistent, Some(why)), VIOLATED]
 }
 
 const ROLES: &str = "CREATE TABLE roles (user_id int REFERENCES users, role text, note text, PRIMARY KEY (user_id, role));
@@ -44,7 +44,7 @@ async fn the_admin_s_row_stays_and_the_orphan_that_has_no_room_beside_it_is_kept
         "+ roles (1,author,eight)",
         "+ roles (1,reader,nine)",
     ];
-    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "roles.user_id", 4)], &changes).await;
+    case.mends(&db, &[ORPHANS, VIOLATED], &[(A::Reassign, "roles.user_id", 4)], &changes).await;
     let audit =
         "SELECT string_agg(format('%s %s', action, rows), ', ' ORDER BY action) FROM auth_consistency.audit";
     assert_eq!(db.text(audit).await, "Delete 2, Reassign 2");

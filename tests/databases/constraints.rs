@@ -25,6 +25,7 @@ const NOT_VALID: &str = "CREATE TABLE logs (id int PRIMARY KEY, user_id int); \
     ALTER TABLE logs ADD CONSTRAINT logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users NOT VALID";
 const GONE: &str = "CREATE TABLE logs (id int PRIMARY KEY, user_id int)";
 const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 const MISSING: (R, C, Option<R>) = (R::ConstraintMissing, C::SchemaCompatible, None);
 const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None);
 const VALIDATED: (A, &str, i64) = (A::ValidateConstraint, "logs.user_id", 0);
@@ -250,7 +251,8 @@ async fn a_key_that_says_valid_and_is_violated_holds_again_with_its_rows() {
     let db = with("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 9)").await;
     let mut case = Case::new(&db, &spec("constraint: Restore, onOrphan: SetNull"));
     let steps = &[(A::SetNull, "logs.user_id", 1)];
-    case.mends(&db, &[ORPHANS, UNVALIDATED], steps, &["- logs (1,9)", "+ logs (1,)"]).await;
+    case.mends(&db, &[ORPHANS, VIOLATED], steps, &["- logs (1,9)", "+ logs (1,)"]).await;
+    assert_eq!(db.refused("INSERT INTO logs VALUES (2, 9)").await, "23503");
 }
 
 #[tokio::test]

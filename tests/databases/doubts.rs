@@ -21,7 +21,7 @@ fn spec(on_orphan: &str) -> String {
     format!("{USUAL}references: {{onOrphan: {on_orphan}, limits: {{rows: 100, percent: 100}}}}\n")
 }
 
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 const SPELLING: (R, C, Option<R>) = (R::IdSpellingDiffers, C::ReferencesConsistent, None);
 const REFUSED: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, Some(R::IdSpellingDiffers));
 
@@ -47,7 +47,7 @@ async fn keys_in_another_spelling_are_no_orphans_and_the_statement_helps() {
             );
             let db = Db::new(&tables(id, "admin", ada, &sql)).await;
             let mut case = Case::new(&db, &spec(on_orphan));
-            let pass = case.reports(&db, &[REFUSED, SPELLING, UNVALIDATED]).await;
+            let pass = case.reports(&db, &[REFUSED, SPELLING, VIOLATED]).await;
             pass.plans(&[]);
             let finding = pass.finding(R::IdSpellingDiffers);
             let many = i64::try_from(keys.len()).unwrap();
@@ -67,12 +67,12 @@ async fn real_orphans_beside_them_wait_until_the_spelling_is_right() {
                INSERT INTO logs VALUES (1, 'ADA'), (2, 'gone'), (3, 'ada')";
     let db = Db::new(&tables("text", "admin", "ada", sql)).await;
     let mut case = Case::new(&db, &spec("Delete"));
-    let pass = case.reports(&db, &[REFUSED, SPELLING, UNVALIDATED]).await;
+    let pass = case.reports(&db, &[REFUSED, SPELLING, VIOLATED]).await;
     assert_eq!(pass.finding(R::OrphanRows).rows, Some(2));
     assert_eq!(pass.finding(R::IdSpellingDiffers).rows, Some(1));
     db.run("UPDATE logs SET user_id = 'ada' WHERE id = 1").await;
     let orphans = (R::OrphanRows, C::ReferencesConsistent, None);
-    case.mends(&db, &[orphans, UNVALIDATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (2,gone)"]).await;
+    case.mends(&db, &[orphans, VIOLATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (2,gone)"]).await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn rows_that_two_users_could_own_are_told_without_a_statement() {
                INSERT INTO users VALUES ('Ada', 'other@example.com', 'x')";
     let db = Db::new(&tables("text", "admin", "ada", sql)).await;
     let mut case = Case::new(&db, &spec("Delete"));
-    let pass = case.reports(&db, &[REFUSED, SPELLING, UNVALIDATED]).await;
+    let pass = case.reports(&db, &[REFUSED, SPELLING, VIOLATED]).await;
     let message = pass.finding(R::IdSpellingDiffers).message;
     assert!(message.contains("by hand") && !message.contains("UPDATE"), "{message}");
 }
@@ -101,7 +101,7 @@ async fn a_rule_that_accepts_them_is_believed() {
     let sql = "CREATE TABLE logs (id int PRIMARY KEY, user_id text REFERENCES users); INSERT INTO logs VALUES (1, 'ADA')";
     let db = Db::new(&tables("text", "admin", "ada", sql)).await;
     let rule = "references: {rules: [{table: logs, accept: {rows: 1, reason: known}}]}";
-    Case::new(&db, &format!("{USUAL}{rule}\n")).reports(&db, &[UNVALIDATED]).await;
+    Case::new(&db, &format!("{USUAL}{rule}\n")).reports(&db, &[VIOLATED]).await;
 }
 
 /// The reference is unknown and untouched while the index is; and the statements of the message end it.
@@ -120,7 +120,7 @@ async fn untrusted(db: &Db, index: &str) {
         db.run(statement).await;
     }
     let orphans = (R::OrphanRows, C::ReferencesConsistent, None);
-    case.mends(db, &[orphans, UNVALIDATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (1,gone)"]).await;
+    case.mends(db, &[orphans, VIOLATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (1,gone)"]).await;
 }
 
 const LOGS: &str = "CREATE TABLE logs (id int PRIMARY KEY, user_id text COLLATE \"en-x-icu\" REFERENCES users); \

@@ -37,7 +37,7 @@ fn refused(why: R) -> [(R, C, Option<R>); 4] {
         (R::IdentityShifted, C::ReferencesConsistent, Some(why)),
         (R::IdentityShifted, C::ReferencesConsistent, None),
         (R::OrphanRows, C::ReferencesConsistent, Some(why)),
-        (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+        (R::ConstraintViolated, C::SchemaCompatible, None),
     ]
 }
 

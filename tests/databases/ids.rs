@@ -142,7 +142,7 @@ async fn orphaned(more: &str) -> Db {
 const CLAIMED: &[(R, C, Option<R>)] = &[
     (R::AdminIdClaimed, C::AdminConsistent, None),
     (R::OrphanRows, C::ReferencesConsistent, None),
-    (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+    (R::ConstraintViolated, C::SchemaCompatible, None),
 ];
 
 #[tokio::test]
@@ -266,7 +266,7 @@ async fn a_sequence_behind_orphans_is_moved_above_them() {
     let found = &[
         (R::SequenceBehind, C::SchemaCompatible, None),
         (R::OrphanRows, C::ReferencesConsistent, None),
-        (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+        (R::ConstraintViolated, C::SchemaCompatible, None),
     ];
     let pass = case.mends_first(&db, found, &[(A::AdvanceSequence, "users_id_seq", 0)], &[]).await;
     pass.found(&found[1..]);
@@ -283,9 +283,7 @@ async fn an_orphan_beyond_what_a_sequence_can_give_is_no_danger_to_it() {
         users("serial")
     ))
     .await;
-    let found = &[
-        (R::OrphanRows, C::ReferencesConsistent, None),
-        (R::ConstraintUnvalidated, C::SchemaCompatible, None),
-    ];
+    let found =
+        &[(R::OrphanRows, C::ReferencesConsistent, None), (R::ConstraintViolated, C::SchemaCompatible, None)];
     Case::new(&db, USUAL).reports(&db, found).await;
 }

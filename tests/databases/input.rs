@@ -371,7 +371,7 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
             "SetNull",
             &[
                 (R::OrphanRows, C::ReferencesConsistent, Some(R::PrivilegeMissing)),
-                (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+                (R::ConstraintViolated, C::SchemaCompatible, None),
             ],
         ),
         (
@@ -380,7 +380,7 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
             "Delete",
             &[
                 (R::OrphanRows, C::ReferencesConsistent, Some(R::PrivilegeMissing)),
-                (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+                (R::ConstraintViolated, C::SchemaCompatible, None),
             ],
         ),
         (
@@ -389,7 +389,7 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
             "Reassign",
             &[
                 (R::OrphanRows, C::ReferencesConsistent, Some(R::PrivilegeMissing)),
-                (R::ConstraintUnvalidated, C::SchemaCompatible, None),
+                (R::ConstraintViolated, C::SchemaCompatible, None),
             ],
         ),
         (

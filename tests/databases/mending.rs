@@ -13,7 +13,7 @@ fn spec(on_orphan: &str) -> String {
     format!("{USUAL}references: {{onOrphan: {on_orphan}, limits: {{rows: 10000000, percent: 100}}}}\n")
 }
 
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 
 const LOGS: &str = "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); \
     CREATE TABLE trail (id int, what text); INSERT INTO trail VALUES (1, 'kept'); \
@@ -96,7 +96,7 @@ async fn a_trigger_that_only_changes_the_row_itself_is_no_obstacle() {
          CREATE TRIGGER act BEFORE UPDATE ON logs FOR EACH ROW EXECUTE FUNCTION act()",
     )
     .await;
-    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), VIOLATED];
     let changes = &["- logs (1,9,0)", "- logs (2,9,0)", "+ logs (1,,1)", "+ logs (2,,1)"];
     let steps = &[(A::SetNull, "logs.user_id", 2)];
     Case::new(&db, &spec("SetNull")).mends(&db, found, steps, changes).await;
@@ -123,7 +123,7 @@ async fn what_a_foreign_key_takes_along_is_counted_copied_and_put_back() {
         "delete 2 rows of posts, and with it set drafts.post_id to NULL in 1 row (ON DELETE SET NULL), with 3 rows of likes \
          (ON DELETE CASCADE), after copying them to quarantine"
     );
-    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), VIOLATED];
     let changes = &[
         "- drafts (1,1,one)",
         "+ drafts (1,,one)",

@@ -37,7 +37,7 @@ fn spec(on_orphan: &str, limits: &str) -> String {
 const FREE: &str = "{rows: 100, percent: 100}";
 const ASK: &str = "{rows: 0}";
 const FOUND: &[(R, C, Option<R>)] =
-    &[(R::OrphanRows, C::ReferencesConsistent, None), (R::ConstraintUnvalidated, C::SchemaCompatible, None)];
+    &[(R::OrphanRows, C::ReferencesConsistent, None), (R::ConstraintViolated, C::SchemaCompatible, None)];
 
 #[tokio::test]
 async fn orphans_are_counted_with_their_keys_and_only_reported_by_default() {
@@ -56,7 +56,7 @@ async fn orphans_are_counted_with_their_keys_and_only_reported_by_default() {
         "Ready=False OrphanRows",
         "Stalled=True OrphanRows",
         "DatabaseReachable=True Connected",
-        "SchemaCompatible=False ConstraintUnvalidated",
+        "SchemaCompatible=False ConstraintViolated",
         "AdminConsistent=True Consistent",
         "ReferencesConsistent=False OrphanRows",
     ]);
@@ -237,7 +237,7 @@ async fn accepted_orphans_are_consistent_and_one_more_is_not() {
     let rule = "{table: logs, accept: {rows: 5, reason: outlives its users}}";
     let mut case = Case::new(&db, &format!("{USUAL}references: {{rules: [{rule}]}}\n"));
     let pass = case.repair().await;
-    pass.found(&[(R::ConstraintUnvalidated, C::SchemaCompatible, None)]);
+    pass.found(&[(R::ConstraintViolated, C::SchemaCompatible, None)]);
     assert_eq!(pass.conditions()[0], "Ready=True Consistent");
     let references = pass.status.references.clone().unwrap();
     assert_eq!((references.orphan_rows, references.accepted_rows), (0, 5));

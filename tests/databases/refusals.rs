@@ -22,10 +22,10 @@ fn spec(on_orphan: &str) -> String {
     format!("{USUAL}references: {{onOrphan: {on_orphan}, limits: {{rows: 100, percent: 100}}}}\n")
 }
 
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 
 fn refused(why: R) -> [(R, C, Option<R>); 2] {
-    [(R::OrphanRows, C::ReferencesConsistent, Some(why)), UNVALIDATED]
+    [(R::OrphanRows, C::ReferencesConsistent, Some(why)), VIOLATED]
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn rows_that_carry_credentials_are_never_given_to_the_admin() {
     }
     // Without a rule that says so, the same table is none of credentials; Delete is always possible.
     let db = with("CREATE TABLE api_keys (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO api_keys VALUES (1, 9)").await;
-    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), VIOLATED];
     let steps = &[(A::Delete, "api_keys.user_id", 1)];
     Case::new(&db, &spec("Delete")).mends(&db, found, steps, &["- api_keys (1,9)"]).await;
 }
@@ -112,7 +112,7 @@ async fn a_primary_key_that_holds_the_reference_is_reassigned_where_nothing_coll
          INSERT INTO roles VALUES (9, 'editor'), (8, 'author'), (1, 'root')",
     )
     .await;
-    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), VIOLATED];
     let changes = &["- roles (8,author)", "- roles (9,editor)", "+ roles (1,author)", "+ roles (1,editor)"];
     let steps = &[(A::Reassign, "roles.user_id", 2)];
     let mut case = Case::new(&db, &spec("Reassign"));
@@ -173,7 +173,7 @@ async fn rows_that_others_depend_on_are_not_deleted() {
          INSERT INTO posts VALUES (1, 9), (2, 5); INSERT INTO likes VALUES (1, 2)",
     )
     .await;
-    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), UNVALIDATED];
+    let found = &[(R::OrphanRows, C::ReferencesConsistent, None), VIOLATED];
     let steps = &[(A::Delete, "posts.user_id", 1)];
     Case::new(&db, &spec("Delete")).mends(&db, found, steps, &["- posts (1,9)"]).await;
 }
@@ -273,11 +273,11 @@ async fn two_resources_for_one_user_table_never_both_repair() {
     .await;
     let mut rival = first.rival(&db);
     let claimed = (R::TargetClaimed, C::SchemaCompatible, None);
-    let pass = rival.reports(&db, &[claimed, found, UNVALIDATED]).await;
+    let pass = rival.reports(&db, &[claimed, found, VIOLATED]).await;
     assert_eq!(&pass.conditions()[..2], ["Ready=False TargetClaimed", "Stalled=True TargetClaimed"]);
     assert!(pass.finding(R::TargetClaimed).message.contains("probeops/probeops"));
     rival.requests.take_claim = Some("33333333-3333-4333-8333-333333333333".into());
-    rival.reports(&db, &[claimed, found, UNVALIDATED]).await;
+    rival.reports(&db, &[claimed, found, VIOLATED]).await;
     rival.requests.take_claim = Some(first.resource.uid.clone());
     rival.repair().await.consistent().repaired(&[(A::SetNull, "logs.user_id", 1)]);
     rival.settled(&db).await;

@@ -49,7 +49,7 @@ const REPORT: &str = "  identities: {configMapRef: {name: before}}\n";
 
 const SHIFTED: (R, C, Option<R>) = (R::IdentityShifted, C::ReferencesConsistent, None);
 const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None);
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 
 pub(crate) async fn taken(case: &Case, key: Option<(&LoginKey, Keyed)>) -> Snapshot {
     let anywhere = HostPolicy::unrestricted(Vec::new());
@@ -79,7 +79,7 @@ const OWNERS: &str = "SELECT format('%s: %s %s', coalesce(split_part(u.email, '@
 async fn swapped_ids_and_orphans_go_back_to_their_people_as_one_exchange_and_new_rows_stay() {
     let db = old_world().await;
     let mut case = moved(&db, REMAP).await;
-    let found = &[SHIFTED, SHIFTED, ORPHANS, UNVALIDATED];
+    let found = &[SHIFTED, SHIFTED, ORPHANS, VIOLATED];
     let before = (db.snapshot().await, db.fingerprint().await);
     let waiting = case.repair().await;
     waiting.found(found).repaired(&[]).plans(&[(A::Remap, "logs.user_id", 9, true)]);
@@ -118,7 +118,7 @@ async fn swapped_ids_and_orphans_go_back_to_their_people_as_one_exchange_and_new
         "{changes:?}"
     );
     // Dan has no account: his rows stay reported. Old tokens still sign in as somebody else.
-    approved.found(&[SHIFTED, ORPHANS, UNVALIDATED]);
+    approved.found(&[SHIFTED, ORPHANS, VIOLATED]);
     assert!(
         approved
             .finding(R::OrphanRows)
@@ -182,7 +182,7 @@ async fn a_row_that_the_app_moved_in_between_stays_as_the_app_has_it() {
 async fn shifted_ids_are_reported_without_remap_and_nothing_moves() {
     let db = old_world().await;
     let mut case = moved(&db, REPORT).await;
-    let pass = case.reports(&db, &[SHIFTED, SHIFTED, ORPHANS, UNVALIDATED]).await;
+    let pass = case.reports(&db, &[SHIFTED, SHIFTED, ORPHANS, VIOLATED]).await;
     let findings = pass.outcome().findings();
     assert!(findings[..2].iter().all(|one| one.severity == Severity::Critical && one.remedy.is_none()));
     let of =
@@ -229,7 +229,7 @@ async fn without_a_mark_only_orphans_are_moved_and_shifted_rows_are_reported() {
     let mut case = Case::new(&db, &spec(REMAP));
     case.config_map("before", "people.csv", CSV);
     let before = db.snapshot().await;
-    let found = &[SHIFTED, SHIFTED, ORPHANS, UNVALIDATED];
+    let found = &[SHIFTED, SHIFTED, ORPHANS, VIOLATED];
     let waiting = case.repair().await;
     // The id 4 is below the next one, so it may have been given out again: a person looks.
     waiting.found(found).repaired(&[]).plans(&[(A::Remap, "logs.user_id", 3, true)]);
@@ -273,7 +273,7 @@ async fn a_table_that_was_kept_says_the_same_as_a_list() {
     db.run(MOVED).await;
     let table = "  onOrphan: Remap\n  identities: {table: {schema: kept, table: users old, idColumn: ID, loginColumn: mail}}\n";
     let mut case = Case::new(&db, &spec(table));
-    case.repair().await.found(&[SHIFTED, SHIFTED, ORPHANS, UNVALIDATED]).repaired(&[]).plans(&[(
+    case.repair().await.found(&[SHIFTED, SHIFTED, ORPHANS, VIOLATED]).repaired(&[]).plans(&[(
         A::Remap,
         "logs.user_id",
         3,
@@ -290,7 +290,7 @@ async fn a_table_that_was_kept_says_the_same_as_a_list() {
     pass.found(&[
         (R::OrphanRows, C::ReferencesConsistent, Some(R::IdentitiesInvalid)),
         (R::IdentitiesInvalid, C::ReferencesConsistent, None),
-        UNVALIDATED,
+        VIOLATED,
     ]);
     assert!(
         pass.finding(R::IdentitiesInvalid).message.contains("table kept.users old: nobody stands in it"),
@@ -319,7 +319,7 @@ async fn rows_that_carry_credentials_are_not_moved() {
             (R::IdentityShifted, C::ReferencesConsistent, refused),
             SHIFTED,
             (R::OrphanRows, C::ReferencesConsistent, refused),
-            UNVALIDATED,
+            VIOLATED,
         ],
     )
     .await;
@@ -606,7 +606,7 @@ async fn keys_of_text_and_uuid_and_several_references_of_a_table_go_back_too() {
         // Such ids are never given out again, so what is within the limits is done at once.
         let pass = case.repair().await;
         pass.repaired(&[(A::Remap, "mails.receiver", 1), (A::Remap, "mails.sender", 2)]);
-        pass.found(&[ORPHANS, UNVALIDATED]);
+        pass.found(&[ORPHANS, VIOLATED]);
         let expected = [
             format!("1 1 {} {}", id(12), id(13)),
             format!("1 2 {} {}", id(13), id(12)),

@@ -45,7 +45,7 @@ async fn app(more: &str, references: &str) -> (Db, Case) {
 
 /// Runs statements, and lets the server count them at once and not within a minute.
 async fn written(db: &Db, sql: &str) {
-    db.run(&format!("{sql}; SELECT pg_stat_force_next_flush()")).await;
+    db.counted(sql).await;
 }
 
 /// Runs statements that no trigger and no constraint sees, as a restore does.

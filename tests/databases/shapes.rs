@@ -22,10 +22,10 @@ fn spec(more: &str) -> String {
     format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 100, percent: 100}}{more}}}\n")
 }
 
-const UNVALIDATED: (R, C, Option<R>) = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+const VIOLATED: (R, C, Option<R>) = (R::ConstraintViolated, C::SchemaCompatible, None);
 const ORPHANS: (R, C, Option<R>) = (R::OrphanRows, C::ReferencesConsistent, None);
 const UNSUPPORTED: [(R, C, Option<R>); 2] =
-    [(R::OrphanRows, C::ReferencesConsistent, Some(R::RepairUnsupported)), UNVALIDATED];
+    [(R::OrphanRows, C::ReferencesConsistent, Some(R::RepairUnsupported)), VIOLATED];
 
 /// A shape: what makes it, what is counted of it, and the users that bring its rows back.
 struct Shape<'a> {
@@ -52,7 +52,7 @@ impl Shape<'_> {
         assert_eq!((finding.rows, finding.keys), (Some(rows), Some(keys)), "{finding:?}");
         assert_eq!(finding.sample, sample);
         let before = db.snapshot().await;
-        Box::pin(case.mends(&db, &[ORPHANS, UNVALIDATED], &[(action, self.object, rows)], changes)).await;
+        Box::pin(case.mends(&db, &[ORPHANS, VIOLATED], &[(action, self.object, rows)], changes)).await;
         db.run(self.back).await;
         let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
         assert_eq!((restored[0].rows, restored[0].blocked), (rows, 0), "{restored:?}");
@@ -67,8 +67,7 @@ impl Shape<'_> {
     async fn refused(&self, on_orphan: &str, why: R, says: &str) {
         let db = with(self.sql).await;
         let mut case = Case::new(&db, &spec("").replace("Delete", on_orphan));
-        let pass =
-            case.reports(&db, &[(R::OrphanRows, C::ReferencesConsistent, Some(why)), UNVALIDATED]).await;
+        let pass = case.reports(&db, &[(R::OrphanRows, C::ReferencesConsistent, Some(why)), VIOLATED]).await;
         let finding = pass.finding(R::OrphanRows);
         assert!(finding.message.contains(says), "{}", finding.message);
         let (rows, keys, sample) = self.counted;
@@ -310,7 +309,8 @@ async fn a_constraint_that_is_not_valid_or_not_there_is_told() {
     .await;
     let mut case =
         Case::new(&db, &spec(", rules: [{table: logs, columns: [user_id], constraint: logs_user_id_fkey}]"));
-    let pass = case.reports(&db, &[(R::ConstraintMissing, C::SchemaCompatible, None), UNVALIDATED]).await;
+    let unvalidated = (R::ConstraintUnvalidated, C::SchemaCompatible, None);
+    let pass = case.reports(&db, &[(R::ConstraintMissing, C::SchemaCompatible, None), unvalidated]).await;
     let message = pass.finding(R::ConstraintUnvalidated).message;
     assert!(message.contains("ALTER TABLE public.logs VALIDATE CONSTRAINT logs_fk"), "{message}");
     assert!(pass.finding(R::ConstraintMissing).message.contains("logs_user_id_fkey"));
@@ -328,12 +328,12 @@ async fn a_constraint_that_is_not_valid_or_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn a_disabled_and_violated_constraint_is_not_trusted() {
+async fn a_valid_and_violated_constraint_is_not_trusted() {
     let db = with("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (1, 9)").await;
     let mut case = Case::new(&db, &spec(""));
-    let message = case.check().await.finding(R::ConstraintUnvalidated).message;
-    assert!(message.contains("marked valid and yet violated"), "{message}");
-    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (1,9)"]).await;
+    let message = case.check().await.finding(R::ConstraintViolated).message;
+    assert!(message.contains("is marked valid and 1 row violates it"), "{message}");
+    case.mends(&db, &[ORPHANS, VIOLATED], &[(A::Delete, "logs.user_id", 1)], &["- logs (1,9)"]).await;
 }
 
 #[tokio::test]
@@ -342,7 +342,7 @@ async fn a_narrower_reference_is_a_warning_and_is_repaired_all_the_same() {
     let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
     let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
     let check = case.check().await;
-    check.found(&[ORPHANS, differs, UNVALIDATED]);
+    check.found(&[ORPHANS, differs, VIOLATED]);
     let message = check.finding(R::IdTypeDiffers).message;
     assert!(message.contains("ALTER TABLE public.logs ALTER COLUMN user_id TYPE bigint"), "{message}");
     let pass = case.repair().await;
@@ -486,7 +486,7 @@ async fn citext_is_compared_as_citext_wherever_it_lives() {
     .await;
     let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
     let check = case.check().await;
-    check.found(&[ORPHANS, UNVALIDATED]);
+    check.found(&[ORPHANS, VIOLATED]);
     let finding = check.finding(R::OrphanRows);
     assert_eq!((finding.rows, finding.keys), (Some(3), Some(2)));
     let changes = &[
@@ -497,7 +497,7 @@ async fn citext_is_compared_as_citext_wherever_it_lives() {
         "+ logs (4,Root)",
         "+ logs (5,Root)",
     ];
-    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "logs.user_id", 3)], changes).await;
+    case.mends(&db, &[ORPHANS, VIOLATED], &[(A::Reassign, "logs.user_id", 3)], changes).await;
 }
 
 #[tokio::test]
@@ -541,7 +541,7 @@ references: {onOrphan: Reassign, limits: {percent: 100}}
         (R::SequenceBehind, C::SchemaCompatible, None),
         (R::AdminMissing, C::AdminConsistent, None),
         ORPHANS,
-        UNVALIDATED,
+        VIOLATED,
     ];
     let steps = &[
         (A::AdvanceSequence, "my \"app\".user_select_seq", 0),
@@ -567,7 +567,7 @@ async fn fixed_width_keys_are_compared_without_their_padding() {
     .await;
     let mut case = Case::new(&db, &spec("").replace("Delete", "Reassign"));
     let changes = &["- logs (\"b   \",\"gone    \")", "+ logs (\"b   \",\"root    \")"];
-    case.mends(&db, &[ORPHANS, UNVALIDATED], &[(A::Reassign, "logs.user_id", 1)], changes).await;
+    case.mends(&db, &[ORPHANS, VIOLATED], &[(A::Reassign, "logs.user_id", 1)], changes).await;
     case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("boss".into()));
     case.repair().await.consistent().repaired(&[(A::MoveId, "users", 3)]);
     case.settled(&db).await;

@@ -37,6 +37,10 @@ async fn run(connection: &mut PgConnection, sql: &str) {
     }
 }
 
+async fn first(connection: &mut PgConnection, sql: &'static str) -> String {
+    sqlx::raw_sql(sql).fetch_one(connection).await.unwrap().get(0)
+}
+
 impl Db {
     /// A new database with what `sql` makes in it.
     pub async fn new(sql: &str) -> Self {
@@ -75,6 +79,33 @@ impl Db {
     /// Runs statements as superuser.
     pub async fn run(&self, sql: &str) {
         run(&mut *self.connection().await, sql).await;
+    }
+
+    /// Runs statements that the server must refuse, and returns its SQLSTATE.
+    pub async fn refused(&self, sql: &str) -> String {
+        let ran = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *self.connection().await).await;
+        match ran {
+            Err(sqlx::Error::Database(error)) => error.code().map(Into::into).unwrap_or_default(),
+            ran => panic!("{sql} was not refused: {ran:?}"),
+        }
+    }
+
+    /// Runs statements, and has the server count what they wrote at once, not within a minute.
+    pub async fn counted(&self, sql: &str) {
+        let connection = &mut *self.connection().await;
+        run(connection, sql).await;
+        let version: u32 = first(connection, "SHOW server_version_num").await.parse().unwrap();
+        if version >= 150_000 {
+            return run(connection, "SELECT pg_stat_force_next_flush()").await;
+        }
+        // Before PostgreSQL 15 a session tells the collector of its statistics now and then, at the end of a
+        // statement: of all of them at once, so that what a marker shows is there of the others, too.
+        run(connection, "CREATE TEMPORARY TABLE counted (); INSERT INTO counted DEFAULT VALUES").await;
+        let asked = "SELECT pg_stat_get_tuples_inserted('counted'::regclass)::text";
+        while first(connection, asked).await != "1" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        run(connection, "DROP TABLE counted").await;
     }
 
     /// The first column of the only row, as text.

@@ -55,6 +55,7 @@ fn reference(table: &str, rows: i64) -> Reference {
         definition: "FOREIGN KEY (user_id) REFERENCES public.users(id)".into(),
         soft: false,
         validated: true,
+        enforcement: Default::default(),
         types: None,
         comparison: Comparison::Native,
         orphans: Orphans { rows, ..Orphans::default() },

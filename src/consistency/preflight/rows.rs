@@ -31,9 +31,11 @@ pub(super) fn without_constraint(target: &Target, facts: &Facts<'_>) -> Option<R
         let missing = observation.missing_constraints.iter().any(|one| same_columns(one, object));
         if reference.soft && !missing && can_be_declared(target, object) {
             evidence.push(format!("{} names users by a rule, and has no foreign key", object.describe()));
-        } else if !reference.soft && !reference.validated {
+        } else if !reference.soft
+            && let Some(why) = not_vouching(reference)
+        {
             evidence.push(format!(
-                "the foreign key {} of {} is NOT VALID, so it says nothing of older rows: {}",
+                "the foreign key {} of {} {why}: {}",
                 object.constraint.as_deref().unwrap_or_default(),
                 object.describe(),
                 match reference.orphans.rows {
@@ -50,9 +52,20 @@ pub(super) fn without_constraint(target: &Target, facts: &Facts<'_>) -> Option<R
         risk: RiskName::ReferenceWithoutConstraint,
         breaks: "rows of these come in with ids that name nobody or somebody else, and the database lets them: the app fails later, or shows people what is not theirs".into(),
         evidence,
-        to_do: "declare each in spec.references.rules (`auth-consistency discover` prints the rules), mend what names nobody, then add the foreign key with NOT VALID and validate it".into(),
+        to_do: "declare each in spec.references.rules (`auth-consistency discover` prints the rules), mend what names nobody, then add the foreign key with NOT VALID and validate it; of one that is there, `auth-consistency check` says what to run".into(),
         docs: RiskName::ReferenceWithoutConstraint.docs(),
     })
+}
+
+/// Why a foreign key does not vouch for its rows, if so.
+fn not_vouching(reference: &Reference) -> Option<&'static str> {
+    if reference.enforcement.not_enforced {
+        Some("is NOT ENFORCED, so it says nothing of any row")
+    } else if !reference.enforcement.holds() {
+        Some("has triggers that are off, so it lets rows in that name nobody, or leaves them behind")
+    } else {
+        (!reference.validated).then_some("is NOT VALID, so it says nothing of older rows")
+    }
 }
 
 fn suggested(one: &Suggestion) -> String {

@@ -5,6 +5,7 @@ use super::*;
 use crate::{
     api::spec::{AuthConsistencySpec, SecretKeyRef},
     consistency::{
+        enforcement::{Enforcement, Side, SilentTriggers},
         observation::{
             Account, AdminFacts, Bookkeeping, Comparison, DatabaseIdentity, Orphans, PasswordFacts,
             Reference, SchemaFault, SequenceFacts, Server, TableRights, WantedId,
@@ -59,6 +60,7 @@ fn reference(table: &str) -> Reference {
         definition: "FOREIGN KEY (user_id) REFERENCES public.users(id)".into(),
         soft: false,
         validated: true,
+        enforcement: Default::default(),
         types: None,
         comparison: Comparison::Native,
         orphans: Orphans::default(),
@@ -350,6 +352,17 @@ fn an_app_without_a_signing_key_is_told_nothing_of_tokens() {
     assert!(preflight.notes[0].contains("no signing key is named"));
 }
 
+const SILENT: SilentTriggers = SilentTriggers {
+    schema: String::new(),
+    table: String::new(),
+    side: Side::Referencing,
+    replica_only: false,
+    inserts: true,
+    updates: true,
+    deletes: false,
+    names: Vec::new(),
+};
+
 #[test]
 fn columns_without_a_foreign_key_that_vouches_are_told_with_their_counts() {
     let mut world = World::right();
@@ -365,6 +378,19 @@ fn columns_without_a_foreign_key_that_vouches_are_told_with_their_counts() {
         "events.actor_id (uuid) has no foreign key, and 98 % of 312 values are users, in about 4,000 rows",
     ] {
         assert!(evidence.contains(told), "{told}: {evidence}");
+    }
+    for (not_enforced, silent, told) in [
+        (true, Vec::new(), "is NOT ENFORCED, so it says nothing of any row: each of them names a user today"),
+        (
+            false,
+            vec![SILENT],
+            "has triggers that are off, so it lets rows in that name nobody, or leaves them behind: each of them names a user today",
+        ),
+    ] {
+        let mut world = World::right();
+        world.observation.references[0].enforcement = Enforcement { not_enforced, silent };
+        let evidence = only(&world.judged(RIGHT), RiskName::ReferenceWithoutConstraint);
+        assert_eq!(evidence, format!("the foreign key usage_logs_user_id_fkey of usage_logs.user_id {told}"));
     }
     // One that holds for some rows only can have none.
     let rule = "references: {rules: [{table: events, columns: [user_id], declared: true, absent: ['0']}]}";

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::super::identifier::{Name, Operator, Sql};
+use super::{
+    super::identifier::{Name, Operator, Sql},
+    triggers,
+};
+use crate::consistency::enforcement::Enforcement;
 
 /// The equality that btree indexes use between one type and each of others, where there is one.
 pub async fn equalities(
@@ -42,6 +46,10 @@ pub struct ForeignKey {
     pub name: String,
     /// `convalidated`.
     pub validated: bool,
+    /// What keeps it from holding new rows to its word.
+    pub enforcement: Enforcement,
+    /// PERIOD: it is about stretches of time, and no equality decides it.
+    pub temporal: bool,
     /// `condeferrable`.
     pub deferrable: bool,
     /// MATCH FULL: a row with some NULLs is a violation.
@@ -85,12 +93,25 @@ pub async fn foreign_keys(
          has_schema_privilege(n.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(c.oid, k, 'SELECT')) \
                FROM unnest(con.conkey) k), \
          c.relkind = 'p' OR c.relispartition, \
-         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) \
+         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid), con.oid::int8, \
+         coalesce(NOT (to_jsonb(con) ->> 'conenforced')::bool, false), \
+         coalesce((to_jsonb(con) ->> 'conperiod')::bool, false) \
          FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
     );
     sql.integer(parent).add("::oid ORDER BY n.nspname, c.relname, con.conname");
-    sql.all(connection).await?.iter().map(foreign_key).collect()
+    let rows = sql.all(connection).await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut silent = triggers::silent(connection, parent).await?;
+    rows.iter()
+        .map(|row| {
+            let mut key = foreign_key(row)?;
+            key.enforcement.silent = silent.remove(&row.try_get(15)?).unwrap_or_default();
+            Ok(key)
+        })
+        .collect()
 }
 
 fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
@@ -99,6 +120,9 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
     Ok(ForeignKey {
         name: row.try_get(0)?,
         validated: row.try_get(1)?,
+        // PostgreSQL 18 brought both columns.
+        enforcement: Enforcement { not_enforced: row.try_get(16)?, silent: Vec::new() },
+        temporal: row.try_get(17)?,
         deferrable: row.try_get(2)?,
         match_full: row.try_get(3)?,
         definition: row.try_get(4)?,
