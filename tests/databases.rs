@@ -68,3 +68,7 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
+#[path = "databases/seeding.rs"]
+mod seeding;
+#[path = "databases/passwords.rs"]
+mod passwords;

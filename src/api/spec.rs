@@ -13,7 +13,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy};
+pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy, SeedColumn};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
 pub use super::references::{
@@ -64,8 +64,10 @@ use super::status::AuthConsistencyStatus;
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.onOrphan) || self.references.onOrphan != 'Reassign'").message("Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.rules) || !self.references.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Reassign')").message("a rule with onOrphan Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("!has(self.references) || !has(self.references.identities) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.references.identities needs spec.users.loginColumn").field_path(".users"),
-    validation = Rule::new("!has(self.admin) || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.admin needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
-    validation = Rule::new("!has(self.accounts) || size(self.accounts) == 0 || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.accounts needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
+    validation = Rule::new("!has(self.admin) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.admin needs spec.users.loginColumn").field_path(".users"),
+    validation = Rule::new("!has(self.admin) || has(self.users.preset) || has(self.users.passwordColumn) || (self.admin.onMissing == 'Report' && !has(self.admin.passwordSecretRef))").message("without a preset, a password of spec.admin needs spec.users.passwordColumn: set it, or onMissing to Report and no passwordSecretRef").field_path(".users"),
+    validation = Rule::new("!has(self.accounts) || size(self.accounts) == 0 || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.accounts needs spec.users.loginColumn").field_path(".users"),
+    validation = Rule::new("!has(self.accounts) || has(self.users.preset) || has(self.users.passwordColumn) || self.accounts.all(a, a.onMissing == 'Report' && !has(a.passwordSecretRef))").message("without a preset, a password of spec.accounts needs spec.users.passwordColumn: set it, or onMissing to Report and no passwordSecretRef").field_path(".users"),
     validation = Rule::new("!has(self.admin) || !has(self.accounts) || !self.accounts.exists(a, a.login == self.admin.login)").message("an account has the admin's login: leave it out").field_path(".accounts"),
     validation = Rule::new("!has(self.accounts) || self.accounts.all(a, !has(a.id) || self.accounts.exists_one(b, has(b.id) && b.id == a.id))").message("two accounts have the same id: give each its own").field_path(".accounts"),
     validation = Rule::new("!has(self.admin) || !has(self.admin.id) || !has(self.accounts) || !self.accounts.exists(a, has(a.id) && a.id == self.admin.id)").message("an account has the admin's id: give it its own").field_path(".accounts")

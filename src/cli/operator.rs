@@ -14,7 +14,7 @@ use super::{
 };
 use crate::api::{
     API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
-    condition::ConditionType,
+    condition::{ConditionType, Reason},
     report::{AdminReport, ConsistencyReport, ReportTarget, Severity},
     status::AdminStatus,
 };
@@ -142,7 +142,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             login: account.login.clone(),
             id: account.id.clone()?,
             active: !status.findings.iter().any(|finding| {
-                finding.finding == crate::api::condition::Reason::AdminDrifted
+                matches!(finding.finding, Reason::AdminDrifted | Reason::AccountDrifted)
                     && finding.message.starts_with(&inactive)
             }),
             password_matches: None,

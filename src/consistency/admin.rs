@@ -5,6 +5,7 @@ use super::{
     accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
+    seeding,
     target::{Admin, Target},
     wording::{clip, count},
 };
@@ -77,33 +78,14 @@ fn missing(
     let absent = format!("there is no account {:?} in {}", admin.login, users.object.describe());
     if admin.on_missing == OnMissing::Report && reset.is_none() {
         return finding(
-            Reason::AdminMissing,
+            admin.missing(),
             Severity::Error,
             format!("{absent}: create it, or set {field}.onMissing to Seed"),
         );
     }
-    let plain = |message: String| finding(Reason::AdminMissing, Severity::Error, message);
-    match unusable(target, admin) {
-        Ok(()) => {}
-        Err(why) => {
-            return plain(format!("{absent}, and it cannot be seeded: {why}"))
-                .blocked_by(Reason::AdminPasswordUnusable);
-        }
-    }
-    // An account's own columns may be what fills them.
-    let fills = |name: &String| admin.columns.iter().any(|one| one.column == *name && one.equals.is_some());
-    if let Some(column) = users.unfilled.iter().find(|name| !fills(name)) {
-        return plain(format!(
-            "{absent}, and it cannot be seeded: column {column:?} may not be NULL and has no default, so add it to {field}.columns"
-        ))
-        .blocked_by(Reason::SpecInvalid);
-    }
-    if !users.rights.insert {
-        return plain(format!(
-            "{absent}, and the role may not INSERT into {}: run what `auth-consistency grants` prints",
-            users.object.describe()
-        ))
-        .blocked_by(Reason::PrivilegeMissing);
+    let plain = |message: String| finding(admin.missing(), Severity::Error, message);
+    if let Some((reason, why)) = unseedable(target, admin, users) {
+        return plain(format!("{absent}, and it cannot be seeded: {why}")).blocked_by(reason);
     }
     let seed = |id: Option<String>, claimed| Step::Seed {
         users: users.object.clone(),
@@ -177,6 +159,23 @@ fn missing(
     found
 }
 
+/// Everything that keeps the account from being created, and the reason of the first of it.
+pub(super) fn unseedable(target: &Target, admin: &Admin, users: &UserTable) -> Option<(Reason, String)> {
+    let mut why: Vec<(Reason, String)> = Vec::new();
+    why.extend(unusable(target, admin).err().map(|why| (Reason::AdminPasswordUnusable, why)));
+    if !users.rights.insert {
+        let message = format!(
+            "the role may not INSERT into {}: run what `auth-consistency grants` prints",
+            users.object.describe()
+        );
+        why.push((Reason::PrivilegeMissing, message));
+    }
+    // Last, since it may end in lines that are copied.
+    why.extend(seeding::obstacles(target, admin, users));
+    let reason = why.first()?.0;
+    Some((reason, why.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")))
+}
+
 fn unusable(target: &Target, admin: &Admin) -> Result<(), String> {
     let field = format!("{}.passwordSecretRef", admin.field());
     let Some(password) = &admin.password else {
@@ -216,6 +215,19 @@ fn other_id(
             .blocked_by(Reason::SpecInvalid),
         );
     };
+    if users.seed.computed.contains(&target.users.id_column) {
+        return Some(
+            finding(
+                Reason::AdminIdDiffers,
+                Severity::Error,
+                format!(
+                    "{differs}, and the database computes {} (GENERATED ALWAYS AS), so that nobody can write it: leave {field}.id out",
+                    target.users.id_column
+                ),
+            )
+            .blocked_by(Reason::RepairUnsupported),
+        );
+    }
     if wanted.occupied {
         return Some(finding(
             Reason::AdminIdClaimed,
@@ -291,7 +303,7 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
     let message = format!("the account {:?} {}", admin.login, what.join(" and "));
     let finding = |message: String| {
         person(
-            Reason::AdminDrifted,
+            admin.drifted(),
             ConditionType::AdminConsistent,
             Severity::Error,
             Some(object.clone()),
@@ -310,6 +322,14 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
         return Some(
             finding(format!(
                 "{message}, and isNull: false says no value to write to {column}: correct the account by hand"
+            ))
+            .blocked_by(Reason::RepairUnsupported),
+        );
+    }
+    if let Some(column) = columns.iter().find(|name| users.seed.computed.contains(name)) {
+        return Some(
+            finding(format!(
+                "{message}, and the database computes {column} (GENERATED ALWAYS AS), so that nobody can write it: correct what it is computed of"
             ))
             .blocked_by(Reason::RepairUnsupported),
         );

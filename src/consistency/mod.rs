@@ -35,6 +35,7 @@ pub mod rotation;
 pub mod round;
 pub mod schedule;
 pub mod search;
+pub mod seeding;
 pub mod sessions;
 pub mod severity;
 pub mod snapshot;

@@ -1,7 +1,9 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
-use super::{correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, sessions::SessionFacts};
+use super::{
+    correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, seeding::SeedFacts, sessions::SessionFacts,
+};
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
@@ -215,9 +217,8 @@ pub struct UserTable {
     pub highest_id: Option<i64>,
     /// The subject column's type kind, where the spec has `jwt`.
     pub subject_kind: Option<KeyKind>,
-    /// NOT NULL columns without a default that neither `users` nor we fill when seeding; an account's own
-    /// columns may.
-    pub unfilled: Vec<String>,
+    /// What a new row of it needs.
+    pub seed: SeedFacts,
     /// Rights on the table.
     pub rights: TableRights,
 }

@@ -141,6 +141,8 @@ pub struct Admin {
     pub password: Option<SecretString>,
     /// Columns that make it what it is.
     pub columns: Vec<ColumnCondition>,
+    /// Columns that only a new row of it gets.
+    pub seed_columns: Vec<(String, SeedValue)>,
     /// The id that it must have.
     pub id: Option<String>,
     /// What to do when it is not there.
@@ -149,6 +151,17 @@ pub struct Admin {
     pub on_drift: OnDrift,
     /// When the password is written.
     pub password_policy: PasswordPolicy,
+}
+
+/// What a column of a new row holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedValue {
+    /// This text, in the column's own type.
+    Text(String),
+    /// The time at which the row is created.
+    Now,
+    /// A random UUID.
+    Uuid,
 }
 
 /// Signing key and token shape.
@@ -302,6 +315,16 @@ impl Admin {
             Some(at) => format!("spec.accounts[{at}]"),
             None => "spec.admin".to_owned(),
         }
+    }
+
+    /// The reason where it is not there.
+    pub fn missing(&self) -> Reason {
+        if self.place.is_some() { Reason::AccountMissing } else { Reason::AdminMissing }
+    }
+
+    /// The reason where it is not what the spec says.
+    pub fn drifted(&self) -> Reason {
+        if self.place.is_some() { Reason::AccountDrifted } else { Reason::AdminDrifted }
     }
 
     /// What messages call it.

@@ -466,8 +466,8 @@ async fn rewrite(
     Ok(changed)
 }
 
-/// Whether the account is now what a correction or a reset has written.
-async fn kept(
+/// Whether the account is now what a seed, a correction or a reset has written.
+pub(super) async fn kept(
     connection: &mut PgConnection,
     known: &Known,
     columns: &[Condition],

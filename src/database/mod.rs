@@ -41,6 +41,7 @@ mod room;
 mod rows;
 mod scope;
 mod seed;
+mod seeding;
 mod server;
 mod sessions;
 mod snapshot;

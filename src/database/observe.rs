@@ -22,7 +22,7 @@ use super::{
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
-    server, sessions, spelling,
+    seeding, server, sessions, spelling,
     transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
@@ -39,6 +39,7 @@ use crate::{
         },
         progress::Progress,
         search::Searched,
+        seeding::SeedFacts,
         target::Target,
         wording::clip,
     },
@@ -267,7 +268,7 @@ async fn facts(
     target: &Target,
     known: &Known,
 ) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
-    let Known { users: table, id, login, password, subject, active_when, .. } = known;
+    let Known { users: table, id, subject, .. } = known;
     let spec = &target.users;
     let id_default = match &known.sequence {
         Some(found) if !found.readable => {
@@ -286,14 +287,6 @@ async fn facts(
         }),
         None if id.has_default => IdDefault::Expression,
         None => IdDefault::None,
-    };
-    let filled = |name: &str| {
-        name == spec.id_column
-            || login.as_ref().is_some_and(|column| column.name.as_str() == name)
-            || password.as_ref().is_some_and(|column| column.name.as_str() == name)
-            || active_when
-                .iter()
-                .any(|(column, condition)| column.name.as_str() == name && condition.equals.is_some())
     };
     let highest_id = if id.kind() == KeyKind::Integer {
         // A hidden row would make this number a lie: row security is off, so it is an error instead.
@@ -319,13 +312,7 @@ async fn facts(
         id_default,
         highest_id,
         subject_kind: subject.as_ref().map(Column::kind),
-        unfilled: table
-            .columns
-            .iter()
-            .filter(|column| column.not_null && !column.has_default && !column.generated)
-            .map(|column| column.name.as_str().to_owned())
-            .filter(|name| !filled(name))
-            .collect(),
+        seed: SeedFacts::default(),
         rights: table.rights,
     }))
 }
@@ -348,7 +335,7 @@ async fn inside(
     server: Server,
     version: i64,
     mut known: Known,
-    users: UserTable,
+    mut users: UserTable,
     compare: Compare<'_>,
     search: Search,
     given: &Given<'_>,
@@ -361,6 +348,10 @@ async fn inside(
     };
     let alike = relied.alike_beside.as_deref();
     let mut beside = accounts::observe_beside(connection, target, &known, compare, alike).await?;
+    let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
+    if missing || given.known.is_none() {
+        users.seed = seeding::observe(connection, target, &known).await?;
+    }
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
     let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
         Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },

@@ -17,6 +17,7 @@ use auth_consistency::{
             WantedId,
         },
         report::Outcome,
+        seeding::SeedFacts,
         target::{Admin, ResourceIdentity, Secrets, Target},
         telling::step_report,
     },
@@ -208,7 +209,7 @@ impl Model {
                 }),
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
-                unfilled: Vec::new(),
+                seed: SeedFacts::default(),
                 rights,
             }),
             bookkeeping: Bookkeeping {

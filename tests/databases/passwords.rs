@@ -1,0 +1,1 @@
+//! Passwords are written only in a format that the app reads.
