@@ -12,6 +12,7 @@ use crate::{
         suggestions::Confidence,
         target::{ResourceIdentity, Secrets},
     },
+    passwords::Description,
 };
 
 /// A resource with which a move breaks nothing.
@@ -84,7 +85,12 @@ fn account(id: &str) -> Account {
         subject: Some(id.into()),
         inactive: Vec::new(),
         drifted: Vec::new(),
-        password: PasswordFacts { format: None, family: "bcrypt", absent: false, matches: None },
+        password: PasswordFacts {
+            format: None,
+            seems: Description::Unrecognised,
+            absent: false,
+            matches: None,
+        },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }
 }
