@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     condition::{ConditionType, Reason},
-    spec::{Algorithm, PasswordHash},
+    spec::{Algorithm, PasswordFamily},
     status::{ReplacedKey, Rotation},
 };
 
@@ -183,7 +183,7 @@ pub struct AdminReport {
     pub password_matches: Option<bool>,
     /// Format of the stored hash, null when it is not one we know.
     #[serde(default)]
-    pub password_hash: Option<PasswordHash>,
+    pub password_hash: Option<PasswordFamily>,
 }
 
 /// The signing key, as much as may be said of it.

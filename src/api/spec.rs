@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy, SeedColumn};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
+pub use super::password::{PasswordFamily, PasswordHash};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
 };
@@ -268,15 +269,6 @@ pub struct UsersSpec {
 pub enum Preset {
     /// `public.users` with `id`, `email`, `hashed_password` (bcrypt) and `is_active`.
     FastAPI,
-}
-
-/// Formats of password hashes.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordHash {
-    /// `$2a$`, `$2b$`, `$2y$`.
-    Bcrypt,
-    /// `$argon2id$` in PHC string format.
-    Argon2id,
 }
 
 /// One column and what it must hold: exactly one of `equals` and `isNull`.

@@ -181,7 +181,8 @@ fn unusable(target: &Target, admin: &Admin) -> Result<(), String> {
     let Some(password) = &admin.password else {
         return Err(format!("{field} is not set"));
     };
-    passwords::check(target.users.password_hash, password)
+    let Some(family) = target.users.password_hash.family() else { return Ok(()) };
+    passwords::check(family, password)
         .map_err(|error| format!("the password of {field} cannot be used: {error}"))
 }
 
@@ -360,7 +361,9 @@ fn password(
         person(reason, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
     };
     let (facts, who) = (&account.password, admin.called());
-    let foreign = facts.format != Some(target.users.password_hash);
+    let family = facts.format.map(|format| format.family);
+    let foreign =
+        family.is_none() || target.users.password_hash.family().is_some_and(|named| family != Some(named));
     // One that could not be compared is not equal: the Secret's may be too long for the format.
     let differs = admin.password_policy == PasswordPolicy::Always && facts.matches != Some(true);
     let asked = reset.is_some();
@@ -368,8 +371,7 @@ fn password(
         return None;
     }
     let mut found = if foreign {
-        let seems =
-            if facts.absent { "is empty".to_owned() } else { format!("seems to be {}", facts.family) };
+        let seems = if facts.absent { "is empty".to_owned() } else { format!("seems to be {}", facts.seems) };
         finding(
             Reason::PasswordHashForeign,
             format!(

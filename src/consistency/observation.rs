@@ -7,9 +7,9 @@ use super::{
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
-    spec::PasswordHash,
     status::Repair,
 };
+use crate::passwords::{Description, Format};
 
 /// Everything that a pass saw in the database, in one snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -327,12 +327,12 @@ pub struct Account {
 }
 
 /// What is known of a stored password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordFacts {
     /// Its format, when it is one we know.
-    pub format: Option<PasswordHash>,
-    /// What it seems to be, for messages.
-    pub family: &'static str,
+    pub format: Option<Format>,
+    /// What it is, for messages.
+    pub seems: Description,
     /// Whether there is none at all.
     pub absent: bool,
     /// Whether it is the Secret's; `None` where it was not compared.

@@ -21,13 +21,16 @@ use super::{
     transaction::{prepare, savepoint},
 };
 use crate::{
-    api::{report::Action, spec::PasswordPolicy},
+    api::{
+        report::Action,
+        spec::{PasswordFamily, PasswordPolicy},
+    },
     consistency::{
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
     memory::Memory,
-    passwords,
+    passwords::{self, Description, Format},
 };
 
 /// One hashing at a time in the whole process: each may take many megabytes on purpose.
@@ -156,17 +159,17 @@ async fn password_facts(
 ) -> PasswordFacts {
     let Some(stored) = stored else {
         let matches = compare.map(|_| false);
-        return PasswordFacts { format: None, family: "nothing", absent: true, matches };
+        return PasswordFacts { format: None, seems: Description::Empty, absent: true, matches };
     };
-    let format = passwords::recognise(stored.expose_secret());
-    let family = passwords::family(stored.expose_secret());
+    let format = passwords::recognise(&stored.expose_secret().into());
+    let seems = passwords::describe(&stored.expose_secret().into());
     let matches = match (&account.password, compare) {
         (Some(password), Some(memory)) if format.is_some() => {
             if memory.password_matched(&account.login, &stored, password) {
                 Some(true)
             } else {
                 let (hash, word) = (stored.clone(), password.clone());
-                let verifying = move || passwords::verify(hash.expose_secret(), &word).ok();
+                let verifying = move || passwords::verify(&hash.expose_secret().into(), &word).ok();
                 let turn = HASHING.acquire().await;
                 let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
                 drop(turn);
@@ -178,7 +181,7 @@ async fn password_facts(
         }
         _ => None,
     };
-    PasswordFacts { format, family, absent: false, matches }
+    PasswordFacts { format, seems, absent: false, matches }
 }
 
 /// What is known of the id that an account must have, and how many rows name the one that it has.
@@ -301,17 +304,21 @@ pub(super) async fn hash(
     account: &Admin,
     like: Option<SecretString>,
 ) -> Result<SecretString, DatabaseError> {
-    let format = target.users.password_hash;
+    let named = target.users.password_hash.family();
     let password = account.password.clone().ok_or_else(|| {
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
     let _turn = HASHING.acquire().await;
     let made = tokio::task::spawn_blocking(move || {
-        passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
+        // As the app's own hash is, where it is of the family that the spec names.
+        let like = like.as_ref().and_then(|like| passwords::recognise(&like.expose_secret().into()));
+        let like = like.filter(|like| named.is_none_or(|named| like.family == named)).map(Format::for_new);
+        let format = like.unwrap_or_else(|| Format::default_of(named.unwrap_or(PasswordFamily::Bcrypt)));
+        passwords::make(&format, &password)
     })
     .await
     .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))?;
-    Ok(made?)
+    Ok(made?.hash)
 }
 
 /// A stored hash of the app, whose cost a new one takes over; in a transaction of its own, since a

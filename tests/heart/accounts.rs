@@ -4,7 +4,7 @@ use auth_consistency::{
     api::{
         condition::Reason,
         report::{Action, Severity},
-        spec::{PasswordHash, PasswordPolicy},
+        spec::{PasswordFamily, PasswordPolicy},
     },
     consistency::{
         diagnosis::{Approval, Diagnosed, Requests, Step, diagnose},
@@ -13,6 +13,7 @@ use auth_consistency::{
         report::Verdict,
         target::Target,
     },
+    passwords::Format,
 };
 use proptest::prelude::*;
 
@@ -317,7 +318,7 @@ fn a_password_that_differs_is_written_for_each_account_under_its_own_policy() {
     target.accounts[1].password_policy = PasswordPolicy::Always;
     assert_eq!(planned(&target, &observation).len(), 2, "two accounts are two writes");
     let foreign = &mut observation.accounts[1].account.as_mut().unwrap().password;
-    foreign.format = Some(PasswordHash::Argon2id);
+    foreign.format = Some(Format::default_of(PasswordFamily::Argon2id));
     let told = told(&target, &observation);
     assert_eq!(told[1].0, Reason::PasswordHashForeign);
     assert!(told[1].1.starts_with(&format!("the account {:?}'s stored password", login(1))), "{}", told[1].1);

@@ -7,7 +7,7 @@ use auth_consistency::{
     api::{
         condition::ConditionType,
         report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
-        spec::{AuthConsistencySpec, SecretKeyRef},
+        spec::{AuthConsistencySpec, PasswordFamily, SecretKeyRef},
     },
     consistency::{
         diagnosis::{Diagnosed, Step},
@@ -21,6 +21,7 @@ use auth_consistency::{
         target::{Admin, ResourceIdentity, Secrets, Target},
         telling::step_report,
     },
+    passwords::{Description, Format},
 };
 use proptest::prelude::*;
 use secrecy::SecretBox;
@@ -163,8 +164,8 @@ impl Model {
                 inactive: Vec::new(),
                 drifted: Vec::new(),
                 password: PasswordFacts {
-                    format: Some(auth_consistency::api::spec::PasswordHash::Bcrypt),
-                    family: "bcrypt",
+                    format: Some(Format::default_of(PasswordFamily::Bcrypt)),
+                    seems: Description::Readable(Format::default_of(PasswordFamily::Bcrypt)),
                     absent: false,
                     matches: None,
                 },

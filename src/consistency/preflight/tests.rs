@@ -13,6 +13,7 @@ use crate::{
         suggestions::Confidence,
         target::{ResourceIdentity, Secrets},
     },
+    passwords::Description,
 };
 
 /// A resource with which a move breaks nothing.
@@ -85,7 +86,12 @@ fn account(id: &str) -> Account {
         subject: Some(id.into()),
         inactive: Vec::new(),
         drifted: Vec::new(),
-        password: PasswordFacts { format: None, family: "bcrypt", absent: false, matches: None },
+        password: PasswordFacts {
+            format: None,
+            seems: Description::Unrecognised,
+            absent: false,
+            matches: None,
+        },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }
 }
