@@ -173,6 +173,12 @@ reasons! {
     AdminPasswordUnusable,
     /// The stored hash of the admin, or of an account of `spec.accounts`, is one that the app cannot read.
     PasswordHashForeign,
+    /// The spec names another format of passwords than the app's accounts have.
+    PasswordHashContradicted,
+    /// Nobody can tell in which format the app reads passwords, or it cannot be made here.
+    PasswordHashUnclear,
+    /// The password in the Secret looks as if it had been stored otherwise than it was meant.
+    AdminPasswordSuspicious,
     /// The admin is inactive or lacks a column that makes it an admin.
     AdminDrifted,
     /// An account of `spec.accounts` is inactive or lacks a column that the spec asks for.

@@ -230,7 +230,10 @@ pub enum TlsMode {
 /// The table whose rows are accounts. A preset fills what is left out.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.preset) || (has(self.table) && has(self.idColumn))").message("set a preset, or table and idColumn").field_path(".table"))]
+#[x_kube(
+    validation = Rule::new("has(self.preset) || (has(self.table) && has(self.idColumn))").message("set a preset, or table and idColumn").field_path(".table"),
+    validation = Rule::new("has(self.preset) || has(self.passwordColumn) || !(has(self.saltColumn) || has(self.algorithmColumn))").message("saltColumn and algorithmColumn go with passwordColumn").field_path(".passwordColumn")
+)]
 pub struct UsersSpec {
     /// Fills the fields below with what this kind of app uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,7 +258,16 @@ pub struct UsersSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub password_column: Option<String>,
-    /// Format of the password hash that the app reads.
+    /// Column that holds the salt, where an app keeps it beside the hash (Gitea, Grafana).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub salt_column: Option<String>,
+    /// Column that holds the name of the algorithm, where an app keeps it beside the hash (Gitea).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub algorithm_column: Option<String>,
+    /// Format of the passwords that the app reads. Left out: as the other active accounts have it
+    /// (`AsStored`), or as the preset's apps write it where no other account has a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<PasswordHash>,
     /// An account is active when all of these hold. An empty list: every account is active.

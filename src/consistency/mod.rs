@@ -21,6 +21,7 @@ mod doubts;
 pub mod dsn;
 pub mod endpoints;
 pub mod foreign_key;
+pub mod hashing;
 pub mod identities;
 pub mod observation;
 pub mod orphans;

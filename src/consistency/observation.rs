@@ -1,8 +1,11 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+use std::collections::BTreeMap;
+
 use super::{
-    correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, seeding::SeedFacts, sessions::SessionFacts,
+    correspondence::IdentityFacts, foreign_key::ForeignKeyOptions, hashing::HashSample, seeding::SeedFacts,
+    sessions::SessionFacts,
 };
 use crate::api::{
     condition::Reason,
@@ -219,6 +222,9 @@ pub struct UserTable {
     pub subject_kind: Option<KeyKind>,
     /// What a new row of it needs.
     pub seed: SeedFacts,
+    /// What the passwords of others are, for each account that is kept, by login; the admin's under `None`.
+    /// Empty where no password is to be written or compared.
+    pub passwords: BTreeMap<Option<String>, HashSample>,
     /// Rights on the table.
     pub rights: TableRights,
 }
@@ -337,6 +343,15 @@ pub struct PasswordFacts {
     pub absent: bool,
     /// Whether it is the Secret's; `None` where it was not compared.
     pub matches: Option<bool>,
+    /// Why it could not be compared, where it was to be.
+    pub uncompared: Option<String>,
+}
+
+impl PasswordFacts {
+    /// Nothing was looked at.
+    pub fn unknown() -> Self {
+        Self { format: None, seems: Description::Empty, absent: false, matches: None, uncompared: None }
+    }
 }
 
 /// What is known of the id that an account must have.

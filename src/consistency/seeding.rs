@@ -71,6 +71,7 @@ pub(super) fn obstacles(target: &Target, account: &Admin, users: &UserTable) -> 
 fn computed(target: &Target, account: &Admin, users: &UserTable) -> Option<Obstacle> {
     let spec = &target.users;
     let written = spec.login_column.iter().chain(&spec.password_column);
+    let written = written.chain(&spec.salt_column).chain(&spec.algorithm_column);
     let own = account.columns.iter().filter(|one| one.is_null != Some(false)).map(|one| &one.column);
     let seeded = account.seed_columns.iter().map(|(name, _)| name);
     let mut names: Vec<&String> = std::iter::once(&spec.id_column)

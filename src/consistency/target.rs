@@ -15,7 +15,7 @@ use crate::{
         report::ObjectRef,
         spec::{
             AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnCollision, OnConstraint, OnDrift,
-            OnMissing, OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            OnMissing, OnOrphan, PasswordFamily, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
     tokens::{Part, SigningKey, TokenShape},
@@ -124,8 +124,14 @@ pub struct Users {
     pub login_column: Option<String>,
     /// Column that holds the password hash.
     pub password_column: Option<String>,
+    /// Column that holds the salt, where the hash does not.
+    pub salt_column: Option<String>,
+    /// Column that holds the name of the algorithm, where the hash does not.
+    pub algorithm_column: Option<String>,
     /// Format that the app reads.
     pub password_hash: PasswordHash,
+    /// The format that the preset's apps write, where there is a preset.
+    pub preset_hash: Option<PasswordFamily>,
     /// When an account is active.
     pub active_when: Vec<ColumnCondition>,
 }

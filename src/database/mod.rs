@@ -24,6 +24,7 @@ mod fence;
 mod finding;
 mod grants;
 mod guard;
+mod hashes;
 mod identifier;
 mod identities;
 mod kept;
@@ -50,7 +51,7 @@ mod subject;
 mod transaction;
 mod walk;
 
-pub use accounts::{advance_sequence, correct, reset};
+pub use accounts::{Resetting, advance_sequence, correct, reset};
 pub use beside::{Beside, WrittenBeside, write_beside};
 pub use budget::Budget;
 pub use connect::{Session, connect};

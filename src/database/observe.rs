@@ -18,7 +18,8 @@ use super::{
     constraints,
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
-    identifier::Sql,
+    hashes,
+    identifier::{Name, Sql},
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
@@ -34,6 +35,7 @@ use crate::{
         correspondence::Unusable,
         counters::Relied,
         diagnosis::Requests,
+        hashing::HashSample,
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
@@ -69,6 +71,12 @@ pub struct Known {
     pub login: Option<Column>,
     /// Its password column.
     pub password: Option<Column>,
+    /// Its column of salts.
+    pub salt: Option<Column>,
+    /// Its column of the algorithms' names.
+    pub algorithm: Option<Column>,
+    /// What the passwords of others are, as the last look at them saw it.
+    pub samples: BTreeMap<Option<String>, HashSample>,
     /// What the subject names.
     pub subject: Option<Column>,
     /// `users.activeWhen`, resolved.
@@ -86,6 +94,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether a column holds a stored password, or a part of one.
+    pub(super) fn stores_password(&self, name: &Name) -> bool {
+        let mut parts = [&self.password, &self.salt, &self.algorithm].into_iter().flatten();
+        parts.any(|column| column.name == *name)
+    }
+
     /// The `columns` of the account of that login, or of the admin for `None`.
     pub(super) fn columns_of(&self, account: Option<&str>) -> &[Condition] {
         self.columns.get(&account.map(str::to_owned)).map_or(&[], Vec::as_slice)
@@ -227,7 +241,11 @@ pub(super) async fn named(
         Ok((
             column(&spec.id_column, "spec.users.idColumn")?,
             optional(&spec.login_column, "spec.users.loginColumn")?,
-            optional(&spec.password_column, "spec.users.passwordColumn")?,
+            (
+                optional(&spec.password_column, "spec.users.passwordColumn")?,
+                optional(&spec.salt_column, "spec.users.saltColumn")?,
+                optional(&spec.algorithm_column, "spec.users.algorithmColumn")?,
+            ),
             subject,
             conditions(&spec.active_when, "spec.users.activeWhen")?,
             target
@@ -239,7 +257,7 @@ pub(super) async fn named(
                 .collect::<Result<_, SchemaFault>>()?,
         ))
     })();
-    let (id, login, password, subject, active_when, columns) = match resolved {
+    let (id, login, (password, salt, algorithm), subject, active_when, columns) = match resolved {
         Ok(resolved) => resolved,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -252,6 +270,9 @@ pub(super) async fn named(
         id,
         login,
         password,
+        salt,
+        algorithm,
+        samples: BTreeMap::new(),
         subject,
         active_when,
         columns,
@@ -313,6 +334,7 @@ async fn facts(
         highest_id,
         subject_kind: subject.as_ref().map(Column::kind),
         seed: SeedFacts::default(),
+        passwords: BTreeMap::new(),
         rights: table.rights,
     }))
 }
@@ -351,7 +373,9 @@ async fn inside(
     let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
     if missing || given.known.is_none() {
         users.seed = seeding::observe(connection, target, &known).await?;
+        known.samples = hashes::observe(connection, target, &known).await?;
     }
+    users.passwords = known.samples.clone();
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
     let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
         Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },

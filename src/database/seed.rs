@@ -1,10 +1,9 @@
 //! Creates an account, at an id that no row names.
 
-use secrecy::ExposeSecret;
 use sqlx::{PgConnection, Row};
 
 use super::{
-    accounts::{gone, hash, kept, like},
+    accounts::{gone, hash, kept, read_back, stored_columns},
     bookkeeping::{self, Entry},
     catalog::Column,
     error::DatabaseError,
@@ -19,6 +18,7 @@ use crate::{
         observation::KeyKind,
         target::{SeedValue, Target},
     },
+    passwords::Format,
 };
 
 /// What a column of the new row is given.
@@ -38,6 +38,8 @@ pub struct Seeding<'a> {
     pub claimed: bool,
     /// The reset token that asked for it.
     pub token: Option<&'a str>,
+    /// The format of its password that was planned.
+    pub format: Option<Format>,
 }
 
 /// Creates the account, unless somebody did meanwhile.
@@ -53,10 +55,10 @@ pub async fn seed(
     seeding: &Seeding<'_>,
 ) -> Result<i64, DatabaseError> {
     let account = target.account(seeding.account);
-    let (Some(admin), Some(login), Some(password)) = (account, &known.login, &known.password) else {
+    let (Some(admin), Some(login), Some(_)) = (account, &known.login, &known.password) else {
         return Err(gone());
     };
-    let hash = hash(target, admin, like(connection, fence, known).await?).await?;
+    let (made, format) = hash(target, admin, known, seeding.format).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let mut sql = Sql::new("SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
@@ -72,10 +74,15 @@ pub async fn seed(
         }
         (id, ..) => id,
     };
-    let mut values: Vec<(&Column, Value<'_>)> = vec![
-        (login, Value::Text(&admin.login)),
-        (password, Value::Text(hash.expose_secret())),
-    ];
+    let mut values: Vec<(&Column, Value<'_>)> = vec![(login, Value::Text(&admin.login))];
+    values.extend(stored_columns(known, &made).into_iter().map(|(column, text)| (column, Value::Text(text))));
+    // A format that has no salt of its own leaves the column empty, which may not be NULL.
+    for column in [&known.salt, &known.algorithm].into_iter().flatten() {
+        let written = values.iter().any(|(there, _)| there.name == column.name);
+        if !written && column.not_null && !column.has_default && !column.generated {
+            values.push((column, Value::Text("")));
+        }
+    }
     // The spec's own columns win over what makes an account active. What the database computes it computes,
     // and whether that came out as it should is looked at below.
     for (column, condition) in known.columns_of(seeding.account).iter().chain(&known.active_when) {
@@ -134,11 +141,12 @@ pub async fn seed(
             "the database took the new account and kept no row of it: a trigger may keep it back".into(),
         ));
     };
-    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got, Some(&hash)).await? {
+    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
         return Err(DatabaseError::Moved(
             "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
         ));
     }
+    read_back(&mut transaction, known, admin, &got, format).await?;
     if !seeding.claimed {
         unclaimed(&mut transaction, known, &got).await?;
     }

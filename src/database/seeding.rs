@@ -49,6 +49,8 @@ fn may_need(target: &Target, known: &Known, column: &Column) -> bool {
     let filled = known.id.name == column.name
         || is(&known.login)
         || is(&known.password)
+        || is(&known.salt)
+        || is(&known.algorithm)
         || known
             .active_when
             .iter()

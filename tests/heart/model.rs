@@ -168,6 +168,7 @@ impl Model {
                     seems: Description::Readable(Format::default_of(PasswordFamily::Bcrypt)),
                     absent: false,
                     matches: None,
+                    uncompared: None,
                 },
                 references: vec![(
                     logs_ref(),
@@ -211,6 +212,7 @@ impl Model {
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
                 seed: SeedFacts::default(),
+                passwords: BTreeMap::new(),
                 rights,
             }),
             bookkeeping: Bookkeeping {
@@ -354,6 +356,7 @@ impl Model {
             remarks: Vec::new(),
             admin: None,
             accounts: Vec::new(),
+            passwords: None,
             signing_key: None,
             references: Some(ReferencesReport {
                 checked: observation.references.len() as i64,

@@ -121,6 +121,8 @@ impl Parser<'_> {
                 (Some(&users.id_column), "id"),
                 (users.login_column.as_ref(), "login"),
                 (users.password_column.as_ref(), "passwordSecretRef"),
+                (users.salt_column.as_ref(), "passwordSecretRef"),
+                (users.algorithm_column.as_ref(), "passwordSecretRef"),
             ];
             // "Not NULL" says no value, so that one may be given here.
             let says = |condition: &&ColumnCondition| {

@@ -91,6 +91,7 @@ fn account(id: &str) -> Account {
             seems: Description::Unrecognised,
             absent: false,
             matches: None,
+                    uncompared: None,
         },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }
@@ -137,6 +138,7 @@ impl World {
                 highest_id: None,
                 subject_kind: Some(KeyKind::Uuid),
                 seed: SeedFacts::default(),
+                passwords: Default::default(),
                 rights: TableRights::default(),
             }),
             bookkeeping: Bookkeeping::default(),
