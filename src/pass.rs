@@ -258,6 +258,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         remarks: remarks(target, &observed.observation, &asked, key.as_ref()),
         admin: accounts::admin(target, &observed.observation),
         accounts: accounts::beside(target, &observed.observation),
+        passwords: accounts::passwords(target, &observed.observation),
         signing_key: key,
         references: references(target, &observed.observation),
         searched: observed.searched,

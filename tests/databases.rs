@@ -78,3 +78,7 @@ mod until_14;
 mod uuids;
 #[path = "databases/overtaken.rs"]
 mod overtaken;
+#[path = "databases/seeding.rs"]
+mod seeding;
+#[path = "databases/passwords.rs"]
+mod passwords;

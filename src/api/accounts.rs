@@ -24,6 +24,11 @@ pub struct AdminSpec {
     #[serde(default)]
     #[schemars(length(max = 32))]
     pub columns: Vec<ColumnCondition>,
+    /// Values that only a new row gets, where the operator creates the account: what the table asks of every
+    /// row and the app changes later, such as times. Never compared afterwards, and never written again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub seed_columns: Vec<SeedColumn>,
     /// The id that the account must have. Left out: any id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
@@ -37,6 +42,30 @@ pub struct AdminSpec {
     /// When the password is written.
     #[serde(default)]
     pub password_policy: PasswordPolicy,
+}
+
+/// One column and what a new row holds in it: exactly one of `value`, `now` and `uuid`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.value) ? 1 : 0) + (has(self.now) ? 1 : 0) + (has(self.uuid) ? 1 : 0) == 1").message("set exactly one of value, now and uuid").field_path(".value"),
+    validation = Rule::new("!has(self.now) || self.now").message("now is true, or left out").field_path(".now"),
+    validation = Rule::new("!has(self.uuid) || self.uuid").message("uuid is true, or left out").field_path(".uuid")
+)]
+pub struct SeedColumn {
+    /// Name of the column, exactly as the catalog has it.
+    #[schemars(length(min = 1, max = 63))]
+    pub column: String,
+    /// The value as text; written in the column's own type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub value: Option<String>,
+    /// True: the time at which the row is created, in UTC where the column has no time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<bool>,
+    /// True: a random UUID (version 4), in a column of uuid or text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<bool>,
 }
 
 /// What to do when the account is not there.

@@ -164,8 +164,10 @@ reasons! {
     /// The next insert collides, or takes an id that old rows name.
     SequenceBehind,
 
-    /// The admin, or an account of `spec.accounts`, is not there.
+    /// The admin is not there.
     AdminMissing,
+    /// An account of `spec.accounts` is not there.
+    AccountMissing,
     /// The admin has another id than `spec.admin.id`, or an account of `spec.accounts` another than its `id`.
     AdminIdDiffers,
     /// The id meant for the admin, or for an account of `spec.accounts`, is taken, or rows that name nobody
@@ -177,9 +179,16 @@ reasons! {
     AdminPasswordUnusable,
     /// The stored hash of the admin, or of an account of `spec.accounts`, is one that the app cannot read.
     PasswordHashForeign,
-    /// The admin is inactive or lacks a column that makes it an admin; or an account of `spec.accounts`
-    /// likewise.
+    /// The spec names another format of passwords than the app's accounts have.
+    PasswordHashContradicted,
+    /// Nobody can tell in which format the app reads passwords, or it cannot be made here.
+    PasswordHashUnclear,
+    /// The password in the Secret looks as if it had been stored otherwise than it was meant.
+    AdminPasswordSuspicious,
+    /// The admin is inactive or lacks a column that makes it an admin.
     AdminDrifted,
+    /// An account of `spec.accounts` is inactive or lacks a column that the spec asks for.
+    AccountDrifted,
     /// More than one account could be the admin, or an account of `spec.accounts`.
     AdminAmbiguous,
 

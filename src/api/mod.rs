@@ -12,6 +12,7 @@ pub mod crd;
 pub mod identities;
 pub mod jwt;
 pub mod pages;
+pub mod password;
 pub mod preset;
 pub mod references;
 pub mod report;

@@ -1,6 +1,6 @@
 //! What a preset fills in. A field that the spec sets always wins.
 
-use super::spec::{ColumnCondition, PasswordHash, Preset, UsersSpec};
+use super::spec::{ColumnCondition, PasswordFamily, PasswordHash, Preset, UsersSpec};
 
 /// The `users` block with the preset's values where the spec left fields out.
 pub fn fill(spec: &UsersSpec) -> UsersSpec {
@@ -12,7 +12,6 @@ pub fn fill(spec: &UsersSpec) -> UsersSpec {
             filled.id_column.get_or_insert_with(|| "id".into());
             filled.login_column.get_or_insert_with(|| "email".into());
             filled.password_column.get_or_insert_with(|| "hashed_password".into());
-            filled.password_hash.get_or_insert(PasswordHash::Bcrypt);
             filled.active_when.get_or_insert_with(|| {
                 vec![ColumnCondition {
                     column: "is_active".into(),
@@ -23,9 +22,16 @@ pub fn fill(spec: &UsersSpec) -> UsersSpec {
         }
     }
     filled.schema.get_or_insert_with(|| "public".into());
-    filled.password_hash.get_or_insert(PasswordHash::Bcrypt);
+    filled.password_hash.get_or_insert(PasswordHash::AsStored);
     filled.active_when.get_or_insert_with(Vec::new);
     filled
+}
+
+/// The format in which a preset's apps write passwords.
+pub fn password_family(preset: Preset) -> PasswordFamily {
+    match preset {
+        Preset::FastAPI => PasswordFamily::Bcrypt,
+    }
 }
 
 #[cfg(test)]

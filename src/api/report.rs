@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     condition::{ConditionType, Reason},
-    spec::{Algorithm, PasswordHash},
+    spec::{Algorithm, PasswordFamily},
     status::{ReplacedKey, Rotation},
 };
 
@@ -30,6 +30,10 @@ pub struct ConsistencyReport {
     /// Those of the further accounts that exist, in the order of their logins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<AdminReport>,
+    /// In which formats other accounts have their passwords, and in which a new one is written; absent where no
+    /// password is to be written or compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passwords: Option<PasswordsReport>,
     /// The signing key, null when the spec names none.
     pub signing_key: Option<SigningKeyReport>,
     /// The references, null when they were not looked at.
@@ -212,7 +216,48 @@ pub struct AdminReport {
     pub password_matches: Option<bool>,
     /// Format of the stored hash, null when it is not one we know.
     #[serde(default)]
-    pub password_hash: Option<PasswordHash>,
+    pub password_hash: Option<PasswordFamily>,
+    /// Why the two could not be compared, where they were to be; null where they were, or were not to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub password_uncompared: Option<String>,
+}
+
+/// The stored passwords of other accounts, in a bounded sample of those that are active.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordsReport {
+    /// How many accounts with a password were looked at.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub sampled: i64,
+    /// What they are, the most frequent format that is read here first.
+    #[schemars(length(max = 16))]
+    pub formats: Vec<PasswordFormatReport>,
+    /// The format of a new password, null where none is written.
+    #[serde(default)]
+    #[schemars(length(max = 255))]
+    pub writes: Option<String>,
+    /// Why in that one, or why in none.
+    #[schemars(length(max = 1024))]
+    pub why: String,
+}
+
+/// One format, and how many accounts have it.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordFormatReport {
+    /// The family, null where it is not read here.
+    #[serde(default)]
+    pub family: Option<PasswordFamily>,
+    /// The family with prefix and parameters, or what it seems to be, in words.
+    #[schemars(length(max = 255))]
+    pub format: String,
+    /// Accounts of the sample that have it.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub accounts: i64,
+    /// Their share of the sample in percent, rounded down.
+    #[schemars(range(min = 0, max = 100))]
+    pub percent: i32,
 }
 
 /// The signing key, as much as may be said of it.

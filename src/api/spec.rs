@@ -13,9 +13,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy};
+pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy, SeedColumn};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
+pub use super::password::{PasswordFamily, PasswordHash};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
 };
@@ -65,8 +66,10 @@ use super::status::AuthConsistencyStatus;
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.onOrphan) || self.references.onOrphan != 'Reassign'").message("Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("has(self.admin) || !has(self.references) || !has(self.references.rules) || !self.references.rules.exists(r, has(r.onOrphan) && r.onOrphan == 'Reassign')").message("a rule with onOrphan Reassign gives rows to the admin: set spec.admin").field_path(".references"),
     validation = Rule::new("!has(self.references) || !has(self.references.identities) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.references.identities needs spec.users.loginColumn").field_path(".users"),
-    validation = Rule::new("!has(self.admin) || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.admin needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
-    validation = Rule::new("!has(self.accounts) || size(self.accounts) == 0 || has(self.users.preset) || (has(self.users.loginColumn) && has(self.users.passwordColumn))").message("without a preset, spec.accounts needs spec.users.loginColumn and spec.users.passwordColumn").field_path(".users"),
+    validation = Rule::new("!has(self.admin) || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.admin needs spec.users.loginColumn").field_path(".users"),
+    validation = Rule::new("!has(self.admin) || has(self.users.preset) || has(self.users.passwordColumn) || (self.admin.onMissing == 'Report' && !has(self.admin.passwordSecretRef))").message("without a preset, a password of spec.admin needs spec.users.passwordColumn: set it, or onMissing to Report and no passwordSecretRef").field_path(".users"),
+    validation = Rule::new("!has(self.accounts) || size(self.accounts) == 0 || has(self.users.preset) || has(self.users.loginColumn)").message("without a preset, spec.accounts needs spec.users.loginColumn").field_path(".users"),
+    validation = Rule::new("!has(self.accounts) || has(self.users.preset) || has(self.users.passwordColumn) || self.accounts.all(a, a.onMissing == 'Report' && !has(a.passwordSecretRef))").message("without a preset, a password of spec.accounts needs spec.users.passwordColumn: set it, or onMissing to Report and no passwordSecretRef").field_path(".users"),
     validation = Rule::new("!has(self.admin) || !has(self.accounts) || !self.accounts.exists(a, a.login == self.admin.login)").message("an account has the admin's login: leave it out").field_path(".accounts"),
     validation = Rule::new("!has(self.accounts) || self.accounts.all(a, !has(a.id) || self.accounts.exists_one(b, has(b.id) && b.id == a.id))").message("two accounts have the same id: give each its own").field_path(".accounts"),
     validation = Rule::new("!has(self.admin) || !has(self.admin.id) || !has(self.accounts) || !self.accounts.exists(a, has(a.id) && a.id == self.admin.id)").message("an account has the admin's id: give it its own").field_path(".accounts")
@@ -228,7 +231,10 @@ pub enum TlsMode {
 /// The table whose rows are accounts. A preset fills what is left out.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.preset) || (has(self.table) && has(self.idColumn))").message("set a preset, or table and idColumn").field_path(".table"))]
+#[x_kube(
+    validation = Rule::new("has(self.preset) || (has(self.table) && has(self.idColumn))").message("set a preset, or table and idColumn").field_path(".table"),
+    validation = Rule::new("has(self.preset) || has(self.passwordColumn) || !(has(self.saltColumn) || has(self.algorithmColumn))").message("saltColumn and algorithmColumn go with passwordColumn").field_path(".passwordColumn")
+)]
 pub struct UsersSpec {
     /// Fills the fields below with what this kind of app uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,7 +259,16 @@ pub struct UsersSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub password_column: Option<String>,
-    /// Format of the password hash that the app reads.
+    /// Column that holds the salt, where an app keeps it beside the hash (Gitea, Grafana).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub salt_column: Option<String>,
+    /// Column that holds the name of the algorithm, where an app keeps it beside the hash (Gitea).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub algorithm_column: Option<String>,
+    /// Format of the passwords that the app reads. Left out: as the other active accounts have it
+    /// (`AsStored`), or as the preset's apps write it where no other account has a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<PasswordHash>,
     /// An account is active when all of these hold. An empty list: every account is active.
@@ -267,15 +282,6 @@ pub struct UsersSpec {
 pub enum Preset {
     /// `public.users` with `id`, `email`, `hashed_password` (bcrypt) and `is_active`.
     FastAPI,
-}
-
-/// Formats of password hashes.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordHash {
-    /// `$2a$`, `$2b$`, `$2y$`.
-    Bcrypt,
-    /// `$argon2id$` in PHC string format.
-    Argon2id,
 }
 
 /// One column and what it must hold: exactly one of `equals` and `isNull`.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     report::{Action, Finding, PlanReport, ReferencesReport, RequestNotDone},
-    spec::{Algorithm, PasswordHash},
+    spec::{Algorithm, PasswordFamily},
 };
 
 /// How many findings a status holds, worst first.
@@ -130,7 +130,7 @@ pub struct AdminStatus {
     pub reset_time: Option<Time>,
     /// Format of the stored hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_hash: Option<PasswordHash>,
+    pub password_hash: Option<PasswordFamily>,
 }
 
 /// The signing key.

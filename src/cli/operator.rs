@@ -150,11 +150,12 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             login: account.login.clone(),
             id: account.id.clone()?,
             active: !status.findings.iter().any(|finding| {
-                finding.finding == Reason::AdminDrifted
+                matches!(finding.finding, Reason::AdminDrifted | Reason::AccountDrifted)
                     && finding.message.starts_with(&inactive)
             }),
             password_matches: None,
             password_hash: account.password_hash,
+            password_uncompared: None,
         })
     };
     let admin = status.admin.as_ref().and_then(account);
@@ -166,6 +167,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         findings: status.findings.clone(),
         admin,
         accounts: status.accounts.iter().filter_map(account).collect(),
+        passwords: None,
         signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
         searched: Vec::new(),

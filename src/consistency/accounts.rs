@@ -4,6 +4,7 @@
 use super::{
     admin,
     diagnosis::{Diagnosed, Requests, Step, person},
+    hashing,
     observation::{AdminFacts, Observation, SequenceFacts, UserTable},
     orphans,
     target::{Admin, Target},
@@ -26,7 +27,7 @@ pub(super) fn diagnose(
     let admin = target.admin.iter().zip(&observation.admin);
     let kept: Vec<Kept<'_>> = admin.chain(target.accounts.iter().zip(&observation.accounts)).collect();
     let mut free = Free::of(&kept, users, observation);
-    let mut found = Vec::new();
+    let mut found = Vec::from_iter(contradicted(target, users));
     for (at, one) in kept.iter().enumerate() {
         let (account, facts) = *one;
         // Whoever comes first is kept all the same: a mistake beside it does not touch the admin.
@@ -44,6 +45,15 @@ pub(super) fn diagnose(
         found.extend(mine);
     }
     found
+}
+
+/// The spec names a format that nobody else's password has: said once, whatever is to be written.
+fn contradicted(target: &Target, users: &UserTable) -> Option<Diagnosed> {
+    let refused = users.passwords.values().find_map(|sample| hashing::contradicted(target, Some(sample)))?;
+    let columns = target.users.password_column.iter().cloned().collect();
+    let object = ObjectRef { columns, ..users.object.clone() };
+    let condition = ConditionType::AdminConsistent;
+    Some(person(refused.reason, condition, Severity::Error, Some(object), refused.why))
 }
 
 /// Why an account cannot be kept beside one that comes before it.

@@ -4,8 +4,10 @@
 use super::{
     accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
-    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
+    hashing::{self, By, Chosen, HashSample, Own},
+    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, PasswordFacts, UserTable},
     requests as ask,
+    seeding,
     target::{Admin, Target},
     wording::{clip, count},
 };
@@ -51,10 +53,11 @@ pub(super) fn diagnose(
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_elsewhere.is_some();
     let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
+    let mut found = Vec::from_iter(suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
     let Some(account) = &facts.account else {
-        return vec![missing(target, admin, facts, users, observation, reset, free)];
+        found.push(missing(target, admin, facts, users, observation, reset, free));
+        return found;
     };
-    let mut found = Vec::new();
     found.extend(other_id(target, admin, account, facts, users, observation));
     found.extend(drifted(target, admin, account, users));
     found.extend(password(target, admin, account, users, reset));
@@ -79,40 +82,25 @@ fn missing(
     let absent = format!("there is no account {:?} in {}", admin.login, users.object.describe());
     if admin.on_missing == OnMissing::Report && reset.is_none() {
         return finding(
-            Reason::AdminMissing,
+            admin.missing(),
             Severity::Error,
             format!("{absent}: create it, or set {field}.onMissing to Seed"),
         );
     }
-    let plain = |message: String| finding(Reason::AdminMissing, Severity::Error, message);
-    match unusable(target, admin) {
-        Ok(()) => {}
-        Err(why) => {
-            return plain(format!("{absent}, and it cannot be seeded: {why}"))
-                .blocked_by(Reason::AdminPasswordUnusable);
+    let plain = |message: String| finding(admin.missing(), Severity::Error, message);
+    let chosen = match seedable(target, admin, users) {
+        Ok(chosen) => chosen,
+        Err((reason, why)) => {
+            return plain(format!("{absent}, and it cannot be seeded: {why}")).blocked_by(reason);
         }
-    }
-    // An account's own columns may be what fills them.
-    let fills = |name: &String| admin.columns.iter().any(|one| one.column == *name && one.equals.is_some());
-    if let Some(column) = users.unfilled.iter().find(|name| !fills(name)) {
-        return plain(format!(
-            "{absent}, and it cannot be seeded: column {column:?} may not be NULL and has no default, so add it to {field}.columns"
-        ))
-        .blocked_by(Reason::SpecInvalid);
-    }
-    if !users.rights.insert {
-        return plain(format!(
-            "{absent}, and the role may not INSERT into {}: run what `auth-consistency grants` prints",
-            users.object.describe()
-        ))
-        .blocked_by(Reason::PrivilegeMissing);
-    }
+    };
     let seed = |id: Option<String>, claimed| Step::Seed {
         users: users.object.clone(),
         account: admin.account().map(str::to_owned),
         id,
         claimed,
         token: reset.clone(),
+        format: Some(chosen.format),
     };
     if let Some(wanted) = &facts.wanted {
         let id = admin.id.clone().unwrap_or_default();
@@ -179,13 +167,56 @@ fn missing(
     found
 }
 
-fn unusable(target: &Target, admin: &Admin) -> Result<(), String> {
+/// The format of a new account's password; the error is everything that keeps it from being created, with the
+/// reason of the first of it.
+fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen, (Reason, String)> {
+    let chosen = writable(target, admin, users);
+    let mut why: Vec<(Reason, String)> = chosen.as_ref().err().cloned().into_iter().collect();
+    if !users.rights.insert {
+        let message = format!(
+            "the role may not INSERT into {}: run what `auth-consistency grants` prints",
+            users.object.describe()
+        );
+        why.push((Reason::PrivilegeMissing, message));
+    }
+    // Last, since it may end in lines that are copied.
+    why.extend(seeding::obstacles(target, admin, users));
+    match (chosen, why.first()) {
+        (Ok(chosen), None) => Ok(chosen),
+        (Err(why), None) => Err(why),
+        (_, Some((reason, _))) => {
+            let reason = *reason;
+            Err((reason, why.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")))
+        }
+    }
+}
+
+/// The format that the account's password is written in; the error is why it is not written.
+fn writable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen, (Reason, String)> {
     let field = format!("{}.passwordSecretRef", admin.field());
-    let Some(password) = &admin.password else {
-        return Err(format!("{field} is not set"));
-    };
-    passwords::check(target.users.password_hash, password)
-        .map_err(|error| format!("the password of {field} cannot be used: {error}"))
+    let unusable = |why: String| (Reason::AdminPasswordUnusable, why);
+    let password = admin.password.as_ref().ok_or_else(|| unusable(format!("{field} is not set")))?;
+    if target.users.password_column.is_none() {
+        return Err(unusable("spec.users.passwordColumn is not set, and it says where to write it".into()));
+    }
+    let chosen = hashing::choose(&target.users, sample(admin, users)).map_err(|refused| {
+        // A finding of its own says all of it.
+        let why = match refused.reason {
+            Reason::PasswordHashContradicted => {
+                "the other accounts contradict spec.users.passwordHash".to_owned()
+            }
+            _ => refused.why,
+        };
+        (refused.reason, why)
+    })?;
+    passwords::check(chosen.format.family, password)
+        .map_err(|error| unusable(format!("the password of {field} cannot be used: {error}")))?;
+    Ok(chosen)
+}
+
+/// What the passwords of others are.
+fn sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
+    users.passwords.get(&admin.account().map(str::to_owned))
 }
 
 /// The account has another id than the spec says.
@@ -218,6 +249,19 @@ fn other_id(
             .blocked_by(Reason::SpecInvalid),
         );
     };
+    if users.seed.computed.contains(&target.users.id_column) {
+        return Some(
+            finding(
+                Reason::AdminIdDiffers,
+                Severity::Error,
+                format!(
+                    "{differs}, and the database computes {} (GENERATED ALWAYS AS), so that nobody can write it: leave {field}.id out",
+                    target.users.id_column
+                ),
+            )
+            .blocked_by(Reason::RepairUnsupported),
+        );
+    }
     if wanted.occupied {
         return Some(finding(
             Reason::AdminIdClaimed,
@@ -293,7 +337,7 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
     let message = format!("the account {:?} {}", admin.login, what.join(" and "));
     let finding = |message: String| {
         person(
-            Reason::AdminDrifted,
+            admin.drifted(),
             ConditionType::AdminConsistent,
             Severity::Error,
             Some(object.clone()),
@@ -316,6 +360,14 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
             .blocked_by(Reason::RepairUnsupported),
         );
     }
+    if let Some(column) = columns.iter().find(|name| users.seed.computed.contains(name)) {
+        return Some(
+            finding(format!(
+                "{message}, and the database computes {column} (GENERATED ALWAYS AS), so that nobody can write it: correct what it is computed of"
+            ))
+            .blocked_by(Reason::RepairUnsupported),
+        );
+    }
     if !users.rights.update {
         return Some(
             finding(format!(
@@ -329,6 +381,36 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
     Some(finding(message).with_step(Step::Correct { users: object.clone(), account }))
 }
 
+/// The Secret's password is odd: it works, but hardly as whoever stored it meant it.
+fn suspicious(target: &Target, admin: &Admin, account: Option<&Account>, asked: bool) -> Option<Diagnosed> {
+    let password = admin.password.as_ref()?;
+    let matters = match account {
+        None => asked || admin.on_missing == OnMissing::Seed,
+        // Somebody has set another one, and it is left alone.
+        Some(account) => {
+            asked || admin.password_policy == PasswordPolicy::Always || account.password.matches != Some(false)
+        }
+    };
+    let warnings = passwords::audit_password(password);
+    if !matters || warnings.is_empty() {
+        return None;
+    }
+    let what: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "the password of {}.passwordSecretRef is taken as it stands, and {}: if that is not meant, correct the Secret",
+        admin.field(),
+        what.join("; ")
+    );
+    let object = ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        columns: target.users.password_column.iter().cloned().collect(),
+        ..ObjectRef::default()
+    };
+    let (reason, condition) = (Reason::AdminPasswordSuspicious, ConditionType::AdminConsistent);
+    Some(person(reason, condition, Severity::Warning, Some(object), message))
+}
+
 fn password(
     target: &Target,
     admin: &Admin,
@@ -336,59 +418,110 @@ fn password(
     users: &UserTable,
     reset: Option<String>,
 ) -> Option<Diagnosed> {
+    let asked = reset.is_some();
+    let always = admin.password_policy == PasswordPolicy::Always;
+    // Where none is to be written or compared, nobody asks what is there.
+    if admin.password.is_none() && !asked {
+        return None;
+    }
     let object =
         ObjectRef { columns: target.users.password_column.iter().cloned().collect(), ..users.object.clone() };
     let finding = |reason, message: String| {
         person(reason, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
     };
     let (facts, who) = (&account.password, admin.called());
-    let foreign = facts.format != Some(target.users.password_hash);
-    // One that could not be compared is not equal: the Secret's may be too long for the format.
-    let differs = admin.password_policy == PasswordPolicy::Always && facts.matches != Some(true);
-    let asked = reset.is_some();
-    if !foreign && !differs && !asked {
-        return None;
-    }
+    let chosen = writable(target, admin, users);
+    let of_others = sample(admin, users);
+    let read = target.users.password_column.is_some();
+    let foreign = read && hashing::own(&target.users, of_others, facts.format, &facts.seems) == Own::Foreign;
     let mut found = if foreign {
-        let seems =
-            if facts.absent { "is empty".to_owned() } else { format!("seems to be {}", facts.family) };
-        finding(
-            Reason::PasswordHashForeign,
-            format!(
-                "{who}'s stored password {seems}, and the app reads {:?}: {}, or correct spec.users.passwordHash",
-                target.users.password_hash,
-                match admin.place {
-                    None => format!("reset it by {}", ask::reset(target)),
-                    Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
-                }
-            ),
-        )
-    } else if differs {
+        finding(Reason::PasswordHashForeign, not_read(target, admin, facts, of_others, &chosen))
+    } else if always && facts.matches == Some(false) {
         finding(
             Reason::AdminPasswordDiffers,
             format!("{who}'s password is not the Secret's, and {}.passwordPolicy is Always", admin.field()),
         )
-    } else {
+    } else if always && facts.matches.is_none() {
+        let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
+        let message = format!(
+            "{who}'s password was not compared with the Secret's ({why}), and {}.passwordPolicy is Always: what was not compared is not replaced",
+            admin.field()
+        );
+        let found = match &chosen {
+            Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message),
+            _ => finding(
+                Reason::PasswordHashUnclear,
+                format!("{message}, so set the policy to OnSeed, or have the app set the password"),
+            ),
+        };
+        if !asked && chosen.is_ok() {
+            return Some(found);
+        }
+        found
+    } else if asked {
         finding(Reason::AdminDrifted, "a reset of the admin was asked for".to_owned())
+    } else {
+        return None;
     };
-    if !asked && admin.password_policy != PasswordPolicy::Always {
+    if !asked && !always {
         return Some(found);
     }
-    if let Err(why) = unusable(target, admin) {
-        found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
-        return Some(found.blocked_by(Reason::AdminPasswordUnusable));
+    let chosen = match chosen {
+        Ok(chosen) => chosen,
+        Err((reason, why)) => {
+            if found.finding.finding != Reason::PasswordHashForeign {
+                found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
+            }
+            return Some(found.blocked_by(reason));
+        }
+    };
+    // The right password in a format that only the spec says is wrong: nobody else's says so.
+    if !asked && facts.matches == Some(true) && !matches!(chosen.by, By::Others { .. }) {
+        return Some(found);
     }
-    if !users.rights.update {
-        found.finding.message = clip(
-            &format!(
-                "{}, and the role may not UPDATE {}: run what `auth-consistency grants` prints",
-                found.finding.message,
-                users.object.describe()
-            ),
-            1024,
+    let refused = if users.seed.computed.iter().any(|name| object.columns.contains(name)) {
+        let why = "the database computes the column (GENERATED ALWAYS AS), so that nobody can write it";
+        Some((Reason::RepairUnsupported, why.to_owned()))
+    } else if !users.rights.update {
+        let why = format!(
+            "the role may not UPDATE {}: run what `auth-consistency grants` prints",
+            users.object.describe()
         );
-        return Some(found.blocked_by(Reason::PrivilegeMissing));
+        Some((Reason::PrivilegeMissing, why))
+    } else {
+        None
+    };
+    if let Some((reason, why)) = refused {
+        found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
+        return Some(found.blocked_by(reason));
     }
     let account = admin.account().map(str::to_owned);
-    Some(found.with_step(Step::Reset { users: object, account, token: reset }))
+    let format = Some(chosen.format);
+    Some(found.with_step(Step::Reset { users: object, account, token: reset, format }))
+}
+
+/// What is stored, what the app reads by what others have, and what to do; a reset is offered only where one
+/// would be done.
+fn not_read(
+    target: &Target,
+    admin: &Admin,
+    facts: &PasswordFacts,
+    of_others: Option<&HashSample>,
+    chosen: &Result<Chosen, (Reason, String)>,
+) -> String {
+    let who = admin.called();
+    let others = of_others.filter(|sample| sample.survey.with_password() > 0);
+    let reads = match (others, target.users.password_hash.family()) {
+        (Some(sample), _) => format!(", and {}", hashing::seen(sample)),
+        (None, Some(named)) => format!(", and spec.users.passwordHash says {}", named.as_str()),
+        (None, None) => String::new(),
+    };
+    let advice = match chosen {
+        Ok(_) => match admin.place {
+            None => format!("reset it by {}", ask::reset(target)),
+            Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
+        },
+        Err((_, why)) => why.clone(),
+    };
+    format!("{who}'s stored password is {}{reads}: {advice}", facts.seems)
 }

@@ -13,10 +13,13 @@ use super::{
     verifiers::{self, VerifierFacts},
     wording::{clip, docs},
 };
-use crate::api::{
-    condition::{ConditionType, Reason},
-    report::{Action, Finding, ObjectRef, Severity, StepReport},
-    spec::{Mode, SubjectType},
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{Action, Finding, ObjectRef, Severity, StepReport},
+        spec::{Mode, SubjectType},
+    },
+    passwords::Format,
 };
 
 /// A finding, and what would mend it.
@@ -63,6 +66,8 @@ pub enum Step {
         claimed: bool,
         /// The reset token that asked for it.
         token: Option<String>,
+        /// The format of its password.
+        format: Option<Format>,
     },
     /// Put the account's columns right.
     Correct {
@@ -79,6 +84,8 @@ pub enum Step {
         account: Option<String>,
         /// The reset token that asked for it, `None` where the policy did.
         token: Option<String>,
+        /// The format of its password.
+        format: Option<Format>,
     },
     /// Give the account another id, with every reference.
     MoveId {

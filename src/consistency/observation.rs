@@ -1,18 +1,21 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{
     correspondence::IdentityFacts, enforcement::Enforcement, foreign_key::ForeignKeyOptions,
+    hashing::HashSample, seeding::SeedFacts,
     sessions::SessionFacts,
 };
 use crate::api::{
     condition::Reason,
     report::{ObjectRef, Skipped},
-    spec::PasswordHash,
     status::Repair,
 };
+use crate::passwords::{Description, Format};
 
 /// Everything that a pass saw in the database, in one snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,9 +223,11 @@ pub struct UserTable {
     pub highest_id: Option<i64>,
     /// The subject column's type kind, where the spec has `jwt`.
     pub subject_kind: Option<KeyKind>,
-    /// NOT NULL columns without a default that neither `users` nor we fill when seeding; an account's own
-    /// columns may.
-    pub unfilled: Vec<String>,
+    /// What a new row of it needs.
+    pub seed: SeedFacts,
+    /// What the passwords of others are, for each account that is kept, by login; the admin's under `None`.
+    /// Empty where no password is to be written or compared.
+    pub passwords: BTreeMap<Option<String>, HashSample>,
     /// Rights on the table.
     pub rights: TableRights,
 }
@@ -353,16 +358,25 @@ pub struct Account {
 }
 
 /// What is known of a stored password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordFacts {
     /// Its format, when it is one we know.
-    pub format: Option<PasswordHash>,
-    /// What it seems to be, for messages.
-    pub family: &'static str,
+    pub format: Option<Format>,
+    /// What it is, for messages.
+    pub seems: Description,
     /// Whether there is none at all.
     pub absent: bool,
     /// Whether it is the Secret's; `None` where it was not compared.
     pub matches: Option<bool>,
+    /// Why it could not be compared, where it was to be.
+    pub uncompared: Option<String>,
+}
+
+impl PasswordFacts {
+    /// Nothing was looked at.
+    pub fn unknown() -> Self {
+        Self { format: None, seems: Description::Empty, absent: false, matches: None, uncompared: None }
+    }
 }
 
 /// What is known of the id that an account must have.

@@ -24,7 +24,7 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     preset,
-    spec::{AuthConsistencySpec, OnOrphan, PasswordHash, SecretKeyRef},
+    spec::{AuthConsistencySpec, OnOrphan, SecretKeyRef},
 };
 use database::Place;
 
@@ -214,7 +214,10 @@ impl Parser<'_> {
             id_column: required(filled.id_column, "idColumn"),
             login_column: filled.login_column,
             password_column: filled.password_column,
-            password_hash: filled.password_hash.unwrap_or(PasswordHash::Bcrypt),
+            salt_column: filled.salt_column,
+            algorithm_column: filled.algorithm_column,
+            password_hash: filled.password_hash.unwrap_or_default(),
+            preset_hash: filled.preset.map(preset::password_family),
             active_when: filled.active_when.unwrap_or_default(),
         }
     }

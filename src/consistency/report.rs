@@ -27,8 +27,8 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{
-        AdminReport, ConsistencyReport, Finding, PlanReport, ReferencesReport, ReportTarget, RequestNotDone,
-        SearchReport, Severity, SigningKeyReport, StepReport,
+        AdminReport, ConsistencyReport, Finding, PasswordsReport, PlanReport, ReferencesReport, ReportTarget,
+        RequestNotDone, SearchReport, Severity, SigningKeyReport, StepReport,
     },
     status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
 };
@@ -50,6 +50,8 @@ pub struct Outcome {
     pub admin: Option<AdminReport>,
     /// The accounts beside it that exist, in the order of their logins.
     pub accounts: Vec<AdminReport>,
+    /// In which formats passwords are stored and written, where one is to be.
+    pub passwords: Option<PasswordsReport>,
     /// The signing key.
     pub signing_key: Option<SigningKeyReport>,
     /// The references.
@@ -198,6 +200,7 @@ impl Outcome {
             findings,
             admin: self.admin.clone(),
             accounts: self.accounts.clone(),
+            passwords: self.passwords.clone(),
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
             searched: Vec::new(),

@@ -16,7 +16,7 @@ use crate::{
         report::ObjectRef,
         spec::{
             AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnCollision, OnConstraint, OnDrift,
-            OnMissing, OnOrphan, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            OnMissing, OnOrphan, PasswordFamily, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
         },
     },
     tokens::{Part, SigningKey, TokenShape},
@@ -129,8 +129,14 @@ pub struct Users {
     pub login_column: Option<String>,
     /// Column that holds the password hash.
     pub password_column: Option<String>,
+    /// Column that holds the salt, where the hash does not.
+    pub salt_column: Option<String>,
+    /// Column that holds the name of the algorithm, where the hash does not.
+    pub algorithm_column: Option<String>,
     /// Format that the app reads.
     pub password_hash: PasswordHash,
+    /// The format that the preset's apps write, where there is a preset.
+    pub preset_hash: Option<PasswordFamily>,
     /// When an account is active.
     pub active_when: Vec<ColumnCondition>,
 }
@@ -146,6 +152,8 @@ pub struct Admin {
     pub password: Option<SecretString>,
     /// Columns that make it what it is.
     pub columns: Vec<ColumnCondition>,
+    /// Columns that only a new row of it gets.
+    pub seed_columns: Vec<(String, SeedValue)>,
     /// The id that it must have.
     pub id: Option<String>,
     /// What to do when it is not there.
@@ -154,6 +162,17 @@ pub struct Admin {
     pub on_drift: OnDrift,
     /// When the password is written.
     pub password_policy: PasswordPolicy,
+}
+
+/// What a column of a new row holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedValue {
+    /// This text, in the column's own type.
+    Text(String),
+    /// The time at which the row is created.
+    Now,
+    /// A random UUID.
+    Uuid,
 }
 
 /// Signing key and token shape.
@@ -307,6 +326,16 @@ impl Admin {
             Some(at) => format!("spec.accounts[{at}]"),
             None => "spec.admin".to_owned(),
         }
+    }
+
+    /// The reason where it is not there.
+    pub fn missing(&self) -> Reason {
+        if self.place.is_some() { Reason::AccountMissing } else { Reason::AdminMissing }
+    }
+
+    /// The reason where it is not what the spec says.
+    pub fn drifted(&self) -> Reason {
+        if self.place.is_some() { Reason::AccountDrifted } else { Reason::AdminDrifted }
     }
 
     /// What messages call it.

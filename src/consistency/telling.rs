@@ -8,7 +8,10 @@ use super::{
     target::Target,
     wording::{clip, count, number},
 };
-use crate::api::report::{Action, ObjectRef, StepReport};
+use crate::{
+    api::report::{Action, ObjectRef, StepReport},
+    passwords::Format,
+};
 
 /// What goes along with deleted rows, in words.
 fn along(takes: &[Taken]) -> String {
@@ -48,7 +51,16 @@ pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepR
 
 /// One step as it was done, with the rows that it really changed.
 pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
-    told(target, step, rows, None)
+    let mut report = told(target, step, rows, None);
+    if let Step::Seed { format: Some(_), .. } | Step::Reset { format: Some(_), .. } = step {
+        report.message = clip(&format!("{}, read back and verified", report.message), 512);
+    }
+    report
+}
+
+/// In which format a password is written.
+fn stored_as(format: Option<&Format>) -> String {
+    format.map_or_else(String::new, |format| format!(", its password as {format}"))
 }
 
 fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
@@ -59,12 +71,14 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
         Step::AdvanceSequence { above, .. } => {
             format!("move the sequence {} above {above}", object.describe())
         }
-        Step::Seed { id: Some(id), .. } => {
-            format!("create {login} in {} with the id {id}", object.describe())
+        Step::Seed { id, format, .. } => {
+            let id = id.as_ref().map_or_else(String::new, |id| format!(" with the id {id}"));
+            format!("create {login} in {}{id}{}", object.describe(), stored_as(format.as_ref()))
         }
-        Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
         Step::Correct { users, .. } => format!("put {} of {login} right", users.columns.join(", ")),
-        Step::Reset { .. } => format!("write the password and the columns of {login}"),
+        Step::Reset { format, .. } => {
+            format!("write the password and the columns of {login}{}", stored_as(format.as_ref()))
+        }
         Step::MoveId { from, to, .. } => {
             format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
         }

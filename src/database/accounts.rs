@@ -5,29 +5,31 @@ mod beside;
 
 pub(super) use beside::observe_beside;
 
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::{Connection, PgConnection, Row};
+use secrecy::ExposeSecret;
+use sqlx::{PgConnection, Row};
 
 use super::{
     bookkeeping::{self, Entry},
     catalog::{self, Column},
     error::DatabaseError,
     fence::{self, Fence},
+    hashes::{self, StoredRow},
     identifier::Sql,
     move_id,
     observe::Known,
     quarantine,
     references::{Condition, equals, holds},
-    transaction::{prepare, savepoint},
+    transaction::savepoint,
 };
 use crate::{
-    api::{report::Action, spec::PasswordPolicy},
+    api::{condition::Reason, report::Action, spec::PasswordPolicy},
     consistency::{
+        hashing::choose,
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
     memory::Memory,
-    passwords,
+    passwords::{self, Format, Made, PasswordError},
 };
 
 /// One hashing at a time in the whole process: each may take many megabytes on purpose.
@@ -112,10 +114,7 @@ async fn account(
         Some(subject) => sql.column("p", &subject.name).add("::text, "),
         None => sql.add("NULL::text, "),
     };
-    match &known.password {
-        Some(password) => sql.column("p", &password.name).add("::text"),
-        None => sql.add("NULL::text"),
-    };
+    hashes::select(&mut sql, known);
     for (column, condition) in known.active_when.iter().chain(columns) {
         sql.add(", ");
         holds(&mut sql, "p", column, condition);
@@ -133,14 +132,15 @@ async fn account(
         }
         Ok(names)
     };
-    let stored: Option<String> = row.try_get(3)?;
-    let stored = stored.filter(|hash| !hash.is_empty()).map(SecretString::from);
-    let password = password_facts(stored, admin, compare.of(admin)).await;
+    let password = match &known.password {
+        Some(_) => password_facts(StoredRow::read(&row, 3)?, admin, compare.of(admin)).await,
+        None => PasswordFacts::unknown(),
+    };
     let found = Account {
         id: row.try_get(1)?,
         subject: row.try_get(2)?,
-        inactive: differing(&known.active_when, 4)?,
-        drifted: differing(columns, 4 + known.active_when.len())?,
+        inactive: differing(&known.active_when, 6)?,
+        drifted: differing(columns, 6 + known.active_when.len())?,
         password,
         references: Vec::new(),
     };
@@ -150,35 +150,51 @@ async fn account(
 /// Recognises the stored hash, and compares it where that was asked for: away from the async threads,
 /// since hashing takes a while on purpose.
 async fn password_facts(
-    stored: Option<SecretString>,
+    stored: Option<StoredRow>,
     account: &Admin,
     compare: Option<&Memory>,
 ) -> PasswordFacts {
     let Some(stored) = stored else {
         let matches = compare.map(|_| false);
-        return PasswordFacts { format: None, family: "nothing", absent: true, matches };
+        return PasswordFacts { absent: true, matches, ..PasswordFacts::unknown() };
     };
-    let format = passwords::recognise(stored.expose_secret());
-    let family = passwords::family(stored.expose_secret());
-    let matches = match (&account.password, compare) {
-        (Some(password), Some(memory)) if format.is_some() => {
-            if memory.password_matched(&account.login, &stored, password) {
-                Some(true)
-            } else {
-                let (hash, word) = (stored.clone(), password.clone());
-                let verifying = move || passwords::verify(hash.expose_secret(), &word).ok();
-                let turn = HASHING.acquire().await;
-                let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
-                drop(turn);
-                if matches == Some(true) {
-                    memory.remember_password(&account.login, &stored, password);
-                }
-                matches
+    let format = passwords::recognise(&stored.stored());
+    let seems = passwords::describe(&stored.stored());
+    let absent = seems.is_none();
+    let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None };
+    let (Some(password), Some(memory)) = (&account.password, compare) else { return facts };
+    if absent {
+        return PasswordFacts { matches: Some(false), ..facts };
+    }
+    if facts.format.is_none() {
+        let uncompared = Some(format!("the stored one is {}", facts.seems));
+        return PasswordFacts { uncompared, ..facts };
+    }
+    let whole = stored.whole();
+    if memory.password_matched(&account.login, &whole, password) {
+        return PasswordFacts { matches: Some(true), ..facts };
+    }
+    let word = password.clone();
+    match hashing(move || passwords::verify(&stored.stored(), &word)).await {
+        Ok(Ok(matches)) => {
+            if matches {
+                memory.remember_password(&account.login, &whole, password);
             }
+            PasswordFacts { matches: Some(matches), ..facts }
         }
-        _ => None,
-    };
-    PasswordFacts { format, family, absent: false, matches }
+        Ok(Err(why)) => PasswordFacts { uncompared: Some(why.to_string()), ..facts },
+        Err(_) => PasswordFacts { uncompared: Some("hashing was interrupted".into()), ..facts },
+    }
+}
+
+/// Runs a calculation that is slow on purpose away from the async threads, one at a time in the process.
+async fn hashing<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, DatabaseError> {
+    let _turn = HASHING.acquire().await;
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))
 }
 
 /// What is known of the id that an account must have, and how many rows name the one that it has.
@@ -295,42 +311,73 @@ pub async fn advance_sequence(
     Ok(0)
 }
 
-/// Hashes away from the async threads.
+/// A new hash of an account's password in the format that was planned, and that still is the one.
 pub(super) async fn hash(
     target: &Target,
     account: &Admin,
-    like: Option<SecretString>,
-) -> Result<SecretString, DatabaseError> {
-    let format = target.users.password_hash;
+    known: &Known,
+    planned: Option<Format>,
+) -> Result<(Made, Format), DatabaseError> {
+    let chosen = choose(&target.users, known.samples.get(&account.account().map(str::to_owned)))
+        .map_err(|refused| DatabaseError::HashRefused(refused.reason, refused.why))?;
+    if planned.is_some_and(|planned| planned != chosen.format) {
+        return Err(DatabaseError::Moved("the other accounts have another format than was planned".into()));
+    }
     let password = account.password.clone().ok_or_else(|| {
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
-    let _turn = HASHING.acquire().await;
-    let made = tokio::task::spawn_blocking(move || {
-        passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
-    })
-    .await
-    .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))?;
-    Ok(made?)
+    let made = hashing(move || passwords::make(&chosen.format, &password)).await??;
+    if made.salt.is_some() && known.salt.is_none() {
+        return Err(DatabaseError::HashRefused(
+            Reason::PasswordHashUnclear,
+            format!(
+                "{} keeps the salt in a column of its own: set spec.users.saltColumn",
+                chosen.format.family.words()
+            ),
+        ));
+    }
+    Ok((made, chosen.format))
 }
 
-/// A stored hash of the app, whose cost a new one takes over; in a transaction of its own, since a
-/// pooler may give each transaction another server.
-pub(super) async fn like(
+/// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
+pub(super) fn stored_columns<'a>(known: &'a Known, made: &'a Made) -> Vec<(&'a Column, &'a str)> {
+    let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
+    [
+        (&known.password, Some(made.hash.expose_secret())),
+        (&known.salt, salt),
+        (&known.algorithm, made.algorithm.as_deref()),
+    ]
+    .into_iter()
+    .filter_map(|(column, value)| Some((column.as_ref()?, value?)))
+    .collect()
+}
+
+/// Reads back what was written, and holds the password against it.
+pub(super) async fn read_back(
     connection: &mut PgConnection,
-    fence: &Fence,
     known: &Known,
-) -> Result<Option<SecretString>, DatabaseError> {
-    let Some(password) = &known.password else { return Ok(None) };
-    let mut transaction = connection.begin().await?;
-    prepare(&mut transaction, fence.statement_timeout).await?;
+    account: &Admin,
+    id: &str,
+    format: Format,
+) -> Result<(), DatabaseError> {
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &password.name).add("::pg_catalog.text FROM ").only(&known.users.relation);
-    sql.add(" p WHERE ").column("p", &password.name).add(" IS NOT NULL ORDER BY ");
-    sql.column("p", &known.id.name).add(" DESC LIMIT 1");
-    let row = sql.optional(&mut transaction).await?;
-    transaction.rollback().await?;
-    Ok(row.and_then(|row| row.try_get::<Option<String>, _>(0).ok().flatten()).map(SecretString::from))
+    hashes::select(&mut sql, known);
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", &known.id, id);
+    let row = sql.optional(connection).await?;
+    let row = row.as_ref().map(|row| StoredRow::read(row, 0)).transpose()?.flatten();
+    let (Some(stored), Some(password)) = (row, account.password.clone()) else { return Err(other_hash()) };
+    let holds = hashing(move || {
+        let same = passwords::recognise_as(&stored.stored(), format.family) == Some(format);
+        Ok::<_, PasswordError>(same && passwords::verify_as(&stored.stored(), format.family, &password)?)
+    });
+    if holds.await?? { Ok(()) } else { Err(other_hash()) }
+}
+
+fn other_hash() -> DatabaseError {
+    DatabaseError::Moved(
+        "the password was written, and what was read back is another one: a trigger or the column may change it, so nothing of it was kept".into(),
+    )
 }
 
 /// Puts an account's columns right, after copying the row to quarantine.
@@ -345,19 +392,32 @@ pub async fn correct(
     rewrite(connection, fence, number, target, known, account, Action::Correct, None, None).await
 }
 
+/// How an account's password is written.
+pub struct Resetting<'a> {
+    /// Its login; `None`: the admin.
+    pub account: Option<&'a str>,
+    /// The reset token that asked for it.
+    pub token: Option<&'a str>,
+    /// The format that was planned.
+    pub format: Option<Format>,
+}
+
 /// Writes an account's password and columns, after copying the row to quarantine.
+///
+/// # Errors
+/// The password cannot be stored as the app reads it, or what was read back is another one.
 pub async fn reset(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     target: &Target,
     known: &Known,
-    account: Option<&str>,
-    token: Option<&str>,
+    resetting: &Resetting<'_>,
 ) -> Result<i64, DatabaseError> {
+    let Resetting { account, token, format } = *resetting;
     let of = target.account(account).ok_or_else(gone)?;
-    let hash = hash(target, of, like(connection, fence, known).await?).await?;
-    rewrite(connection, fence, number, target, known, account, Action::Reset, Some(hash), token).await
+    let made = hash(target, of, known, format).await?;
+    rewrite(connection, fence, number, target, known, account, Action::Reset, Some(made), token).await
 }
 
 #[expect(clippy::too_many_arguments, reason = "the two account repairs share one statement")]
@@ -369,7 +429,7 @@ async fn rewrite(
     known: &Known,
     account: Option<&str>,
     action: Action,
-    hash: Option<SecretString>,
+    made: Option<(Made, Format)>,
     token: Option<&str>,
 ) -> Result<i64, DatabaseError> {
     let (Some(admin), Some(login)) = (target.account(account), &known.login) else { return Err(gone()) };
@@ -416,13 +476,14 @@ async fn rewrite(
             None => sql.add("NULL"),
         };
     };
-    if let (Some(hash), Some(password)) = (&hash, &known.password) {
-        set(&mut sql, password, Some(hash.expose_secret()));
+    let stored = made.as_ref().map_or_else(Vec::new, |(made, _)| stored_columns(known, made));
+    for (column, value) in &stored {
+        set(&mut sql, column, Some(value));
     }
     let mut named: Vec<&str> = Vec::new();
     for (column, condition) in columns.iter().chain(&known.active_when) {
         let name = column.name.as_str();
-        let again = named.contains(&name) || known.password.as_ref().is_some_and(|p| p.name == column.name);
+        let again = named.contains(&name) || known.stores_password(&column.name);
         match (&condition.equals, condition.is_null) {
             _ if again => {}
             (Some(value), _) => {
@@ -450,10 +511,13 @@ async fn rewrite(
             "{changed} accounts would have changed, and one was meant: a trigger may keep the change back"
         )));
     }
-    if !kept(&mut transaction, known, columns, &id, hash.as_ref()).await? {
+    if !kept(&mut transaction, known, columns, &id).await? {
         return Err(DatabaseError::Moved(
             "the account was written and is not what was written: a trigger may change it back".into(),
         ));
+    }
+    if let Some((_, format)) = &made {
+        read_back(&mut transaction, known, admin, &id, *format).await?;
     }
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),
@@ -467,13 +531,12 @@ async fn rewrite(
     Ok(changed)
 }
 
-/// Whether the account is now what a correction or a reset has written.
-async fn kept(
+/// Whether the account is now what a seed, a correction or a reset has written.
+pub(super) async fn kept(
     connection: &mut PgConnection,
     known: &Known,
     columns: &[Condition],
     id: &str,
-    hash: Option<&SecretString>,
 ) -> Result<bool, DatabaseError> {
     let mut sql = Sql::new("SELECT true");
     for (column, condition) in known.active_when.iter().chain(columns) {
@@ -482,10 +545,6 @@ async fn kept(
             sql.add(" AND ");
             holds(&mut sql, "p", column, condition);
         }
-    }
-    if let (Some(hash), Some(password)) = (hash, &known.password) {
-        sql.add(" AND ").column("p", &password.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-        sql.text(hash.expose_secret());
     }
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", &known.id, id);

@@ -41,6 +41,9 @@ pub enum DatabaseError {
     /// The schema is not what this statement needs.
     #[error("{0}")]
     Unsupported(String),
+    /// No hash is made, since nobody can tell what the app reads, or the accounts contradict the spec.
+    #[error("{1}")]
+    HashRefused(Reason, String),
     /// A password could not be hashed.
     #[error("the admin's password cannot be stored: {0}")]
     Password(#[from] crate::passwords::PasswordError),
@@ -75,7 +78,9 @@ impl DatabaseError {
             Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => {
                 ConditionType::SchemaCompatible
             }
-            Reason::AdminPasswordUnusable => ConditionType::AdminConsistent,
+            Reason::AdminPasswordUnusable | Reason::PasswordHashContradicted | Reason::PasswordHashUnclear => {
+                ConditionType::AdminConsistent
+            }
             _ => ConditionType::DatabaseReachable,
         };
         let advice = match reason {
@@ -106,6 +111,7 @@ impl DatabaseError {
             Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
             Self::TouchesMore(_) => (Reason::RepairTouchesMore, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
+            Self::HashRefused(reason, _) => (*reason, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
             Self::Sql(error) => match error {
                 sqlx::Error::Io(error) if of_tls(error) => (Reason::DatabaseTlsFailed, Class::Terminal),

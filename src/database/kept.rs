@@ -274,7 +274,8 @@ async fn columns(
         object.schema == target.users.schema
             && object.table == target.users.table
             && (known.password.as_ref().is_some_and(|password| password.name == *name)
-                || target.users.password_column.as_deref() == Some(name.as_str()))
+                || target.users.password_column.as_deref() == Some(name.as_str())
+                || target.users.salt_column.as_deref() == Some(name.as_str()))
     };
     let mut names: Vec<String> = match catalog::find_table(connection, &object.schema, &object.table).await? {
         Found::Table(table) => catalog::primary_key(connection, table.oid).await?,

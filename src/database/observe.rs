@@ -18,11 +18,12 @@ use super::{
     constraints,
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
-    identifier::Sql,
+    hashes,
+    identifier::{Name, Sql},
     identities::{self, Elsewhere},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
-    server, sessions, spelling,
+    seeding, server, sessions, spelling,
     transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
 };
 use crate::{
@@ -34,11 +35,13 @@ use crate::{
         correspondence::Unusable,
         counters::Relied,
         diagnosis::Requests,
+        hashing::HashSample,
         observation::{
             DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
         progress::Progress,
         search::Searched,
+        seeding::SeedFacts,
         target::Target,
         wording::clip,
     },
@@ -68,6 +71,12 @@ pub struct Known {
     pub login: Option<Column>,
     /// Its password column.
     pub password: Option<Column>,
+    /// Its column of salts.
+    pub salt: Option<Column>,
+    /// Its column of the algorithms' names.
+    pub algorithm: Option<Column>,
+    /// What the passwords of others are, as the last look at them saw it.
+    pub samples: BTreeMap<Option<String>, HashSample>,
     /// What the subject names.
     pub subject: Option<Column>,
     /// `users.activeWhen`, resolved.
@@ -85,6 +94,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether a column holds a stored password, or a part of one.
+    pub(super) fn stores_password(&self, name: &Name) -> bool {
+        let mut parts = [&self.password, &self.salt, &self.algorithm].into_iter().flatten();
+        parts.any(|column| column.name == *name)
+    }
+
     /// The `columns` of the account of that login, or of the admin for `None`.
     pub(super) fn columns_of(&self, account: Option<&str>) -> &[Condition] {
         self.columns.get(&account.map(str::to_owned)).map_or(&[], Vec::as_slice)
@@ -226,7 +241,11 @@ pub(super) async fn named(
         Ok((
             column(&spec.id_column, "spec.users.idColumn")?,
             optional(&spec.login_column, "spec.users.loginColumn")?,
-            optional(&spec.password_column, "spec.users.passwordColumn")?,
+            (
+                optional(&spec.password_column, "spec.users.passwordColumn")?,
+                optional(&spec.salt_column, "spec.users.saltColumn")?,
+                optional(&spec.algorithm_column, "spec.users.algorithmColumn")?,
+            ),
             subject,
             conditions(&spec.active_when, "spec.users.activeWhen")?,
             target
@@ -238,7 +257,7 @@ pub(super) async fn named(
                 .collect::<Result<_, SchemaFault>>()?,
         ))
     })();
-    let (id, login, password, subject, active_when, columns) = match resolved {
+    let (id, login, (password, salt, algorithm), subject, active_when, columns) = match resolved {
         Ok(resolved) => resolved,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -251,6 +270,9 @@ pub(super) async fn named(
         id,
         login,
         password,
+        salt,
+        algorithm,
+        samples: BTreeMap::new(),
         subject,
         active_when,
         columns,
@@ -267,7 +289,7 @@ async fn facts(
     target: &Target,
     known: &Known,
 ) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
-    let Known { users: table, id, login, password, subject, active_when, .. } = known;
+    let Known { users: table, id, subject, .. } = known;
     let spec = &target.users;
     let id_default = match &known.sequence {
         Some(found) if !found.readable => {
@@ -286,14 +308,6 @@ async fn facts(
         }),
         None if id.has_default => IdDefault::Expression,
         None => IdDefault::None,
-    };
-    let filled = |name: &str| {
-        name == spec.id_column
-            || login.as_ref().is_some_and(|column| column.name.as_str() == name)
-            || password.as_ref().is_some_and(|column| column.name.as_str() == name)
-            || active_when
-                .iter()
-                .any(|(column, condition)| column.name.as_str() == name && condition.equals.is_some())
     };
     let highest_id = if id.kind() == KeyKind::Integer {
         // A hidden row would make this number a lie: row security is off, so it is an error instead.
@@ -319,13 +333,8 @@ async fn facts(
         id_default,
         highest_id,
         subject_kind: subject.as_ref().map(Column::kind),
-        unfilled: table
-            .columns
-            .iter()
-            .filter(|column| column.not_null && !column.has_default && !column.generated)
-            .map(|column| column.name.as_str().to_owned())
-            .filter(|name| !filled(name))
-            .collect(),
+        seed: SeedFacts::default(),
+        passwords: BTreeMap::new(),
         rights: table.rights,
     }))
 }
@@ -348,7 +357,7 @@ async fn inside(
     server: Server,
     version: i64,
     mut known: Known,
-    users: UserTable,
+    mut users: UserTable,
     compare: Compare<'_>,
     search: Search,
     given: &Given<'_>,
@@ -361,6 +370,12 @@ async fn inside(
     };
     let alike = relied.alike_beside.as_deref();
     let mut beside = accounts::observe_beside(connection, target, &known, compare, alike).await?;
+    let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
+    if missing || given.known.is_none() {
+        users.seed = seeding::observe(connection, target, &known).await?;
+        known.samples = hashes::observe(connection, target, &known).await?;
+    }
+    users.passwords = known.samples.clone();
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
     let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
         Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },

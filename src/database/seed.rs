@@ -1,10 +1,9 @@
 //! Creates an account, at an id that no row names.
 
-use secrecy::ExposeSecret;
 use sqlx::{PgConnection, Row};
 
 use super::{
-    accounts::{gone, hash, like},
+    accounts::{gone, hash, kept, read_back, stored_columns},
     bookkeeping::{self, Entry},
     catalog::Column,
     error::DatabaseError,
@@ -15,8 +14,19 @@ use super::{
 };
 use crate::{
     api::report::Action,
-    consistency::{observation::KeyKind, target::Target},
+    consistency::{
+        observation::KeyKind,
+        target::{SeedValue, Target},
+    },
+    passwords::Format,
 };
+
+/// What a column of the new row is given.
+enum Value<'a> {
+    Text(&'a str),
+    Random(String),
+    Now,
+}
 
 /// How an account is created.
 pub struct Seeding<'a> {
@@ -28,6 +38,8 @@ pub struct Seeding<'a> {
     pub claimed: bool,
     /// The reset token that asked for it.
     pub token: Option<&'a str>,
+    /// The format of its password that was planned.
+    pub format: Option<Format>,
 }
 
 /// Creates the account, unless somebody did meanwhile.
@@ -43,10 +55,10 @@ pub async fn seed(
     seeding: &Seeding<'_>,
 ) -> Result<i64, DatabaseError> {
     let account = target.account(seeding.account);
-    let (Some(admin), Some(login), Some(password)) = (account, &known.login, &known.password) else {
+    let (Some(admin), Some(login), Some(_)) = (account, &known.login, &known.password) else {
         return Err(gone());
     };
-    let hash = hash(target, admin, like(connection, fence, known).await?).await?;
+    let (made, format) = hash(target, admin, known, seeding.format).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     bookkeeping::not_done_yet(&mut transaction, seeding.token).await?;
     let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -63,25 +75,45 @@ pub async fn seed(
         }
         (id, ..) => id,
     };
-    let mut names: Vec<&Column> = vec![login, password];
-    let mut values: Vec<String> = vec![admin.login.clone(), hash.expose_secret().to_owned()];
-    // The spec's own columns win over what makes an account active.
-    for (column, condition) in known.columns_of(seeding.account).iter().chain(&known.active_when) {
-        if let Some(value) = &condition.equals
-            && !names.iter().any(|known| known.name == column.name)
-            && column.name != known.id.name
-        {
-            names.push(column);
-            values.push(value.clone());
+    let mut values: Vec<(&Column, Value<'_>)> = vec![(login, Value::Text(&admin.login))];
+    values.extend(stored_columns(known, &made).into_iter().map(|(column, text)| (column, Value::Text(text))));
+    // A format that has no salt of its own leaves the column empty, which may not be NULL.
+    for column in [&known.salt, &known.algorithm].into_iter().flatten() {
+        let written = values.iter().any(|(there, _)| there.name == column.name);
+        if !written && column.not_null && !column.has_default && !column.generated {
+            values.push((column, Value::Text("")));
         }
     }
+    // The spec's own columns win over what makes an account active. What the database computes it computes,
+    // and whether that came out as it should is looked at below.
+    for (column, condition) in known.columns_of(seeding.account).iter().chain(&known.active_when) {
+        if let Some(value) = &condition.equals
+            && !values.iter().any(|(there, _)| there.name == column.name)
+            && column.name != known.id.name
+            && !column.generated
+        {
+            values.push((column, Value::Text(value)));
+        }
+    }
+    for (name, value) in &admin.seed_columns {
+        let Some(column) = known.users.column(name) else {
+            return Err(DatabaseError::Moved(format!("there is no column {name:?} any more")));
+        };
+        values.push((
+            column,
+            match value {
+                SeedValue::Text(text) => Value::Text(text),
+                SeedValue::Now => Value::Now,
+                SeedValue::Uuid => Value::Random(uuid_v4()),
+            },
+        ));
+    }
     if let Some(id) = id {
-        names.push(&known.id);
-        values.push(id.to_owned());
+        values.push((&known.id, Value::Text(id)));
     }
     let mut sql = Sql::new("INSERT INTO ");
     sql.relation(&known.users.relation).add(" AS p (");
-    for (at, column) in names.iter().enumerate() {
+    for (at, (column, _)) in values.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
     }
     sql.add(if id.is_some() && known.id.identity_always {
@@ -89,9 +121,16 @@ pub async fn seed(
     } else {
         ") VALUES ("
     });
-    for (at, (column, value)) in names.iter().zip(&values).enumerate() {
+    for (at, (column, value)) in values.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" });
         // Without modifiers: a cast to varchar(32) would cut a hash, and an assignment refuses it.
-        sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
+        match value {
+            Value::Text(text) => sql.typed(text, &column.type_name),
+            Value::Random(uuid) => sql.typed(uuid, &column.type_name),
+            // A time without a zone is UTC, as apps keep it.
+            Value::Now if column.base_name == "timestamptz" => sql.add("pg_catalog.now()"),
+            Value::Now => sql.add("pg_catalog.timezone('UTC', pg_catalog.now())"),
+        };
     }
     sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
     let got: Option<String> = match sql.optional(&mut transaction).await? {
@@ -103,6 +142,12 @@ pub async fn seed(
             "the database took the new account and kept no row of it: a trigger may keep it back".into(),
         ));
     };
+    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
+        return Err(DatabaseError::Moved(
+            "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
+        ));
+    }
+    read_back(&mut transaction, known, admin, &got, format).await?;
     if !seeding.claimed {
         unclaimed(&mut transaction, known, &got).await?;
     }

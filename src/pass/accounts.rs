@@ -1,8 +1,12 @@
 //! The admin and the accounts beside it, as they are reported.
 
 use crate::{
-    api::{condition::ConditionType, report::AdminReport},
+    api::{
+        condition::ConditionType,
+        report::{AdminReport, PasswordsReport},
+    },
     consistency::{
+        hashing,
         observation::{AdminFacts, Observation},
         target::{Admin, Target},
         wording::{clip, count},
@@ -20,6 +24,14 @@ pub(super) fn beside(target: &Target, observation: &Observation) -> Vec<AdminRep
     known.filter_map(|(spec, facts)| one(spec, facts)).collect()
 }
 
+/// What the other accounts have, and what is written beside them.
+pub(super) fn passwords(target: &Target, observation: &Observation) -> Option<PasswordsReport> {
+    let users = observation.users.as_ref().ok()?;
+    // The admin's, or that of the first account; they differ only where nobody but kept accounts has any.
+    let sample = users.passwords.get(&None).or_else(|| users.passwords.values().next())?;
+    Some(hashing::report(&target.users, sample))
+}
+
 fn one(spec: &Admin, facts: &AdminFacts) -> Option<AdminReport> {
     let account = facts.account.as_ref()?;
     Some(AdminReport {
@@ -27,7 +39,8 @@ fn one(spec: &Admin, facts: &AdminFacts) -> Option<AdminReport> {
         id: clip(&account.id, 255),
         active: account.inactive.is_empty(),
         password_matches: account.password.matches,
-        password_hash: account.password.format,
+        password_hash: account.password.format.map(|format| format.family),
+        password_uncompared: account.password.uncompared.as_ref().map(|why| clip(why, 512)),
     })
 }
 

@@ -176,6 +176,7 @@ fn is_alone(step: &Step, error: &DatabaseError) -> bool {
         DatabaseError::Moved(_)
         | DatabaseError::TouchesMore(_)
         | DatabaseError::Unsupported(_)
+        | DatabaseError::HashRefused(..)
         | DatabaseError::Password(_) => true,
         _ => false,
     };
@@ -222,19 +223,25 @@ async fn step(
         Step::AdvanceSequence { above, .. } => {
             in_time(pass, database::advance_sequence(connection, fence, number, known, *above)).await?
         }
-        Step::Seed { account, id, claimed, token, .. } => {
+        Step::Seed { account, id, claimed, token, format, .. } => {
             let account = account.as_deref();
-            let seeding =
-                database::Seeding { account, id: id.as_deref(), claimed: *claimed, token: token.as_deref() };
+            let seeding = database::Seeding {
+                account,
+                id: id.as_deref(),
+                claimed: *claimed,
+                token: token.as_deref(),
+                format: *format,
+            };
             in_time(pass, database::seed(connection, fence, number, target, known, &seeding)).await?
         }
         Step::Correct { account, .. } => {
             let account = account.as_deref();
             in_time(pass, database::correct(connection, fence, number, target, known, account)).await?
         }
-        Step::Reset { account, token, .. } => {
+        Step::Reset { account, token, format, .. } => {
             let (account, token) = (account.as_deref(), token.as_deref());
-            in_time(pass, database::reset(connection, fence, number, target, known, account, token)).await?
+            let resetting = database::Resetting { account, token, format: *format };
+            in_time(pass, database::reset(connection, fence, number, target, known, &resetting)).await?
         }
         Step::MoveId { account, from, to, claimed, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
@@ -342,7 +349,12 @@ async fn chunks(
 
 fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     let fault = error.fault();
-    if let Reason::TargetClaimed | Reason::AdminPasswordUnusable | Reason::RepairTouchesMore = fault.reason {
+    if let Reason::TargetClaimed
+    | Reason::AdminPasswordUnusable
+    | Reason::PasswordHashContradicted
+    | Reason::PasswordHashUnclear
+    | Reason::RepairTouchesMore = fault.reason
+    {
         let mut found = stopped(step, &fault.message, fault.class);
         found.finding.blocked = Some(fault.reason);
         return found;

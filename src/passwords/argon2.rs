@@ -1,115 +1,109 @@
-//! argon2id in the PHC string format `$argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>` (RFC 9106;
+//! Argon2 in the PHC string format `$argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>` (RFC 9106;
 //! the encoding of the reference library phc-winner-argon2, base64 without padding).
 //!
-//! Written by argon2-cffi 23 and newer, pwdlib and node-argon2. Django writes a word in front of it:
-//! that is another format.
+//! argon2id is written by argon2-cffi 19.1 and newer, pwdlib, node-argon2 and PHP's `PASSWORD_ARGON2ID`;
+//! argon2i by PHP's `PASSWORD_ARGON2I` and older libraries. Django and Spring write a word in front of it:
+//! those are other formats. argon2d, which is not for passwords, is not recognised.
 
-use ::argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
-    password_hash,
+use ::argon2::{Algorithm, Argon2, Params, Version};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::{
+    Made,
+    format::{Cost, Format},
+    scheme::{Parts, Salt, Scheme, number},
 };
-use secrecy::{ExposeSecret, SecretString};
+use crate::api::password::PasswordFamily;
 
-use super::PasswordError;
+pub(super) const ARGON2ID: Scheme = plain(PasswordFamily::Argon2id);
+pub(super) const ARGON2I: Scheme = plain(PasswordFamily::Argon2i);
 
-pub(super) const NAME: &str = "argon2id";
+/// argon2-cffi's defaults since 21.2 (RFC 9106 section 4, second choice).
+const DEFAULT: Cost = Cost::Argon2 { memory: 64 * 1024, passes: 3, lanes: 4 };
 
-/// argon2-cffi's defaults since 21.2 (RFC 9106 section 4, second choice): the least for a new hash.
-const DEFAULT: Cost = Cost { memory: 64 * 1024, passes: 3, lanes: 4 };
+/// The least work of a new hash, one of several equal ones: see `Cost::raised`.
+pub(super) const FLOOR: Cost = Cost::Argon2 { memory: 19_456, passes: 2, lanes: 1 };
 
-/// The most that is computed: 128 MiB of memory, 64 passes, 64 lanes. A stored row can ask for
-/// gigabytes, and the operator serves everybody.
-const MAX: Cost = Cost { memory: 128 * 1024, passes: 64, lanes: 64 };
-
-/// Parameters `m` (KiB), `t` and `p`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cost {
-    memory: u32,
-    passes: u32,
-    lanes: u32,
+const fn plain(family: PasswordFamily) -> Scheme {
+    Scheme {
+        read: match family {
+            PasswordFamily::Argon2i => |stored| read(PasswordFamily::Argon2i, "", "$argon2i$", stored.hash),
+            _ => |stored| read(PasswordFamily::Argon2id, "", "$argon2id$", stored.hash),
+        },
+        derive: match family {
+            PasswordFamily::Argon2i => |format, salt, password, length| {
+                compute(Algorithm::Argon2i, format.cost, salt, password, length)
+            },
+            _ => |format, salt, password, length| {
+                compute(Algorithm::Argon2id, format.cost, salt, password, length)
+            },
+        },
+        write: match family {
+            PasswordFamily::Argon2i => {
+                Some(|format, salt, digest| Made::hash(text("$argon2i$", format.cost, salt, digest)))
+            }
+            _ => Some(|format, salt, digest| Made::hash(text("$argon2id$", format.cost, salt, digest))),
+        },
+        salt: Salt::Bytes(16),
+        digest: 32,
+        default: Format { family, prefix: "", cost: DEFAULT },
+        floor: FLOOR,
+        most_bytes: None,
+    }
 }
 
-/// Reads an argon2id hash; `None` when the reference library would not read it either.
+/// Takes a hash apart that begins with `start`.
+pub(super) fn read(family: PasswordFamily, prefix: &'static str, start: &str, hash: &str) -> Option<Parts> {
+    let (cost, salt, digest) = parts(hash.strip_prefix(start)?)?;
+    Some(Parts { format: Format { family, prefix, cost }, salt, digest })
+}
+
+/// Parameters, salt and digest of what follows `$argon2id$`; `None` when the reference library would not
+/// read it either.
 ///
 /// Stricter than the PHC format, as the reference decoder is: `m`, `t`, `p` in this order, no key id
 /// and no associated data.
-pub(super) fn parse(stored: &str) -> Option<Cost> {
-    let mut parts = stored.strip_prefix("$argon2id$")?.split('$');
-    // 19 is version 1.3. Version 1.0 (16) is older than argon2id itself.
+pub(super) fn parts(text: &str) -> Option<(Cost, Vec<u8>, Vec<u8>)> {
+    let mut parts = text.split('$');
+    // 19 is version 1.3. Version 1.0 (16) is another calculation, and older than argon2id itself.
     if parts.next()? != "v=19" {
         return None;
     }
     let mut parameters = parts.next()?.split(',');
-    let cost = Cost {
-        memory: number(parameters.next()?.strip_prefix("m=")?)?,
-        passes: number(parameters.next()?.strip_prefix("t=")?)?,
-        lanes: number(parameters.next()?.strip_prefix("p=")?)?,
-    };
+    let memory = number(parameters.next()?.strip_prefix("m=")?)?;
+    let passes = number(parameters.next()?.strip_prefix("t=")?)?;
+    let lanes = number(parameters.next()?.strip_prefix("p=")?)?;
+    let salt = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
+    let digest = STANDARD_NO_PAD.decode(parts.next()?).ok()?;
+    // Salts and digests of 8 to 64 and 4 to 64 bytes are what the PHC format holds.
     let complete = parameters.next().is_none()
-        && parts.next().is_some_and(|salt| !salt.is_empty())
-        && parts.next().is_some_and(|hash| !hash.is_empty())
-        && parts.next().is_none();
-    // The library checks the limits of RFC 9106 and the two base64 parts.
-    let valid = complete
-        && Params::new(cost.memory, cost.passes, cost.lanes, None).is_ok()
-        && PasswordHash::new(stored).is_ok();
-    valid.then_some(cost)
+        && parts.next().is_none()
+        && (8..=64).contains(&salt.len())
+        && (4..=64).contains(&digest.len());
+    // The limits of RFC 9106.
+    let valid = complete && Params::new(memory, passes, lanes, Some(digest.len())).is_ok();
+    valid.then_some((Cost::Argon2 { memory, passes, lanes }, salt, digest))
 }
 
-/// A decimal number without sign or leading zeros (PHC string format, "decimal").
-fn number(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    text.parse().ok().filter(|_| plain)
+/// The text of a hash.
+pub(super) fn text(start: &str, cost: Cost, salt: &[u8], digest: &[u8]) -> String {
+    let Cost::Argon2 { memory, passes, lanes } = cost else { return String::new() };
+    let (salt, digest) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(digest));
+    format!("{start}v=19$m={memory},t={passes},p={lanes}${salt}${digest}")
 }
 
-pub(super) fn verify(stored: &str, password: &SecretString) -> Result<bool, PasswordError> {
-    let cost = parse(stored).ok_or(PasswordError::Unreadable { family: NAME })?;
-    for (parameter, value, limit) in [
-        ("argon2 memory (KiB) of", cost.memory, MAX.memory),
-        ("a number of argon2 passes of", cost.passes, MAX.passes),
-        ("a number of argon2 lanes of", cost.lanes, MAX.lanes),
-    ] {
-        if value > limit {
-            return Err(PasswordError::Excessive { parameter, value, limit });
-        }
-    }
-    let parsed = PasswordHash::new(stored).map_err(|_| PasswordError::Unreadable { family: NAME })?;
-    match Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed) {
-        Ok(()) => Ok(true),
-        Err(password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(_) => Err(PasswordError::Failed { family: NAME }),
-    }
-}
-
-pub(super) fn make(password: &SecretString, like: Option<&str>) -> Result<SecretString, PasswordError> {
-    let like = like.and_then(parse).unwrap_or(DEFAULT);
-    let failed = || PasswordError::Failed { family: NAME };
-    let cost = new_cost(like);
-    let params = Params::new(cost.memory, cost.passes, cost.lanes, None).map_err(|_| failed())?;
-    let made = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password(password.expose_secret().as_bytes())
-        .map_err(|_| failed())?;
-    Ok(made.to_string().into())
-}
-
-/// The cost of a new hash beside one of the app's own.
-fn new_cost(like: Cost) -> Cost {
-    Cost {
-        memory: like.memory.clamp(DEFAULT.memory, MAX.memory),
-        passes: like.passes.clamp(DEFAULT.passes, MAX.passes),
-        lanes: like.lanes.clamp(DEFAULT.lanes, MAX.lanes),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_hash_is_neither_too_cheap_nor_too_dear_to_verify() {
-        let cost = |memory, passes, lanes| Cost { memory, passes, lanes };
-        assert_eq!(new_cost(cost(8, 1, 1)), DEFAULT);
-        assert_eq!(new_cost(cost(102_400, 2, 8)), cost(102_400, 3, 8));
-        assert_eq!(new_cost(cost(u32::MAX, 65, 255)), MAX);
-    }
+/// The digest of so many bytes.
+pub(super) fn compute(
+    algorithm: Algorithm,
+    cost: Cost,
+    salt: &[u8],
+    password: &[u8],
+    length: usize,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let Cost::Argon2 { memory, passes, lanes } = cost else { return None };
+    let params = Params::new(memory, passes, lanes, Some(length)).ok()?;
+    let mut digest = Zeroizing::new(vec![0; length]);
+    Argon2::new(algorithm, Version::V0x13, params).hash_password_into(password, salt, &mut digest).ok()?;
+    Some(digest)
 }

@@ -5,78 +5,66 @@
 //! `$2y$` (PHP, Laravel 12) name the same calculation for passwords of up to 72 bytes. `$2x$` marks
 //! hashes of a PHP release with a sign mistake: another calculation, so it is not recognised.
 
-use std::str::FromStr as _;
+use base64::Engine as _;
+use zeroize::Zeroizing;
 
-use ::bcrypt::{HashParts, Version};
-use secrecy::{ExposeSecret, SecretString};
+use super::{
+    Made,
+    format::{Cost, Format},
+    scheme::{BCRYPT_BASE64, Parts, Salt, Scheme},
+};
+use crate::api::password::PasswordFamily;
 
-use super::PasswordError;
+/// How many bytes of a password bcrypt reads (Provos and Mazières 1999; the key of Blowfish's
+/// schedule has 18 words of 4 bytes).
+pub const BCRYPT_MAX_BYTES: usize = 72;
 
-pub(super) const NAME: &str = "bcrypt";
+/// The bytes of bcrypt's digest that are kept: 23 of 24.
+pub(super) const DIGEST: usize = 23;
 
-/// Cost of a new hash when no hash of the app says another; the default of Python's bcrypt 4,
-/// Rails 8 and Laravel 12.
-const DEFAULT_COST: u32 = 12;
+pub(super) const PLAIN: Scheme = Scheme {
+    read: |stored| {
+        let (prefix, cost, salt, digest) = parts(stored.hash)?;
+        let format = Format { family: PasswordFamily::Bcrypt, prefix, cost };
+        Some(Parts { format, salt, digest })
+    },
+    derive: |format, salt, password, _| compute(format.cost, salt, password),
+    write: Some(|format, salt, digest| Made::hash(text(format.prefix, format.cost, salt, digest))),
+    salt: Salt::Bytes(16),
+    digest: DIGEST,
+    // The default of Python's bcrypt 5, Rails 8 and Laravel 12.
+    default: Format { family: PasswordFamily::Bcrypt, prefix: "$2b$", cost: Cost::Power(12) },
+    floor: FLOOR,
+    most_bytes: Some(BCRYPT_MAX_BYTES),
+};
 
-/// The least cost of a new hash; the default of Go's x/crypto and of bcryptjs.
-const MIN_NEW_COST: u32 = 10;
+/// The least cost of a new hash; the default of Go's x/crypto and of bcryptjs 2.
+pub(super) const FLOOR: Cost = Cost::Power(10);
 
-/// The most that is computed: about four seconds. Each step more doubles it.
-const MAX_COST: u32 = 16;
-
-/// What a stored hash says about itself.
-pub(super) struct Stored {
-    version: Version,
-    cost: u32,
+/// Prefix, cost, salt and digest of a bcrypt hash; `None` when the app's library would not read it either.
+pub(super) fn parts(hash: &str) -> Option<(&'static str, Cost, Vec<u8>, Vec<u8>)> {
+    let prefix = ["$2a$", "$2b$", "$2y$"].into_iter().find(|prefix| hash.starts_with(prefix))?;
+    let (cost, rest) = hash.get(4..)?.split_once('$')?;
+    let digits = cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit());
+    let cost = cost.parse().ok().filter(|cost| digits && (4..=31).contains(cost))?;
+    let salt = BCRYPT_BASE64.decode(rest.get(..22)?).ok()?;
+    let digest = BCRYPT_BASE64.decode(rest.get(22..)?).ok()?;
+    (rest.len() == 53).then_some((prefix, Cost::Power(cost), salt, digest))
 }
 
-/// Reads a bcrypt hash; `None` when the app's library would not read it either.
-pub(super) fn parse(stored: &str) -> Option<Stored> {
-    let version = match stored.get(..4)? {
-        "$2a$" => Version::TwoA,
-        "$2b$" => Version::TwoB,
-        "$2y$" => Version::TwoY,
-        _ => return None,
-    };
-    // The library's number parser takes a sign, real ones do not.
-    let cost = stored.get(4..6).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-    let cost = cost.parse().ok().filter(|cost| (4..=31).contains(cost))?;
-    // Length, alphabet and unused bits: the library's own strict reader.
-    HashParts::from_str(stored).ok()?;
-    Some(Stored { version, cost })
+/// The text of a hash.
+pub(super) fn text(prefix: &str, cost: Cost, salt: &[u8], digest: &[u8]) -> String {
+    let Cost::Power(cost) = cost else { return String::new() };
+    format!("{prefix}{cost:02}${}{}", BCRYPT_BASE64.encode(salt), BCRYPT_BASE64.encode(digest))
 }
 
-pub(super) fn verify(stored: &str, password: &SecretString) -> Result<bool, PasswordError> {
-    let cost = parse(stored).ok_or(PasswordError::Unreadable { family: NAME })?.cost;
-    if cost > MAX_COST {
-        return Err(PasswordError::Excessive { parameter: "a bcrypt cost of", value: cost, limit: MAX_COST });
-    }
-    ::bcrypt::verify(password.expose_secret(), stored).map_err(|_| PasswordError::Failed { family: NAME })
-}
-
-pub(super) fn make(password: &SecretString, like: Option<&str>) -> Result<SecretString, PasswordError> {
-    let (version, cost) = match like.and_then(parse) {
-        Some(like) => (like.version, new_cost(like.cost)),
-        None => (Version::TwoB, DEFAULT_COST),
-    };
-    // The library's non-truncating variant refuses 72 bytes, which every other library takes;
-    // `super::check` has refused more.
-    let parts = ::bcrypt::hash_with_result(password.expose_secret(), cost)
-        .map_err(|_| PasswordError::Failed { family: NAME })?;
-    Ok(parts.format_for_version(version).into())
-}
-
-/// The cost of a new hash beside one of the app's own.
-fn new_cost(like: u32) -> u32 {
-    like.clamp(MIN_NEW_COST, MAX_COST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_hash_is_neither_too_cheap_nor_too_dear_to_verify() {
-        assert_eq!([4, 9, 10, 13, 16, 17, 31].map(new_cost), [10, 10, 10, 13, 16, 16, 16]);
-    }
+/// The digest. Bytes above the 72nd do not count: who must not lose any has refused them before.
+pub(super) fn compute(cost: Cost, salt: &[u8], password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let Cost::Power(cost) = cost else { return None };
+    let salt = salt.try_into().ok().filter(|_| (4..=16).contains(&cost))?;
+    let mut key = Zeroizing::new(password.to_vec());
+    key.push(0);
+    key.truncate(BCRYPT_MAX_BYTES);
+    let digest = ::bcrypt::bcrypt(cost, salt, &key);
+    digest.get(..DIGEST).map(|digest| Zeroizing::new(digest.to_vec()))
 }

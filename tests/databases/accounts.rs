@@ -57,7 +57,7 @@ fn give_ids(case: &mut Case, smoke: &str, exporter: &str) {
     });
 }
 
-const MISSING: (R, C, Option<R>) = (R::AdminMissing, C::AdminConsistent, None);
+const MISSING: (R, C, Option<R>) = (R::AccountMissing, C::AdminConsistent, None);
 const DIFFERS: (R, C, Option<R>) = (R::AdminIdDiffers, C::AdminConsistent, None);
 const CLAIMED: (R, C, Option<R>) = (R::AdminIdClaimed, C::AdminConsistent, None);
 const SEED: (A, &str, i64) = (A::Seed, "users", 1);
@@ -131,11 +131,11 @@ async fn the_admin_and_accounts_that_are_all_missing_are_seeded_above_what_rows_
 async fn an_account_that_drifted_is_put_right_and_the_others_are_left_alone() {
     let db = database(&there()).await;
     db.run("UPDATE users SET role = 'user', is_active = false WHERE id = 6").await;
-    let drifted = &[(R::AdminDrifted, C::AdminConsistent, None)];
+    let drifted = &[(R::AccountDrifted, C::AdminConsistent, None)];
     let mut case = case(&db);
     let check = case.check().await;
     let says = "the account \"exporter@example.com\" is not active (is_active) and lacks what the spec says of it (role)";
-    assert_eq!(check.finding(R::AdminDrifted).message, says);
+    assert_eq!(check.finding(R::AccountDrifted).message, says);
     let step = check.status.plan.unwrap().steps.remove(0);
     assert_eq!(step.account.as_deref(), Some("exporter@example.com"));
     let changes =
@@ -299,13 +299,13 @@ async fn an_accounts_own_columns_fill_what_may_not_be_null() {
         spec.accounts[1].columns.push(tenant);
     });
     let before = db.snapshot().await;
-    let blocked = (R::AdminMissing, C::AdminConsistent, Some(R::SpecInvalid));
+    let blocked = (R::AccountMissing, C::AdminConsistent, Some(R::SpecInvalid));
     let pass = case.repair().await;
     pass.repaired(&[SEED]).found(&[blocked]);
     assert_eq!(db.changes(&before).await, ["+ users (6,exporter@example.com,HASH,service,t,5)"]);
-    let message = pass.finding(R::AdminMissing).message;
+    let message = pass.finding(R::AccountMissing).message;
     assert!(
-        message.contains("\"tenant\"") && message.ends_with("add it to spec.accounts[0].columns"),
+        message.contains("\"tenant\"") && message.contains("put this into spec.accounts[0], with"),
         "{message}"
     );
 }
@@ -422,7 +422,7 @@ async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     db.run("DELETE FROM users WHERE id = 7").await;
     let pass = case.repair().await;
     pass.repaired(&[]).found(&[MISSING]);
-    assert!(pass.finding(R::AdminMissing).message.ends_with("set spec.accounts[0].onMissing to Seed"));
+    assert!(pass.finding(R::AccountMissing).message.ends_with("set spec.accounts[0].onMissing to Seed"));
     db.run(&format!("INSERT INTO users VALUES (7, 'smoke@example.com', '{HASH}', 'tester')")).await;
     case.repair().await.consistent();
     // The server counts up to a minute late; where it has not counted yet, the login itself is looked for.
@@ -430,5 +430,5 @@ async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     let pass = case.repair().await;
     pass.repaired(&[]);
     let found = pass.outcome().findings();
-    assert!(found.iter().any(|one| matches!(one.finding, R::AdminAmbiguous | R::AdminMissing)), "{found:#?}");
+    assert!(found.iter().any(|one| matches!(one.finding, R::AdminAmbiguous | R::AccountMissing)), "{found:#?}");
 }

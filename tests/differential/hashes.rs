@@ -1,8 +1,8 @@
 //! bcrypt and argon2id, made and read by both sides.
 
 use auth_consistency::{
-    api::spec::PasswordHash,
-    passwords::{PasswordError, make, recognise, verify},
+    api::spec::PasswordFamily,
+    passwords::{Format, PasswordError, make, recognise, verify},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
@@ -33,30 +33,30 @@ fn wrong(password: &str) -> Vec<String> {
     vec![format!("{last}~"), format!("x{last}")]
 }
 
-fn kind(format: PasswordHash) -> &'static str {
+fn kind(format: PasswordFamily) -> &'static str {
     match format {
-        PasswordHash::Bcrypt => "bcrypt",
-        PasswordHash::Argon2id => "argon2",
+        PasswordFamily::Bcrypt => "bcrypt",
+        PasswordFamily::Argon2id | PasswordFamily::Argon2i => "argon2",
     }
 }
 
-fn theirs_verify(format: PasswordHash, hash: &str, password: &str) -> Result<(), String> {
+fn theirs_verify(format: PasswordFamily, hash: &str, password: &str) -> Result<(), String> {
     ask(&json!({"kind": kind(format), "hash": hash, "password": password})).map(|_| ())
 }
 
-fn theirs_make(format: PasswordHash, password: &str) -> String {
+fn theirs_make(format: PasswordFamily, password: &str) -> String {
     let kind = format!("hash-{}", kind(format));
     let made = ask(&json!({"kind": kind, "password": password})).unwrap();
     made["hash"].as_str().unwrap().to_owned()
 }
 
 fn ours_verify(hash: &str, password: &str) -> bool {
-    verify(hash, &SecretString::from(password)).unwrap()
+    verify(&hash.into(), &SecretString::from(password)).unwrap()
 }
 
 /// Both sides accept the password and refuse those beside it.
-fn both_agree(format: PasswordHash, hash: &str, password: &str) {
-    assert_eq!(recognise(hash), Some(format));
+fn both_agree(format: PasswordFamily, hash: &str, password: &str) {
+    assert_eq!(recognise(&hash.into()).map(|format| format.family), Some(format));
     assert!(ours_verify(hash, password), "we refuse {password:?}");
     assert_eq!(theirs_verify(format, hash, password), Ok(()), "they refuse {password:?}");
     for wrong in wrong(password) {
@@ -66,18 +66,22 @@ fn both_agree(format: PasswordHash, hash: &str, password: &str) {
     }
 }
 
-fn ours_make(format: PasswordHash, password: &str, like: Option<&str>) -> String {
-    make(format, &SecretString::from(password), like).unwrap().expose_secret().to_owned()
+fn ours_make(format: &Format, password: &str) -> String {
+    make(format, &SecretString::from(password)).unwrap().hash.expose_secret().to_owned()
+}
+
+fn format_of(hash: &str) -> Format {
+    recognise(&hash.into()).unwrap()
 }
 
 #[test]
 fn our_bcrypt_hashes_verify_in_the_apps_library_and_theirs_verify_here() {
     for password in passwords() {
-        let theirs = theirs_make(PasswordHash::Bcrypt, &password);
-        both_agree(PasswordHash::Bcrypt, &theirs, &password);
-        let ours = ours_make(PasswordHash::Bcrypt, &password, Some(&theirs));
+        let theirs = theirs_make(PasswordFamily::Bcrypt, &password);
+        both_agree(PasswordFamily::Bcrypt, &theirs, &password);
+        let ours = ours_make(&format_of(&theirs), &password);
         assert_ne!(ours, theirs);
-        both_agree(PasswordHash::Bcrypt, &ours, &password);
+        both_agree(PasswordFamily::Bcrypt, &ours, &password);
     }
 }
 
@@ -85,19 +89,19 @@ fn our_bcrypt_hashes_verify_in_the_apps_library_and_theirs_verify_here() {
 fn our_argon2id_hashes_verify_in_the_apps_library_and_theirs_verify_here() {
     // Each costs 64 MiB and a good part of a second, so that the encodings must do.
     for password in passwords().into_iter().filter(|password| !password.is_ascii()) {
-        let theirs = theirs_make(PasswordHash::Argon2id, &password);
-        both_agree(PasswordHash::Argon2id, &theirs, &password);
-        let ours = ours_make(PasswordHash::Argon2id, &password, Some(&theirs));
+        let theirs = theirs_make(PasswordFamily::Argon2id, &password);
+        both_agree(PasswordFamily::Argon2id, &theirs, &password);
+        let ours = ours_make(&format_of(&theirs), &password);
         assert_ne!(ours, theirs);
-        both_agree(PasswordHash::Argon2id, &ours, &password);
+        both_agree(PasswordFamily::Argon2id, &ours, &password);
     }
 }
 
 #[test]
 fn a_hash_made_without_an_example_verifies_in_the_apps_library() {
-    for format in [PasswordHash::Bcrypt, PasswordHash::Argon2id] {
+    for format in [PasswordFamily::Bcrypt, PasswordFamily::Argon2id] {
         let password = "correct horse 4711";
-        let made = ours_make(format, password, None);
+        let made = ours_make(&Format::default_of(format), password);
         assert_eq!(theirs_verify(format, &made, password), Ok(()));
         assert!(theirs_verify(format, &made, "correct horse 4712").is_err());
     }
@@ -106,37 +110,40 @@ fn a_hash_made_without_an_example_verifies_in_the_apps_library() {
 #[test]
 fn every_bcrypt_prefix_that_we_write_is_read_by_the_apps_library() {
     let password = "pässwörd 4711";
-    let theirs = theirs_make(PasswordHash::Bcrypt, password);
+    let theirs = theirs_make(PasswordFamily::Bcrypt, password);
     for prefix in ["$2a$", "$2b$", "$2y$"] {
-        let like = theirs.replacen("$2b$", prefix, 1);
-        let made = ours_make(PasswordHash::Bcrypt, password, Some(&like));
+        let made = ours_make(&Format { prefix, ..format_of(&theirs) }, password);
         assert!(made.starts_with(prefix));
-        both_agree(PasswordHash::Bcrypt, &made, password);
+        both_agree(PasswordFamily::Bcrypt, &made, password);
     }
 }
 
 #[test]
 fn a_password_of_73_bytes_is_refused_by_both_for_bcrypt_and_taken_by_both_for_argon2id() {
     let long = "7".repeat(73);
-    let theirs = theirs_make(PasswordHash::Bcrypt, &long[..72]);
-    let refused = verify(&theirs, &SecretString::from(long.as_str()));
-    assert_eq!(refused, Err(PasswordError::TooLong { bytes: 73 }), "the 73rd byte would not count");
-    assert!(theirs_verify(PasswordHash::Bcrypt, &theirs, &long).is_err());
+    let theirs = theirs_make(PasswordFamily::Bcrypt, &long[..72]);
+    let refused = verify(&theirs.as_str().into(), &SecretString::from(long.as_str()));
+    assert_eq!(
+        refused,
+        Err(PasswordError::TooLong { bytes: 73, family: "bcrypt", most: 72 }),
+        "the 73rd byte would not count"
+    );
+    assert!(theirs_verify(PasswordFamily::Bcrypt, &theirs, &long).is_err());
     assert!(ask(&json!({"kind": "hash-bcrypt", "password": long})).is_err());
-    assert!(make(PasswordHash::Bcrypt, &SecretString::from(long.as_str()), None).is_err());
-    both_agree(PasswordHash::Argon2id, &theirs_make(PasswordHash::Argon2id, &long), &long);
+    assert!(make(&Format::default_of(PasswordFamily::Bcrypt), &SecretString::from(long.as_str())).is_err());
+    both_agree(PasswordFamily::Argon2id, &theirs_make(PasswordFamily::Argon2id, &long), &long);
 }
 
 #[test]
 fn a_hash_that_was_cut_off_or_changed_is_accepted_by_neither() {
     let password = "correct horse 4711";
-    for format in [PasswordHash::Bcrypt, PasswordHash::Argon2id] {
+    for format in [PasswordFamily::Bcrypt, PasswordFamily::Argon2id] {
         let hash = theirs_make(format, password);
         let at = hash.len() - 10;
         let other = if hash.as_bytes()[at] == b'k' { "m" } else { "k" };
         let changed = format!("{}{other}{}", &hash[..at], &hash[at + 1..]);
         for damaged in [&hash[..hash.len() - 1], &hash[..20], &hash[1..], &changed, ""] {
-            let ours = verify(damaged, &SecretString::from(password));
+            let ours = verify(&damaged.into(), &SecretString::from(password));
             assert_ne!(ours, Ok(true), "we accept {damaged:?}");
             assert!(theirs_verify(format, damaged, password).is_err(), "they accept {damaged:?}");
         }

@@ -4,7 +4,7 @@ use auth_consistency::{
     api::{
         condition::Reason,
         report::{Action, Severity},
-        spec::{PasswordHash, PasswordPolicy},
+        spec::{PasswordFamily, PasswordPolicy},
     },
     consistency::{
         diagnosis::{Approval, Diagnosed, Requests, Step, diagnose},
@@ -13,6 +13,7 @@ use auth_consistency::{
         report::Verdict,
         target::Target,
     },
+    passwords::Format,
 };
 use proptest::prelude::*;
 
@@ -144,7 +145,7 @@ fn one_id_in_two_spellings_is_given_to_the_first_only() {
     let told = told(&target, &observation);
     assert_eq!(
         told.iter().map(|one| one.0).collect::<Vec<_>>(),
-        [Reason::AdminMissing, Reason::AdminIdClaimed]
+        [Reason::AccountMissing, Reason::AdminIdClaimed]
     );
     assert!(told[1].1.contains("spec.accounts[0].id says"), "{}", told[1].1);
     assert_eq!(planned(&target, &observation).len(), 1);
@@ -160,7 +161,7 @@ fn logins_that_differ_by_case_only_are_one_account_too_many_and_the_admin_is_kep
     let told = told(&target, &observation);
     assert_eq!(
         told.iter().map(|one| one.0).collect::<Vec<_>>(),
-        [Reason::AdminMissing, Reason::AdminAmbiguous, Reason::AdminMissing]
+        [Reason::AdminMissing, Reason::AdminAmbiguous, Reason::AccountMissing]
     );
     assert!(told[1].1.contains("spec.accounts[0]") && told[1].1.contains("spec.admin"), "{}", told[1].1);
     let seeded: Vec<String> = planned(&target, &observation).into_iter().map(|one| one.1).collect();
@@ -181,7 +182,7 @@ fn two_logins_that_the_column_takes_for_one_are_not_corrected_against_each_other
         account.drifted = vec![columns.into()];
     }
     let told: Vec<Reason> = told(&target, &observation).into_iter().map(|one| one.0).collect();
-    assert_eq!(told, [Reason::AdminDrifted, Reason::AdminAmbiguous]);
+    assert_eq!(told, [Reason::AccountDrifted, Reason::AdminAmbiguous]);
     assert_eq!(planned(&target, &observation).len(), 1);
 }
 
@@ -295,7 +296,7 @@ fn a_reset_that_was_asked_for_is_the_admins_alone() {
         .map(|step| (step.action(), step.account()))
         .collect();
     assert_eq!(resets, [(Action::Reset, None)]);
-    let left = found.iter().find(|one| one.finding.finding == Reason::AdminMissing).unwrap();
+    let left = found.iter().find(|one| one.finding.finding == Reason::AccountMissing).unwrap();
     assert!(
         left.finding.message.ends_with("set spec.accounts[1].onMissing to Seed"),
         "{}",
@@ -316,8 +317,10 @@ fn a_password_that_differs_is_written_for_each_account_under_its_own_policy() {
     target.accounts[0].password_policy = PasswordPolicy::Always;
     target.accounts[1].password_policy = PasswordPolicy::Always;
     assert_eq!(planned(&target, &observation).len(), 2, "two accounts are two writes");
+    // Nobody else has a password, so that only the spec can say that this one is another.
+    target.users.password_hash = auth_consistency::api::spec::PasswordHash::Bcrypt;
     let foreign = &mut observation.accounts[1].account.as_mut().unwrap().password;
-    foreign.format = Some(PasswordHash::Argon2id);
+    foreign.format = Some(Format::default_of(PasswordFamily::Argon2id));
     let told = told(&target, &observation);
     assert_eq!(told[1].0, Reason::PasswordHashForeign);
     assert!(told[1].1.starts_with(&format!("the account {:?}'s stored password", login(1))), "{}", told[1].1);

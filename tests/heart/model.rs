@@ -7,7 +7,7 @@ use auth_consistency::{
     api::{
         condition::ConditionType,
         report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
-        spec::{AuthConsistencySpec, SecretKeyRef},
+        spec::{AuthConsistencySpec, PasswordFamily, SecretKeyRef},
     },
     consistency::{
         diagnosis::{Diagnosed, Step},
@@ -17,9 +17,11 @@ use auth_consistency::{
             WantedId,
         },
         report::Outcome,
+        seeding::SeedFacts,
         target::{Admin, ResourceIdentity, Secrets, Target},
         telling::step_report,
     },
+    passwords::{Description, Format},
 };
 use proptest::prelude::*;
 use secrecy::SecretBox;
@@ -162,10 +164,11 @@ impl Model {
                 inactive: Vec::new(),
                 drifted: Vec::new(),
                 password: PasswordFacts {
-                    format: Some(auth_consistency::api::spec::PasswordHash::Bcrypt),
-                    family: "bcrypt",
+                    format: Some(Format::default_of(PasswordFamily::Bcrypt)),
+                    seems: Description::Readable(Format::default_of(PasswordFamily::Bcrypt)),
                     absent: false,
                     matches: None,
+                    uncompared: None,
                 },
                 references: vec![(
                     logs_ref(),
@@ -208,7 +211,8 @@ impl Model {
                 }),
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
-                unfilled: Vec::new(),
+                seed: SeedFacts::default(),
+                passwords: BTreeMap::new(),
                 rights,
             }),
             bookkeeping: Bookkeeping {
@@ -354,6 +358,7 @@ impl Model {
             remarks: Vec::new(),
             admin: None,
             accounts: Vec::new(),
+            passwords: None,
             signing_key: None,
             references: Some(ReferencesReport {
                 checked: observation.references.len() as i64,

@@ -43,7 +43,7 @@ async fn nothing_leaks(world: &World) {
         ("the operator's log", operator.logged()),
         ("the metrics", operator.metrics().await),
     ] {
-        for secret in ["canary", "$2b$", "$2a$"] {
+        for secret in ["canary", "$2b$0", "$2b$1", "$2a$0", "$2a$1"] {
             assert!(!text.contains(secret), "{where_} shows {secret:?}");
         }
     }

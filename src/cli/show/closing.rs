@@ -204,13 +204,27 @@ impl Closing<'_> {
         }
     }
 
-    /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know.
+    /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know. A reset is
+    /// offered only where one would be done.
     fn password(&self, report: &ConsistencyReport) -> Option<String> {
-        let differs = report.admin.as_ref()?.password_matches == Some(false);
-        let foreign = has(report, Reason::PasswordHashForeign);
-        ((differs || foreign) && self.asked != Asked::Reset && !self.observes).then(|| {
+        let admin = report.admin.as_ref()?;
+        if self.asked == Asked::Reset {
+            return None;
+        }
+        let said = match (admin.password_matches, &admin.password_uncompared) {
+            (Some(false), _) => Some("The admin's password is not the Secret's.".to_owned()),
+            (None, Some(why)) => {
+                Some(format!("The admin's password was not compared with the Secret's, since {why}."))
+            }
+            _ => None,
+        };
+        let refused = report.passwords.as_ref().is_some_and(|passwords| passwords.writes.is_none());
+        let odd = said.is_some() || has(report, Reason::PasswordHashForeign);
+        let offer = (odd && !refused && !self.observes).then(|| {
             format!("If the admin cannot sign in, {} writes the password again.", self.again.command("reset"))
-        })
+        });
+        let sentences: Vec<String> = said.into_iter().chain(offer).collect();
+        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 

@@ -3,7 +3,9 @@
 
 use super::{Cell, Closing, Look, Table, clean, table};
 use crate::{
-    api::report::{AdminReport, ConsistencyReport, Finding, ObjectRef, SearchReport, StepReport},
+    api::report::{
+        AdminReport, ConsistencyReport, Finding, ObjectRef, PasswordsReport, SearchReport, StepReport,
+    },
     consistency::wording::{count, number},
 };
 
@@ -80,6 +82,9 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
     for beside in &report.accounts {
         add("account", account(beside));
     }
+    if let Some(passwords) = &report.passwords {
+        add("passwords", stored(passwords));
+    }
     if let Some(key) = &report.signing_key {
         let fingerprint = key.fingerprint.as_deref().unwrap_or("no fingerprint, since the key is weak");
         let since = key.changed_time.as_ref().map(|time| format!(", in use since {}", time.0));
@@ -111,15 +116,32 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
 
 /// An account in words.
 fn account(account: &AdminReport) -> String {
-    let password = match (account.password_matches, account.password_hash) {
-        (Some(true), _) => "the password is the right one",
-        (Some(false), _) => "the password is another one",
-        (None, Some(_)) => "the password was not compared",
-        (None, None) => "the stored password cannot be read",
+    let password = match (account.password_matches, &account.password_uncompared) {
+        (Some(true), _) => "the password is the right one".to_owned(),
+        (Some(false), _) => "the password is not the Secret's".to_owned(),
+        (None, Some(why)) => format!("the password could not be compared, since {why}"),
+        (None, None) => "the password was not compared".to_owned(),
     };
     let format = account.password_hash.map(|format| format!(" ({format:?})")).unwrap_or_default();
     let active = if account.active { "active" } else { "not active" };
     format!("{}, id {}, {active}, {password}{format}", account.login, account.id)
+}
+
+/// What the other accounts have, and what a new password is written as.
+fn stored(passwords: &PasswordsReport) -> String {
+    let formats: Vec<String> = passwords
+        .formats
+        .iter()
+        .map(|one| format!("{} of {}: {}", number(one.accounts), number(passwords.sampled), one.format))
+        .collect();
+    let others = match formats.as_slice() {
+        [] => "no other active account has one".to_owned(),
+        some => format!("other active accounts, {}", some.join("; ")),
+    };
+    match &passwords.writes {
+        Some(format) => format!("{others}; a new one is written as {format}"),
+        None => format!("{others}; none is written"),
+    }
 }
 
 fn verb(n: i64, noun: &str, one: &str, many: &str) -> String {

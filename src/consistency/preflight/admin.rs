@@ -4,6 +4,7 @@ use super::{Facts, Risk, RiskName};
 use crate::{
     api::spec::OnMissing,
     consistency::{
+        seeding,
         target::{Admin, Target},
         wording::count,
     },
@@ -16,6 +17,7 @@ pub(super) fn by_hand(target: &Target, facts: &Facts<'_>) -> Option<Risk> {
         Some(admin) => differences(admin, facts),
     };
     let by_hand = target.accounts.iter().filter(|account| account.on_missing == OnMissing::Report);
+    evidence.extend(unseedable(target, facts));
     evidence.extend(by_hand.map(|account| {
         format!(
             "spec.accounts {:?} has onMissing Report, so nothing makes it where it is missing",
@@ -74,4 +76,17 @@ fn differences(admin: &Admin, facts: &Facts<'_>) -> Vec<String> {
         evidence.push("the account is not there today".to_owned());
     }
     evidence
+}
+
+/// Accounts that are to be seeded where they are missing, and could not be.
+fn unseedable(target: &Target, facts: &Facts<'_>) -> Vec<String> {
+    let Ok(users) = &facts.observation.users else { return Vec::new() };
+    let seeded = target.kept().filter(|account| account.on_missing == OnMissing::Seed);
+    seeded
+        .filter_map(|account| {
+            let obstacles = seeding::obstacles(target, account, users);
+            let why: Vec<String> = obstacles.into_iter().map(|(_, why)| why).collect();
+            (!why.is_empty()).then(|| format!("{} could not be seeded: {}", account.called(), why.join("; ")))
+        })
+        .collect()
 }

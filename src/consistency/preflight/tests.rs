@@ -10,9 +10,11 @@ use crate::{
             Account, AdminFacts, Bookkeeping, Comparison, DatabaseIdentity, Orphans, PasswordFacts,
             Reference, SchemaFault, SequenceFacts, Server, TableRights, WantedId,
         },
+        seeding::SeedFacts,
         suggestions::Confidence,
         target::{ResourceIdentity, Secrets},
     },
+    passwords::Description,
 };
 
 /// A resource with which a move breaks nothing.
@@ -86,7 +88,13 @@ fn account(id: &str) -> Account {
         subject: Some(id.into()),
         inactive: Vec::new(),
         drifted: Vec::new(),
-        password: PasswordFacts { format: None, family: "bcrypt", absent: false, matches: None },
+        password: PasswordFacts {
+            format: None,
+            seems: Description::Unrecognised,
+            absent: false,
+            matches: None,
+                    uncompared: None,
+        },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }
 }
@@ -131,7 +139,8 @@ impl World {
                 id_default: IdDefault::Expression,
                 highest_id: None,
                 subject_kind: Some(KeyKind::Uuid),
-                unfilled: Vec::new(),
+                seed: SeedFacts::default(),
+                passwords: Default::default(),
                 rights: TableRights::default(),
             }),
             bookkeeping: Bookkeeping::default(),

@@ -181,6 +181,7 @@ fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
             remarks: Vec::new(),
             admin: None,
             accounts: Vec::new(),
+            passwords: None,
             signing_key: None,
             references: None,
             searched: Vec::new(),

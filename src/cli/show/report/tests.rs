@@ -71,7 +71,7 @@ fn a_check_says_what_is_wrong_and_what_to_do_next() {
         "\
 apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption
 
-admin        admin@probeops.com, id 1, active, the password is another one (Bcrypt)
+admin        admin@probeops.com, id 1, active, the password is not the Secret's (Bcrypt)
 signing key  HS256, no fingerprint, since the key is weak
 references   12 checked, 1,234 rows name no user
 not checked  billing.cards.user_id: no SELECT privilege
@@ -90,8 +90,8 @@ Reassign         1,234  give 1,234 rows of usage_logs.user_id to admin@probeops.
 Not consistent: 1 error (OrphanRows) and 1 warning (ConstraintUnvalidated). Nothing was changed.
 `auth-consistency repair -f file.yaml` does the 1 step that needs no approval. 1 step over 1,234
 rows waits for approval; read the plan, and if it is what you want, run
-`auth-consistency repair --approve abc -f file.yaml`. If the admin cannot sign in,
-`auth-consistency reset -f file.yaml` writes the password again.
+`auth-consistency repair --approve abc -f file.yaml`. The admin's password is not the Secret's. If
+the admin cannot sign in, `auth-consistency reset -f file.yaml` writes the password again.
 "
     );
 }
@@ -154,6 +154,36 @@ fn accounts_beside_the_admin_stand_below_it() {
         page.contains("smoke@probeops.com, id 7, not active, the password was not compared (Bcrypt)"),
         "{page}"
     );
+}
+
+#[test]
+fn what_was_not_compared_is_not_called_different_and_no_reset_is_offered_that_would_be_refused() {
+    let mut shown = example();
+    let admin = shown.admin.as_mut().unwrap();
+    admin.password_matches = None;
+    admin.password_hash = None;
+    admin.password_uncompared = Some("the stored one is yescrypt, which is not read here".into());
+    let passwords = json!({
+        "sampled": 1200, "writes": null, "why": "yescrypt is not made here",
+        "formats": [
+            {"family": "Bcrypt", "format": "bcrypt ($2b$, cost 12)", "accounts": 12, "percent": 1},
+            {"family": null, "format": "yescrypt, which is not read here", "accounts": 1188, "percent": 99},
+        ],
+    });
+    shown.passwords = Some(serde_json::from_value(passwords).unwrap());
+    let said = page(&shown, Asked::Check).replace("\n             ", " ").replace('\n', " ");
+    for told in [
+        "the password could not be compared, since the stored one is yescrypt",
+        "passwords    other active accounts, 12 of 1,200: bcrypt ($2b$, cost 12); 1,188 of 1,200: yescrypt, which is not read here; none is written",
+        "The admin's password was not compared with the Secret's, since the stored one is yescrypt",
+    ] {
+        assert!(said.contains(told), "{told}\nin\n{said}");
+    }
+    assert!(!said.contains("reset") && !said.contains("is not the Secret's"), "{said}");
+    // Where a reset would be done, it is offered as before.
+    shown.passwords.as_mut().unwrap().writes = Some("bcrypt ($2b$, cost 12)".into());
+    let said = page(&shown, Asked::Check);
+    assert!(said.contains("auth-consistency reset -f file.yaml"), "{said}");
 }
 
 #[test]

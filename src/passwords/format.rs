@@ -1,0 +1,236 @@
+//! What a stored password says of itself: family, prefix and parameters, and nothing secret.
+
+use std::fmt;
+
+use super::{PasswordError, scheme::scheme};
+use crate::api::password::PasswordFamily;
+
+/// A format: all that one account's stored password has in common with another's. Two hashes of one
+/// password in one format differ in salt and digest only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Format {
+    /// The family.
+    pub family: PasswordFamily,
+    /// What tells variants of one family apart, as it stands in the stored text (`$2b$`); empty where the
+    /// family has one variant.
+    pub prefix: &'static str,
+    /// How much work a hash is.
+    pub cost: Cost,
+}
+
+/// How much work a hash is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cost {
+    /// Two to this power of rounds: bcrypt and phpass.
+    Power(u32),
+    /// Rounds: PBKDF2 and SHA-crypt.
+    Rounds(u32),
+    /// scrypt (RFC 7914).
+    Scrypt {
+        /// The base-two logarithm of N.
+        log_n: u32,
+        /// The block size.
+        r: u32,
+        /// The parallelization.
+        p: u32,
+    },
+    /// Argon2 (RFC 9106).
+    Argon2 {
+        /// Memory in KiB.
+        memory: u32,
+        /// Passes over it.
+        passes: u32,
+        /// Lanes.
+        lanes: u32,
+    },
+}
+
+/// The most memory that one hash may take, in KiB. A stored row can ask for gigabytes, and the operator
+/// serves everybody.
+const MOST_MEMORY: u32 = 128 * 1024;
+
+/// Memory (KiB) and passes of which each pair is as safe as the others: the OWASP Password Storage
+/// Cheat Sheet, "Argon2id".
+const SAFE_ARGON2: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
+
+impl Cost {
+    /// Refuses what nobody would wait for, before anything is computed.
+    pub(super) fn bounded(self) -> Result<(), PasswordError> {
+        let limits = match self {
+            // bcrypt: about four seconds at 16, and each step more doubles it.
+            Self::Power(power) => vec![("a cost of", power, 16)],
+            // Django 6 has 1.2 million, RFC 8018 names no limit. Some seconds.
+            Self::Rounds(rounds) => vec![("a number of rounds of", rounds, 5_000_000)],
+            Self::Scrypt { log_n, r, p } => {
+                let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
+                // 128 bytes for each of N times r.
+                vec![
+                    ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_MEMORY),
+                    ("an amount of scrypt work of", n.saturating_mul(r).saturating_mul(p), 1 << 22),
+                    ("a scrypt parallelization of", p, 64),
+                ]
+            }
+            Self::Argon2 { memory, passes, lanes } => vec![
+                ("argon2 memory (KiB) of", memory, MOST_MEMORY),
+                ("a number of argon2 passes of", passes, 64),
+                ("a number of argon2 lanes of", lanes, 64),
+            ],
+        };
+        match limits.into_iter().find(|(_, value, limit)| value > limit) {
+            Some((parameter, value, limit)) => Err(PasswordError::Excessive { parameter, value, limit }),
+            None => Ok(()),
+        }
+    }
+
+    /// How much work it is beside another cost of its kind.
+    fn work(self) -> u64 {
+        match self {
+            Self::Power(power) => 1u64.checked_shl(power).unwrap_or(u64::MAX),
+            Self::Rounds(rounds) => rounds.into(),
+            Self::Scrypt { log_n, r, p } => {
+                let n = 1u64.checked_shl(log_n).unwrap_or(u64::MAX);
+                n.saturating_mul(r.into()).saturating_mul(p.into())
+            }
+            Self::Argon2 { memory, passes, .. } => u64::from(memory) * u64::from(passes),
+        }
+    }
+
+    /// This cost, or the floor where that is more.
+    fn raised(self, floor: Self) -> Self {
+        match (self, floor) {
+            (Self::Power(power), Self::Power(least)) => Self::Power(power.max(least)),
+            (Self::Rounds(rounds), Self::Rounds(least)) => Self::Rounds(rounds.max(least)),
+            (Self::Argon2 { memory, passes, lanes }, _) => {
+                let safe = SAFE_ARGON2.iter().any(|(least, times)| memory >= *least && passes >= *times);
+                if safe {
+                    self
+                } else {
+                    Self::Argon2 { memory: memory.max(19_456), passes: passes.max(2), lanes }
+                }
+            }
+            _ if self.work() < floor.work() => floor,
+            _ => self,
+        }
+    }
+
+    /// This cost, or the nearest one that is computed.
+    fn lowered(self, otherwise: Self) -> Self {
+        match self {
+            _ if self.bounded().is_ok() => self,
+            Self::Power(_) => Self::Power(16),
+            Self::Rounds(_) => Self::Rounds(5_000_000),
+            Self::Argon2 { memory, passes, lanes } => {
+                Self::Argon2 { memory: memory.min(MOST_MEMORY), passes: passes.min(64), lanes: lanes.min(64) }
+            }
+            Self::Scrypt { .. } => otherwise,
+        }
+    }
+}
+
+impl Format {
+    /// What a family's own library writes by default.
+    pub fn default_of(family: PasswordFamily) -> Self {
+        scheme(family).default
+    }
+
+    /// Whether a new hash can be made in it. Some families are read and verified only.
+    pub fn can_make(&self) -> bool {
+        scheme(self.family).write.is_some()
+    }
+
+    /// The format of a new hash beside those that have this one: the same, but no cheaper than is safe
+    /// today for its family, and no dearer than [`verify`](super::verify) accepts.
+    pub fn for_new(self) -> Self {
+        let scheme = scheme(self.family);
+        Self { cost: self.cost.raised(scheme.floor).lowered(scheme.default.cost), ..self }
+    }
+
+    /// Whether it is more work than another one of its family.
+    pub(super) fn stronger(&self, other: &Self) -> bool {
+        self.cost.work() > other.cost.work()
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.family.words())?;
+        f.write_str(" (")?;
+        if !self.prefix.is_empty() {
+            write!(f, "{}, ", self.prefix)?;
+        }
+        match self.cost {
+            Cost::Power(power) => write!(f, "cost {power}")?,
+            Cost::Rounds(rounds) => write!(f, "{} rounds", grouped(rounds))?,
+            Cost::Scrypt { log_n, r, p } => {
+                write!(f, "N={}, r={r}, p={p}", 1u64.checked_shl(log_n).unwrap_or_default())?;
+            }
+            Cost::Argon2 { memory, passes, lanes } => write!(f, "m={memory}, t={passes}, p={lanes}")?,
+        }
+        f.write_str(")")
+    }
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new_cost(family: PasswordFamily, cost: Cost) -> Cost {
+        Format { cost, ..Format::default_of(family) }.for_new().cost
+    }
+
+    #[test]
+    fn a_new_hash_is_neither_too_cheap_nor_too_dear_to_verify() {
+        for (stored, new) in [(4, 10), (9, 10), (10, 10), (13, 13), (16, 16), (17, 16), (31, 16)] {
+            assert_eq!(new_cost(PasswordFamily::Bcrypt, Cost::Power(stored)), Cost::Power(new));
+        }
+        let argon2 = |memory, passes, lanes| Cost::Argon2 { memory, passes, lanes };
+        for (stored, new) in [
+            (argon2(8, 1, 1), argon2(19_456, 2, 1)),
+            // What PHP writes, and what Django and Spring do.
+            (argon2(65_536, 4, 1), argon2(65_536, 4, 1)),
+            (argon2(102_400, 2, 8), argon2(102_400, 2, 8)),
+            (argon2(16_384, 2, 1), argon2(19_456, 2, 1)),
+            (argon2(7_168, 5, 1), argon2(7_168, 5, 1)),
+            (argon2(u32::MAX, 65, 255), argon2(128 * 1024, 64, 64)),
+        ] {
+            assert_eq!(new_cost(PasswordFamily::Argon2id, stored), new);
+            assert_eq!(new.bounded(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_default_of_every_family_is_what_a_new_hash_may_have() {
+        for family in PasswordFamily::ALL {
+            let default = Format::default_of(*family);
+            assert_eq!((default.family, default.for_new()), (*family, default));
+            assert_eq!(default.cost.bounded(), Ok(()), "{default}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_told_by_family_prefix_and_parameters() {
+        let told = |family, cost| Format { cost, ..Format::default_of(family) }.to_string();
+        assert_eq!(told(PasswordFamily::Bcrypt, Cost::Power(12)), "bcrypt ($2b$, cost 12)");
+        assert_eq!(
+            told(PasswordFamily::Argon2i, Cost::Argon2 { memory: 65_536, passes: 4, lanes: 1 }),
+            "argon2i (m=65536, t=4, p=1)"
+        );
+        assert_eq!(
+            [7, 999, 1_000, 29_000, 1_000_000].map(grouped),
+            ["7", "999", "1,000", "29,000", "1,000,000"]
+        );
+    }
+}
