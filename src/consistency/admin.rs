@@ -6,7 +6,7 @@ use super::{
     diagnosis::{Diagnosed, Requests, Step, person},
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
     target::{Admin, Target},
-    wording::{clip, count},
+    wording::{clip, count, sample},
 };
 use crate::{
     api::{
@@ -140,12 +140,9 @@ fn missing(
             return claimed;
         }
         let mut found = plain(absent).with_step(seed(Some(canonical), false));
-        if observation.skipped.iter().any(|skipped| !skipped.asked) {
-            found.approval = Some("some references could not be read and may name that id".into());
-        }
+        found.approval = unseen(observation, &wanted.unseen, "that id");
         return found;
     }
-    let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     let id = match (&users.id_default, users.id_kind) {
         (IdDefault::Sequence(sequence), KeyKind::Integer) => free.past(sequence).map(|id| id.to_string()),
         (IdDefault::Sequence(_) | IdDefault::Expression, _) | (IdDefault::None, KeyKind::Uuid) => None,
@@ -171,10 +168,23 @@ fn missing(
         }
     };
     let mut found = plain(absent).with_step(seed(id, false));
-    if unread && users.id_kind == KeyKind::Integer {
-        found.approval = Some("some references could not be read and may name the new id".into());
+    if users.id_kind == KeyKind::Integer {
+        let hidden = observation.unchecked.iter().filter(|one| one.highest.is_err());
+        let hidden: Vec<ObjectRef> = hidden.map(|one| one.object.clone()).collect();
+        found.approval = unseen(observation, &hidden, "the new id");
     }
     found
+}
+
+/// Why a person must say that nobody is named by an id: some rows could not be read for it.
+fn unseen(observation: &Observation, hidden: &[ObjectRef], id: &str) -> Option<String> {
+    let unread = observation.skipped.iter().filter(|skipped| !skipped.asked).map(|skipped| &skipped.object);
+    let mut names: Vec<String> = unread.chain(hidden).map(ObjectRef::describe).collect();
+    names.sort();
+    names.dedup();
+    let all = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    names.truncate(5);
+    (all > 0).then(|| format!("rows of {} could not be read and may name {id}", sample(&names, all)))
 }
 
 fn unusable(target: &Target, admin: &Admin) -> Result<(), String> {
@@ -237,8 +247,6 @@ fn other_id(
         let refused = format!("{differs}, and it is not moved: {why}");
         return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
     }
-    // What could not be read would stay behind.
-    let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     if wanted.orphan_rows > 0 {
         let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));
         let mut claimed = finding(
@@ -259,9 +267,8 @@ fn other_id(
         OnDrift::Correct => {
             let message = format!("{differs}: tokens that name {id} find nobody");
             let mut found = finding(Reason::AdminIdDiffers, Severity::Error, message).with_step(step);
-            if unread {
-                found.approval = Some("some references could not be read and may name the old id".into());
-            }
+            // What could not be read would stay behind.
+            found.approval = unseen(observation, &wanted.unseen, "the old id or the new one");
             found
         }
         OnDrift::Report => finding(

@@ -10,6 +10,7 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::Sql,
+    ids,
     observe::Known,
     references::equals,
 };
@@ -62,6 +63,9 @@ pub async fn seed(
         }
         (id, ..) => id,
     };
+    if id.is_none() {
+        ids::skip_named(&mut transaction, known).await?;
+    }
     let mut names: Vec<&Column> = vec![login, password];
     let mut values: Vec<String> = vec![admin.login.clone(), hash.expose_secret().to_owned()];
     // The spec's own columns win over what makes an account active.
@@ -103,7 +107,7 @@ pub async fn seed(
         ));
     };
     if !seeding.claimed {
-        unclaimed(&mut transaction, known, &got).await?;
+        ids::unclaimed(&mut transaction, known, &got).await?;
     }
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),
@@ -115,27 +119,6 @@ pub async fn seed(
     super::rows::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
     Ok(1)
-}
-
-/// Never make an old token into another account's: no row may name the new id already.
-pub(super) async fn unclaimed(
-    connection: &mut PgConnection,
-    known: &Known,
-    id: &str,
-) -> Result<(), DatabaseError> {
-    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
-        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-        sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names_user(&mut sql, id);
-        sql.add(")");
-        if sql.scalar::<bool>(connection).await? {
-            return Err(DatabaseError::Moved(format!(
-                "the new id {id} is one that rows of {} still name, so it is given to nobody",
-                reference.object.describe()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// RFC 9562 section 5.4.
