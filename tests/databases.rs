@@ -31,6 +31,10 @@ mod enforcement;
 mod exchange;
 #[path = "databases/finding.rs"]
 mod finding;
+#[path = "databases/fitting.rs"]
+mod fitting;
+#[path = "databases/free_ids.rs"]
+mod free_ids;
 #[path = "databases/hostile.rs"]
 mod hostile;
 #[path = "databases/ids.rs"]
@@ -43,6 +47,8 @@ mod kept;
 mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/passed_over.rs"]
+mod passed_over;
 #[path = "databases/reach.rs"]
 mod reach;
 #[path = "databases/refusals.rs"]

@@ -112,6 +112,8 @@ fn changes_hands(kept: &[Kept<'_>], account: &Admin, found: &mut Diagnosed) {
 /// Integer ids that nobody has, no row names, and the spec gives to nobody.
 pub(super) struct Free {
     above: i64,
+    /// The last id that there can be, which nobody gets.
+    last: i64,
     /// The highest id that the spec gives to an account which does not have it.
     promised: Option<i64>,
 }
@@ -125,23 +127,24 @@ impl Free {
         });
         let promised: Option<i64> = promised.max();
         let above = orphans::highest_id(users, observation);
-        Self { above: promised.map_or(above, |id| id.max(above)), promised }
+        let promised = promised.filter(|id| *id < users.last_id);
+        Self { above: promised.map_or(above, |id| id.max(above)), last: users.last_id, promised }
     }
 
     /// The next of them, where nothing but us counts ids.
     pub(super) fn next(&self) -> Option<i64> {
-        self.above.checked_add(1)
+        self.above.checked_add(1).filter(|id| *id < self.last)
     }
 
     /// The next of them where a sequence counts ids and would come by one that the spec gives to somebody;
     /// otherwise the sequence is asked. It is moved above the new id afterwards, as above any other.
     pub(super) fn past(&self, sequence: &SequenceFacts) -> Option<i64> {
         self.promised.filter(|id| sequence.ascending && *id >= sequence.next)?;
-        self.next().filter(|id| *id <= sequence.maximum)
+        self.next()
     }
 
     fn take(&mut self, id: &str) {
-        if let Ok(id) = id.parse::<i64>() {
+        if let Some(id) = id.parse::<i64>().ok().filter(|id| *id < self.last) {
             self.above = self.above.max(id);
         }
     }

@@ -9,7 +9,7 @@ use super::{
     requests as ask,
     seeding,
     target::{Admin, Target},
-    wording::{clip, count},
+    wording::{clip, count, sample},
 };
 use crate::{
     api::{
@@ -130,12 +130,9 @@ fn missing(
             return claimed;
         }
         let mut found = plain(absent).with_step(seed(Some(canonical), false));
-        if observation.skipped.iter().any(|skipped| !skipped.asked) {
-            found.approval = Some("some references could not be read and may name that id".into());
-        }
+        found.approval = unseen(observation, &wanted.unseen, "that id");
         return found;
     }
-    let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     let id = match (&users.id_default, users.id_kind) {
         (IdDefault::Sequence(sequence), KeyKind::Integer) => free.past(sequence).map(|id| id.to_string()),
         (IdDefault::Sequence(_) | IdDefault::Expression, _) | (IdDefault::None, KeyKind::Uuid) => None,
@@ -161,10 +158,23 @@ fn missing(
         }
     };
     let mut found = plain(absent).with_step(seed(id, false));
-    if unread && users.id_kind == KeyKind::Integer {
-        found.approval = Some("some references could not be read and may name the new id".into());
+    if users.id_kind == KeyKind::Integer {
+        let hidden = observation.unchecked.iter().filter(|one| one.highest.is_err());
+        let hidden: Vec<ObjectRef> = hidden.map(|one| one.object.clone()).collect();
+        found.approval = unseen(observation, &hidden, "the new id");
     }
     found
+}
+
+/// Why a person must say that nobody is named by an id: some rows could not be read for it.
+fn unseen(observation: &Observation, hidden: &[ObjectRef], id: &str) -> Option<String> {
+    let unread = observation.skipped.iter().filter(|skipped| !skipped.asked).map(|skipped| &skipped.object);
+    let mut names: Vec<String> = unread.chain(hidden).map(ObjectRef::describe).collect();
+    names.sort();
+    names.dedup();
+    let all = i64::try_from(names.len()).unwrap_or(i64::MAX);
+    names.truncate(5);
+    (all > 0).then(|| format!("rows of {} could not be read and may name {id}", sample(&names, all)))
 }
 
 /// The format of a new account's password; the error is everything that keeps it from being created, with the
@@ -199,7 +209,7 @@ fn writable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
     if target.users.password_column.is_none() {
         return Err(unusable("spec.users.passwordColumn is not set, and it says where to write it".into()));
     }
-    let chosen = hashing::choose(&target.users, sample(admin, users)).map_err(|refused| {
+    let chosen = hashing::choose(&target.users, password_sample(admin, users)).map_err(|refused| {
         // A finding of its own says all of it.
         let why = match refused.reason {
             Reason::PasswordHashContradicted => {
@@ -215,7 +225,7 @@ fn writable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
 }
 
 /// What the passwords of others are.
-fn sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
+fn password_sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
     users.passwords.get(&admin.account().map(str::to_owned))
 }
 
@@ -283,8 +293,6 @@ fn other_id(
         let refused = format!("{differs}, and it is not moved: {why}");
         return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
     }
-    // What could not be read would stay behind.
-    let unread = observation.skipped.iter().any(|skipped| !skipped.asked);
     if wanted.orphan_rows > 0 {
         let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));
         let mut claimed = finding(
@@ -305,9 +313,8 @@ fn other_id(
         OnDrift::Correct => {
             let message = format!("{differs}: tokens that name {id} find nobody");
             let mut found = finding(Reason::AdminIdDiffers, Severity::Error, message).with_step(step);
-            if unread {
-                found.approval = Some("some references could not be read and may name the old id".into());
-            }
+            // What could not be read would stay behind.
+            found.approval = unseen(observation, &wanted.unseen, "the old id or the new one");
             found
         }
         OnDrift::Report => finding(
@@ -431,7 +438,7 @@ fn password(
     };
     let (facts, who) = (&account.password, admin.called());
     let chosen = writable(target, admin, users);
-    let of_others = sample(admin, users);
+    let of_others = password_sample(admin, users);
     let read = target.users.password_column.is_some();
     let foreign = read && hashing::own(&target.users, of_others, facts.format, &facts.seems) == Own::Foreign;
     let mut found = if foreign {

@@ -4,7 +4,7 @@
 use super::{
     diagnosis::Step,
     observation::{AdminFacts, Observation, Reference},
-    plan::PlannedStep,
+    plan::{PermittedStep, PlannedStep},
     target::{Admin, Target},
     wording::count,
 };
@@ -16,13 +16,7 @@ use crate::api::{
 /// Makes steps wait that would take away the rows which name an id that an account is to get. Were they
 /// mended at once, the next pass would see nobody who names the id and give it away unasked.
 pub(super) fn keep_the_rows(target: &Target, observation: &Observation, steps: &mut [PlannedStep]) {
-    let admin = target.admin.iter().zip(&observation.admin);
-    let mut kept = admin.chain(target.accounts.iter().zip(&observation.accounts));
-    let Some((account, rows)) =
-        kept.find_map(|(account, facts)| Some((account, claimed(account, facts, steps)?)))
-    else {
-        return;
-    };
+    let Some((account, rows)) = undecided(target, observation, steps) else { return };
     let id = account.id.as_deref().unwrap_or_default();
     for one in steps.iter_mut().filter(|one| touches(observation, &one.step)) {
         one.waits.get_or_insert_with(|| {
@@ -37,13 +31,40 @@ pub(super) fn keep_the_rows(target: &Target, observation: &Observation, steps: &
     }
 }
 
+/// The first account that is to get an id which rows of nobody name, and how many do.
+fn undecided<'t>(
+    target: &'t Target,
+    observation: &Observation,
+    steps: &[PlannedStep],
+) -> Option<(&'t Admin, i64)> {
+    let admin = target.admin.iter().zip(&observation.admin);
+    let mut kept = admin.chain(target.accounts.iter().zip(&observation.accounts));
+    kept.find_map(|(account, facts)| Some((account, claimed(account, facts, steps)?)))
+}
+
+/// Whether rows may not be taken away, by whatever approval: an account is to get an id that they name, and
+/// nothing that may run now gives it.
+pub(super) fn forbids(
+    target: &Target,
+    observation: &Observation,
+    steps: &[PlannedStep],
+    step: &Step,
+    running: &[PermittedStep],
+) -> bool {
+    touches(observation, step)
+        && undecided(target, observation, steps).is_some()
+        && !running.iter().any(|one| gives(&one.step))
+}
+
+/// Whether a step gives an account an id that rows of nobody name.
+pub(super) fn gives(step: &Step) -> bool {
+    matches!(step, Step::Seed { claimed: true, .. } | Step::MoveId { claimed: true, .. })
+}
+
 /// How many rows of nobody name the id that an account is to get and does not have.
 fn claimed(account: &Admin, facts: &AdminFacts, steps: &[PlannedStep]) -> Option<i64> {
     let wanted = facts.wanted.as_ref().filter(|wanted| wanted.orphan_rows > 0 && !wanted.occupied)?;
-    let planned = steps.iter().any(|one| {
-        matches!(one.step, Step::Seed { claimed: true, .. } | Step::MoveId { claimed: true, .. })
-            && one.step.account() == account.account()
-    });
+    let planned = steps.iter().any(|one| gives(&one.step) && one.step.account() == account.account());
     // What keeps it from being planned just now, as a password that cannot be used, may end before the
     // next pass.
     let meant = match &facts.account {
@@ -54,7 +75,7 @@ fn claimed(account: &Admin, facts: &AdminFacts, steps: &[PlannedStep]) -> Option
 }
 
 /// Whether a step changes or removes rows of a table that names users by their id.
-fn touches(observation: &Observation, step: &Step) -> bool {
+pub(super) fn touches(observation: &Observation, step: &Step) -> bool {
     let names_id = |object: &ObjectRef| {
         let here =
             |one: &&Reference| (&one.object.schema, &one.object.table) == (&object.schema, &object.table);

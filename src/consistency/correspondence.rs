@@ -167,6 +167,8 @@ pub struct ReferenceFacts {
     pub credentials: Option<String>,
     /// Foreign keys of other tables through which the change would go on, with how many rows.
     pub cascades: Vec<String>,
+    /// Why the column cannot hold a person's new id, if so: a plain clause.
+    pub unfit: Option<String>,
     /// Rows of the table.
     pub table_rows: i64,
 }

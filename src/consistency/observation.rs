@@ -36,6 +36,9 @@ pub struct Observation {
     pub relied: usize,
     /// References in scope that were not.
     pub skipped: Vec<Skipped>,
+    /// References that are not checked and may name ids all the same; asked only while an account is to be
+    /// created.
+    pub unchecked: Vec<Unchecked>,
     /// References in scope that the time of this look did not suffice for; the next one goes on with them.
     pub unreached: Vec<ObjectRef>,
     /// Foreign keys that a rule asks for and that are not there.
@@ -50,6 +53,15 @@ pub struct Observation {
     pub identities: Option<IdentityFacts>,
     /// What is known of tokens that outlive a change; `None` where the spec does not name sessions.
     pub sessions: Option<SessionFacts>,
+}
+
+/// A reference that is not checked: ignored by a rule, not discovered, or not readable as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    /// The reference.
+    pub object: ObjectRef,
+    /// The highest id that its rows name, below the last one; or why that could not be seen.
+    pub highest: Result<Option<i64>, String>,
 }
 
 /// Orphans of one reference that name users in another spelling.
@@ -198,6 +210,8 @@ pub struct SequenceFacts {
     pub object: ObjectRef,
     /// The value that the next call of `nextval` gives.
     pub next: i64,
+    /// How far it goes at a time; below 0 it counts downwards, and is left alone.
+    pub increment: i64,
     /// What it may not exceed.
     pub maximum: i64,
     /// Whether it counts upwards; others are left alone.
@@ -219,7 +233,10 @@ pub struct UserTable {
     pub id_kind: KeyKind,
     /// Where new ids come from.
     pub id_default: IdDefault,
-    /// Highest id of a live user, for integer keys.
+    /// The last id that there can be: that of the column's type, or of the sequence where that ends before. Who
+    /// has it, and what names it, is a mark of the app and says nothing of how far ids have come.
+    pub last_id: i64,
+    /// Highest id of a live user below the last one, for integer keys.
     pub highest_id: Option<i64>,
     /// The subject column's type kind, where the spec has `jwt`.
     pub subject_kind: Option<KeyKind>,
@@ -323,7 +340,8 @@ pub struct OpenStep {
     pub object: ObjectRef,
     /// Rows that were approved and are not done yet.
     pub rows_left: i64,
-    /// What the walk has passed; of ending sessions, whose they are, as a digest.
+    /// What the walk has passed; of ending sessions, whose they are, as a digest; of an id that rows name, who
+    /// gets which.
     pub passed: Option<String>,
 }
 
@@ -386,8 +404,10 @@ pub struct WantedId {
     pub canonical: Option<String>,
     /// Whether another account has it.
     pub occupied: bool,
-    /// Rows of references that name it although nobody has it.
+    /// Rows of references, checked or not, that name it although nobody has it.
     pub orphan_rows: i64,
+    /// References whose rows could not be looked at for that.
+    pub unseen: Vec<ObjectRef>,
     /// Why the account cannot be moved to it, if so: told when it is planned, not when it runs.
     pub immovable: Option<(Reason, String)>,
 }
@@ -438,8 +458,12 @@ pub struct Reference {
     pub cascades: Vec<String>,
     /// Rights on the table.
     pub rights: TableRights,
-    /// Whether the index behind the user table's key names the id column alone.
+    /// Why its column cannot hold what the admin is named by, if so: a plain clause.
+    pub unfit: Option<String>,
+    /// Whether a column of it names the id, alone or beside other columns.
     pub names_id: bool,
+    /// The last value of that column's type, for integers.
+    pub last: Option<i64>,
 }
 
 /// Rows of another table that a foreign key removes or changes when orphans are deleted.
@@ -473,6 +497,7 @@ pub struct Orphans {
     pub sample: Vec<String>,
     /// SHA-256 over all keys in key order, hexadecimal; empty when there are none.
     pub digest: String,
-    /// The highest key, for integers.
+    /// The highest id among the keys, for integers, whatever type the column has; the last value that the
+    /// column can hold, or that an id can have, is none.
     pub highest: Option<i64>,
 }

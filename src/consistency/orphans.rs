@@ -5,7 +5,7 @@ use super::{
     constraints,
     diagnosis::{Diagnosed, Ends, Step, person},
     doubts,
-    observation::{Comparison, IdDefault, KeyKind, Observation, Reference, UserTable},
+    observation::{Comparison, IdDefault, KeyKind, Observation, Reference, SequenceFacts, UserTable},
     remap,
     sql_name::{sql_name, sql_table},
     target::{Policy, Target},
@@ -210,6 +210,14 @@ pub(super) fn refusal(
             "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
         ));
     }
+    if let Some(why) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "{why}, by which the admin is named: give the column the type of the ids first, or use SetNull or Delete"
+            ),
+        ));
+    }
     if action == Action::Reassign && !reference.shared.is_empty() {
         return Some((
             Reason::RepairUnsupported,
@@ -326,19 +334,23 @@ impl Collision<'_> {
     }
 }
 
-/// The highest id that a live user has or that rows still name; 0 when there is none.
+/// The highest id that a live user has or that rows still name; 0 when there is none. Whoever has the last
+/// id that there can be, and what names it, is left out: a mark of the app.
 ///
 /// Keys of references that do not name the id column say nothing about ids.
 pub fn highest_id(users: &UserTable, observation: &Observation) -> i64 {
+    let unchecked =
+        observation.unchecked.iter().filter_map(|one| one.highest.as_ref().ok().copied().flatten());
+    named(observation).chain(unchecked).chain(users.highest_id).max().unwrap_or(0).max(0)
+}
+
+/// The highest id that the orphans of each reference name.
+fn named(observation: &Observation) -> impl Iterator<Item = i64> {
     observation
         .references
         .iter()
         .filter(|reference| reference.names_id)
         .filter_map(|reference| reference.orphans.highest)
-        .chain(users.highest_id)
-        .max()
-        .unwrap_or(0)
-        .max(0)
 }
 
 /// The next insert collides, or takes an id that old rows (and tokens) name.
@@ -347,15 +359,8 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
     if !sequence.ascending || users.id_kind != KeyKind::Integer {
         return None;
     }
-    // An orphan id beyond what the sequence can ever give is no danger to it.
-    let highest = observation
-        .references
-        .iter()
-        .filter(|reference| reference.names_id)
-        .filter_map(|reference| reference.orphans.highest)
-        .chain(users.highest_id)
-        .filter(|id| *id < sequence.maximum)
-        .max()?;
+    // An id beyond what the sequence can ever give is no danger to it.
+    let highest = named(observation).chain(users.highest_id).filter(|id| *id < users.last_id).max()?;
     if sequence.next > highest {
         return None;
     }
@@ -374,28 +379,88 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
             None => "would inherit somebody's old rows and tokens",
         },
     );
-    let found = person(
-        Reason::SequenceBehind,
-        ConditionType::SchemaCompatible,
-        Severity::Error,
-        Some(sequence.object.clone()),
-        message.clone(),
-    );
+    let found = |message: &str| {
+        person(
+            Reason::SequenceBehind,
+            ConditionType::SchemaCompatible,
+            Severity::Error,
+            Some(sequence.object.clone()),
+            message.to_owned(),
+        )
+    };
     if !sequence.settable {
-        let mut found = found.blocked_by(Reason::PrivilegeMissing);
-        found.finding.message = clip(
-            &format!("{message}; the role may not set it: run what `auth-consistency grants` prints"),
-            1024,
-        );
-        return Some(found);
+        let why = "; the role may not set it: run what `auth-consistency grants` prints";
+        return Some(found(&format!("{message}{why}")).blocked_by(Reason::PrivilegeMissing));
     }
-    let mut found =
-        found.with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest });
-    // One row with a nonsense id must not use the sequence up.
-    let from = users.highest_id.unwrap_or(0).max(sequence.next);
-    if highest > from.saturating_add(sequence.maximum.saturating_sub(from) / 2) {
+    if past(sequence, highest).is_none_or(|next| next >= users.last_id) {
+        return Some(
+            found(&format!(
+                "{message}; it is not moved, since no id is left above {highest}: {} is the last one that there can be. Give the id column a wider type, or the sequence a higher MAXVALUE, or mend the rows that name {highest}",
+                users.last_id
+            ))
+            .blocked_by(Reason::RepairUnsupported),
+        );
+    }
+    let mut found = found(&message)
+        .with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest });
+    let ends = observation.references.iter().filter_map(|reference| reference.last);
+    if wasteful(sequence.next, highest, users.last_id, ends) {
         found.approval =
             Some(format!("going above {highest} uses up more than half of the ids that are left"));
     }
     Some(found)
+}
+
+/// What a sequence gives next once it has gone above an id, in its own steps.
+fn past(sequence: &SequenceFacts, above: i64) -> Option<i64> {
+    let missing = above.checked_sub(sequence.next)?.checked_add(1)?;
+    let increment = sequence.increment.max(1);
+    let steps = missing.max(0).checked_add(increment - 1)? / increment;
+    sequence.next.checked_add(steps.checked_mul(increment)?)
+}
+
+/// Whether going above an id uses up more than half of the ids that are left: one row with a nonsense id must
+/// not do that. Ids end where a column that names them ends, since nobody beyond could have rows there.
+fn wasteful(next: i64, above: i64, last_id: i64, columns_end: impl Iterator<Item = i64>) -> bool {
+    let end = columns_end.filter(|end| *end > next).chain([last_id]).min().unwrap_or(last_id);
+    above > next.saturating_add(end.saturating_sub(next) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTEGER: i64 = i32::MAX as i64;
+
+    fn sequence(next: i64, increment: i64) -> SequenceFacts {
+        let (object, ascending) = (ObjectRef::default(), true);
+        SequenceFacts { object, next, increment, maximum: i64::MAX, ascending, settable: true }
+    }
+
+    #[test]
+    fn a_sequence_goes_above_an_id_in_its_own_steps() {
+        for (next, increment, above, then) in [
+            (4, 1, 9, Some(10)),
+            (4, 1, 4, Some(5)),
+            // Two servers take turns: this one gives odd numbers.
+            (5, 2, 8, Some(9)),
+            (5, 2, 9, Some(11)),
+            (1, 50, 120, Some(151)),
+            (4, 1, i64::MAX, None),
+            (4, i64::MAX, 9, None),
+        ] {
+            assert_eq!(past(&sequence(next, increment), above), then, "{next} by {increment} above {above}");
+        }
+    }
+
+    #[test]
+    fn more_than_half_is_of_what_the_columns_can_hold() {
+        let none = || std::iter::empty();
+        assert!(!wasteful(4, 1_000_000_000, INTEGER, none()));
+        assert!(wasteful(4, 2_000_000_000, INTEGER, none()), "of an integer column");
+        assert!(!wasteful(4, 2_000_000_000, i64::MAX, none()), "of a bigint column");
+        assert!(wasteful(4, 2_000_000_000, i64::MAX, [INTEGER].into_iter()), "integers name them");
+        assert!(wasteful(4, 20_000, i64::MAX, [INTEGER, 32_767].into_iter()), "a smallint names them");
+        assert!(!wasteful(40_000, 50_000, INTEGER, [32_767].into_iter()), "the smallint is passed already");
+    }
 }

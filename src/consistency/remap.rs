@@ -331,6 +331,12 @@ fn refusal(
             "the role may not UPDATE the user table, without which the accounts cannot be held; run what `auth-consistency grants` prints".into(),
         ));
     }
+    if let Some(why) = &facts.unfit {
+        return Some((
+            Reason::RepairUnsupported,
+            format!("{why}: give the column the type of the ids first"),
+        ));
+    }
     if !facts.cascades.is_empty() {
         return Some((
             Reason::RepairUnsupported,

@@ -15,7 +15,7 @@ use super::{
     fence::{self, Fence},
     hashes::{self, StoredRow},
     identifier::Sql,
-    move_id,
+    ids, move_id,
     observe::Known,
     quarantine,
     references::{Condition, equals, holds},
@@ -201,7 +201,7 @@ async fn hashing<T: Send + 'static>(
 pub async fn observe_id(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &Known,
+    known: &mut Known,
     facts: &mut AdminFacts,
     server_version: i64,
 ) -> Result<(), DatabaseError> {
@@ -211,6 +211,7 @@ pub async fn observe_id(
         canonical: Some(id.clone()),
         occupied: false,
         orphan_rows: 0,
+        unseen: Vec::new(),
         immovable: None,
     };
     if current.as_ref() == Some(wanted) {
@@ -225,7 +226,7 @@ pub async fn observe_id(
     .await?
     .ok();
     let Some(canonical) = canonical else {
-        facts.wanted = Some(WantedId { canonical: None, occupied: false, orphan_rows: 0, immovable: None });
+        facts.wanted = Some(WantedId { canonical: None, ..there(wanted) });
         return Ok(());
     };
     if current.as_ref() == Some(&canonical) {
@@ -239,11 +240,9 @@ pub async fn observe_id(
         sql.add(")");
         sql.scalar::<bool>(connection).await?
     };
-    let mut orphan_rows = 0;
-    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
-        if !occupied {
-            orphan_rows += naming(connection, reference, &canonical).await?;
-        }
+    let (mut orphan_rows, mut unseen) = (0, Vec::new());
+    if !occupied {
+        (orphan_rows, unseen) = ids::naming(connection, known, &canonical).await?;
     }
     let mut immovable = None;
     if let (Some(account), Some(current)) = (&mut facts.account, &current) {
@@ -251,24 +250,8 @@ pub async fn observe_id(
         account.references = prospect.rows;
         immovable = prospect.refused;
     }
-    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows, immovable });
+    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows, unseen, immovable });
     Ok(())
-}
-
-async fn naming(
-    connection: &mut PgConnection,
-    reference: &super::references::ReferenceTable,
-    id: &str,
-) -> Result<i64, DatabaseError> {
-    let counted = savepoint(connection, async |connection: &mut PgConnection| {
-        let mut sql = Sql::new("SELECT count(*) FROM ");
-        sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names_user(&mut sql, id);
-        sql.scalar::<i64>(connection).await
-    })
-    .await?;
-    // A value that the column's type cannot take is in none of its rows.
-    Ok(counted.unwrap_or(0))
 }
 
 /// Moves the sequence above an id, never backwards.
@@ -299,13 +282,23 @@ pub async fn advance_sequence(
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
     // Last, since no rollback takes it back: moved and not written down, it is at least above every id.
     if catalog::next_value(&mut transaction, sequence).await? <= above {
+        // In its own steps: where several servers take turns, each gives every second number.
         let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
         sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
-        sql.add(")::pg_catalog.regclass, pg_catalog.int8larger(")
-            .integer(above)
-            .add(", s.last_value), true) FROM ");
-        sql.relation(&sequence.relation).add(" s");
-        sql.execute(&mut transaction).await?;
+        sql.add(")::pg_catalog.regclass, n.value, true) FROM (SELECT s.last_value OPERATOR(pg_catalog.+) pg_catalog.int8larger((");
+        sql.integer(above).add(
+            " OPERATOR(pg_catalog.-) s.last_value OPERATOR(pg_catalog.+) i.step OPERATOR(pg_catalog.-) 1) \
+             OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) i.step AS value, i.step FROM ",
+        );
+        sql.relation(&sequence.relation).add(" s, (SELECT ").integer(sequence.increment);
+        sql.add(" AS step) i) n WHERE n.value OPERATOR(pg_catalog.<=) ").integer(known.last_id);
+        sql.add(" OPERATOR(pg_catalog.-) n.step");
+        // What the column cannot hold is never given.
+        if sql.optional(&mut transaction).await?.is_none() {
+            return Err(DatabaseError::Moved(format!(
+                "there is no id left above {above} that the sequence gives and the column can hold"
+            )));
+        }
     }
     transaction.commit().await?;
     Ok(0)

@@ -56,6 +56,16 @@ pub struct Collation {
 }
 
 impl Column {
+    /// The last value that an integer type has.
+    pub fn last(&self) -> Option<i64> {
+        match self.base_name.as_str() {
+            "int2" => Some(i64::from(i16::MAX)),
+            "int4" => Some(i64::from(i32::MAX)),
+            "int8" => Some(i64::MAX),
+            _ => None,
+        }
+    }
+
     /// What kind of key its values make.
     pub fn kind(&self) -> KeyKind {
         match self.base_name.as_str() {

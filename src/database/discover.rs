@@ -238,6 +238,7 @@ async fn sample(
         only_where: Vec::new(),
         primary_key: Vec::new(),
         shared: Vec::new(),
+        ids: None,
         child: *child,
     };
     let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT c.");

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::consistency::{
     observation::{Bookkeeping, Claim, DatabaseIdentity},
-    plan::{Permission, Permitted},
+    plan::{Permission, Permitted, terms},
     requests,
     target::Target,
 };
@@ -152,6 +152,12 @@ pub async fn begin(
         sql.execute(&mut transaction).await?;
         super::rows::list_keys(&mut transaction, &fence, known, &step.step, next).await?;
         super::sessions::list(&mut transaction, &fence, known, &step.step, next).await?;
+        if let Some(terms) = terms(&step.step) {
+            let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
+            sql.text(terms).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
+            sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(next);
+            sql.execute(&mut transaction).await?;
+        }
         numbers.push(next);
         next += 1;
     }

@@ -12,12 +12,13 @@ use super::{
     catalog::{self, Column, Table},
     error::DatabaseError,
     fence::{self, Fence},
+    fit,
     guard::{self, Expected},
     identifier::{Sql, run},
+    ids::unclaimed,
     observe::Known,
     quarantine,
     references::{ReferenceTable, equals},
-    seed::unclaimed,
     transaction::savepoint,
 };
 use crate::{
@@ -72,6 +73,10 @@ pub async fn move_id(
     let connection = &mut *transaction;
     let before = guard::counts(connection).await?;
     if let Some(why) = unseen(connection, known).await? {
+        return Err(DatabaseError::Unsupported(why));
+    }
+    let (carriers, unfit) = fitting(connection, carriers, from, to).await?;
+    if let Some(why) = unfit {
         return Err(DatabaseError::Unsupported(why));
     }
     if !claimed {
@@ -177,6 +182,10 @@ pub async fn prospect(
         (Reason::PrivilegeMissing, why)
     };
     let mut refused = (!users.rights.update).then(|| no_update(users));
+    let (carriers, unfit) = fitting(connection, carriers, from, to).await?;
+    if let Some(why) = unfit {
+        refused.get_or_insert((Reason::RepairUnsupported, why));
+    }
     let mut counted = Vec::new();
     for carrier in &carriers {
         let rows = savepoint(connection, async |connection: &mut PgConnection| {
@@ -327,6 +336,46 @@ fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
         });
     }
     Ok(carriers)
+}
+
+/// The carriers without the columns that cannot hold the new id, and why it cannot be moved where a row would
+/// have to take it there.
+async fn fitting<'a>(
+    connection: &mut PgConnection,
+    carriers: Vec<Carrier<'a>>,
+    from: &str,
+    to: &str,
+) -> Result<(Vec<Carrier<'a>>, Option<String>), DatabaseError> {
+    let (mut fitting, mut refused) = (Vec::new(), None);
+    for carrier in carriers {
+        let mut references = Vec::new();
+        for reference in carrier.references {
+            let Some(why) = fit::unfit(connection, reference, &[to.to_owned()]).await? else {
+                references.push(reference);
+                continue;
+            };
+            let mut sql = Sql::new("SELECT count(*) FROM ");
+            sql.only(&reference.child.relation).add(" c WHERE ");
+            reference.names_user(&mut sql, from);
+            let rows = savepoint(connection, async |connection: &mut PgConnection| {
+                sql.scalar::<i64>(connection).await
+            });
+            let rows = rows.await?.unwrap_or(0);
+            if rows > 0 {
+                refused.get_or_insert_with(|| {
+                    format!(
+                        "{} of {} would have to name it, and {why}: give the column the type of the ids, or choose another id",
+                        count(rows, "row"),
+                        reference.object.describe()
+                    )
+                });
+            }
+        }
+        if !references.is_empty() {
+            fitting.push(Carrier { references, ..carrier });
+        }
+    }
+    Ok((fitting, refused))
 }
 
 /// Copies a carrier's rows that name the id to quarantine.

@@ -21,6 +21,7 @@ use super::{
     hashes,
     identifier::{Name, Sql},
     identities::{self, Elsewhere},
+    ids::{self, Passive},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
     seeding, server, sessions, spelling,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
-        spec::ColumnCondition,
+        spec::{ColumnCondition, OnMissing},
     },
     consistency::{
         correspondence::Unusable,
@@ -37,12 +38,13 @@ use crate::{
         diagnosis::Requests,
         hashing::HashSample,
         observation::{
-            DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
+            AdminFacts, DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts,
+            Server, UserTable,
         },
         progress::Progress,
         search::Searched,
         seeding::SeedFacts,
-        target::Target,
+        target::{Admin, Target},
         wording::clip,
     },
     memory::Memory,
@@ -85,8 +87,12 @@ pub struct Known {
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
+    /// The last id that there can be: that of the column's type, or of the sequence where that ends before.
+    pub last_id: i64,
     /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
+    /// References that are not checked, whose rows may name ids all the same.
+    pub passive: Vec<Passive>,
     /// Who of before is who today; `None` where the spec names no identities, or they cannot be used.
     pub identities: Option<identities::Mapping>,
     /// The database that these names are of.
@@ -157,6 +163,7 @@ pub async fn observe(
                 accounts: Vec::new(),
                 references: Vec::new(),
                 skipped: Vec::new(),
+                unchecked: Vec::new(),
                 missing_constraints: Vec::new(),
                 constraints: Vec::new(),
                 spellings: Vec::new(),
@@ -265,6 +272,7 @@ pub(super) async fn named(
         return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
     }
     let sequence = catalog::sequence(connection, table.oid, id.name.as_str()).await?;
+    let last_id = ids::last(connection, &id, sequence.as_ref()).await?;
     Ok(Ok(Known {
         users: table,
         id,
@@ -277,7 +285,9 @@ pub(super) async fn named(
         active_when,
         columns,
         sequence,
+        last_id,
         references: Vec::new(),
+        passive: Vec::new(),
         identities: None,
         identity: DatabaseIdentity { system: String::new(), database: 0 },
     }))
@@ -302,6 +312,7 @@ async fn facts(
                 ..ObjectRef::default()
             },
             next: catalog::next_value(connection, found).await?,
+            increment: found.increment,
             maximum: found.maximum,
             ascending: found.increment > 0,
             settable: found.settable,
@@ -312,7 +323,8 @@ async fn facts(
     let highest_id = if id.kind() == KeyKind::Integer {
         // A hidden row would make this number a lie: row security is off, so it is an error instead.
         let mut sql = Sql::new("SELECT max(p.");
-        sql.name(&id.name).add(")::int8 FROM ").only(&table.relation).add(" p");
+        sql.name(&id.name).add(")::int8 FROM ").only(&table.relation).add(" p WHERE p.");
+        sql.name(&id.name).add(" < ").integer(known.last_id);
         match sql.scalar::<Option<i64>>(connection).await {
             Ok(highest) => highest,
             Err(error) => return hidden(error),
@@ -331,6 +343,7 @@ async fn facts(
         id_type: id.declared_type.as_str().to_owned(),
         id_kind: id.kind(),
         id_default,
+        last_id: known.last_id,
         highest_id,
         subject_kind: subject.as_ref().map(Column::kind),
         seed: SeedFacts::default(),
@@ -377,12 +390,15 @@ async fn inside(
     }
     users.passwords = known.samples.clone();
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let Scope { tables, mut skipped, missing } = match relied.rest.clone() {
-        Some(rest) => Scope { tables: Vec::new(), skipped: rest.skipped, missing: rest.missing },
+    let Scope { tables, mut skipped, missing, passive } = match relied.rest.clone() {
+        Some(rest) => Scope { skipped: rest.skipped, missing: rest.missing, ..Scope::default() },
         None => scope::resolve(connection, target, &known, relied).await?,
     };
+    known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
     let mut references = relied.references.clone();
     let (tables, untrusted) = scope::believable(connection, tables, version).await?;
+    let (set_aside, untrusted): (Vec<_>, Vec<_>) = untrusted.into_iter().unzip();
+    known.passive.extend(set_aside.into_iter().map(|table| Passive { table, seen: false }));
     skipped.extend(untrusted.iter().map(|one| Skipped {
         object: one.object.clone(),
         why: clip(&one.why, 512),
@@ -398,7 +414,7 @@ async fn inside(
                 references.push(orphans.reference.clone());
                 spellings.extend(orphans.spelling.clone());
             }
-            None => references.push(table.sound(&known.id.name)),
+            None => references.push(table.sound()),
         }
         known.references.push(table);
     }
@@ -421,7 +437,7 @@ async fn inside(
             searched.push(found.searched);
         }
         let observed = match found.orphans {
-            Ok(orphans) if orphans.rows == 0 => Ok((table.sound(&known.id.name), None)),
+            Ok(orphans) if orphans.rows == 0 => Ok((table.sound(), None)),
             Ok(orphans) => {
                 // Rows, collisions, spellings: each a look of its own at the same tables.
                 let longer = given.budget.make_room(found.estimate * 4.0);
@@ -429,11 +445,19 @@ async fn inside(
                     statement_timeout(connection, longer).await?;
                 }
                 let seen = savepoint(connection, async |connection: &mut PgConnection| {
-                    let reference =
-                        table.observe(connection, &known.id.name, heir.as_deref(), version, orphans).await?;
+                    let reference = table.observe(connection, orphans).await?;
                     Ok((reference, spelling::observe(connection, &table).await?))
                 })
                 .await;
+                let seen = match seen {
+                    Ok(Ok((mut reference, spelling))) => {
+                        let repair = target.references.policy(&table.object).on_orphan;
+                        let heir = heir.as_deref().map(|id| (id, &known.id));
+                        let foreseen = table.foresee(connection, heir, version, repair, &mut reference).await;
+                        foreseen.map(|known| known.map(|()| (reference, spelling)))
+                    }
+                    seen => seen,
+                };
                 if longer.is_some() {
                     statement_timeout(connection, target.timeout).await?;
                 }
@@ -454,6 +478,7 @@ async fn inside(
             Err(Unseen::Unreadable(why)) => {
                 let passes = why == LOCKED;
                 skipped.push(Skipped { object: table.object.clone(), why, asked: false, passes });
+                known.passive.push(Passive { table, seen: false });
             }
             // No row of it is claimed anything about, but its name is known: who moves an id, moves there.
             Err(Unseen::Unreached) => {
@@ -463,11 +488,21 @@ async fn inside(
         }
     }
     let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;
+    let created = |spec: &Admin, facts: &AdminFacts| {
+        let asked = spec.place.is_none() && requests.reset.is_some();
+        facts.account.is_none() && (asked || spec.on_missing == OnMissing::Seed)
+    };
+    let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
+    let unchecked = if kept.into_iter().any(|(spec, facts)| created(spec, facts)) {
+        ids::unchecked(connection, &mut known).await?
+    } else {
+        Vec::new()
+    };
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
-        accounts::observe_id(connection, spec, &known, facts, version).await?;
+        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
     }
     for (spec, facts) in target.accounts.iter().zip(&mut beside) {
-        accounts::observe_id(connection, spec, &known, facts, version).await?;
+        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
     }
     let looking =
         identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);
@@ -484,6 +519,7 @@ async fn inside(
             accounts: beside,
             references,
             skipped,
+            unchecked,
             missing_constraints: missing,
             constraints,
             spellings,

@@ -6,12 +6,19 @@ use sqlx::PgConnection;
 use super::{
     catalog::{Column, ForeignKey, Table},
     dependents,
+    error::DatabaseError,
     fence::Fence,
+    fit,
     identifier::{Name, Operator, Sql},
+    ids::IdPart,
     room,
+    transaction::{LOCKED, savepoint},
 };
 use crate::{
-    api::{report::ObjectRef, spec::ColumnCondition},
+    api::{
+        report::ObjectRef,
+        spec::{ColumnCondition, OnOrphan},
+    },
     consistency::{
         credentials,
         observation::{Comparison, KeyKind, Orphans, Reference},
@@ -45,6 +52,8 @@ pub struct ReferenceTable {
     pub primary_key: Vec<String>,
     /// Columns that another key of the table uses too.
     pub shared: Vec<Name>,
+    /// Which of its columns names the id, if one does.
+    pub ids: Option<IdPart>,
 }
 
 impl ReferenceTable {
@@ -178,12 +187,32 @@ impl ReferenceTable {
         self.columns.iter().filter(own).collect()
     }
 
+    /// Adds the condition that the row `c` names this id, whatever else it names beside it; false where it
+    /// names users by something else.
+    pub fn names_id(&self, sql: &mut Sql, id: &str) {
+        match self.ids {
+            Some(part) => {
+                sql.add("(");
+                self.names_at(sql, part.at, id);
+                self.in_scope(sql);
+                sql.add(")");
+            }
+            None => {
+                sql.add("false");
+            }
+        }
+    }
+
     /// Adds `c.column = $key::type` with the reference's own operator; single columns only.
     pub fn names(&self, sql: &mut Sql, key: &str) {
-        let (Some(column), Some(parent)) = (self.columns.first(), self.parent_columns.first()) else {
+        self.names_at(sql, 0, key);
+    }
+
+    fn names_at(&self, sql: &mut Sql, at: usize, key: &str) {
+        let (Some(column), Some(parent)) = (self.columns.get(at), self.parent_columns.get(at)) else {
             return;
         };
-        match self.operators.as_ref().and_then(|operators| operators.first()) {
+        match self.operators.as_ref().and_then(|operators| operators.get(at)) {
             Some(operator) => {
                 sql.typed(key, &parent.type_name).operator(operator).column("c", &column.name);
             }
@@ -210,7 +239,7 @@ impl ReferenceTable {
     }
 
     /// This reference with no orphans.
-    pub fn sound(&self, id_column: &Name) -> Reference {
+    pub fn sound(&self) -> Reference {
         Reference {
             object: self.object.clone(),
             parent_columns: self
@@ -236,42 +265,90 @@ impl ReferenceTable {
             takes: Vec::new(),
             cascades: Vec::new(),
             rights: self.child.rights,
-            names_id: self.names_column(id_column),
+            unfit: None,
+            names_id: self.ids.is_some(),
+            last: self.ids.and_then(|part| self.columns.get(part.at)?.last()),
             orphans: Orphans::default(),
         }
     }
 
-    /// Everything that the heart wants to know of a reference with orphans.
+    /// Everything that the heart wants to know of a reference with orphans, whatever becomes of them.
     pub async fn observe(
         &self,
         connection: &mut PgConnection,
-        id_column: &Name,
-        heir: Option<&str>,
-        server_version: i64,
         orphans: Orphans,
     ) -> Result<Reference, sqlx::Error> {
-        let mut reference = Reference { orphans, ..self.sound(id_column) };
+        let mut reference = Reference { orphans, ..self.sound() };
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&self.child.relation);
         reference.table_rows = sql.scalar(connection).await?;
         let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
         reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
-        let depending = dependents::observe(connection, self).await?;
-        reference.dependents = depending.forbidding;
-        reference.takes = depending.takes;
-        reference.cascades = depending.carrying;
-        if reference.unsupported.is_none() {
-            let heir = heir.zip(self.parent.column(id_column.as_str()));
-            let keys = room::unique_keys(connection, self, server_version).await?;
-            reference.collisions =
-                room::collisions(connection, self, &keys, heir, reference.orphans.rows).await?;
-            reference.surplus = match room::Room::of(self, keys) {
-                _ if reference.collisions.is_empty() => Some(0),
-                Some(room) => Some(room.surplus(connection, self, heir).await?),
-                None => None,
-            };
-        }
         Ok(reference)
+    }
+
+    /// What the repair that was asked for would come to. Should it not be told, the orphans are counted all the
+    /// same, and are not repaired; where somebody has the table locked, the inner error says so.
+    ///
+    /// # Errors
+    /// The database fails as a whole.
+    pub async fn foresee(
+        &self,
+        connection: &mut PgConnection,
+        heir: Option<(&str, &Column)>,
+        server_version: i64,
+        repair: OnOrphan,
+        reference: &mut Reference,
+    ) -> Result<Result<(), String>, DatabaseError> {
+        if repair == OnOrphan::Report {
+            return Ok(Ok(()));
+        }
+        let orphans = reference.orphans.rows;
+        // As text nothing is repaired.
+        let given =
+            repair == OnOrphan::Reassign && reference.unsupported.is_none() && self.operators.is_some();
+        let foreseen = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut foreseen = Foreseen {
+                depending: dependents::observe(connection, self).await?,
+                unfit: None,
+                collisions: Vec::new(),
+                surplus: Some(0),
+            };
+            let heir = heir.filter(|_| given);
+            if let Some(heir) = heir
+                && let Some(values) = fit::values(connection, self, heir).await?
+            {
+                foreseen.unfit = fit::unfit(connection, self, &values).await?;
+            }
+            // What cannot be written there collides with nothing.
+            if given && foreseen.unfit.is_none() {
+                let keys = room::unique_keys(connection, self, server_version).await?;
+                foreseen.collisions = room::collisions(connection, self, &keys, heir, orphans).await?;
+                foreseen.surplus = match room::Room::of(self, keys) {
+                    _ if foreseen.collisions.is_empty() => Some(0),
+                    Some(room) => Some(room.surplus(connection, self, heir).await?),
+                    None => None,
+                };
+            }
+            Ok(foreseen)
+        });
+        match foreseen.await? {
+            Ok(foreseen) => {
+                reference.dependents = foreseen.depending.forbidding;
+                reference.takes = foreseen.depending.takes;
+                reference.cascades = foreseen.depending.carrying;
+                reference.unfit = foreseen.unfit;
+                reference.collisions = foreseen.collisions;
+                reference.surplus = foreseen.surplus;
+            }
+            // Whoever has the table locked lets it go.
+            Err(why) if why == LOCKED => return Ok(Err(why)),
+            Err(why) => {
+                let unsupported = || format!("what it would come to could not be told: {why}");
+                reference.unsupported.get_or_insert_with(unsupported);
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// Whether it names this one column of the user table and no other.
@@ -312,9 +389,17 @@ impl ReferenceTable {
     }
 }
 
+/// What the repair of a reference would come to.
+struct Foreseen {
+    depending: dependents::Depending,
+    unfit: Option<String>,
+    collisions: Vec<(String, i64)>,
+    surplus: Option<i64>,
+}
+
 /// What goes around a value so that two types that no operator compares have one text for one id:
 /// values that differ in spelling only name the same user.
-fn spelling(column: &Column, other: &Column) -> (&'static str, &'static str) {
+pub(super) fn spelling(column: &Column, other: &Column) -> (&'static str, &'static str) {
     const DIGITS: (&str, &str) = (
         "pg_catalog.regexp_replace(pg_catalog.btrim(",
         "::pg_catalog.text), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')",

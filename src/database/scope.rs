@@ -12,6 +12,7 @@ use super::{
     collation::{self, ColumnKey},
     error::DatabaseError,
     identifier::Sql,
+    ids,
     observe::Known,
     references::{Condition, ReferenceTable},
     transaction::savepoint,
@@ -42,6 +43,8 @@ pub(super) struct Scope {
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for, or that a snapshot had, and that are not there.
     pub missing: Vec<ObjectRef>,
+    /// References that are not looked at since a rule or the spec says so, and that name the id all the same.
+    pub passive: Vec<ReferenceTable>,
 }
 
 /// References in scope: discovered and declared, minus those that a rule ignores and those that are
@@ -57,7 +60,8 @@ pub(super) async fn resolve(
     rules.extend(of_snapshot(connection, target, known, &keys).await?);
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
-    let mut wanted = Vec::new();
+    let (mut wanted, mut passive) = (Vec::new(), Vec::new());
+    let names_id = |key: &ForeignKey| key.parent_columns.iter().any(|name| name == known.id.name.as_str());
     for key in keys {
         let object = ObjectRef {
             schema: key.child.0.clone(),
@@ -71,10 +75,13 @@ pub(super) async fn resolve(
                 && rule.rule.columns.as_ref().is_none_or(|columns| *columns == object.columns)
         });
         if !target.references.discover && !named {
+            passive.extend(Some((key, object)).filter(|(key, _)| names_id(key)));
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
-            scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
+            let skipped = object.clone();
+            passive.extend(Some((key, object)).filter(|(key, _)| names_id(key)));
+            scope.skipped.push(Skipped { object: skipped, why: clip(&why, 512), asked: true, passes: false });
             continue;
         }
         if !key.readable {
@@ -93,6 +100,11 @@ pub(super) async fn resolve(
         }
     }
     hard(connection, known, wanted, &mut scope).await?;
+    if !passive.is_empty() {
+        let mut aside = Scope::default();
+        hard(connection, known, passive, &mut aside).await?;
+        scope.passive = aside.tables;
+    }
     let missing = scope.missing.clone();
     // What names a foreign key that must be there names a reference, all the more when it is gone.
     let gone = |rule: &Rule| {
@@ -110,11 +122,38 @@ pub(super) async fn resolve(
         }
     }
     soft(connection, known, wanted, RULE, &mut scope).await?;
+    let mut ignored = Vec::new();
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
         scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
+        let object = declared_object(rule);
+        let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
+        ignored.extend(Some((&rule.rule, object)).filter(|_| !taken.contains(&place)));
     }
+    // What is not there, or has no such column, names nobody.
+    let mut aside = Scope::default();
+    soft(connection, known, ignored, RULE, &mut aside).await?;
+    scope.passive.extend(aside.tables);
+    scope.passive.extend(sessions(connection, target, known, &taken).await?);
     Ok(scope)
+}
+
+/// Tables of sessions that name users by id, and that are no references by themselves.
+async fn sessions(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    taken: &BTreeSet<(String, String, Vec<String>)>,
+) -> Result<Vec<ReferenceTable>, DatabaseError> {
+    let users = ObjectRef::default();
+    let mut found = Vec::new();
+    for means in target.sessions.iter().flat_map(|spec| &spec.ends).filter(|means| means.of_rows()) {
+        let object = means.object(&users);
+        if !taken.contains(&(object.schema.clone(), object.table.clone(), object.columns.clone())) {
+            found.extend(by_column(connection, known, &object, "spec.sessions").await?.ok());
+        }
+    }
+    Ok(found)
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
@@ -123,7 +162,7 @@ pub(super) async fn believable(
     connection: &mut PgConnection,
     tables: Vec<ReferenceTable>,
     server_version: i64,
-) -> Result<(Vec<ReferenceTable>, Vec<Untrusted>), DatabaseError> {
+) -> Result<(Vec<ReferenceTable>, Vec<(ReferenceTable, Untrusted)>), DatabaseError> {
     let columns = |table: &ReferenceTable| -> Vec<ColumnKey> {
         let of = |table: i64, columns: &[Column]| -> Vec<ColumnKey> {
             let text =
@@ -149,7 +188,7 @@ pub(super) async fn believable(
         remedy.extend(indexes.iter().map(|one| one.refresh.clone()));
         let mut seen = std::collections::BTreeSet::new();
         remedy.retain(|one| seen.insert(one.clone()));
-        untrusted.push(Untrusted {
+        let fact = Untrusted {
             object: table.object.clone(),
             why: format!(
                 "the index {} was sorted by version {} of {} and the library has {} now, so it may miss rows",
@@ -159,7 +198,8 @@ pub(super) async fn believable(
                 first.versions.1
             ),
             remedy,
-        });
+        };
+        untrusted.push((table, fact));
     }
     Ok((believed, untrusted))
 }
@@ -265,9 +305,12 @@ async fn hard(
             0 | 1 => Vec::new(),
             _ => catalog::shared(connection, key.child_oid, &key.name).await?,
         };
+        let columns = pick(child, &key.child_columns);
+        let parent_columns = pick(&known.users, &key.parent_columns);
         scope.tables.push(ReferenceTable {
-            columns: pick(child, &key.child_columns),
-            parent_columns: pick(&known.users, &key.parent_columns),
+            ids: ids::part(known, &columns, &parent_columns),
+            columns,
+            parent_columns,
             operators: (key.operators.len() == key.child_columns.len()).then(|| key.operators.clone()),
             match_full: key.match_full,
             absent: Vec::new(),
@@ -333,6 +376,7 @@ async fn soft(
         scope.tables.push(ReferenceTable {
             operators: operators.get(&column.base_oid).cloned().map(|operator| vec![operator]),
             absent: absent(connection, rule, &column).await?,
+            ids: ids::part(known, std::slice::from_ref(&column), std::slice::from_ref(&known.id)),
             columns: vec![column],
             parent_columns: vec![known.id.clone()],
             match_full: false,

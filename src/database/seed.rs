@@ -9,6 +9,7 @@ use super::{
     error::DatabaseError,
     fence::{self, Fence},
     identifier::Sql,
+    ids,
     observe::Known,
     references::equals,
 };
@@ -75,6 +76,9 @@ pub async fn seed(
         }
         (id, ..) => id,
     };
+    if id.is_none() {
+        ids::skip_named(&mut transaction, known).await?;
+    }
     let mut values: Vec<(&Column, Value<'_>)> = vec![(login, Value::Text(&admin.login))];
     values.extend(stored_columns(known, &made).into_iter().map(|(column, text)| (column, Value::Text(text))));
     // A format that has no salt of its own leaves the column empty, which may not be NULL.
@@ -149,7 +153,7 @@ pub async fn seed(
     }
     read_back(&mut transaction, known, admin, &got, format).await?;
     if !seeding.claimed {
-        unclaimed(&mut transaction, known, &got).await?;
+        ids::unclaimed(&mut transaction, known, &got).await?;
     }
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),
@@ -161,27 +165,6 @@ pub async fn seed(
     super::rows::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
     Ok(1)
-}
-
-/// Never make an old token into another account's: no row may name the new id already.
-pub(super) async fn unclaimed(
-    connection: &mut PgConnection,
-    known: &Known,
-    id: &str,
-) -> Result<(), DatabaseError> {
-    for reference in known.references.iter().filter(|reference| reference.names_column(&known.id.name)) {
-        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-        sql.only(&reference.child.relation).add(" c WHERE ");
-        reference.names_user(&mut sql, id);
-        sql.add(")");
-        if sql.scalar::<bool>(connection).await? {
-            return Err(DatabaseError::Moved(format!(
-                "the new id {id} is one that rows of {} still name, so it is given to nobody",
-                reference.object.describe()
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// RFC 9562 section 5.4.

@@ -1,5 +1,5 @@
-//! Executes permitted steps, one effect at a time, in their order; stops at the first that fails, unless it is
-//! of an account beside the admin and nothing rests on it.
+//! Executes permitted steps, one effect at a time, in their order. A step that the database refuses for good is
+//! passed over, with those that rest on it; what may pass by itself, or touches the run as a whole, ends it.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use crate::{
     },
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
-        observation::Bookkeeping,
-        plan::{Permission, Permitted, PermittedStep},
+        observation::Observation,
+        plan::{Permission, Permitted, PermittedStep, goes_on, rests_on},
         progress::Progress,
         severity::{Class, Fault},
         telling::{done_report, step_report},
-        wording::count,
+        wording::{clip, count},
     },
     crash,
     database::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
@@ -36,10 +36,10 @@ pub(super) struct Applied {
     pub failure: Option<Diagnosed>,
     /// Whether nothing was done since another run was at work.
     pub overtaken: bool,
-    /// Steps of accounts beside the admin that the database refused; what came after them was done.
+    /// Steps that the database refused for good; what rests on none of them was done.
     pub passed_over: Vec<Diagnosed>,
-    /// The step that failed: some of it may be done, or all of it, without an answer that says so.
-    pub stopped: Option<Stopped>,
+    /// The steps that failed: some of them may be done, or all of the last one, without an answer that says so.
+    pub stopped: Vec<Stopped>,
     /// The purge that failed, for the same reason.
     pub purging: Option<Fence>,
 }
@@ -51,27 +51,36 @@ pub(super) struct Stopped {
     number: i64,
     ceiling: i64,
     why: String,
+    /// Which of those that were passed over it is; `None`: the one that ended the run.
+    passed_over: Option<usize>,
 }
 
 impl Applied {
     /// Finds out what was done all the same, and tells it: the database wrote it down in the transactions
     /// that did it.
     pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
-        if let Some(Stopped { step, fence, number, ceiling, why }) = self.stopped.take()
-            && let Ok(Some(written)) =
+        for Stopped { step, fence, number, ceiling, why, passed_over } in std::mem::take(&mut self.stopped) {
+            let Ok(Some(written)) =
                 in_time(pass, database::written(session.connection(), &fence, number)).await
-        {
+            else {
+                continue;
+            };
             let rows = ceiling - written.left;
             let of_rows = matches!(step, Step::Rows { .. } | Step::EndSessions { .. });
             if rows > 0 || (written.audited && !of_rows) {
                 let done = done_report(pass.target, &step, rows);
-                if let Some(failure) = &mut self.failure {
-                    let (action, object) = (step.action(), step.about());
-                    failure.finding.message = if of_rows && written.left > 0 {
-                        format!("{action} of {object} stopped after {}: {why}", count(rows, "row"))
+                let found = match passed_over {
+                    Some(at) => self.passed_over.get_mut(at),
+                    None => self.failure.as_mut(),
+                };
+                if let Some(found) = found {
+                    let told = if of_rows && written.left > 0 {
+                        format!("stopped after {}: {why}", count(rows, "row"))
                     } else {
-                        format!("{action} of {object} was done, and nothing after it: {why}")
+                        format!("was done, and nothing after it: {why}")
                     };
+                    let denied = format!("was not done: {why}");
+                    found.finding.message = clip(&found.finding.message.replacen(&denied, &told, 1), 1024);
                 }
                 self.repaired.push(done);
             }
@@ -84,8 +93,8 @@ impl Applied {
     }
 }
 
-/// Executes the permitted steps; `looked` is what the look that they rest on saw of our own schema, `leftover` is
-/// whether an interrupted run is to be closed as well.
+/// Executes the permitted steps; `observation` is the look that they rest on, `leftover` is whether an
+/// interrupted run is to be closed as well.
 ///
 /// # Errors
 /// The supervisor did not agree; nothing was written.
@@ -93,7 +102,7 @@ pub(super) async fn apply(
     pass: &Pass<'_>,
     session: &mut Session,
     known: &Known,
-    looked: &Bookkeeping,
+    observation: &Observation,
     permitted: &Permitted,
     leftover: bool,
 ) -> Result<Applied, Fault> {
@@ -109,7 +118,7 @@ pub(super) async fn apply(
         pass.target,
         known,
         permitted,
-        Some(looked),
+        Some(&observation.bookkeeping),
         pass.requests.take_claim.as_deref(),
         run_id(pass.now),
     );
@@ -122,29 +131,54 @@ pub(super) async fn apply(
         }
     };
     crash::point(&format!("after {begin}"));
+    let mut undone = Undone::default();
     for (one, number) in permitted.steps.iter().zip(&begun.numbers) {
+        if undone.holds_back(observation, one) {
+            continue;
+        }
         let name = one.step.action().as_str();
         crash::point(&format!("before {name}"));
         let result = Box::pin(step(pass, session, known, &begun, one, *number)).await;
         crash::point(&format!("after {name}"));
+        let stopped = |why: String, passed_over: Option<usize>| Stopped {
+            step: one.step.clone(),
+            fence: begun.fence.clone(),
+            number: *number,
+            ceiling: one.ceiling,
+            why,
+            passed_over,
+        };
         match result {
             Ok(rows) => {
                 applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
-            Err(Stop::Database(error)) if is_alone(&one.step, &error) => {
+            Err(Stop::Database(error)) if is_alone(&error) => {
+                let at = applied.passed_over.len();
+                undone.refused(one, at);
+                // Chunks before the one that was refused stay done.
+                if matches!(one.step, Step::Rows { .. } | Step::EndSessions { .. }) {
+                    applied.stopped.push(stopped(error.fault().message, Some(at)));
+                }
                 applied.passed_over.push(failure(&one.step, &error));
             }
             Err(stop) => {
                 let (failure, why) = match stop {
-                    Stop::Unwanted(fault) => (stopped(&one.step, &fault.message, fault.class), fault.message),
+                    Stop::Unwanted(fault) => {
+                        (self::stopped(&one.step, &fault.message, fault.class), fault.message)
+                    }
                     Stop::Database(error) => (failure(&one.step, &error), error.fault().message),
                 };
                 applied.failure = Some(failure);
-                let (step, fence) = (one.step.clone(), begun.fence.clone());
-                applied.stopped = Some(Stopped { step, fence, number: *number, ceiling: one.ceiling, why });
+                applied.stopped.push(stopped(why, None));
+                undone.tell(&mut applied.passed_over);
                 return Ok(applied);
             }
         }
+    }
+    undone.tell(&mut applied.passed_over);
+    // What a person approved and the database refused goes on when it does not any more.
+    if undone.goes_on {
+        return Ok(applied);
     }
     // Nothing of an approved run is left over: a later pass needs an approval of its own.
     if approved || leftover {
@@ -165,22 +199,69 @@ pub(super) async fn apply(
     Ok(applied)
 }
 
-/// Whether a step failed for good, and by itself: the admin and everybody's rows do not wait for an account
-/// beside them that a constraint or a trigger of the app refuses. Where rows of nobody name the id that it
-/// is to get, those rows come after it and not without it.
-fn is_alone(step: &Step, error: &DatabaseError) -> bool {
-    let claimed = matches!(step, Step::Seed { claimed: true, .. } | Step::MoveId { claimed: true, .. });
-    // The connection is as it was: the step's transaction was taken back.
-    let refused = match error {
-        DatabaseError::Sql(_) => error.sqlstate().is_some() && error.fault().class == Class::Terminal,
+/// The steps that were passed over, and those that wait for them.
+#[derive(Default)]
+struct Undone {
+    steps: Vec<Step>,
+    /// For each of them, the finding of the step that was refused.
+    because: Vec<usize>,
+    waiting: Vec<(usize, String)>,
+    /// Whether one of them was approved and may be done by a later pass under that approval.
+    goes_on: bool,
+}
+
+impl Undone {
+    fn refused(&mut self, one: &PermittedStep, finding: usize) {
+        self.steps.push(one.step.clone());
+        self.because.push(finding);
+        self.goes_on |= !matches!(one.by, Permission::Limits) && goes_on(&one.step);
+    }
+
+    /// Whether a step rests on one of them; then it is another one of them.
+    fn holds_back(&mut self, observation: &Observation, one: &PermittedStep) -> bool {
+        let Some(finding) =
+            rests_on(observation, &one.step, &self.steps).and_then(|at| self.because.get(at).copied())
+        else {
+            return false;
+        };
+        self.waiting.push((finding, format!("{} of {}", one.step.action(), one.step.about())));
+        self.refused(one, finding);
+        true
+    }
+
+    /// Says in the findings what waits for them.
+    fn tell(&self, found: &mut [Diagnosed]) {
+        for (at, one) in found.iter_mut().enumerate() {
+            let waiting: Vec<&str> =
+                self.waiting.iter().filter(|(of, _)| *of == at).map(|(_, what)| what.as_str()).collect();
+            if !waiting.is_empty() {
+                let told = format!("{}; what rests on it waits: {}", one.finding.message, waiting.join(", "));
+                one.finding.message = clip(&told, 1024);
+            }
+        }
+    }
+}
+
+/// Whether a step failed for good, and by itself: a constraint or a trigger of the app refuses it, or the world
+/// is not what its plan says. The connection is as it was, since the step's transaction was taken back.
+fn is_alone(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Sql(_) => {
+            let fault = error.fault();
+            // What the whole server or role refuses, it refuses to the next step too.
+            let whole = matches!(
+                fault.reason,
+                Reason::DatabaseReadOnly | Reason::DatabaseAuthenticationFailed | Reason::DatabaseNotFound
+            );
+            error.sqlstate().is_some() && fault.class == Class::Terminal && !whole
+        }
         DatabaseError::Moved(_)
         | DatabaseError::TouchesMore(_)
         | DatabaseError::Unsupported(_)
         | DatabaseError::HashRefused(..)
         | DatabaseError::Password(_) => true,
         _ => false,
-    };
-    step.account().is_some() && !claimed && refused
+    }
 }
 
 /// The id of a new run: when it began, and something that no other run has.

@@ -11,6 +11,7 @@ use auth_consistency::{
     },
     consistency::{
         diagnosis::{Diagnosed, Step},
+        enforcement::Enforcement,
         observation::{
             Account, AdminFacts, Bookkeeping, Claim, Comparison, DatabaseIdentity, IdDefault, KeyKind,
             Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
@@ -183,6 +184,7 @@ impl Model {
                     canonical: Some(id.clone()),
                     occupied: there != Some(number) && self.live().contains(&number),
                     orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
+                    unseen: Vec::new(),
                     immovable: None,
                 }
             }),
@@ -205,10 +207,12 @@ impl Model {
                         ..ObjectRef::default()
                     },
                     next: self.next,
+                    increment: 1,
                     maximum: i64::from(i32::MAX),
                     ascending: true,
                     settable: true,
                 }),
+                last_id: i64::from(i32::MAX),
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
                 seed: SeedFacts::default(),
@@ -240,6 +244,7 @@ impl Model {
                 definition: "FOREIGN KEY (user_id) REFERENCES users(id)".into(),
                 soft: false,
                 validated: true,
+                enforcement: Enforcement::default(),
                 types: None,
                 comparison: Comparison::Native,
                 orphans: Orphans {
@@ -261,9 +266,12 @@ impl Model {
                 surplus: Some(0),
                 cascades: Vec::new(),
                 rights,
+                unfit: None,
                 names_id: true,
+                last: Some(i64::from(i32::MAX)),
             }],
             skipped: Vec::new(),
+            unchecked: Vec::new(),
             missing_constraints: Vec::new(),
             constraints: Vec::new(),
             spellings: Vec::new(),

@@ -71,7 +71,9 @@ fn reference(table: &str, rows: i64) -> Reference {
         takes: Vec::new(),
         cascades: Vec::new(),
         rights: TableRights::default(),
+        unfit: None,
         names_id: true,
+        last: None,
     }
 }
 
@@ -91,6 +93,7 @@ fn observation(references: Vec<Reference>) -> Observation {
         sessions: None,
         relied: 0,
         skipped: Vec::new(),
+        unchecked: Vec::new(),
         missing_constraints: Vec::new(),
         constraints: Vec::new(),
         spellings: Vec::new(),

@@ -78,7 +78,9 @@ fn reference(table: &str) -> Reference {
         takes: Vec::new(),
         cascades: Vec::new(),
         rights: TableRights::default(),
+        unfit: None,
         names_id: true,
+        last: None,
     }
 }
 
@@ -103,6 +105,7 @@ fn sequence() -> SequenceFacts {
     SequenceFacts {
         object: ObjectRef { schema: "public".into(), table: "users_id_seq".into(), ..ObjectRef::default() },
         next: 5121,
+        increment: 1,
         maximum: i64::from(i32::MAX),
         ascending: true,
         settable: true,
@@ -137,6 +140,7 @@ impl World {
                 id_type: "uuid".into(),
                 id_kind: KeyKind::Uuid,
                 id_default: IdDefault::Expression,
+                last_id: i64::from(i32::MAX),
                 highest_id: None,
                 subject_kind: Some(KeyKind::Uuid),
                 seed: SeedFacts::default(),
@@ -154,12 +158,14 @@ impl World {
                     canonical: Some("7d1f".into()),
                     occupied: false,
                     orphan_rows: 0,
+                    unseen: Vec::new(),
                     immovable: None,
                 }),
             }),
             references: vec![reference("usage_logs")],
             relied: 0,
             skipped: Vec::new(),
+            unchecked: Vec::new(),
             unreached: Vec::new(),
             missing_constraints: Vec::new(),
             constraints: Vec::new(),
@@ -541,7 +547,7 @@ prop_compose! {
             account: id.map(|id| Account { references: vec![(ObjectRef::default(), i64::MAX); 2], ..account(&id) }),
             exact: 1,
             look_alikes: 0,
-            wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, immovable: None }),
+            wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, unseen: Vec::new(), immovable: None }),
         });
         world.columns = columns;
         world.logins = logins.map(|(absent, shared, alike)| LoginFacts { absent, shared, alike });

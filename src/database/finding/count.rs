@@ -11,7 +11,12 @@ use crate::{
         search::counted_by_index,
         wording::clip,
     },
-    database::{identifier::Sql, references::ReferenceTable},
+    database::{
+        catalog::Column,
+        identifier::Sql,
+        ids::{self, IdPart},
+        references::ReferenceTable,
+    },
 };
 
 /// Keys that a sample shows.
@@ -29,7 +34,7 @@ pub(super) async fn by_anti_join(
     sql.only(&table.child.relation).add(" c WHERE ");
     table.orphaned(&mut sql);
     in_key_order(&mut sql, table);
-    read(table, sql.stream(connection)).await
+    read(table, sql.stream(connection), Shown::Ids).await
 }
 
 /// Counts all orphans as [`by_anti_join`] does, and writes each of their keys in each of its spellings on
@@ -72,7 +77,7 @@ pub(super) async fn listing(
     ordinals(&mut sql);
     sql.add(" ORDER BY ");
     ordinals(&mut sql);
-    read(table, sql.stream(connection)).await
+    read(table, sql.stream(connection), Shown::Keys).await
 }
 
 /// Counts the rows of keys that were found through an index, through that index; where it turns out that there
@@ -99,19 +104,37 @@ pub(super) async fn of_keys(
     // The planner may not join what it should look up.
     sql.add(" OFFSET 0) c LIMIT ").integer(at_most + 1).add(") c");
     in_key_order(&mut sql, table);
-    let orphans = read(table, sql.stream(&mut *connection)).await?;
+    let orphans = read(table, sql.stream(&mut *connection), Shown::Ids).await?;
     if orphans.rows > at_most { by_anti_join(connection, table).await } else { Ok(orphans) }
 }
 
-/// `SELECT key as text, rows FROM `
+/// What a query of keys shows beside them and their rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Nothing.
+    Keys,
+    /// The part that names the id, of keys of several columns.
+    Ids,
+}
+
+/// `SELECT key as text, rows, the id in it FROM `
 ///
 /// Equal keys may differ in spelling (citext, numeric): one of them stands for all, and always the
 /// same one, or the digest would depend on the order of rows.
 fn grouped(table: &ReferenceTable) -> Sql {
     let mut sql = Sql::new("SELECT pg_catalog.min((");
     table.key_text(&mut sql);
-    sql.add(") COLLATE pg_catalog.\"C\"), pg_catalog.count(*) FROM ");
+    sql.add(") COLLATE pg_catalog.\"C\"), pg_catalog.count(*)");
+    if let Some(column) = id_beside(table) {
+        sql.add(", ").column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(" FROM ");
     sql
+}
+
+/// The column that names the id, where a key has others too.
+fn id_beside(table: &ReferenceTable) -> Option<&Column> {
+    table.ids.filter(|_| table.columns.len() > 1).and_then(|part| table.columns.get(part.at))
 }
 
 fn in_key_order(sql: &mut Sql, table: &ReferenceTable) {
@@ -130,9 +153,13 @@ fn columns(sql: &mut Sql, table: &ReferenceTable) {
 async fn read(
     table: &ReferenceTable,
     rows: BoxStream<'_, Result<PgRow, sqlx::Error>>,
+    shown: Shown,
 ) -> Result<Orphans, sqlx::Error> {
-    let integer =
-        table.columns.len() == 1 && table.columns.iter().all(|column| column.kind() == KeyKind::Integer);
+    let number = |part: &IdPart| {
+        table.parent_columns.get(part.at).is_some_and(|parent| parent.kind() == KeyKind::Integer)
+    };
+    let part = table.ids.filter(number);
+    let beside = id_beside(table).is_some();
     let mut orphans = Orphans::default();
     let mut digest = Sha256::new();
     let mut rows = rows.fuse();
@@ -143,8 +170,13 @@ async fn read(
         if orphans.sample.len() < SAMPLE {
             orphans.sample.push(clip(&key, SHOWN));
         }
-        if integer {
-            orphans.highest = orphans.highest.max(key.parse().ok());
+        if let Some(part) = part {
+            let id = match (beside, shown) {
+                (false, _) => ids::number(&key),
+                (true, Shown::Ids) => row.try_get::<Option<String>, _>(2)?.as_deref().and_then(ids::number),
+                (true, Shown::Keys) => None,
+            };
+            orphans.highest = orphans.highest.max(id.filter(|id| *id < part.last));
         }
         // The length in front keeps two lists of keys from having one text.
         digest.update(format!("{}:", key.len()));

@@ -15,7 +15,7 @@ use crate::{
         catalog::{self, Column},
         dependents,
         error::DatabaseError,
-        exchange,
+        exchange, fit,
         identifier::Sql,
         observe::Known,
         references::ReferenceTable,
@@ -222,6 +222,17 @@ impl Looking<'_> {
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&child.relation);
         facts.table_rows = sql.scalar(connection).await?;
+        let new: Vec<String> = mapped.used.iter().filter_map(|pair| pair.new.clone()).collect();
+        if !fit::takes(connection, self.table, 0, &new).await? {
+            facts.unfit = Some(format!(
+                "column {:?} is {} and cannot hold every new id",
+                column.name.as_str(),
+                column.declared_type.as_str()
+            ));
+            // What cannot be written there collides with nothing.
+            facts.surplus = Some(0);
+            return Ok(());
+        }
         let indexes =
             catalog::unique_indexes(connection, child.oid, column.name.as_str(), self.server_version).await?;
         for index in indexes.iter().cloned() {
