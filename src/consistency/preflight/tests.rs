@@ -98,6 +98,7 @@ fn sequence() -> SequenceFacts {
         increment: 1,
         maximum: i64::from(i32::MAX),
         ascending: true,
+        cycle: false,
         settable: true,
     }
 }
