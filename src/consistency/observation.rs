@@ -216,6 +216,8 @@ pub struct SequenceFacts {
     pub maximum: i64,
     /// Whether it counts upwards; others are left alone.
     pub ascending: bool,
+    /// Whether it begins anew at its end.
+    pub cycle: bool,
     /// Whether the role may set it.
     pub settable: bool,
 }

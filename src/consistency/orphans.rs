@@ -214,7 +214,8 @@ pub(super) fn refusal(
         return Some((
             Reason::RepairUnsupported,
             format!(
-                "{why}, by which the admin is named: give the column the type of the ids first, or use SetNull or Delete"
+                "{why}, by which the admin is named: use SetNull or Delete, or give the column the type of the ids first ({})",
+                retype(reference)
             ),
         ));
     }
@@ -281,6 +282,16 @@ pub(super) fn refusal(
             })
         }
         _ => None,
+    }
+}
+
+/// What has to be done before a column gets another type: the database proves a foreign key anew then, and
+/// finds the orphans.
+pub(super) fn retype(reference: &Reference) -> &'static str {
+    if reference.soft {
+        "in a quiet hour, since the table is rewritten and locked"
+    } else {
+        "drop its foreign key before, and add it again with NOT VALID"
     }
 }
 
@@ -359,6 +370,9 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
     if !sequence.ascending || users.id_kind != KeyKind::Integer {
         return None;
     }
+    if sequence.next > users.last_id && !sequence.cycle {
+        return Some(exhausted(observation, users, sequence));
+    }
     // An id beyond what the sequence can ever give is no danger to it.
     let highest = named(observation).chain(users.highest_id).filter(|id| *id < users.last_id).max()?;
     if sequence.next > highest {
@@ -411,6 +425,26 @@ pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<D
     Some(found)
 }
 
+/// The sequence stands where the id column ends, or itself does.
+fn exhausted(observation: &Observation, users: &UserTable, sequence: &SequenceFacts) -> Diagnosed {
+    let highest = named(observation).chain(users.highest_id).max().unwrap_or(0);
+    let (to, called) = if highest < 1 { (1, ", false") } else { (highest, "") };
+    let name = sql_table(&sequence.object.schema, &sequence.object.table).replace('\'', "''");
+    person(
+        Reason::SequenceBehind,
+        ConditionType::SchemaCompatible,
+        Severity::Error,
+        Some(sequence.object.clone()),
+        format!(
+            "the sequence {} gives {} next, and {} is the last id that there can be, so every sign-up fails: give the id column and the sequence a wider type, or, where ids above {highest} were never given to anybody, set it back by SELECT setval('{name}', {to}{called})",
+            sequence.object.describe(),
+            sequence.next,
+            users.last_id
+        ),
+    )
+    .blocked_by(Reason::RepairUnsupported)
+}
+
 /// What a sequence gives next once it has gone above an id, in its own steps.
 fn past(sequence: &SequenceFacts, above: i64) -> Option<i64> {
     let missing = above.checked_sub(sequence.next)?.checked_add(1)?;
@@ -434,7 +468,7 @@ mod tests {
 
     fn sequence(next: i64, increment: i64) -> SequenceFacts {
         let (object, ascending) = (ObjectRef::default(), true);
-        SequenceFacts { object, next, increment, maximum: i64::MAX, ascending, settable: true }
+        SequenceFacts { object, next, increment, maximum: i64::MAX, ascending, cycle: false, settable: true }
     }
 
     #[test]

@@ -334,7 +334,7 @@ fn refusal(
     if let Some(why) = &facts.unfit {
         return Some((
             Reason::RepairUnsupported,
-            format!("{why}: give the column the type of the ids first"),
+            format!("{why}: give the column the type of the ids first ({})", orphans::retype(reference)),
         ));
     }
     if !facts.cascades.is_empty() {

@@ -285,14 +285,17 @@ pub async fn advance_sequence(
         // In its own steps: where several servers take turns, each gives every second number.
         let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
         sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
-        sql.add(")::pg_catalog.regclass, n.value, true) FROM (SELECT s.last_value OPERATOR(pg_catalog.+) pg_catalog.int8larger((");
+        sql.add(
+            ")::pg_catalog.regclass, n.value, true) FROM (SELECT i.step, s.last_value OPERATOR(pg_catalog.+) \
+             (pg_catalog.int8larger((",
+        );
         sql.integer(above).add(
-            " OPERATOR(pg_catalog.-) s.last_value OPERATOR(pg_catalog.+) i.step OPERATOR(pg_catalog.-) 1) \
-             OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) i.step AS value, i.step FROM ",
+            " OPERATOR(pg_catalog.-) s.last_value) OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) \
+             i.step) AS value FROM ",
         );
         sql.relation(&sequence.relation).add(" s, (SELECT ").integer(sequence.increment);
-        sql.add(" AS step) i) n WHERE n.value OPERATOR(pg_catalog.<=) ").integer(known.last_id);
-        sql.add(" OPERATOR(pg_catalog.-) n.step");
+        sql.add(" AS step) i) n WHERE n.value OPERATOR(pg_catalog.<=) (").integer(known.last_id);
+        sql.add(" OPERATOR(pg_catalog.-) n.step)");
         // What the column cannot hold is never given.
         if sql.optional(&mut transaction).await?.is_none() {
             return Err(DatabaseError::Moved(format!(

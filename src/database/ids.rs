@@ -226,7 +226,10 @@ async fn named_by<'k>(
         let named = if seen {
             names(&mut *connection).await?
         } else {
-            savepoint(connection, names).await?.unwrap_or(false)
+            match savepoint(connection, names).await {
+                Err(error) if !error.is_timeout() => return Err(error),
+                named => named.ok().and_then(Result::ok).unwrap_or(false),
+            }
         };
         if named {
             return Ok(Some(&table.object));

@@ -315,6 +315,7 @@ async fn facts(
             increment: found.increment,
             maximum: found.maximum,
             ascending: found.increment > 0,
+            cycle: found.cycle,
             settable: found.settable,
         }),
         None if id.has_default => IdDefault::Expression,

@@ -138,7 +138,7 @@ pub(super) async fn resolve(
     Ok(scope)
 }
 
-/// Tables of sessions that name users by id, and that are no references by themselves.
+/// Tables of sessions that a rule ignores as a whole: their rows name users all the same.
 async fn sessions(
     connection: &mut PgConnection,
     target: &Target,

@@ -42,12 +42,10 @@ async fn next(db: &Db) -> String {
     db.text("SELECT nextval('users_id_seq')").await
 }
 
-/// The id that the next account gets, in a transaction that is taken back.
+/// The id that somebody gets who signs up.
 async fn signs_up(db: &Db) -> String {
-    db.text(&format!(
-        "INSERT INTO users (email, hashed_password) VALUES ('new@example.com', '{HASH}') RETURNING id"
-    ))
-    .await
+    db.run(&format!("INSERT INTO users (email, hashed_password) VALUES ('new@example.com', '{HASH}')")).await;
+    db.text("SELECT id FROM users WHERE email = 'new@example.com'").await
 }
 
 #[tokio::test]
@@ -190,7 +188,7 @@ references: {rules: [{table: participants, columns: [uid], declared: true}]}
     let steps = &[(A::AdvanceSequence, "users_uid_seq", 0)];
     let pass = case.mends_first(&db, &[BEHIND, ORPHANS], steps, &[]).await;
     pass.found(&[ORPHANS]);
-    assert_eq!(db.text("INSERT INTO users (email) VALUES ('n') RETURNING uid").await, "311");
+    assert_eq!(db.text("SELECT nextval('users_uid_seq')").await, "311");
 }
 
 #[tokio::test]
@@ -206,11 +204,11 @@ async fn a_sequence_that_comes_to_what_rows_name_is_moved_before_those_are_delet
     .await;
     let mut case = Case::new(
         &db,
-        "users: {table: users, loginColumn: username}\nreferences: {onOrphan: Delete, limits: {rows: 9, percent: 100}}\n",
+        "users: {table: users, idColumn: id, loginColumn: username}\nreferences: {onOrphan: Delete, limits: {rows: 9, percent: 100}}\n",
     );
     let pass = case.repair().await;
     pass.consistent().repaired(&[ADVANCE, (A::Delete, "groups.user_id", 2), (A::Delete, "hwids.user_id", 1)]);
-    assert_eq!(db.text("INSERT INTO users (username) VALUES ('n') RETURNING id").await, "27");
+    assert_eq!(next(&db).await, "27");
 }
 
 /// Notes of the users 4 and 9, who do not exist, by tenant and user.
@@ -269,8 +267,6 @@ async fn a_row_that_names_its_user_and_no_tenant_names_the_user_all_the_same() {
     let mut case = Case::new(&db, USUAL);
     let changes = &["+ users (5,admin@example.com,HASH,admin,t,1)"];
     case.mends_first(&db, &[MISSING, NOT_VALID], &[SEED], changes).await;
-    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("9".into()));
-    case.repair().await.plans(&[(A::MoveId, "users", 1, true)]);
 }
 
 /// Notes of the users 4 and 9, who do not exist, that nobody looks at.
@@ -299,6 +295,7 @@ async fn an_admin_is_not_seeded_at_an_id_that_rows_name_which_nobody_checks() {
 async fn an_id_of_the_spec_that_rows_name_which_nobody_checks_waits_for_approval() {
     for unchecked in UNCHECKED {
         let db = nobody(SERIAL, IGNORED).await;
+        db.run("SELECT setval('users_id_seq', 20)").await;
         let mut case = Case::new(&db, &format!("{USUAL}  id: '9'\n{unchecked}\n"));
         let changes = &["+ users (9,admin@example.com,HASH,admin,t,1)"];
         case.waits(&db, &[CLAIMED], &[SEED], changes).await;
@@ -326,9 +323,40 @@ async fn an_admin_waits_where_rows_that_nobody_checks_cannot_be_read_either() {
     let plan = pass.outcome().plan.clone().unwrap();
     let waits = plan.steps[0].waits.clone().unwrap();
     assert_eq!(waits, "rows of notes.user_id could not be read and may name the new id");
-    case.approve().await.repaired(&[SEED]);
-    db.run(&format!("DELETE FROM users WHERE role = 'admin'; GRANT SELECT ON notes TO {}", role.0)).await;
     // What can be seen is seen, with no approval.
-    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("9".into()));
-    case.repair().await.found(&[CLAIMED, BEHIND]);
+    db.run(&format!("GRANT SELECT ON notes TO {}", role.0)).await;
+    case.check().await.plans(&[(A::Seed, "users", 1, false)]);
+    db.run(&format!("REVOKE SELECT ON notes FROM {}", role.0)).await;
+    case.check().await.plans(&[(A::Seed, "users", 1, true)]);
+    case.approve().await.repaired(&[SEED]);
+}
+
+#[tokio::test]
+async fn an_admin_is_not_seeded_at_an_id_that_a_session_names() {
+    let sessions = "SELECT setval('users_id_seq', 3);
+        CREATE TABLE sessions (id int PRIMARY KEY, user_id text); INSERT INTO sessions VALUES (1, '4'), (2, '2')";
+    let ends = "sessions: {tables: [{table: sessions, column: user_id}]}";
+    let ignored = "references: {rules: [{table: sessions, ignore: true, reason: they end by themselves}]}";
+    for (rest, steps) in [("", vec![ADVANCE, SEED]), (ignored, vec![SEED])] {
+        let db = nobody(SERIAL, sessions).await;
+        let mut case = Case::new(&db, &format!("{USUAL}{ends}\n{rest}\n"));
+        let before = db.snapshot().await;
+        case.repair().await.repaired(&steps);
+        assert_eq!(db.changes(&before).await, ["+ users (5,admin@example.com,HASH,admin,t,1)"], "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_sequence_that_stands_past_its_column_is_told_with_the_statement_that_sets_it_back() {
+    let db = users("integer", "1, 2, 3", &format!("{OLD_SERIAL}; SELECT setval('users_id_seq', 2147483647)"))
+        .await;
+    let mut case = Case::new(&db, USUAL);
+    let found = &[(R::SequenceBehind, C::SchemaCompatible, Some(R::RepairUnsupported)), NOT_VALID];
+    let pass = case.reports(&db, found).await;
+    let message = pass.finding(R::SequenceBehind).message;
+    assert!(message.contains("gives 2147483648 next, and 2147483647 is the last id"), "{message}");
+    let (_, statement) = message.split_once("set it back by ").unwrap();
+    db.run(statement).await;
+    case.check().await.found(&[NOT_VALID]);
+    assert_eq!(signs_up(&db).await, "4");
 }

@@ -210,6 +210,7 @@ impl Model {
                     increment: 1,
                     maximum: i64::from(i32::MAX),
                     ascending: true,
+                    cycle: false,
                     settable: true,
                 }),
                 last_id: i64::from(i32::MAX),

@@ -108,6 +108,7 @@ fn sequence() -> SequenceFacts {
         increment: 1,
         maximum: i64::from(i32::MAX),
         ascending: true,
+        cycle: false,
         settable: true,
     }
 }

@@ -13,6 +13,8 @@ pub struct Sequence {
     pub increment: i64,
     /// What it may not exceed.
     pub maximum: i64,
+    /// Whether it begins anew at its end.
+    pub cycle: bool,
     /// Whether the role may read its state.
     pub readable: bool,
     /// Whether the role may set it.
@@ -28,7 +30,7 @@ pub async fn sequence(
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, s.seqincrement, s.seqmax, \
          has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), \
-         has_sequence_privilege(c.oid, 'UPDATE') \
+         has_sequence_privilege(c.oid, 'UPDATE'), s.seqcycle \
          FROM pg_attribute a \
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
          JOIN pg_depend dep ON \
@@ -54,6 +56,7 @@ pub async fn sequence(
         maximum: row.try_get(3)?,
         readable: row.try_get(4)?,
         settable: row.try_get(5)?,
+        cycle: row.try_get(6)?,
     }))
 }
 
