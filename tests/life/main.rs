@@ -27,6 +27,7 @@ async fn every_revision_of_a_life_is_what_a_status_may_say() {
     let worlds = databases.map(|sql| tokio::spawn(World::new(sql)));
     let worlds: Vec<World> =
         futures::future::join_all(worlds).await.into_iter().map(|world| world.unwrap()).collect();
+    stories::store_otherwise(&worlds[6]).await;
     let mut records = Vec::new();
     for world in &worlds {
         records.push(Recorder::start(world).await);

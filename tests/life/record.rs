@@ -59,13 +59,15 @@ pub fn api(world: &World) -> Api<DynamicObject> {
 }
 
 impl Recorder {
-    /// Begins to record, before there is anything to be recorded.
+    /// Begins to record, with what there is already.
     pub async fn start(world: &World) -> Self {
         let api = api(world);
-        let from = api.list(&Default::default()).await.unwrap().metadata.resource_version.unwrap();
+        let there = api.list(&Default::default()).await.unwrap();
+        let from = there.metadata.resource_version.unwrap();
         let watch = api.watch(&WatchParams::default().timeout(290), &from).await.unwrap();
         let mut watch = Box::pin(watch);
-        let life = Arc::new(Mutex::new(Life::default()));
+        let revisions = there.items.iter().map(|object| serde_json::to_value(object).unwrap()).collect();
+        let life = Arc::new(Mutex::new(Life { revisions, situations: Vec::new() }));
         let into = Arc::clone(&life);
         let watching = tokio::spawn(async move {
             while let Some(event) = watch.next().await {
