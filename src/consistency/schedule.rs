@@ -10,6 +10,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// No backoff is longer than this, however long the interval.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// The interval of a resource whose own cannot be used.
+pub const DEFAULT: Duration = Duration::from_secs(300);
+
 /// How a pass ended, as far as the next one is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

@@ -2,10 +2,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Secret},
-    events::v1::Event,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Secret};
 use kube::{
     Api, Client,
     api::{DynamicObject, ListParams, ObjectList, Patch, PatchParams, PostParams},
@@ -61,6 +58,15 @@ impl ClusterError {
             Self::NotFound => Class::Terminal,
             Self::Refused { code, .. } => of_http(*code),
             Self::Unreachable(_) => Class::Transient,
+        }
+    }
+
+    /// Whether the object is gone, or its namespace about to be.
+    pub fn is_about_the_end(&self) -> bool {
+        match self {
+            Self::NotFound => true,
+            Self::Refused { code: 403, message } => message.contains("because it is being terminated"),
+            _ => false,
         }
     }
 

@@ -26,12 +26,10 @@ use crate::{
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
+    hashing,
     memory::Memory,
     passwords,
 };
-
-/// One hashing at a time in the whole process: each may take many megabytes on purpose.
-static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
 /// Which passwords are compared with the Secret's.
 #[derive(Clone, Copy)]
@@ -167,9 +165,8 @@ async fn password_facts(
             } else {
                 let (hash, word) = (stored.clone(), password.clone());
                 let verifying = move || passwords::verify(hash.expose_secret(), &word).ok();
-                let turn = HASHING.acquire().await;
-                let matches = tokio::task::spawn_blocking(verifying).await.unwrap_or(None);
-                drop(turn);
+                let mebibytes = hashing::mebibytes(stored.expose_secret());
+                let matches = hashing::compute(mebibytes, verifying).await.flatten();
                 if matches == Some(true) {
                     memory.remember_password(&account.login, &stored, password);
                 }
@@ -305,12 +302,12 @@ pub(super) async fn hash(
     let password = account.password.clone().ok_or_else(|| {
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
-    let _turn = HASHING.acquire().await;
-    let made = tokio::task::spawn_blocking(move || {
+    // Of a new hash only its making knows the parameters, so it runs alone.
+    let made = hashing::compute(u32::MAX, move || {
         passwords::make(format, &password, like.as_ref().map(ExposeSecret::expose_secret))
     })
     .await
-    .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))?;
+    .ok_or_else(|| DatabaseError::Moved("hashing the password was interrupted".into()))?;
     Ok(made?)
 }
 
