@@ -25,9 +25,9 @@ test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked --lib --bins --tests
 
-bench: ## Measure passes and searches against what PostgreSQL needs for the same answers
+bench: ## Measure passes and searches against what PostgreSQL needs for the same answers, and the operator under load
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench load --bench pass --bench repair --bench steady
 
 soak: ## Repair 10 million orphans under 64 writers; AUTHCON_SOAK_ORPHANS sets another number
 	@dev/setup

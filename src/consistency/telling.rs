@@ -30,48 +30,76 @@ fn along(takes: &[Taken]) -> String {
         .collect()
 }
 
+/// Whether a step is still to come, or was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tense {
+    Planned,
+    Done,
+}
+
+impl Tense {
+    fn verb(self, planned: &'static str, done: &'static str) -> &'static str {
+        match self {
+            Self::Planned => planned,
+            Self::Done => done,
+        }
+    }
+}
+
 /// What is done with rows for which a unique key has no room, in words.
-fn colliding(surplus: i64) -> String {
+fn colliding(surplus: i64, tense: Tense) -> String {
     if surplus == 0 {
         return String::new();
     }
     format!(
-        ", except for {} that would collide in a unique key: delete those, after copying them to quarantine",
-        number(surplus)
+        ", except for {} that would {} in a unique key: {} those, after copying them to quarantine",
+        number(surplus),
+        tense.verb("collide", "have collided"),
+        tense.verb("delete", "deleted")
     )
 }
 
 /// One step as it is shown.
 pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
-    told(target, step, step.rows(), waits)
+    told(target, step, step.rows(), waits, Tense::Planned)
 }
 
 /// One step as it was done, with the rows that it really changed.
 pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
-    told(target, step, rows, None)
+    told(target, step, rows, None, Tense::Done)
 }
 
-fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
+fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: Tense) -> StepReport {
     let admin = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
     let login = step.account().unwrap_or(admin);
     let object = step.object();
     let message = match step {
         Step::AdvanceSequence { above, .. } => {
-            format!("move the sequence {} above {above}", object.describe())
+            format!("{} the sequence {} above {above}", tense.verb("move", "moved"), object.describe())
         }
         Step::Seed { id: Some(id), .. } => {
-            format!("create {login} in {} with the id {id}", object.describe())
+            format!("{} {login} in {} with the id {id}", tense.verb("create", "created"), object.describe())
         }
-        Step::Seed { id: None, .. } => format!("create {login} in {}", object.describe()),
+        Step::Seed { id: None, .. } => {
+            format!("{} {login} in {}", tense.verb("create", "created"), object.describe())
+        }
         Step::Correct { users, .. } => format!("put {} of {login} right", users.columns.join(", ")),
-        Step::Reset { .. } => format!("write the password and the columns of {login}"),
-        Step::MoveId { from, to, .. } => {
-            format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
+        Step::Reset { .. } => {
+            format!("{} the password and the columns of {login}", tense.verb("write", "wrote"))
         }
-        Step::AddConstraint { reference, options } => constraints::adding(reference, options),
-        Step::ValidateConstraint { reference } => constraints::validating(reference),
+        Step::MoveId { from, to, .. } => {
+            let moving = tense.verb("move", "moved");
+            format!("{moving} {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
+        }
+        Step::AddConstraint { reference, options } => {
+            format!("{} {}", tense.verb("add", "added"), constraints::adding(reference, options))
+        }
+        Step::ValidateConstraint { reference } => {
+            format!("{} {}", tense.verb("validate", "validated"), constraints::validating(reference))
+        }
         Step::Remap { keys, shifted, surplus, exchanged, pairs, .. } => format!(
-            "give {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
+            "{} {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
+            tense.verb("give", "gave"),
             count(rows, "row"),
             object.describe(),
             if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
@@ -82,11 +110,15 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             match exchanged {
                 0 => String::new(),
                 some => format!(
-                    "; {} change places in a unique key, and are taken out and put in again for that",
-                    number(*some)
+                    "; {} {} for that",
+                    number(*some),
+                    tense.verb(
+                        "change places in a unique key, and are taken out and put in again",
+                        "changed places in a unique key, and were taken out and put in again"
+                    )
                 ),
             },
-            colliding(*surplus)
+            colliding(*surplus, tense)
         ),
         Step::EndSessions { means, due, active, .. } => {
             let table = ObjectRef { columns: Vec::new(), ..object.clone() }.describe();
@@ -94,19 +126,22 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
                 Whom::Everybody => format!("everybody ({})", count(accounts, "account")),
                 Whom::Accounts(_) => count(accounts, "account"),
             };
+            let having = tense.verb("have", "had");
             match means {
                 Means::Time { column } => {
-                    format!("have {} of {table} sign in again, by setting {column}", whose(rows))
+                    format!("{having} {} of {table} sign in again, by setting {column}", whose(rows))
                 }
                 Means::Stamp { column } => {
-                    format!("have {} of {table} sign in again, by a new {column}", whose(rows))
+                    format!("{having} {} of {table} sign in again, by a new {column}", whose(rows))
                 }
                 Means::Rows { .. } => format!(
-                    "end sessions of {}: delete {} of {table}, after copying them to quarantine",
+                    "{} sessions of {}: {} {} of {table}, after copying them to quarantine",
+                    tense.verb("end", "ended"),
                     match due.whom {
                         Whom::Everybody => "everybody".to_owned(),
                         Whom::Accounts(_) => count(*active, "active account"),
                     },
+                    tense.verb("delete", "deleted"),
                     count(rows, "row")
                 ),
             }
@@ -117,11 +152,16 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             match action {
                 Action::SetNull => format!("set {of} to NULL in {rows}"),
                 Action::Delete => format!(
-                    "delete {rows} of {}{}, after copying them to quarantine",
+                    "{} {rows} of {}{}, after copying them to quarantine",
+                    tense.verb("delete", "deleted"),
                     ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
                     along(step.taken())
                 ),
-                _ => format!("give {rows} of {of} to {login}{}", colliding(*surplus)),
+                _ => format!(
+                    "{} {rows} of {of} to {login}{}",
+                    tense.verb("give", "gave"),
+                    colliding(*surplus, tense)
+                ),
             }
         }
     };
