@@ -28,9 +28,9 @@ test: ## Install what is missing, start the real parts, run all tests
 test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
 	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)
 
-bench: ## Measure passes and searches against what PostgreSQL needs for the same answers
+bench: ## Measure passes and searches against what PostgreSQL needs for the same answers, and the operator under load
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench pass --bench repair --bench steady
+	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench load --bench pass --bench repair --bench steady
 
 soak: ## Repair 10 million orphans under 64 writers; AUTHCON_SOAK_ORPHANS sets another number
 	@dev/setup

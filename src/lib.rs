@@ -18,6 +18,8 @@ pub mod consistency;
 pub mod controller;
 mod crash;
 pub mod database;
+pub mod fingerprints;
+pub mod hashing;
 pub mod memory;
 pub mod network;
 pub mod pass;

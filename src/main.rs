@@ -8,7 +8,15 @@ fn main() -> ExitCode {
     // An error says that a choice was made before, which is what was wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     tokens::install_crypto();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Each thread keeps memory of its own, so their number does not grow with the machine: what is done here
+    // waits for others most of the time. Blocking threads look hosts up and hash, which is bounded as well.
+    let workers = std::thread::available_parallelism().map_or(2, |all| all.get().min(4));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return cli::Said::failed(&error).print(),
     };

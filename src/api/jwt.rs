@@ -54,9 +54,10 @@ pub struct JwtSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub subject_column: Option<String>,
-    /// How long the app's tokens live.
+    /// How long the app's tokens live; from 1s to 876000h.
     #[serde(default = "default::lifetime")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[x_kube(validation = super::bounds::LIFETIME.rule())]
     pub lifetime: String,
     /// Issuer (`iss`) that the app mints and asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

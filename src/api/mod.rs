@@ -7,6 +7,7 @@
 //! and `crd` the generated CustomResourceDefinition.
 
 pub mod accounts;
+pub mod bounds;
 pub mod condition;
 pub mod crd;
 pub mod identities;

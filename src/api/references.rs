@@ -35,6 +35,7 @@ pub struct ReferencesSpec {
     /// `24h`; from 10s to 168h. No longer than `interval`: every pass looks at every row.
     #[serde(default = "default::deep_interval")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[x_kube(validation = super::bounds::INTERVAL.rule())]
     pub deep_interval: String,
     /// Whom old ids named, from before a migration: what Remap goes by, and what tells of ids that name
     /// another person now.

@@ -75,14 +75,16 @@ use super::status::AuthConsistencyStatus;
     validation = Rule::new("!has(self.admin) || !has(self.admin.id) || !has(self.accounts) || !self.accounts.exists(a, has(a.id) && a.id == self.admin.id)").message("an account has the admin's id: give it its own").field_path(".accounts")
 )]
 pub struct AuthConsistencySpec {
-    /// Time between passes when nothing changes, for example `5m` or `1h30m`; at least 10s.
+    /// Time between passes when nothing changes, for example `5m` or `1h30m`; from 10s to 168h.
     #[serde(default = "default::interval")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[x_kube(validation = super::bounds::INTERVAL.rule())]
     pub interval: String,
 
-    /// Time allowed for one pass without repairs.
+    /// Time allowed for one pass without repairs; from 1s to 10m.
     #[serde(default = "default::timeout")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[x_kube(validation = super::bounds::TIMEOUT.rule())]
     pub timeout: String,
 
     /// When true, no pass runs and the status stays as it is.
@@ -305,9 +307,10 @@ pub struct ColumnCondition {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeSpec {
-    /// Time between probes when nothing changes.
+    /// Time between probes when nothing changes; from 10s to 168h.
     #[serde(default = "default::probe_interval")]
     #[schemars(length(min = 2, max = 24), regex(pattern = r"^([0-9]+(ms|s|m|h))+$"))]
+    #[x_kube(validation = super::bounds::INTERVAL.rule())]
     pub interval: String,
     /// Endpoints that verify tokens.
     #[schemars(length(min = 1, max = 16))]

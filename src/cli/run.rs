@@ -1,6 +1,6 @@
 //! `run`: the controller.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::{
     said::{Exit, Failure, Said},
     session_reset::PageFlags,
 };
-use crate::controller::{Reads, Settings};
+use crate::controller::{Limits, Reads, Settings};
 use crate::{
     network::{HostPattern, HostSettings, ResolveEntry},
     telemetry::{self, LogFormat},
@@ -49,6 +49,15 @@ pub(super) struct Flags {
     /// The cluster's DNS domain
     #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
     cluster_domain: String,
+    /// Passes at once; the others wait for their turn
+    #[arg(long, value_name = "NUMBER", default_value = "8")]
+    concurrent_passes: NonZeroU16,
+    /// Connections to one database server (host and port) at once; passes wait for one
+    #[arg(long, value_name = "NUMBER", default_value = "4")]
+    connections_per_server: NonZeroU16,
+    /// Name of the pod, as events carry it
+    #[arg(long, value_name = "NAME", env = "AUTHCON_POD_NAME", default_value = "auth-consistency")]
+    pod_name: String,
     /// Kubeconfig file; else KUBECONFIG, or the service account when in a cluster
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -75,6 +84,11 @@ impl Flags {
                 cluster_domain: self.cluster_domain,
                 ..HostSettings::default()
             },
+            limits: Limits {
+                passes: self.concurrent_passes,
+                connections_per_server: self.connections_per_server,
+            },
+            instance: self.pod_name,
             kubeconfig: self.kubeconfig,
         }
     }
@@ -117,6 +131,8 @@ mod tests {
             "--read-workloads",
             "--allow-database-host=db.example.com",
             "--resolve=api.probeops.svc:8000:127.0.0.1",
+            "--concurrent-passes=16",
+            "--connections-per-server=2",
             "--session-reset-address=0.0.0.0:8082",
             "--session-reset-path=/auth/reset",
             "--session-reset-sign-in=/login",
@@ -132,6 +148,7 @@ mod tests {
         assert_eq!(settings.reads, Reads { endpoints: true, workloads: true });
         assert_eq!(settings.hosts.resolve.len(), 1);
         assert_eq!(settings.hosts.cluster_domain, "cluster.local");
+        assert_eq!((settings.limits.passes.get(), settings.limits.connections_per_server.get()), (16, 2));
         let (address, page) = settings.session_reset.unwrap();
         assert_eq!(address.port(), 8082);
         assert_eq!(
@@ -139,6 +156,13 @@ mod tests {
             ("/auth/reset", "/login")
         );
         assert_eq!(page.cookies.len(), 2);
+    }
+
+    #[test]
+    fn no_pass_at_all_and_no_connection_is_refused() {
+        for flag in ["--concurrent-passes=0", "--connections-per-server=0", "--concurrent-passes=many"] {
+            assert!(Only::try_parse_from(["run", flag]).is_err(), "{flag} was taken");
+        }
     }
 
     #[test]

@@ -247,7 +247,7 @@ pub(super) fn follow_the_rows(observation: &Observation, steps: &mut Vec<Planned
 pub(super) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String {
     let said = options.to_string();
     format!(
-        "add the foreign key {} of {} for new rows, {}",
+        "the foreign key {} of {} for new rows, {}",
         object.constraint.as_deref().unwrap_or_default(),
         object.describe(),
         if said.is_empty() { "without ON DELETE and ON UPDATE".to_owned() } else { format!("with {said}") }
@@ -257,7 +257,7 @@ pub(super) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String 
 /// A validation in words.
 pub(super) fn validating(object: &ObjectRef) -> String {
     format!(
-        "validate the foreign key {} of {}",
+        "the foreign key {} of {}",
         object.constraint.as_deref().unwrap_or_default(),
         object.describe()
     )

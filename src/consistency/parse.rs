@@ -22,17 +22,12 @@ use super::{
     },
 };
 use crate::api::{
+    bounds::{self, Bounds},
     condition::{ConditionType, Reason},
     preset,
     spec::{AuthConsistencySpec, OnOrphan, SecretKeyRef},
 };
 use database::Place;
-
-/// One target may not keep the operator from showing that it is alive.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// What no counter shows is to be found within a week.
-const LONGEST_DEEP_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
 
 impl Target {
     /// Parses a spec and its Secrets.
@@ -62,11 +57,8 @@ impl Target {
         for (reference, condition, field) in secret_refs(spec) {
             parser.require_secret(&reference, condition, &field);
         }
-        let interval = parser.period(&spec.interval, "spec.interval", Duration::from_secs(10));
-        let timeout = parser.period(&spec.timeout, "spec.timeout", Duration::from_secs(1));
-        if timeout > LONGEST_TIMEOUT {
-            parser.spec(format!("spec.timeout: {:?} is too long: use at most 10m", spec.timeout));
-        }
+        let interval = parser.period(&spec.interval, "spec.interval", bounds::INTERVAL);
+        let timeout = parser.period(&spec.timeout, "spec.timeout", bounds::TIMEOUT);
         let database = parser.database(&spec.database, &Place::APP);
         let users = parser.users(spec, database.as_ref());
         let (admin, accounts) = parser.accounts(spec, &users);
@@ -74,7 +66,7 @@ impl Target {
         let mut references = parser.references(spec, &users);
         references.identities = parser.identities(spec, &users, config_maps);
         let probe = spec.probe.as_ref().map(|probe| Probe {
-            interval: parser.period(&probe.interval, "spec.probe.interval", Duration::from_secs(10)),
+            interval: parser.period(&probe.interval, "spec.probe.interval", bounds::INTERVAL),
             verifiers: probe.verifiers.clone(),
             authorities: parser.authorities(probe.ca_secret_ref.as_ref()),
         });
@@ -181,18 +173,11 @@ impl Parser<'_> {
         parsed.map_err(|error| self.spec(format!("spec.probe.caSecretRef: {error}"))).ok()
     }
 
-    fn period(&mut self, text: &str, field: &str, least: Duration) -> Duration {
-        match period::parse(text) {
-            Ok(period) if period >= least => period,
-            Ok(_) => {
-                self.spec(format!("{field}: {text:?} is too short: use at least {}s", least.as_secs()));
-                least
-            }
-            Err(why) => {
-                self.spec(format!("{field}: {why}"));
-                least
-            }
-        }
+    fn period(&mut self, text: &str, field: &str, bounds: Bounds) -> Duration {
+        period::within(text, bounds).unwrap_or_else(|why| {
+            self.spec(format!("{field}: {why}"));
+            Duration::ZERO
+        })
     }
 
     fn users(&mut self, spec: &AuthConsistencySpec, database: Option<&Database>) -> Users {
@@ -263,10 +248,7 @@ impl Parser<'_> {
             rules.push(Rule { schema, rule: rule.clone() });
         }
         let field = "spec.references.deepInterval";
-        let deep_interval = self.period(&references.deep_interval, field, Duration::from_secs(10));
-        if deep_interval > LONGEST_DEEP_INTERVAL {
-            self.spec(format!("{field}: {:?} is too long: use at most 168h", references.deep_interval));
-        }
+        let deep_interval = self.period(&references.deep_interval, field, bounds::INTERVAL);
         References {
             discover: references.discover,
             on_orphan: references.on_orphan,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::api::bounds::{Bounds, INTERVAL};
+
 /// Parses a duration of one or more `<number><unit>` parts with the units `ms`, `s`, `m` and `h`.
 ///
 /// # Errors
@@ -32,6 +34,24 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Parses a duration within bounds.
+///
+/// # Errors
+/// A sentence that says what the text should have looked like.
+pub fn within(text: &str, bounds: Bounds) -> Result<Duration, String> {
+    let (least, most) = (parse(bounds.least)?, parse(bounds.most)?);
+    match parse(text)? {
+        short if short < least => Err(format!("{text:?} is too short: use at least {}", bounds.least)),
+        long if long > most => Err(format!("{text:?} is too long: use at most {}", bounds.most)),
+        period => Ok(period),
+    }
+}
+
+/// The time between passes that a spec asks for, where it may.
+pub fn interval(text: &str) -> Option<Duration> {
+    within(text, INTERVAL).ok()
+}
+
 /// Parses a number of days: `30d`.
 ///
 /// # Errors
@@ -47,6 +67,7 @@ pub fn days(text: &str) -> Result<i64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::bounds::{LIFETIME, TIMEOUT};
 
     #[test]
     fn durations_are_read_as_kubernetes_writes_them() {
@@ -54,6 +75,26 @@ mod tests {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(parse("250ms"), Ok(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn both_bounds_belong_to_it_and_nothing_beyond_them_does() {
+        for (bounds, inside, outside) in [
+            (INTERVAL, ["10s", "168h", "10000ms"], ["9999ms", "168h1ms", "0s"]),
+            (TIMEOUT, ["1s", "10m", "600000ms"], ["999ms", "10m1s", "0m"]),
+            (LIFETIME, ["1s", "876000h", "24h"], ["999ms", "876001h", "0h"]),
+        ] {
+            for text in inside {
+                assert!(within(text, bounds).is_ok(), "{text}");
+            }
+            for text in outside {
+                let why = within(text, bounds).unwrap_err();
+                let bound = why.contains(bounds.least) || why.contains(bounds.most);
+                assert!(why.contains(text) && bound, "{why}");
+            }
+        }
+        assert!(within("soon", INTERVAL).unwrap_err().contains("is no duration"));
+        assert_eq!((interval("1ms"), interval("1m")), (None, Some(Duration::from_secs(60))));
     }
 
     #[test]

@@ -264,6 +264,26 @@ pub fn working(
     next
 }
 
+/// The status while a look takes long that nothing has changed for: what the last one saw stands until this
+/// one has seen something else.
+pub fn looking(
+    previous: &AuthConsistencyStatus,
+    generation: i64,
+    now: &Time,
+    message: &str,
+    progress: Option<&Progress>,
+) -> AuthConsistencyStatus {
+    let ready = previous.conditions.iter().any(|one| one.type_ == ConditionType::Ready.as_str());
+    if previous.observed_generation != generation || !ready {
+        return working(previous, generation, now, message, progress);
+    }
+    let mut next = previous.clone();
+    next.progress = progress.map(Progress::shown);
+    set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
+    stamp(&mut next.conditions, &previous.conditions, generation, now);
+    next
+}
+
 fn handled(next: &mut AuthConsistencyStatus, seen: &Seen) {
     if seen.reconcile.is_some() {
         next.last_handled_reconcile = seen.reconcile.as_deref().map(|value| clip(value, 1024));

@@ -18,6 +18,8 @@ const LONGEST_RACE: Duration = Duration::from_secs(10);
 
 /// How long races may be lost in a row before it shows.
 const UNSEEN: Duration = Duration::from_secs(10);
+/// The interval of a resource whose own cannot be used.
+pub const DEFAULT: Duration = Duration::from_secs(300);
 
 /// How a pass ended, as far as the next one is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,25 +33,43 @@ fn along(takes: &[Taken]) -> String {
         .collect()
 }
 
+/// Whether a step is still to come, or was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tense {
+    Planned,
+    Done,
+}
+
+impl Tense {
+    fn verb(self, planned: &'static str, done: &'static str) -> &'static str {
+        match self {
+            Self::Planned => planned,
+            Self::Done => done,
+        }
+    }
+}
+
 /// What is done with rows for which a unique key has no room, in words.
-fn colliding(surplus: i64) -> String {
+fn colliding(surplus: i64, tense: Tense) -> String {
     if surplus == 0 {
         return String::new();
     }
     format!(
-        ", except for {} that would collide in a unique key: delete those, after copying them to quarantine",
-        number(surplus)
+        ", except for {} that would {} in a unique key: {} those, after copying them to quarantine",
+        number(surplus),
+        tense.verb("collide", "have collided"),
+        tense.verb("delete", "deleted")
     )
 }
 
 /// One step as it is shown.
 pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepReport {
-    told(target, step, step.rows(), waits)
+    told(target, step, step.rows(), waits, Tense::Planned)
 }
 
 /// One step as it was done, with the rows that it really changed.
 pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
-    let mut report = told(target, step, rows, None);
+    let mut report = told(target, step, rows, None, Tense::Done);
     if let Step::Seed { format: Some(_), .. } | Step::Reset { format: Some(_), .. } = step {
         report.message = clip(&format!("{}, read back and verified", report.message), 512);
     }
@@ -63,29 +81,37 @@ fn stored_as(format: Option<&Format>) -> String {
     format.map_or_else(String::new, |format| format!(", its password as {format}"))
 }
 
-fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepReport {
+fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: Tense) -> StepReport {
     let admin = target.admin.as_ref().map_or("the admin", |admin| admin.login.as_str());
     let login = step.account().unwrap_or(admin);
     let object = step.object();
     let message = match step {
         Step::AdvanceSequence { above, .. } => {
-            format!("move the sequence {} above {above}", object.describe())
+            format!("{} the sequence {} above {above}", tense.verb("move", "moved"), object.describe())
         }
         Step::Seed { id, format, .. } => {
             let id = id.as_ref().map_or_else(String::new, |id| format!(" with the id {id}"));
-            format!("create {login} in {}{id}{}", object.describe(), stored_as(format.as_ref()))
+            let creating = tense.verb("create", "created");
+            format!("{creating} {login} in {}{id}{}", object.describe(), stored_as(format.as_ref()))
         }
         Step::Correct { users, .. } => format!("put {} of {login} right", users.columns.join(", ")),
         Step::Reset { format, .. } => {
-            format!("write the password and the columns of {login}{}", stored_as(format.as_ref()))
+            let writing = tense.verb("write", "wrote");
+            format!("{writing} the password and the columns of {login}{}", stored_as(format.as_ref()))
         }
         Step::MoveId { from, to, .. } => {
-            format!("move {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
+            let moving = tense.verb("move", "moved");
+            format!("{moving} {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
         }
-        Step::AddConstraint { reference, options } => constraints::adding(reference, options),
-        Step::ValidateConstraint { reference } => constraints::validating(reference),
+        Step::AddConstraint { reference, options } => {
+            format!("{} {}", tense.verb("add", "added"), constraints::adding(reference, options))
+        }
+        Step::ValidateConstraint { reference } => {
+            format!("{} {}", tense.verb("validate", "validated"), constraints::validating(reference))
+        }
         Step::Remap { keys, shifted, surplus, exchanged, pairs, .. } => format!(
-            "give {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
+            "{} {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
+            tense.verb("give", "gave"),
             count(rows, "row"),
             object.describe(),
             if *keys == 1 { "person".to_owned() } else { format!("{} people", number(*keys)) },
@@ -96,11 +122,15 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             match exchanged {
                 0 => String::new(),
                 some => format!(
-                    "; {} change places in a unique key, and are taken out and put in again for that",
-                    number(*some)
+                    "; {} {} for that",
+                    number(*some),
+                    tense.verb(
+                        "change places in a unique key, and are taken out and put in again",
+                        "changed places in a unique key, and were taken out and put in again"
+                    )
                 ),
             },
-            colliding(*surplus)
+            colliding(*surplus, tense)
         ),
         Step::EndSessions { means, due, active, .. } => {
             let table = ObjectRef { columns: Vec::new(), ..object.clone() }.describe();
@@ -108,19 +138,22 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
                 Whom::Everybody => format!("everybody ({})", count(accounts, "account")),
                 Whom::Accounts(_) => count(accounts, "account"),
             };
+            let having = tense.verb("have", "had");
             match means {
                 Means::Time { column } => {
-                    format!("have {} of {table} sign in again, by setting {column}", whose(rows))
+                    format!("{having} {} of {table} sign in again, by setting {column}", whose(rows))
                 }
                 Means::Stamp { column } => {
-                    format!("have {} of {table} sign in again, by a new {column}", whose(rows))
+                    format!("{having} {} of {table} sign in again, by a new {column}", whose(rows))
                 }
                 Means::Rows { .. } => format!(
-                    "end sessions of {}: delete {} of {table}, after copying them to quarantine",
+                    "{} sessions of {}: {} {} of {table}, after copying them to quarantine",
+                    tense.verb("end", "ended"),
                     match due.whom {
                         Whom::Everybody => "everybody".to_owned(),
                         Whom::Accounts(_) => count(*active, "active account"),
                     },
+                    tense.verb("delete", "deleted"),
                     count(rows, "row")
                 ),
             }
@@ -131,11 +164,16 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>) -> StepR
             match action {
                 Action::SetNull => format!("set {of} to NULL in {rows}"),
                 Action::Delete => format!(
-                    "delete {rows} of {}{}, after copying them to quarantine",
+                    "{} {rows} of {}{}, after copying them to quarantine",
+                    tense.verb("delete", "deleted"),
                     ObjectRef { columns: Vec::new(), ..object.clone() }.describe(),
                     along(step.taken())
                 ),
-                _ => format!("give {rows} of {of} to {login}{}", colliding(*surplus)),
+                _ => format!(
+                    "{} {rows} of {of} to {login}{}",
+                    tense.verb("give", "gave"),
+                    colliding(*surplus, tense)
+                ),
             }
         }
     };

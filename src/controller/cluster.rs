@@ -4,8 +4,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use k8s_openapi::api::{
     authentication::v1::SelfSubjectReview,
-    core::v1::{ConfigMap, Secret},
-    events::v1::Event,
+    core::v1::{ConfigMap, Event, Secret},
 };
 use kube::{
     Api, Client,
@@ -63,6 +62,15 @@ impl ClusterError {
             Self::NotFound => Class::Terminal,
             Self::Refused { code, .. } => of_http(*code),
             Self::Unreachable(_) => Class::Transient,
+        }
+    }
+
+    /// Whether the object is gone, or its namespace about to be.
+    pub fn is_about_the_end(&self) -> bool {
+        match self {
+            Self::NotFound => true,
+            Self::Refused { code: 403, message } => message.contains("because it is being terminated"),
+            _ => false,
         }
     }
 

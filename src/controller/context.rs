@@ -6,8 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{cluster::Cluster, surroundings::Reads};
-use crate::{memory::Memory, network::HostPolicy, server::metrics::Metrics};
+use super::{admission::Admission, cluster::Cluster, surroundings::Reads};
+use crate::{memory::Memory, network::HostPolicy, server::metrics::Metrics, shutdown::Shutdown};
+
+/// No resource has a pass more often, whatever its spec says and however often its annotations change: who
+/// may write them could otherwise keep everybody's operator and database busy.
+const APART: Duration = Duration::from_secs(1);
 
 /// Shared by all reconciles.
 pub struct Context {
@@ -21,8 +25,16 @@ pub struct Context {
     pub reads: Reads,
     /// The counters.
     pub metrics: Arc<Metrics>,
-    operator: tokio::sync::OnceCell<Option<String>>,
-    resources: Mutex<HashMap<String, Entry>>,
+    /// Which passes may run now.
+    pub admission: Admission,
+    /// Whether the process is about to end.
+    pub shutdown: Shutdown,
+    /// The pod, or what runs in its place, as events name it.
+    pub instance: String,
+    /// What is remembered of each resource.
+    pub resources: Resources,
+    /// What tells this operator from that of every other cluster, once it was asked for.
+    pub operator: tokio::sync::OnceCell<Option<String>>,
 }
 
 #[derive(Default)]
@@ -30,8 +42,13 @@ struct Entry {
     memory: Arc<Memory>,
     failures: u32,
     since: Option<Instant>,
+    turn: Option<Instant>,
     races: Option<Races>,
 }
+
+/// What a resource is remembered by.
+#[derive(Default)]
+pub struct Resources(Mutex<HashMap<String, Entry>>);
 
 /// Races that were lost in a row.
 #[derive(Debug, Clone, Copy)]
@@ -49,26 +66,18 @@ impl Races {
     }
 }
 
-impl Context {
-    /// A context with nothing remembered.
-    pub fn new(
-        cluster: Cluster,
-        policy: HostPolicy,
-        require_secret_label: bool,
-        reads: Reads,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self {
-            cluster,
-            policy,
-            require_secret_label,
-            reads,
-            metrics,
-            operator: tokio::sync::OnceCell::new(),
-            resources: Mutex::default(),
+impl Entry {
+    fn too_soon(&mut self, now: Instant) -> Option<Duration> {
+        let wait = self.turn.map(|turn| APART.saturating_sub(now.saturating_duration_since(turn)));
+        let wait = wait.filter(|wait| !wait.is_zero());
+        if wait.is_none() {
+            self.turn = Some(now);
         }
+        wait
     }
+}
 
+impl Context {
     /// What tells this operator from that of every other cluster; `None` where the API server does not say so.
     /// It is asked once.
     pub async fn operator(&self) -> Option<String> {
@@ -78,7 +87,23 @@ impl Context {
 
     fn resources(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         // What is remembered may always be forgotten, so a poisoned lock is no reason to stop.
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner)
+        self.resources.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something, but not beyond the end of the process.
+    pub async fn unless_ending<T>(&self, waiting: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.shutdown.requested() => None,
+            value = waiting => Some(value),
+        }
+    }
+
+    /// How long a resource has to wait for its next turn; if not at all, it has it now.
+    pub fn too_soon(&self, uid: &str) -> Option<Duration> {
+        let mut resources = self.resources();
+        let entry = resources.entry(uid.to_owned()).or_default();
+        entry.too_soon(Instant::now())
     }
 
     /// What is remembered of a resource; a pass over it begins.
@@ -135,5 +160,22 @@ impl Context {
     /// Whether no pass has been running for longer than a limit.
     pub fn makes_progress(&self, limit: Duration) -> bool {
         self.resources().values().all(|entry| entry.since.is_none_or(|since| since.elapsed() < limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_has_one_turn_a_second_however_often_it_is_asked_for() {
+        let (began, mut entry) = (Instant::now(), Entry::default());
+        let turns: Vec<u64> = (0..5_000)
+            .filter(|at| entry.too_soon(began + Duration::from_millis(*at)).is_none())
+            .collect();
+        assert_eq!(turns, [0, 1_000, 2_000, 3_000, 4_000]);
+        let wait = entry.too_soon(began + Duration::from_millis(4_300));
+        assert_eq!(wait, Some(Duration::from_millis(700)), "and comes back when it is time");
+        assert_eq!(entry.too_soon(began + Duration::from_secs(60)), None);
     }
 }

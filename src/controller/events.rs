@@ -1,18 +1,21 @@
-//! Kubernetes Events (events.k8s.io/v1), on transitions only. Holds a client.
+//! Kubernetes Events, on transitions only. Holds a client.
+//!
+//! They are those of `core/v1`: `kubectl describe` sorts by `lastTimestamp`, which `events.k8s.io/v1` does not
+//! let anybody set.
 
 use k8s_openapi::{
-    api::{core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    api::core::v1::{Event, EventSource, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
 };
 
-use super::{cluster::Cluster, dereference::Resource};
+use super::{context::Context, dereference::Resource};
 use crate::{
     api::{
         AuthConsistencyStatus,
         condition::{ConditionType, Reason},
         report::{Finding, Severity, SigningKeyReport},
     },
-    consistency::{report::Outcome, rotation::key_changed, wording::clip},
+    consistency::{report::Outcome, rotation::key_changed, target::ResourceIdentity, wording::clip},
 };
 
 /// One thing to tell.
@@ -89,42 +92,54 @@ fn account(finding: &Finding) -> Option<&str> {
 
 /// Sends what is to be told. An event that does not come through is no reason to fail: the status has
 /// the same word.
-pub async fn send(cluster: &Cluster, resource: &Resource, tellings: &[Telling]) {
+pub async fn send(context: &Context, resource: &Resource, tellings: &[Telling]) {
     for telling in tellings {
-        let event = event(resource, telling);
-        if let Err(error) = cluster.event(&resource.identity.namespace, &event).await {
-            tracing::warn!(
-                namespace = resource.identity.namespace,
-                name = resource.identity.name,
-                %error,
-                "an event could not be sent"
-            );
+        let event = event(&resource.identity, telling, &context.instance, jiff::Timestamp::now());
+        if let Err(error) = context.cluster.event(&resource.identity.namespace, &event).await {
+            let (namespace, name) = (&resource.identity.namespace, &resource.identity.name);
+            if error.is_about_the_end() {
+                tracing::debug!(namespace, name, %error, "nobody reads events of what is being deleted");
+            } else {
+                tracing::warn!(namespace, name, %error, "an event could not be sent");
+            }
         }
     }
 }
 
-fn event(resource: &Resource, telling: &Telling) -> Event {
-    let identity = &resource.identity;
+/// What the API server takes for a name's end.
+fn is_end(letter: char) -> bool {
+    letter.is_ascii_lowercase() || letter.is_ascii_digit()
+}
+
+fn event(identity: &ResourceIdentity, telling: &Telling, instance: &str, now: jiff::Timestamp) -> Event {
+    // Events of one second sort by their names.
+    let start: String = identity.name.chars().take(200).collect();
+    let name = format!("{}.{:016x}", start.trim_end_matches(|letter| !is_end(letter)), now.as_nanosecond());
+    let second = jiff::Timestamp::from_second(now.as_second()).unwrap_or(now);
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", identity.name.chars().take(200).collect::<String>())),
+            name: Some(name),
             namespace: Some(identity.namespace.clone()),
             ..ObjectMeta::default()
         },
         action: Some(if telling.reason == Reason::Repaired { "Repair" } else { "Check" }.into()),
-        event_time: Some(MicroTime(jiff::Timestamp::now())),
-        note: Some(clip(&telling.note, 1000)),
+        count: Some(1),
+        event_time: Some(MicroTime(now)),
+        first_timestamp: Some(Time(second)),
+        last_timestamp: Some(Time(second)),
+        message: Some(clip(&telling.note, 1000)),
         reason: Some(telling.reason.as_str().into()),
-        regarding: Some(ObjectReference {
+        involved_object: ObjectReference {
             api_version: Some(crate::api::API_VERSION.into()),
             kind: Some("AuthConsistency".into()),
             name: Some(identity.name.clone()),
             namespace: Some(identity.namespace.clone()),
             uid: Some(identity.uid.clone()),
             ..ObjectReference::default()
-        }),
-        reporting_controller: Some("auth.probeops.com/auth-consistency".into()),
-        reporting_instance: Some("auth-consistency".into()),
+        },
+        reporting_component: Some("auth.probeops.com/auth-consistency".into()),
+        reporting_instance: Some(clip(instance, 128)),
+        source: Some(EventSource { component: Some("auth-consistency".into()), host: None }),
         type_: Some(if telling.warning { "Warning" } else { "Normal" }.into()),
         ..Event::default()
     }
@@ -161,5 +176,24 @@ mod tests {
         assert!(told[0].warning && told[0].note.contains("b@example.com"));
         assert_eq!(tellings(&two, &two, None), []);
         assert_eq!(tellings(&two, &status(&[("b@example.com", 9)]), None), []);
+    }
+
+    #[test]
+    fn events_say_which_pod_sent_them_and_sort_by_time_and_by_name() {
+        let identity = ResourceIdentity {
+            namespace: "shop".into(),
+            // Cut in front of its last word.
+            name: format!("{}-.app", "a".repeat(199)),
+            uid: "1".into(),
+            generation: 1,
+        };
+        let telling = Telling { warning: false, reason: Reason::Repaired, note: "gave rows back".into() };
+        let at = |text: &str| event(&identity, &telling, "operator-7d9f-x2x", text.parse().unwrap());
+        let (one, other) = (at("2026-11-30T09:00:00.000000001Z"), at("2026-11-30T09:00:00.9Z"));
+        assert_eq!(one.reporting_instance.as_deref(), Some("operator-7d9f-x2x"));
+        assert_eq!(one.last_timestamp, other.last_timestamp, "in whole seconds");
+        let name = |event: &Event| event.metadata.name.clone().unwrap();
+        assert!(name(&one) < name(&other));
+        assert!(name(&one).starts_with(&format!("{}.", "a".repeat(199))), "{}", name(&one));
     }
 }

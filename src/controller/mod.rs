@@ -2,20 +2,25 @@
 //!
 //! `run` puts the parts together, `context` is what they share, `cluster` is every call to the API
 //! server there is, `dereference` reads the resource and its Secrets, `reconcile` is the order of the
-//! stages, `status` says what must be written, `supervise` agrees to repairs, `surroundings` reads the pods
-//! and workloads around the app, and `events` tells of transitions.
+//! stages, `admission` says which passes may run now, `scope` whether what is watched may be, `status` says what must be written, `supervise` agrees to repairs, `surroundings` reads the pods
+//! and workloads around the app, `events` tells of transitions, and `journal` logs
+//! what came of a pass.
 
+mod admission;
 mod cluster;
 mod context;
 mod dereference;
 mod events;
+mod journal;
 mod reconcile;
 mod run;
+mod scope;
 mod status;
 mod stored;
 mod supervise;
 mod surroundings;
 
+pub use admission::Limits;
 pub use cluster::{Cluster, ClusterError};
 pub use dereference::{Resource, secrets};
 pub use run::{Settings, run};

@@ -9,10 +9,11 @@ use std::{
 use kube::{api::PartialObjectMeta, runtime::controller::Action};
 
 use super::{
+    admission::{self, Connections, Needs, Turn},
     cluster::ClusterError,
     context::Context,
     dereference::{Resource, config_maps, secrets},
-    events,
+    events, journal,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::Live,
     surroundings::Around,
@@ -36,7 +37,7 @@ use crate::{
 /// So many races for the status may be lost in a row before what a pass found is written over what stands.
 const INSISTING: u32 = 3;
 
-/// Reconciles one resource:
+/// Reconciles one resource, once it has its turn and what it needs of its database server:
 ///
 /// 1. *dereference* reads the resource live and its Secrets (`dereference`, client);
 /// 2. *validate* makes a target of them (`consistency::target`, pure);
@@ -47,7 +48,8 @@ const INSISTING: u32 = 3;
 /// 5. *tell* sends events about transitions (`events`, client);
 /// 6. *schedule* says when to look again (`consistency::schedule`, pure).
 ///
-/// What fails is part of the status; nothing is left for an error policy.
+/// What fails is part of the status; nothing is left for an error policy. Whoever waits has read nothing yet,
+/// and says nothing: the status is that of the last look.
 ///
 /// # Errors
 /// None.
@@ -55,6 +57,38 @@ pub async fn reconcile(
     object: Arc<PartialObjectMeta<AuthConsistency>>,
     context: Arc<Context>,
 ) -> Result<Action, Infallible> {
+    if let Some(wait) = object.metadata.uid.as_deref().and_then(|uid| context.too_soon(uid)) {
+        return Ok(Action::requeue(wait));
+    }
+    let mut held = None;
+    loop {
+        let Some(turn) = context.unless_ending(context.admission.turn()).await else { break };
+        // On the heap, and only now: those who wait take little.
+        match Box::pin(pass_of(&object, &context, turn, held.take())).await {
+            Came::ToAnEnd(action) => return Ok(action),
+            // The turn is somebody else's meanwhile, and what was read is read again.
+            Came::ToAFullServer(needs) => {
+                held = context.unless_ending(context.admission.connections(&needs)).await;
+            }
+        }
+    }
+    Ok(Action::await_change())
+}
+
+/// What came of a turn.
+enum Came {
+    /// The pass.
+    ToAnEnd(Action),
+    /// Nothing, since there are no connections to be had.
+    ToAFullServer(Needs),
+}
+
+async fn pass_of(
+    object: &PartialObjectMeta<AuthConsistency>,
+    context: &Context,
+    mut turn: Turn,
+    held: Option<Connections>,
+) -> Came {
     let meta = &object.metadata;
     let (namespace, name, uid) = (
         meta.namespace.clone().unwrap_or_default(),
@@ -65,22 +99,23 @@ pub async fn reconcile(
         Ok(object) => Resource::read(object),
         Err(ClusterError::NotFound) => {
             context.forget(&uid, &namespace, &name);
-            return Ok(Action::await_change());
+            return Came::ToAnEnd(Action::await_change());
         }
-        Err(error) => return Ok(retry(&context, &uid, &namespace, &name, &error)),
+        Err(error) => return Came::ToAnEnd(retry(context, &uid, &namespace, &name, &error)),
     };
     if resource.is_deleted() {
         context.forget(&uid, &namespace, &name);
-        return Ok(Action::await_change());
+        return Came::ToAnEnd(Action::await_change());
     }
     let began = Instant::now();
     let statement = Statement::new(&context.cluster, &resource);
-    match end(&context, &resource, &statement).await {
-        Ok(Some(end)) => Ok(finish(&context, &resource, &statement, end, began).await),
-        Ok(None) => Ok(Action::await_change()),
-        Err(Broken::Cluster(error)) => Ok(retry(&context, &uid, &namespace, &name, &error)),
-        Err(Broken::Overtaken(fault)) => Ok(overtaken(&context, &resource, &statement, fault, began).await),
-    }
+    Came::ToAnEnd(match end(context, &resource, &statement, &mut turn, held).await {
+        Ok(Stage::End(end)) => finish(context, &resource, &statement, end, began).await,
+        Ok(Stage::Suspended | Stage::Stopped) => Action::await_change(),
+        Ok(Stage::Full(needs)) => return Came::ToAFullServer(needs),
+        Err(Broken::Cluster(error)) => retry(context, &uid, &namespace, &name, &error),
+        Err(Broken::Overtaken(fault)) => overtaken(context, &resource, &statement, fault, began).await,
+    })
 }
 
 /// Why a pass came to no end.
@@ -97,12 +132,26 @@ impl From<ClusterError> for Broken {
     }
 }
 
-/// Stages 1 to 3. `None` for a suspended resource.
+/// How far stages 1 to 3 came.
+enum Stage {
+    /// To an end of the pass.
+    End(End),
+    /// The resource is suspended.
+    Suspended,
+    /// The process is about to end, and there was nothing that had to be brought to its end.
+    Stopped,
+    /// There are no connections to be had.
+    Full(Needs),
+}
+
+/// Stages 1 to 3.
 async fn end(
     context: &Context,
     resource: &Resource,
     statement: &Statement<'_>,
-) -> Result<Option<End>, Broken> {
+    turn: &mut Turn,
+    held: Option<Connections>,
+) -> Result<Stage, Broken> {
     let identity = &resource.identity;
     let spec = match &resource.spec {
         Ok(spec) => spec,
@@ -114,7 +163,7 @@ async fn end(
                     "{why}: the stored resource is not what this version understands, so correct it"
                 ),
             };
-            return Ok(Some(End::NoTarget(vec![error])));
+            return Ok(Stage::End(End::NoTarget(vec![error])));
         }
     };
     if spec.suspend {
@@ -127,18 +176,26 @@ async fn end(
                 let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
                 tracing::info!(namespace, name, reason = %telling.reason, "the resource is suspended");
             }
-            events::send(&context.cluster, resource, &tellings).await;
+            events::send(context, resource, &tellings).await;
         }
-        return Ok(None);
+        return Ok(Stage::Suspended);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
     let config_maps = config_maps(&context.cluster, &identity.namespace, spec).await?;
     let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
         Ok(target) => target,
-        Err(errors) => return Ok(Some(End::NoTarget(errors))),
+        Err(errors) => return Ok(Stage::End(End::NoTarget(errors))),
     };
     drop((secrets, config_maps));
     target.operator = context.operator().await;
+    let needs = admission::needs(&target);
+    let _connections = match held.filter(|held| held.is_for(&needs)) {
+        Some(held) => held,
+        None => match context.admission.connections_soon(&needs).await {
+            Some(connections) => connections,
+            None => return Ok(Stage::Full(needs)),
+        },
+    };
     if resource.status.observed_generation != identity.generation {
         let status = working(
             &resource.status,
@@ -172,19 +229,24 @@ async fn end(
     };
     let mut running = Box::pin(pass::run(&pass));
     let result = loop {
-        match tokio::time::timeout(supervisor.pause(), &mut running).await {
-            Ok(result) => break result,
-            Err(_) => supervisor.tell().await?,
+        tokio::select! {
+            result = &mut running => break result,
+            () = tokio::time::sleep(supervisor.pause()) => {
+                context.admission.takes_long(turn);
+                supervisor.tell().await?;
+            }
+            // A look changes nothing, and may take an hour. Repairs stop by themselves between two effects.
+            () = context.shutdown.requested(), if !supervisor.repairs() => return Ok(Stage::Stopped),
         }
     };
     match result {
-        Ok(outcome) => Ok(Some(End::Done(Box::new(outcome)))),
+        Ok(outcome) => Ok(Stage::End(End::Done(Box::new(outcome)))),
         // The resource is another one by now.
         Err(fault) if fault.class == Class::Conflict && fault.condition == ConditionType::Ready => {
             Err(ClusterError::Refused { code: 409, message: fault.message }.into())
         }
         Err(fault) if fault.class == Class::Conflict => Err(Broken::Overtaken(fault)),
-        Err(fault) => Ok(Some(End::Failed(fault))),
+        Err(fault) => Ok(Stage::End(End::Failed(fault))),
     }
 }
 
@@ -206,8 +268,8 @@ async fn overtaken(
     if held == Held::TooLong {
         return finish(context, resource, statement, End::Failed(fault), began).await;
     }
-    let (lost, lasting_ms) = (races.lost, lasting.as_millis());
-    tracing::warn!(namespace, name, lost, lasting_ms, message = fault.message, "the pass is tried again");
+    let (lost, lasting_ms) = (races.lost, u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX));
+    tracing::warn!(namespace, name, lost, lasting_ms, why = fault.message, "the pass is tried again");
     if held == Held::Noticeably {
         let status = held_up(&statement.current().await, &now(), &fault);
         if let Err(error) = statement.write(&status).await {
@@ -275,19 +337,19 @@ async fn finish(
             telling.note.push_str(&format!("; {words}"));
         }
     }
-    events::send(&context.cluster, resource, &tellings).await;
+    events::send(context, resource, &tellings).await;
     let goes_on =
         outcome.and_then(|outcome| outcome.unfinished).is_some_and(|unfinished| unfinished.advanced);
     let retried = next.conditions.iter().any(|one| one.reason == Reason::ProgressingWithRetry.as_str());
     let failed = !goes_on && (retried || failing(&end));
     let failures = context.end(&identity.uid, failed);
     measure(context, resource, &end, outcome, began, failures);
-    let interval = resource
-        .spec
-        .as_ref()
-        .ok()
-        .and_then(|spec| period::parse(&spec.interval).ok())
-        .unwrap_or(Duration::from_secs(300));
+    journal::pass_ended(resource, &next, &end, began.elapsed(), failures);
+    let interval = match (&end, resource.spec.as_ref()) {
+        // What is wrong says nothing about when to look again.
+        (End::NoTarget(_), _) | (_, Err(_)) => schedule::DEFAULT,
+        (_, Ok(spec)) => period::interval(&spec.interval).unwrap_or(schedule::DEFAULT),
+    };
     let awaited = seen(resource).awaited.filter(|_| retried);
     let ending = match (goes_on, failed, awaited) {
         (true, ..) => Ending::GoesOn,
@@ -337,18 +399,6 @@ fn measure(
     for step in outcome.map(|outcome| outcome.repaired.as_slice()).unwrap_or_default() {
         context.metrics.repaired(step.action, u64::try_from(step.rows).unwrap_or(0));
     }
-    let message = match end {
-        End::Failed(fault) => fault.message.clone(),
-        End::NoTarget(errors) => errors.first().map(|error| error.message.clone()).unwrap_or_default(),
-        End::Done(_) => String::new(),
-    };
-    let elapsed = began.elapsed().as_millis();
-    match result {
-        PassResult::Failed => {
-            tracing::warn!(namespace, name, elapsed_ms = elapsed, failures, message, "pass failed")
-        }
-        _ => tracing::info!(namespace, name, elapsed_ms = elapsed, result = result.as_str(), "pass ended"),
-    }
 }
 
 /// The API server failed us or somebody else was faster: look again and decide anew.
@@ -358,13 +408,18 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
         if races.lost < INSISTING {
             tracing::debug!(namespace, name, "the resource has changed during the pass, so it begins anew");
         } else {
-            let (lost, lasting_ms) = (races.lost, races.lasting().as_millis());
+            let (lost, lasting_ms) = (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
             tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
         }
         return Action::requeue(schedule::next(Ending::Overtaken(races.lost), Duration::ZERO, rand::random()));
     }
     let failures = context.end(uid, true);
     context.metrics.backoff(namespace, name, failures);
+    if error.is_about_the_end() {
+        tracing::debug!(namespace, name, %error, "the resource was deleted during the pass");
+        context.forget(uid, namespace, name);
+        return Action::await_change();
+    }
     tracing::warn!(namespace, name, %error, failures, "the API server could not be used");
-    Action::requeue(schedule::next(Ending::Failing(failures), Duration::from_secs(300), rand::random()))
+    Action::requeue(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
 }

@@ -11,19 +11,26 @@ use std::{
 use anyhow::Context as _;
 use futures::{Stream, StreamExt};
 use kube::{
-    Api, Client, Resource,
+    Client, Resource,
     api::PartialObjectMeta,
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{Controller, WatchStreamExt, controller::Action, reflector, watcher},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
-use super::{cluster::Cluster, context::Context, reconcile::reconcile, surroundings::Reads};
+use super::{
+    admission::{Admission, Limits},
+    cluster::Cluster,
+    context::Context,
+    reconcile::reconcile,
+    scope::Scope,
+    surroundings::Reads,
+};
 use crate::{
     api::{AuthConsistency, annotation},
     network::{HostPolicy, HostSettings},
     server::{
-        self, Gate, Health,
+        self, Health,
         metrics::Metrics,
         session_reset::{self, SessionReset},
     },
@@ -32,6 +39,10 @@ use crate::{
 
 /// A pass of which nothing was heard for so long is stuck: liveness says so. A single search may take an hour.
 const STUCK: Duration = Duration::from_secs(5400);
+
+/// How long passes may take to come to an end once the process was asked to. The chart's grace period is
+/// longer, by what the servers take.
+const DRAIN: Duration = Duration::from_secs(45);
 
 /// How often the heartbeat beats.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -51,6 +62,10 @@ pub struct Settings {
     pub reads: Reads,
     /// Where databases and apps may be.
     pub hosts: HostSettings,
+    /// How much may be done at once.
+    pub limits: Limits,
+    /// The pod, as events name it.
+    pub instance: String,
     /// Path of a kubeconfig; else `KUBECONFIG`, else the pod's own ServiceAccount.
     pub kubeconfig: Option<PathBuf>,
 }
@@ -69,20 +84,27 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         None => None,
     };
     let (shutdown, signals) = Shutdown::listen().context("signals cannot be listened to")?;
-    let watching = health.gate("watch", "the first list of resources");
-    let (client, api_server) = client(&settings).await?;
-    let mut hosts = settings.hosts.clone();
-    hosts.api_server.get_or_insert(api_server);
-    let context = Arc::new(Context::new(
-        Cluster::new(client.clone(), Arc::clone(&metrics)),
-        HostPolicy::operator(hosts),
-        settings.require_secret_label,
-        settings.reads,
-        Arc::clone(&metrics),
-    ));
-
     let mut tasks: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
     tasks.spawn(async move { match signals.await {} });
+    let (client, api_server) = tokio::select! {
+        made = client(&settings) => made?,
+        () = shutdown.requested() => return Ok(()),
+    };
+    let mut hosts = settings.hosts.clone();
+    hosts.api_server.get_or_insert(api_server);
+    let context = Arc::new(Context {
+        cluster: Cluster::new(client.clone(), Arc::clone(&metrics)),
+        policy: HostPolicy::operator(hosts),
+        require_secret_label: settings.require_secret_label,
+        reads: settings.reads,
+        metrics: Arc::clone(&metrics),
+        admission: Admission::new(settings.limits),
+        shutdown: shutdown.clone(),
+        instance: settings.instance,
+        operator: Default::default(),
+        resources: Default::default(),
+    });
+
     let draining = shutdown.clone();
     let (serving, served) = (health.clone(), Arc::clone(&metrics));
     tasks.spawn(async move {
@@ -96,19 +118,24 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
             Ok("the server of the session-reset page")
         });
     }
-    tasks.spawn(heartbeat(health, Arc::clone(&context), shutdown.clone()));
+    tasks.spawn(heartbeat(health.clone(), Arc::clone(&context), shutdown.clone()));
     let scopes: Vec<Option<String>> = if settings.namespaces.is_empty() {
         vec![None]
     } else {
         settings.namespaces.iter().cloned().map(Some).collect()
     };
     let controllers = scopes.into_iter().map(|namespace| {
-        control(client.clone(), namespace, Arc::clone(&context), shutdown.clone(), watching.clone())
+        let scope = Scope::new(client.clone(), namespace, &health);
+        control(scope, Arc::clone(&context), shutdown.clone())
     });
     let controllers = futures::future::join_all(controllers);
     let ended = shutdown.clone();
     tasks.spawn(async move {
-        controllers.await;
+        tokio::select! {
+            _ = controllers => {}
+            // A controller that has not had its first list yet never ends by itself.
+            () = drained(&context) => {}
+        }
         // Every running pass has finished its transaction: the rest may end too.
         ended.request();
         Ok("the controller")
@@ -187,6 +214,15 @@ async fn client(settings: &Settings) -> anyhow::Result<(Client, (String, u16))> 
     Ok((client, (host, port)))
 }
 
+/// Annotations that ask for something.
+const WAKING: [&str; 5] = [
+    annotation::RECONCILE,
+    annotation::FLUX_RECONCILE,
+    annotation::RESET_ADMIN,
+    annotation::APPROVE,
+    annotation::TAKE_CLAIM,
+];
+
 /// Wakes on the generation, on the annotations of one-off requests, and on deletion; never on a status
 /// that we wrote ourselves.
 fn wakes(object: &PartialObjectMeta<AuthConsistency>) -> Option<u64> {
@@ -195,39 +231,35 @@ fn wakes(object: &PartialObjectMeta<AuthConsistency>) -> Option<u64> {
     meta.generation.hash(&mut hasher);
     meta.deletion_timestamp.is_some().hash(&mut hasher);
     meta.finalizers.hash(&mut hasher);
-    for name in [
-        annotation::RECONCILE,
-        annotation::FLUX_RECONCILE,
-        annotation::RESET_ADMIN,
-        annotation::APPROVE,
-        annotation::TAKE_CLAIM,
-    ] {
+    for name in WAKING {
         meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).hash(&mut hasher);
     }
     Some(hasher.finish())
 }
 
-async fn control(
-    client: Client,
-    namespace: Option<String>,
-    context: Arc<Context>,
-    shutdown: Shutdown,
-    watching: Gate,
-) {
+/// Ready once the process is to end and no pass runs any more, or none is waited for any longer. What is cut off
+/// then is as if the process had been killed: the database has what was done and what was not.
+async fn drained(context: &Context) {
+    context.shutdown.requested().await;
+    if tokio::time::timeout(DRAIN, context.admission.ended()).await.is_err() {
+        tracing::warn!(seconds = DRAIN.as_secs(), "a pass did not come to an end in time and is cut off");
+    }
+}
+
+async fn control(scope: Scope, context: Arc<Context>, shutdown: Shutdown) {
     // Metadata is all that is watched: an object that today's schema would refuse cannot stop the
     // others, since it is only understood when it is read.
-    let api: Api<PartialObjectMeta<AuthConsistency>> = match &namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
     let forgotten = Arc::clone(&context);
     let (reader, writer) = reflector::store();
+    let api = scope.api();
+    let watched = scope.clone();
     let stream = watcher(api, watcher::Config::default())
         .default_backoff()
+        .modify(forget_what_wakes_nobody)
         .reflect(writer)
-        .inspect(move |event| match event {
-            Ok(watcher::Event::InitDone) => watching.open(),
-            Ok(watcher::Event::Delete(object)) => {
+        .inspect(move |event| {
+            watched.heard(event);
+            if let Ok(watcher::Event::Delete(object)) = event {
                 let meta = &object.metadata;
                 forgotten.forget(
                     meta.uid.as_deref().unwrap_or_default(),
@@ -235,17 +267,29 @@ async fn control(
                     meta.name.as_deref().unwrap_or_default(),
                 );
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the watch was broken off"),
         })
         .applied_objects()
         .predicate_filter(wakes, Default::default());
     let drained = shutdown.clone();
-    let forgetting = Arc::clone(&context);
+    // How many passes run is for `admission` to say: one that waits here would keep its place.
     let events = Controller::for_stream(stream, reader)
         .graceful_shutdown_on(async move { drained.requested().await })
-        .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(60)), forgetting);
-    drain(events).await;
+        .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(60)), context);
+    tokio::select! {
+        () = drain(events) => {}
+        () = scope.attend() => {}
+    }
+}
+
+/// What is kept of an object while nobody works on it. The rest may take many times as much.
+fn forget_what_wakes_nobody(object: &mut PartialObjectMeta<AuthConsistency>) {
+    let meta = &mut object.metadata;
+    meta.managed_fields = None;
+    meta.labels = None;
+    meta.owner_references = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.retain(|name, _| WAKING.contains(&name.as_str()));
+    }
 }
 
 async fn drain<T, E: std::fmt::Display>(events: impl Stream<Item = Result<T, E>>) {

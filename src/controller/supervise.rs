@@ -24,7 +24,7 @@ use crate::{
     },
     consistency::{
         progress::Progress,
-        report::working,
+        report::{looking, working},
         severity::{Class, Fault},
         wording::count,
     },
@@ -46,6 +46,7 @@ pub struct Live<'a> {
 struct State {
     pace: Pace,
     latest: Option<Progress>,
+    repairs: bool,
 }
 
 /// When the status may be written again while a pass is under way.
@@ -79,7 +80,8 @@ impl Pace {
 impl<'a> Live<'a> {
     /// The supervisor of a pass that begins now.
     pub fn new(context: &'a Context, resource: &'a Resource, statement: &'a Statement<'a>) -> Self {
-        let state = Mutex::new(State { pace: Pace::new(TOLD, Instant::now()), latest: None });
+        let pace = Pace::new(TOLD, Instant::now());
+        let state = Mutex::new(State { pace, latest: None, repairs: false });
         let around = Around::new(&context.cluster, context.reads, &resource.identity.namespace);
         Self { context, resource, statement, around, state }
     }
@@ -92,6 +94,11 @@ impl<'a> Live<'a> {
     /// How long the pass may go on before it is to be told of.
     pub fn pause(&self) -> Duration {
         self.state().pace.wait(Instant::now())
+    }
+
+    /// Whether it was asked about repairs: from then on something may be written.
+    pub fn repairs(&self) -> bool {
+        self.state().repairs
     }
 
     /// Writes how far the pass has got, if it is time for it. The pass stands still meanwhile.
@@ -135,13 +142,20 @@ impl<'a> Live<'a> {
     async fn write(&self, latest: Option<&Progress>) -> Result<(), ClusterError> {
         let message = latest.map_or_else(|| "the pass takes long".to_owned(), Progress::words);
         let generation = self.resource.identity.generation;
-        let status = working(&self.statement.current().await, generation, &now(), &message, latest);
+        let current = self.statement.current().await;
+        // A look alone is no reason to doubt what the last one saw.
+        let status = if self.repairs() {
+            working(&current, generation, &now(), &message, latest)
+        } else {
+            looking(&current, generation, &now(), &message, latest)
+        };
         self.statement.write(&status).await.map(drop)
     }
 
     /// Reads the resource live and compares what repairs rest on.
     async fn look(&self) -> Result<(), Fault> {
         let (identity, cluster) = (&self.resource.identity, &self.context.cluster);
+        self.state().repairs = true;
         self.context.touch(&identity.uid);
         let times = self.statement.times().await;
         let object =
@@ -153,6 +167,12 @@ impl<'a> Live<'a> {
             class: Class::Conflict,
             message: format!("the resource {what} meanwhile, so nothing more is repaired in this pass"),
         };
+        if self.context.shutdown.is_requested() {
+            return Err(Fault {
+                message: "the operator is about to end, so nothing more is repaired in this pass".into(),
+                ..changed("")
+            });
+        }
         if live.identity.uid != identity.uid || live.is_deleted() {
             return Err(changed("was deleted"));
         }
@@ -180,7 +200,7 @@ impl Supervisor for Live<'_> {
             self.statement.write(&status).await.map_err(|error| error.fault())?;
             // What was told of the look is over, and what was just written stands for a while.
             let mut state = self.state();
-            *state = State { pace: Pace::new(TOLD, Instant::now()), latest: None };
+            *state = State { pace: Pace::new(TOLD, Instant::now()), latest: None, repairs: true };
             Ok(())
         })
     }

@@ -28,12 +28,10 @@ use crate::{
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
+    hashing,
     memory::Memory,
     passwords::{self, Format, Made, PasswordError},
 };
-
-/// One hashing at a time in the whole process: each may take many megabytes on purpose.
-static HASHING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
 
 /// Which passwords are compared with the Secret's.
 #[derive(Clone, Copy)]
@@ -175,26 +173,27 @@ async fn password_facts(
         return PasswordFacts { matches: Some(true), ..facts };
     }
     let word = password.clone();
-    match hashing(move || passwords::verify(&stored.stored(), &word)).await {
-        Ok(Ok(matches)) => {
+    let mebibytes = facts.format.map_or(u32::MAX, |format| format.mebibytes());
+    match hashing::compute(mebibytes, move || passwords::verify(&stored.stored(), &word)).await {
+        Some(Ok(matches)) => {
             if matches {
                 memory.remember_password(&account.login, &whole, password);
             }
             PasswordFacts { matches: Some(matches), ..facts }
         }
-        Ok(Err(why)) => PasswordFacts { uncompared: Some(why.to_string()), ..facts },
-        Err(_) => PasswordFacts { uncompared: Some("hashing was interrupted".into()), ..facts },
+        Some(Err(why)) => PasswordFacts { uncompared: Some(why.to_string()), ..facts },
+        None => PasswordFacts { uncompared: Some("hashing was interrupted".into()), ..facts },
     }
 }
 
-/// Runs a calculation that is slow on purpose away from the async threads, one at a time in the process.
-async fn hashing<T: Send + 'static>(
+/// Computes a hash of a format, or with one, once there is room for it.
+async fn hashed<T: Send + 'static>(
+    format: &Format,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, DatabaseError> {
-    let _turn = HASHING.acquire().await;
-    tokio::task::spawn_blocking(work)
+    hashing::compute(format.mebibytes(), work)
         .await
-        .map_err(|_| DatabaseError::Moved("hashing the password was interrupted".into()))
+        .ok_or_else(|| DatabaseError::Moved("hashing the password was interrupted".into()))
 }
 
 /// What is known of the id that an account must have, and how many rows name the one that it has.
@@ -322,7 +321,7 @@ pub(super) async fn hash(
     let password = account.password.clone().ok_or_else(|| {
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
-    let made = hashing(move || passwords::make(&chosen.format, &password)).await??;
+    let made = hashed(&chosen.format, move || passwords::make(&chosen.format, &password)).await??;
     if made.salt.is_some() && known.salt.is_none() {
         return Err(DatabaseError::HashRefused(
             Reason::PasswordHashUnclear,
@@ -363,7 +362,7 @@ pub(super) async fn read_back(
     let row = sql.optional(connection).await?;
     let row = row.as_ref().map(|row| StoredRow::read(row, 0)).transpose()?.flatten();
     let (Some(stored), Some(password)) = (row, account.password.clone()) else { return Err(other_hash()) };
-    let holds = hashing(move || {
+    let holds = hashed(&format, move || {
         let same = passwords::recognise_as(&stored.stored(), format.family) == Some(format);
         Ok::<_, PasswordError>(same && passwords::verify_as(&stored.stored(), format.family, &password)?)
     });

@@ -7,6 +7,7 @@ use crate::{
         diagnosis::{Diagnosed, person},
         rotation::{self, Heard},
     },
+    fingerprints,
     tokens::{self, SigningKey},
 };
 
@@ -56,15 +57,13 @@ pub(super) fn rotation(pass: &Pass<'_>, key: Option<&mut SigningKeyReport>, aske
     key.rotation = rotation::rotation(pass.key_before, key, previous, jwt.shape.lifetime, heard, pass.now);
 }
 
-/// The fingerprint of a key; away from the async threads, since it is slow on purpose.
+/// The fingerprint of a key. The process computes each once, and the resource remembers its own.
 async fn fingerprint(pass: &Pass<'_>, key: &SigningKey) -> Option<String> {
     let algorithm = pass.target.jwt.as_ref()?.shape.algorithm;
     if let Some(known) = pass.memory.fingerprint(&key.known_by(algorithm)) {
         return known;
     }
-    let own = key.clone();
-    let computing = tokio::task::spawn_blocking(move || tokens::fingerprint(&own, algorithm));
-    let fingerprint = computing.await.unwrap_or(None);
+    let fingerprint = fingerprints::of(key, algorithm).await;
     pass.memory.remember_fingerprint(&key.known_by(algorithm), fingerprint.clone());
     fingerprint
 }

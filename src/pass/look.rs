@@ -202,7 +202,7 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
         Err(fault) => {
-            tracing::debug!(message = fault.message, "the counters cannot be read, so every row is");
+            tracing::debug!(why = fault.message, "the counters cannot be read, so every row is");
             Ok(None)
         }
     }

@@ -88,7 +88,7 @@ pub(super) fn told(pass: &Pass<'_>, purged: Vec<(ObjectRef, i64)>) -> Vec<StepRe
         .map(|(object, rows)| StepReport {
             action: Action::Purge,
             message: format!(
-                "drop {} of {} from quarantine, older than {}",
+                "dropped {} of {} from quarantine, older than {}",
                 count(rows, "row"),
                 object.describe(),
                 count(days, "day")

@@ -133,6 +133,20 @@ impl Format {
         scheme(family).default
     }
 
+    /// MiB that one hash of it takes.
+    pub fn mebibytes(&self) -> u32 {
+        match self.cost {
+            // Kilobytes.
+            Cost::Power(_) | Cost::Rounds(_) => 1,
+            Cost::Scrypt { log_n, r, .. } => {
+                // 128 bytes for each of N times r.
+                let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
+                n.saturating_mul(r).div_ceil(8 * 1024)
+            }
+            Cost::Argon2 { memory, .. } => memory.div_ceil(1024),
+        }
+    }
+
     /// Whether a new hash can be made in it. Some families are read and verified only.
     pub fn can_make(&self) -> bool {
         scheme(self.family).write.is_some()
@@ -189,6 +203,22 @@ mod tests {
 
     fn new_cost(family: PasswordFamily, cost: Cost) -> Cost {
         Format { cost, ..Format::default_of(family) }.for_new().cost
+    }
+
+    #[test]
+    fn the_memory_of_a_hash_is_known_before_it_is_computed() {
+        let taken = |cost| Format { cost, ..Format::default_of(PasswordFamily::Argon2id) }.mebibytes();
+        assert_eq!(taken(Cost::Power(16)), 1);
+        assert_eq!(taken(Cost::Rounds(1_000_000)), 1);
+        assert_eq!(taken(Cost::Scrypt { log_n: 15, r: 8, p: 1 }), 32);
+        assert_eq!(taken(Cost::Scrypt { log_n: 1, r: 1, p: 1 }), 1);
+        assert_eq!(taken(Cost::Argon2 { memory: 19_456, passes: 2, lanes: 1 }), 19);
+        for absurd in [
+            Cost::Scrypt { log_n: 63, r: u32::MAX, p: 1 },
+            Cost::Argon2 { memory: u32::MAX, passes: 1, lanes: 1 },
+        ] {
+            assert!(taken(absurd) > 100_000, "{absurd:?}");
+        }
     }
 
     #[test]

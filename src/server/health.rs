@@ -2,10 +2,7 @@
 
 use std::{
     fmt::Write,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,7 +20,7 @@ struct Shared {
     clock: Clock,
     /// Silence of the reconciler after which the process counts as stuck.
     limit: Duration,
-    gates: Mutex<Vec<(&'static str, &'static str, Arc<AtomicBool>)>>,
+    gates: Mutex<Vec<(String, Arc<Mutex<State>>)>>,
     heartbeat: Mutex<Instant>,
 }
 
@@ -36,18 +33,43 @@ impl std::fmt::Debug for Health {
 /// One thing that readiness waits for. Closed until opened.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    open: Arc<AtomicBool>,
+    waiting_for: String,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Why it is closed, as `/readyz` says it.
+    Closed(String),
 }
 
 impl Gate {
-    /// What was waited for is there.
-    pub fn open(&self) {
-        self.open.store(true, Ordering::Relaxed);
+    /// What was waited for is there; says whether it was not before.
+    pub fn open(&self) -> bool {
+        self.turn(State::Open)
     }
 
     /// It is gone again, or the process is about to end.
     pub fn close(&self) {
-        self.open.store(false, Ordering::Relaxed);
+        self.turn(State::Closed(format!("waiting for {}", self.waiting_for)));
+    }
+
+    /// Somebody refuses it; says whether that is news. `why` completes "refused: ...".
+    pub fn refuse(&self, why: &str) -> bool {
+        self.turn(State::Closed(format!("refused: {why}")))
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        *lock(&self.state) == State::Open
+    }
+
+    fn turn(&self, to: State) -> bool {
+        let mut state = lock(&self.state);
+        let turned = *state != to;
+        *state = to;
+        turned
     }
 }
 
@@ -70,10 +92,11 @@ impl Health {
     }
 
     /// A new gate, closed. `waiting_for` completes "waiting for ...".
-    pub fn gate(&self, name: &'static str, waiting_for: &'static str) -> Gate {
-        let open = Arc::new(AtomicBool::new(false));
-        lock(&self.shared.gates).push((name, waiting_for, open.clone()));
-        Gate { open }
+    pub fn gate(&self, name: impl Into<String>, waiting_for: impl Into<String>) -> Gate {
+        let waiting_for = waiting_for.into();
+        let state = Arc::new(Mutex::new(State::Closed(format!("waiting for {waiting_for}"))));
+        lock(&self.shared.gates).push((name.into(), Arc::clone(&state)));
+        Gate { waiting_for, state }
     }
 
     /// The reconciler is moving. It says so when idle, too, and while it is only a standby: silence means
@@ -85,7 +108,7 @@ impl Health {
 
     /// Whether every gate is open.
     pub fn is_ready(&self) -> bool {
-        lock(&self.shared.gates).iter().all(|(_, _, open)| open.load(Ordering::Relaxed))
+        lock(&self.shared.gates).iter().all(|(_, state)| *lock(state) == State::Open)
     }
 
     /// Whether the last sign of progress is recent enough.
@@ -100,13 +123,13 @@ impl Health {
 
     pub(super) fn readiness(&self) -> Verdict {
         let mut verdict = Verdict { ok: true, text: String::new() };
-        for (name, waiting_for, open) in lock(&self.shared.gates).iter() {
-            let open = open.load(Ordering::Relaxed);
-            verdict.ok &= open;
+        for (name, state) in lock(&self.shared.gates).iter() {
+            let state = lock(state);
+            verdict.ok &= *state == State::Open;
             // Writing to a String cannot fail.
-            let _ = match open {
-                true => writeln!(verdict.text, "[+]{name} ok"),
-                false => writeln!(verdict.text, "[-]{name} waiting for {waiting_for}"),
+            let _ = match &*state {
+                State::Open => writeln!(verdict.text, "[+]{name} ok"),
+                State::Closed(why) => writeln!(verdict.text, "[-]{name} {why}"),
             };
         }
         verdict.text.push_str(if verdict.ok { "readyz check passed\n" } else { "readyz check failed\n" });

@@ -57,6 +57,11 @@ async fn readiness_names_what_it_waits_for() {
     assert_eq!(server.text("/readyz").await, (200, "[+]crd ok\n[+]lease ok\nreadyz check passed\n".into()));
     lease.close();
     assert_eq!(server.text("/readyz").await.0, 503);
+    assert!(lease.refuse("somebody else holds it") && !lease.refuse("somebody else holds it"));
+    let text = "[+]crd ok\n[-]lease refused: somebody else holds it\nreadyz check failed\n";
+    assert_eq!(server.text("/readyz").await, (503, text.into()));
+    assert!(lease.open() && !lease.open());
+    assert_eq!(server.text("/readyz").await.0, 200);
     server.stop().await;
 }
 

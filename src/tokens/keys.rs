@@ -240,17 +240,43 @@ const LOG_N: u8 = 15;
 /// `v1:thumbprint:`, so that the private key, the public key and a JWK of either are known as one. It
 /// is no secret, so it needs no slowness.
 pub fn fingerprint(key: &SigningKey, algorithm: Algorithm) -> Option<String> {
+    match print(key, algorithm) {
+        Print::None => None,
+        Print::Quick(fingerprint) => Some(fingerprint),
+        Print::Slow(bytes) => slow_fingerprint(bytes),
+    }
+}
+
+/// How a key comes to its fingerprint.
+pub(crate) enum Print<'a> {
+    /// It has none.
+    None,
+    /// It is cheap, and this.
+    Quick(String),
+    /// By [`slow_fingerprint`] of these bytes.
+    Slow(&'a [u8]),
+}
+
+/// How a key comes to its fingerprint, without the slow part of it.
+pub(crate) fn print(key: &SigningKey, algorithm: Algorithm) -> Print<'_> {
     if let Some(pair) = key.pair() {
-        return Some(format!("v1:thumbprint:{}", pair.thumbprint()));
+        return Print::Quick(format!("v1:thumbprint:{}", pair.thumbprint()));
     }
-    key.secret()?;
     let guessable = |weakness: &KeyWeakness| weakness.reason() != Reason::SigningKeySuspicious;
-    if audit::audit(key, algorithm).iter().any(guessable) {
-        return None;
+    if key.secret().is_none() || audit::audit(key, algorithm).iter().any(guessable) {
+        return Print::None;
     }
+    Print::Slow(key.expose())
+}
+
+/// MiB that [`slow_fingerprint`] takes.
+pub(crate) const FINGERPRINT_MEBIBYTES: u32 = 32;
+
+/// The slow part of a fingerprint.
+pub(crate) fn slow_fingerprint(bytes: &[u8]) -> Option<String> {
     let params = scrypt::Params::new(LOG_N, 8, 1).ok()?;
     let mut digest = [0u8; 16];
-    scrypt::scrypt(key.expose(), SALT, &params, &mut digest).ok()?;
+    scrypt::scrypt(bytes, SALT, &params, &mut digest).ok()?;
     Some(format!("v1:scrypt:{}", hex(&digest)))
 }
 

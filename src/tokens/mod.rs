@@ -29,6 +29,7 @@ pub use audit::{KeyWeakness, Part, audit};
 pub use explain::{Step, Verification, explain};
 pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
 pub use key_verdict::KeyVerdict;
+pub(crate) use keys::{FINGERPRINT_MEBIBYTES, Print, print, slow_fingerprint};
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub use keyset::{KeyIds, KeySet};
 pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};

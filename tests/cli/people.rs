@@ -124,7 +124,7 @@ async fn a_file_with_a_snapshot_in_a_config_map_gives_rows_back_once_approved() 
     let hash = report["plan"]["hash"].as_str().unwrap();
     let said = run(&["repair", "-f", "-", "--approve", hash], &[], &file);
     let done = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(done.contains("give 20 rows of usage_logs.user_id back"), "{} {}", said.out, said.err);
+    assert!(done.contains("gave 20 rows of usage_logs.user_id back"), "{} {}", said.out, said.err);
     // Each of the two has ten old rows before, between and after, so it is told row by row.
     let moved = "SELECT count(*)::text FROM usage_logs WHERE tool = 'ping' AND user_id = CASE id % 3 WHEN 0 THEN 1 WHEN 1 THEN 3 ELSE 2 END";
     assert_eq!(database.text(moved).await, "30");

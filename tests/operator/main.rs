@@ -10,6 +10,10 @@
 
 mod crashes;
 mod endpoints;
+#[path = "../scenarios/fleet.rs"]
+mod fleet;
+mod life;
+mod load;
 mod page;
 #[path = "../scenarios/world.rs"]
 mod world;

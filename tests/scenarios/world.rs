@@ -103,6 +103,32 @@ pub fn install_crd() {
     });
 }
 
+/// How an operator is started.
+#[derive(Default)]
+pub struct Launch<'a> {
+    /// Namespace of its ServiceAccount.
+    pub home: &'a str,
+    /// Namespaces to watch; none: all.
+    pub namespaces: &'a [&'a str],
+    /// Further values of the chart, for its rights.
+    pub values: &'a [&'a str],
+    /// Further flags.
+    pub extra: &'a [&'a str],
+    /// Environment variables.
+    pub environment: &'a [(&'a str, String)],
+    /// Without a wrapper, so that its own end can be seen.
+    pub directly: bool,
+    /// Another program than the one that is tested.
+    pub program: Option<&'a str>,
+    /// Another way to the API server.
+    pub server: Option<&'a str>,
+}
+
+/// Where the API server is.
+pub fn api_server() -> String {
+    kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], "")
+}
+
 /// A running operator; it ends with this value, and also when the test's process does.
 pub struct Operator {
     child: Child,
@@ -127,22 +153,18 @@ impl Drop for Operator {
 impl Operator {
     /// Starts an operator under the chart's RBAC; no namespaces: it watches all.
     pub fn start(home: &str, namespaces: &[&str], extra: &[&str], environment: &[(&str, String)]) -> Self {
-        Self::launch(home, namespaces, &[], extra, environment, true)
+        Self::launch(&Launch { home, namespaces, extra, environment, ..Launch::default() })
     }
 
     /// Like [`Operator::start`], under the RBAC of the chart with some more values.
     pub fn start_granted(home: &str, namespaces: &[&str], values: &[&str], extra: &[&str]) -> Self {
-        Self::launch(home, namespaces, values, extra, &[], true)
+        Self::launch(&Launch { home, namespaces, values, extra, ..Launch::default() })
     }
 
-    fn launch(
-        home: &str,
-        namespaces: &[&str],
-        values: &[&str],
-        extra: &[&str],
-        environment: &[(&str, String)],
-        wrapped: bool,
-    ) -> Self {
+    /// Starts an operator as it is told.
+    pub fn launch(launch: &Launch<'_>) -> Self {
+        let Launch { home, namespaces, values, extra, environment, .. } = *launch;
+        let wrapped = !launch.directly;
         install_crd();
         let _ = Command::new(part("AUTHCON_TEST_KUBECTL")).args(["create", "namespace", home]).output();
         let watch = namespaces
@@ -158,8 +180,7 @@ impl Operator {
         let directory = PathBuf::from(part("AUTHCON_TEST_PARTS_DIR")).join(format!("operator-{}", unique()));
         std::fs::create_dir_all(&directory).unwrap();
         let kubeconfig = directory.join("kubeconfig");
-        let server =
-            kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], "");
+        let server = launch.server.map_or_else(api_server, str::to_owned);
         let authority = kubectl(
             &[
                 "config",
@@ -181,7 +202,7 @@ impl Operator {
         std::fs::write(&kubeconfig, text.to_string()).unwrap();
         let listen = free_address();
         let log = directory.join("log");
-        let operator = env!("CARGO_BIN_EXE_auth-consistency");
+        let operator = launch.program.unwrap_or(env!("CARGO_BIN_EXE_auth-consistency"));
         let mut command = Command::new(if wrapped { "bash" } else { operator });
         if wrapped {
             command.args(["-c", r#""$@" & pid=$!; cat >/dev/null; kill $pid; wait $pid"#, "_", operator]);
@@ -206,7 +227,29 @@ impl Operator {
 
     /// Starts an operator without a wrapper, so that its own end can be seen.
     pub fn start_directly(home: &str, namespaces: &[&str], environment: &[(&str, String)]) -> Self {
-        Self::launch(home, namespaces, &[], &[], environment, false)
+        Self::launch(&Launch { home, namespaces, environment, directly: true, ..Launch::default() })
+    }
+
+    /// The most memory that it ever had, in KiB. It must have been started directly.
+    pub fn peak_kibibytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// What of its memory is pages of its own program, which the kernel takes back where it needs them, in KiB.
+    /// It must have been started directly.
+    pub fn program_kibibytes(&self) -> u64 {
+        self.memory("RssFile:")
+    }
+
+    /// The memory that it has, in KiB. It must have been started directly.
+    pub fn kibibytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Whether the operator itself has ended.

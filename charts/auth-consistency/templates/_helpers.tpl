@@ -66,7 +66,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [configmaps]
   verbs: [get]
 # What it did and what went wrong, for kubectl describe. An event is written once, never changed.
-- apiGroups: [events.k8s.io]
+- apiGroups: [""]
   resources: [events]
   verbs: [create]
 {{- if .Values.probes.endpoints }}

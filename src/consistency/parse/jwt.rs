@@ -1,10 +1,13 @@
 //! How `spec.jwt` and its Secrets become keys and the shape of tokens.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use super::Parser;
 use crate::{
-    api::spec::{JwtSpec, SecretKeyRef},
+    api::{
+        bounds,
+        spec::{JwtSpec, SecretKeyRef},
+    },
     consistency::target::{Jwt, Users},
     tokens::{KeyIds, KeySet, SigningKey, SubjectClaim, TokenShape},
 };
@@ -14,7 +17,7 @@ const MAX_CLAIMS_BYTES: usize = 4096;
 
 impl Parser<'_> {
     pub(super) fn jwt(&mut self, spec: &JwtSpec, users: &Users) -> Option<Jwt> {
-        let lifetime = self.period(&spec.lifetime, "spec.jwt.lifetime", Duration::from_secs(1));
+        let lifetime = self.period(&spec.lifetime, "spec.jwt.lifetime", bounds::LIFETIME);
         let claims_bytes = serde_json::to_vec(&spec.claims).map_or(usize::MAX, |json| json.len());
         if claims_bytes > MAX_CLAIMS_BYTES {
             self.spec(format!(

@@ -1,0 +1,217 @@
+//! Many resources at once: what the operator takes of memory and connections, and that nobody sees it begin anew.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use auth_consistency::api::AuthConsistency;
+use futures::StreamExt;
+use kube::{
+    api::{Patch, PatchParams},
+    runtime::{WatchStreamExt, watcher},
+};
+
+use crate::{
+    fleet::{self, all_ready, passes},
+    world::{CONSISTENT, Database, Launch, Operator, World, condition, until},
+};
+
+/// With a debug build on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The most that the operator may take with a hundred resources, each with a key of its own.
+const MOST_KIBIBYTES: u64 = 64 * 1024;
+
+/// What of it may not be pages of the program itself. A debug build has 38 MiB of those, and the kernel takes
+/// them back where it needs them.
+const MOST_DATA_KIBIBYTES: u64 = 48 * 1024;
+
+fn assert_small(operator: &Operator, when: &str) {
+    let (peak, program) = (operator.peak_kibibytes(), operator.program_kibibytes());
+    assert!(peak - program <= MOST_DATA_KIBIBYTES, "{peak} KiB {when}, {program} of them its program");
+    assert!(cfg!(debug_assertions) || peak <= MOST_KIBIBYTES, "{peak} KiB {when}");
+}
+
+/// Every revision of every resource from now on.
+fn recorded(world: &World) -> Arc<Mutex<Vec<AuthConsistency>>> {
+    let record = Arc::new(Mutex::new(Vec::new()));
+    let (into, api) = (Arc::clone(&record), world.api());
+    tokio::spawn(async move {
+        let mut seen = Box::pin(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
+        while let Some(object) = seen.next().await {
+            into.lock().unwrap().extend(object);
+        }
+    });
+    record
+}
+
+fn shown(object: &AuthConsistency) -> (String, String, String) {
+    let status = object.status.clone().unwrap_or_default();
+    let ready = condition(&status, "Ready").map(|one| (one.0.to_owned(), one.1.to_owned()));
+    let (ready, reason) = ready.unwrap_or_default();
+    (object.metadata.name.clone().unwrap(), ready, reason)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_keys_fit_into_64_mebibytes_and_a_restart_changes_nothing_that_people_see() {
+    let world = World::new(CONSISTENT).await;
+    fleet::create(&world, 100, 100).await;
+    let (home, namespaces) = (format!("op-{}", world.namespace), [world.namespace.as_str()]);
+    let launch = Launch { home: &home, namespaces: &namespaces, directly: true, ..Launch::default() };
+    let operator = Operator::launch(&launch);
+    all_ready(&world, 100, PATIENCE).await;
+    assert_small(&operator, "at the first start");
+    drop(operator);
+
+    let record = recorded(&world);
+    until("the record's first list", async || record.lock().unwrap().len() >= 100).await;
+    let before = record.lock().unwrap().len();
+    let operator = Operator::launch(&launch);
+    let all_passed = async {
+        // A refused connection means that it is not there yet.
+        while passes(&metrics(&operator).await).get("consistent").is_none_or(|passes| *passes < 100) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, all_passed).await.is_ok(), "not all had their pass");
+    assert_small(&operator, "at a restart");
+    let record = record.lock().unwrap();
+    for object in record.iter() {
+        let (name, ready, reason) = shown(object);
+        assert_eq!((ready.as_str(), reason.as_str()), ("True", "Consistent"), "{name}");
+    }
+    assert_eq!(record.len(), before, "a restart writes nothing");
+}
+
+async fn metrics(operator: &Operator) -> String {
+    until("the operator", async || std::net::TcpStream::connect(&operator.listen).is_ok()).await;
+    operator.metrics().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_server_has_no_more_connections_than_it_may_and_all_have_their_turn() {
+    let world = World::new(CONSISTENT).await;
+    fleet::create(&world, 20, 1).await;
+    let home = format!("op-{}", world.namespace);
+    let counting = Arc::new(Mutex::new(0));
+    let (most, role) = (Arc::clone(&counting), world.database.role.clone());
+    let mut connection = Database::superuser("postgres").await;
+    let count = tokio::spawn(async move {
+        loop {
+            let now: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE usename = $1")
+                .bind(&role)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            let mut most = most.lock().unwrap();
+            *most = now.max(*most);
+        }
+    });
+    let extra = ["--connections-per-server", "1", "--concurrent-passes", "6"];
+    let _operator = Operator::start(&home, &[&world.namespace], &extra, &[]);
+    all_ready(&world, 20, PATIENCE).await;
+    count.abort();
+    // One that says good-bye may still be counted while the next one comes.
+    assert!((1..=2).contains(&*counting.lock().unwrap()), "{} at once", counting.lock().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_holds_up_nobody_on_another_one() {
+    let world = World::new(CONSISTENT).await;
+    // It takes connections, and says nothing to anybody.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            open.push(stream);
+        }
+    });
+    world.secret("silent", "url", &format!("postgresql://someone:secret@silent.test:{port}/app"));
+    for at in 0..30 {
+        let spec = world.spec("{mode: Observe, database: {urlSecretRef: {name: silent}}}");
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency",
+            "metadata": {"name": format!("silent-{at}")}, "spec": spec,
+        }))
+        .unwrap();
+        world.api().create(&Default::default(), &object).await.unwrap();
+    }
+    let home = format!("op-{}", world.namespace);
+    let resolve = format!("silent.test:{port}:127.0.0.1");
+    let extra = ["--connections-per-server", "1", "--concurrent-passes", "2", "--resolve", &resolve];
+    let operator = Operator::start(&home, &[&world.namespace], &extra, &[]);
+    // One of them is being waited for, and the others wait for that.
+    until("the first list", async || operator.logged().contains("the resources are watched")).await;
+    world.apply("{mode: Observe}");
+    world.ready("True", "Consistent").await;
+    let silent = passes(&operator.metrics().await).get("failed").copied().unwrap_or_default();
+    assert!(silent < 30, "the good one had to wait for all {silent} of them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_takes_long_keeps_ready_as_it_was_and_says_only_that_it_is_under_way() {
+    let slow = "CREATE TABLE pace (seconds float8); INSERT INTO pace VALUES (0); \
+        CREATE TYPE tag AS ENUM ('1', '2'); \
+        CREATE FUNCTION spelled(tag) RETURNS text LANGUAGE plpgsql AS \
+          $$BEGIN PERFORM pg_catalog.pg_sleep(seconds) FROM public.pace; RETURN pg_catalog.enum_out($1); END$$; \
+        CREATE CAST (tag AS text) WITH FUNCTION spelled(tag); \
+        CREATE TABLE tags (id int PRIMARY KEY, owner tag); \
+        INSERT INTO tags SELECT n, '1' FROM generate_series(1, 100) n;";
+    let world = World::new(&format!("{CONSISTENT}{slow}")).await;
+    let home = format!("op-{}", world.namespace);
+    let _operator = Operator::start(&home, &[&world.namespace], &[], &[]);
+    world.apply(
+        "{interval: 1h, timeout: 5m, references: {rules: [{table: tags, columns: [owner], declared: true}]}}",
+    );
+    world.ready("True", "Consistent").await;
+    world.database.run("UPDATE pace SET seconds = 0.13").await;
+    let record = recorded(&world);
+    until("the record's first list", async || !record.lock().unwrap().is_empty()).await;
+    world.another_pass().await;
+    until("the last revision", async || {
+        let object = world.api().get("app").await.unwrap();
+        record.lock().unwrap().last().unwrap().metadata.resource_version == object.metadata.resource_version
+    })
+    .await;
+    let record = record.lock().unwrap();
+    let mut told = 0;
+    let first = record.first().unwrap().status.clone().unwrap().conditions;
+    for object in record.iter() {
+        let status = object.status.clone().unwrap();
+        assert_eq!(shown(object).1, "True");
+        assert_eq!(status.conditions[0], first[0], "Ready is as it was to the letter");
+        told += usize::from(condition(&status, "Reconciling").is_some_and(|one| one.0 == "True"));
+    }
+    assert!(told > 0, "{} revisions, and none said that a pass is under way", record.len());
+    let last = record.last().unwrap().status.clone().unwrap();
+    assert_eq!((condition(&last, "Reconciling"), &last.progress), (None, &None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_annotation_that_is_changed_in_a_loop_makes_no_more_than_one_pass_a_second() {
+    let world = World::new(CONSISTENT).await;
+    let home = format!("op-{}", world.namespace);
+    let operator = Operator::start(&home, &[&world.namespace], &[], &[]);
+    world.apply("{mode: Observe, interval: 1h}");
+    world.ready("True", "Consistent").await;
+    let count = async || passes(&operator.metrics().await).values().sum::<u64>();
+    let (began, before) = (Instant::now(), count().await);
+    let mut last = String::new();
+    // Every annotation that wakes, a finalizer, and the spec itself.
+    for at in 0..150 {
+        last = at.to_string();
+        let patch = match at % 4 {
+            0 => serde_json::json!({"metadata": {"annotations": {"auth.probeops.com/reconcile": last}}}),
+            1 => serde_json::json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": last}}}),
+            2 => serde_json::json!({"spec": {"interval": format!("{}m", 60 + at)}}),
+            _ => serde_json::json!({"metadata": {"annotations": {"auth.probeops.com/approve": last}}}),
+        };
+        world.api().patch("app", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+    world.annotate("auth.probeops.com/reconcile", "the end");
+    world.wait("the last request", |status| status.last_handled_reconcile.as_deref() == Some("the end")).await;
+    let (passes, seconds) = (count().await - before, began.elapsed().as_secs());
+    assert!(passes <= seconds + 2, "{passes} passes in {seconds} s for {last} changes");
+}
