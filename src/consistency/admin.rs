@@ -1,23 +1,21 @@
 //! What is wrong with the admin, or with another account that is kept by its rules: missing, ambiguous,
 //! at another id, drifted, or with a password that does not serve.
 
+mod password;
+
 use super::{
     accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
-    hashing::{self, By, Chosen, HashSample, Own},
-    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, PasswordFacts, UserTable},
-    requests as ask,
+    hashing::Chosen,
+    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
     seeding,
     target::{Admin, Target},
-    wording::{clip, count, sample},
+    wording::{count, sample},
 };
-use crate::{
-    api::{
-        condition::{ConditionType, Reason},
-        report::{ObjectRef, Severity},
-        spec::{OnDrift, OnMissing, PasswordPolicy},
-    },
-    passwords,
+use crate::api::{
+    condition::{ConditionType, Reason},
+    report::{ObjectRef, Severity},
+    spec::{OnDrift, OnMissing},
 };
 
 /// What is wrong with the admin, or with another account.
@@ -53,14 +51,14 @@ pub(super) fn diagnose(
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_elsewhere.is_some();
     let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
-    let mut found = Vec::from_iter(suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
+    let mut found = Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
     let Some(account) = &facts.account else {
         found.push(missing(target, admin, facts, users, observation, reset, free));
         return found;
     };
     found.extend(other_id(target, admin, account, facts, users, observation));
     found.extend(drifted(target, admin, account, users));
-    found.extend(password(target, admin, account, users, reset));
+    found.extend(password::diagnose(target, admin, account, users, reset));
     found
 }
 
@@ -180,8 +178,12 @@ fn unseen(observation: &Observation, hidden: &[ObjectRef], id: &str) -> Option<S
 /// The format of a new account's password; the error is everything that keeps it from being created, with the
 /// reason of the first of it.
 fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen, (Reason, String)> {
-    let chosen = writable(target, admin, users);
-    let mut why: Vec<(Reason, String)> = chosen.as_ref().err().cloned().into_iter().collect();
+    let chosen = password::writable(target, admin, users);
+    let (grave, last): (Vec<_>, Vec<_>) = seeding::obstacles(target, admin, users)
+        .into_iter()
+        .partition(|(reason, _)| *reason == Reason::RepairUnsupported);
+    let mut why: Vec<(Reason, String)> = grave;
+    why.extend(chosen.as_ref().err().cloned());
     if !users.rights.insert {
         let message = format!(
             "the role may not INSERT into {}: run what `auth-consistency grants` prints",
@@ -190,7 +192,7 @@ fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
         why.push((Reason::PrivilegeMissing, message));
     }
     // Last, since it may end in lines that are copied.
-    why.extend(seeding::obstacles(target, admin, users));
+    why.extend(last);
     match (chosen, why.first()) {
         (Ok(chosen), None) => Ok(chosen),
         (Err(why), None) => Err(why),
@@ -199,34 +201,6 @@ fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
             Err((reason, why.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join("; ")))
         }
     }
-}
-
-/// The format that the account's password is written in; the error is why it is not written.
-fn writable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen, (Reason, String)> {
-    let field = format!("{}.passwordSecretRef", admin.field());
-    let unusable = |why: String| (Reason::AdminPasswordUnusable, why);
-    let password = admin.password.as_ref().ok_or_else(|| unusable(format!("{field} is not set")))?;
-    if target.users.password_column.is_none() {
-        return Err(unusable("spec.users.passwordColumn is not set, and it says where to write it".into()));
-    }
-    let chosen = hashing::choose(&target.users, password_sample(admin, users)).map_err(|refused| {
-        // A finding of its own says all of it.
-        let why = match refused.reason {
-            Reason::PasswordHashContradicted => {
-                "the other accounts contradict spec.users.passwordHash".to_owned()
-            }
-            _ => refused.why,
-        };
-        (refused.reason, why)
-    })?;
-    passwords::check(chosen.format.family, password)
-        .map_err(|error| unusable(format!("the password of {field} cannot be used: {error}")))?;
-    Ok(chosen)
-}
-
-/// What the passwords of others are.
-fn password_sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
-    users.passwords.get(&admin.account().map(str::to_owned))
 }
 
 /// The account has another id than the spec says.
@@ -386,149 +360,4 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
     }
     let account = admin.account().map(str::to_owned);
     Some(finding(message).with_step(Step::Correct { users: object.clone(), account }))
-}
-
-/// The Secret's password is odd: it works, but hardly as whoever stored it meant it.
-fn suspicious(target: &Target, admin: &Admin, account: Option<&Account>, asked: bool) -> Option<Diagnosed> {
-    let password = admin.password.as_ref()?;
-    let matters = match account {
-        None => asked || admin.on_missing == OnMissing::Seed,
-        // Somebody has set another one, and it is left alone.
-        Some(account) => {
-            asked || admin.password_policy == PasswordPolicy::Always || account.password.matches != Some(false)
-        }
-    };
-    let warnings = passwords::audit_password(password);
-    if !matters || warnings.is_empty() {
-        return None;
-    }
-    let what: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let message = format!(
-        "the password of {}.passwordSecretRef is taken as it stands, and {}: if that is not meant, correct the Secret",
-        admin.field(),
-        what.join("; ")
-    );
-    let object = ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        columns: target.users.password_column.iter().cloned().collect(),
-        ..ObjectRef::default()
-    };
-    let (reason, condition) = (Reason::AdminPasswordSuspicious, ConditionType::AdminConsistent);
-    Some(person(reason, condition, Severity::Warning, Some(object), message))
-}
-
-fn password(
-    target: &Target,
-    admin: &Admin,
-    account: &Account,
-    users: &UserTable,
-    reset: Option<String>,
-) -> Option<Diagnosed> {
-    let asked = reset.is_some();
-    let always = admin.password_policy == PasswordPolicy::Always;
-    // Where none is to be written or compared, nobody asks what is there.
-    if admin.password.is_none() && !asked {
-        return None;
-    }
-    let object =
-        ObjectRef { columns: target.users.password_column.iter().cloned().collect(), ..users.object.clone() };
-    let finding = |reason, message: String| {
-        person(reason, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
-    };
-    let (facts, who) = (&account.password, admin.called());
-    let chosen = writable(target, admin, users);
-    let of_others = password_sample(admin, users);
-    let read = target.users.password_column.is_some();
-    let foreign = read && hashing::own(&target.users, of_others, facts.format, &facts.seems) == Own::Foreign;
-    let mut found = if foreign {
-        finding(Reason::PasswordHashForeign, not_read(target, admin, facts, of_others, &chosen))
-    } else if always && facts.matches == Some(false) {
-        finding(
-            Reason::AdminPasswordDiffers,
-            format!("{who}'s password is not the Secret's, and {}.passwordPolicy is Always", admin.field()),
-        )
-    } else if always && facts.matches.is_none() {
-        let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
-        let message = format!(
-            "{who}'s password was not compared with the Secret's ({why}), and {}.passwordPolicy is Always: what was not compared is not replaced",
-            admin.field()
-        );
-        let found = match &chosen {
-            Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message),
-            _ => finding(
-                Reason::PasswordHashUnclear,
-                format!("{message}, so set the policy to OnSeed, or have the app set the password"),
-            ),
-        };
-        if !asked && chosen.is_ok() {
-            return Some(found);
-        }
-        found
-    } else if asked {
-        finding(Reason::AdminDrifted, "a reset of the admin was asked for".to_owned())
-    } else {
-        return None;
-    };
-    if !asked && !always {
-        return Some(found);
-    }
-    let chosen = match chosen {
-        Ok(chosen) => chosen,
-        Err((reason, why)) => {
-            if found.finding.finding != Reason::PasswordHashForeign {
-                found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
-            }
-            return Some(found.blocked_by(reason));
-        }
-    };
-    // The right password in a format that only the spec says is wrong: nobody else's says so.
-    if !asked && facts.matches == Some(true) && !matches!(chosen.by, By::Others { .. }) {
-        return Some(found);
-    }
-    let refused = if users.seed.computed.iter().any(|name| object.columns.contains(name)) {
-        let why = "the database computes the column (GENERATED ALWAYS AS), so that nobody can write it";
-        Some((Reason::RepairUnsupported, why.to_owned()))
-    } else if !users.rights.update {
-        let why = format!(
-            "the role may not UPDATE {}: run what `auth-consistency grants` prints",
-            users.object.describe()
-        );
-        Some((Reason::PrivilegeMissing, why))
-    } else {
-        None
-    };
-    if let Some((reason, why)) = refused {
-        found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
-        return Some(found.blocked_by(reason));
-    }
-    let account = admin.account().map(str::to_owned);
-    let format = Some(chosen.format);
-    Some(found.with_step(Step::Reset { users: object, account, token: reset, format }))
-}
-
-/// What is stored, what the app reads by what others have, and what to do; a reset is offered only where one
-/// would be done.
-fn not_read(
-    target: &Target,
-    admin: &Admin,
-    facts: &PasswordFacts,
-    of_others: Option<&HashSample>,
-    chosen: &Result<Chosen, (Reason, String)>,
-) -> String {
-    let who = admin.called();
-    let others = of_others.filter(|sample| sample.survey.with_password() > 0);
-    let reads = match (others, target.users.password_hash.family()) {
-        (Some(sample), _) => format!(", and {}", hashing::seen(sample)),
-        (None, Some(named)) => format!(", and spec.users.passwordHash says {}", named.as_str()),
-        (None, None) => String::new(),
-    };
-    let advice = match chosen {
-        Ok(_) => match admin.place {
-            None => format!("reset it by {}", ask::reset(target)),
-            Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
-        },
-        Err((_, why)) => why.clone(),
-    };
-    format!("{who}'s stored password is {}{reads}: {advice}", facts.seems)
 }

@@ -109,7 +109,7 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
             )),
         };
     }
-    let Some(Majority { new, accounts, of, alike }) = survey.majority() else {
+    let Some(Majority { new, accounts, of, alike, told }) = survey.majority() else {
         let advice = match survey.formats.first() {
             Some((format, _)) => format!(
                 "where the app still reads one of them, set spec.users.passwordHash to it, such as {}",
@@ -129,6 +129,13 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
             other.words(),
             new.family.as_str(),
             other.as_str()
+        )));
+    }
+    if !told {
+        return Err(unclear(format!(
+            "{}, by the look of it, and the text does not tell for sure: set spec.users.passwordHash to {} if that is what the app writes",
+            seen(sample),
+            new.family.as_str()
         )));
     }
     if !new.can_make() {

@@ -10,12 +10,14 @@ use super::{
     hashing::HashSample, seeding::SeedFacts,
     sessions::SessionFacts,
 };
-use crate::api::{
-    condition::Reason,
-    report::{ObjectRef, Skipped},
-    status::Repair,
+use crate::{
+    api::{
+        condition::Reason,
+        report::{ObjectRef, Skipped},
+        status::Repair,
+    },
+    passwords::{Description, Format},
 };
-use crate::passwords::{Description, Format};
 
 /// Everything that a pass saw in the database, in one snapshot.
 #[derive(Debug, Clone, PartialEq)]

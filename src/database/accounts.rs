@@ -2,10 +2,11 @@
 //! sequence behind their ids.
 
 mod beside;
+mod password;
 
 pub(super) use beside::observe_beside;
+pub(super) use password::{hash, read_back, stored_columns};
 
-use secrecy::ExposeSecret;
 use sqlx::{PgConnection, Row};
 
 use super::{
@@ -22,15 +23,13 @@ use super::{
     transaction::savepoint,
 };
 use crate::{
-    api::{condition::Reason, report::Action, spec::PasswordPolicy},
+    api::{report::Action, spec::PasswordPolicy},
     consistency::{
-        hashing::choose,
         observation::{Account, AdminFacts, PasswordFacts, WantedId},
         target::{Admin, Target},
     },
-    hashing,
     memory::Memory,
-    passwords::{self, Format, Made, PasswordError},
+    passwords::{Format, Made},
 };
 
 /// Which passwords are compared with the Secret's.
@@ -131,7 +130,7 @@ async fn account(
         Ok(names)
     };
     let password = match &known.password {
-        Some(_) => password_facts(StoredRow::read(&row, 3)?, admin, compare.of(admin)).await,
+        Some(_) => password::facts(StoredRow::read(&row, 3)?, admin, compare.of(admin)).await,
         None => PasswordFacts::unknown(),
     };
     let found = Account {
@@ -143,57 +142,6 @@ async fn account(
         references: Vec::new(),
     };
     Ok(Some((found, row.try_get(0)?)))
-}
-
-/// Recognises the stored hash, and compares it where that was asked for: away from the async threads,
-/// since hashing takes a while on purpose.
-async fn password_facts(
-    stored: Option<StoredRow>,
-    account: &Admin,
-    compare: Option<&Memory>,
-) -> PasswordFacts {
-    let Some(stored) = stored else {
-        let matches = compare.map(|_| false);
-        return PasswordFacts { absent: true, matches, ..PasswordFacts::unknown() };
-    };
-    let format = passwords::recognise(&stored.stored());
-    let seems = passwords::describe(&stored.stored());
-    let absent = seems.is_none();
-    let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None };
-    let (Some(password), Some(memory)) = (&account.password, compare) else { return facts };
-    if absent {
-        return PasswordFacts { matches: Some(false), ..facts };
-    }
-    if facts.format.is_none() {
-        let uncompared = Some(format!("the stored one is {}", facts.seems));
-        return PasswordFacts { uncompared, ..facts };
-    }
-    let whole = stored.whole();
-    if memory.password_matched(&account.login, &whole, password) {
-        return PasswordFacts { matches: Some(true), ..facts };
-    }
-    let word = password.clone();
-    let mebibytes = facts.format.map_or(u32::MAX, |format| format.mebibytes());
-    match hashing::compute(mebibytes, move || passwords::verify(&stored.stored(), &word)).await {
-        Some(Ok(matches)) => {
-            if matches {
-                memory.remember_password(&account.login, &whole, password);
-            }
-            PasswordFacts { matches: Some(matches), ..facts }
-        }
-        Some(Err(why)) => PasswordFacts { uncompared: Some(why.to_string()), ..facts },
-        None => PasswordFacts { uncompared: Some("hashing was interrupted".into()), ..facts },
-    }
-}
-
-/// Computes a hash of a format, or with one, once there is room for it.
-async fn hashed<T: Send + 'static>(
-    format: &Format,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, DatabaseError> {
-    hashing::compute(format.mebibytes(), work)
-        .await
-        .ok_or_else(|| DatabaseError::Moved("hashing the password was interrupted".into()))
 }
 
 /// What is known of the id that an account must have, and how many rows name the one that it has.
@@ -304,75 +252,6 @@ pub async fn advance_sequence(
     }
     transaction.commit().await?;
     Ok(0)
-}
-
-/// A new hash of an account's password in the format that was planned, and that still is the one.
-pub(super) async fn hash(
-    target: &Target,
-    account: &Admin,
-    known: &Known,
-    planned: Option<Format>,
-) -> Result<(Made, Format), DatabaseError> {
-    let chosen = choose(&target.users, known.samples.get(&account.account().map(str::to_owned)))
-        .map_err(|refused| DatabaseError::HashRefused(refused.reason, refused.why))?;
-    if planned.is_some_and(|planned| planned != chosen.format) {
-        return Err(DatabaseError::Moved("the other accounts have another format than was planned".into()));
-    }
-    let password = account.password.clone().ok_or_else(|| {
-        DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
-    })?;
-    let made = hashed(&chosen.format, move || passwords::make(&chosen.format, &password)).await??;
-    if made.salt.is_some() && known.salt.is_none() {
-        return Err(DatabaseError::HashRefused(
-            Reason::PasswordHashUnclear,
-            format!(
-                "{} keeps the salt in a column of its own: set spec.users.saltColumn",
-                chosen.format.family.words()
-            ),
-        ));
-    }
-    Ok((made, chosen.format))
-}
-
-/// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
-pub(super) fn stored_columns<'a>(known: &'a Known, made: &'a Made) -> Vec<(&'a Column, &'a str)> {
-    let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
-    [
-        (&known.password, Some(made.hash.expose_secret())),
-        (&known.salt, salt),
-        (&known.algorithm, made.algorithm.as_deref()),
-    ]
-    .into_iter()
-    .filter_map(|(column, value)| Some((column.as_ref()?, value?)))
-    .collect()
-}
-
-/// Reads back what was written, and holds the password against it.
-pub(super) async fn read_back(
-    connection: &mut PgConnection,
-    known: &Known,
-    account: &Admin,
-    id: &str,
-    format: Format,
-) -> Result<(), DatabaseError> {
-    let mut sql = Sql::new("SELECT ");
-    hashes::select(&mut sql, known);
-    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", &known.id, id);
-    let row = sql.optional(connection).await?;
-    let row = row.as_ref().map(|row| StoredRow::read(row, 0)).transpose()?.flatten();
-    let (Some(stored), Some(password)) = (row, account.password.clone()) else { return Err(other_hash()) };
-    let holds = hashed(&format, move || {
-        let same = passwords::recognise_as(&stored.stored(), format.family) == Some(format);
-        Ok::<_, PasswordError>(same && passwords::verify_as(&stored.stored(), format.family, &password)?)
-    });
-    if holds.await?? { Ok(()) } else { Err(other_hash()) }
-}
-
-fn other_hash() -> DatabaseError {
-    DatabaseError::Moved(
-        "the password was written, and what was read back is another one: a trigger or the column may change it, so nothing of it was kept".into(),
-    )
 }
 
 /// Puts an account's columns right, after copying the row to quarantine.

@@ -109,7 +109,7 @@ async fn each_account_names_what_it_lacks_itself_under_its_own_field_and_reason(
     db.run("SELECT setval('users_id_seq', 1)").await;
     let missing = (R::AccountMissing, C::AdminConsistent, Some(R::SpecInvalid));
     let pass = case.reports(&db, &[missing, missing]).await;
-    assert_eq!(&pass.conditions()[..2], ["Ready=False AccountMissing", "Stalled=True AccountMissing"]);
+    assert_eq!(&pass.conditions()[..2], ["Ready=False SpecInvalid", "Stalled=True SpecInvalid"]);
     let told: Vec<String> = pass.outcome().findings().into_iter().map(|one| one.message).collect();
     assert!(
         told[0].ends_with("put this into spec.accounts[1], with values of yours where these only stand in: seedColumns: [{column: joined, now: true}, {column: tenant, value: \"0\"}]"),
@@ -203,7 +203,8 @@ async fn an_account_whose_columns_the_database_computes_is_not_seeded_and_it_is_
     let message = case.reports(&db, &[COMPUTED]).await.finding(R::AdminMissing).message;
     assert!(
         message.contains("it cannot be seeded: the database computes columns \"email\", \"id\", \"name\" (GENERATED ALWAYS AS)")
-            && message.contains("set spec.admin.onMissing to Report; column \"raw\" may not be NULL"),
+            && message.contains("set spec.admin.onMissing to Report; ")
+            && message.contains("; column \"raw\" may not be NULL"),
         "{message}"
     );
     // A value for what they are computed of does not make us write it either.

@@ -43,6 +43,9 @@ fn planned(target: &Target, observation: &Observation) -> Vec<(Action, String, b
     steps.map(|step| (step.action, step.message, step.waits.is_some())).collect()
 }
 
+/// How a step ends that writes a password beside nobody else's.
+const AS: &str = ", its password as bcrypt ($2b$, cost 12)";
+
 #[test]
 fn each_missing_account_gets_the_next_id_of_the_sequence() {
     let mut model = Model { next: 7, users: [1, 2].into(), ..beside(&[(None, None), (None, None)]) };
@@ -66,11 +69,11 @@ fn where_nobody_counts_ids_each_new_account_is_above_the_one_before_and_above_ev
     let mut observation = model.observe(&target);
     observation.users.as_mut().unwrap().id_default = IdDefault::None;
     let words =
-        |id: i64, at: usize| (Action::Seed, format!("create {} in users with the id {id}", login(at)), false);
+        |id: i64, at: usize| (Action::Seed, format!("create {} in users with the id {id}{AS}", login(at)), false);
     assert_eq!(planned(&target, &observation), [words(9, 0), words(8, 1), words(10, 2), words(11, 3)]);
     observation.users.as_mut().unwrap().id_kind = KeyKind::Uuid;
     let words: Vec<String> = planned(&target, &observation).into_iter().map(|(_, words, _)| words).collect();
-    assert_eq!(words[0], format!("create {} in users", login(0)), "a random one is never another's");
+    assert_eq!(words[0], format!("create {} in users{AS}", login(0)), "a random one is never another's");
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn logins_that_differ_by_case_only_are_one_account_too_many_and_the_admin_is_kep
     let seeded: Vec<String> = planned(&target, &observation).into_iter().map(|one| one.1).collect();
     assert_eq!(
         seeded,
-        ["create admin@probeops.com in users".to_owned(), format!("create {} in users", login(1))]
+        [format!("create admin@probeops.com in users{AS}"), format!("create {} in users{AS}", login(1))]
     );
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     api::spec::PasswordFamily,
-    passwords::{Stored, survey},
+    passwords::{Stored, describe, recognise, survey},
 };
 
 /// Hashes of one format each; digests are made up, since only formats are looked at.
@@ -120,7 +120,7 @@ fn a_stored_password_is_foreign_by_what_others_have_and_not_by_what_we_would_wri
     let own = |hash, of: &[_], mine: &str| {
         let (stored, sample) = (hashes(mine, 1).remove(0), sample(of));
         let stored = Stored::from(stored.as_str());
-        let (format, seems) = (crate::passwords::recognise(&stored), crate::passwords::describe(&stored));
+        let (format, seems) = (recognise(&stored), describe(&stored));
         super::own(&users(hash, Some(PasswordFamily::Bcrypt)), Some(&sample), format, &seems)
     };
     let (as_stored, bcrypt) = (PasswordHash::AsStored, PasswordHash::Bcrypt);
