@@ -68,3 +68,9 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
+#[path = "databases/rows_whole.rs"]
+mod rows_whole;
+#[path = "databases/grants.rs"]
+mod grants;
+#[path = "databases/partitions.rs"]
+mod partitions;

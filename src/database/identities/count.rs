@@ -217,7 +217,7 @@ impl Looking<'_> {
         let names: Vec<&str> = child.columns.iter().map(|column| column.name.as_str()).collect();
         facts.credentials = credentials::recognise(child.relation.name.as_str(), &names);
         let Some(column) = self.table.columns.first() else { return Ok(()) };
-        facts.cascades =
+        (facts.cascades, facts.lacking) =
             dependents::carrying(connection, self.table, |sql| moving(sql, self.table, mapped)).await?;
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&child.relation);
