@@ -74,3 +74,7 @@ mod rows_whole;
 mod grants;
 #[path = "databases/partitions.rs"]
 mod partitions;
+#[path = "databases/connections.rs"]
+mod connections;
+#[path = "databases/ids_and_sequences.rs"]
+mod ids_and_sequences;

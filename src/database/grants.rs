@@ -170,6 +170,20 @@ async fn needs(
         needs.read.push(name.clone());
         needs.drawn.push((name, "USAGE, UPDATE"));
     }
+    // Which rows are old is told by how far the table's own numbers had come.
+    for (_, table, ..) in references.iter().filter(|_| target.references.identities.is_some()) {
+        let key = catalog::primary_key(connection, table.oid).await?;
+        let [column] = key.as_slice() else { continue };
+        if let Some(sequence) = catalog::sequence(connection, table.oid, column).await? {
+            let name = (
+                sequence.relation.schema.as_str().to_owned(),
+                sequence.relation.name.as_str().to_owned(),
+            );
+            if !needs.read.contains(&name) {
+                needs.read.push(name);
+            }
+        }
+    }
     if target.kept().next().is_some() {
         for name in drawn(connection, users.oid).await? {
             if needs.drawn.iter().all(|(known, _)| *known != name) {

@@ -12,7 +12,7 @@ use super::{
     bookkeeping,
     catalog::Column,
     fence::Fence,
-    identifier::Sql,
+    identifier::{Name, Sql},
     kept::with_batches,
     quarantine::Quarantine,
 };
@@ -162,25 +162,22 @@ async fn moved_from(
     fence: &Fence,
     run: &str,
 ) -> Result<BTreeMap<i64, String>, sqlx::Error> {
+    // Its copy is the first of the step.
     let mut sql = Sql::new(
-        "SELECT DISTINCT s.step, s.column_names[1], b.name FROM auth_consistency.steps s \
-         JOIN auth_consistency.batches b ON b.run OPERATOR(pg_catalog.=) s.run AND b.step OPERATOR(pg_catalog.=) s.step \
-         JOIN auth_consistency.quarantine t ON t.name OPERATOR(pg_catalog.=) b.name \
-         AND t.schema_name OPERATOR(pg_catalog.=) s.schema_name AND t.table_name OPERATOR(pg_catalog.=) s.table_name",
+        "SELECT DISTINCT ON (b.step) b.step, b.batch, b.name, b.column_names[1] FROM auth_consistency.batches b",
     );
     is_of_run(&mut sql, fence, run);
-    sql.add(" AND b.column_names IS NULL AND s.action OPERATOR(pg_catalog.=) 'MoveId'");
+    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' ORDER BY b.step, b.batch");
     let mut moved = BTreeMap::new();
     for row in sql.all(connection).await? {
-        let (step, column, name): (i64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        // What an older program wrote does not say which columns.
+        let Some(column) = row.try_get::<Option<String>, _>(3)? else { continue };
         let mut sql = Sql::new("SELECT ");
-        sql.column("q", &super::identifier::Name::from_catalog(column)).add("::pg_catalog.text FROM ");
-        with_batches(&mut sql, &Quarantine::named(name));
-        is_of_run(&mut sql, fence, run);
-        sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step);
-        sql.add(" AND b.column_names IS NULL ORDER BY b.batch, q.ctid LIMIT 1");
-        if let Some(row) = sql.optional(connection).await? {
-            moved.insert(step, row.try_get(0)?);
+        sql.column("q", &Name::from_catalog(column)).add("::pg_catalog.text FROM ");
+        sql.relation(&Quarantine::named(row.try_get(2)?).relation);
+        sql.add(" q WHERE q._ac_batch OPERATOR(pg_catalog.=) ").integer(row.try_get(1)?);
+        if let Some(copy) = sql.optional(connection).await? {
+            moved.insert(row.try_get(0)?, copy.try_get(0)?);
         }
     }
     Ok(moved)

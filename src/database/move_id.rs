@@ -105,7 +105,7 @@ pub async fn move_id(
         std::slice::from_ref(&known.id),
         &own,
         Some(to),
-        None,
+        Some(&[known.id.name.as_str().to_owned()]),
     )
     .await?;
     for carrier in &carriers {

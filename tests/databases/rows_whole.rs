@@ -65,7 +65,7 @@ async fn of_a_row_with_two_references_nothing_goes_back_while_one_of_them_cannot
         }
         assert_eq!(
             db.text("SELECT count(*) FROM auth_consistency.audit WHERE action = 'Restore'").await,
-            "4",
+            "3",
             "each restore tells of each step that it undid"
         );
     }
@@ -239,7 +239,7 @@ async fn rows_that_change_places_go_back_with_what_a_later_step_did_to_them() {
     let before = db.texts(rows).await;
     // Both steps wait, so that one run does both.
     case.edit(|spec| spec.references.limits.rows = 1);
-    case.repair().await.repaired(&[]);
+    assert!(case.repair().await.outcome().repaired.iter().all(|one| one.action == A::AdvanceSequence));
     case.approve().await;
     let after = ["1 3  of ada", "2 2  of bob", "3 9  of cy"];
     assert_eq!(db.texts(rows).await, after, "{:?}", case.status.findings);
