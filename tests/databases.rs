@@ -88,3 +88,13 @@ mod overtaken;
 mod seeding;
 #[path = "databases/passwords.rs"]
 mod passwords;
+#[path = "databases/rows_whole.rs"]
+mod rows_whole;
+#[path = "databases/grants.rs"]
+mod grants;
+#[path = "databases/partitions.rs"]
+mod partitions;
+#[path = "databases/connections.rs"]
+mod connections;
+#[path = "databases/ids_and_sequences.rs"]
+mod ids_and_sequences;

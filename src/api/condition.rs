@@ -258,6 +258,8 @@ reasons! {
     Suspended,
     /// Others hold locks that the pass needs, and have done so for longer than `spec.timeout`.
     DatabaseBusy,
+    /// All connections of the server, the database or the role are taken.
+    TooManyConnections,
 }
 
 impl Reason {

@@ -169,6 +169,8 @@ pub struct ReferenceFacts {
     pub cascades: Vec<String>,
     /// Why the column cannot hold a person's new id, if so: a plain clause.
     pub unfit: Option<String>,
+    /// Rights on other tables that the role lacks to tell of those.
+    pub lacking: Vec<String>,
     /// Rows of the table.
     pub table_rows: i64,
 }

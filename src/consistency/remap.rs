@@ -337,6 +337,9 @@ fn refusal(
             format!("{why}: give the column the type of the ids first ({})", orphans::retype(reference)),
         ));
     }
+    if let Some(why) = orphans::lacks(&facts.lacking) {
+        return Some(why);
+    }
     if !facts.cascades.is_empty() {
         return Some((
             Reason::RepairUnsupported,

@@ -337,6 +337,7 @@ async fn rewrite(
         std::slice::from_ref(&known.id),
         &keys,
         None,
+        None,
     )
     .await?;
     let mut sql = Sql::new("UPDATE ");

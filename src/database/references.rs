@@ -21,7 +21,7 @@ use crate::{
     },
     consistency::{
         credentials,
-        observation::{Comparison, KeyKind, Orphans, Reference},
+        observation::{Comparison, KeyKind, Lacking, Orphans, PartitionKey, Reference},
     },
 };
 
@@ -44,6 +44,8 @@ pub struct ReferenceTable {
     pub match_full: bool,
     /// The foreign key; `None` for a soft reference.
     pub key: Option<ForeignKey>,
+    /// Foreign keys that partitions of the table have for themselves: their rows are this reference's.
+    pub partition_keys: Vec<ForeignKey>,
     /// Values of a soft reference that mean nobody, in the column's own spelling.
     pub absent: Vec<String>,
     /// Where a soft reference holds.
@@ -264,6 +266,8 @@ impl ReferenceTable {
             dependents: Vec::new(),
             takes: Vec::new(),
             cascades: Vec::new(),
+            lacking: Lacking::default(),
+            partition_keys: self.partition_keys.iter().map(partition_key).collect(),
             rights: self.child.rights,
             unfit: None,
             names_id: self.ids.is_some(),
@@ -337,6 +341,7 @@ impl ReferenceTable {
                 reference.dependents = foreseen.depending.forbidding;
                 reference.takes = foreseen.depending.takes;
                 reference.cascades = foreseen.depending.carrying;
+                reference.lacking = foreseen.depending.lacking;
                 reference.unfit = foreseen.unfit;
                 reference.collisions = foreseen.collisions;
                 reference.surplus = foreseen.surplus;
@@ -382,6 +387,9 @@ impl ReferenceTable {
                 "the role may read only some of the table's columns, and all are copied to quarantine; grant SELECT on the table".into(),
             );
         }
+        if self.child.foreign {
+            return Some("a partition of the table is a foreign table, whose rows cannot be held".into());
+        }
         self.columns
             .iter()
             .find(|column| column.generated)
@@ -395,6 +403,18 @@ struct Foreseen {
     unfit: Option<String>,
     collisions: Vec<(String, i64)>,
     surplus: Option<i64>,
+}
+
+fn partition_key(key: &ForeignKey) -> PartitionKey {
+    PartitionKey {
+        object: ObjectRef {
+            schema: key.child.0.clone(),
+            table: key.child.1.clone(),
+            columns: key.child_columns.clone(),
+            constraint: Some(key.name.clone()),
+        },
+        validated: key.validated,
+    }
 }
 
 /// What goes around a value so that two types that no operator compares have one text for one id:

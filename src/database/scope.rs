@@ -3,7 +3,7 @@
 //!
 //! However many there are, the catalog is asked a fixed number of times.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
@@ -26,6 +26,7 @@ use crate::{
         counters::Relied,
         foreign_key::referenced_columns,
         observation::{KeyKind, Untrusted},
+        sql_name::sql_table,
         target::{IdentitySource, Rule, Target},
         wording::clip,
     },
@@ -33,6 +34,9 @@ use crate::{
 
 /// What to correct in the spec where a declared reference is wrong.
 const RULE: &str = "the rule in spec.references.rules";
+
+/// Why a key about stretches of time is left out.
+const PERIOD: &str = "the foreign key is about periods (PERIOD), and such rows are not counted: ignore it by a rule";
 
 /// What a target's references come to.
 #[derive(Default)]
@@ -61,50 +65,41 @@ pub(super) async fn resolve(
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
-    let names_id = |key: &ForeignKey| key.parent_columns.iter().any(|name| name == known.id.name.as_str());
+    let (keys, mut parts) = of_partitions(&rules, &scope.missing, keys);
     for key in keys {
-        let object = ObjectRef {
-            schema: key.child.0.clone(),
-            table: key.child.1.clone(),
-            columns: key.child_columns.clone(),
-            constraint: Some(key.name.clone()),
-        };
+        let object = key_object(&key);
         let named = target.references.rules.iter().any(|rule| {
             rule.schema == object.schema
                 && rule.rule.table == object.table
                 && rule.rule.columns.as_ref().is_none_or(|columns| *columns == object.columns)
         });
         if !target.references.discover && !named {
-            passive.extend(Some((key, object)).filter(|(key, _)| names_id(key)));
+            passive.extend(Some((key, object)).filter(|(key, _)| names_id(known, key)));
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
             let skipped = object.clone();
-            passive.extend(Some((key, object)).filter(|(key, _)| names_id(key)));
+            passive.extend(Some((key, object)).filter(|(key, _)| names_id(known, key)));
             scope.skipped.push(Skipped { object: skipped, why: clip(&why, 512), asked: true, passes: false });
             continue;
         }
         if !key.readable {
             let why = unreadable(&object);
+            taken.insert(place(&object));
             scope.skipped.push(Skipped { object, why, asked: false, passes: false });
             continue;
         }
         if key.temporal {
-            let why = "the foreign key is about periods (PERIOD), and such rows are not counted: ignore it by a rule";
-            scope.skipped.push(Skipped { object, why: why.into(), asked: false, passes: false });
+            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, passes: false });
             continue;
         }
-        taken.insert((object.schema.clone(), object.table.clone(), object.columns.clone()));
+        taken.insert(place(&object));
         if !relied.on(&object) {
             wanted.push((key, object));
         }
     }
     hard(connection, known, wanted, &mut scope).await?;
-    if !passive.is_empty() {
-        let mut aside = Scope::default();
-        hard(connection, known, passive, &mut aside).await?;
-        scope.passive = aside.tables;
-    }
+    scope.passive.extend(aside(connection, known, passive).await?);
     let missing = scope.missing.clone();
     // What names a foreign key that must be there names a reference, all the more when it is gone.
     let gone = |rule: &Rule| {
@@ -116,26 +111,148 @@ pub(super) async fn resolve(
     for rule in rules.iter().filter(|rule| rule.rule.declared || gone(rule)).filter(|rule| !rule.rule.ignore)
     {
         let object = declared_object(rule);
-        let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
-        if taken.insert(place) && !relied.on(&object) {
+        if taken.insert(place(&object)) && !relied.on(&object) {
             wanted.push((&rule.rule, object));
         }
     }
-    soft(connection, known, wanted, RULE, &mut scope).await?;
+    implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
+    soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
+    for table in &mut scope.tables {
+        table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
+    }
     let mut ignored = Vec::new();
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
         scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
         let object = declared_object(rule);
-        let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
-        ignored.extend(Some((&rule.rule, object)).filter(|_| !taken.contains(&place)));
+        ignored.extend(Some((&rule.rule, object)).filter(|(_, object)| !taken.contains(&place(object))));
     }
     // What is not there, or has no such column, names nobody.
-    let mut aside = Scope::default();
-    soft(connection, known, ignored, RULE, &mut aside).await?;
-    scope.passive.extend(aside.tables);
+    let mut set_aside = Scope::default();
+    soft(connection, known, ignored, RULE, &taken, &mut set_aside).await?;
+    scope.passive.extend(set_aside.tables);
     scope.passive.extend(sessions(connection, target, known, &taken).await?);
     Ok(scope)
+}
+
+fn names_id(known: &Known, key: &ForeignKey) -> bool {
+    key.parent_columns.iter().any(|name| name == known.id.name.as_str())
+}
+
+/// Foreign keys that are not looked at, as tables whose rows name users all the same.
+async fn aside(
+    connection: &mut PgConnection,
+    known: &Known,
+    keys: Vec<(ForeignKey, ObjectRef)>,
+) -> Result<Vec<ReferenceTable>, DatabaseError> {
+    let mut scope = Scope::default();
+    if !keys.is_empty() {
+        hard(connection, known, keys, &mut scope).await?;
+    }
+    Ok(scope.tables)
+}
+
+/// What tells a reference from others: schema, table, columns.
+type Place = (String, String, Vec<String>);
+
+fn place(object: &ObjectRef) -> Place {
+    (object.schema.clone(), object.table.clone(), object.columns.clone())
+}
+
+fn key_object(key: &ForeignKey) -> ObjectRef {
+    ObjectRef {
+        schema: key.child.0.clone(),
+        table: key.child.1.clone(),
+        columns: key.child_columns.clone(),
+        constraint: Some(key.name.clone()),
+    }
+}
+
+/// Tells the foreign keys that partitions have for themselves from the others. A partition and the table that it
+/// is a part of have the same column, so that is one reference, whoever declares it. A partition that a rule names
+/// stays a reference of its own where nothing else makes one of the whole; so does one whose table has rows
+/// elsewhere, which nobody can hold.
+fn of_partitions(
+    rules: &[Rule],
+    missing: &[ObjectRef],
+    keys: Vec<ForeignKey>,
+) -> (Vec<ForeignKey>, BTreeMap<Place, Vec<ForeignKey>>) {
+    let whole = |key: &ForeignKey| {
+        let (schema, table) = key.root.as_ref().map(|root| root.name.clone())?;
+        Some((schema, table, key.child_columns.clone()))
+    };
+    let mut known: BTreeSet<Place> =
+        keys.iter().filter(|key| key.root.is_none()).map(|key| place(&key_object(key))).collect();
+    known.extend(rules.iter().filter(|rule| rule.rule.declared).map(|rule| place(&declared_object(rule))));
+    known.extend(missing.iter().map(place));
+    let alone = |key: &ForeignKey| {
+        rules.iter().any(|rule| (&rule.schema, &rule.rule.table) == (&key.child.0, &key.child.1))
+            || key.root.as_ref().is_some_and(|root| root.foreign)
+    };
+    // A partition of which another one has a key without a rule is one of the whole too.
+    let implied: Vec<Place> = keys.iter().filter(|key| !alone(key)).filter_map(whole).collect();
+    known.extend(implied);
+    let (mut own, mut parts) = (Vec::new(), BTreeMap::<Place, Vec<ForeignKey>>::new());
+    for key in keys {
+        match whole(&key).filter(|place| known.contains(place)) {
+            Some(place) => parts.entry(place).or_default().push(key),
+            None => own.push(key),
+        }
+    }
+    (own, parts)
+}
+
+/// The references that only partitions have a foreign key for: each is the whole table's.
+async fn implied(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    relied: &Relied,
+    parts: &BTreeMap<Place, Vec<ForeignKey>>,
+    taken: &mut BTreeSet<Place>,
+    scope: &mut Scope,
+) -> Result<(), DatabaseError> {
+    let (mut wanted, mut passive) = (Vec::new(), Vec::new());
+    for (place, keys) in parts.iter().filter(|(place, _)| !taken.contains(*place)) {
+        let (Some(key), (schema, table, columns)) = (keys.first(), place) else { continue };
+        let Some(root) = &key.root else { continue };
+        let object = ObjectRef {
+            schema: schema.clone(),
+            table: table.clone(),
+            columns: columns.clone(),
+            constraint: None,
+        };
+        let references = &target.references;
+        let rules = || references.rules.iter().filter(|rule| rule.schema == *schema && rule.rule.table == *table);
+        let named = rules().any(|rule| rule.rule.columns.as_ref().is_none_or(|named| named == columns));
+        if !references.discover && !named {
+            passive.extend(Some((key.clone(), object)).filter(|(key, _)| names_id(known, key)));
+            continue;
+        }
+        if let Some(why) = references.policy(&object).ignore {
+            passive.extend(Some((key.clone(), object.clone())).filter(|(key, _)| names_id(known, key)));
+            // A rule that declares it says so for itself.
+            if !rules().any(|rule| rule.rule.declared && rule.names(&object)) {
+                scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
+            }
+            continue;
+        }
+        if !root.readable {
+            let why = unreadable(&object);
+            scope.skipped.push(Skipped { object, why, asked: false, passes: false });
+            continue;
+        }
+        if key.temporal {
+            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, passes: false });
+            continue;
+        }
+        if !relied.on(&object) {
+            wanted.push((key.clone(), object));
+        }
+    }
+    scope.passive.extend(aside(connection, known, passive).await?);
+    taken.extend(wanted.iter().map(|(_, object)| place(object)));
+    hard(connection, known, wanted, scope).await
 }
 
 /// Tables of sessions that a rule ignores as a whole: their rows name users all the same.
@@ -143,13 +260,13 @@ async fn sessions(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
-    taken: &BTreeSet<(String, String, Vec<String>)>,
+    taken: &BTreeSet<Place>,
 ) -> Result<Vec<ReferenceTable>, DatabaseError> {
     let users = ObjectRef::default();
     let mut found = Vec::new();
     for means in target.sessions.iter().flat_map(|spec| &spec.ends).filter(|means| means.of_rows()) {
         let object = means.object(&users);
-        if !taken.contains(&(object.schema.clone(), object.table.clone(), object.columns.clone())) {
+        if !taken.contains(&place(&object)) {
             found.extend(by_column(connection, known, &object, "spec.sessions").await?.ok());
         }
     }
@@ -290,15 +407,21 @@ async fn hard(
     wanted: Vec<(ForeignKey, ObjectRef)>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
+    // What only a partition has is the whole table's.
+    let whole = |key: &ForeignKey, object: &ObjectRef| match (&key.root, &object.constraint) {
+        (Some(root), None) => root.oid,
+        _ => key.child_oid,
+    };
     let oids: Vec<i64> =
-        wanted.iter().map(|(key, _)| key.child_oid).collect::<BTreeSet<_>>().into_iter().collect();
+        wanted.iter().map(|(key, object)| whole(key, object)).collect::<BTreeSet<_>>().into_iter().collect();
     let children = catalog::tables(connection, &oids).await?;
     let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let pick = |table: &Table, names: &[String]| -> Vec<Column> {
         names.iter().filter_map(|name| table.column(name)).cloned().collect()
     };
     for (key, object) in wanted {
-        let Some(child) = children.get(&key.child_oid) else {
+        let oid = whole(&key, &object);
+        let Some(child) = children.get(&oid) else {
             return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
         };
         let shared = match key.child_columns.len() {
@@ -315,11 +438,12 @@ async fn hard(
             match_full: key.match_full,
             absent: Vec::new(),
             only_where: Vec::new(),
-            primary_key: primary_keys.get(&key.child_oid).cloned().unwrap_or_default(),
+            primary_key: primary_keys.get(&oid).cloned().unwrap_or_default(),
             shared,
             parent: known.users.clone(),
             child: child.clone(),
-            key: Some(key),
+            key: object.constraint.is_some().then_some(key),
+            partition_keys: Vec::new(),
             object,
         });
     }
@@ -343,7 +467,7 @@ pub(super) async fn by_column(
         ..ReferenceRule::default()
     };
     let mut scope = Scope::default();
-    soft(connection, known, vec![(&rule, object.clone())], field, &mut scope).await?;
+    soft(connection, known, vec![(&rule, object.clone())], field, &BTreeSet::new(), &mut scope).await?;
     let why = scope.skipped.pop().map(|skipped| skipped.why).unwrap_or_default();
     Ok(scope.tables.pop().ok_or(why))
 }
@@ -355,6 +479,7 @@ async fn soft(
     known: &Known,
     wanted: Vec<(&ReferenceRule, ObjectRef)>,
     field: &str,
+    taken: &BTreeSet<Place>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
     let names: Vec<(&str, &str)> =
@@ -363,6 +488,11 @@ async fn soft(
     let mut usable = Vec::new();
     for ((rule, object), found) in wanted.into_iter().zip(found) {
         match fitting(rule, &object, found, field) {
+            Ok((child, ..)) if child.root.as_ref().is_some_and(|root| part_of(root, &object, taken)) => {
+                let root = child.root.map(|(schema, table)| sql_table(&schema, &table)).unwrap_or_default();
+                let why = format!("it is a partition of {root}, where its rows are counted: name that table in the rule");
+                scope.skipped.push(Skipped { object, why, asked: true, passes: false });
+            }
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
             Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
         }
@@ -381,6 +511,7 @@ async fn soft(
             parent_columns: vec![known.id.clone()],
             match_full: false,
             key: None,
+            partition_keys: Vec::new(),
             only_where,
             primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
             shared: Vec::new(),
@@ -390,6 +521,10 @@ async fn soft(
         });
     }
     Ok(())
+}
+
+fn part_of(root: &(String, String), object: &ObjectRef, taken: &BTreeSet<Place>) -> bool {
+    taken.contains(&(root.0.clone(), root.1.clone(), object.columns.clone()))
 }
 
 /// Why a table that the role may not read is left out.

@@ -77,6 +77,8 @@ fn reference(table: &str) -> Reference {
         dependents: Vec::new(),
         takes: Vec::new(),
         cascades: Vec::new(),
+        lacking: Default::default(),
+        partition_keys: Vec::new(),
         rights: TableRights::default(),
         unfit: None,
         names_id: true,
