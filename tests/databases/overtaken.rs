@@ -90,23 +90,31 @@ async fn a_repair_that_restored_rows_overtook_is_planned_anew() {
     let run = case.status.history[0].run.clone();
     db.run("INSERT INTO users VALUES (4, 'back@example.com', 'x', 'user'); UPDATE users SET role = 'user' WHERE id = 1")
         .await;
-    let restoring = Restoring { case: Mutex::new(case.over(&db)), run };
-    let pass = case.pass(Repairs::All, &restoring).await;
+    let mut other = case.over(&db);
+    let restoring = Restoring::default();
+    let restore = async {
+        restoring.now.notified().await;
+        other.restore(&run).await.unwrap();
+        restoring.done.notify_one();
+    };
+    let (pass, ()) = tokio::join!(case.pass(Repairs::All, &restoring), restore);
     assert!(pass.finding(R::RepairFailed).message.contains("another run has been at work"));
     assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
     case.repair().await.consistent().repaired(&[(A::Correct, "users.role", 1)]);
 }
 
-/// Puts rows of a run back before a pass writes.
+/// Has rows of a run put back before a pass writes.
+#[derive(Default)]
 struct Restoring {
-    case: Mutex<Case>,
-    run: String,
+    now: Notify,
+    done: Notify,
 }
 
 impl Supervisor for Restoring {
     fn begin<'b>(&'b self, _: &'b [StepReport]) -> BoxFuture<'b, Result<(), Fault>> {
         Box::pin(async {
-            self.case.lock().await.restore(&self.run).await.unwrap();
+            self.now.notify_one();
+            self.done.notified().await;
             Ok(())
         })
     }
