@@ -11,6 +11,7 @@
 mod crashes;
 mod endpoints;
 mod page;
+mod requests;
 #[path = "../scenarios/world.rs"]
 mod world;
 
