@@ -30,7 +30,8 @@ use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::{
-            Action, ObjectRef, ReferencesReport, ReportTarget, RequestNotDone, SigningKeyReport, Skipped, StepReport,
+            Action, ObjectRef, ReferencesReport, ReportTarget, RequestNotDone, SigningKeyReport, Skipped,
+            StepReport,
         },
         status::SigningKeyStatus,
     },
@@ -41,8 +42,7 @@ use crate::{
         plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
         progress::Progress,
         report::{Outcome, Verdict},
-        requests,
-        rotation,
+        requests, rotation,
         round::Unfinished,
         severity::Fault,
         target::{Database, Target},
@@ -314,15 +314,15 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
 fn left(pass: &Pass<'_>, observed: &Observed) -> Requests {
     let mut requests = pass.requests.clone();
     let bookkeeping = &observed.observation.bookkeeping;
-    if bookkeeping.reset_handled || bookkeeping.reset_elsewhere.is_some() {
+    if bookkeeping.reset_handled || bookkeeping.reset_before.is_some() {
         requests.reset = None;
     }
     requests
 }
 
-/// A reset that was asked for, and that the database knows from elsewhere.
+/// A reset that was asked for, and that the database knows from before.
 fn not_done(pass: &Pass<'_>, bookkeeping: &Bookkeeping) -> Option<RequestNotDone> {
-    let (token, prior) = (pass.requests.reset.as_ref()?, bookkeeping.reset_elsewhere.as_ref()?);
+    let (token, prior) = (pass.requests.reset.as_ref()?, bookkeeping.reset_before.as_ref()?);
     Some(requests::done_before(pass.target, token, prior))
 }
 

@@ -78,7 +78,8 @@ pub struct RequestNotDone {
 pub enum WhyNotDone {
     /// It is older than the resource that it stands on, so it was asked of another one.
     OlderThanResource,
-    /// The database knows that it was done before: for another resource, or where this database was copied from.
+    /// The database knows that it was done before: for another resource, where this database was copied from, or
+    /// before another one of its kind.
     DoneBefore,
 }
 

@@ -48,7 +48,7 @@ pub(super) fn diagnose(
             message,
         )];
     }
-    let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_elsewhere.is_some();
+    let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_before.is_some();
     let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
     let mut found = Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), reset.is_some()));

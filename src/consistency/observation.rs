@@ -277,15 +277,16 @@ pub struct Bookkeeping {
     pub last_entry: i64,
     /// Approved repairs that were begun and not finished.
     pub open_run: Option<OpenRun>,
-    /// Whether the audit already has the reset token of this pass, for this resource in this database.
+    /// Whether the reset token of this pass is the one that was done last for this resource in this database, by
+    /// the audit.
     pub reset_handled: bool,
-    /// Where else the reset token of this pass was done, by the audit: for another resource, or in the database
-    /// that this one was copied from.
-    pub reset_elsewhere: Option<PriorUse>,
+    /// When else the reset token of this pass was done, by the audit: for another resource, in the database that
+    /// this one was copied from, or before another one.
+    pub reset_before: Option<PriorUse>,
     /// Whether the audit already has the approval of this pass, for this resource in this database.
     pub approval_used: bool,
     /// Where else the approval of this pass was used.
-    pub approval_elsewhere: Option<PriorUse>,
+    pub approval_elsewhere: bool,
     /// The approval that was used last, as the resource says: a database that was put back does not know it.
     pub approval_before: Option<String>,
     /// Whether rows are in quarantine for longer than the spec wants them kept.
@@ -311,11 +312,13 @@ pub struct Claim {
     pub takes: i64,
 }
 
-/// Where a one-off request was done before.
+/// A one-off request that was done before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorUse {
-    /// Uid of the resource.
+    /// Uid of the resource that it was done for.
     pub owner: String,
+    /// Whether it was done in this database, and not in one that this was copied from.
+    pub here: bool,
     /// When.
     pub at: Timestamp,
 }

@@ -11,8 +11,8 @@ use super::{
     claims, constraints,
     diagnosis::{Approval, Diagnosed, Step},
     observation::{IdDefault, KeyKind, Observation, OpenRun},
-    target::Target,
     requests,
+    target::Target,
     telling::step_report,
     wording::{count, number},
 };
@@ -454,7 +454,7 @@ impl Proposed {
         if observation.bookkeeping.approval_used {
             return (None, None);
         }
-        if observation.bookkeeping.approval_elsewhere.is_some() {
+        if observation.bookkeeping.approval_elsewhere {
             return (None, Some(Unused::Elsewhere));
         }
         if approval.hash.trim() != hash {

@@ -115,7 +115,9 @@ pub fn older(annotation: &str, value: &str, namespace: &str, name: &str) -> Requ
             format!("to reset the admin now, run {}", annotate(namespace, name, annotation, FRESH))
         }
         annotation::APPROVE => "where a plan waits, Ready says how to approve it".to_owned(),
-        _ => "where another resource still has the claim, SchemaCompatible says how to take it over".to_owned(),
+        _ => {
+            "where another resource still has the claim, SchemaCompatible says how to take it over".to_owned()
+        }
     };
     not_done(annotation, value, WhyNotDone::OlderThanResource, format!("{told}; {anew}"))
 }
@@ -123,10 +125,10 @@ pub fn older(annotation: &str, value: &str, namespace: &str, name: &str) -> Requ
 /// What is said of a reset that the database knows.
 pub fn done_before(target: &Target, token: &str, prior: &PriorUse) -> RequestNotDone {
     let day = prior.at.strftime("%Y-%m-%d");
-    let whose = if prior.owner == target.resource.uid {
-        "in the database that this one was copied from".to_owned()
-    } else {
-        format!("for another resource (uid {})", clip(&prior.owner, 100))
+    let whose = match (prior.owner == target.resource.uid, prior.here) {
+        (true, true) => "for this resource, and another reset since".to_owned(),
+        (true, false) => "in the database that this one was copied from".to_owned(),
+        (false, _) => format!("for another resource (uid {})", clip(&prior.owner, 100)),
     };
     let message = format!(
         "{}={} was not done: it was done before, on {day}, {whose}; to reset the admin now, run {}",

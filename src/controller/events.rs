@@ -80,7 +80,8 @@ pub fn tellings(
 /// The requests that are not done, and of which nobody was told before. Pure.
 pub fn not_done(before: &AuthConsistencyStatus, after: &AuthConsistencyStatus) -> Vec<Telling> {
     let new = after.requests_not_done.iter().filter(|one| !before.requests_not_done.contains(one));
-    new.map(|one| Telling { warning: true, reason: Reason::RequestNotDone, note: one.message.clone() }).collect()
+    new.map(|one| Telling { warning: true, reason: Reason::RequestNotDone, note: one.message.clone() })
+        .collect()
 }
 
 /// The account that a finding of the user table is about, as its message quotes it: several may have the

@@ -148,7 +148,8 @@ fn not_done(resource: &Resource) -> Vec<RequestNotDone> {
     };
     let one = |(name, handled): (&str, Option<&String>)| {
         let value = resource.annotation(name).filter(|value| !value.is_empty())?;
-        let told = status.requests_not_done.iter().find(|one| one.annotation == name && stands(resource, one));
+        let told =
+            status.requests_not_done.iter().find(|one| one.annotation == name && stands(resource, one));
         if told.is_some() {
             return told.cloned();
         }

@@ -171,36 +171,57 @@ pub async fn observe(
     found.last_entry = last_entry(connection, target, identity).await?;
     found.open_run = open_run(connection, target, identity).await?;
     if let Some(token) = &requests.reset {
-        let asked = (", owner, extract(epoch FROM at)::int8 FROM auth_consistency.audit WHERE reset_token = ", token.as_str());
-        (found.reset_handled, found.reset_elsewhere) = used(connection, target, identity, asked).await?;
+        match reset_before(connection, target, identity, token).await? {
+            Some(prior) if prior.here && prior.owner == target.resource.uid => {
+                let last = last_reset(connection, target, identity, token).await?;
+                found.reset_handled = last;
+                found.reset_before = Some(prior).filter(|_| !last);
+            }
+            prior => found.reset_before = prior,
+        }
     }
     if let Some(approval) = &requests.approval {
-        let runs = ", owner, extract(epoch FROM opened_at)::int8 FROM auth_consistency.runs WHERE plan_hash = ";
-        let asked = (runs, approval.hash.trim());
-        (found.approval_used, found.approval_elsewhere) = used(connection, target, identity, asked).await?;
+        let mut sql = Sql::new("SELECT coalesce(bool_or(");
+        only_mine(&mut sql, target, identity);
+        sql.add("), false), count(*) > 0 FROM auth_consistency.runs WHERE plan_hash = ");
+        sql.text(approval.hash.trim());
+        let row = sql.one(connection).await?;
+        found.approval_used = row.try_get(0)?;
+        found.approval_elsewhere = row.try_get::<bool, _>(1)? && !found.approval_used;
     }
     found.overdue = super::kept::overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
 }
 
-/// Whether a request was done for this target, and else where it was done before: a dump carries the schema
-/// along, and a copied resource its requests.
-async fn used(
+/// When a reset was done before, for this target rather than for another: a dump carries the audit along, and a
+/// copied resource its requests.
+async fn reset_before(
     connection: &mut PgConnection,
     target: &Target,
     identity: &DatabaseIdentity,
-    (rows, value): (&'static str, &str),
-) -> Result<(bool, Option<PriorUse>), DatabaseError> {
-    let mut sql = Sql::new("SELECT ");
-    only_mine(&mut sql, target, identity);
-    sql.add(rows).text(value).add(" ORDER BY 1 DESC, 3 DESC LIMIT 1");
-    let Some(row) = sql.optional(connection).await? else { return Ok((false, None)) };
-    if row.try_get(0)? {
-        return Ok((true, None));
-    }
+    token: &str,
+) -> Result<Option<PriorUse>, DatabaseError> {
+    let mut sql = Sql::new("SELECT owner, system_identifier = ");
+    sql.text(&identity.system).add(" AND database_oid = ").integer(identity.database);
+    sql.add(", extract(epoch FROM at)::int8 FROM auth_consistency.audit WHERE reset_token = ").text(token);
+    sql.add(" ORDER BY owner = ").text(&target.resource.uid).add(" DESC, 2 DESC, id DESC LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let at = Timestamp::from_second(row.try_get(2)?).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ok((false, Some(PriorUse { owner: row.try_get(1)?, at })))
+    Ok(Some(PriorUse { owner: row.try_get(0)?, here: row.try_get(1)?, at }))
+}
+
+/// Whether no other reset was done for this target after that one. The status may not tell of the last one yet.
+async fn last_reset(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+    token: &str,
+) -> Result<bool, DatabaseError> {
+    let mut sql = Sql::new("SELECT max(id) FILTER (WHERE reset_token = ");
+    sql.text(token).add(") = max(id) FROM auth_consistency.audit WHERE reset_token IS NOT NULL AND ");
+    only_mine(&mut sql, target, identity);
+    Ok(sql.scalar::<Option<bool>>(connection).await?.unwrap_or(false))
 }
 
 /// A reset is done once, whoever was asked for it meanwhile: looked at in the transaction that does it.
@@ -231,6 +252,32 @@ fn only_mine(sql: &mut Sql, target: &Target, identity: &DatabaseIdentity) {
     sql.add("system_identifier OPERATOR(pg_catalog.=) ").text(&identity.system);
     sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
     sql.add(" AND owner OPERATOR(pg_catalog.=) ").text(&target.resource.uid);
+}
+
+/// Ends what whoever had the claim before was approved for and did not finish: should the claim come back, that
+/// is approved anew. The keys of it go, too.
+pub async fn end_runs_of(
+    connection: &mut PgConnection,
+    identity: &DatabaseIdentity,
+    owner: &str,
+) -> Result<(), sqlx::Error> {
+    let theirs = |mut sql: Sql| {
+        sql.add("owner OPERATOR(pg_catalog.=) ").text(owner);
+        sql.add(" AND system_identifier OPERATOR(pg_catalog.=) ").text(&identity.system);
+        sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
+        sql
+    };
+    let mut sql = theirs(Sql::new(
+        "DELETE FROM auth_consistency.step_keys WHERE run OPERATOR(pg_catalog.=) ANY (ARRAY(\
+         SELECT run FROM auth_consistency.runs WHERE closed_at IS NULL AND ",
+    ));
+    sql.add("))");
+    sql.execute(connection).await?;
+    let closed = Sql::new(
+        "UPDATE auth_consistency.runs SET closed_at = pg_catalog.clock_timestamp() WHERE closed_at IS NULL AND ",
+    );
+    theirs(closed).execute(connection).await?;
+    Ok(())
 }
 
 /// Clears what nobody needs any more: the keys of runs that are not open, and runs that were begun and

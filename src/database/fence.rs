@@ -194,9 +194,12 @@ async fn claim(
 ) -> Result<i64, DatabaseError> {
     let owner = &target.resource.uid;
     if let Some(claim) = bookkeeping::claim(connection, &known.identity, known.users.oid).await?
-        && requests::bars(target, &claim, take_claim)
+        && claim.owner != *owner
     {
-        return Err(DatabaseError::ClaimLost(requests::claimed(target, &claim)));
+        if requests::bars(target, &claim, take_claim) {
+            return Err(DatabaseError::ClaimLost(requests::claimed(target, &claim)));
+        }
+        bookkeeping::end_runs_of(connection, &known.identity, &claim.owner).await?;
     }
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \

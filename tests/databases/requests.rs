@@ -67,8 +67,7 @@ async fn a_reset_that_the_audit_has_for_another_resource_is_told_and_overwrites_
     assert_eq!((told.len(), told[0].value.as_str(), told[0].why), (1, "monday", WhyNotDone::DoneBefore));
     assert!(told[0].message.contains(&case.resource.uid), "{told:?}");
     let told = command(&told[0].message);
-    let expected =
-        "kubectl annotate authcon probeops -n probeops --overwrite auth.probeops.com/reset-admin=\"$(date +%s)\"";
+    let expected = "kubectl annotate authcon probeops -n probeops --overwrite auth.probeops.com/reset-admin=\"$(date +%s)\"";
     assert_eq!(told, expected);
     assert_eq!(pass.report.as_ref().unwrap().requests_not_done, pass.status.requests_not_done);
     assert_eq!(pass.status.last_handled_reset_admin, None, "it was not done, and is not said to be");
@@ -124,6 +123,31 @@ async fn a_reset_whose_answer_was_lost_before_the_status_is_handled_and_not_call
     assert_eq!(pass.status.last_handled_reset_admin.as_deref(), Some("monday"));
     assert_eq!(pass.status.requests_not_done, []);
     assert_eq!(stored(&db).await, NEWER);
+}
+
+#[tokio::test]
+async fn a_reset_of_before_that_comes_back_after_another_one_is_told_and_not_done() {
+    let (db, mut case) = reset_on_monday().await;
+    case.requests.reset = Some("tuesday".into());
+    case.repair().await.consistent().repaired(RESET);
+    chosen_anew(&db).await;
+    // A backup tool writes its annotations over the resource that is there, or somebody types the same again.
+    case.requests.reset = Some("monday".into());
+    let before = db.fingerprint().await;
+    let pass = case.repair().await;
+    pass.consistent().repaired(&[]);
+    assert_eq!(db.fingerprint().await, before);
+    let told = &pass.status.requests_not_done[0];
+    assert_eq!(told.why, WhyNotDone::DoneBefore);
+    assert!(told.message.contains("for this resource"), "{told:?}");
+    assert_eq!(pass.status.last_handled_reset_admin.as_deref(), Some("tuesday"));
+    // The last one is handled, whatever the status has forgotten.
+    case.requests.reset = Some("tuesday".into());
+    case.status = Default::default();
+    let pass = case.repair().await;
+    pass.consistent().repaired(&[]);
+    assert_eq!(pass.status.last_handled_reset_admin.as_deref(), Some("tuesday"));
+    assert_eq!(pass.status.requests_not_done, []);
 }
 
 #[tokio::test]
@@ -282,6 +306,33 @@ async fn an_approval_that_was_used_elsewhere_approves_nothing_and_is_told() {
         format!("kubectl annotate authcon probeops -n probeops --overwrite auth.probeops.com/approve={told}");
     assert_eq!(command(ready), expected);
     there.approve().await.consistent().repaired(&[(A::Delete, "logs.user_id", 3)]);
+}
+
+#[tokio::test]
+async fn what_was_approved_and_not_finished_is_not_resumed_when_a_claim_comes_back() {
+    let db = admin_and_ada(ORPHANS).await;
+    let yaml = format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 0}}}}\n");
+    let mut first = Case::new(&db, &yaml);
+    first.repair().await;
+    db.run(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''kept''; END'; \
+         CREATE TRIGGER kept BEFORE DELETE ON logs FOR EACH ROW EXECUTE FUNCTION no();",
+    )
+    .await;
+    first.approve().await.repaired(&[]);
+    let open = "SELECT (SELECT count(*) FROM auth_consistency.runs WHERE closed_at IS NULL AND plan_hash IS NOT NULL) \
+         || ' ' || (SELECT count(*) FROM auth_consistency.step_keys)";
+    assert_eq!(db.text(open).await, "1 2");
+    drift(&db).await;
+    let mut second = first.rival(&db);
+    second.requests.take_claim = Some(first.resource.uid.clone());
+    second.repair().await.repaired(CORRECT);
+    assert_eq!(db.text(open).await, "0 0");
+    db.run("DROP TRIGGER kept ON logs").await;
+    drift(&db).await;
+    first.requests.take_claim = Some(second.resource.uid.clone());
+    first.repair().await.repaired(CORRECT).plans(&[(A::Delete, "logs.user_id", 3, true)]);
+    first.approve().await.consistent().repaired(&[(A::Delete, "logs.user_id", 3)]);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod fleet;
 mod life;
 mod load;
 mod page;
+mod requests;
 #[path = "../scenarios/world.rs"]
 mod world;
 

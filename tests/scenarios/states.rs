@@ -118,7 +118,8 @@ async fn two_resources_for_one_user_table_do_not_both_repair_it() {
     shared_operator();
     let first = World::new(CONSISTENT).await;
     first.database.run("UPDATE users SET role = 'user' WHERE id = 1").await;
-    first.apply("");
+    // It is not to look again while the second one is looked at.
+    first.apply("{interval: 1h}");
     first.ready("True", "Consistent").await;
     let second = World::new("").await;
     second.secret("database", "url", &first.database.dsn());

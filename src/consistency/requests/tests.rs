@@ -43,7 +43,11 @@ fn a_request_that_somebody_wrote_to_the_object_is_told_from_one_that_came_with_i
         ("kubectl create or apply of a copy", vec![manager(Some(100), true)], Written::Before),
         ("a backup tool that puts old managers back", vec![manager(Some(7), false)], Written::Before),
         ("the same of an apply", vec![manager(Some(7), true)], Written::Before),
-        ("a copy, and annotated since", vec![manager(Some(100), true), manager(Some(200), false)], Written::After),
+        (
+            "a copy, and annotated since",
+            vec![manager(Some(100), true), manager(Some(200), false)],
+            Written::After,
+        ),
         ("an apply that changed something since", vec![manager(Some(300), true)], Written::Untold),
         ("a slow admission", vec![manager(Some(101), true)], Written::Untold),
         ("no time", vec![manager(None, false)], Written::Untold),
@@ -58,10 +62,14 @@ fn a_request_that_somebody_wrote_to_the_object_is_told_from_one_that_came_with_i
 fn managers_of_other_annotations_say_nothing() {
     let other = json!({"f:metadata": {"f:annotations": {"f:auth.probeops.com/reconcile": {}}}});
     let label = json!({"f:metadata": {"f:labels": {format!("f:{RESET}"): {}}}});
-    for managers in [vec![fields(other, 500)], vec![fields(label, 500)], vec![ManagedFieldsEntry::default()]] {
+    for managers in [vec![fields(other, 500)], vec![fields(label, 500)], vec![ManagedFieldsEntry::default()]]
+    {
         assert_eq!(written(&managers), Written::Untold);
     }
-    assert_eq!(Past { created: None, managers: &[manager(Some(500), false)], first_sight: true }.written(RESET), Written::Untold);
+    assert_eq!(
+        Past { created: None, managers: &[manager(Some(500), false)], first_sight: true }.written(RESET),
+        Written::Untold
+    );
 }
 
 #[test]
