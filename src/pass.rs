@@ -195,7 +195,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             if repairs {
                 // Boxed: the repairs are large, and most passes make none.
                 let looked = &observed.observation.bookkeeping;
-                applied = Box::pin(apply::apply(pass, &mut session, known, looked, &permitted, leftover)).await?;
+                applied =
+                    Box::pin(apply::apply(pass, &mut session, known, looked, &permitted, leftover)).await?;
                 look::mended(pass, &permitted);
             }
             if overdue && applied.failure.is_none() {

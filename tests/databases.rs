@@ -41,6 +41,8 @@ mod kept;
 mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/overtaken.rs"]
+mod overtaken;
 #[path = "databases/reach.rs"]
 mod reach;
 #[path = "databases/refusals.rs"]
@@ -68,5 +70,3 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
-#[path = "databases/overtaken.rs"]
-mod overtaken;

@@ -79,7 +79,8 @@ pub(super) async fn ask(
 fn handled(resource: &AuthConsistency, token: &str) -> bool {
     resource.status.as_ref().is_some_and(|status| {
         // What is suspended is not looked at, and its generation stays behind.
-        let observed = Some(status.observed_generation) == resource.metadata.generation || resource.spec.suspend;
+        let observed =
+            Some(status.observed_generation) == resource.metadata.generation || resource.spec.suspend;
         status.last_handled_reconcile.as_deref() == Some(token) && observed
     })
 }
@@ -143,8 +144,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
             login: account.login.clone(),
             id: account.id.clone()?,
             active: !status.findings.iter().any(|finding| {
-                finding.finding == Reason::AdminDrifted
-                    && finding.message.starts_with(&inactive)
+                finding.finding == Reason::AdminDrifted && finding.message.starts_with(&inactive)
             }),
             password_matches: None,
             password_hash: account.password_hash,
