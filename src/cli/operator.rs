@@ -86,7 +86,8 @@ pub(super) async fn ask(
 fn handled(resource: &AuthConsistency, token: &str) -> bool {
     resource.status.as_ref().is_some_and(|status| {
         // What is suspended is not looked at, and its generation stays behind.
-        let observed = Some(status.observed_generation) == resource.metadata.generation || resource.spec.suspend;
+        let observed =
+            Some(status.observed_generation) == resource.metadata.generation || resource.spec.suspend;
         status.last_handled_reconcile.as_deref() == Some(token) && observed
     })
 }

@@ -170,7 +170,10 @@ impl Outcome {
     /// Whether all that needs a person may come with a release that is still coming up.
     fn waits_for_the_release(&self, seen: &Seen) -> bool {
         let grave = |one: &&Diagnosed| one.finding.severity > Severity::Warning && one.ends == Ends::Person;
-        self.found.iter().filter(grave).all(|one| seen.awaits(one.finding.blocked.unwrap_or(one.finding.finding)))
+        self.found
+            .iter()
+            .filter(grave)
+            .all(|one| seen.awaits(one.finding.blocked.unwrap_or(one.finding.finding)))
     }
 
     /// Takes over what the pass before did, which this one went on from.

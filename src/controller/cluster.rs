@@ -200,13 +200,16 @@ impl Cluster {
         resource_version: &str,
         status: &AuthConsistencyStatus,
     ) -> Result<String, ClusterError> {
+        if is_shared(object) {
+            return self.merge_status(object, resource_version, status).await;
+        }
         let version = match self.apply_status(object, resource_version, status).await {
             Ok(written) => {
                 let version = written.metadata.resource_version.clone().unwrap_or_default();
                 if understood(written.data.get("status")).0 == *status {
                     return Ok(version);
                 }
-                // Somebody else has a share in it, so that what is not applied any more stays.
+                // Somebody else has got a share in it meanwhile.
                 version
             }
             // Applying needs an object that fits today's schema in every part; a patch does not.
@@ -229,7 +232,9 @@ impl Cluster {
         let (namespace, name) =
             (meta.namespace.as_deref().unwrap_or_default(), meta.name.clone().unwrap_or_default());
         let live = self.resource(namespace, &name).await?;
-        if live.metadata.uid != meta.uid || live.metadata.resource_version.as_deref() != Some(resource_version) {
+        if live.metadata.uid != meta.uid
+            || live.metadata.resource_version.as_deref() != Some(resource_version)
+        {
             let message = "the object has been modified".to_owned();
             return Err(ClusterError::Refused { code: 409, message });
         }
@@ -239,7 +244,10 @@ impl Cluster {
         let body = serde_json::json!({
             "metadata": {"resourceVersion": resource_version}, "status": difference(&stands, &wanted),
         });
-        let (api, params) = (self.resources(namespace), PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() });
+        let (api, params) = (
+            self.resources(namespace),
+            PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() },
+        );
         let patch = Patch::Merge(body);
         let written = self.call(ApiOperation::ApplyStatus, api.patch_status(&name, &params, &patch)).await?;
         Ok(written.metadata.resource_version.unwrap_or_default())
@@ -294,6 +302,16 @@ impl Cluster {
     }
 }
 
+/// Whether somebody has a share in an object's status beside what we have applied, be it by a patch of our own:
+/// what is not applied any more would stay.
+fn is_shared(object: &DynamicObject) -> bool {
+    object.metadata.managed_fields.iter().flatten().any(|entry| {
+        let applied =
+            entry.manager.as_deref() == Some(MANAGER) && entry.operation.as_deref() == Some("Apply");
+        entry.subresource.as_deref() == Some("status") && !applied
+    })
+}
+
 /// Reports say null where there is nothing; an object says nothing, and an enum of its schema refuses
 /// null.
 fn drop_nulls(value: &mut serde_json::Value) {
@@ -313,8 +331,7 @@ fn difference(from: &serde_json::Value, to: &serde_json::Value) -> serde_json::V
         return to.clone();
     };
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    let mut patch: serde_json::Map<_, _> =
-        gone.map(|name| (name.clone(), serde_json::Value::Null)).collect();
+    let mut patch: serde_json::Map<_, _> = gone.map(|name| (name.clone(), serde_json::Value::Null)).collect();
     for (name, value) in after {
         match before.get(name) {
             Some(old) if old == value => {}
@@ -335,11 +352,31 @@ pub fn resource() -> ApiResource {
 mod tests {
     use serde_json::json;
 
-    use super::difference;
+    use super::{difference, is_shared};
+
+    #[test]
+    fn a_status_is_shared_with_whoever_has_written_to_it_but_not_by_applying_as_we_do() {
+        let object = |entries: serde_json::Value| {
+            let object = json!({
+                "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency",
+                "metadata": {"name": "app", "managedFields": entries},
+            });
+            serde_json::from_value(object).unwrap()
+        };
+        let spec = json!({"manager": "kubectl", "operation": "Update"});
+        let ours = json!({"manager": "auth-consistency", "operation": "Apply", "subresource": "status"});
+        let patched = json!({"manager": "auth-consistency", "operation": "Update", "subresource": "status"});
+        let theirs = json!({"manager": "kubectl-edit", "operation": "Update", "subresource": "status"});
+        assert!(!is_shared(&object(json!([]))));
+        assert!(!is_shared(&object(json!([spec, ours]))));
+        assert!(is_shared(&object(json!([spec, ours, patched]))));
+        assert!(is_shared(&object(json!([theirs]))));
+    }
 
     #[test]
     fn a_merge_patch_removes_what_is_gone_and_says_nothing_of_what_stands() {
-        let from = json!({"a": 1, "gone": {"x": 1}, "list": [1, 2], "deep": {"same": 1, "gone": 2}, "odd": "text"});
+        let from =
+            json!({"a": 1, "gone": {"x": 1}, "list": [1, 2], "deep": {"same": 1, "gone": 2}, "odd": "text"});
         let to = json!({"a": 1, "list": [1], "deep": {"same": 1, "new": 3}, "odd": {"now": "an object"}});
         let expected = json!({
             "gone": null, "list": [1], "deep": {"gone": null, "new": 3}, "odd": {"now": "an object"},

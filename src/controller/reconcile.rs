@@ -353,7 +353,9 @@ async fn finish(
     let awaited = seen(resource).awaited.filter(|_| retried);
     let ending = match (goes_on, failed, awaited) {
         (true, ..) => Ending::GoesOn,
-        (false, true, Some(until)) => Ending::Awaiting(failures, until.0.duration_since(now().0).unsigned_abs()),
+        (false, true, Some(until)) => {
+            Ending::Awaiting(failures, until.0.duration_since(now().0).unsigned_abs())
+        }
         (false, true, None) => Ending::Failing(failures),
         (false, false, _) => Ending::Settled,
     };
@@ -411,7 +413,11 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
             let (lost, lasting_ms) = (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
             tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
         }
-        return Action::requeue(schedule::next(Ending::Overtaken(races.lost), Duration::ZERO, rand::random()));
+        return Action::requeue(schedule::next(
+            Ending::Overtaken(races.lost),
+            Duration::ZERO,
+            rand::random(),
+        ));
     }
     let failures = context.end(uid, true);
     context.metrics.backoff(namespace, name, failures);

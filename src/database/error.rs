@@ -21,7 +21,9 @@ pub enum DatabaseError {
     #[error("another run repairs this user table just now")]
     Fenced,
     /// Another run has been at work since the look that this one rests on; nothing was done.
-    #[error("another run has been at work since this was looked at, so nothing was done, and it is looked at again")]
+    #[error(
+        "another run has been at work since this was looked at, so nothing was done, and it is looked at again"
+    )]
     Overtaken,
     /// The claim or its epoch is another one than at the start; nothing was done.
     #[error("{0}")]

@@ -68,9 +68,10 @@ async fn dropped(
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     pass.supervisor.still_wanted().await?;
     let run = super::apply::run_id(pass.now);
-    let begun = database::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
-        .await
-        .map_err(|error| error.fault())?;
+    let begun =
+        database::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
+            .await
+            .map_err(|error| error.fault())?;
     let own = database::identity_text(&known.identity, &pass.target.resource.uid);
     let which = Which::OlderThan(days);
     let fence = purging.insert(begun.fence);

@@ -76,7 +76,10 @@ async fn what_another_pass_has_mended_since_the_look_is_not_mended_again() {
         assert_eq!(times(&db, action).await, "1", "{drift}");
         let kept = "SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM auth_consistency.batches) b";
         let copied = db.text(kept).await;
-        assert!(copied == "1" || [A::Seed, A::AdvanceSequence, A::MoveId].contains(&action), "{drift}: {copied}");
+        assert!(
+            copied == "1" || [A::Seed, A::AdvanceSequence, A::MoveId].contains(&action),
+            "{drift}: {copied}"
+        );
         case.settled(&db).await;
     }
 }
@@ -84,7 +87,10 @@ async fn what_another_pass_has_mended_since_the_look_is_not_mended_again() {
 #[tokio::test]
 async fn a_repair_that_restored_rows_overtook_is_planned_anew() {
     let db = app().await;
-    let mut case = Case::new(&db, &format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 100, percent: 100}}}}\n"));
+    let mut case = Case::new(
+        &db,
+        &format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 100, percent: 100}}}}\n"),
+    );
     db.run("SET session_replication_role = replica; INSERT INTO logs VALUES (3, 4)").await;
     case.repair().await.consistent().repaired(&[(A::Delete, "logs.user_id", 1)]);
     let run = case.status.history[0].run.clone();
@@ -188,8 +194,17 @@ async fn a_locked_user_table_is_told_as_busy_and_the_page_names_who_holds_it() {
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!("BEGIN; {lock}"))).execute(&mut holder).await.unwrap();
         let pass = case.repair().await;
         let fault = pass.fault();
-        assert_eq!((fault.reason, fault.class), (R::DatabaseBusy, Class::Conflict), "{lock}: {}", fault.message);
-        assert!(fault.message.contains("55P03") && fault.message.contains("another session holds"), "{}", fault.message);
+        assert_eq!(
+            (fault.reason, fault.class),
+            (R::DatabaseBusy, Class::Conflict),
+            "{lock}: {}",
+            fault.message
+        );
+        assert!(
+            fault.message.contains("55P03") && fault.message.contains("another session holds"),
+            "{}",
+            fault.message
+        );
         assert_eq!(
             &pass.conditions()[..3],
             [
@@ -199,11 +214,18 @@ async fn a_locked_user_table_is_told_as_busy_and_the_page_names_who_holds_it() {
             ]
         );
         // What the page says is tried where it is meant for.
-        let blocks: Vec<&str> =
-            R::DatabaseBusy.page().split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        let blocks: Vec<&str> = R::DatabaseBusy
+            .page()
+            .split("```sql\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .collect();
         let [who, end] = blocks.as_slice() else { panic!("{blocks:?}") };
         let who = who.trim().trim_end_matches(';');
-        assert_eq!(db.text(&format!("SELECT string_agg(w.pid::text, ',') FROM ({who}) w")).await, pid.to_string());
+        assert_eq!(
+            db.text(&format!("SELECT string_agg(w.pid::text, ',') FROM ({who}) w")).await,
+            pid.to_string()
+        );
         db.run(&end.replace("12345", &pid.to_string())).await;
         case.repair().await.consistent().repaired(&[]);
     }

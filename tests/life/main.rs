@@ -58,5 +58,8 @@ async fn every_revision_of_a_life_is_what_a_status_may_say() {
     }
     println!("{revisions} revisions in {situations} situations");
     assert!(wrong.is_empty(), "{} of {revisions} revisions:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(situations >= 30 && revisions > 2 * situations, "{revisions} revisions in {situations} situations");
+    assert!(
+        situations >= 30 && revisions > 2 * situations,
+        "{revisions} revisions in {situations} situations"
+    );
 }

@@ -33,11 +33,13 @@ pub struct Life {
 impl Life {
     /// A complaint with the situation that it was in, and the revision before it.
     pub fn told(&self, what: &str) -> String {
-        let version = what.strip_prefix("revision ").and_then(|rest| rest.split(':').next()).unwrap_or_default();
+        let version =
+            what.strip_prefix("revision ").and_then(|rest| rest.split(':').next()).unwrap_or_default();
         let at = self.revisions.iter().position(|one| one["metadata"]["resourceVersion"] == version);
         let at = at.unwrap_or_default();
         let situation = self.situations.iter().rev().find(|(since, _)| *since <= at);
-        let conditions = |at: usize| self.revisions.get(at).map(|one| one["status"]["conditions"].to_string());
+        let conditions =
+            |at: usize| self.revisions.get(at).map(|one| one["status"]["conditions"].to_string());
         format!(
             "{}: {what}\n  before: {}\n  then:   {}",
             situation.map_or("at the beginning", |(_, name)| name),

@@ -60,8 +60,7 @@ pub fn kstatus(object: &Value) -> Kstatus {
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return Kstatus::Terminating;
     }
-    let (generation, observed) =
-        (&object["metadata"]["generation"], &object["status"]["observedGeneration"]);
+    let (generation, observed) = (&object["metadata"]["generation"], &object["status"]["observedGeneration"]);
     if !generation.is_null() && !observed.is_null() && generation != observed {
         return Kstatus::InProgress;
     }
@@ -89,7 +88,8 @@ pub fn complaints(revisions: &[Value], secrets: &[&str]) -> Vec<String> {
         let mut found = alone(object);
         found.extend(life.next(object));
         let text = object.to_string();
-        found.extend(secrets.iter().filter(|one| text.contains(**one)).map(|one| format!("it holds {one:?}")));
+        found
+            .extend(secrets.iter().filter(|one| text.contains(**one)).map(|one| format!("it holds {one:?}")));
         let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         all.extend(found.into_iter().map(|what| format!("revision {version}: {what}")));
     }
@@ -116,7 +116,9 @@ fn alone(object: &Value) -> Vec<String> {
         if one.reason.is_empty() || one.message.is_empty() || one.time.is_empty() {
             found.push(format!("{} lacks a reason, a message or a time", one.kind));
         }
-        if (one.reason == "NotChecked" && one.kind != "Ready" && one.kind != "Stalled") && one.status != "Unknown" {
+        if (one.reason == "NotChecked" && one.kind != "Ready" && one.kind != "Stalled")
+            && one.status != "Unknown"
+        {
             found.push(format!("{} was not checked and is {}", one.kind, one.status));
         }
         if ["Reconciling", "Stalled"].contains(&one.kind) && one.status != "True" {
@@ -296,8 +298,13 @@ mod tests {
     /// Created, looked at, consistent, another spec, the database gone, back, a person's, suspended.
     fn good() -> Vec<Value> {
         let ready = |status, reason, of, at| condition("Ready", status, reason, of, at);
-        let working = |of, at| [ready("Unknown", "Progressing", of, at), condition("Reconciling", "True", "Progressing", of, at)];
-        let down = [ready("False", "DatabaseUnreachable", 2, 6), condition("Reconciling", "True", "ProgressingWithRetry", 2, 5)];
+        let working = |of, at| {
+            [ready("Unknown", "Progressing", of, at), condition("Reconciling", "True", "Progressing", of, at)]
+        };
+        let down = [
+            ready("False", "DatabaseUnreachable", 2, 6),
+            condition("Reconciling", "True", "ProgressingWithRetry", 2, 5),
+        ];
         let mut not_checked = domain("Unknown", "NotChecked", 1, 6);
         not_checked[0] = condition("DatabaseReachable", "False", "DatabaseUnreachable", 2, 6);
         let stalled = [ready("False", "OrphanRows", 2, 6), condition("Stalled", "True", "OrphanRows", 2, 9)];
@@ -306,17 +313,37 @@ mod tests {
         vec![
             object(1, 1, json!({"observedGeneration": -1})),
             object(2, 1, json!({"observedGeneration": 1, "conditions": working(1, 1)})),
-            object(3, 1, json!({"observedGeneration": 1, "references": {"orphanRows": 0},
-                "conditions": with(&[ready("True", "Consistent", 1, 2)], domain("True", "Connected", 1, 2))})),
-            object(4, 2, json!({"observedGeneration": 1, "references": {"orphanRows": 0},
-                "conditions": with(&[ready("True", "Consistent", 1, 2)], domain("True", "Connected", 1, 2))})),
-            object(5, 2, json!({"observedGeneration": 2,
-                "conditions": with(&working(2, 5), domain("True", "Connected", 1, 2))})),
+            object(
+                3,
+                1,
+                json!({"observedGeneration": 1, "references": {"orphanRows": 0},
+                "conditions": with(&[ready("True", "Consistent", 1, 2)], domain("True", "Connected", 1, 2))}),
+            ),
+            object(
+                4,
+                2,
+                json!({"observedGeneration": 1, "references": {"orphanRows": 0},
+                "conditions": with(&[ready("True", "Consistent", 1, 2)], domain("True", "Connected", 1, 2))}),
+            ),
+            object(
+                5,
+                2,
+                json!({"observedGeneration": 2,
+                "conditions": with(&working(2, 5), domain("True", "Connected", 1, 2))}),
+            ),
             object(6, 2, json!({"observedGeneration": 2, "conditions": with(&down, not_checked)})),
-            object(7, 2, json!({"observedGeneration": 2, "findings": found,
-                "conditions": with(&stalled, domain("True", "Connected", 2, 9))})),
-            object(8, 3, json!({"observedGeneration": 3, "findings": found,
-                "conditions": with(&kept, domain("True", "Connected", 2, 9))})),
+            object(
+                7,
+                2,
+                json!({"observedGeneration": 2, "findings": found,
+                "conditions": with(&stalled, domain("True", "Connected", 2, 9))}),
+            ),
+            object(
+                8,
+                3,
+                json!({"observedGeneration": 3, "findings": found,
+                "conditions": with(&kept, domain("True", "Connected", 2, 9))}),
+            ),
         ]
     }
 
@@ -347,7 +374,9 @@ mod tests {
                     one(life, at, 1)["lastTransitionTime"] = "2026-01-01T00:00:00Z".into();
                 }
             }),
-            ("the status went back from generation 2 to 1", |life| life[5]["status"]["observedGeneration"] = 1.into()),
+            ("the status went back from generation 2 to 1", |life| {
+                life[5]["status"]["observedGeneration"] = 1.into()
+            }),
             ("the status is ahead of the spec", |life| life[2]["status"]["observedGeneration"] = 2.into()),
             ("SchemaCompatible was not checked and has a new generation", |life| {
                 one(life, 5, 3)["observedGeneration"] = 2.into();
@@ -355,7 +384,9 @@ mod tests {
             ("SchemaCompatible went back from generation 1 to 0", |life| {
                 one(life, 5, 3)["observedGeneration"] = 0.into();
             }),
-            ("SchemaCompatible was not checked and is True", |life| one(life, 5, 3)["status"] = "True".into()),
+            ("SchemaCompatible was not checked and is True", |life| {
+                one(life, 5, 3)["status"] = "True".into()
+            }),
             ("Ready is ahead of what was looked at", |life| one(life, 2, 0)["observedGeneration"] = 2.into()),
             ("Stalled is ahead of what was looked at", |life| {
                 one(life, 6, 1).as_object_mut().unwrap().remove("observedGeneration");
@@ -369,7 +400,9 @@ mod tests {
             ("there are conditions without Ready", |life| {
                 life[2]["status"]["conditions"].as_array_mut().unwrap().remove(0);
             }),
-            ("it is current and nobody has looked", |life| life[0]["status"]["observedGeneration"] = 1.into()),
+            ("it is current and nobody has looked", |life| {
+                life[0]["status"]["observedGeneration"] = 1.into()
+            }),
             ("Ready=Unknown (Progressing) with Reconciling false and Stalled false", |life| {
                 life[1]["status"]["conditions"].as_array_mut().unwrap().pop();
             }),
@@ -412,7 +445,9 @@ mod tests {
         let mut life = good();
         let more = condition("TokensAccepted", "True", "Accepted", 1, 2);
         life[2]["status"]["conditions"].as_array_mut().unwrap().push(more);
-        assert!(complaints(&life, &[])[0].contains("TokensAccepted is there and the spec does not call for it"));
+        assert!(
+            complaints(&life, &[])[0].contains("TokensAccepted is there and the spec does not call for it")
+        );
     }
 
     #[test]

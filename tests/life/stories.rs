@@ -17,7 +17,11 @@ async fn becomes(world: &World, verdict: Kstatus, reason: &str) -> Value {
     let seen = std::sync::Mutex::new(Value::Null);
     until(&format!("{verdict:?} because of {reason}"), async || {
         let object = serde_json::to_value(api.get("app").await.unwrap()).unwrap();
-        let ready = object["status"]["conditions"].as_array().and_then(|all| all.first()).cloned().unwrap_or_default();
+        let ready = object["status"]["conditions"]
+            .as_array()
+            .and_then(|all| all.first())
+            .cloned()
+            .unwrap_or_default();
         let is = kstatus(&object) == verdict && ready["reason"] == reason;
         *seen.lock().unwrap() = object;
         is
@@ -117,7 +121,10 @@ pub async fn suspension(world: &World, life: &Recorder) {
     world.edit("{suspend: true}").await;
     becomes(world, Kstatus::Current, "Suspended").await;
     let table = kubectl(&["get", "authcon", "app", "-n", &world.namespace], "");
-    assert!(table.contains("SUSPENDED") && table.contains(" Suspended ") && table.contains(" true "), "{table}");
+    assert!(
+        table.contains("SUSPENDED") && table.contains(" Suspended ") && table.contains(" true "),
+        "{table}"
+    );
     until("the event", async || world.shown().contains("reason: Suspended")).await;
     life.now("edited while suspended");
     world.edit("{users: {table: nowhere}}").await;
@@ -194,7 +201,8 @@ pub async fn rows(world: &World, life: &Recorder) {
     world.apply("");
     current(world).await;
     life.now("orphans appear");
-    let restored = "SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3";
+    let restored =
+        "SET session_replication_role = replica; UPDATE usage_logs SET user_id = 4711 WHERE user_id = 3";
     world.database.run(restored).await;
     look(world, "orphans").await;
     becomes(world, Kstatus::Failed, "OrphanRows").await;
@@ -317,6 +325,10 @@ pub async fn operators(world: &World, life: &Recorder) {
     life.now("deleted, and made anew under the same name");
     kubectl(&["delete", "authcon", "app", "-n", &world.namespace], "");
     world.apply("");
+    world.verdict().await;
+    life.now("it takes over the claim of the one before");
+    let owner = world.database.text("SELECT owner FROM auth_consistency.claims").await;
+    annotate(world, "auth.probeops.com/take-claim", &owner).await;
     current(world).await;
     drop(first);
 }

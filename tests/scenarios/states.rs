@@ -17,7 +17,8 @@ async fn a_suspended_resource_keeps_its_verdict_says_so_and_its_generation_moves
     let after = world.wait("the new generation", |_| true).await;
     assert_eq!(before.observed_generation + 1, after.observed_generation);
     let verdicts = |status: &AuthConsistencyStatus| -> Vec<_> {
-        let without_words = |one: &Condition| (one.type_.clone(), one.status.clone(), one.observed_generation);
+        let without_words =
+            |one: &Condition| (one.type_.clone(), one.status.clone(), one.observed_generation);
         status.conditions.iter().map(without_words).collect()
     };
     assert_eq!(verdicts(&before), verdicts(&after));
@@ -26,7 +27,10 @@ async fn a_suspended_resource_keeps_its_verdict_says_so_and_its_generation_moves
     };
     assert_eq!(times(&before), times(&after));
     let (is, why, message) = condition(&after, "Ready").unwrap();
-    assert!(is == "True" && why == "Suspended" && message.contains("before that it was Consistent"), "{message}");
+    assert!(
+        is == "True" && why == "Suspended" && message.contains("before that it was Consistent"),
+        "{message}"
+    );
     assert_eq!(world.database.text("SELECT role FROM users WHERE id = 1").await, "user");
     world.edit("{suspend: false}").await;
     world.ready("True", "Consistent").await;

@@ -45,13 +45,7 @@ pub(super) fn failed(next: &mut AuthConsistencyStatus, fault: &Fault, seen: &See
         DatabaseReachable => amiss(next, DatabaseReachable, "False", fault.reason, &fault.message),
         condition => {
             // Whoever refuses has answered.
-            set(
-                &mut next.conditions,
-                DatabaseReachable,
-                "True",
-                Reason::Connected,
-                "the database answers",
-            );
+            set(&mut next.conditions, DatabaseReachable, "True", Reason::Connected, "the database answers");
             amiss(next, condition, "Unknown", fault.reason, &fault.message);
         }
     }

@@ -32,7 +32,12 @@ fn outcome(found: Option<Reason>) -> End {
     End::Done(Box::new(Outcome {
         applicable: seen().conditions.unwrap(),
         found: found.into_iter().map(finding).collect(),
-        references: Some(ReferencesReport { checked: 1, skipped: Vec::new(), orphan_rows: 7, accepted_rows: 0 }),
+        references: Some(ReferencesReport {
+            checked: 1,
+            skipped: Vec::new(),
+            orphan_rows: 7,
+            accepted_rows: 0,
+        }),
         ..Outcome::default()
     }))
 }
@@ -117,14 +122,17 @@ fn what_was_found_planned_and_counted_for_another_generation_goes() {
     assert_eq!((found.findings.len(), found.references.as_ref().unwrap().orphan_rows), (1, 7));
     let same = status(&found, 3, &time(30), &down(), &seen());
     assert_eq!((same.findings.len(), same.references.is_some()), (1, true), "it was found in this one");
-    for next in [
-        status(&found, 4, &time(30), &down(), &seen()),
-        working(&found, 4, &time(30), "looking", None),
-    ] {
+    for next in
+        [status(&found, 4, &time(30), &down(), &seen()), working(&found, 4, &time(30), "looking", None)]
+    {
         assert_eq!((next.findings.len(), next.plan, next.references), (0, None, None));
     }
     let kept = suspended(&found, 4, &time(30), &seen());
-    assert_eq!((kept.findings.len(), kept.references.is_some()), (1, true), "a suspended one keeps what it has");
+    assert_eq!(
+        (kept.findings.len(), kept.references.is_some()),
+        (1, true),
+        "a suspended one keeps what it has"
+    );
 }
 
 #[test]
@@ -132,7 +140,10 @@ fn a_pass_under_way_vouches_for_no_condition_that_it_has_not_come_to() {
     let under_way = working(&ready(), 4, &time(20), "looking", None);
     let domain: Vec<_> = shown(&under_way).into_iter().skip(2).collect();
     assert_eq!(domain, shown(&ready())[1..], "they stand as they were found, for the generation of then");
-    assert_eq!(shown(&under_way)[..2], ["Ready=Unknown Progressing @4 +20", "Reconciling=True Progressing @4 +20"]);
+    assert_eq!(
+        shown(&under_way)[..2],
+        ["Ready=Unknown Progressing @4 +20", "Reconciling=True Progressing @4 +20"]
+    );
 }
 
 #[test]
@@ -149,7 +160,10 @@ fn a_suspended_resource_keeps_its_verdict_and_says_that_it_is_of_before() {
     assert_eq!(shown(&kept)[0], "Ready=True Suspended @3 +10");
     assert_eq!(shown(&kept)[1..], shown(&ready())[1..]);
     let words = &kept.conditions[0].message;
-    assert!(words.contains("before that it was Consistent: accounts, references and tokens agree; more:"), "{words}");
+    assert!(
+        words.contains("before that it was Consistent: accounts, references and tokens agree; more:"),
+        "{words}"
+    );
     assert_eq!(suspended(&kept, 4, &time(30), &seen()), kept);
     let edited = suspended(&kept, 5, &time(30), &seen());
     assert_eq!(edited, kept, "what is changed meanwhile is not looked at");
@@ -163,7 +177,10 @@ fn a_suspended_resource_keeps_its_verdict_and_says_that_it_is_of_before() {
 #[test]
 fn what_nobody_has_looked_at_is_not_ready_while_it_is_suspended_and_its_generation_does_not_move() {
     let unseen = suspended(&AuthConsistencyStatus::default(), 1, &time(5), &seen());
-    assert_eq!((unseen.observed_generation, shown(&unseen)), (-1, vec!["Ready=False Suspended @0 +5".into()]));
+    assert_eq!(
+        (unseen.observed_generation, shown(&unseen)),
+        (-1, vec!["Ready=False Suspended @0 +5".into()])
+    );
     assert_eq!(suspended(&unseen, 2, &time(6), &seen()), unseen);
     let half_way = suspended(&working(&ready(), 4, &time(20), "looking", None), 5, &time(30), &seen());
     assert_eq!(half_way.observed_generation, 4);
@@ -173,7 +190,8 @@ fn what_nobody_has_looked_at_is_not_ready_while_it_is_suspended_and_its_generati
 
 #[test]
 fn what_a_release_may_bring_is_tried_again_and_then_a_persons() {
-    let login = fault(Reason::DatabaseAuthenticationFailed, ConditionType::DatabaseReachable, Class::Terminal);
+    let login =
+        fault(Reason::DatabaseAuthenticationFailed, ConditionType::DatabaseReachable, Class::Terminal);
     let secret = End::NoTarget(vec![TargetError {
         reason: Reason::SecretNotPermitted,
         condition: ConditionType::SigningKeyTrusted,
@@ -185,10 +203,8 @@ fn what_a_release_may_bring_is_tried_again_and_then_a_persons() {
         (secret, "SecretNotPermitted"),
     ] {
         let early = status(&AuthConsistencyStatus::default(), 1, &time(5), &end, &coming_up(600));
-        let expected = [
-            format!("Ready=False {reason} @1 +5"),
-            "Reconciling=True ProgressingWithRetry @1 +5".to_owned(),
-        ];
+        let expected =
+            [format!("Ready=False {reason} @1 +5"), "Reconciling=True ProgressingWithRetry @1 +5".to_owned()];
         assert_eq!(shown(&early)[..2], expected);
         let words = &early.conditions[0].message;
         assert!(words.contains("looked at again until 1970-01-01T00:10:00Z"), "{words}");
