@@ -447,7 +447,8 @@ async fn inside(
             }
         }
     }
-    let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;
+    let constraints =
+        constraints::observe(connection, target, &known, &references, &missing, version).await?;
     if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
         accounts::observe_id(connection, spec, &known, facts, version).await?;
     }
