@@ -43,7 +43,10 @@ pub(super) async fn observe(
     known: &Known,
     references: &[Reference],
     missing: &[ObjectRef],
+    server_version: i64,
 ) -> Result<Vec<ConstraintFacts>, DatabaseError> {
+    // PostgreSQL 18 manual, ALTER TABLE: before, NOT VALID was not allowed on partitioned tables.
+    let parts = server_version >= 180_000;
     let mut facts = Vec::new();
     let policy = |object: &ObjectRef| target.references.policy(object).constraint;
     let open =
@@ -53,7 +56,7 @@ pub(super) async fn observe(
             continue;
         }
         let refused = match table(known, &reference.object) {
-            Some(table) => not_owner(connection, table, &reference.object, None).await?,
+            Some(table) => not_owner(connection, table, &reference.object, None, parts).await?,
             None => None,
         };
         facts.push(ConstraintFacts {
@@ -71,7 +74,7 @@ pub(super) async fn observe(
                 format!("the snapshot has it with more than is known here: add it by hand ({said})"),
             )),
             (original, options) => {
-                refused(connection, known, object, &options.unwrap_or_default(), original).await?
+                refused(connection, known, object, &options.unwrap_or_default(), original, parts).await?
             }
         };
         let options = options.unwrap_or_default();
@@ -94,8 +97,8 @@ fn table<'k>(known: &'k Known, object: &ObjectRef) -> Option<&'k ReferenceTable>
     })
 }
 
-/// The statement that a person runs instead of us.
-fn by_hand(table: &ReferenceTable, name: &str, adding: Option<&ForeignKeyOptions>) -> Sql {
+/// The statement that a person runs instead of us. `parts` says whether NOT VALID is for partitioned tables, too.
+fn by_hand(table: &ReferenceTable, name: &str, adding: Option<&ForeignKeyOptions>, parts: bool) -> Sql {
     let name = Name::from_catalog(name.to_owned());
     match adding {
         None => {
@@ -103,7 +106,7 @@ fn by_hand(table: &ReferenceTable, name: &str, adding: Option<&ForeignKeyOptions
             sql.relation(&table.child.relation).add(" VALIDATE CONSTRAINT ").name(&name);
             sql
         }
-        Some(options) => add_statement(table, &name, options, !table.child.relation.partitioned),
+        Some(options) => add_statement(table, &name, options, parts || !table.child.relation.partitioned),
     }
 }
 
@@ -134,6 +137,7 @@ async fn not_owner(
     table: &ReferenceTable,
     object: &ObjectRef,
     adding: Option<&ForeignKeyOptions>,
+    parts: bool,
 ) -> Result<Option<(Reason, String)>, DatabaseError> {
     let mut sql = Sql::new(
         "SELECT pg_has_role(c.relowner, 'USAGE'), pg_get_userbyid(c.relowner)::text, \
@@ -143,7 +147,7 @@ async fn not_owner(
     sql.add("::oid");
     let row = sql.one(connection).await?;
     let name = object.constraint.as_deref().unwrap_or_default();
-    let run = || by_hand(table, name, adding).as_str().to_owned();
+    let run = || by_hand(table, name, adding, parts).as_str().to_owned();
     if !row.try_get::<bool, _>(0)? {
         let owner: String = row.try_get(1)?;
         return Ok(Some((
@@ -168,6 +172,7 @@ async fn refused(
     object: &ObjectRef,
     options: &ForeignKeyOptions,
     original: Option<&str>,
+    parts: bool,
 ) -> Result<Option<(Reason, String)>, DatabaseError> {
     let refuse = |why: String| Ok(Some((Reason::RepairUnsupported, why)));
     let name = object.constraint.as_deref().unwrap_or_default();
@@ -201,15 +206,14 @@ async fn refused(
     if table.operators.is_none() {
         return refuse("the types differ: change the column's type first".into());
     }
-    if let Some(why) = not_owner(connection, table, object, Some(options)).await? {
+    if let Some(why) = not_owner(connection, table, object, Some(options), parts).await? {
         return Ok(Some(why));
     }
-    // PostgreSQL 15 manual, ALTER TABLE: not allowed on partitioned tables; adding it in one go would
-    // keep the app from writing for as long as it takes to look at all rows.
-    if table.child.relation.partitioned {
+    // Adding it in one go would keep the app from writing for as long as it takes to look at all rows.
+    if table.child.relation.partitioned && !parts {
         return refuse(format!(
             "the table is partitioned, so the app could not write while all rows are looked at: choose a quiet hour and run {}",
-            by_hand(table, name, Some(options)).as_str()
+            by_hand(table, name, Some(options), parts).as_str()
         ));
     }
     let mut sql = Sql::new("SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = ");
@@ -336,7 +340,7 @@ pub async fn validate_constraint(
             )));
         }
     }
-    match by_hand(table, name, None).execute(&mut transaction).await {
+    match by_hand(table, name, None, true).execute(&mut transaction).await {
         Ok(_) => {}
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("23503") => {
             return Err(orphans_again(object));

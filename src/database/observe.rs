@@ -488,7 +488,8 @@ async fn inside(
             }
         }
     }
-    let constraints = constraints::observe(connection, target, &known, &references, &missing).await?;
+    let constraints =
+        constraints::observe(connection, target, &known, &references, &missing, version).await?;
     let created = |spec: &Admin, facts: &AdminFacts| {
         let asked = spec.place.is_none() && requests.reset.is_some();
         facts.account.is_none() && (asked || spec.on_missing == OnMissing::Seed)

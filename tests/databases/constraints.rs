@@ -134,11 +134,6 @@ async fn what_cannot_be_added_is_told_when_it_is_planned() {
         (GONE, "{table: logs, constraint: k}", "columns"),
         (GONE, "{table: logs, columns: [user_id], constraint: ääääääääääääääääääääääääääääääää}", "bytes"),
         (
-            "CREATE TABLE logs (id int, user_id int) PARTITION BY RANGE (id)",
-            "{table: logs, columns: [user_id], constraint: k}",
-            "ALTER TABLE \"public\".\"logs\" ADD CONSTRAINT \"k\" FOREIGN KEY (\"user_id\") REFERENCES \"public\".\"users\" (\"id\")",
-        ),
-        (
             "CREATE TABLE logs (id int PRIMARY KEY, user_id int CONSTRAINT k CHECK (user_id > 0))",
             "{table: logs, columns: [user_id], constraint: k}",
             "has that name",
@@ -164,6 +159,19 @@ async fn what_cannot_be_added_is_told_when_it_is_planned() {
         let message = case.reports(&db, &refused).await.finding(R::ConstraintMissing).message;
         assert!(message.contains(says), "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_key_of_a_partitioned_table_is_a_person_s_to_add_in_a_quiet_hour() {
+    let db = with("CREATE TABLE logs (id int, user_id int) PARTITION BY RANGE (id)").await;
+    let rule = "{table: logs, columns: [user_id], constraint: k}";
+    let mut case = Case::new(&db, &spec(&format!("constraint: Restore, rules: [{rule}]")));
+    let refused = [(R::ConstraintMissing, C::SchemaCompatible, Some(R::RepairUnsupported))];
+    let message = case.reports(&db, &refused).await.finding(R::ConstraintMissing).message;
+    let run = message.split_once("choose a quiet hour and run ").unwrap_or_else(|| panic!("{message}")).1;
+    db.run(run).await;
+    case.check().await.consistent();
+    assert_eq!(db.texts(KEYS).await, ["k true FOREIGN KEY (user_id) REFERENCES users(id)"]);
 }
 
 #[tokio::test]

@@ -167,3 +167,20 @@ async fn rows_with_columns_that_are_computed_when_they_are_read_go_and_come_back
         assert_eq!(db.changes(&before).await, ["+ users (9,nine@example.com,HASH,user,t)"], "{action}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL 18"]
+async fn a_key_of_a_partitioned_table_is_added_for_new_rows_and_then_validated() {
+    let db = with(
+        "CREATE TABLE logs (id int, user_id int) PARTITION BY RANGE (id); \
+         CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10); INSERT INTO logs VALUES (1, 5)",
+    )
+    .await;
+    let rule = "rules: [{table: logs, columns: [user_id], constraint: logs_fk}]";
+    let mut case = Case::new(&db, &spec(&format!("constraint: Restore, {rule}")));
+    let missing = (R::ConstraintMissing, C::SchemaCompatible, None);
+    case.mends(&db, &[missing], &[(A::AddConstraint, "logs.user_id", 0), VALIDATED], &[]).await;
+    assert_eq!(db.refused("INSERT INTO logs VALUES (2, 9)").await, "23503");
+    let valid = "SELECT convalidated FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace";
+    assert_eq!(db.texts(valid).await, ["true", "true"], "of the table and of its partition");
+}

@@ -7,32 +7,6 @@ use crate::support::{Case, Db, HASH, Server, USUAL};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL 13 or 14"]
-async fn counters_that_a_lost_collector_took_along_are_not_taken_for_counters_that_stood_still() {
-    let server = Server::new(&Db::new("").await).await;
-    server.run(&APP.replace("HASH", HASH)).await;
-    // So that all counters are zero before and after.
-    server.lose_collector().await;
-    let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
-    let mut case = Case::with_database(database, &format!("{USUAL}{RULES}"));
-    case.look = Look::Hinted;
-    case.secret("db", "url", &server.url());
-    case.repair().await.consistent();
-    assert_eq!(case.repair().await.outcome().relied, 3);
-    let counted = "SELECT format('%s %s', n_tup_ins, pg_postmaster_start_time()) FROM pg_stat_user_tables WHERE relname = 'logs'";
-    let before = server.text(counted).await;
-    server.run("SET session_replication_role = replica; INSERT INTO logs VALUES (9, 4711)").await;
-    while server.text(counted).await == before {
-        tokio::task::yield_now().await;
-    }
-    server.lose_collector().await;
-    assert_eq!(server.text(counted).await, before, "the counters look as if nothing had happened");
-    let pass = case.repair().await;
-    assert_eq!(pass.finding(R::OrphanRows).rows, Some(1));
-    assert_eq!(pass.outcome().relied, 0);
-}
-
-#[tokio::test]
-#[ignore = "needs PostgreSQL 13 or 14"]
 async fn a_row_that_the_collector_learns_of_late_shows_when_it_has_and_is_never_denied_by_a_deep_look() {
     let server = Server::new(&Db::new("").await).await;
     server.run(&APP.replace("HASH", HASH)).await;

@@ -95,31 +95,6 @@ impl Server {
         PgConnection::connect(&self.url()).await.unwrap()
     }
 
-    /// Kills the collector of statistics, whose place the server fills with one that knows of nothing.
-    pub async fn lose_collector(&self) {
-        let before = self.collector().expect("this version collects no statistics in another process");
-        assert!(Command::new("kill").args(["-KILL", &before.to_string()]).status().unwrap().success());
-        let began = Instant::now();
-        while self.collector().is_none_or(|now| now == before) {
-            assert!(began.elapsed() < LIMIT, "the collector does not come up again");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        // It answers, too.
-        self.ask_until("SELECT 'up'", "").await;
-    }
-
-    /// Process id of the collector of statistics, which PostgreSQL 13 and 14 have.
-    fn collector(&self) -> Option<u32> {
-        let processes = std::fs::read_dir("/proc").unwrap();
-        let ids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
-        let mut ids = ids.filter(|id| {
-            let of = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
-            of("cmdline").contains("stats collector")
-                && of("status").contains(&format!("PPid:\t{}\n", self.process.id()))
-        });
-        ids.next()
-    }
-
     /// Kills one session the hard way, upon which the server recovers as after any crash.
     pub async fn crash(&self) {
         let recovered = "SELECT (pg_control_checkpoint()).redo_lsn::text";
