@@ -304,6 +304,11 @@ impl Admin {
         }
     }
 
+    /// Whether it is created where it is not there; `reset`: a reset was asked for.
+    pub fn is_created(&self, reset: bool) -> bool {
+        self.on_missing == OnMissing::Seed || (reset && self.place.is_none())
+    }
+
     /// What messages call it.
     pub fn called(&self) -> String {
         match self.place {

@@ -16,8 +16,9 @@ use super::{
 };
 use crate::consistency::{
     observation::DatabaseIdentity,
-    plan::{Permission, Permitted, terms},
+    plan::{Permission, Permitted},
     target::Target,
+    undone::terms,
 };
 
 /// The protocol looks again in new statements, which see nothing new at any other level; the role's own
