@@ -3,7 +3,8 @@
 //! `target` parses a spec and its Secrets once into values that cannot be wrong; `observation`
 //! holds the facts that a pass gathered; `diagnosis` turns facts into findings with the step that
 //! would mend each; `plan` orders the steps, decides which may run and which wait for approval;
-//! `requests` says which one-off requests count; `telling` says them in words;
+//! `requests` says which one-off requests count, `undone` what waits for a step that was refused;
+//! `telling` says them in words;
 //! `report` turns the outcome into conditions and status; `schedule` says when to look again;
 //! `severity` classes every failure once.
 
@@ -47,6 +48,7 @@ pub mod sql_name;
 pub mod suggestions;
 pub mod target;
 pub mod telling;
+pub mod undone;
 pub mod verifiers;
 pub mod wording;
 pub mod workloads;

@@ -338,6 +338,11 @@ impl Admin {
         if self.place.is_some() { Reason::AccountDrifted } else { Reason::AdminDrifted }
     }
 
+    /// Whether it is created where it is not there; `reset`: a reset was asked for.
+    pub fn is_created(&self, reset: bool) -> bool {
+        self.on_missing == OnMissing::Seed || (reset && self.place.is_none())
+    }
+
     /// What messages call it.
     pub fn called(&self) -> String {
         match self.place {

@@ -16,9 +16,10 @@ use super::{
 };
 use crate::consistency::{
     observation::{Bookkeeping, Claim, DatabaseIdentity},
-    plan::{Permission, Permitted, terms},
+    plan::{Permission, Permitted},
     requests,
     target::Target,
+    undone::terms,
 };
 
 /// The protocol looks again in new statements, which see nothing new at any other level; the role's own

@@ -107,6 +107,25 @@ async fn takes(connection: &mut PgConnection, id: &Column, value: i64) -> Result
     Ok(taken.await?.is_ok())
 }
 
+/// The highest id of a live user below the last one, for integers; otherwise the table is only looked into.
+///
+/// # Errors
+/// The database fails, or row security hides rows.
+pub(super) async fn highest_user(
+    connection: &mut PgConnection,
+    known: &Known,
+) -> Result<Option<i64>, sqlx::Error> {
+    if known.id.kind() != KeyKind::Integer {
+        let mut sql = Sql::new("SELECT count(*) FROM (SELECT FROM ");
+        sql.only(&known.users.relation).add(" p LIMIT 1) one");
+        return sql.scalar::<i64>(connection).await.map(|_| None);
+    }
+    let mut sql = Sql::new("SELECT max(p.");
+    sql.name(&known.id.name).add(")::int8 FROM ").only(&known.users.relation).add(" p WHERE p.");
+    sql.name(&known.id.name).add(" < ").integer(known.last_id);
+    sql.scalar(connection).await
+}
+
 /// The highest id that the rows of a reference name, orphans or not, below the last one.
 async fn highest(
     connection: &mut PgConnection,

@@ -24,13 +24,13 @@ use super::{
     ids::{self, Passive},
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
-    seeding, server, sessions, spelling,
-    transaction::{LOCKED, prepare, savepoint, statement_timeout, unrewritten},
+    seeding, server, sessions,
+    transaction::{LOCKED, prepare, statement_timeout, unrewritten},
 };
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
-        spec::{ColumnCondition, OnMissing},
+        spec::ColumnCondition,
     },
     consistency::{
         correspondence::Unusable,
@@ -38,13 +38,12 @@ use crate::{
         diagnosis::Requests,
         hashing::HashSample,
         observation::{
-            AdminFacts, DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts,
-            Server, UserTable,
+            DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
         progress::Progress,
         search::Searched,
         seeding::SeedFacts,
-        target::{Admin, Target},
+        target::Target,
         wording::clip,
     },
     memory::Memory,
@@ -321,22 +320,10 @@ async fn facts(
         None if id.has_default => IdDefault::Expression,
         None => IdDefault::None,
     };
-    let highest_id = if id.kind() == KeyKind::Integer {
-        // A hidden row would make this number a lie: row security is off, so it is an error instead.
-        let mut sql = Sql::new("SELECT max(p.");
-        sql.name(&id.name).add(")::int8 FROM ").only(&table.relation).add(" p WHERE p.");
-        sql.name(&id.name).add(" < ").integer(known.last_id);
-        match sql.scalar::<Option<i64>>(connection).await {
-            Ok(highest) => highest,
-            Err(error) => return hidden(error),
-        }
-    } else {
-        let mut sql = Sql::new("SELECT count(*) FROM (SELECT FROM ");
-        sql.only(&table.relation).add(" p LIMIT 1) one");
-        match sql.scalar::<i64>(connection).await {
-            Ok(_) => None,
-            Err(error) => return hidden(error),
-        }
+    // A hidden row would make this number a lie: row security is off, so it is an error instead.
+    let highest_id = match ids::highest_user(connection, known).await {
+        Ok(highest) => highest,
+        Err(error) => return hidden(error),
     };
     Ok(Ok(UserTable {
         object: ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() },
@@ -445,20 +432,9 @@ async fn inside(
                 if let Some(longer) = longer {
                     statement_timeout(connection, longer).await?;
                 }
-                let seen = savepoint(connection, async |connection: &mut PgConnection| {
-                    let reference = table.observe(connection, orphans).await?;
-                    Ok((reference, spelling::observe(connection, &table).await?))
-                })
-                .await;
-                let seen = match seen {
-                    Ok(Ok((mut reference, spelling))) => {
-                        let repair = target.references.policy(&table.object).on_orphan;
-                        let heir = heir.as_deref().map(|id| (id, &known.id));
-                        let foreseen = table.foresee(connection, heir, version, repair, &mut reference).await;
-                        foreseen.map(|known| known.map(|()| (reference, spelling)))
-                    }
-                    seen => seen,
-                };
+                let repair = target.references.policy(&table.object).on_orphan;
+                let heir = heir.as_deref().map(|id| (id, &known.id));
+                let seen = table.look_at(connection, orphans, repair, heir, version).await;
                 if longer.is_some() {
                     statement_timeout(connection, target.timeout).await?;
                 }
@@ -490,12 +466,10 @@ async fn inside(
     }
     let constraints =
         constraints::observe(connection, target, &known, &references, &missing, version).await?;
-    let created = |spec: &Admin, facts: &AdminFacts| {
-        let asked = spec.place.is_none() && requests.reset.is_some();
-        facts.account.is_none() && (asked || spec.on_missing == OnMissing::Seed)
-    };
     let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
-    let unchecked = if kept.into_iter().any(|(spec, facts)| created(spec, facts)) {
+    let reset = requests.reset.is_some();
+    let mut missing_ones = kept.filter(|(_, facts)| facts.account.is_none());
+    let unchecked = if missing_ones.any(|(spec, _)| spec.is_created(reset)) {
         ids::unchecked(connection, &mut known).await?
     } else {
         Vec::new()

@@ -11,7 +11,7 @@ use super::{
     fit,
     identifier::{Name, Operator, Sql},
     ids::IdPart,
-    room,
+    room, spelling,
     transaction::{LOCKED, savepoint},
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     },
     consistency::{
         credentials,
-        observation::{Comparison, KeyKind, Lacking, Orphans, PartitionKey, Reference},
+        observation::{Comparison, KeyKind, Lacking, Orphans, PartitionKey, Reference, Spelling},
     },
 };
 
@@ -276,8 +276,32 @@ impl ReferenceTable {
         }
     }
 
-    /// Everything that the heart wants to know of a reference with orphans, whatever becomes of them.
-    pub async fn observe(
+    /// Everything that the heart wants to know of a reference with orphans: rows, spellings, and what the repair
+    /// that was asked for would come to. The inner error says why it could not be looked at.
+    ///
+    /// # Errors
+    /// The database fails as a whole.
+    pub(super) async fn look_at(
+        &self,
+        connection: &mut PgConnection,
+        orphans: Orphans,
+        repair: OnOrphan,
+        heir: Option<(&str, &Column)>,
+        server_version: i64,
+    ) -> Result<Result<(Reference, Option<Spelling>), String>, DatabaseError> {
+        let seen = savepoint(connection, async |connection: &mut PgConnection| {
+            Ok((self.observe(connection, orphans).await?, spelling::observe(connection, self).await?))
+        });
+        let (mut reference, spelling) = match seen.await? {
+            Ok(seen) => seen,
+            Err(why) => return Ok(Err(why)),
+        };
+        let foreseen = self.foresee(connection, heir, server_version, repair, &mut reference).await?;
+        Ok(foreseen.map(|()| (reference, spelling)))
+    }
+
+    /// What there is to know of orphans, whatever becomes of them.
+    async fn observe(
         &self,
         connection: &mut PgConnection,
         orphans: Orphans,
@@ -296,7 +320,7 @@ impl ReferenceTable {
     ///
     /// # Errors
     /// The database fails as a whole.
-    pub async fn foresee(
+    async fn foresee(
         &self,
         connection: &mut PgConnection,
         heir: Option<(&str, &Column)>,

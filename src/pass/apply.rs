@@ -14,10 +14,11 @@ use crate::{
     consistency::{
         diagnosis::{Diagnosed, Ends, Step, person},
         observation::Observation,
-        plan::{Permission, Permitted, PermittedStep, goes_on, rests_on},
+        plan::{Permission, Permitted, PermittedStep},
         progress::Progress,
         severity::{Class, Fault},
         telling::{done_report, step_report},
+        undone::{goes_on, rests_on},
         wording::{clip, count},
     },
     crash,
