@@ -59,7 +59,8 @@ pub fn mebibytes(stored: &str) -> u32 {
     if little.iter().any(|prefix| stored.starts_with(prefix)) {
         return 1;
     }
-    let memory = stored.contains("argon2").then(|| stored.split(['$', ',']).find_map(|part| part.strip_prefix("m=")));
+    let memory =
+        stored.contains("argon2").then(|| stored.split(['$', ',']).find_map(|part| part.strip_prefix("m=")));
     let kibibytes = memory.flatten().and_then(|digits| digits.parse::<u32>().ok());
     kibibytes.map_or(ROOM, |kibibytes| kibibytes.div_ceil(1024).min(ROOM))
 }
@@ -81,8 +82,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_runs_at_once_never_takes_more_than_the_room_and_never_more_threads_than_two() {
         let pool = pool();
-        let (taken, most, running, threads) =
-            (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (taken, most, running, threads) = (
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+        );
         let all = [32, 1, 16, 64, 17, 1, 128, 1, 32, 5].repeat(5).into_iter().map(|mebibytes| {
             let (taken, most) = (Arc::clone(&taken), Arc::clone(&most));
             let (running, threads) = (Arc::clone(&running), Arc::clone(&threads));
