@@ -18,7 +18,7 @@ mod fleet;
 #[path = "../tests/scenarios/world.rs"]
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fleet::{all_ready, passes};
 use world::{CONSISTENT, Launch, Operator, World, kubectl};
@@ -37,8 +37,8 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(operator: &Operator, began: Instant) -> Self {
-        let seconds = began.elapsed().as_secs_f64();
+    fn of(operator: &Operator) -> Self {
+        let seconds = operator.began.elapsed().as_secs_f64();
         Self {
             kibibytes: operator.peak_kibibytes(),
             program: operator.program_kibibytes(),
@@ -64,14 +64,13 @@ async fn measure(program: Option<&str>, size: usize, keys: usize) -> [Figures; 2
     let world = World::new(CONSISTENT).await;
     fleet::create(&world, size, keys).await;
     let (home, namespaces) = (format!("op-{}", world.namespace), [world.namespace.as_str()]);
-    let launch = Launch { home: &home, namespaces: &namespaces, directly: true, program, ..Launch::default() };
-    let began = Instant::now();
+    let launch =
+        Launch { home: &home, namespaces: &namespaces, directly: true, program, ..Launch::default() };
     let operator = Operator::launch(&launch);
     all_ready(&world, size, PATIENCE).await;
-    let first = Figures::of(&operator, began);
+    let first = Figures::of(&operator);
     drop(operator);
 
-    let began = Instant::now();
     let operator = Operator::launch(&launch);
     let done = async || {
         if std::net::TcpStream::connect(&operator.listen).is_err() {
@@ -81,11 +80,11 @@ async fn measure(program: Option<&str>, size: usize, keys: usize) -> [Figures; 2
         passes.get("consistent").is_some_and(|passes| *passes >= size as u64)
     };
     while !done().await {
-        assert!(began.elapsed() < PATIENCE, "not all had their pass");
+        assert!(operator.began.elapsed() < PATIENCE, "not all had their pass");
         // Each answer has a line for each resource, so that it is not asked for all the time.
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    let again = Figures::of(&operator, began);
+    let again = Figures::of(&operator);
     drop(operator);
     kubectl(&["delete", "namespace", &world.namespace, "--wait=false"], "");
     [first, again]

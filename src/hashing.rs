@@ -67,8 +67,12 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_runs_at_once_never_takes_more_than_the_room_and_never_more_threads_than_two() {
         let pool = pool();
-        let (taken, most, running, threads) =
-            (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let (taken, most, running, threads) = (
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicU32::new(0)),
+        );
         let all = [32, 1, 16, 64, 17, 1, 128, 1, 32, 5].repeat(5).into_iter().map(|mebibytes| {
             let (taken, most) = (Arc::clone(&taken), Arc::clone(&most));
             let (running, threads) = (Arc::clone(&running), Arc::clone(&threads));

@@ -27,7 +27,6 @@ impl Bounds {
     pub(super) fn rule(self) -> Rule {
         let Self { least, most } = self;
         let rule = format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')");
-        Rule::new(rule)
-            .message(format!("from {least} to {most}").as_str())
+        Rule::new(rule).message(format!("from {least} to {most}").as_str())
     }
 }

@@ -278,9 +278,5 @@ pub(super) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String 
 
 /// A validation in words.
 pub(super) fn validating(object: &ObjectRef) -> String {
-    format!(
-        "the foreign key {} of {}",
-        object.constraint.as_deref().unwrap_or_default(),
-        object.describe()
-    )
+    format!("the foreign key {} of {}", object.constraint.as_deref().unwrap_or_default(), object.describe())
 }

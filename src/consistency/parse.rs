@@ -317,4 +317,55 @@ mod tests {
             assert!(errors[0].may_come());
         }
     }
+
+    #[test]
+    fn each_duration_beyond_its_bounds_is_named_with_its_field() {
+        let parse = |field: &str, text: &str| {
+            let mut spec = serde_json::json!({
+                "database": {"urlSecretRef": {"name": "db", "key": "url"}},
+                "users": {"preset": "FastAPI"},
+                "admin": {"login": "a@example.com", "passwordSecretRef": {"name": "admin", "key": "password"}},
+                "jwt": {"secretRef": {"name": "jwt", "key": "key"}},
+                "references": {},
+                "probe": {"verifiers": [{"name": "api", "url": "https://api.shop.svc/me"}]},
+            });
+            *spec.pointer_mut(&field[..field.rfind('/').unwrap()]).unwrap() = {
+                let (parent, name) = field.rsplit_once('/').unwrap();
+                let mut changed = spec.pointer(parent).unwrap().clone();
+                changed[name] = text.into();
+                changed
+            };
+            let spec: AuthConsistencySpec = serde_json::from_value(spec).unwrap();
+            let secrets = secret_refs(&spec).into_iter().map(|(reference, _, field)| {
+                let url = field.contains("urlSecretRef");
+                let text =
+                    if url { "postgresql://me:canary@db/app" } else { "canary-0123456789abcdef0123456789" };
+                (reference, Ok(SecretBox::new(Box::new(text.as_bytes().to_vec()))))
+            });
+            let resource = ResourceIdentity {
+                namespace: "shop".into(),
+                name: "app".into(),
+                uid: "1".into(),
+                generation: 1,
+            };
+            Target::parse(&spec, resource, &secrets.collect())
+        };
+        for (field, short, long) in [
+            ("/interval", "1ms", "169h"),
+            ("/timeout", "1ms", "11m"),
+            ("/probe/interval", "9s", "169h"),
+            ("/references/deepInterval", "0s", "169h"),
+            ("/jwt/lifetime", "999ms", "876001h"),
+        ] {
+            let name = format!("spec{}: ", field.replace('/', "."));
+            for (text, says) in [(short, "is too short"), (long, "is too long"), ("soon", "is no duration")] {
+                let errors = parse(field, text).unwrap_err();
+                assert_eq!(errors.len(), 1, "{errors:?}");
+                assert_eq!(errors[0].reason, Reason::SpecInvalid);
+                let message = &errors[0].message;
+                assert!(message.starts_with(&name) && message.contains(says), "{message}");
+            }
+            assert!(parse(field, "5m").is_ok(), "{field}");
+        }
+    }
 }

@@ -83,7 +83,7 @@ mod tests {
             condition::{ConditionType, Reason},
         },
         consistency::{
-            report::{End, Seen, status, suspended, working},
+            report::{End, Seen, looking, status, suspended, working},
             severity::{Class, Fault},
         },
     };
@@ -99,6 +99,39 @@ mod tests {
         );
         let look = Progress::references("logs.user_id", 0, 1);
         assert_eq!(look.words(), "looking at logs.user_id: 0 of 1 reference done");
+    }
+
+    #[test]
+    fn a_look_at_what_has_a_verdict_leaves_it_as_it_is_and_one_at_something_new_does_not() {
+        let [then, now] = [0, 60].map(|second| Time(jiff::Timestamp::from_second(second).unwrap()));
+        let progress = Progress::references("logs.user_id", 3, 5);
+        let end = |class| {
+            End::Failed(Fault {
+                reason: Reason::DatabaseUnreachable,
+                condition: ConditionType::DatabaseReachable,
+                class,
+                message: "nobody answers".into(),
+            })
+        };
+        // One that waits for a person, and one that comes by itself.
+        for (class, before) in [(Class::Terminal, "Stalled"), (Class::Transient, "Reconciling")] {
+            let settled = status(&AuthConsistencyStatus::default(), 1, &then, &end(class), &Seen::default());
+            let under_way = looking(&settled, 1, &now, &progress.words(), Some(&progress));
+            assert_eq!(under_way.progress, Some(progress.shown()));
+            for one in &settled.conditions {
+                let same = under_way.conditions.iter().find(|other| other.type_ == one.type_).unwrap();
+                assert_eq!(same == one, one.type_ != "Reconciling", "{before}: {}", one.type_);
+            }
+            let reconciling = under_way.conditions.iter().find(|one| one.type_ == "Reconciling").unwrap();
+            assert_eq!((reconciling.status.as_str(), &reconciling.message), ("True", &progress.words()));
+            assert_eq!(
+                looking(&settled, 2, &now, "looking", None),
+                working(&settled, 2, &now, "looking", None),
+                "nothing was said of this generation yet"
+            );
+        }
+        let nobody = AuthConsistencyStatus::default();
+        assert_eq!(looking(&nobody, 1, &now, "looking", None), working(&nobody, 1, &now, "looking", None));
     }
 
     #[test]

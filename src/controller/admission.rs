@@ -174,16 +174,12 @@ impl Admission {
     fn server(&self, server: &(String, u16)) -> (Arc<Semaphore>, bool) {
         let mut servers = self.servers();
         let all = usize::from(self.limits.connections_per_server.get());
-        let crowded =
-            |one: &Server| one.crowded.is_some_and(|at| at.elapsed() < self.patience.crowded);
+        let crowded = |one: &Server| one.crowded.is_some_and(|at| at.elapsed() < self.patience.crowded);
         // Nobody is on those, and nobody waits for them.
-        servers.retain(|name, one| {
-            name == server || Arc::strong_count(&one.connections) > 1 || crowded(one)
-        });
-        let one = servers.entry(server.clone()).or_insert_with(|| Server {
-            connections: Arc::new(Semaphore::new(all)),
-            crowded: None,
-        });
+        servers.retain(|name, one| name == server || Arc::strong_count(&one.connections) > 1 || crowded(one));
+        let one = servers
+            .entry(server.clone())
+            .or_insert_with(|| Server { connections: Arc::new(Semaphore::new(all)), crowded: None });
         (Arc::clone(&one.connections), crowded(one))
     }
 }

@@ -170,9 +170,8 @@ mod tests {
     #[test]
     fn a_resource_has_one_turn_a_second_however_often_it_is_asked_for() {
         let (began, mut entry) = (Instant::now(), Entry::default());
-        let turns: Vec<u64> = (0..5_000)
-            .filter(|at| entry.too_soon(began + Duration::from_millis(*at)).is_none())
-            .collect();
+        let turns: Vec<u64> =
+            (0..5_000).filter(|at| entry.too_soon(began + Duration::from_millis(*at)).is_none()).collect();
         assert_eq!(turns, [0, 1_000, 2_000, 3_000, 4_000]);
         let wait = entry.too_soon(began + Duration::from_millis(4_300));
         assert_eq!(wait, Some(Duration::from_millis(700)), "and comes back when it is time");

@@ -46,7 +46,14 @@ pub fn pass_ended(
         }
         // Changes with the spec or its Secrets, and was told when it did.
         End::NoTarget(_) => {
-            tracing::debug!(namespace, name, elapsed_ms, failures, reason = after.1, "there is nothing to look at");
+            tracing::debug!(
+                namespace,
+                name,
+                elapsed_ms,
+                failures,
+                reason = after.1,
+                "there is nothing to look at"
+            );
         }
     }
 }

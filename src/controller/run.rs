@@ -300,3 +300,35 @@ async fn drain<T, E: std::fmt::Display>(events: impl Stream<Item = Result<T, E>>
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_an_object_wakes_as_before_and_is_small_however_much_stands_on_it() {
+        let mut object: PartialObjectMeta<AuthConsistency> = serde_json::from_value(serde_json::json!({
+            "metadata": {
+                "name": "app", "namespace": "shop", "uid": "1", "resourceVersion": "7", "generation": 3,
+                "finalizers": ["example.com/wait"],
+                "labels": {"app": "x".repeat(63)},
+                "annotations": {
+                    annotation::RECONCILE: "now",
+                    "kubectl.kubernetes.io/last-applied-configuration": "x".repeat(100_000),
+                },
+                "managedFields": [{"manager": "kubectl", "operation": "Apply"}],
+            },
+        }))
+        .unwrap();
+        let before = (object.metadata.clone(), wakes(&object));
+        forget_what_wakes_nobody(&mut object);
+        assert_eq!(wakes(&object), before.1);
+        let meta = &object.metadata;
+        assert_eq!(
+            (&meta.name, &meta.namespace, &meta.uid),
+            (&before.0.name, &before.0.namespace, &before.0.uid)
+        );
+        assert_eq!(meta.resource_version, before.0.resource_version);
+        assert!(serde_json::to_string(&object).unwrap().len() < 400, "{object:?}");
+    }
+}

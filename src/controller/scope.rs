@@ -52,7 +52,9 @@ impl Scope {
     /// Takes note of what the watch says.
     pub fn heard(&self, event: &Result<watcher::Event<PartialObjectMeta<AuthConsistency>>, watcher::Error>) {
         match event {
-            Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => self.open(),
+            Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
+                self.open()
+            }
             Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
             Err(error) => match refusal(error) {
                 Some(why) => {

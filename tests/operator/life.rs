@@ -39,7 +39,8 @@ async fn it_ends_where_the_api_server_is_away_since_the_start() {
     };
     let operator = Operator::launch(&away);
     let (code, text) = readyz(&operator).await;
-    let waits = format!("[-]watch of namespace {} waiting for the first list of resources\n", world.namespace);
+    let waits =
+        format!("[-]watch of namespace {} waiting for the first list of resources\n", world.namespace);
     assert!(code == 503 && text.contains(&waits), "{text}");
     until("a first try", async || operator.logged().contains("the watch was broken off")).await;
     assert_eq!(end(operator).await.0, Some(0));
@@ -138,7 +139,8 @@ async fn a_look_that_takes_long_does_not_hold_up_the_end_and_no_resource_that_wa
     sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").execute(&mut held).await.unwrap();
     world.annotate("auth.probeops.com/reconcile", "now");
     until("a pass that waits", async || {
-        let waits = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = ";
+        let waits =
+            "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = ";
         world.database.text(&format!("{waits}'{}'", world.database.name)).await != "0"
     })
     .await;
@@ -267,7 +269,11 @@ async fn kubectl_describe_shows_events_in_the_order_in_which_things_were_done() 
         .filter(|line| line.trim_start().starts_with("Normal") || line.trim_start().starts_with("Warning"))
         .map(|line| line.split_whitespace().nth(1).unwrap())
         .collect();
-    assert_eq!(reasons, ["Consistent", "UserTableMissing", "Consistent", "Repaired", "SecretMissing"], "{events}");
+    assert_eq!(
+        reasons,
+        ["Consistent", "UserTableMissing", "Consistent", "Repaired", "SecretMissing"],
+        "{events}"
+    );
     assert!(!events.contains("<unknown>"), "{events}");
     // What was done is told as done.
     let repaired = events.lines().find(|line| line.contains("Repaired")).unwrap();

@@ -211,7 +211,9 @@ async fn an_annotation_that_is_changed_in_a_loop_makes_no_more_than_one_pass_a_s
         world.api().patch("app", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
     world.annotate("auth.probeops.com/reconcile", "the end");
-    world.wait("the last request", |status| status.last_handled_reconcile.as_deref() == Some("the end")).await;
+    world
+        .wait("the last request", |status| status.last_handled_reconcile.as_deref() == Some("the end"))
+        .await;
     let (passes, seconds) = (count().await - before, began.elapsed().as_secs());
     assert!(passes <= seconds + 2, "{passes} passes in {seconds} s for {last} changes");
 }

@@ -11,6 +11,7 @@
 mod accounts;
 mod app;
 mod bad_input;
+mod durations;
 mod elsewhere;
 mod long;
 mod people;

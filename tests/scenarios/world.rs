@@ -133,6 +133,8 @@ pub fn api_server() -> String {
 pub struct Operator {
     child: Child,
     wrapped: bool,
+    /// When its process began.
+    pub began: std::time::Instant,
     pub listen: String,
     pub log: PathBuf,
     /// Name of its ServiceAccount as the audit log has it.
@@ -215,6 +217,7 @@ impl Operator {
         command.args(["--resolve", &format!("postgres.test:{}:127.0.0.1", Database::port())]);
         command.args(extra);
         command.envs(environment.iter().map(|(name, value)| (*name, value.as_str())));
+        let began = std::time::Instant::now();
         let child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -222,7 +225,7 @@ impl Operator {
             .spawn()
             .unwrap();
         let user = format!("system:serviceaccount:{home}:{account}");
-        Self { child, wrapped, listen, log, user }
+        Self { child, wrapped, began, listen, log, user }
     }
 
     /// Starts an operator without a wrapper, so that its own end can be seen.
