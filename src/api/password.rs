@@ -66,6 +66,66 @@ families! {
     Argon2id = "argon2id",
     /// `$argon2i$` in PHC string format.
     Argon2i = "argon2i",
+    /// Django: `pbkdf2_sha256$`.
+    DjangoPbkdf2Sha256 = "Django PBKDF2-SHA256",
+    /// Django: `pbkdf2_sha1$`.
+    DjangoPbkdf2Sha1 = "Django PBKDF2-SHA1",
+    /// Django: `bcrypt_sha256$`.
+    DjangoBcryptSha256 = "Django bcrypt over SHA-256",
+    /// Django: `bcrypt$`.
+    DjangoBcrypt = "Django bcrypt",
+    /// Django: `scrypt$`.
+    DjangoScrypt = "Django scrypt",
+    /// Django: `argon2$`.
+    DjangoArgon2 = "Django argon2",
+    /// werkzeug: `scrypt:`.
+    WerkzeugScrypt = "werkzeug scrypt",
+    /// werkzeug: `pbkdf2:`.
+    WerkzeugPbkdf2 = "werkzeug PBKDF2",
+    /// passlib: `$pbkdf2$`.
+    PasslibPbkdf2Sha1 = "passlib PBKDF2-SHA1",
+    /// passlib: `$pbkdf2-sha256$`.
+    PasslibPbkdf2Sha256 = "passlib PBKDF2-SHA256",
+    /// passlib: `$pbkdf2-sha512$`.
+    PasslibPbkdf2Sha512 = "passlib PBKDF2-SHA512",
+    /// passlib: `$bcrypt-sha256$`.
+    PasslibBcryptSha256 = "passlib bcrypt over SHA-256",
+    /// crypt(3) and passlib: `$5$`.
+    Sha256Crypt = "SHA-256 crypt",
+    /// crypt(3) and passlib: `$6$`.
+    Sha512Crypt = "SHA-512 crypt",
+    /// Spring Security: `{bcrypt}`.
+    SpringBcrypt = "Spring Security bcrypt",
+    /// Spring Security: `{argon2}` and `{argon2@SpringSecurity_v5_8}`.
+    SpringArgon2 = "Spring Security argon2",
+    /// Spring Security: `{pbkdf2}` and `{pbkdf2@SpringSecurity_v5_8}`.
+    SpringPbkdf2 = "Spring Security PBKDF2",
+    /// Spring Security: `{scrypt}` and `{scrypt@SpringSecurity_v5_8}`.
+    SpringScrypt = "Spring Security scrypt",
+    /// ASP.NET Core Identity, version 3.
+    AspNetIdentityV3 = "ASP.NET Core Identity v3",
+    /// ASP.NET Identity, version 2: read only.
+    AspNetIdentityV2 = "ASP.NET Identity v2",
+    /// phpass, as WordPress before 6.8 has it: `$P$` and `$H$`.
+    Phpass = "phpass",
+    /// WordPress 6.8: `$wp$2y$`.
+    WordPressBcrypt = "WordPress bcrypt",
+    /// better-auth and Lucia 3: `salt:key`.
+    BetterAuthScrypt = "better-auth scrypt",
+    /// Node's scrypt with its defaults: `salt:key` and `key.salt`.
+    NodeScrypt = "Node scrypt",
+    /// scrypt-kdf, as Medusa 2 has it.
+    MedusaScrypt = "Medusa scrypt",
+    /// Gitea and Forgejo, salt and algorithm (`pbkdf2$…`) in columns of their own.
+    GiteaPbkdf2 = "Gitea PBKDF2",
+    /// Gitea and Forgejo, salt and algorithm (`argon2$…`) in columns of their own.
+    GiteaArgon2 = "Gitea argon2",
+    /// Gitea and Forgejo, salt and algorithm (`scrypt$…`) in columns of their own.
+    GiteaScrypt = "Gitea scrypt",
+    /// Grafana, the salt in a column of its own.
+    GrafanaPbkdf2 = "Grafana PBKDF2",
+    /// Mattermost 11: `$pbkdf2$f=SHA256`.
+    MattermostPbkdf2 = "Mattermost PBKDF2",
 }
 
 #[cfg(test)]

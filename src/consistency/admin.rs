@@ -10,7 +10,7 @@ use super::{
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
     seeding,
     target::{Admin, Target},
-    wording::{clip, count},
+    wording::count,
 };
 use crate::api::{
     condition::{ConditionType, Reason},

@@ -53,6 +53,15 @@ const fn plain(family: PasswordFamily) -> Scheme {
     }
 }
 
+/// The algorithm that stands between dollar signs.
+pub(super) fn algorithm(word: &str) -> Option<Algorithm> {
+    match word {
+        "$argon2id$" => Some(Algorithm::Argon2id),
+        "$argon2i$" => Some(Algorithm::Argon2i),
+        _ => None,
+    }
+}
+
 /// Takes a hash apart that begins with `start`.
 pub(super) fn read(family: PasswordFamily, prefix: &'static str, start: &str, hash: &str) -> Option<Parts> {
     let (cost, salt, digest) = parts(hash.strip_prefix(start)?)?;

@@ -351,3 +351,6 @@ fn text_in_base64(text: &str) -> Option<String> {
     let long = line.len() >= 9 || (line.len() >= 4 && (text.ends_with('=') || line.len() != inside.len()));
     (printable && long).then_some(inside)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use crate::api::password::PasswordFamily;
 pub struct Format {
     /// The family.
     pub family: PasswordFamily,
-    /// What tells variants of one family apart, as it stands in the stored text (`$2b$`); empty where the
+    /// What tells variants of one family apart, mostly as it stands in the stored text (`$2b$`); empty where the
     /// family has one variant.
     pub prefix: &'static str,
     /// How much work a hash is.
@@ -49,39 +49,23 @@ pub enum Cost {
 /// serves everybody.
 const MOST_MEMORY: u32 = 128 * 1024;
 
+/// The most rounds of PBKDF2 and SHA-crypt: some seconds. Django 6 has 1.2 million, and no specification a limit.
+const MOST_ROUNDS: u32 = 5_000_000;
+
+/// The most of N times r times p in scrypt: some seconds. Gitea has half of it.
+const MOST_SCRYPT_WORK: u32 = 1 << 22;
+
+/// The most passes of argon2 over its memory.
+const MOST_PASSES: u32 = 64;
+
+/// The most lanes of argon2, and parallelization of scrypt: they are computed one after the other.
+const MOST_LANES: u32 = 64;
+
 /// Memory (KiB) and passes of which each pair is as safe as the others: the OWASP Password Storage
 /// Cheat Sheet, "Argon2id".
 const SAFE_ARGON2: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 
 impl Cost {
-    /// Refuses what nobody would wait for, before anything is computed.
-    pub(super) fn bounded(self) -> Result<(), PasswordError> {
-        let limits = match self {
-            // bcrypt: about four seconds at 16, and each step more doubles it.
-            Self::Power(power) => vec![("a cost of", power, 16)],
-            // Django 6 has 1.2 million, RFC 8018 names no limit. Some seconds.
-            Self::Rounds(rounds) => vec![("a number of rounds of", rounds, 5_000_000)],
-            Self::Scrypt { log_n, r, p } => {
-                let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
-                // 128 bytes for each of N times r.
-                vec![
-                    ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_MEMORY),
-                    ("an amount of scrypt work of", n.saturating_mul(r).saturating_mul(p), 1 << 22),
-                    ("a scrypt parallelization of", p, 64),
-                ]
-            }
-            Self::Argon2 { memory, passes, lanes } => vec![
-                ("argon2 memory (KiB) of", memory, MOST_MEMORY),
-                ("a number of argon2 passes of", passes, 64),
-                ("a number of argon2 lanes of", lanes, 64),
-            ],
-        };
-        match limits.into_iter().find(|(_, value, limit)| value > limit) {
-            Some((parameter, value, limit)) => Err(PasswordError::Excessive { parameter, value, limit }),
-            None => Ok(()),
-        }
-    }
-
     /// How much work it is beside another cost of its kind.
     fn work(self) -> u64 {
         match self {
@@ -112,19 +96,6 @@ impl Cost {
             _ => self,
         }
     }
-
-    /// This cost, or the nearest one that is computed.
-    fn lowered(self, otherwise: Self) -> Self {
-        match self {
-            _ if self.bounded().is_ok() => self,
-            Self::Power(_) => Self::Power(16),
-            Self::Rounds(_) => Self::Rounds(5_000_000),
-            Self::Argon2 { memory, passes, lanes } => {
-                Self::Argon2 { memory: memory.min(MOST_MEMORY), passes: passes.min(64), lanes: lanes.min(64) }
-            }
-            Self::Scrypt { .. } => otherwise,
-        }
-    }
 }
 
 impl Format {
@@ -142,7 +113,65 @@ impl Format {
     /// today for its family, and no dearer than [`verify`](super::verify) accepts.
     pub fn for_new(self) -> Self {
         let scheme = scheme(self.family);
-        Self { cost: self.cost.raised(scheme.floor).lowered(scheme.default.cost), ..self }
+        let raised = Self { cost: self.cost.raised(scheme.floor), ..self };
+        if raised.bounded().is_ok() {
+            return raised;
+        }
+        let cost = match raised.cost {
+            Cost::Power(_) => Cost::Power(self.most_power()),
+            Cost::Rounds(_) => Cost::Rounds(MOST_ROUNDS),
+            Cost::Argon2 { memory, passes, lanes } => Cost::Argon2 {
+                memory: memory.min(MOST_MEMORY),
+                passes: passes.min(MOST_PASSES),
+                lanes: lanes.min(MOST_LANES),
+            },
+            Cost::Scrypt { .. } => scheme.default.cost,
+        };
+        Self { cost, ..self }
+    }
+
+    /// Whether the stored text tells family and parameters. Where it does not, what is read is what the apps
+    /// are known to use; that it is right shows when a password is verified.
+    pub fn is_told(&self) -> bool {
+        !matches!(
+            self.family,
+            PasswordFamily::BetterAuthScrypt | PasswordFamily::NodeScrypt | PasswordFamily::GrafanaPbkdf2
+        )
+    }
+
+    /// Refuses what nobody would wait for, before anything is computed.
+    pub(super) fn bounded(&self) -> Result<(), PasswordError> {
+        let limits = match self.cost {
+            Cost::Power(power) => vec![("a cost of", power, self.most_power())],
+            Cost::Rounds(rounds) => vec![("a number of rounds of", rounds, MOST_ROUNDS)],
+            Cost::Scrypt { log_n, r, p } => {
+                let n = 1u32.checked_shl(log_n).unwrap_or(u32::MAX);
+                // 128 bytes for each of N times r.
+                vec![
+                    ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_MEMORY),
+                    ("an amount of scrypt work of", n.saturating_mul(r).saturating_mul(p), MOST_SCRYPT_WORK),
+                    ("a scrypt parallelization of", p, MOST_LANES),
+                ]
+            }
+            Cost::Argon2 { memory, passes, lanes } => vec![
+                ("argon2 memory (KiB) of", memory, MOST_MEMORY),
+                ("a number of argon2 passes of", passes, MOST_PASSES),
+                ("a number of argon2 lanes of", lanes, MOST_LANES),
+            ],
+        };
+        match limits.into_iter().find(|(_, value, limit)| value > limit) {
+            Some((parameter, value, limit)) => Err(PasswordError::Excessive { parameter, value, limit }),
+            None => Ok(()),
+        }
+    }
+
+    fn most_power(&self) -> u32 {
+        match self.family {
+            // Rounds of MD5: some seconds.
+            PasswordFamily::Phpass => 24,
+            // Rounds of bcrypt: about four seconds, and each step more doubles it.
+            _ => 16,
+        }
     }
 
     /// Whether it is more work than another one of its family.
@@ -207,7 +236,10 @@ mod tests {
             (argon2(u32::MAX, 65, 255), argon2(128 * 1024, 64, 64)),
         ] {
             assert_eq!(new_cost(PasswordFamily::Argon2id, stored), new);
-            assert_eq!(new.bounded(), Ok(()));
+            assert_eq!(
+                Format { cost: new, ..Format::default_of(PasswordFamily::Argon2id) }.bounded(),
+                Ok(())
+            );
         }
     }
 
@@ -216,7 +248,7 @@ mod tests {
         for family in PasswordFamily::ALL {
             let default = Format::default_of(*family);
             assert_eq!((default.family, default.for_new()), (*family, default));
-            assert_eq!(default.cost.bounded(), Ok(()), "{default}");
+            assert_eq!(default.bounded(), Ok(()), "{default}");
         }
     }
 

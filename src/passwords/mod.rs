@@ -6,12 +6,21 @@
 //! Neither a password nor a stored hash ever stands in an error, in `Debug` or in a message.
 
 mod argon2;
+mod aspnet;
 mod audit;
 mod bcrypt;
+mod columns;
+mod crypt;
 mod describe;
+mod django;
 mod format;
+mod node;
+mod passlib;
+mod phpass;
 mod scheme;
+mod spring;
 mod survey;
+mod werkzeug;
 
 use std::fmt;
 
@@ -170,8 +179,27 @@ fn bounded<'a, 'b>(stored: &'a Stored<'b>) -> Option<&'a Stored<'b>> {
 /// [`PasswordError::Excessive`] for absurd parameters, and what [`check`] says about the password:
 /// a password that bcrypt would cut off is never said to match.
 pub fn verify(stored: &Stored<'_>, password: &SecretString) -> Result<bool, PasswordError> {
-    let parts = parts(stored).ok_or_else(|| PasswordError::Unreadable(describe(stored)))?;
-    verify_parts(&parts, password)
+    matching(stored, password).map(|format| format.is_some())
+}
+
+/// The format in which a stored password is one of this password; `None` where it is not. Where two families look
+/// alike, this tells which of them it is.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn matching(stored: &Stored<'_>, password: &SecretString) -> Result<Option<Format>, PasswordError> {
+    let readers = PasswordFamily::ALL.iter().map(|family| scheme(*family).read);
+    let readable: Vec<Parts> = readers.filter_map(|read| bounded(stored).and_then(read)).collect();
+    if readable.is_empty() {
+        return Err(PasswordError::Unreadable(describe(stored)));
+    }
+    for parts in readable {
+        if verify_parts(&parts, password)? {
+            return Ok(Some(parts.format));
+        }
+    }
+    Ok(None)
 }
 
 /// As [`verify`], of a stored password that is read as one of this family.
@@ -190,7 +218,7 @@ pub fn verify_as(
 
 fn verify_parts(parts: &Parts, password: &SecretString) -> Result<bool, PasswordError> {
     check(parts.format.family, password)?;
-    parts.format.cost.bounded()?;
+    parts.format.bounded()?;
     let scheme = scheme(parts.format.family);
     let digest = derive(scheme, &parts.format, &parts.salt, password, parts.digest.len())?;
     Ok(scheme::equal(&digest, &parts.digest))
@@ -219,7 +247,7 @@ pub fn make(format: &Format, password: &SecretString) -> Result<Made, PasswordEr
     let (family, scheme) = (format.family, scheme(format.family));
     let write = scheme.write.ok_or(PasswordError::NotMade { family: family.words() })?;
     check(family, password)?;
-    format.cost.bounded()?;
+    format.bounded()?;
     let salt = scheme.salt.draw().ok_or_else(|| scheme::failed(family))?;
     let digest = derive(scheme, format, &salt, password, scheme.digest)?;
     let made = write(format, &salt, &digest);
@@ -253,3 +281,5 @@ pub fn check(family: PasswordFamily, password: &SecretString) -> Result<(), Pass
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

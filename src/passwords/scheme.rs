@@ -7,13 +7,20 @@ use base64::{
 use zeroize::Zeroizing;
 
 use super::{
-    Made, PasswordError, Stored, argon2, bcrypt,
+    Made, PasswordError, Stored, argon2, aspnet, bcrypt, columns, crypt, django,
     format::{Cost, Format},
+    node, passlib, phpass, spring, werkzeug,
 };
 use crate::api::password::PasswordFamily;
 
 /// The alphabet of bcrypt's own base64, without padding.
 pub(super) const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::BCRYPT, NO_PAD);
+
+/// Letters and digits, as Python's frameworks and Grafana draw salts from.
+pub(super) const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// The alphabet of crypt(3) and phpass.
+pub(super) const CRYPT_ALPHABET: &[u8] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A stored password, taken apart.
 pub(super) struct Parts {
@@ -87,6 +94,36 @@ pub(super) fn scheme(family: PasswordFamily) -> &'static Scheme {
         PasswordFamily::Bcrypt => &bcrypt::PLAIN,
         PasswordFamily::Argon2id => &argon2::ARGON2ID,
         PasswordFamily::Argon2i => &argon2::ARGON2I,
+        PasswordFamily::DjangoPbkdf2Sha256 => &django::PBKDF2_SHA256,
+        PasswordFamily::DjangoPbkdf2Sha1 => &django::PBKDF2_SHA1,
+        PasswordFamily::DjangoBcryptSha256 => &django::BCRYPT_SHA256,
+        PasswordFamily::DjangoBcrypt => &django::BCRYPT,
+        PasswordFamily::DjangoScrypt => &django::SCRYPT,
+        PasswordFamily::DjangoArgon2 => &django::ARGON2,
+        PasswordFamily::WerkzeugScrypt => &werkzeug::SCRYPT,
+        PasswordFamily::WerkzeugPbkdf2 => &werkzeug::PBKDF2,
+        PasswordFamily::PasslibPbkdf2Sha1 => &passlib::PBKDF2_SHA1,
+        PasswordFamily::PasslibPbkdf2Sha256 => &passlib::PBKDF2_SHA256,
+        PasswordFamily::PasslibPbkdf2Sha512 => &passlib::PBKDF2_SHA512,
+        PasswordFamily::PasslibBcryptSha256 => &passlib::BCRYPT_SHA256,
+        PasswordFamily::Sha256Crypt => &crypt::SHA256,
+        PasswordFamily::Sha512Crypt => &crypt::SHA512,
+        PasswordFamily::SpringBcrypt => &spring::BCRYPT,
+        PasswordFamily::SpringArgon2 => &spring::ARGON2,
+        PasswordFamily::SpringPbkdf2 => &spring::PBKDF2,
+        PasswordFamily::SpringScrypt => &spring::SCRYPT,
+        PasswordFamily::AspNetIdentityV3 => &aspnet::V3,
+        PasswordFamily::AspNetIdentityV2 => &aspnet::V2,
+        PasswordFamily::Phpass => &phpass::PHPASS,
+        PasswordFamily::WordPressBcrypt => &phpass::WORDPRESS,
+        PasswordFamily::BetterAuthScrypt => &node::BETTER_AUTH,
+        PasswordFamily::NodeScrypt => &node::NODE,
+        PasswordFamily::MedusaScrypt => &node::MEDUSA,
+        PasswordFamily::GiteaPbkdf2 => &columns::GITEA_PBKDF2,
+        PasswordFamily::GiteaArgon2 => &columns::GITEA_ARGON2,
+        PasswordFamily::GiteaScrypt => &columns::GITEA_SCRYPT,
+        PasswordFamily::GrafanaPbkdf2 => &columns::GRAFANA,
+        PasswordFamily::MattermostPbkdf2 => &columns::MATTERMOST,
     }
 }
 
@@ -121,4 +158,55 @@ pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
 /// Bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that hexadecimal digits stand for, where they are lower-case: libraries compare them as text.
+pub(super) fn lower_hex(digits: &str) -> Option<Vec<u8>> {
+    (!digits.bytes().any(|digit| digit.is_ascii_uppercase())).then(|| unhex(digits)).flatten()
+}
+
+/// The base64 of crypt(3) and phpass: the lowest bits of three bytes first.
+pub(super) fn crypt_base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let mut bits = three.iter().rev().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        for _ in 0..=three.len() {
+            let digit = usize::try_from(bits & 0x3f).ok().and_then(|at| CRYPT_ALPHABET.get(at));
+            text.extend(digit.map(|digit| char::from(*digit)));
+            bits >>= 6;
+        }
+    }
+    text
+}
+
+/// The logarithm of a power of two in decimal digits.
+pub(super) fn logarithm(digits: &str) -> Option<u32> {
+    number(digits).filter(|number| number.is_power_of_two()).map(u32::trailing_zeros)
+}
+
+/// The cost of scrypt, where RFC 7914 knows one of these numbers.
+pub(super) fn scrypt_cost(log_n: u32, r: u32, p: u32) -> Option<Cost> {
+    ::scrypt::Params::new(u8::try_from(log_n).ok()?, r, p).ok()?;
+    (log_n < 32).then_some(Cost::Scrypt { log_n, r, p })
+}
+
+/// scrypt's digest of so many bytes.
+pub(super) fn scrypt(cost: Cost, salt: &[u8], password: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    let Cost::Scrypt { log_n, r, p } = cost else { return None };
+    let params = ::scrypt::Params::new(u8::try_from(log_n).ok()?, r, p).ok()?;
+    let mut digest = Zeroizing::new(vec![0; length]);
+    ::scrypt::scrypt(password, salt, &params, &mut digest).ok()?;
+    Some(digest)
+}
+
+/// PBKDF2's digest of so many bytes.
+pub(super) fn pbkdf2(
+    cost: Cost,
+    length: usize,
+    compute: impl FnOnce(u32, &mut [u8]),
+) -> Option<Zeroizing<Vec<u8>>> {
+    let Cost::Rounds(rounds) = cost else { return None };
+    let mut digest = Zeroizing::new(vec![0; length]);
+    compute(rounds, &mut digest);
+    Some(digest)
 }

@@ -32,6 +32,8 @@ pub struct Majority {
     pub of: usize,
     /// Another family that looks the same, so that the stored text does not tell which of them it is.
     pub alike: Option<PasswordFamily>,
+    /// Whether the stored text tells family and parameters, as [`Format::is_told`] says.
+    pub told: bool,
 }
 
 /// Parameters are common when at least one in so many accounts of the family has them.
@@ -108,7 +110,8 @@ impl Survey {
         let family = self.formats.iter().map(|(format, _)| format.family).find(|f| of_family(*f) * 2 > of)?;
         let accounts = of_family(family);
         let alike = self.families.keys().find(|other| **other != family && self.has(**other) == accounts);
-        Some(Majority { new: self.new_in(family), accounts, of, alike: alike.copied() })
+        let new = self.new_in(family);
+        Some(Majority { new, accounts, of, alike: alike.copied(), told: new.is_told() })
     }
 
     /// The format of a new hash in a family beside those of the sample; where nobody has the family, what its
@@ -131,3 +134,6 @@ impl Survey {
         strongest.map_or_else(|| Format::default_of(family), Format::for_new)
     }
 }
+
+#[cfg(test)]
+mod tests;

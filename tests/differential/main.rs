@@ -1,5 +1,5 @@
-//! Hashes and tokens against the app's own libraries, in a Python process that stays open, and tokens
-//! against a Node one: what one side makes, the other accepts, and what one refuses, the other refuses.
+//! Hashes and tokens against the libraries of apps, in processes of Python, Node and PHP that stay open: what one
+//! side makes, the other accepts, and what one refuses, the other refuses.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 
 mod hashes;
 mod pairs;
+mod passwords;
 mod tokens;
 
 use std::{
@@ -65,16 +66,19 @@ fn ask(question: &Value) -> Result<Value, String> {
     answered(&LIBRARIES, question)
 }
 
+/// A Node program beside the app.
+fn node(program: &str) -> Command {
+    let modules = std::env::var("AUTHCON_TEST_NODE_MODULES").unwrap_or_else(|_| {
+        panic!("AUTHCON_TEST_NODE_MODULES is not set: run these tests through make test")
+    });
+    let mut node = Command::new("node");
+    node.env("NODE_PATH", modules);
+    node.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/app/node").join(program));
+    node
+}
+
 /// What the library says that most Node apps use.
 fn ask_node(question: &Value) -> Result<Value, String> {
-    static LIBRARY: LazyLock<Mutex<Libraries>> = LazyLock::new(|| {
-        let modules = std::env::var("AUTHCON_TEST_NODE_MODULES").unwrap_or_else(|_| {
-            panic!("AUTHCON_TEST_NODE_MODULES is not set: run these tests through make test")
-        });
-        let mut node = Command::new("node");
-        node.env("NODE_PATH", modules);
-        node.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/app/node/verify.cjs"));
-        Libraries::start(node)
-    });
+    static LIBRARY: LazyLock<Mutex<Libraries>> = LazyLock::new(|| Libraries::start(node("verify.cjs")));
     answered(&LIBRARY, question)
 }
