@@ -41,6 +41,8 @@ mod kept;
 mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/passwords.rs"]
+mod passwords;
 #[path = "databases/reach.rs"]
 mod reach;
 #[path = "databases/refusals.rs"]
@@ -51,6 +53,8 @@ mod remap;
 mod restore;
 #[path = "databases/rounds.rs"]
 mod rounds;
+#[path = "databases/seeding.rs"]
+mod seeding;
 #[path = "databases/sessions.rs"]
 mod sessions;
 #[path = "databases/shapes.rs"]
@@ -68,7 +72,3 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
-#[path = "databases/seeding.rs"]
-mod seeding;
-#[path = "databases/passwords.rs"]
-mod passwords;

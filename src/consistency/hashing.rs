@@ -96,7 +96,10 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
             });
         }
         if !format.can_make() {
-            return Err(unclear(format!("{} is only read here, and no new hash is made in it", named.words())));
+            return Err(unclear(format!(
+                "{} is only read here, and no new hash is made in it",
+                named.words()
+            )));
         }
         let by = if of == 0 { By::Spec } else { By::Others { accounts, of } };
         return Ok(Chosen { format, by });
@@ -152,10 +155,10 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
 #[expect(clippy::option_option, reason = "whether there is a contradiction, and what there is instead")]
 fn contradiction(users: &Users, survey: &Survey) -> Option<Option<Majority>> {
     let named = users.password_hash.family()?;
-    let majority = survey.majority().filter(|majority| majority.new.family != named && majority.alike != Some(named));
-    let rare = majority.is_some_and(|majority| {
-        majority.new.can_make() && survey.has(named) * RARE < survey.with_password()
-    });
+    let majority =
+        survey.majority().filter(|majority| majority.new.family != named && majority.alike != Some(named));
+    let rare = majority
+        .is_some_and(|majority| majority.new.can_make() && survey.has(named) * RARE < survey.with_password());
     (survey.contradicts(named) || rare).then_some(majority)
 }
 
@@ -197,7 +200,8 @@ pub fn seen(sample: &HashSample) -> String {
         parts.truncate(TOLD);
         parts.push(format!("{more} more formats were found"));
     }
-    let whose = if sample.kept { "the other accounts that the spec keeps" } else { "the other active accounts" };
+    let whose =
+        if sample.kept { "the other accounts that the spec keeps" } else { "the other active accounts" };
     format!("of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
 }
 
@@ -220,11 +224,9 @@ impl Chosen {
     pub fn describe(&self) -> String {
         let format = &self.format;
         match self.by {
-            By::Others { accounts, of } => format!(
-                "{format}, as {} of {} other accounts have it",
-                count_of(accounts),
-                count_of(of)
-            ),
+            By::Others { accounts, of } => {
+                format!("{format}, as {} of {} other accounts have it", count_of(accounts), count_of(of))
+            }
             By::Spec => format!("{format}, as the spec names it: no other account has a password to go by"),
             By::Preset => {
                 format!("{format}, the preset's, since no other account has a password to go by")

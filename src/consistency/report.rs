@@ -20,8 +20,8 @@ use super::{
 use crate::api::{
     condition::{ConditionType, Reason},
     report::{
-        AdminReport, ConsistencyReport, Finding, PasswordsReport, PlanReport, ReferencesReport, ReportTarget, SearchReport,
-        Severity, SigningKeyReport, StepReport,
+        AdminReport, ConsistencyReport, Finding, PasswordsReport, PlanReport, ReferencesReport, ReportTarget,
+        SearchReport, Severity, SigningKeyReport, StepReport,
     },
     status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
 };

@@ -99,8 +99,9 @@ fn faults(account: &Admin, users: &UserTable) -> Option<Obstacle> {
     let faults = users.seed.faults.get(&account.account().map(str::to_owned))?;
     let told: Vec<String> =
         faults.iter().map(|fault| format!("column {:?} {}", fault.column, fault.why)).collect();
-    (!told.is_empty())
-        .then(|| (Reason::SpecInvalid, format!("correct {}.seedColumns: {}", account.field(), told.join(", "))))
+    (!told.is_empty()).then(|| {
+        (Reason::SpecInvalid, format!("correct {}.seedColumns: {}", account.field(), told.join(", ")))
+    })
 }
 
 /// Columns that need a value and get none.
@@ -209,7 +210,11 @@ mod tests {
         for name in ["created_at", "no", "Null", "a b", "1st", "say \"x\"", "ä"] {
             let text = line(name, &SeedValue::Text("a: \"b\" {c}\n".into()));
             let read: crate::api::spec::SeedColumn = serde_saphyr::from_str(&text).unwrap();
-            assert_eq!((read.column.as_str(), read.value.as_deref()), (name, Some("a: \"b\" {c}\n")), "{text}");
+            assert_eq!(
+                (read.column.as_str(), read.value.as_deref()),
+                (name, Some("a: \"b\" {c}\n")),
+                "{text}"
+            );
         }
         assert_eq!(line("created_at", &SeedValue::Now), "{column: created_at, now: true}");
         assert_eq!(line("fs_uniquifier", &SeedValue::Uuid), "{column: fs_uniquifier, uuid: true}");

@@ -8,7 +8,13 @@ use crate::{
 fn hashes(prefix: &str, n: usize) -> Vec<String> {
     let digest = "If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i";
     let argon2 = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-    let digest = if prefix.starts_with("$argon2") { argon2 } else if prefix.starts_with("$2") { digest } else { "" };
+    let digest = if prefix.starts_with("$argon2") {
+        argon2
+    } else if prefix.starts_with("$2") {
+        digest
+    } else {
+        ""
+    };
     (0..n).map(|_| format!("{prefix}{digest}")).collect()
 }
 
@@ -65,7 +71,10 @@ fn without_a_majority_or_in_a_format_that_is_not_known_none_is_written() {
     );
     let (reason, why) = refused(&[(UNKNOWN, 7)]);
     assert_eq!(reason, Reason::PasswordHashUnclear);
-    assert!(why.contains("all have ones that are") && why.ends_with("have the app set the password"), "{why}");
+    assert!(
+        why.contains("all have ones that are") && why.ends_with("have the app set the password"),
+        "{why}"
+    );
     assert!(!why.contains("plain text"), "{why}");
     // One account alone says as much as many, where it is the only one.
     assert_eq!(refused(&[("hunter2", 1)]).0, Reason::PasswordHashUnclear);
@@ -81,7 +90,11 @@ fn where_nobody_has_a_password_the_preset_says_it_or_nobody_does() {
     assert!(chosen(PasswordHash::Argon2id, &nobody).unwrap().contains("as the spec names it"));
     let refused = choose(&users(PasswordHash::AsStored, None), Some(&sample(&nobody))).unwrap_err();
     assert_eq!(refused.reason, Reason::PasswordHashUnclear);
-    assert!(refused.why.ends_with("set spec.users.passwordHash to the one that the app reads"), "{}", refused.why);
+    assert!(
+        refused.why.ends_with("set spec.users.passwordHash to the one that the app reads"),
+        "{}",
+        refused.why
+    );
     // What could not be looked at is not taken for nobody.
     let unread = HashSample { unread: Some("a lock".into()), ..HashSample::default() };
     for hash in [PasswordHash::AsStored, PasswordHash::Bcrypt] {

@@ -67,9 +67,7 @@ pub(super) async fn facts(
 }
 
 /// Runs a calculation that is slow on purpose away from the async threads, one at a time in the process.
-async fn hashing<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, DatabaseError> {
+async fn hashing<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DatabaseError> {
     let _turn = HASHING.acquire().await;
     tokio::task::spawn_blocking(work)
         .await
@@ -105,7 +103,10 @@ pub(in crate::database) async fn hash(
 }
 
 /// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
-pub(in crate::database) fn stored_columns<'a>(known: &'a Known, made: &'a Made) -> Vec<(&'a Column, &'a str)> {
+pub(in crate::database) fn stored_columns<'a>(
+    known: &'a Known,
+    made: &'a Made,
+) -> Vec<(&'a Column, &'a str)> {
     let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
     [
         (&known.password, Some(made.hash.expose_secret())),
