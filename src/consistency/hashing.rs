@@ -186,15 +186,10 @@ pub(super) fn contradicted(target: &Target, sample: Option<&HashSample>) -> Opti
 pub fn seen(sample: &HashSample) -> String {
     let survey = &sample.survey;
     let of = survey.with_password();
-    let mut parts: Vec<String> = survey
-        .formats
-        .iter()
-        .map(|(format, accounts)| part(*accounts, of, &format!("{} {format}", has(*accounts))))
-        .chain(survey.others.iter().map(|(what, accounts)| {
-            let be = if *accounts == 1 { "one that is" } else { "ones that are" };
-            part(*accounts, of, &format!("{} {be} {what}", has(*accounts)))
-        }))
-        .collect();
+    let readable = survey.formats.iter().map(|(format, accounts)| (format.to_string(), *accounts));
+    let others = survey.others.iter().map(|(what, accounts)| (what.to_string(), *accounts));
+    let mut parts: Vec<String> =
+        readable.chain(others).map(|(what, accounts)| part(accounts, of, &what)).collect();
     if parts.len() > TOLD {
         let more = parts.len() - TOLD;
         parts.truncate(TOLD);
@@ -202,17 +197,16 @@ pub fn seen(sample: &HashSample) -> String {
     }
     let whose =
         if sample.kept { "the other accounts that the spec keeps" } else { "the other active accounts" };
-    format!("of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
-}
-
-fn has(accounts: usize) -> &'static str {
-    if accounts == 1 { "has" } else { "have" }
+    format!("of the passwords of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
 }
 
 fn part(accounts: usize, of: usize, what: &str) -> String {
-    let who = if accounts == of { "all".to_owned() } else { count_of(accounts) };
-    let who = if accounts == of && of == 1 { "the only one".to_owned() } else { who };
-    format!("{who} {what}")
+    match accounts {
+        1 if of == 1 => format!("the only one is {what}"),
+        1 => format!("1 is {what}"),
+        all if all == of => format!("all are {what}"),
+        some => format!("{} are {what}", count_of(some)),
+    }
 }
 
 fn count_of(accounts: usize) -> String {

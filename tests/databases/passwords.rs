@@ -153,7 +153,7 @@ async fn a_format_that_the_others_contradict_writes_nothing_and_its_way_out_work
     let mut case = always(&db, ", passwordHash: Bcrypt");
     let message = case.reports(&db, &[CONTRADICTED]).await.finding(R::PasswordHashContradicted).message;
     assert!(
-        message.starts_with("spec.users.passwordHash says Bcrypt, and of the other active accounts (10 looked at) all have argon2id")
+        message.starts_with("spec.users.passwordHash says Bcrypt, and of the passwords of the other active accounts (10 looked at) all are argon2id")
             && message.ends_with("set it to AsStored, or to Argon2id, which the app reads"),
         "{message}"
     );
@@ -184,7 +184,7 @@ async fn without_a_majority_nothing_is_written_and_naming_one_of_them_is_a_way_o
     let mut case = Case::new(&db, USUAL);
     let unclear = (R::AdminMissing, C::AdminConsistent, Some(R::PasswordHashUnclear));
     let message = case.reports(&db, &[unclear]).await.finding(R::AdminMissing).message;
-    assert!(message.contains("what the app reads cannot be told") && message.contains("5 have"), "{message}");
+    assert!(message.contains("what the app reads cannot be told") && message.contains("5 are"), "{message}");
     case.edit(|spec| spec.users.password_hash = Some(PasswordHash::Argon2id));
     case.repair().await.consistent().repaired(&[SEED]);
     holds(&db, &argon2id).await;
@@ -235,7 +235,7 @@ async fn a_hash_of_another_kind_than_the_others_is_told_with_what_they_have_and_
         let foreign = (R::PasswordHashForeign, C::AdminConsistent, None);
         let message = case.reports(&db, &[foreign]).await.finding(R::PasswordHashForeign).message;
         assert!(
-            message.contains("of the other active accounts (10 looked at) all have argon2id"),
+            message.contains("of the passwords of the other active accounts (10 looked at) all are argon2id"),
             "{message}"
         );
         assert!(!message.contains("plain text"), "one row says no such thing: {message}");
