@@ -152,7 +152,6 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
 
 /// What the others have where they contradict the family that the spec names; the inner `None`: nothing that
 /// has a majority.
-#[expect(clippy::option_option, reason = "whether there is a contradiction, and what there is instead")]
 fn contradiction(users: &Users, survey: &Survey) -> Option<Option<Majority>> {
     let named = users.password_hash.family()?;
     let majority =

@@ -115,8 +115,8 @@ fn unfilled(target: &Target, account: &Admin, users: &UserTable) -> Option<Obsta
         needed.iter().copied().partition(|one| one.required);
     let mut why = Vec::new();
     if !required.is_empty() {
-        let (may, have) = if required.len() == 1 { ("may", "has") } else { ("may", "have") };
-        why.push(format!("{} {may} not be NULL and {have} no default", named(&required)));
+        let have = if required.len() == 1 { "has" } else { "have" };
+        why.push(format!("{} may not be NULL and {have} no default", named(&required)));
     }
     if !asked.is_empty() {
         let needs = if asked.len() == 1 { "needs" } else { "need" };
