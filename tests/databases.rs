@@ -17,6 +17,8 @@ mod beside;
 mod collisions;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
+#[path = "databases/connections.rs"]
+mod connections;
 #[path = "databases/constraints.rs"]
 mod constraints;
 #[path = "databases/cuts.rs"]
@@ -35,10 +37,14 @@ mod finding;
 mod fitting;
 #[path = "databases/free_ids.rs"]
 mod free_ids;
+#[path = "databases/grants.rs"]
+mod grants;
 #[path = "databases/hostile.rs"]
 mod hostile;
 #[path = "databases/ids.rs"]
 mod ids;
+#[path = "databases/ids_and_sequences.rs"]
+mod ids_and_sequences;
 #[path = "databases/input.rs"]
 mod input;
 #[path = "databases/kept.rs"]
@@ -47,8 +53,14 @@ mod kept;
 mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/overtaken.rs"]
+mod overtaken;
+#[path = "databases/partitions.rs"]
+mod partitions;
 #[path = "databases/passed_over.rs"]
 mod passed_over;
+#[path = "databases/passwords.rs"]
+mod passwords;
 #[path = "databases/reach.rs"]
 mod reach;
 #[path = "databases/refusals.rs"]
@@ -61,6 +73,10 @@ mod requests;
 mod restore;
 #[path = "databases/rounds.rs"]
 mod rounds;
+#[path = "databases/rows_whole.rs"]
+mod rows_whole;
+#[path = "databases/seeding.rs"]
+mod seeding;
 #[path = "databases/sessions.rs"]
 mod sessions;
 #[path = "databases/shapes.rs"]
@@ -82,19 +98,3 @@ mod types;
 mod until_14;
 #[path = "databases/uuids.rs"]
 mod uuids;
-#[path = "databases/overtaken.rs"]
-mod overtaken;
-#[path = "databases/seeding.rs"]
-mod seeding;
-#[path = "databases/passwords.rs"]
-mod passwords;
-#[path = "databases/rows_whole.rs"]
-mod rows_whole;
-#[path = "databases/grants.rs"]
-mod grants;
-#[path = "databases/partitions.rs"]
-mod partitions;
-#[path = "databases/connections.rs"]
-mod connections;
-#[path = "databases/ids_and_sequences.rs"]
-mod ids_and_sequences;

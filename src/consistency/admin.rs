@@ -51,7 +51,8 @@ pub(super) fn diagnose(
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_before.is_some();
     let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
-    let mut found = Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
+    let mut found =
+        Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
     let Some(account) = &facts.account else {
         found.push(missing(target, admin, facts, users, observation, reset, free));
         return found;

@@ -96,7 +96,10 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
             });
         }
         if !format.can_make() {
-            return Err(unclear(format!("{} is only read here, and no new hash is made in it", named.words())));
+            return Err(unclear(format!(
+                "{} is only read here, and no new hash is made in it",
+                named.words()
+            )));
         }
         let by = if of == 0 { By::Spec } else { By::Others { accounts, of } };
         return Ok(Chosen { format, by });
@@ -149,13 +152,12 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
 
 /// What the others have where they contradict the family that the spec names; the inner `None`: nothing that
 /// has a majority.
-#[expect(clippy::option_option, reason = "whether there is a contradiction, and what there is instead")]
 fn contradiction(users: &Users, survey: &Survey) -> Option<Option<Majority>> {
     let named = users.password_hash.family()?;
-    let majority = survey.majority().filter(|majority| majority.new.family != named && majority.alike != Some(named));
-    let rare = majority.is_some_and(|majority| {
-        majority.new.can_make() && survey.has(named) * RARE < survey.with_password()
-    });
+    let majority =
+        survey.majority().filter(|majority| majority.new.family != named && majority.alike != Some(named));
+    let rare = majority
+        .is_some_and(|majority| majority.new.can_make() && survey.has(named) * RARE < survey.with_password());
     (survey.contradicts(named) || rare).then_some(majority)
 }
 
@@ -183,32 +185,27 @@ pub(super) fn contradicted(target: &Target, sample: Option<&HashSample>) -> Opti
 pub fn seen(sample: &HashSample) -> String {
     let survey = &sample.survey;
     let of = survey.with_password();
-    let mut parts: Vec<String> = survey
-        .formats
-        .iter()
-        .map(|(format, accounts)| part(*accounts, of, &format!("{} {format}", has(*accounts))))
-        .chain(survey.others.iter().map(|(what, accounts)| {
-            let be = if *accounts == 1 { "one that is" } else { "ones that are" };
-            part(*accounts, of, &format!("{} {be} {what}", has(*accounts)))
-        }))
-        .collect();
+    let readable = survey.formats.iter().map(|(format, accounts)| (format.to_string(), *accounts));
+    let others = survey.others.iter().map(|(what, accounts)| (what.to_string(), *accounts));
+    let mut parts: Vec<String> =
+        readable.chain(others).map(|(what, accounts)| part(accounts, of, &what)).collect();
     if parts.len() > TOLD {
         let more = parts.len() - TOLD;
         parts.truncate(TOLD);
         parts.push(format!("{more} more formats were found"));
     }
-    let whose = if sample.kept { "the other accounts that the spec keeps" } else { "the other active accounts" };
-    format!("of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
-}
-
-fn has(accounts: usize) -> &'static str {
-    if accounts == 1 { "has" } else { "have" }
+    let whose =
+        if sample.kept { "the other accounts that the spec keeps" } else { "the other active accounts" };
+    format!("of the passwords of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
 }
 
 fn part(accounts: usize, of: usize, what: &str) -> String {
-    let who = if accounts == of { "all".to_owned() } else { count_of(accounts) };
-    let who = if accounts == of && of == 1 { "the only one".to_owned() } else { who };
-    format!("{who} {what}")
+    match accounts {
+        1 if of == 1 => format!("the only one is {what}"),
+        1 => format!("1 is {what}"),
+        all if all == of => format!("all are {what}"),
+        some => format!("{} are {what}", count_of(some)),
+    }
 }
 
 fn count_of(accounts: usize) -> String {
@@ -220,11 +217,9 @@ impl Chosen {
     pub fn describe(&self) -> String {
         let format = &self.format;
         match self.by {
-            By::Others { accounts, of } => format!(
-                "{format}, as {} of {} other accounts have it",
-                count_of(accounts),
-                count_of(of)
-            ),
+            By::Others { accounts, of } => {
+                format!("{format}, as {} of {} other accounts have it", count_of(accounts), count_of(of))
+            }
             By::Spec => format!("{format}, as the spec names it: no other account has a password to go by"),
             By::Preset => {
                 format!("{format}, the preset's, since no other account has a password to go by")

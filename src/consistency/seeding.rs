@@ -99,8 +99,9 @@ fn faults(account: &Admin, users: &UserTable) -> Option<Obstacle> {
     let faults = users.seed.faults.get(&account.account().map(str::to_owned))?;
     let told: Vec<String> =
         faults.iter().map(|fault| format!("column {:?} {}", fault.column, fault.why)).collect();
-    (!told.is_empty())
-        .then(|| (Reason::SpecInvalid, format!("correct {}.seedColumns: {}", account.field(), told.join(", "))))
+    (!told.is_empty()).then(|| {
+        (Reason::SpecInvalid, format!("correct {}.seedColumns: {}", account.field(), told.join(", ")))
+    })
 }
 
 /// Columns that need a value and get none.
@@ -114,8 +115,8 @@ fn unfilled(target: &Target, account: &Admin, users: &UserTable) -> Option<Obsta
         needed.iter().copied().partition(|one| one.required);
     let mut why = Vec::new();
     if !required.is_empty() {
-        let (may, have) = if required.len() == 1 { ("may", "has") } else { ("may", "have") };
-        why.push(format!("{} {may} not be NULL and {have} no default", named(&required)));
+        let have = if required.len() == 1 { "has" } else { "have" };
+        why.push(format!("{} may not be NULL and {have} no default", named(&required)));
     }
     if !asked.is_empty() {
         let needs = if asked.len() == 1 { "needs" } else { "need" };
@@ -209,7 +210,11 @@ mod tests {
         for name in ["created_at", "no", "Null", "a b", "1st", "say \"x\"", "ä"] {
             let text = line(name, &SeedValue::Text("a: \"b\" {c}\n".into()));
             let read: crate::api::spec::SeedColumn = serde_saphyr::from_str(&text).unwrap();
-            assert_eq!((read.column.as_str(), read.value.as_deref()), (name, Some("a: \"b\" {c}\n")), "{text}");
+            assert_eq!(
+                (read.column.as_str(), read.value.as_deref()),
+                (name, Some("a: \"b\" {c}\n")),
+                "{text}"
+            );
         }
         assert_eq!(line("created_at", &SeedValue::Now), "{column: created_at, now: true}");
         assert_eq!(line("fs_uniquifier", &SeedValue::Uuid), "{column: fs_uniquifier, uuid: true}");

@@ -16,7 +16,8 @@ use crate::{
         report::ObjectRef,
         spec::{
             AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnCollision, OnConstraint, OnDrift,
-            OnMissing, OnOrphan, PasswordFamily, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef, TlsMode,
+            OnMissing, OnOrphan, PasswordFamily, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef,
+            TlsMode,
         },
     },
     tokens::{Part, SigningKey, TokenShape},

@@ -80,9 +80,9 @@ impl DatabaseError {
             Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => {
                 ConditionType::SchemaCompatible
             }
-            Reason::AdminPasswordUnusable | Reason::PasswordHashContradicted | Reason::PasswordHashUnclear => {
-                ConditionType::AdminConsistent
-            }
+            Reason::AdminPasswordUnusable
+            | Reason::PasswordHashContradicted
+            | Reason::PasswordHashUnclear => ConditionType::AdminConsistent,
             _ => ConditionType::DatabaseReachable,
         };
         let advice = match reason {

@@ -140,7 +140,8 @@ async fn blocks(connection: &mut PgConnection, known: &Known) -> Result<i64, Dat
     let mut sql = Sql::new(
         "SELECT (coalesce(sum(pg_catalog.pg_relation_size(t.relid)), 0) / pg_catalog.current_setting('block_size')::int8)::int8 FROM (SELECT ",
     );
-    sql.integer(known.users.oid).add("::oid::regclass AS relid UNION SELECT relid FROM pg_catalog.pg_partition_tree(");
+    sql.integer(known.users.oid)
+        .add("::oid::regclass AS relid UNION SELECT relid FROM pg_catalog.pg_partition_tree(");
     sql.integer(known.users.oid).add("::oid::regclass)) t");
     Ok(sql.scalar(connection).await?)
 }
@@ -174,7 +175,9 @@ async fn part(
             equals(&mut sql, "p", login, name);
             sql.add("), true)");
         }
-        sql.add(" ORDER BY pg_catalog.hashtext(").column("p", &known.id.name).add("::pg_catalog.text) LIMIT ");
+        sql.add(" ORDER BY pg_catalog.hashtext(")
+            .column("p", &known.id.name)
+            .add("::pg_catalog.text) LIMIT ");
         sql.integer(MOST);
         read(sql.all(connection).await?)
     })

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
 
-use super::{
-    catalog::Column, error::DatabaseError, identifier::Sql, observe::Known, transaction::savepoint,
-};
+use super::{catalog::Column, error::DatabaseError, identifier::Sql, observe::Known, transaction::savepoint};
 use crate::{
     api::report::ObjectRef,
     consistency::{
@@ -27,7 +25,8 @@ pub(super) async fn observe(
 ) -> Result<SeedFacts, DatabaseError> {
     let computed = known.users.columns.iter().filter(|column| column.generated);
     let computed = computed.map(|column| column.name.as_str().to_owned()).collect();
-    let needed: Vec<&Column> = known.users.columns.iter().filter(|column| may_need(target, known, column)).collect();
+    let needed: Vec<&Column> =
+        known.users.columns.iter().filter(|column| may_need(target, known, column)).collect();
     let mut faults = BTreeMap::new();
     for account in target.kept() {
         let found = faults_of(connection, known, account).await?;
@@ -71,7 +70,9 @@ async fn needed_columns(
     if columns.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new("SELECT w.at, b.typcategory::text, (SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder LIMIT 1), EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND a.attnum = ANY (i.indkey::int2[])), f.nspname, f.relname FROM unnest(");
+    let mut sql = Sql::new(
+        "SELECT w.at, b.typcategory::text, (SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = b.oid ORDER BY e.enumsortorder LIMIT 1), EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND a.attnum = ANY (i.indkey::int2[])), f.nspname, f.relname FROM unnest(",
+    );
     sql.texts(columns.iter().map(|column| Some(column.name.as_str().to_owned())).collect()).add(", ");
     sql.integers(columns.iter().map(|column| column.base_oid).collect()).add(
         ") WITH ORDINALITY w(name, base, at) JOIN pg_type b ON b.oid = w.base::oid JOIN pg_attribute a ON a.attname::text = w.name AND a.attnum > 0 AND a.attrelid = ",

@@ -430,5 +430,8 @@ async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     let pass = case.repair().await;
     pass.repaired(&[]);
     let found = pass.outcome().findings();
-    assert!(found.iter().any(|one| matches!(one.finding, R::AdminAmbiguous | R::AccountMissing)), "{found:#?}");
+    assert!(
+        found.iter().any(|one| matches!(one.finding, R::AdminAmbiguous | R::AccountMissing)),
+        "{found:#?}"
+    );
 }

@@ -143,7 +143,10 @@ async fn a_not_null_column_that_nobody_fills_is_named_with_the_field() {
     let mut case = Case::new(&db, USUAL);
     let pass = case.reports(&db, &[(R::AdminMissing, C::AdminConsistent, Some(R::SpecInvalid))]).await;
     let message = pass.finding(R::AdminMissing).message;
-    assert!(message.contains("\"tenant\"") && message.contains("put this into spec.admin, with"), "{message}");
+    assert!(
+        message.contains("\"tenant\"") && message.contains("put this into spec.admin, with"),
+        "{message}"
+    );
     case.edit(|spec| {
         let column = serde_saphyr::from_str("{column: tenant, equals: '5'}").unwrap();
         spec.admin.as_mut().unwrap().columns.push(column);

@@ -53,10 +53,12 @@ async fn database(people: &[String], admin: Option<&str>) -> Db {
 }
 
 fn always(db: &Db, users: &str) -> Case {
-    Case::new(db, &USUAL.replace("{preset: FastAPI}", &format!("{{preset: FastAPI{users}}}")).replace(
-        "  columns:",
-        "  passwordPolicy: Always\n  columns:",
-    ))
+    Case::new(
+        db,
+        &USUAL
+            .replace("{preset: FastAPI}", &format!("{{preset: FastAPI{users}}}"))
+            .replace("  columns:", "  passwordPolicy: Always\n  columns:"),
+    )
 }
 
 async fn stored(db: &Db) -> String {
@@ -105,7 +107,10 @@ async fn an_account_is_seeded_in_the_family_prefix_and_parameters_that_the_other
         assert!(done.ends_with(&format!("its password as {format}, read back and verified")), "{done}");
         let told = pass.report.as_ref().unwrap().passwords.clone().unwrap();
         assert_eq!((told.sampled, told.writes.as_deref()), (10, Some(format.to_string().as_str())));
-        assert_eq!(told.formats.iter().map(|one| (one.family, one.percent)).collect::<Vec<_>>(), [(Some(format.family), 100)]);
+        assert_eq!(
+            told.formats.iter().map(|one| (one.family, one.percent)).collect::<Vec<_>>(),
+            [(Some(format.family), 100)]
+        );
         case.settled(&db).await;
     }
 }
@@ -148,7 +153,7 @@ async fn a_format_that_the_others_contradict_writes_nothing_and_its_way_out_work
     let mut case = always(&db, ", passwordHash: Bcrypt");
     let message = case.reports(&db, &[CONTRADICTED]).await.finding(R::PasswordHashContradicted).message;
     assert!(
-        message.starts_with("spec.users.passwordHash says Bcrypt, and of the other active accounts (10 looked at) all have argon2id")
+        message.starts_with("spec.users.passwordHash says Bcrypt, and of the passwords of the other active accounts (10 looked at) all are argon2id")
             && message.ends_with("set it to AsStored, or to Argon2id, which the app reads"),
         "{message}"
     );
@@ -179,7 +184,7 @@ async fn without_a_majority_nothing_is_written_and_naming_one_of_them_is_a_way_o
     let mut case = Case::new(&db, USUAL);
     let unclear = (R::AdminMissing, C::AdminConsistent, Some(R::PasswordHashUnclear));
     let message = case.reports(&db, &[unclear]).await.finding(R::AdminMissing).message;
-    assert!(message.contains("what the app reads cannot be told") && message.contains("5 have"), "{message}");
+    assert!(message.contains("what the app reads cannot be told") && message.contains("5 are"), "{message}");
     case.edit(|spec| spec.users.password_hash = Some(PasswordHash::Argon2id));
     case.repair().await.consistent().repaired(&[SEED]);
     holds(&db, &argon2id).await;
@@ -198,7 +203,10 @@ async fn a_format_that_is_not_known_is_named_as_what_it_is_and_no_reset_is_offer
         let unclear = (R::PasswordHashUnclear, C::AdminConsistent, Some(R::PasswordHashUnclear));
         let before = stored(&db).await;
         let message = case.reports(&db, &[unclear]).await.finding(R::PasswordHashUnclear).message;
-        assert!(message.contains("was not compared with the Secret's") && message.contains(told), "{message}");
+        assert!(
+            message.contains("was not compared with the Secret's") && message.contains(told),
+            "{message}"
+        );
         assert!(!message.contains("plain text") && !message.contains("reset"), "{message}");
         assert!(!message.contains("is not the Secret's"), "{message}");
         case.requests.reset = Some("monday".into());
@@ -226,7 +234,10 @@ async fn a_hash_of_another_kind_than_the_others_is_told_with_what_they_have_and_
         let mut case = Case::new(&db, USUAL);
         let foreign = (R::PasswordHashForeign, C::AdminConsistent, None);
         let message = case.reports(&db, &[foreign]).await.finding(R::PasswordHashForeign).message;
-        assert!(message.contains("of the other active accounts (10 looked at) all have argon2id"), "{message}");
+        assert!(
+            message.contains("of the passwords of the other active accounts (10 looked at) all are argon2id"),
+            "{message}"
+        );
         assert!(!message.contains("plain text"), "one row says no such thing: {message}");
         case.requests.reset = Some("monday".into());
         case.repair().await.consistent().repaired(&[RESET]);
@@ -240,7 +251,11 @@ async fn accounts_that_are_not_active_or_stand_in_the_spec_do_not_say_what_the_a
     let (bcrypt, argon2id) = (cheap(PasswordFamily::Bcrypt, ""), cheap(PasswordFamily::Argon2id, ""));
     let db = database(&[made(&bcrypt, "a")], None).await;
     db.run("UPDATE users SET is_active = false WHERE email <> 'person3@example.com' AND email <> 'person4@example.com'").await;
-    db.run(&format!("UPDATE users SET hashed_password = '{}' WHERE email = 'person3@example.com'", made(&argon2id, "b"))).await;
+    db.run(&format!(
+        "UPDATE users SET hashed_password = '{}' WHERE email = 'person3@example.com'",
+        made(&argon2id, "b")
+    ))
+    .await;
     let kept = "accounts: [{login: person4@example.com, onMissing: Report}]\n";
     let mut case = Case::new(&db, &format!("{USUAL}{kept}"));
     case.repair().await.consistent().repaired(&[SEED]);
@@ -252,7 +267,8 @@ async fn where_only_accounts_of_the_spec_have_passwords_those_beside_say_it() {
     let argon2id = cheap(PasswordFamily::Argon2id, "");
     let db = database(&[made(&argon2id, "a")], None).await;
     db.run("DELETE FROM users WHERE email <> 'person4@example.com'").await;
-    let mut case = Case::new(&db, &format!("{USUAL}accounts: [{{login: person4@example.com, onMissing: Report}}]\n"));
+    let mut case =
+        Case::new(&db, &format!("{USUAL}accounts: [{{login: person4@example.com, onMissing: Report}}]\n"));
     let pass = case.repair().await;
     pass.consistent().repaired(&[SEED]);
     holds(&db, &argon2id).await;
@@ -265,12 +281,18 @@ async fn an_empty_table_gets_the_presets_format_and_says_so_and_without_a_preset
     let pass = case.check().await;
     let told = pass.report.unwrap().passwords.unwrap();
     assert_eq!((told.sampled, told.formats.len()), (0, 0));
-    assert_eq!(told.why, "bcrypt ($2b$, cost 12), the preset's, since no other account has a password to go by");
+    assert_eq!(
+        told.why,
+        "bcrypt ($2b$, cost 12), the preset's, since no other account has a password to go by"
+    );
     case.repair().await.consistent().repaired(&[SEED]);
     holds(&db, &Format::default_of(PasswordFamily::Bcrypt)).await;
     db.run("DELETE FROM users").await;
     let users = "users: {table: users, idColumn: id, loginColumn: email, passwordColumn: hashed_password}\n";
-    let mut case = Case::new(&db, &format!("{users}{}", USUAL.split_once("\nadmin").map(|(_, rest)| format!("admin{rest}")).unwrap()));
+    let mut case = Case::new(
+        &db,
+        &format!("{users}{}", USUAL.split_once("\nadmin").map(|(_, rest)| format!("admin{rest}")).unwrap()),
+    );
     let unclear = (R::AdminMissing, C::AdminConsistent, Some(R::PasswordHashUnclear));
     let message = case.reports(&db, &[unclear]).await.finding(R::AdminMissing).message;
     assert!(message.ends_with("set spec.users.passwordHash to the one that the app reads"), "{message}");
@@ -331,7 +353,10 @@ async fn a_hash_that_asks_for_too_much_is_not_compared_and_not_replaced() {
     let mut case = always(&db, "");
     let unclear = (R::PasswordHashUnclear, C::AdminConsistent, None);
     let message = case.reports(&db, &[unclear]).await.finding(R::PasswordHashUnclear).message;
-    assert!(message.contains("was not compared with the Secret's (the stored hash asks for a cost of 20"), "{message}");
+    assert!(
+        message.contains("was not compared with the Secret's (the stored hash asks for a cost of 20"),
+        "{message}"
+    );
     assert_eq!(stored(&db).await, dear);
 }
 
@@ -351,7 +376,11 @@ async fn a_password_that_looks_otherwise_than_it_was_meant_is_told_before_it_is_
         let check = case.check().await;
         check.found(&[(R::AdminMissing, C::AdminConsistent, None), odd]);
         let message = check.finding(R::AdminPasswordSuspicious).message;
-        assert!(message.starts_with("the password of spec.admin.passwordSecretRef is taken as it stands, and ") && message.contains(told), "{message}");
+        assert!(
+            message.starts_with("the password of spec.admin.passwordSecretRef is taken as it stands, and ")
+                && message.contains(told),
+            "{message}"
+        );
         // A warning keeps nothing from being done, and Ready stays True.
         let pass = case.repair().await;
         pass.found(&[odd]).repaired(&[SEED]);
@@ -367,10 +396,11 @@ async fn a_password_that_looks_otherwise_than_it_was_meant_is_told_before_it_is_
 
 /// A Gitea's table: the salt and the algorithm's name stand beside the hash.
 async fn gitea(format: &Format) -> Db {
-    let mut sql = "CREATE TABLE \"user\" (id bigserial PRIMARY KEY, lower_name varchar(255) NOT NULL UNIQUE, \
+    let mut sql =
+        "CREATE TABLE \"user\" (id bigserial PRIMARY KEY, lower_name varchar(255) NOT NULL UNIQUE, \
                    passwd varchar(255) NOT NULL, salt varchar(64) NOT NULL, \
                    passwd_hash_algo varchar(255) NOT NULL, is_active boolean NOT NULL DEFAULT true);"
-        .to_owned();
+            .to_owned();
     for at in 0..5 {
         sql.push_str(&gitea_row(format, &format!("person{at}"), "somebody's own"));
     }
@@ -419,7 +449,11 @@ admin: {login: root, passwordSecretRef: {name: admin, key: password}, passwordPo
     let after = db.text("SELECT \"user\"::text FROM \"user\" WHERE lower_name = 'root'").await;
     let changed = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let same: Vec<bool> = changed(&before).iter().zip(&changed(&after)).map(|(a, b)| a == b).collect();
-    assert_eq!(same, [true, true, false, false, true, true], "hash and salt are new, the algorithm is the table's");
+    assert_eq!(
+        same,
+        [true, true, false, false, true, true],
+        "hash and salt are new, the algorithm is the table's"
+    );
     let run = db.text("SELECT max(run) FROM auth_consistency.audit WHERE action = 'Reset'").await;
     case.restore(&run).await.unwrap();
     assert_eq!(db.text("SELECT \"user\"::text FROM \"user\" WHERE lower_name = 'root'").await, before);
@@ -448,6 +482,10 @@ async fn a_hash_that_does_not_tell_its_family_is_not_written_until_the_spec_name
     case.edit(|spec| spec.users.password_hash = Some(PasswordHash::BetterAuthScrypt));
     case.repair().await.consistent().repaired(&[SEED]);
     let hash = stored(&db).await;
-    let read = passwords::verify_as(&Stored::from(hash.as_str()), PasswordFamily::BetterAuthScrypt, &PASSWORD.to_owned().into());
+    let read = passwords::verify_as(
+        &Stored::from(hash.as_str()),
+        PasswordFamily::BetterAuthScrypt,
+        &PASSWORD.to_owned().into(),
+    );
     assert_eq!(read, Ok(true));
 }

@@ -53,11 +53,25 @@ async fn every_column_that_needs_a_value_is_named_at_once_and_the_lines_that_are
     let message = case.reports(&db, &[INCOMPLETE]).await.finding(R::AdminMissing).message;
     let names: Vec<String> = lines(&message).into_iter().map(|one| one.column).collect();
     let needed = [
-        "created_at", "updated_at", "born", "fs_uniquifier", "public_id", "plan", "tag", "logins",
-        "newsletter", "settings", "roles", "Display Name", "quota",
+        "created_at",
+        "updated_at",
+        "born",
+        "fs_uniquifier",
+        "public_id",
+        "plan",
+        "tag",
+        "logins",
+        "newsletter",
+        "settings",
+        "roles",
+        "Display Name",
+        "quota",
     ];
     assert_eq!(names, needed, "{message}");
-    assert!(message.contains("may not be NULL and have no default: put this into spec.admin, with"), "{message}");
+    assert!(
+        message.contains("may not be NULL and have no default: put this into spec.admin, with"),
+        "{message}"
+    );
     assert!(!message.ends_with('…'), "{message}");
     case.edit(|spec| spec.admin.as_mut().unwrap().seed_columns = lines(&message));
     let pass = case.repair().await;
@@ -74,7 +88,12 @@ async fn every_column_that_needs_a_value_is_named_at_once_and_the_lines_that_are
 #[tokio::test]
 async fn what_only_a_new_row_gets_is_never_enforced_afterwards() {
     let db = database(", updated_at timestamptz NOT NULL, theme text").await;
-    let mut case = Case::new(&db, &format!("{USUAL}  seedColumns: [{{column: updated_at, now: true}}, {{column: theme, value: light}}]\n"));
+    let mut case = Case::new(
+        &db,
+        &format!(
+            "{USUAL}  seedColumns: [{{column: updated_at, now: true}}, {{column: theme, value: light}}]\n"
+        ),
+    );
     case.repair().await.consistent().repaired(&[SEED]);
     assert_eq!(db.text("SELECT theme FROM users").await, "light");
     // The app does what apps do.
@@ -91,7 +110,10 @@ async fn what_only_a_new_row_gets_is_never_enforced_afterwards() {
 #[tokio::test]
 async fn each_account_names_what_it_lacks_itself_under_its_own_field_and_reason() {
     let db = database(", tenant int NOT NULL, joined date NOT NULL").await;
-    db.run(&format!("INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin', true, 7, '2020-01-01')")).await;
+    db.run(&format!(
+        "INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin', true, 7, '2020-01-01')"
+    ))
+    .await;
     let mut case = Case::new(
         &db,
         &format!(
@@ -116,13 +138,20 @@ async fn each_account_names_what_it_lacks_itself_under_its_own_field_and_reason(
         "{}",
         told[0]
     );
-    assert!(told[1].ends_with("put this into spec.accounts[0]: seedColumns: [{column: joined, now: true}]"), "{}", told[1]);
+    assert!(
+        told[1].ends_with("put this into spec.accounts[0]: seedColumns: [{column: joined, now: true}]"),
+        "{}",
+        told[1]
+    );
     case.edit(|spec| {
         spec.accounts[0].seed_columns = lines(&told[1]);
         spec.accounts[1].seed_columns = lines(&told[0]);
     });
     case.repair().await.consistent().repaired(&[SEED, SEED]);
-    assert_eq!(db.text("SELECT string_agg(tenant::text, ',' ORDER BY email) FROM users WHERE id > 1").await, "0,7");
+    assert_eq!(
+        db.text("SELECT string_agg(tenant::text, ',' ORDER BY email) FROM users WHERE id > 1").await,
+        "0,7"
+    );
     db.run("UPDATE users SET is_active = false WHERE email LIKE 'smoke%'").await;
     let drifted = (R::AccountDrifted, C::AdminConsistent, None);
     case.check().await.found(&[drifted]).shows(&[
@@ -143,7 +172,10 @@ async fn a_column_that_names_a_row_of_another_table_is_said_to_and_nobody_guesse
     // Pasted without a thought it is told when planned, and not written.
     case.edit(|spec| spec.admin.as_mut().unwrap().seed_columns = lines(&message));
     let message = case.reports(&db, &[INCOMPLETE]).await.finding(R::AdminMissing).message;
-    assert!(message.contains("correct spec.admin.seedColumns: column \"tenant_id\" is of type integer"), "{message}");
+    assert!(
+        message.contains("correct spec.admin.seedColumns: column \"tenant_id\" is of type integer"),
+        "{message}"
+    );
     case.edit(|spec| spec.admin.as_mut().unwrap().seed_columns[0].value = Some("7".into()));
     case.mends(&db, &[MISSING], &[SEED], &["+ users (1,admin@example.com,HASH,admin,t,7)"]).await;
 }
@@ -178,10 +210,14 @@ async fn a_condition_that_says_not_null_is_filled_by_a_value_for_the_new_row_alo
     let db = database(", confirmed_at timestamptz").await;
     let mut case = Case::new(&db, USUAL);
     case.edit(|spec| {
-        spec.users.active_when = Some(serde_saphyr::from_str("[{column: confirmed_at, isNull: false}]").unwrap());
+        spec.users.active_when =
+            Some(serde_saphyr::from_str("[{column: confirmed_at, isNull: false}]").unwrap());
     });
     let message = case.reports(&db, &[INCOMPLETE]).await.finding(R::AdminMissing).message;
-    assert!(message.contains("column \"confirmed_at\" needs a value since a condition says isNull: false"), "{message}");
+    assert!(
+        message.contains("column \"confirmed_at\" needs a value since a condition says isNull: false"),
+        "{message}"
+    );
     case.edit(|spec| spec.admin.as_mut().unwrap().seed_columns = lines(&message));
     case.repair().await.consistent().repaired(&[SEED]);
     db.run("UPDATE users SET confirmed_at = '2020-01-01'").await;
@@ -209,12 +245,16 @@ async fn an_account_whose_columns_the_database_computes_is_not_seeded_and_it_is_
     );
     // A value for what they are computed of does not make us write it either.
     case.edit(|spec| {
-        spec.admin.as_mut().unwrap().columns =
-            serde_saphyr::from_str("[{column: raw, equals: '{\"id\": \"x1\", \"email\": \"owner@example.org\"}'}]").unwrap();
+        spec.admin.as_mut().unwrap().columns = serde_saphyr::from_str(
+            "[{column: raw, equals: '{\"id\": \"x1\", \"email\": \"owner@example.org\"}'}]",
+        )
+        .unwrap();
     });
     case.reports(&db, &[COMPUTED]).await;
     // What the message says to do leaves one finding that no repair is asked for.
-    case.edit(|spec| spec.admin.as_mut().unwrap().on_missing = auth_consistency::api::spec::OnMissing::Report);
+    case.edit(|spec| {
+        spec.admin.as_mut().unwrap().on_missing = auth_consistency::api::spec::OnMissing::Report
+    });
     case.reports(&db, &[MISSING]).await;
 }
 
@@ -250,7 +290,9 @@ accounts: [{login: eve@example.com, onMissing: Report}]
 
 #[tokio::test]
 async fn an_active_state_that_the_database_computes_comes_with_the_new_row() {
-    let db = database(", deleted_at timestamptz, alive boolean GENERATED ALWAYS AS (deleted_at IS NULL) STORED").await;
+    let db =
+        database(", deleted_at timestamptz, alive boolean GENERATED ALWAYS AS (deleted_at IS NULL) STORED")
+            .await;
     let mut case = Case::new(&db, USUAL);
     case.edit(|spec| {
         spec.users.active_when = Some(serde_saphyr::from_str("[{column: alive, equals: 'true'}]").unwrap());
@@ -309,7 +351,10 @@ async fn what_the_spec_says_twice_of_a_column_is_refused() {
 #[tokio::test]
 async fn what_a_new_row_would_lack_is_said_before_a_move_though_the_account_is_there() {
     let db = database(", created_at timestamptz NOT NULL, plan plan NOT NULL").await;
-    db.run(&format!("INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin', true, now(), 'paid')")).await;
+    db.run(&format!(
+        "INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin', true, now(), 'paid')"
+    ))
+    .await;
     let mut case = Case::new(&db, &format!("{USUAL}  id: '1'\n"));
     let judged = pass::preflight(
         &case.target(),
@@ -321,10 +366,7 @@ async fn what_a_new_row_would_lack_is_said_before_a_move_though_the_account_is_t
     .unwrap();
     let told: Vec<&String> = judged.risks.iter().flat_map(|risk| &risk.evidence).collect();
     let told = told.iter().find(|one| one.starts_with("the admin could not be seeded")).unwrap();
-    assert_eq!(
-        lines(told),
-        seeds("[{column: created_at, now: true}, {column: plan, value: free}]")
-    );
+    assert_eq!(lines(told), seeds("[{column: created_at, now: true}, {column: plan, value: free}]"));
     db.run("SELECT setval('users_id_seq', 1)").await;
     case.repair().await.consistent().repaired(&[]);
 }

@@ -68,8 +68,9 @@ fn where_nobody_counts_ids_each_new_account_is_above_the_one_before_and_above_ev
     let target = target_of(&model, Policy::Report, 10, None);
     let mut observation = model.observe(&target);
     observation.users.as_mut().unwrap().id_default = IdDefault::None;
-    let words =
-        |id: i64, at: usize| (Action::Seed, format!("create {} in users with the id {id}{AS}", login(at)), false);
+    let words = |id: i64, at: usize| {
+        (Action::Seed, format!("create {} in users with the id {id}{AS}", login(at)), false)
+    };
     assert_eq!(planned(&target, &observation), [words(9, 0), words(8, 1), words(10, 2), words(11, 3)]);
     observation.users.as_mut().unwrap().id_kind = KeyKind::Uuid;
     let words: Vec<String> = planned(&target, &observation).into_iter().map(|(_, words, _)| words).collect();

@@ -19,7 +19,11 @@ use crate::{
 };
 
 /// The format that the account's password is written in; the error is why it is not written.
-pub(super) fn writable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen, (Reason, String)> {
+pub(super) fn writable(
+    target: &Target,
+    admin: &Admin,
+    users: &UserTable,
+) -> Result<Chosen, (Reason, String)> {
     let field = format!("{}.passwordSecretRef", admin.field());
     let unusable = |why: String| (Reason::AdminPasswordUnusable, why);
     let password = admin.password.as_ref().ok_or_else(|| unusable(format!("{field} is not set")))?;
@@ -47,13 +51,20 @@ fn sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
 }
 
 /// The Secret's password is odd: it works, but hardly as whoever stored it meant it.
-pub(super) fn suspicious(target: &Target, admin: &Admin, account: Option<&Account>, asked: bool) -> Option<Diagnosed> {
+pub(super) fn suspicious(
+    target: &Target,
+    admin: &Admin,
+    account: Option<&Account>,
+    asked: bool,
+) -> Option<Diagnosed> {
     let password = admin.password.as_ref()?;
     let matters = match account {
         None => asked || admin.on_missing == OnMissing::Seed,
         // Somebody has set another one, and it is left alone.
         Some(account) => {
-            asked || admin.password_policy == PasswordPolicy::Always || account.password.matches != Some(false)
+            asked
+                || admin.password_policy == PasswordPolicy::Always
+                || account.password.matches != Some(false)
         }
     };
     let warnings = passwords::audit_password(password);

@@ -8,7 +8,13 @@ use crate::{
 fn hashes(prefix: &str, n: usize) -> Vec<String> {
     let digest = "If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i";
     let argon2 = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-    let digest = if prefix.starts_with("$argon2") { argon2 } else if prefix.starts_with("$2") { digest } else { "" };
+    let digest = if prefix.starts_with("$argon2") {
+        argon2
+    } else if prefix.starts_with("$2") {
+        digest
+    } else {
+        ""
+    };
     (0..n).map(|_| format!("{prefix}{digest}")).collect()
 }
 
@@ -59,13 +65,13 @@ fn without_a_majority_or_in_a_format_that_is_not_known_none_is_written() {
     let (reason, why) = refused(&[(BCRYPT_2Y, 5), (ARGON2ID, 5)]);
     assert_eq!(reason, Reason::PasswordHashUnclear);
     assert!(
-        why.contains("of the other active accounts (10 looked at) 5 have")
+        why.contains("of the passwords of the other active accounts (10 looked at) 5 are")
             && why.contains("set spec.users.passwordHash to it"),
         "{why}"
     );
     let (reason, why) = refused(&[(UNKNOWN, 7)]);
     assert_eq!(reason, Reason::PasswordHashUnclear);
-    assert!(why.contains("all have ones that are") && why.ends_with("have the app set the password"), "{why}");
+    assert!(why.contains("(7 looked at) all are") && why.ends_with("have the app set the password"), "{why}");
     assert!(!why.contains("plain text"), "{why}");
     // One account alone says as much as many, where it is the only one.
     assert_eq!(refused(&[("hunter2", 1)]).0, Reason::PasswordHashUnclear);
@@ -81,7 +87,11 @@ fn where_nobody_has_a_password_the_preset_says_it_or_nobody_does() {
     assert!(chosen(PasswordHash::Argon2id, &nobody).unwrap().contains("as the spec names it"));
     let refused = choose(&users(PasswordHash::AsStored, None), Some(&sample(&nobody))).unwrap_err();
     assert_eq!(refused.reason, Reason::PasswordHashUnclear);
-    assert!(refused.why.ends_with("set spec.users.passwordHash to the one that the app reads"), "{}", refused.why);
+    assert!(
+        refused.why.ends_with("set spec.users.passwordHash to the one that the app reads"),
+        "{}",
+        refused.why
+    );
     // What could not be looked at is not taken for nobody.
     let unread = HashSample { unread: Some("a lock".into()), ..HashSample::default() };
     for hash in [PasswordHash::AsStored, PasswordHash::Bcrypt] {
@@ -101,8 +111,9 @@ fn a_named_format_is_written_with_the_others_parameters_and_refused_where_they_h
         let (reason, why) = chosen(PasswordHash::Bcrypt, of).unwrap_err();
         assert_eq!(reason, Reason::PasswordHashContradicted);
         assert!(
-            why.starts_with("spec.users.passwordHash says Bcrypt, and of the other active accounts")
-                && why.ends_with("set it to AsStored, or to Argon2id, which the app reads"),
+            why.starts_with(
+                "spec.users.passwordHash says Bcrypt, and of the passwords of the other active accounts"
+            ) && why.ends_with("set it to AsStored, or to Argon2id, which the app reads"),
             "{why}"
         );
         // The way out is one.

@@ -90,12 +90,7 @@ impl Parser<'_> {
     }
 
     /// What only a new row gets: each column once, and none that another field says.
-    fn seed_columns(
-        &mut self,
-        spec: &AdminSpec,
-        users: &Users,
-        field: &str,
-    ) -> Vec<(String, SeedValue)> {
+    fn seed_columns(&mut self, spec: &AdminSpec, users: &Users, field: &str) -> Vec<(String, SeedValue)> {
         let field = format!("{field}.seedColumns");
         if spec.seed_columns.len() > MOST_COLUMNS {
             self.spec(format!(
@@ -125,9 +120,8 @@ impl Parser<'_> {
                 (users.algorithm_column.as_ref(), "passwordSecretRef"),
             ];
             // "Not NULL" says no value, so that one may be given here.
-            let says = |condition: &&ColumnCondition| {
-                condition.column == *name && condition.is_null != Some(false)
-            };
+            let says =
+                |condition: &&ColumnCondition| condition.column == *name && condition.is_null != Some(false);
             if let Some((_, of)) = own.into_iter().find(|(column, _)| *column == Some(name)) {
                 self.spec(format!("{field}: column {name:?} is what {of} is written to: leave it out"));
             } else if spec.columns.iter().any(|one| says(&one)) {

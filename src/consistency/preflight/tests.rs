@@ -97,7 +97,7 @@ fn account(id: &str) -> Account {
             seems: Description::Unrecognised,
             absent: false,
             matches: None,
-                    uncompared: None,
+            uncompared: None,
         },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }

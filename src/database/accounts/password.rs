@@ -104,7 +104,10 @@ pub(in crate::database) async fn hash(
 }
 
 /// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
-pub(in crate::database) fn stored_columns<'a>(known: &'a Known, made: &'a Made) -> Vec<(&'a Column, &'a str)> {
+pub(in crate::database) fn stored_columns<'a>(
+    known: &'a Known,
+    made: &'a Made,
+) -> Vec<(&'a Column, &'a str)> {
     let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
     [
         (&known.password, Some(made.hash.expose_secret())),
