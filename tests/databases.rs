@@ -17,6 +17,8 @@ mod beside;
 mod collisions;
 #[path = "databases/concurrency.rs"]
 mod concurrency;
+#[path = "databases/connections.rs"]
+mod connections;
 #[path = "databases/constraints.rs"]
 mod constraints;
 #[path = "databases/cuts.rs"]
@@ -29,10 +31,14 @@ mod doubts;
 mod exchange;
 #[path = "databases/finding.rs"]
 mod finding;
+#[path = "databases/grants.rs"]
+mod grants;
 #[path = "databases/hostile.rs"]
 mod hostile;
 #[path = "databases/ids.rs"]
 mod ids;
+#[path = "databases/ids_and_sequences.rs"]
+mod ids_and_sequences;
 #[path = "databases/input.rs"]
 mod input;
 #[path = "databases/kept.rs"]
@@ -41,6 +47,8 @@ mod kept;
 mod mending;
 #[path = "databases/orphans.rs"]
 mod orphans;
+#[path = "databases/partitions.rs"]
+mod partitions;
 #[path = "databases/reach.rs"]
 mod reach;
 #[path = "databases/refusals.rs"]
@@ -51,6 +59,8 @@ mod remap;
 mod restore;
 #[path = "databases/rounds.rs"]
 mod rounds;
+#[path = "databases/rows_whole.rs"]
+mod rows_whole;
 #[path = "databases/sessions.rs"]
 mod sessions;
 #[path = "databases/shapes.rs"]
@@ -68,13 +78,3 @@ mod support;
 mod types;
 #[path = "databases/uuids.rs"]
 mod uuids;
-#[path = "databases/rows_whole.rs"]
-mod rows_whole;
-#[path = "databases/grants.rs"]
-mod grants;
-#[path = "databases/partitions.rs"]
-mod partitions;
-#[path = "databases/connections.rs"]
-mod connections;
-#[path = "databases/ids_and_sequences.rs"]
-mod ids_and_sequences;
