@@ -139,9 +139,9 @@ fn beside(written: &WrittenBeside) -> String {
 }
 
 fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> String {
-    let (rows, blocked) = restored
-        .iter()
-        .fold((0, 0), |(rows, blocked), one| (rows + one.rows - one.again, blocked + one.blocked - one.blocked_again));
+    let (rows, blocked) = restored.iter().fold((0, 0), |(rows, blocked), one| {
+        (rows + one.rows - one.again, blocked + one.blocked - one.blocked_again)
+    });
     if restored.is_empty() {
         return wrap(
             "This run has no rows in quarantine: it changed nothing that could be put back.",

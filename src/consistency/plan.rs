@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     claims, constraints,
     diagnosis::{Approval, Diagnosed, Step},
-    observation::{IdDefault, KeyKind, Observation},
+    observation::Observation,
     requests,
     target::Target,
     telling::step_report,
@@ -138,7 +138,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.retain(|one| !waits_for_the_look(observation, &one.step));
     people_before_the_id(observation, &mut steps);
     wait_for_the_sequence(&mut steps);
-    sequence_before_the_ids(observation, &mut steps);
+    claims::take_the_sequence_along(observation, &mut steps);
     wait_for_the_heir(observation, &mut steps);
     constraints::follow_the_rows(observation, &mut steps);
     steps.sort_by_key(|one| order(&one.step));
@@ -233,48 +233,6 @@ fn wait_for_the_sequence(steps: &mut [PlannedStep]) {
     for one in steps.iter_mut() {
         if let Step::Seed { id: None, .. } = one.step {
             one.waits.get_or_insert_with(|| format!("the sequence moves first, and that waits: {why}"));
-        }
-    }
-}
-
-/// An account that gets an id which the sequence has not come to would leave it behind: it goes above that id
-/// first, in the same plan and under the same approval. What would use up more than half of the ids that are
-/// left is a plan of its own, once somebody has that id.
-fn sequence_before_the_ids(observation: &Observation, steps: &mut Vec<PlannedStep>) {
-    let Ok(users) = &observation.users else { return };
-    let IdDefault::Sequence(sequence) = &users.id_default else { return };
-    if !sequence.ascending || !sequence.settable || users.id_kind != KeyKind::Integer {
-        return;
-    }
-    let half = sequence.next.saturating_add(sequence.maximum.saturating_sub(sequence.next) / 2);
-    let ids: Vec<(i64, Option<String>)> = steps
-        .iter()
-        .filter_map(|one| match &one.step {
-            Step::MoveId { to: id, .. } | Step::Seed { id: Some(id), .. } => {
-                Some((id.parse().ok()?, one.waits.clone()))
-            }
-            _ => None,
-        })
-        .filter(|(id, _)| (sequence.next..half).contains(id))
-        .collect();
-    for (id, waits) in ids {
-        let covers = |one: &PlannedStep| {
-            let above = matches!(one.step, Step::AdvanceSequence { above, .. } if above >= id);
-            above && (one.waits.is_none() || waits.is_some())
-        };
-        if steps.iter().any(covers) {
-            continue;
-        }
-        let same = steps.iter_mut().find_map(|one| match &mut one.step {
-            Step::AdvanceSequence { above, .. } if one.waits == waits => Some(above),
-            _ => None,
-        });
-        match same {
-            Some(above) => *above = id,
-            None => steps.push(PlannedStep {
-                step: Step::AdvanceSequence { sequence: sequence.object.clone(), above: id },
-                waits,
-            }),
         }
     }
 }

@@ -153,7 +153,8 @@ async fn source(
         Found::Table(source) => {
             let key = catalog::primary_key(connection, source.oid).await?;
             let key: Vec<&Column> = key.iter().filter_map(|name| source.column(name)).collect();
-            let there = |column: &&Column| tables.iter().all(|(_, one)| one.column(column.name.as_str()).is_some());
+            let there =
+                |column: &&Column| tables.iter().all(|(_, one)| one.column(column.name.as_str()).is_some());
             if key.iter().all(there) { key.into_iter().cloned().collect() } else { Vec::new() }
         }
         _ => Vec::new(),

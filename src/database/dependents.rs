@@ -68,7 +68,9 @@ impl Dependent {
             }
         }
         if let Some(part) = self.part {
-            sql.add(" AND ").add(parent).add(".tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.relid::pg_catalog.oid");
+            sql.add(" AND ")
+                .add(parent)
+                .add(".tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.relid::pg_catalog.oid");
             sql.add(" FROM pg_catalog.pg_partition_tree(").integer(part);
             sql.add("::pg_catalog.oid::pg_catalog.regclass) t))");
         }

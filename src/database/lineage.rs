@@ -62,9 +62,10 @@ impl Lineage {
 
     fn new(rows: Vec<Vec<Member>>) -> Self {
         let rows: Vec<Vec<Member>> = rows.into_iter().filter(|row| row.len() > 1).collect();
-        let of = rows.iter().enumerate().flat_map(|(at, row)| {
-            row.iter().map(move |member| ((member.table, member.copy.clone()), at))
-        });
+        let of = rows
+            .iter()
+            .enumerate()
+            .flat_map(|(at, row)| row.iter().map(move |member| ((member.table, member.copy.clone()), at)));
         Self { of: of.collect(), rows }
     }
 }
@@ -216,14 +217,8 @@ async fn read(
         let Some(before) = before.into_iter().collect::<Option<Vec<String>>>() else { continue };
         let columns = if action == Action::Delete { Vec::new() } else { columns };
         let after = after(key, &before, action, &columns, new_key.as_deref(), moved.get(&step));
-        let member = Member {
-            table: at,
-            copy: row.try_get(4)?,
-            step,
-            action,
-            columns,
-            restored: row.try_get(5)?,
-        };
+        let member =
+            Member { table: at, copy: row.try_get(4)?, step, action, columns, restored: row.try_get(5)? };
         found.push(Kept { batch: row.try_get(0)?, before, after, member });
     }
     Ok(found)

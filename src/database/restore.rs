@@ -360,12 +360,15 @@ async fn restore_step(
             for one in crossed.iter().filter(|one| back.contains(&one.copy)) {
                 outcome.rows += 1;
                 tell(of.clone(), step.object.clone());
-                rows.went_back(&place, step.number, one).into_iter().for_each(|(of, object)| tell(of, object));
+                rows.went_back(&place, step.number, one)
+                    .into_iter()
+                    .for_each(|(of, object)| tell(of, object));
             }
             stayed.retain(|(one, _)| !back.contains(&one.copy));
         }
         outcome.blocked += i64::try_from(stayed.len()).unwrap_or(i64::MAX);
-        let again = stayed.iter().filter(|(one, _)| one.members.last().is_some_and(|last| last.copy != one.copy));
+        let again =
+            stayed.iter().filter(|(one, _)| one.members.last().is_some_and(|last| last.copy != one.copy));
         outcome.blocked_again += i64::try_from(again.count()).unwrap_or(i64::MAX);
         let room = NAMED.saturating_sub(outcome.sample.len());
         outcome.sample.extend(stayed.into_iter().take(room).map(|(one, why)| (one.name, why)));
@@ -389,7 +392,9 @@ fn lacks(pair: &Pair, action: Action) -> Option<String> {
     };
     let table = sql_table(pair.source.relation.schema.as_str(), pair.source.relation.name.as_str());
     (!there).then(|| {
-        format!("the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again")
+        format!(
+            "the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again"
+        )
     })
 }
 
@@ -401,7 +406,8 @@ async fn lineage(
     pairs: &[Pair],
     key: &[Column],
 ) -> Result<Lineage, DatabaseError> {
-    let there = pairs.iter().all(|pair| key.iter().all(|one| pair.copies.column(one.name.as_str()).is_some()));
+    let there =
+        pairs.iter().all(|pair| key.iter().all(|one| pair.copies.column(one.name.as_str()).is_some()));
     let tables: Vec<Quarantine> = pairs.iter().map(|pair| pair.quarantine.clone()).collect();
     Ok(lineage::of_run(connection, fence, run, &tables, if there { key } else { &[] }).await?)
 }
@@ -491,4 +497,3 @@ async fn pairs(
     transaction.rollback().await?;
     Ok((pairs, key))
 }
-

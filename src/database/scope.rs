@@ -3,7 +3,9 @@
 //!
 //! However many there are, the catalog is asked a fixed number of times.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod partitions;
+
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
@@ -65,7 +67,7 @@ pub(super) async fn resolve(
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
-    let (keys, mut parts) = of_partitions(&rules, &scope.missing, keys);
+    let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     for key in keys {
         let object = key_object(&key);
         let named = target.references.rules.iter().any(|rule| {
@@ -115,7 +117,7 @@ pub(super) async fn resolve(
             wanted.push((&rule.rule, object));
         }
     }
-    implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
+    partitions::implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
     soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
     for table in &mut scope.tables {
         table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
@@ -166,93 +168,6 @@ fn key_object(key: &ForeignKey) -> ObjectRef {
         columns: key.child_columns.clone(),
         constraint: Some(key.name.clone()),
     }
-}
-
-/// Tells the foreign keys that partitions have for themselves from the others. A partition and the table that it
-/// is a part of have the same column, so that is one reference, whoever declares it. A partition that a rule names
-/// stays a reference of its own where nothing else makes one of the whole; so does one whose table has rows
-/// elsewhere, which nobody can hold.
-fn of_partitions(
-    rules: &[Rule],
-    missing: &[ObjectRef],
-    keys: Vec<ForeignKey>,
-) -> (Vec<ForeignKey>, BTreeMap<Place, Vec<ForeignKey>>) {
-    let whole = |key: &ForeignKey| {
-        let (schema, table) = key.root.as_ref().map(|root| root.name.clone())?;
-        Some((schema, table, key.child_columns.clone()))
-    };
-    let mut known: BTreeSet<Place> =
-        keys.iter().filter(|key| key.root.is_none()).map(|key| place(&key_object(key))).collect();
-    known.extend(rules.iter().filter(|rule| rule.rule.declared).map(|rule| place(&declared_object(rule))));
-    known.extend(missing.iter().map(place));
-    let alone = |key: &ForeignKey| {
-        rules.iter().any(|rule| (&rule.schema, &rule.rule.table) == (&key.child.0, &key.child.1))
-            || key.root.as_ref().is_some_and(|root| root.foreign)
-    };
-    // A partition of which another one has a key without a rule is one of the whole too.
-    let implied: Vec<Place> = keys.iter().filter(|key| !alone(key)).filter_map(whole).collect();
-    known.extend(implied);
-    let (mut own, mut parts) = (Vec::new(), BTreeMap::<Place, Vec<ForeignKey>>::new());
-    for key in keys {
-        match whole(&key).filter(|place| known.contains(place)) {
-            Some(place) => parts.entry(place).or_default().push(key),
-            None => own.push(key),
-        }
-    }
-    (own, parts)
-}
-
-/// The references that only partitions have a foreign key for: each is the whole table's.
-async fn implied(
-    connection: &mut PgConnection,
-    target: &Target,
-    known: &Known,
-    relied: &Relied,
-    parts: &BTreeMap<Place, Vec<ForeignKey>>,
-    taken: &mut BTreeSet<Place>,
-    scope: &mut Scope,
-) -> Result<(), DatabaseError> {
-    let (mut wanted, mut passive) = (Vec::new(), Vec::new());
-    for (place, keys) in parts.iter().filter(|(place, _)| !taken.contains(*place)) {
-        let (Some(key), (schema, table, columns)) = (keys.first(), place) else { continue };
-        let Some(root) = &key.root else { continue };
-        let object = ObjectRef {
-            schema: schema.clone(),
-            table: table.clone(),
-            columns: columns.clone(),
-            constraint: None,
-        };
-        let references = &target.references;
-        let rules = || references.rules.iter().filter(|rule| rule.schema == *schema && rule.rule.table == *table);
-        let named = rules().any(|rule| rule.rule.columns.as_ref().is_none_or(|named| named == columns));
-        if !references.discover && !named {
-            passive.extend(Some((key.clone(), object)).filter(|(key, _)| names_id(known, key)));
-            continue;
-        }
-        if let Some(why) = references.policy(&object).ignore {
-            passive.extend(Some((key.clone(), object.clone())).filter(|(key, _)| names_id(known, key)));
-            // A rule that declares it says so for itself.
-            if !rules().any(|rule| rule.rule.declared && rule.names(&object)) {
-                scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
-            }
-            continue;
-        }
-        if !root.readable {
-            let why = unreadable(&object);
-            scope.skipped.push(Skipped { object, why, asked: false, passes: false });
-            continue;
-        }
-        if key.temporal {
-            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, passes: false });
-            continue;
-        }
-        if !relied.on(&object) {
-            wanted.push((key.clone(), object));
-        }
-    }
-    scope.passive.extend(aside(connection, known, passive).await?);
-    taken.extend(wanted.iter().map(|(_, object)| place(object)));
-    hard(connection, known, wanted, scope).await
 }
 
 /// Tables of sessions that a rule ignores as a whole: their rows name users all the same.
@@ -490,7 +405,9 @@ async fn soft(
         match fitting(rule, &object, found, field) {
             Ok((child, ..)) if child.root.as_ref().is_some_and(|root| part_of(root, &object, taken)) => {
                 let root = child.root.map(|(schema, table)| sql_table(&schema, &table)).unwrap_or_default();
-                let why = format!("it is a partition of {root}, where its rows are counted: name that table in the rule");
+                let why = format!(
+                    "it is a partition of {root}, where its rows are counted: name that table in the rule"
+                );
                 scope.skipped.push(Skipped { object, why, asked: true, passes: false });
             }
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),

@@ -141,7 +141,8 @@ async fn undone(world: &World, case: &Case, runs: &[String], back: &str, beside:
         let left = restored.iter().filter(|one| one.action != A::MoveId && one.blocked > 0);
         assert_eq!(left.collect::<Vec<_>>(), Vec::<&auth_consistency::database::Restored>::new(), "{run}");
         let now = Timestamp::from_second(1_860_000_000).unwrap();
-        let purged = pass::purge(&case.target(), &anywhere(), &Which::Run(run.clone()), None, Some(now)).await;
+        let purged =
+            pass::purge(&case.target(), &anywhere(), &Which::Run(run.clone()), None, Some(now)).await;
         assert!(!purged.unwrap().is_empty());
     }
     assert_eq!(pass::kept(&case.target(), &anywhere()).await.unwrap(), []);
@@ -206,7 +207,8 @@ async fn an_admin_is_made_corrected_reset_and_moved() {
              CREATE TABLE soft (id int PRIMARY KEY, whose int); INSERT INTO soft VALUES (1, 5)",
         )
         .await;
-        let mut case = Case::new(&world.db, &spec("rules: [{table: soft, columns: [whose], declared: true}]"));
+        let mut case =
+            Case::new(&world.db, &spec("rules: [{table: soft, columns: [whose], declared: true}]"));
         world.granted(&mut case, who).await;
         case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
         world.db.run("UPDATE users SET role = 'user' WHERE email = 'admin@example.com'").await;
@@ -228,7 +230,11 @@ async fn an_admin_is_made_corrected_reset_and_moved() {
         world.granted(&mut case, who).await;
         case.repair().await;
         let pass = case.approve().await;
-        assert!(pass.outcome().repaired.iter().any(|one| one.action == A::MoveId && one.rows == 3), "{:?}", pass.outcome().repaired);
+        assert!(
+            pass.outcome().repaired.iter().any(|one| one.action == A::MoveId && one.rows == 3),
+            "{:?}",
+            pass.outcome().repaired
+        );
         assert_eq!(world.db.text("SELECT format('%s %s', user_id, whose) FROM logs, soft").await, "3 3");
         world.end().await;
     }
@@ -260,8 +266,7 @@ async fn sessions_end_in_columns_and_in_rows_and_come_back() {
              CREATE TABLE auth.devices (id int PRIMARY KEY, session_id int REFERENCES auth.sessions)",
         )
         .await;
-        let sessions =
-            "{stampColumn: stamp, tables: [{schema: auth, table: sessions, column: user_id}], onKeyChange: End}";
+        let sessions = "{stampColumn: stamp, tables: [{schema: auth, table: sessions, column: user_id}], onKeyChange: End}";
         let mut case = new_key(&world.db, sessions);
         world.granted(&mut case, who).await;
         case.repair().await;
@@ -288,7 +293,8 @@ async fn a_foreign_key_takes_its_table_s_owner_and_that_is_said() {
         let mut case = Case::new(&world.db, &spec(rules));
         let printed = world.granted(&mut case, who).await;
         // By hand, as the findings say, or by the owner's own rights. What was added is validated next.
-        for reasons in [vec![R::ConstraintMissing, R::ConstraintUnvalidated], vec![R::ConstraintUnvalidated]] {
+        for reasons in [vec![R::ConstraintMissing, R::ConstraintUnvalidated], vec![R::ConstraintUnvalidated]]
+        {
             let checked = case.check().await;
             for reason in reasons {
                 let told = checked.finding(reason);
@@ -351,7 +357,11 @@ async fn a_right_that_is_missing_is_named_with_its_table() {
          CREATE TABLE calls (id int PRIMARY KEY, key_id int REFERENCES keys ON DELETE CASCADE); INSERT INTO calls VALUES (1, 2);
          CREATE TABLE parts (id int PRIMARY KEY, call_id int REFERENCES calls)";
     for (revoke, table, says) in [
-        ("SELECT ON calls", "keys", "the role lacks SELECT on public.calls; run what `auth-consistency grants` prints"),
+        (
+            "SELECT ON calls",
+            "keys",
+            "the role lacks SELECT on public.calls; run what `auth-consistency grants` prints",
+        ),
         ("UPDATE ON calls", "keys", "the role lacks UPDATE on public.calls; run"),
         ("SELECT ON parts", "keys", "the role lacks SELECT on public.parts; run"),
         ("DELETE ON logs", "logs", "the role may not DELETE from public.logs; run"),
@@ -439,7 +449,8 @@ async fn tables_of_several_owners_say_whose_each_is_and_a_superuser_runs_it_all(
     let other = world.db.role("ALTER TABLE logs OWNER TO ROLE").await;
     let mut case = Case::new(&world.db, &spec("onOrphan: Delete"));
     let printed = world.granted(&mut case, Runner::Superuser).await;
-    let told = format!("GRANT INSERT, UPDATE, DELETE ON public.logs TO {}; -- {} owns it", world.role.0, other.0);
+    let told =
+        format!("GRANT INSERT, UPDATE, DELETE ON public.logs TO {}; -- {} owns it", world.role.0, other.0);
     assert!(printed.lines().any(|line| line == told), "{printed}");
     case.repair().await.consistent();
     world.db.run(&format!("ALTER TABLE logs OWNER TO {}; DROP OWNED BY {}", world.owner.0, other.0)).await;

@@ -37,7 +37,9 @@ async fn a_move_that_waits_keeps_the_sequence_where_it_is() {
     let mut case = moving(&db, "900", "references: {limits: {rows: 0}}\n");
     let sequence = "SELECT last_value FROM users_id_seq";
     let waiting = case.repair().await;
-    waiting.repaired(&[]).plans(&[(A::AdvanceSequence, "users_id_seq", 0, true), (A::MoveId, "users", 2, true)]);
+    waiting
+        .repaired(&[])
+        .plans(&[(A::AdvanceSequence, "users_id_seq", 0, true), (A::MoveId, "users", 2, true)]);
     assert!(waiting.outcome().findings().iter().all(|one| one.finding != R::SequenceBehind));
     assert_eq!(db.text(sequence).await, "2");
     case.approve().await.consistent().repaired(&[ADVANCED, (A::MoveId, "users", 2)]);

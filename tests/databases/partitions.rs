@@ -81,7 +81,9 @@ async fn one_reference(keys: &str, references: &str, unvalidated: usize) {
 #[tokio::test]
 async fn a_table_and_its_partitions_are_one_reference_however_keys_are_declared() {
     let key = |table: &str, rest: &str| {
-        format!("ALTER TABLE {table} ADD CONSTRAINT {table}_fk FOREIGN KEY (user_id) REFERENCES users {rest};")
+        format!(
+            "ALTER TABLE {table} ADD CONSTRAINT {table}_fk FOREIGN KEY (user_id) REFERENCES users {rest};"
+        )
     };
     let declared = "rules: [{table: events, columns: [user_id], declared: true}]";
     // The rows of nobody come after the keys, since valid ones are asked for too.
@@ -91,7 +93,12 @@ async fn a_table_and_its_partitions_are_one_reference_however_keys_are_declared(
     // On the whole table alone.
     one_reference(&around(&key("events", "")), "discover: true", 1).await;
     // On the whole table, and before it on one day, which keeps its own.
-    one_reference(&format!("{} {}", key("events_2", "NOT VALID"), around(&key("events", ""))), "discover: true", 2).await;
+    one_reference(
+        &format!("{} {}", key("events_2", "NOT VALID"), around(&key("events", ""))),
+        "discover: true",
+        2,
+    )
+    .await;
     // On one day alone, whether or not the spec declares the table.
     one_reference(&key("events_2", "NOT VALID"), "discover: true", 1).await;
     one_reference(&key("events_2", "NOT VALID"), declared, 1).await;
@@ -143,7 +150,10 @@ async fn what_hints_say_of_partitions_is_never_older_than_the_catalogue() {
     case.check().await.found(&[UNVALIDATED]);
     db.run("ALTER TABLE events_2 VALIDATE CONSTRAINT events_2_fk").await;
     case.check().await.consistent();
-    db.run("ALTER TABLE events_1 ADD CONSTRAINT events_1_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID").await;
+    db.run(
+        "ALTER TABLE events_1 ADD CONSTRAINT events_1_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID",
+    )
+    .await;
     case.check().await.found(&[UNVALIDATED]);
     // An orphan in a partition that has no key of its own is one of the whole table.
     db.run("INSERT INTO events VALUES (99, '2026-03-05', 77)").await;
@@ -152,7 +162,8 @@ async fn what_hints_say_of_partitions_is_never_older_than_the_catalogue() {
 
 #[tokio::test]
 async fn a_rule_that_names_a_partition_is_about_it_alone_unless_the_whole_table_is_looked_at() {
-    let key = "ALTER TABLE events_2 ADD CONSTRAINT events_2_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID";
+    let key =
+        "ALTER TABLE events_2 ADD CONSTRAINT events_2_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID";
     let own = "onOrphan: Report, rules: [{table: events_2, onOrphan: SetNull}]";
     let db = world(key).await;
     let mut case = Case::new(&db, &spec(own));
@@ -231,5 +242,10 @@ async fn an_id_that_moves_goes_on_to_partitions_that_have_keys_of_their_own() {
     if case.status.plan.as_ref().is_some_and(|plan| plan.hash.is_some()) {
         case.approve().await.consistent();
     }
-    assert_eq!(db.texts("SELECT DISTINCT user_id FROM events WHERE user_id IS NOT NULL").await, ["3"], "{:?}", case.status.findings);
+    assert_eq!(
+        db.texts("SELECT DISTINCT user_id FROM events WHERE user_id IS NOT NULL").await,
+        ["3"],
+        "{:?}",
+        case.status.findings
+    );
 }

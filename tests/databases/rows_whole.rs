@@ -1,9 +1,6 @@
 //! A row that one run changed more than once goes back whole, as it was first, or not at all.
 
-use auth_consistency::{
-    api::report::Action as A,
-    database::Restored,
-};
+use auth_consistency::{api::report::Action as A, database::Restored};
 
 use crate::{
     exchange::profiles_by,
@@ -188,7 +185,10 @@ async fn a_row_that_goes_along_after_it_was_changed_itself_comes_back_as_it_was_
     let run = case.status.history[0].run.clone();
     assert_eq!(db.texts("SELECT c FROM calls c").await, ["(2,2,)"]);
     case.beside(&run, Some("calls"), "calls_before").await.unwrap();
-    assert_eq!(db.texts("SELECT c FROM calls_before c ORDER BY id").await, ["(1,1,72)", "(2,2,72)", "(3,1,5)"]);
+    assert_eq!(
+        db.texts("SELECT c FROM calls_before c ORDER BY id").await,
+        ["(1,1,72)", "(2,2,72)", "(3,1,5)"]
+    );
     db.run(&format!("DROP TABLE calls_before; {}", users(&[71]))).await;
     case.restore(&run).await.unwrap();
     assert_eq!(db.texts("SELECT c FROM calls c ORDER BY id").await, ["(2,2,)", "(3,1,5)"]);
@@ -259,10 +259,15 @@ async fn rows_that_change_places_go_back_with_what_a_later_step_did_to_them() {
 #[tokio::test]
 async fn a_row_that_a_later_run_changed_again_names_that_run() {
     let db = with(TWO).await;
-    let mut case = Case::new(&db, &spec("onOrphan: SetNull, rules: [{table: tasks, columns: [user_id], onOrphan: Report}]"));
+    let mut case = Case::new(
+        &db,
+        &spec("onOrphan: SetNull, rules: [{table: tasks, columns: [user_id], onOrphan: Report}]"),
+    );
     case.repair().await;
     let first = case.status.history[0].run.clone();
-    case.edit(|spec| spec.references.rules[0].on_orphan = Some(auth_consistency::api::spec::OnOrphan::Delete));
+    case.edit(|spec| {
+        spec.references.rules[0].on_orphan = Some(auth_consistency::api::spec::OnOrphan::Delete)
+    });
     case.repair().await.consistent();
     let second = case.status.history[0].run.clone();
     assert_ne!(first, second);

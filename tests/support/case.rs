@@ -322,7 +322,9 @@ fn repeated(text: &str) -> Option<&str> {
     let clauses: Vec<&str> =
         text.split([';', ':', ',', '(', ')']).flat_map(|part| part.split(". ")).map(str::trim).collect();
     let long = |clause: &str| clause.split(' ').count() >= 4;
-    (0..clauses.len()).find(|at| long(clauses[*at]) && clauses[..*at].contains(&clauses[*at])).map(|at| clauses[at])
+    (0..clauses.len())
+        .find(|at| long(clauses[*at]) && clauses[..*at].contains(&clauses[*at]))
+        .map(|at| clauses[at])
 }
 
 impl Pass {

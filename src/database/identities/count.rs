@@ -193,7 +193,9 @@ impl Looking<'_> {
         };
         let Some((column, _, next)) = own_key(connection, self.table).await? else {
             return Ok(Err(match unreadable_sequence(connection, self.table).await? {
-                Some(name) => format!("the role may not SELECT from its sequence {name}: run what `auth-consistency grants` prints"),
+                Some(name) => format!(
+                    "the role may not SELECT from its sequence {name}: run what `auth-consistency grants` prints"
+                ),
                 None => "the table has no primary key that a sequence counts up".into(),
             }));
         };

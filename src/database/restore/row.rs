@@ -93,7 +93,11 @@ impl<'a> Undo<'a> {
             self.members.iter().skip(at + 1).any(|one| one.columns.iter().any(|other| other == name))
         };
         let Some(one) = self.members.get(at) else { return Vec::new() };
-        one.columns.iter().filter(|name| !later(name)).filter_map(|name| self.pair.source.column(name)).collect()
+        one.columns
+            .iter()
+            .filter(|name| !later(name))
+            .filter_map(|name| self.pair.source.column(name))
+            .collect()
     }
 
     /// Whether the last copy still has what the steps before it wrote: the app may have changed it between.
@@ -108,7 +112,9 @@ impl<'a> Undo<'a> {
             sql.relation(&pair.quarantine.relation).add(" q, ").relation(&self.pair.quarantine.relation);
             sql.add(" c WHERE ");
             is_copy(&mut sql, &one.copy);
-            sql.add(" AND c.ctid OPERATOR(pg_catalog.=) CAST(").text(&self.last.copy).add(" AS pg_catalog.tid)");
+            sql.add(" AND c.ctid OPERATOR(pg_catalog.=) CAST(")
+                .text(&self.last.copy)
+                .add(" AS pg_catalog.tid)");
             holds_what_was_written(&mut sql, &columns, one.columns.len(), one.action);
             sql.add(")");
             if !sql.scalar::<bool>(connection).await? {
@@ -294,7 +300,9 @@ pub(super) async fn changed_by(
     for pair in pairs {
         let mut sql = Sql::new("SELECT b.run, b.action OPERATOR(pg_catalog.=) 'MoveId' FROM ");
         with_batches(&mut sql, &pair.quarantine);
-        sql.add(" JOIN ").relation(&undo.pair.quarantine.relation).add(" k ON k.ctid OPERATOR(pg_catalog.=) CAST(");
+        sql.add(" JOIN ")
+            .relation(&undo.pair.quarantine.relation)
+            .add(" k ON k.ctid OPERATOR(pg_catalog.=) CAST(");
         sql.text(&undo.last.copy).add(" AS pg_catalog.tid) WHERE q._ac_restored_at IS NULL");
         sql.add(" AND b.batch OPERATOR(pg_catalog.>) k._ac_batch");
         lineage::is_ours(&mut sql, fence);

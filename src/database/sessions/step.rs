@@ -203,8 +203,19 @@ impl<'a> SessionsStep<'a> {
             Way::Rows(sessions) => {
                 // Copied as what is put back by inserting it.
                 let (table, action) = (&sessions.reference.child, Action::Delete);
-                quarantine::copy(connection, fence, step, chunk, action, table, &sessions.key, keys, None, None)
-                    .await?;
+                quarantine::copy(
+                    connection,
+                    fence,
+                    step,
+                    chunk,
+                    action,
+                    table,
+                    &sessions.key,
+                    keys,
+                    None,
+                    None,
+                )
+                .await?;
                 rows::remove(connection, sessions, keys).await
             }
             Way::Column { column, kind } => {
