@@ -99,7 +99,7 @@ pub(super) fn take_the_sequence_along(observation: &Observation, steps: &mut Vec
     if !sequence.ascending || !sequence.settable || users.id_kind != KeyKind::Integer {
         return;
     }
-    let half = sequence.next.saturating_add(sequence.maximum.saturating_sub(sequence.next) / 2);
+    let half = sequence.next.saturating_add(users.last_id.saturating_sub(sequence.next) / 2);
     let ids: Vec<(i64, Option<String>)> = steps
         .iter()
         .filter_map(|one| match &one.step {
