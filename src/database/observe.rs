@@ -19,7 +19,7 @@ use super::{
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
     hashes,
-    identifier::{Name, Sql},
+    identifier::Name,
     identities::{self, Elsewhere},
     ids::{self, Passive},
     references::{Condition, ReferenceTable},
@@ -38,7 +38,7 @@ use crate::{
         diagnosis::Requests,
         hashing::HashSample,
         observation::{
-            DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
+            DatabaseIdentity, IdDefault, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
         progress::Progress,
         search::Searched,
