@@ -167,7 +167,8 @@ pub(super) async fn unchecked(
 ) -> Result<Vec<Unchecked>, DatabaseError> {
     let mut passive = std::mem::take(&mut known.passive);
     let mut found = Vec::with_capacity(passive.len());
-    for one in &mut passive {
+    // What could not be looked at as a reference is told already, and is not waited for once more.
+    for one in passive.iter_mut().filter(|one| one.seen) {
         let seen = savepoint(connection, async |connection: &mut PgConnection| {
             highest(connection, known, &one.table).await
         })
@@ -194,7 +195,9 @@ pub(super) async fn naming(
     id: &str,
 ) -> Result<(i64, Vec<ObjectRef>), DatabaseError> {
     let (mut rows, mut unseen) = (0, Vec::new());
-    let passive = known.passive.iter_mut().map(|one| (&one.table, Some(&mut one.seen)));
+    // What could not be looked at as a reference is told already, and is not waited for once more.
+    let passive = known.passive.iter_mut().filter(|one| one.seen);
+    let passive = passive.map(|one| (&one.table, Some(&mut one.seen)));
     for (table, seen) in known.references.iter().map(|table| (table, None)).chain(passive) {
         if table.ids.is_none() {
             continue;
