@@ -287,7 +287,7 @@ impl Cluster {
                 let uid = review.status.and_then(|status| status.user_info).and_then(|user| user.uid);
                 Ok(uid.filter(|uid| !uid.is_empty()))
             }
-            Err(ClusterError::NotFound | ClusterError::Refused { code: 400..=499, .. }) => Ok(None),
+            Err(ClusterError::NotFound | ClusterError::Refused { code: 403, .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
