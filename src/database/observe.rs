@@ -18,7 +18,6 @@ use super::{
     constraints,
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
-    identifier::Sql,
     identities::{self, Elsewhere},
     ids::{self, Passive},
     references::{Condition, ReferenceTable},
@@ -36,7 +35,7 @@ use crate::{
         counters::Relied,
         diagnosis::Requests,
         observation::{
-            DatabaseIdentity, IdDefault, KeyKind, Observation, SchemaFault, SequenceFacts, Server, UserTable,
+            DatabaseIdentity, IdDefault, Observation, SchemaFault, SequenceFacts, Server, UserTable,
         },
         progress::Progress,
         search::Searched,
