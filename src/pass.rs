@@ -53,7 +53,8 @@ use crate::{
 
 pub use ask::{Asked, mint_for_admin, show_to_app};
 pub use errands::{
-    admin_account, discover, grants, kept, purge, resolve, restore, restore_beside, runs, show_kept,
+    admin_account, discover, grants, grants_to_observe, kept, purge, resolve, restore, restore_beside, runs,
+    show_kept,
 };
 pub use identities::snapshot;
 pub use look::Look;

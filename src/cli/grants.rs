@@ -13,6 +13,9 @@ use crate::pass;
 pub(super) struct Flags {
     #[command(flatten)]
     target: TargetFlags,
+    /// Only what looking needs: nothing that a repair takes
+    #[arg(long)]
+    observe: bool,
 }
 
 /// Runs the command.
@@ -22,5 +25,10 @@ pub(super) struct Flags {
 pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
-    Ok(Said::new(pass::grants(&target, &place.policy()).await?, Exit::Fine))
+    let policy = place.policy();
+    let text = match flags.observe {
+        true => pass::grants_to_observe(&target, &policy).await?,
+        false => pass::grants(&target, &policy).await?,
+    };
+    Ok(Said::new(text, Exit::Fine))
 }

@@ -57,6 +57,10 @@ struct RestoredAnswer {
     action: Action,
     rows: i64,
     blocked: i64,
+    #[serde(skip)]
+    again: i64,
+    #[serde(skip)]
+    blocked_again: i64,
     reason: Option<Reason>,
     sample: Vec<Blocked>,
 }
@@ -135,8 +139,9 @@ fn beside(written: &WrittenBeside) -> String {
 }
 
 fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> String {
-    let (rows, blocked) =
-        restored.iter().fold((0, 0), |(rows, blocked), one| (rows + one.rows, blocked + one.blocked));
+    let (rows, blocked) = restored.iter().fold((0, 0), |(rows, blocked), one| {
+        (rows + one.rows - one.again, blocked + one.blocked - one.blocked_again)
+    });
     if restored.is_empty() {
         return wrap(
             "This run has no rows in quarantine: it changed nothing that could be put back.",
@@ -200,6 +205,8 @@ impl From<Restored> for RestoredAnswer {
             action: restored.action,
             rows: restored.rows,
             blocked: restored.blocked,
+            again: restored.again,
+            blocked_again: restored.blocked_again,
             reason: (restored.blocked > 0).then_some(Reason::RestoreBlocked),
             sample: restored.sample.into_iter().map(|(key, why)| Blocked { key, why }).collect(),
         }

@@ -88,6 +88,28 @@ pub(super) fn unvalidated(
     Some(with_step(observation, mended, object, "validated", told, step))
 }
 
+/// Foreign keys that partitions have for themselves and that do not vouch for their rows: those are the
+/// whole table's, and so is what is done about them.
+pub(super) fn of_partitions(reference: &Reference) -> Vec<Diagnosed> {
+    let unvalidated = reference.partition_keys.iter().filter(|key| !key.validated);
+    unvalidated
+        .map(|key| {
+            let (object, name) = (&key.object, key.object.constraint.as_deref().unwrap_or_default());
+            warning(
+                Reason::ConstraintUnvalidated,
+                object,
+                format!(
+                    "the foreign key {name}, which the partition {} has for itself, is NOT VALID, so only new rows are checked and old ones may violate it: when no orphans of {} are left, run ALTER TABLE {} VALIDATE CONSTRAINT {}",
+                    object.table,
+                    reference.object.describe(),
+                    sql_table(&object.schema, &object.table),
+                    sql_name(name)
+                ),
+            )
+        })
+        .collect()
+}
+
 /// The finding with its step, or with what keeps it from being done.
 fn with_step(
     observation: &Observation,

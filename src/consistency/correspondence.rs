@@ -167,6 +167,8 @@ pub struct ReferenceFacts {
     pub credentials: Option<String>,
     /// Foreign keys of other tables through which the change would go on, with how many rows.
     pub cascades: Vec<String>,
+    /// Rights on other tables that the role lacks to tell of those.
+    pub lacking: Vec<String>,
     /// Rows of the table.
     pub table_rows: i64,
 }

@@ -393,10 +393,32 @@ pub struct Reference {
     pub takes: Vec<Taken>,
     /// Foreign keys of other tables through which a change of the orphans would go on, with how many rows.
     pub cascades: Vec<String>,
+    /// Rights on other tables that a repair takes and the role lacks.
+    pub lacking: Lacking,
+    /// Foreign keys that partitions of the table have for themselves.
+    pub partition_keys: Vec<PartitionKey>,
     /// Rights on the table.
     pub rights: TableRights,
     /// Whether the index behind the user table's key names the id column alone.
     pub names_id: bool,
+}
+
+/// A foreign key that one partition has for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionKey {
+    /// The partition, its columns and the foreign key.
+    pub object: ObjectRef,
+    /// Whether it is marked valid.
+    pub validated: bool,
+}
+
+/// Rights on tables whose rows depend on orphans that the role lacks, as `SELECT on schema.table`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lacking {
+    /// To tell what deleting the orphans would do, and to keep what would go along.
+    pub delete: Vec<String>,
+    /// To tell where a change of their key would go on.
+    pub change: Vec<String>,
 }
 
 /// Rows of another table that a foreign key removes or changes when orphans are deleted.

@@ -45,6 +45,7 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
     found.extend(constraints::missing(target, observation, &mended));
     for (reference, rows) in observation.references.iter().zip(&mut rows) {
         found.extend(constraints::unvalidated(target, observation, reference, &mended));
+        found.extend(constraints::of_partitions(reference));
         found.extend(types(reference, users));
         found.extend(rows.take());
     }
@@ -237,6 +238,10 @@ pub(super) fn refusal(
             "the role may not UPDATE the user table, without which the admin's account cannot be held; run what `auth-consistency grants` prints".into(),
         ));
     }
+    let lacking = &reference.lacking;
+    if let Some(why) = lacks(if action == Action::Delete { &lacking.delete } else { &lacking.change }) {
+        return Some(why);
+    }
     if action != Action::Delete && !reference.cascades.is_empty() {
         return Some((
             Reason::RepairUnsupported,
@@ -274,6 +279,21 @@ pub(super) fn refusal(
         }
         _ => None,
     }
+}
+
+/// Rights that the role lacks on tables whose rows depend on orphans.
+pub(super) fn lacks(rights: &[String]) -> Option<(Reason, String)> {
+    let rights = rights.iter().collect::<std::collections::BTreeSet<_>>();
+    let rights: Vec<&str> = rights.into_iter().map(String::as_str).collect();
+    (!rights.is_empty()).then(|| {
+        (
+            Reason::PrivilegeMissing,
+            format!(
+                "rows of other tables depend on them, and the role lacks {}; run what `auth-consistency grants` prints",
+                rights.join(", ")
+            ),
+        )
+    })
 }
 
 /// Rows that collide in unique keys of whom they are given to.

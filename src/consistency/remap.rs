@@ -331,6 +331,9 @@ fn refusal(
             "the role may not UPDATE the user table, without which the accounts cannot be held; run what `auth-consistency grants` prints".into(),
         ));
     }
+    if let Some(why) = orphans::lacks(&facts.lacking) {
+        return Some(why);
+    }
     if !facts.cascades.is_empty() {
         return Some((
             Reason::RepairUnsupported,

@@ -402,6 +402,7 @@ async fn rewrite(
         std::slice::from_ref(&known.id),
         &keys,
         None,
+        None,
     )
     .await?;
     let mut sql = Sql::new("UPDATE ");

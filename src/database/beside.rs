@@ -14,6 +14,7 @@ use super::{
     fence::{self, Fence},
     identifier::{Name, Relation, Sql},
     kept::{self, is_named, with_batches},
+    lineage::{self, is_of_run},
     quarantine::Quarantine,
     transaction::{prepare, statement_timeout},
 };
@@ -53,9 +54,19 @@ pub struct WrittenBeside {
 /// One source table of the run: its quarantine tables, and rows that are not back and that are.
 struct Source {
     object: ObjectRef,
-    copies: Vec<(Quarantine, Table)>,
+    copies: Vec<Copies>,
     away: i64,
     back: i64,
+}
+
+/// One quarantine table, and which of its copies stand for their rows where that is not each for itself.
+struct Copies {
+    quarantine: Quarantine,
+    table: Table,
+    /// First copies of rows that are not back as a whole.
+    first: Vec<Option<String>>,
+    /// Copies of rows that another copy stands for, or that are back.
+    left_out: Vec<Option<String>>,
 }
 
 /// Makes the table and writes the rows, in one transaction under the fence.
@@ -85,8 +96,8 @@ pub async fn write_beside(
     statement_timeout(&mut transaction, fence.statement_timeout.max(PATIENCE)).await?;
     make(&mut transaction, &into, &columns).await?;
     let mut rows = 0;
-    for (quarantine, table) in &source.copies {
-        rows += fill(&mut transaction, fence, &wanted.run, &into, quarantine, table).await?;
+    for copies in &source.copies {
+        rows += fill(&mut transaction, fence, &wanted.run, &into, copies).await?;
     }
     if rows != source.away {
         return Err(DatabaseError::Moved(format!(
@@ -107,37 +118,94 @@ async fn sources(
     fence: &Fence,
     run: &str,
 ) -> Result<Vec<Source>, DatabaseError> {
-    let mut sources: Vec<Source> = Vec::new();
+    let mut found: Vec<(ObjectRef, Vec<(Quarantine, Table)>)> = Vec::new();
     for (quarantine, object) in kept::tables(connection).await? {
-        let mut sql = Sql::new("SELECT count(*), count(q._ac_restored_at) FROM ");
+        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
         with_batches(&mut sql, &quarantine);
-        of_run(&mut sql, fence, run);
-        let row = sql.one(connection).await?;
-        let (all, back): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        is_of_run(&mut sql, fence, run);
+        sql.add(")");
         let (schema, name) = (quarantine.relation.schema.as_str(), quarantine.relation.name.as_str());
-        if all == 0 {
+        if !sql.scalar::<bool>(connection).await? {
             continue;
         }
         let Found::Table(table) = catalog::find_table(connection, schema, name).await? else { continue };
-        let away = all - back;
-        match sources.iter_mut().find(|one| one.object == object) {
-            Some(one) => {
-                one.away += away;
-                one.back += back;
-                one.copies.push((quarantine, *table));
-            }
-            None => sources.push(Source { object, copies: vec![(quarantine, *table)], away, back }),
+        match found.iter_mut().find(|(one, _)| *one == object) {
+            Some((_, copies)) => copies.push((quarantine, *table)),
+            None => found.push((object, vec![(quarantine, *table)])),
         }
+    }
+    let mut sources = Vec::new();
+    for (object, tables) in found {
+        sources.push(source(connection, fence, run, object, tables).await?);
     }
     Ok(sources)
 }
 
-/// Adds the condition that copies `q` with their batches `b` are of a run of this target.
-fn of_run(sql: &mut Sql, fence: &Fence, run: &str) {
-    sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ").text(run);
-    sql.add(" AND b.owner OPERATOR(pg_catalog.=) ").text(&fence.owner);
-    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+/// A row that the run changed more than once has several copies: the first one is the row as it was.
+async fn source(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    object: ObjectRef,
+    tables: Vec<(Quarantine, Table)>,
+) -> Result<Source, DatabaseError> {
+    let key: Vec<Column> = match catalog::find_table(connection, &object.schema, &object.table).await? {
+        Found::Table(source) => {
+            let key = catalog::primary_key(connection, source.oid).await?;
+            let key: Vec<&Column> = key.iter().filter_map(|name| source.column(name)).collect();
+            let there =
+                |column: &&Column| tables.iter().all(|(_, one)| one.column(column.name.as_str()).is_some());
+            if key.iter().all(there) { key.into_iter().cloned().collect() } else { Vec::new() }
+        }
+        _ => Vec::new(),
+    };
+    let quarantines: Vec<Quarantine> = tables.iter().map(|(quarantine, _)| quarantine.clone()).collect();
+    let lineage = lineage::of_run(connection, fence, run, &quarantines, &key).await?;
+    let mut copies: Vec<Copies> = tables
+        .into_iter()
+        .map(|(quarantine, table)| Copies { quarantine, table, first: Vec::new(), left_out: Vec::new() })
+        .collect();
+    for row in lineage.rows() {
+        let away = row.iter().any(|one| !one.restored);
+        for (at, one) in row.iter().enumerate() {
+            if let Some(copies) = copies.get_mut(one.table) {
+                let list = if at == 0 && away { &mut copies.first } else { &mut copies.left_out };
+                list.push(Some(one.copy.clone()));
+            }
+        }
+    }
+    let (mut away, mut back) = (0, 0);
+    for one in &copies {
+        let mut sql = Sql::new("SELECT pg_catalog.count(*) FILTER (WHERE ");
+        one.is_away(&mut sql);
+        sql.add("), pg_catalog.count(*) FILTER (WHERE q._ac_restored_at IS NOT NULL AND NOT (");
+        one.is_away(&mut sql);
+        sql.add(")) FROM ");
+        with_batches(&mut sql, &one.quarantine);
+        is_of_run(&mut sql, fence, run);
+        let row = sql.one(connection).await?;
+        away += row.try_get::<i64, _>(0)?;
+        back += row.try_get::<i64, _>(1)?;
+    }
+    Ok(Source { object, copies, away, back })
+}
+
+impl Copies {
+    /// Adds the condition that the copy `q` is the one to be written of a row that is not back.
+    fn is_away(&self, sql: &mut Sql) {
+        sql.add("q._ac_restored_at IS NULL");
+        if self.first.is_empty() && self.left_out.is_empty() {
+            return;
+        }
+        let among = |sql: &mut Sql, copies: &[Option<String>]| {
+            sql.add("q.ctid::pg_catalog.text OPERATOR(pg_catalog.=) ANY (SELECT k.i FROM pg_catalog.unnest(");
+            sql.texts(copies.to_vec()).add(") k(i))");
+        };
+        sql.add(" AND NOT (");
+        among(sql, &self.left_out);
+        sql.add(") OR ");
+        among(sql, &self.first);
+    }
 }
 
 /// The one source that is meant.
@@ -184,8 +252,8 @@ fn chosen(sources: Vec<Source>, wanted: &Beside) -> Result<Source, DatabaseError
 fn columns(source: &Source) -> Result<Vec<Column>, DatabaseError> {
     let mut columns: Vec<Column> = Vec::new();
     // The newest layout comes last.
-    for (_, table) in source.copies.iter().rev() {
-        for column in theirs(table) {
+    for copies in source.copies.iter().rev() {
+        for column in theirs(&copies.table) {
             match columns.iter().find(|one| one.name == column.name) {
                 None => columns.push(column.clone()),
                 Some(one) if one.declared_type == column.declared_type => {}
@@ -310,9 +378,9 @@ async fn fill(
     fence: &Fence,
     run: &str,
     into: &Relation,
-    quarantine: &Quarantine,
-    table: &Table,
+    copies: &Copies,
 ) -> Result<i64, DatabaseError> {
+    let Copies { quarantine, table, .. } = copies;
     let mut sql = Sql::new("INSERT INTO ");
     sql.relation(into);
     if theirs(table).next().is_none() {
@@ -328,7 +396,9 @@ async fn fill(
     }
     sql.add(" FROM ");
     with_batches(&mut sql, quarantine);
-    of_run(&mut sql, fence, run);
-    sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
+    is_of_run(&mut sql, fence, run);
+    sql.add(" AND (");
+    copies.is_away(&mut sql);
+    sql.add(") ORDER BY b.batch, q.ctid");
     Ok(sql.execute(connection).await?)
 }

@@ -9,8 +9,8 @@ mod sequence;
 mod table;
 
 pub use keys::{
-    Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, primary_key, primary_keys, shared,
-    unique_indexes,
+    Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, foreign_keys_into, primary_key,
+    primary_keys, shared, unique_indexes,
 };
 pub use sequence::{Sequence, next_value, sequence};
 pub use table::{find_table, find_tables, tables};
@@ -79,6 +79,10 @@ pub struct Table {
     pub rights: TableRights,
     /// Whether the role may SELECT from it.
     pub select: bool,
+    /// Schema and name of the partitioned table that it is a part of, at whatever level.
+    pub root: Option<(String, String)>,
+    /// Whether a foreign table is among its partitions.
+    pub foreign: bool,
 }
 
 impl Table {

@@ -48,7 +48,12 @@ pub async fn read_counters(
     let reading = match server_and_users(connection, target).await? {
         Some((mut reading, oid)) => {
             reading.references = hard(connection, oid).await?;
-            reading.references.extend(soft(connection, target).await?);
+            for (place, mut marks) in soft(connection, target).await? {
+                if let Some(part) = reading.references.get(&place) {
+                    marks.catalog.push_str(&format!(" {}", part.catalog));
+                }
+                reading.references.insert(place, marks);
+            }
             Some(reading)
         }
         None => None,
@@ -144,26 +149,44 @@ async fn hard(
         "SELECT n.nspname::text, c.relname::text, con.conname::text, \
          concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
            CASE cardinality(con.conkey) \
-           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = con.conkey[1]) \
+           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum = con.conkey[1]) \
            ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
-                 WHERE a.attrelid = c.oid AND a.attnum = ANY (con.conkey)) END), ",
+                 WHERE a.attrelid = o.oid AND a.attnum = ANY (con.conkey)) END), ",
     );
     sql.add(COUNTED).add(
-        " FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid \
+        ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
+           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i) \
+         FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
+         JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
     );
-    sql.integer(users).add("::oid");
+    sql.integer(users).add("::oid ORDER BY con.oid");
     let mut found = BTreeMap::new();
+    // What a partition has for itself is the whole table's, whose marks it changes too.
+    let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
     for row in sql.all(connection).await? {
-        let place = ObjectRef {
-            schema: row.try_get(0)?,
-            table: row.try_get(1)?,
-            columns: Vec::new(),
-            constraint: Some(row.try_get(2)?),
-        };
-        found.insert(place, marks(&row, 3, 4)?.0);
+        let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
+        let marks = marks(&row, 3, 4)?.0;
+        if row.try_get(5)? {
+            let place = ObjectRef { columns: row.try_get(6)?, ..table };
+            match parts.get_mut(&place) {
+                Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
+                None => {
+                    parts.insert(place, marks);
+                }
+            }
+        } else {
+            found.insert(ObjectRef { constraint: Some(row.try_get(2)?), ..table }, marks);
+        }
     }
+    for (place, part) in &parts {
+        let of_table = |one: &ObjectRef| (&one.schema, &one.table) == (&place.schema, &place.table);
+        for (_, marks) in found.iter_mut().filter(|(one, _)| of_table(one)) {
+            marks.catalog.push_str(&format!(" {}", part.catalog));
+        }
+    }
+    found.extend(parts);
     Ok(found)
 }
 

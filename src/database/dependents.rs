@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     api::report::{Action, ObjectRef},
-    consistency::{observation::Taken, wording::count},
+    consistency::{
+        observation::{Lacking, Taken},
+        sql_name::sql_table,
+        wording::count,
+    },
 };
 
 /// A foreign key to a table, with what it does when a row there is deleted.
@@ -28,6 +32,8 @@ pub(super) struct Dependent {
     table: Table,
     columns: Vec<Column>,
     parents: Vec<Column>,
+    /// The partition that it references, where that is not the whole table.
+    part: Option<i64>,
     /// Delete or SetNull; `None`: it forbids the DELETE.
     effect: Option<Action>,
     /// Whether a change of the key goes on to its rows: ON UPDATE CASCADE, SET NULL or SET DEFAULT.
@@ -48,6 +54,11 @@ impl Dependent {
         }
     }
 
+    /// The table as people name it.
+    fn called(&self) -> String {
+        sql_table(&self.key.child.0, &self.key.child.1)
+    }
+
     /// Adds that the row `parent` is the one that the row `child` names.
     fn names(&self, sql: &mut Sql, parent: &'static str, child: &'static str) {
         for (at, (column, other)) in self.columns.iter().zip(&self.parents).enumerate() {
@@ -56,13 +67,25 @@ impl Dependent {
                 sql.column(parent, &other.name).operator(operator).column(child, &column.name);
             }
         }
+        if let Some(part) = self.part {
+            sql.add(" AND ")
+                .add(parent)
+                .add(".tableoid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT t.relid::pg_catalog.oid");
+            sql.add(" FROM pg_catalog.pg_partition_tree(").integer(part);
+            sql.add("::pg_catalog.oid::pg_catalog.regclass) t))");
+        }
     }
 }
 
 /// The foreign keys to a table.
 async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Dependent>, sqlx::Error> {
     let mut found = Vec::new();
-    for key in catalog::foreign_keys(connection, parent.oid).await? {
+    let keys = if parent.relation.partitioned {
+        catalog::foreign_keys_into(connection, parent.oid).await?
+    } else {
+        catalog::foreign_keys(connection, parent.oid).await?
+    };
+    for key in keys {
         let Found::Table(table) = catalog::find_table(connection, &key.child.0, &key.child.1).await? else {
             continue;
         };
@@ -86,6 +109,7 @@ async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Depende
         found.push(Dependent {
             columns: pick(&table, &key.child_columns),
             parents: pick(parent, &key.parent_columns),
+            part: (key.parent_oid != parent.oid).then_some(key.parent_oid),
             effect: match row.try_get::<String, _>(0)?.as_str() {
                 "c" => Some(Action::Delete),
                 "n" => Some(Action::SetNull),
@@ -101,10 +125,47 @@ async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Depende
     Ok(found)
 }
 
+/// A foreign key to a table, as far as rights go.
+pub(super) struct Touched {
+    /// Schema of the table whose rows depend.
+    pub schema: String,
+    /// Its name.
+    pub table: String,
+    /// Referenced columns.
+    pub parent_columns: Vec<String>,
+    /// What becomes of its rows when theirs are deleted: Delete or SetNull; `None`: it forbids that.
+    pub effect: Option<Action>,
+    /// Whether a change of the key goes on to its rows.
+    pub carries: bool,
+}
+
+/// The tables whose rows depend on rows of a table, those of the table itself left out.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn touched(
+    connection: &mut PgConnection,
+    parent: &Table,
+) -> Result<Vec<Touched>, sqlx::Error> {
+    let there = of(connection, parent).await?;
+    let others = there.into_iter().filter(|one| one.table.oid != parent.oid);
+    Ok(others
+        .map(|one| Touched {
+            schema: one.key.child.0.clone(),
+            table: one.key.child.1.clone(),
+            parent_columns: one.key.parent_columns.clone(),
+            effect: one.effect,
+            carries: one.carries,
+        })
+        .collect())
+}
+
 /// What depends on the orphans of a reference.
 pub(super) struct Depending {
     /// Foreign keys that forbid deleting them, with how many rows.
     pub forbidding: Vec<String>,
+    /// Rights that the role lacks for it.
+    pub lacking: Lacking,
     /// What goes along.
     pub takes: Vec<Taken>,
     /// Foreign keys through which another key of the orphans would go on, with how many rows.
@@ -117,16 +178,21 @@ pub(super) async fn observe(
     reference: &ReferenceTable,
 ) -> Result<Depending, sqlx::Error> {
     let dependents = of(connection, &reference.child).await?;
-    let carrying = carried(connection, reference, &dependents, |sql| {
+    let (carrying, change) = carried(connection, reference, &dependents, |sql| {
         sql.add(" FROM ").only(&reference.child.relation).add(" c WHERE ");
         reference.orphaned(sql);
     })
     .await?;
-    let mut depending = Depending { forbidding: Vec::new(), takes: Vec::new(), carrying };
+    let mut depending = Depending {
+        forbidding: Vec::new(),
+        lacking: Lacking { delete: Vec::new(), change },
+        takes: Vec::new(),
+        carrying,
+    };
     for dependent in &dependents {
         let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
         if !dependent.key.readable || !dependent.table.select {
-            depending.forbidding.push(format!("{name}: the role may not SELECT from it"));
+            depending.lacking.delete.push(format!("SELECT on {}", dependent.called()));
             continue;
         }
         let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -140,8 +206,10 @@ pub(super) async fn observe(
             None => Some("which it forbids"),
             _ if dependent.table.oid == reference.child.oid => Some("of the same table"),
             Some(Action::Delete) if dependent.table.oid == reference.parent.oid => Some("which are accounts"),
+            // They are held while they are copied.
             _ if !dependent.table.rights.update => {
-                Some("which the role may not UPDATE and so not hold while they are copied")
+                depending.lacking.delete.push(format!("UPDATE on {}", dependent.called()));
+                continue;
             }
             Some(Action::SetNull)
                 if catalog::primary_key(connection, dependent.table.oid).await?.is_empty() =>
@@ -159,7 +227,9 @@ pub(super) async fn observe(
         }
         let action = dependent.effect.unwrap_or(Action::Delete);
         if action == Action::Delete {
-            depending.forbidding.extend(deeper(connection, reference, dependent).await?);
+            let (deeper, lacking) = deeper(connection, reference, dependent).await?;
+            depending.forbidding.extend(deeper);
+            depending.lacking.delete.extend(lacking);
         }
         depending.takes.push(Taken { object: dependent.object(), action, rows });
     }
@@ -200,7 +270,7 @@ pub(super) async fn on_rows(
 }
 
 /// Foreign keys through which a change of a reference's columns would go on to rows of other tables, with how
-/// many. `rows` adds ` FROM ...`, of the rows `c` that change.
+/// many, and rights that the role lacks to tell. `rows` adds ` FROM ...`, of the rows `c` that change.
 ///
 /// # Errors
 /// The database fails.
@@ -208,7 +278,7 @@ pub(super) async fn carrying(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     rows: impl Fn(&mut Sql),
-) -> Result<Vec<String>, sqlx::Error> {
+) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
     let dependents = of(connection, &reference.child).await?;
     carried(connection, reference, &dependents, rows).await
 }
@@ -218,13 +288,13 @@ async fn carried(
     reference: &ReferenceTable,
     dependents: &[Dependent],
     changing: impl Fn(&mut Sql),
-) -> Result<Vec<String>, sqlx::Error> {
-    let mut found = Vec::new();
+) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    let (mut found, mut lacking) = (Vec::new(), Vec::new());
     let changes = |parent: &Column| reference.columns.iter().any(|column| column.name == parent.name);
     for dependent in dependents.iter().filter(|one| one.carries && one.parents.iter().any(changes)) {
         let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
         if !dependent.key.readable || !dependent.table.select {
-            found.push(format!("{name}: the role may not SELECT from it"));
+            lacking.push(format!("SELECT on {}", dependent.called()));
             continue;
         }
         let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -238,7 +308,7 @@ async fn carried(
             found.push(format!("{name}: {}", count(rows, "row")));
         }
     }
-    Ok(found)
+    Ok((found, lacking))
 }
 
 /// Rows that depend on rows that would go along.
@@ -246,12 +316,12 @@ async fn deeper(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     dependent: &Dependent,
-) -> Result<Vec<String>, sqlx::Error> {
-    let mut found = Vec::new();
+) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+    let (mut found, mut lacking) = (Vec::new(), Vec::new());
     for further in of(connection, &dependent.table).await? {
         let name = format!("{}.{}", further.key.child.1, further.key.name);
         if !further.key.readable {
-            found.push(format!("{name}: the role may not SELECT from it"));
+            lacking.push(format!("SELECT on {}", further.called()));
             continue;
         }
         let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -266,7 +336,7 @@ async fn deeper(
             found.push(format!("{name}: {}, by way of {}", count(rows, "row"), dependent.key.child.1));
         }
     }
-    Ok(found)
+    Ok((found, lacking))
 }
 
 /// Adds the condition that the row `d` depends on an orphan.

@@ -234,6 +234,7 @@ async fn sample(
         operators: operators.map(|operator| vec![operator]),
         match_full: false,
         key: None,
+        partition_keys: Vec::new(),
         absent: Vec::new(),
         only_where: Vec::new(),
         primary_key: Vec::new(),

@@ -89,17 +89,18 @@ struct Crossed {
     new: String,
 }
 
-/// Puts those rows of `copies` back that only stand in one another's way. Returns which.
+/// Puts those rows of `copies` back that only stand in one another's way. Returns which. `later` undoes
+/// before it what later steps of the run did to them.
 ///
 /// # Errors
 /// The database fails as a whole.
 pub(super) async fn put_back(
     connection: &mut PgConnection,
-    quarantine: &Relation,
-    source: &Table,
+    (quarantine, source): (&Relation, &Table),
     key: &[Column],
     reference: &Column,
     copies: &[String],
+    later: impl AsyncFn(&mut PgConnection, &[String]) -> Result<(), sqlx::Error>,
 ) -> Result<Vec<String>, DatabaseError> {
     if copies.is_empty() {
         return Ok(Vec::new());
@@ -119,6 +120,7 @@ pub(super) async fn put_back(
         let copies: Vec<String> = group.iter().map(|one| one.copy.clone()).collect();
         let all = i64::try_from(copies.len()).unwrap_or(i64::MAX);
         let done = savepoint(connection, async |connection: &mut PgConnection| {
+            later(connection, &copies).await?;
             let which = |sql: &mut Sql| {
                 sql.relation(quarantine).add(" q JOIN pg_catalog.unnest(");
                 sql.texts(copies.iter().cloned().map(Some).collect());

@@ -28,6 +28,7 @@ use crate::{
         correspondence::{IdentityFacts, Pair, Today, Unusable, correspond},
         identities::{self, Identities, MAX_PEOPLE},
         observation::{KeyKind, Reference, UserTable},
+        sql_name::sql_table,
         target::{IdentitySource, IdentityTable, Target},
         wording::number,
     },
@@ -379,6 +380,18 @@ pub(super) async fn own_key(
         }
         _ => Ok(None),
     }
+}
+
+/// The sequence behind the table's own key, where the role may not read it.
+pub(super) async fn unreadable_sequence(
+    connection: &mut PgConnection,
+    table: &ReferenceTable,
+) -> Result<Option<String>, sqlx::Error> {
+    let [name] = table.primary_key.as_slice() else { return Ok(None) };
+    let found = catalog::sequence(connection, table.child.oid, name).await?;
+    Ok(found
+        .filter(|sequence| !sequence.readable)
+        .map(|sequence| sql_table(sequence.relation.schema.as_str(), sequence.relation.name.as_str())))
 }
 
 /// Foreign keys that a snapshot has and that are not there now, under any name; of tables that are

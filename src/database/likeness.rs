@@ -10,6 +10,7 @@ use super::{
     catalog::{Column, Table},
     identifier::Sql,
     quarantine::Quarantine,
+    restore::Undo,
 };
 use crate::api::report::Action;
 
@@ -82,7 +83,7 @@ fn digest(sql: &mut Sql, column: &Column) {
 ///
 /// As text, and not by the types' own equality: that takes 1.0 for 1.00, and json has none. Of a type that
 /// is another one today the value counts, and not how it is written now.
-fn is_as_copied(sql: &mut Sql, column: &Column, copied: &Column) {
+pub(super) fn is_as_copied(sql: &mut Sql, column: &Column, copied: &Column) {
     let today = |sql: &mut Sql| {
         if column.declared_type == copied.declared_type {
             sql.column("c", &column.name).add("::pg_catalog.text");
@@ -100,23 +101,22 @@ fn is_as_copied(sql: &mut Sql, column: &Column, copied: &Column) {
 }
 
 /// Why the row at a place is not the one that it was; `None` where it is. Of a row that had been removed
-/// all columns are compared with its copy. Of another one those are that the repair was about, and the
-/// rest, which may be newer than the copy, with `before`.
+/// all columns are compared with its copies. Of another one those are that the repair was about, and the
+/// rest, which may be newer than the copies, with `before`.
 pub(super) async fn unlike(
     connection: &mut PgConnection,
-    pair: &Pair,
+    undo: &Undo<'_>,
     place: &Place,
-    action: Action,
-    changed: &[String],
     before: Option<Vec<Option<String>>>,
     copy: &str,
 ) -> Result<Option<String>, sqlx::Error> {
+    let (pair, changed) = (undo.pair, &undo.changed);
     let mut sql = Sql::new("SELECT pg_catalog.array_remove(ARRAY[NULL::pg_catalog.text");
     for column in &pair.source.columns {
-        let Some(copied) = pair.copies.column(column.name.as_str()) else { continue };
-        if action == Action::Delete || changed.iter().any(|name| name == column.name.as_str()) {
+        let Some(copied) = undo.copied(column) else { continue };
+        if undo.inserts() || changed.iter().any(|name| name == column.name.as_str()) {
             sql.add(", CASE WHEN ");
-            is_as_copied(&mut sql, column, copied);
+            undo.of_source(&mut sql, column, |sql| is_as_copied(sql, column, copied));
             sql.add(" THEN NULL ELSE ").text(column.name.as_str()).add(" END");
         }
     }

@@ -28,6 +28,7 @@ mod identifier;
 mod identities;
 mod kept;
 mod likeness;
+mod lineage;
 mod logins;
 mod move_id;
 mod observe;
@@ -59,7 +60,7 @@ pub use discover::{Discovered, suggestions};
 pub use error::DatabaseError;
 pub use fence::{Begun, Fence, audited, begin, close, written};
 pub use finding::Search;
-pub use grants::grants;
+pub use grants::{Extent, grants};
 pub use identities::{Elsewhere, read_elsewhere};
 pub use kept::{
     Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge, purged,

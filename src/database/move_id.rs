@@ -105,6 +105,7 @@ pub async fn move_id(
         std::slice::from_ref(&known.id),
         &own,
         Some(to),
+        Some(&[known.id.name.as_str().to_owned()]),
     )
     .await?;
     for carrier in &carriers {
@@ -274,10 +275,8 @@ async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<S
     let cascades = catalog::cascades(connection, known.users.oid, known.id.name.as_str()).await?;
     let seen = |cascade: &catalog::Cascade| {
         known.references.iter().any(|reference| {
-            reference
-                .key
-                .as_ref()
-                .is_some_and(|key| key.child == cascade.child && key.name == cascade.constraint)
+            let mut keys = reference.key.iter().chain(&reference.partition_keys);
+            keys.any(|key| key.child == cascade.child && key.name == cascade.constraint)
         })
     };
     Ok(cascades.iter().find(|cascade| !seen(cascade)).map(|cascade| {
@@ -360,6 +359,8 @@ async fn copy(
             (0..carrier.primary_key.len()).map(|at| row.try_get(at)).collect();
         keys.push(key?);
     }
+    let columns: Vec<String> =
+        carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect();
     quarantine::copy(
         connection,
         fence,
@@ -370,6 +371,7 @@ async fn copy(
         &carrier.primary_key,
         &keys,
         Some(to),
+        Some(&columns),
     )
     .await
 }

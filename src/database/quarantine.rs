@@ -136,7 +136,8 @@ pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
 }
 
 /// Adds the INSERT of what the copies of a chunk belong to; its `RETURNING batch` is the caller's.
-/// `columns` are those that a foreign key of the app sets to NULL along with a repair.
+/// `columns` are those that change where they are not the step's: what a foreign key of the app sets to NULL
+/// along with a repair, what names an id that is moved.
 pub(super) fn batch(sql: &mut Sql, fence: &Fence, of: &Batch<'_>) {
     let Batch { step, chunk, action, quarantine, columns } = *of;
     sql.add(
@@ -222,10 +223,11 @@ pub async fn copy(
     key_columns: &[Column],
     keys: &[Vec<String>],
     new_key: Option<&str>,
+    columns: Option<&[String]>,
 ) -> Result<(), DatabaseError> {
     let quarantine = table(connection, source).await?;
     let mut sql = Sql::new("WITH b AS (");
-    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns: None });
+    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
     sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation);
     sql.add(" (_ac_batch, _ac_new_key");
     for column in &source.columns {

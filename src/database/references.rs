@@ -14,7 +14,7 @@ use crate::{
     api::{report::ObjectRef, spec::ColumnCondition},
     consistency::{
         credentials,
-        observation::{Comparison, KeyKind, Orphans, Reference},
+        observation::{Comparison, KeyKind, Lacking, Orphans, PartitionKey, Reference},
     },
 };
 
@@ -37,6 +37,8 @@ pub struct ReferenceTable {
     pub match_full: bool,
     /// The foreign key; `None` for a soft reference.
     pub key: Option<ForeignKey>,
+    /// Foreign keys that partitions of the table have for themselves: their rows are this reference's.
+    pub partition_keys: Vec<ForeignKey>,
     /// Values of a soft reference that mean nobody, in the column's own spelling.
     pub absent: Vec<String>,
     /// Where a soft reference holds.
@@ -234,6 +236,8 @@ impl ReferenceTable {
             dependents: Vec::new(),
             takes: Vec::new(),
             cascades: Vec::new(),
+            lacking: Lacking::default(),
+            partition_keys: self.partition_keys.iter().map(partition_key).collect(),
             rights: self.child.rights,
             names_id: self.names_column(id_column),
             orphans: Orphans::default(),
@@ -259,6 +263,7 @@ impl ReferenceTable {
         reference.dependents = depending.forbidding;
         reference.takes = depending.takes;
         reference.cascades = depending.carrying;
+        reference.lacking = depending.lacking;
         if reference.unsupported.is_none() {
             let heir = heir.zip(self.parent.column(id_column.as_str()));
             let keys = room::unique_keys(connection, self, server_version).await?;
@@ -304,10 +309,25 @@ impl ReferenceTable {
                 "the role may read only some of the table's columns, and all are copied to quarantine; grant SELECT on the table".into(),
             );
         }
+        if self.child.foreign {
+            return Some("a partition of the table is a foreign table, whose rows cannot be held".into());
+        }
         self.columns
             .iter()
             .find(|column| column.generated)
             .map(|column| format!("column {:?} is generated", column.name.as_str()))
+    }
+}
+
+fn partition_key(key: &ForeignKey) -> PartitionKey {
+    PartitionKey {
+        object: ObjectRef {
+            schema: key.child.0.clone(),
+            table: key.child.1.clone(),
+            columns: key.child_columns.clone(),
+            constraint: Some(key.name.clone()),
+        },
+        validated: key.validated,
     }
 }
 

@@ -180,7 +180,8 @@ async fn remove(
     }
     for (some, chunk) in removed.chunks(ROWS_AT_ONCE).zip(1..) {
         let child = &table.child;
-        quarantine::copy(connection, fence, number, chunk, Action::Delete, child, key, some, None).await?;
+        quarantine::copy(connection, fence, number, chunk, Action::Delete, child, key, some, None, None)
+            .await?;
         let mut sql = Sql::new("DELETE FROM ");
         sql.only(&child.relation).add(" AS c USING ");
         quarantine::keyed(&mut sql, key, some);
@@ -331,7 +332,8 @@ impl Piece<'_> {
         let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
         if !keys.is_empty() {
             let (child, action) = (&self.table.child, Action::Remap);
-            quarantine::copy(connection, fence, number, chunk, action, child, self.key, &keys, None).await?;
+            quarantine::copy(connection, fence, number, chunk, action, child, self.key, &keys, None, None)
+                .await?;
         }
         Ok(still)
     }

@@ -5,10 +5,14 @@
 //! cannot go back under an enforced foreign key: it stays, counted and named. So does one that a trigger of
 //! the app would make another row than it was.
 
+mod row;
 mod runs;
+
+use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection, Row};
 
+pub(super) use row::Undo;
 pub use runs::{Run, runs};
 
 use super::{
@@ -18,21 +22,20 @@ use super::{
     exchange,
     fence::{self, Fence},
     identifier::Sql,
-    likeness::{self, Pair, Place},
+    kept::with_batches,
+    likeness::{self, Pair},
+    lineage::{self, Lineage, Member},
     quarantine::Quarantine,
     sessions,
-    transaction::{prepare, tentatively},
+    transaction::prepare,
 };
 use crate::{
     api::report::{Action, ObjectRef},
-    consistency::{credentials, observation::KeyKind},
+    consistency::{credentials, observation::KeyKind, sql_name::sql_table},
 };
 
 /// How many rows that stayed are named.
 const NAMED: usize = 5;
-
-/// Why a row stays whose place another one has.
-const PLACE_TAKEN: &str = "a row with its key is there already";
 
 /// What came of one table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,11 @@ pub struct Restored {
     pub blocked: i64,
     /// At most five of them: key and why.
     pub sample: Vec<(String, String)>,
+    /// Of the rows that are as they were, those that another step of the run had changed too, and that are
+    /// counted there.
+    pub again: i64,
+    /// The same of those that stayed.
+    pub blocked_again: i64,
 }
 
 /// One step of a run as it was written down.
@@ -74,6 +82,7 @@ pub async fn restore(
 ) -> Result<Vec<Restored>, DatabaseError> {
     let steps = steps(connection, fence, run).await?;
     let mut restored = Vec::new();
+    let mut rows = Rows::default();
     for step in steps.into_iter().rev() {
         if let Action::Remap
         | Action::SetNull
@@ -90,31 +99,32 @@ pub async fn restore(
                 action: if removed { Action::Delete } else { step.action },
                 object: step.object.clone(),
             };
-            let mut back = restore_step(connection, fence, run, &how).await?;
+            let mut back = restore_step(connection, fence, run, &how, &mut rows).await?;
             if removed {
                 // A key may be what somebody is signed in with.
                 back.sample.iter_mut().for_each(|(name, _)| *name = "a session".into());
             }
-            restored.push(back);
+            restored.push((step.number, back));
             if step.action == Action::EndSessions {
                 sessions::restored(connection, fence, run, step.number).await?;
             }
             if let Action::Remap | Action::Reassign = step.action {
                 // What gave way in a unique key was removed.
                 let step = Done { action: Action::Delete, object: step.object.clone(), ..step };
-                let gave_way = restore_step(connection, fence, run, &step).await?;
+                let gave_way = restore_step(connection, fence, run, &step, &mut rows).await?;
                 if gave_way.rows + gave_way.blocked > 0 {
-                    restored.push(gave_way);
+                    restored.push((step.number, gave_way));
                 }
             }
             if step.action == Action::Delete {
                 // What went along comes back after the rows that it depends on.
                 for along in along(connection, fence, run, &step).await? {
-                    restored.push(restore_step(connection, fence, run, &along).await?);
+                    let back = restore_step(connection, fence, run, &along, &mut rows).await?;
+                    restored.push((step.number, back));
                 }
             }
         } else if step.action == Action::MoveId {
-            restored.push(Restored {
+            let told = Restored {
                 object: step.object,
                 action: step.action,
                 rows: 0,
@@ -123,10 +133,25 @@ pub async fn restore(
                     "the id".into(),
                     "an id is moved back by setting the account's id in the spec to the old one".into(),
                 )],
-            });
+                again: 0,
+                blocked_again: 0,
+            };
+            restored.push((step.number, told));
         }
     }
-    Ok(restored)
+    for ((place, step, action), name) in rows.late {
+        let told = restored.iter_mut().find(|(number, one)| {
+            let table = (&one.object.schema, &one.object.table);
+            (*number, one.action.as_str(), table) == (step, action, (&place.0, &place.1))
+        });
+        if let Some((_, told)) = told {
+            told.rows += 1;
+            told.again += 1;
+            told.blocked -= 1;
+            told.sample.retain(|(one, _)| *one != name);
+        }
+    }
+    Ok(restored.into_iter().map(|(_, one)| one).collect())
 }
 
 async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Result<Vec<Done>, DatabaseError> {
@@ -208,77 +233,226 @@ async fn along(
     Ok(found)
 }
 
+/// A source table, and a step with what it did to it.
+type Place = (String, String);
+type StepOf = (Place, i64, &'static str);
+
+/// What became of rows that several steps of the run had changed: each goes back whole, with the last of
+/// those steps, or stays whole.
+#[derive(Default)]
+struct Rows {
+    /// Which copies are of one row.
+    lineages: BTreeMap<Place, Lineage>,
+    /// Why such a row stays, by the last of its copies.
+    stayed: BTreeMap<(Place, usize, String), String>,
+    /// How many went back with a later step.
+    back: BTreeMap<StepOf, i64>,
+    /// What such rows are called that went back with an earlier step, after all.
+    late: Vec<(StepOf, String)>,
+}
+
+impl Rows {
+    /// A row went back in a step: its others count it too. Returns what the audit is to tell of those.
+    fn went_back(&mut self, place: &Place, step: i64, row: &Wanted) -> Vec<(StepOf, ObjectRef)> {
+        let mut others = Vec::new();
+        for member in row.members.iter().filter(|member| member.step != step) {
+            let of = (place.clone(), member.step, member.action.as_str());
+            if member.step < step {
+                *self.back.entry(of.clone()).or_default() += 1;
+            } else {
+                self.late.push((of.clone(), row.name.clone()));
+            }
+            let object = ObjectRef {
+                schema: place.0.clone(),
+                table: place.1.clone(),
+                columns: member.columns.clone(),
+                constraint: None,
+            };
+            others.push((of, object));
+        }
+        others
+    }
+}
+
+/// A copy that is to go back: its place, what the row is called, and all copies of the row that go back with
+/// it, first to last.
+struct Wanted {
+    copy: String,
+    name: String,
+    members: Vec<Member>,
+}
+
 async fn restore_step(
     connection: &mut PgConnection,
     fence: &Fence,
     run: &str,
     step: &Done,
+    rows: &mut Rows,
 ) -> Result<Restored, DatabaseError> {
+    let place = (step.object.schema.clone(), step.object.table.clone());
+    let of = (place.clone(), step.number, step.action.as_str());
+    let again = rows.back.remove(&of).unwrap_or(0);
     let mut outcome = Restored {
         object: step.object.clone(),
         action: step.action,
-        rows: 0,
+        rows: again,
         blocked: 0,
         sample: Vec::new(),
+        again,
+        blocked_again: 0,
     };
     let (pairs, key) = pairs(connection, fence, step).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
-    for pair in &pairs {
-        let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, pg_catalog.left(");
-        key_text(&mut sql, &key);
-        sql.add(", 200) FROM ").relation(&pair.quarantine.relation);
-        sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
-        sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ");
-        sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
-        sql.add(" AND b.action OPERATOR(pg_catalog.=) ").text(step.action.as_str());
-        sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-        sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
-        // Nobody else writes to the copies while the fence is held, so a row stays where it is.
-        sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
+    if !rows.lineages.contains_key(&place) {
+        let lineage = lineage(connection, fence, run, &pairs, &key).await?;
+        rows.lineages.insert(place.clone(), lineage);
+    }
+    let lineage = rows.lineages.get(&place).cloned().unwrap_or_default();
+    let mut done: BTreeMap<StepOf, (ObjectRef, i64)> = BTreeMap::new();
+    let mut tell = |of: StepOf, object: ObjectRef| done.entry(of).or_insert((object, 0)).1 += 1;
+    for (at, pair) in pairs.iter().enumerate() {
         let mut stayed = Vec::new();
-        for row in sql.all(connection).await? {
-            let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-            if key.is_empty() || keys_are_secret(&pair.source, &key) {
-                name = "a row".into();
+        for wanted in wanted(connection, fence, run, step, (&pairs, at), &key, &lineage).await? {
+            // The last of its steps came first, and said of the whole row why it stays.
+            let last = wanted.members.last().map(|last| (place.clone(), last.table, last.copy.clone()));
+            let why = if last.as_ref().is_some_and(|(_, table, copy)| (*table, copy) != (at, &wanted.copy)) {
+                last.as_ref().and_then(|last| rows.stayed.get(last).cloned())
+            } else if let Some(why) = lacks(pair, step.action) {
+                Some(why)
+            } else {
+                match row::put_back(connection, &pairs, &key, &wanted.members).await? {
+                    Ok(()) => {
+                        outcome.rows += 1;
+                        tell(of.clone(), step.object.clone());
+                        rows.went_back(&place, step.number, &wanted)
+                            .into_iter()
+                            .for_each(|(of, object)| tell(of, object));
+                        continue;
+                    }
+                    Err(why) if why == row::CHANGED_SINCE => {
+                        Some(row::changed_by(connection, fence, run, &pairs, &key, &wanted.members).await?)
+                    }
+                    Err(why) => Some(why),
+                }
+            };
+            let why = why.unwrap_or_else(|| row::CHANGED_SINCE.into());
+            if let (Some(last), true) = (last, wanted.members.len() > 1) {
+                rows.stayed.insert(last, why.clone());
             }
-            match put_back(connection, pair, &key, step, &copy).await? {
-                Ok(()) => outcome.rows += 1,
-                Err(why) => stayed.push((copy, name, why)),
-            }
+            stayed.push((wanted, why));
         }
         if let (Action::Remap, [column]) = (step.action, step.object.columns.as_slice())
             && let Some(column) = pair.source.column(column)
         {
             // Rows that changed places are in one another's way.
-            let copies: Vec<String> = stayed
-                .iter()
-                .filter(|(_, _, why)| why == PLACE_TAKEN)
-                .map(|(copy, ..)| copy.clone())
-                .collect();
-            let Pair { quarantine, source, .. } = pair;
-            let back =
-                exchange::put_back(connection, &quarantine.relation, source, &key, column, &copies).await?;
-            outcome.rows += i64::try_from(back.len()).unwrap_or(i64::MAX);
-            stayed.retain(|(copy, ..)| !back.contains(copy));
+            let crossed: Vec<&Wanted> =
+                stayed.iter().filter(|(_, why)| why == row::PLACE_TAKEN).map(|(wanted, _)| wanted).collect();
+            let copies: Vec<String> = crossed.iter().map(|one| one.copy.clone()).collect();
+            let later = async |connection: &mut PgConnection, copies: &[String]| {
+                for one in crossed.iter().filter(|one| copies.contains(&one.copy)) {
+                    row::put_back_later(connection, &pairs, &key, &one.members).await?;
+                }
+                Ok(())
+            };
+            let table = (&pair.quarantine.relation, &pair.source);
+            let back = exchange::put_back(connection, table, &key, column, &copies, later).await?;
+            for one in crossed.iter().filter(|one| back.contains(&one.copy)) {
+                outcome.rows += 1;
+                tell(of.clone(), step.object.clone());
+                rows.went_back(&place, step.number, one)
+                    .into_iter()
+                    .for_each(|(of, object)| tell(of, object));
+            }
+            stayed.retain(|(one, _)| !back.contains(&one.copy));
         }
         outcome.blocked += i64::try_from(stayed.len()).unwrap_or(i64::MAX);
+        let again =
+            stayed.iter().filter(|(one, _)| one.members.last().is_some_and(|last| last.copy != one.copy));
+        outcome.blocked_again += i64::try_from(again.count()).unwrap_or(i64::MAX);
         let room = NAMED.saturating_sub(outcome.sample.len());
-        outcome.sample.extend(stayed.into_iter().take(room).map(|(_, name, why)| (name, why)));
+        outcome.sample.extend(stayed.into_iter().take(room).map(|(one, why)| (one.name, why)));
     }
-    if outcome.rows > 0 {
-        let entry = Entry {
-            step: step.number,
-            chunk: 1,
-            action: Action::Restore,
-            object: &step.object,
-            rows: outcome.rows,
-            token: None,
-        };
+    for ((_, step, _), (object, rows)) in &done {
+        let entry =
+            Entry { step: *step, chunk: 1, action: Action::Restore, object, rows: *rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
     }
     transaction.commit().await?;
     Ok(outcome)
+}
+
+/// The right that the role lacks to put rows back.
+fn lacks(pair: &Pair, action: Action) -> Option<String> {
+    let rights = pair.source.rights;
+    let (right, there) = match action {
+        Action::Delete => ("INSERT into", rights.insert),
+        // A right on the one column may do.
+        _ => ("UPDATE", rights.update || action == Action::EndSessions),
+    };
+    let table = sql_table(pair.source.relation.schema.as_str(), pair.source.relation.name.as_str());
+    (!there).then(|| {
+        format!(
+            "the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again"
+        )
+    })
+}
+
+/// Which copies of a run are of one row.
+async fn lineage(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    pairs: &[Pair],
+    key: &[Column],
+) -> Result<Lineage, DatabaseError> {
+    let there =
+        pairs.iter().all(|pair| key.iter().all(|one| pair.copies.column(one.name.as_str()).is_some()));
+    let tables: Vec<Quarantine> = pairs.iter().map(|pair| pair.quarantine.clone()).collect();
+    Ok(lineage::of_run(connection, fence, run, &tables, if there { key } else { &[] }).await?)
+}
+
+/// The copies of a step in one quarantine table that are not back.
+async fn wanted(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    step: &Done,
+    (pairs, at): (&[Pair], usize),
+    key: &[Column],
+    lineage: &Lineage,
+) -> Result<Vec<Wanted>, DatabaseError> {
+    let Some(pair) = pairs.get(at) else { return Ok(Vec::new()) };
+    let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, pg_catalog.left(");
+    key_text(&mut sql, key);
+    sql.add(", 200) FROM ");
+    with_batches(&mut sql, &pair.quarantine);
+    lineage::is_of_run(&mut sql, fence, run);
+    sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
+    sql.add(" AND b.action OPERATOR(pg_catalog.=) ").text(step.action.as_str());
+    // Nobody else writes to the copies while the fence is held, so a row stays where it is.
+    sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
+    let mut wanted = Vec::new();
+    for row in sql.all(connection).await? {
+        let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if key.is_empty() || keys_are_secret(&pair.source, key) {
+            name = "a row".into();
+        }
+        let mut members: Vec<Member> = lineage.of(at, &copy).unwrap_or_default().to_vec();
+        members.retain(|one| one.is_undone() && !one.restored);
+        if members.is_empty() {
+            members.push(Member {
+                table: at,
+                copy: copy.clone(),
+                step: step.number,
+                action: step.action,
+                columns: if step.action == Action::Delete { Vec::new() } else { step.object.columns.clone() },
+                restored: false,
+            });
+        }
+        wanted.push(Wanted { copy, name, members });
+    }
+    Ok(wanted)
 }
 
 fn key_text(sql: &mut Sql, key: &[Column]) {
@@ -322,169 +496,4 @@ async fn pairs(
     }
     transaction.rollback().await?;
     Ok((pairs, key))
-}
-
-/// Puts one row back. The inner error says why it stays.
-async fn put_back(
-    connection: &mut PgConnection,
-    pair: &Pair,
-    key: &[Column],
-    step: &Done,
-    copy: &str,
-) -> Result<Result<(), String>, DatabaseError> {
-    if key.is_empty() && step.action != Action::Delete {
-        return Ok(Err("the table has no primary key, so the row cannot be named".into()));
-    }
-    let changed = &step.object.columns;
-    let result = tentatively(connection, async |connection: &mut PgConnection| {
-        let mut before = None;
-        let mut sql = if step.action == Action::Delete {
-            insert(pair, copy)
-        } else {
-            // Only what the repair was about: the rest of the row may be newer.
-            if pair.watched() {
-                let mut sql = Sql::new("SELECT ");
-                pair.digests(&mut sql, changed);
-                sql.add(" FROM ").only(&pair.source.relation).add(" c, ");
-                sql.relation(&pair.quarantine.relation).add(" q WHERE ");
-                is_row_of_copy(&mut sql, pair, key, changed, step.action, copy);
-                sql.add(" FOR UPDATE OF c");
-                if let Some(row) = sql.optional(connection).await? {
-                    before = Some(row.try_get(0)?);
-                }
-            }
-            update(pair, key, changed, step.action, copy)
-        };
-        Place::returning(&mut sql, if step.action == Action::Delete { "r" } else { "c" });
-        let rows = sql.all(connection).await?;
-        let [row] = rows.as_slice() else {
-            return Ok(Err(match rows.len() {
-                0 if step.action == Action::Delete => "a trigger or rule of the app keeps it away".into(),
-                0 => "the row was changed or removed since".into(),
-                _ => "more than one row would have been put back for one copy".into(),
-            }));
-        };
-        let place = Place::of(row)?;
-        // A deferred constraint must speak up for this row and not for the whole run.
-        super::identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
-        if let Some(why) =
-            likeness::unlike(connection, pair, &place, step.action, changed, before, copy).await?
-        {
-            return Ok(Err(why));
-        }
-        let mut sql = Sql::new("UPDATE ");
-        sql.relation(&pair.quarantine.relation);
-        sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
-        is_copy(&mut sql, copy);
-        sql.execute(connection).await?;
-        Ok(Ok(()))
-    })
-    .await?;
-    Ok(result.map_err(|why| match why {
-        why if why.contains("(SQLSTATE 23503)") => "it still names a user that does not exist".into(),
-        why if why.contains("(SQLSTATE 23505)") => PLACE_TAKEN.into(),
-        why => why,
-    }))
-}
-
-/// Adds the condition that `q` is this copy.
-fn is_copy(sql: &mut Sql, copy: &str) {
-    sql.add("q.ctid OPERATOR(pg_catalog.=) CAST(").text(copy).add(" AS pg_catalog.tid)");
-}
-
-fn insert(pair: &Pair, copy: &str) -> Sql {
-    let columns = || pair.source.columns.iter().filter(|column| !column.generated);
-    let mut sql = Sql::new("INSERT INTO ");
-    sql.relation(&pair.source.relation).add(" AS r (");
-    for (at, column) in columns().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
-    }
-    sql.add(if columns().any(|column| column.identity_always) {
-        ") OVERRIDING SYSTEM VALUE SELECT "
-    } else {
-        ") SELECT "
-    });
-    for (at, column) in columns().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
-    }
-    sql.add(" FROM ").relation(&pair.quarantine.relation).add(" q WHERE ");
-    is_copy(&mut sql, copy);
-    sql
-}
-
-fn update(pair: &Pair, key: &[Column], columns: &[String], action: Action, copy: &str) -> Sql {
-    let mut sql = Sql::new("UPDATE ");
-    sql.only(&pair.source.relation).add(" AS c SET ");
-    for (at, column) in columns.iter().filter_map(|name| pair.source.column(name)).enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ").column("q", &column.name);
-    }
-    sql.add(" FROM ").relation(&pair.quarantine.relation).add(" q WHERE ");
-    is_row_of_copy(&mut sql, pair, key, columns, action, copy);
-    sql
-}
-
-/// Adds the condition that the row `c` is the one that the copy `q` is of, and still holds what the repair
-/// wrote.
-fn is_row_of_copy(
-    sql: &mut Sql,
-    pair: &Pair,
-    key: &[Column],
-    columns: &[String],
-    action: Action,
-    copy: &str,
-) {
-    let columns: Vec<&Column> = columns.iter().filter_map(|name| pair.source.column(name)).collect();
-    is_copy(sql, copy);
-    for column in key {
-        // Where the key holds the reference itself, the row has the key that the repair gave it, which
-        // the condition below says.
-        if matches!(action, Action::Reassign | Action::Remap)
-            && columns.iter().any(|changed| changed.name == column.name)
-        {
-            continue;
-        }
-        sql.add(" AND ").column("c", &column.name);
-        match &column.equality {
-            // The type may have changed since; the index on it is of use all the same.
-            Some(equality) => {
-                sql.operator(equality).add("CAST(").column("q", &column.name);
-                sql.add("::pg_catalog.text AS ").type_name(&column.type_name).add(")");
-            }
-            None => {
-                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) ").column("q", &column.name);
-                sql.add("::pg_catalog.text");
-            }
-        }
-    }
-    match action {
-        Action::SetNull => {
-            // Of several columns some may have been left as they were.
-            for column in &columns {
-                sql.add(" AND (").column("c", &column.name).add(" IS NULL OR ");
-                sql.column("c", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
-                sql.column("q", &column.name).add("::pg_catalog.text)");
-            }
-        }
-        // What the app has set since says more than what was there before.
-        Action::EndSessions => {
-            for column in &columns {
-                sql.add(" AND ");
-                sessions::holds_what_was_set(sql, column);
-            }
-        }
-        Action::Reassign | Action::Remap => {
-            sql.add(" AND ");
-            if let [column] = columns.as_slice() {
-                sql.column("c", &column.name);
-            } else {
-                sql.add("ROW(");
-                for (at, column) in columns.iter().enumerate() {
-                    sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
-                }
-                sql.add(")");
-            }
-            sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
-        }
-        _ => {}
-    }
 }

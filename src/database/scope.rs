@@ -3,6 +3,8 @@
 //!
 //! However many there are, the catalog is asked a fixed number of times.
 
+mod partitions;
+
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
@@ -25,6 +27,7 @@ use crate::{
         counters::Relied,
         foreign_key::referenced_columns,
         observation::{KeyKind, Untrusted},
+        sql_name::sql_table,
         target::{IdentitySource, Rule, Target},
         wording::clip,
     },
@@ -57,14 +60,10 @@ pub(super) async fn resolve(
     rules.extend(of_snapshot(connection, target, known, &keys).await?);
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
-    let mut wanted = Vec::new();
+    let mut wanted: Vec<(ForeignKey, ObjectRef)> = Vec::new();
+    let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     for key in keys {
-        let object = ObjectRef {
-            schema: key.child.0.clone(),
-            table: key.child.1.clone(),
-            columns: key.child_columns.clone(),
-            constraint: Some(key.name.clone()),
-        };
+        let object = key_object(&key);
         let named = target.references.rules.iter().any(|rule| {
             rule.schema == object.schema
                 && rule.rule.table == object.table
@@ -79,10 +78,11 @@ pub(super) async fn resolve(
         }
         if !key.readable {
             let why = unreadable(&object);
+            taken.insert(place(&object));
             scope.skipped.push(Skipped { object, why, asked: false, passes: false });
             continue;
         }
-        taken.insert((object.schema.clone(), object.table.clone(), object.columns.clone()));
+        taken.insert(place(&object));
         if !relied.on(&object) {
             wanted.push((key, object));
         }
@@ -99,17 +99,36 @@ pub(super) async fn resolve(
     for rule in rules.iter().filter(|rule| rule.rule.declared || gone(rule)).filter(|rule| !rule.rule.ignore)
     {
         let object = declared_object(rule);
-        let place = (object.schema.clone(), object.table.clone(), object.columns.clone());
-        if taken.insert(place) && !relied.on(&object) {
+        if taken.insert(place(&object)) && !relied.on(&object) {
             wanted.push((&rule.rule, object));
         }
     }
-    soft(connection, known, wanted, RULE, &mut scope).await?;
+    partitions::implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
+    soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
+    for table in &mut scope.tables {
+        table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
+    }
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
         scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
     }
     Ok(scope)
+}
+
+/// What tells a reference from others: schema, table, columns.
+type Place = (String, String, Vec<String>);
+
+fn place(object: &ObjectRef) -> Place {
+    (object.schema.clone(), object.table.clone(), object.columns.clone())
+}
+
+fn key_object(key: &ForeignKey) -> ObjectRef {
+    ObjectRef {
+        schema: key.child.0.clone(),
+        table: key.child.1.clone(),
+        columns: key.child_columns.clone(),
+        constraint: Some(key.name.clone()),
+    }
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
@@ -245,15 +264,21 @@ async fn hard(
     wanted: Vec<(ForeignKey, ObjectRef)>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
+    // What only a partition has is the whole table's.
+    let whole = |key: &ForeignKey, object: &ObjectRef| match (&key.root, &object.constraint) {
+        (Some(root), None) => root.oid,
+        _ => key.child_oid,
+    };
     let oids: Vec<i64> =
-        wanted.iter().map(|(key, _)| key.child_oid).collect::<BTreeSet<_>>().into_iter().collect();
+        wanted.iter().map(|(key, object)| whole(key, object)).collect::<BTreeSet<_>>().into_iter().collect();
     let children = catalog::tables(connection, &oids).await?;
     let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let pick = |table: &Table, names: &[String]| -> Vec<Column> {
         names.iter().filter_map(|name| table.column(name)).cloned().collect()
     };
     for (key, object) in wanted {
-        let Some(child) = children.get(&key.child_oid) else {
+        let oid = whole(&key, &object);
+        let Some(child) = children.get(&oid) else {
             return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
         };
         let shared = match key.child_columns.len() {
@@ -267,11 +292,12 @@ async fn hard(
             match_full: key.match_full,
             absent: Vec::new(),
             only_where: Vec::new(),
-            primary_key: primary_keys.get(&key.child_oid).cloned().unwrap_or_default(),
+            primary_key: primary_keys.get(&oid).cloned().unwrap_or_default(),
             shared,
             parent: known.users.clone(),
             child: child.clone(),
-            key: Some(key),
+            key: object.constraint.is_some().then_some(key),
+            partition_keys: Vec::new(),
             object,
         });
     }
@@ -295,7 +321,7 @@ pub(super) async fn by_column(
         ..ReferenceRule::default()
     };
     let mut scope = Scope::default();
-    soft(connection, known, vec![(&rule, object.clone())], field, &mut scope).await?;
+    soft(connection, known, vec![(&rule, object.clone())], field, &BTreeSet::new(), &mut scope).await?;
     let why = scope.skipped.pop().map(|skipped| skipped.why).unwrap_or_default();
     Ok(scope.tables.pop().ok_or(why))
 }
@@ -307,6 +333,7 @@ async fn soft(
     known: &Known,
     wanted: Vec<(&ReferenceRule, ObjectRef)>,
     field: &str,
+    taken: &BTreeSet<Place>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
     let names: Vec<(&str, &str)> =
@@ -315,6 +342,13 @@ async fn soft(
     let mut usable = Vec::new();
     for ((rule, object), found) in wanted.into_iter().zip(found) {
         match fitting(rule, &object, found, field) {
+            Ok((child, ..)) if child.root.as_ref().is_some_and(|root| part_of(root, &object, taken)) => {
+                let root = child.root.map(|(schema, table)| sql_table(&schema, &table)).unwrap_or_default();
+                let why = format!(
+                    "it is a partition of {root}, where its rows are counted: name that table in the rule"
+                );
+                scope.skipped.push(Skipped { object, why, asked: true, passes: false });
+            }
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
             Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
         }
@@ -332,6 +366,7 @@ async fn soft(
             parent_columns: vec![known.id.clone()],
             match_full: false,
             key: None,
+            partition_keys: Vec::new(),
             only_where,
             primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
             shared: Vec::new(),
@@ -341,6 +376,10 @@ async fn soft(
         });
     }
     Ok(())
+}
+
+fn part_of(root: &(String, String), object: &ObjectRef, taken: &BTreeSet<Place>) -> bool {
+    taken.contains(&(root.0.clone(), root.1.clone(), object.columns.clone()))
 }
 
 /// Why a table that the role may not read is left out.

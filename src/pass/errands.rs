@@ -20,7 +20,7 @@ use crate::{
         wording::count,
     },
     database::{
-        self, Asked, Beside, Budget, DatabaseError, Discovered, Fence, Given, Kept, Known, Observed,
+        self, Asked, Beside, Budget, DatabaseError, Discovered, Extent, Fence, Given, Kept, Known, Observed,
         Restored, Run, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
     memory::Memory,
@@ -150,7 +150,18 @@ pub async fn purge(
 /// The user table is not there, or the database fails.
 pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
     let mut session = connect(target, policy).await?;
-    let text = database::grants(session.connection(), target).await.map_err(fault)?;
+    let text = database::grants(session.connection(), target, Extent::Enforce).await.map_err(fault)?;
+    session.close().await;
+    Ok(text)
+}
+
+/// The SQL that gives the role what looking needs, and no more.
+///
+/// # Errors
+/// The user table is not there, or the database fails.
+pub async fn grants_to_observe(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
+    let mut session = connect(target, policy).await?;
+    let text = database::grants(session.connection(), target, Extent::Observe).await.map_err(fault)?;
     session.close().await;
     Ok(text)
 }

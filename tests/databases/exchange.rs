@@ -25,9 +25,14 @@ const AT_HOME: [&str; 3] = ["1 ada of ada 70", "2 bob of bob 71", "3 cy of cy 72
 
 /// The world after the move, without the logs, and with more in it.
 async fn profiles(more: &str) -> (Db, Case) {
+    profiles_by(more, REMAP).await
+}
+
+/// The same under other `references`.
+pub(crate) async fn profiles_by(more: &str, references: &str) -> (Db, Case) {
     let db = old_world().await;
     db.run(&format!("{PROFILES} {more}")).await;
-    let case = moved(&db, REMAP).await;
+    let case = moved(&db, references).await;
     db.run("DELETE FROM logs").await;
     (db, case)
 }

@@ -502,7 +502,7 @@ async fn a_role_is_told_what_ending_sessions_takes_and_needs_no_more() {
     for needed in [
         "GRANT USAGE ON SCHEMA auth TO ",
         "GRANT SELECT ON auth.sessions TO ",
-        "GRANT UPDATE, DELETE ON auth.sessions TO ",
+        "GRANT INSERT, UPDATE, DELETE ON auth.sessions TO ",
         "GRANT UPDATE (stamp) ON public.users TO ",
     ] {
         let needed = format!("{needed}{};", reader.0);

@@ -254,6 +254,8 @@ impl Model {
                 takes: Vec::new(),
                 surplus: Some(0),
                 cascades: Vec::new(),
+                lacking: Default::default(),
+                partition_keys: Vec::new(),
                 rights,
                 names_id: true,
             }],

@@ -69,6 +69,8 @@ fn reference(table: &str, rows: i64) -> Reference {
         dependents: Vec::new(),
         takes: Vec::new(),
         cascades: Vec::new(),
+        lacking: Default::default(),
+        partition_keys: Vec::new(),
         rights: TableRights::default(),
         names_id: true,
     }

@@ -73,6 +73,8 @@ fn reference(table: &str) -> Reference {
         dependents: Vec::new(),
         takes: Vec::new(),
         cascades: Vec::new(),
+        lacking: Default::default(),
+        partition_keys: Vec::new(),
         rights: TableRights::default(),
         names_id: true,
     }

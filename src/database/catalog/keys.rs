@@ -35,6 +35,19 @@ pub async fn equalities(
     Ok(found)
 }
 
+/// The partitioned table that stands above a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its schema and name.
+    pub name: (String, String),
+    /// Its object id.
+    pub oid: i64,
+    /// Whether a foreign table is among its partitions.
+    pub foreign: bool,
+    /// Whether the role may read the columns through it.
+    pub readable: bool,
+}
+
 /// A foreign key as the catalog has it.
 #[derive(Debug, Clone)]
 pub struct ForeignKey {
@@ -60,8 +73,10 @@ pub struct ForeignKey {
     pub operators: Vec<Operator>,
     /// Whether the role may read the referencing columns.
     pub readable: bool,
-    /// Whether the referencing table is partitioned, a partition, or has inheritance children.
-    pub partition: bool,
+    /// The partitioned table that the referencing table is a part of, at whatever level.
+    pub root: Option<Root>,
+    /// Object id of the referenced table, which may be a partition of the one that was asked about.
+    pub parent_oid: i64,
     /// Whether other tables inherit from it.
     pub has_children: bool,
 }
@@ -70,6 +85,22 @@ pub struct ForeignKey {
 pub async fn foreign_keys(
     connection: &mut PgConnection,
     parent: i64,
+) -> Result<Vec<ForeignKey>, sqlx::Error> {
+    keys(connection, parent, false).await
+}
+
+/// The same, and those to partitions of the table.
+pub async fn foreign_keys_into(
+    connection: &mut PgConnection,
+    parent: i64,
+) -> Result<Vec<ForeignKey>, sqlx::Error> {
+    keys(connection, parent, true).await
+}
+
+async fn keys(
+    connection: &mut PgConnection,
+    parent: i64,
+    parts: bool,
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', \
@@ -84,12 +115,22 @@ pub async fn foreign_keys(
                FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) ORDER BY k.i), \
          has_schema_privilege(n.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(c.oid, k, 'SELECT')) \
                FROM unnest(con.conkey) k), \
-         c.relkind = 'p' OR c.relispartition, \
-         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) \
+         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid AND NOT c.relispartition), \
+         rn.nspname::text, r.relname::text, r.oid::int8, \
+         r.oid IS NOT NULL AND EXISTS (SELECT FROM pg_partition_tree(r.oid) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f'), \
+         r.oid IS NOT NULL AND has_schema_privilege(rn.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(r.oid, a.attname::text, 'SELECT')) \
+               FROM pg_attribute a WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey)), \
+         con.confrelid::int8 \
          FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+         LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid) LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND (con.confrelid = ",
     );
-    sql.integer(parent).add("::oid ORDER BY n.nspname, c.relname, con.conname");
+    sql.integer(parent).add("::oid");
+    if parts {
+        sql.add(" OR con.confrelid = ANY (ARRAY(SELECT t.relid::oid FROM pg_partition_tree(").integer(parent);
+        sql.add("::oid::regclass) t))");
+    }
+    sql.add(") ORDER BY n.nspname, c.relname, con.conname");
     sql.all(connection).await?.iter().map(foreign_key).collect()
 }
 
@@ -112,8 +153,17 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
             .filter_map(|(schema, symbol)| Operator::from_catalog(schema, symbol))
             .collect(),
         readable: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
-        partition: row.try_get(13)?,
-        has_children: row.try_get(14)?,
+        has_children: row.try_get(13)?,
+        root: match (row.try_get::<Option<String>, _>(14)?, row.try_get::<Option<String>, _>(15)?) {
+            (Some(schema), Some(table)) => Some(Root {
+                name: (schema, table),
+                oid: row.try_get(16)?,
+                foreign: row.try_get(17)?,
+                readable: row.try_get::<Option<bool>, _>(18)?.unwrap_or(false),
+            }),
+            _ => None,
+        },
+        parent_oid: row.try_get(19)?,
     })
 }
 

@@ -24,7 +24,10 @@ pub async fn find_table(
 const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false), \
      coalesce(has_table_privilege(c.oid, 'INSERT'), false), coalesce(has_table_privilege(c.oid, 'UPDATE'), false), \
-     coalesce(has_table_privilege(c.oid, 'DELETE'), false)";
+     coalesce(has_table_privilege(c.oid, 'DELETE'), false), \
+     (SELECT ARRAY[rn.nspname::text, r.relname::text] FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace \
+      WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)), \
+     c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f')";
 
 /// Looks tables up by their exact names; the answers are in the order of the names.
 pub async fn find_tables(
@@ -45,7 +48,7 @@ pub async fn find_tables(
     );
     let mut there = BTreeMap::new();
     for row in sql.all(connection).await? {
-        let at: i64 = row.try_get(8)?;
+        let at: i64 = row.try_get(10)?;
         there.insert(at, relation(&row)?);
     }
     let oids: Vec<i64> = there.values().filter_map(|one| one.as_ref().ok().map(|table| table.oid)).collect();
@@ -117,6 +120,11 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
         columns: Vec::new(),
         select: row.try_get(4)?,
         rights: TableRights { insert: row.try_get(5)?, update: row.try_get(6)?, delete: row.try_get(7)? },
+        root: match row.try_get::<Option<Vec<String>>, _>(8)?.as_deref() {
+            Some([schema, table]) => Some((schema.clone(), table.clone())),
+            _ => None,
+        },
+        foreign: row.try_get(9)?,
     }))
 }
 

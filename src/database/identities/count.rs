@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
-use super::{Mapped, Mapping, history, own_key, places, surplus};
+use super::{Mapped, Mapping, history, own_key, places, surplus, unreadable_sequence};
 use crate::{
     consistency::{
         correspondence::{Pair, ReferenceFacts},
@@ -192,7 +192,12 @@ impl Looking<'_> {
             return Ok(Err("the snapshot does not say how far the table had come".into()));
         };
         let Some((column, _, next)) = own_key(connection, self.table).await? else {
-            return Ok(Err("the table has no primary key that a sequence counts up".into()));
+            return Ok(Err(match unreadable_sequence(connection, self.table).await? {
+                Some(name) => format!(
+                    "the role may not SELECT from its sequence {name}: run what `auth-consistency grants` prints"
+                ),
+                None => "the table has no primary key that a sequence counts up".into(),
+            }));
         };
         if column.name.as_str() != mark.column {
             return Ok(Err("the table has another primary key than when the snapshot was taken".into()));
@@ -217,7 +222,7 @@ impl Looking<'_> {
         let names: Vec<&str> = child.columns.iter().map(|column| column.name.as_str()).collect();
         facts.credentials = credentials::recognise(child.relation.name.as_str(), &names);
         let Some(column) = self.table.columns.first() else { return Ok(()) };
-        facts.cascades =
+        (facts.cascades, facts.lacking) =
             dependents::carrying(connection, self.table, |sql| moving(sql, self.table, mapped)).await?;
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&child.relation);

@@ -203,8 +203,19 @@ impl<'a> SessionsStep<'a> {
             Way::Rows(sessions) => {
                 // Copied as what is put back by inserting it.
                 let (table, action) = (&sessions.reference.child, Action::Delete);
-                quarantine::copy(connection, fence, step, chunk, action, table, &sessions.key, keys, None)
-                    .await?;
+                quarantine::copy(
+                    connection,
+                    fence,
+                    step,
+                    chunk,
+                    action,
+                    table,
+                    &sessions.key,
+                    keys,
+                    None,
+                    None,
+                )
+                .await?;
                 rows::remove(connection, sessions, keys).await
             }
             Way::Column { column, kind } => {
@@ -212,7 +223,7 @@ impl<'a> SessionsStep<'a> {
                 let action = Action::EndSessions;
                 let time = matches!(kind, Kind::Time(_)).then(|| self.valid_after.to_string());
                 let time = time.as_deref();
-                quarantine::copy(connection, fence, step, chunk, action, users, id, keys, time).await?;
+                quarantine::copy(connection, fence, step, chunk, action, users, id, keys, time, None).await?;
                 self.set(connection, fence, column, *kind, chunk, keys).await
             }
         }
