@@ -235,6 +235,9 @@ reasons! {
 
     /// Rows were repaired (an event, no condition).
     Repaired,
+
+    /// All connections of the server, the database or the role are taken.
+    TooManyConnections,
 }
 
 impl Reason {

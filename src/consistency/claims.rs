@@ -3,7 +3,7 @@
 
 use super::{
     diagnosis::Step,
-    observation::{AdminFacts, Observation, Reference},
+    observation::{AdminFacts, IdDefault, KeyKind, Observation, Reference},
     plan::PlannedStep,
     target::{Admin, Target},
     wording::count,
@@ -66,5 +66,47 @@ fn touches(observation: &Observation, step: &Step) -> bool {
             names_id(reference) || takes.iter().any(|taken| names_id(&taken.object))
         }
         _ => false,
+    }
+}
+
+/// An account that gets an id which the sequence has not come to would leave it behind: it goes above that id
+/// first, in the same plan and under the same approval. What would use up more than half of the ids that are
+/// left is a plan of its own, once somebody has that id.
+pub(super) fn take_the_sequence_along(observation: &Observation, steps: &mut Vec<PlannedStep>) {
+    let Ok(users) = &observation.users else { return };
+    let IdDefault::Sequence(sequence) = &users.id_default else { return };
+    if !sequence.ascending || !sequence.settable || users.id_kind != KeyKind::Integer {
+        return;
+    }
+    let half = sequence.next.saturating_add(sequence.maximum.saturating_sub(sequence.next) / 2);
+    let ids: Vec<(i64, Option<String>)> = steps
+        .iter()
+        .filter_map(|one| match &one.step {
+            Step::MoveId { to: id, .. } | Step::Seed { id: Some(id), .. } => {
+                Some((id.parse().ok()?, one.waits.clone()))
+            }
+            _ => None,
+        })
+        .filter(|(id, _)| (sequence.next..half).contains(id))
+        .collect();
+    for (id, waits) in ids {
+        let covers = |one: &PlannedStep| {
+            let above = matches!(one.step, Step::AdvanceSequence { above, .. } if above >= id);
+            above && (one.waits.is_none() || waits.is_some())
+        };
+        if steps.iter().any(covers) {
+            continue;
+        }
+        let same = steps.iter_mut().find_map(|one| match &mut one.step {
+            Step::AdvanceSequence { above, .. } if one.waits == waits => Some(above),
+            _ => None,
+        });
+        match same {
+            Some(above) => *above = id,
+            None => steps.push(PlannedStep {
+                step: Step::AdvanceSequence { sequence: sequence.object.clone(), above: id },
+                waits,
+            }),
+        }
     }
 }

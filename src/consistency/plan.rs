@@ -134,6 +134,7 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
     steps.retain(|one| !waits_for_the_look(observation, &one.step));
     people_before_the_id(observation, &mut steps);
     wait_for_the_sequence(&mut steps);
+    claims::take_the_sequence_along(observation, &mut steps);
     wait_for_the_heir(observation, &mut steps);
     constraints::follow_the_rows(observation, &mut steps);
     steps.sort_by_key(|one| order(&one.step));

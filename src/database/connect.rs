@@ -95,7 +95,7 @@ pub async fn connect(
         Ok(result) => result,
         Err(_) => Err(DatabaseError::Sql(sqlx::Error::Io(std::io::Error::new(
             std::io::ErrorKind::TimedOut,
-            format!("{}:{} did not answer in {} s", target.host, target.port, CONNECT_TIMEOUT.as_secs()),
+            format!("no answer in {} s", CONNECT_TIMEOUT.as_secs()),
         )))),
     }
 }

@@ -83,6 +83,10 @@ impl DatabaseError {
                 ": look whether host and port are right and can be reached from here"
             }
             Reason::PrivilegeMissing => ": run what `auth-consistency grants` prints",
+            Reason::TooManyConnections => {
+                ": all connections that the server, the database or the role may have are taken; close idle ones, \
+                 give the app a smaller pool, or raise the limit"
+            }
             _ => "",
         };
         Fault { reason, condition, class, message: format!("{self}{advice}") }
@@ -113,6 +117,11 @@ impl DatabaseError {
                         "28000" | "28P01" => Reason::DatabaseAuthenticationFailed,
                         "3D000" => Reason::DatabaseNotFound,
                         "42501" => Reason::PrivilegeMissing,
+                        "53300" => Reason::TooManyConnections,
+                        // PgBouncer's own words for the same.
+                        "08P01" if error.message().starts_with("no more connections allowed") => {
+                            Reason::TooManyConnections
+                        }
                         "25006" => Reason::DatabaseReadOnly,
                         "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
                         code if code.starts_with("08") || code.starts_with("53") => {
@@ -120,7 +129,11 @@ impl DatabaseError {
                         }
                         _ => Reason::DatabaseError,
                     };
-                    (reason, of_sqlstate(&code))
+                    let class = match reason {
+                        Reason::TooManyConnections => Class::Transient,
+                        _ => of_sqlstate(&code),
+                    };
+                    (reason, class)
                 }
                 _ => (Reason::InternalError, Class::Bug),
             },

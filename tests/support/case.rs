@@ -258,6 +258,10 @@ impl Case {
             let page = Reason::ALL.iter().any(|reason| told == Some(reason.as_str()));
             assert!(page, "{finding:?} points to a page that is not there");
         }
+        let messages = status.findings.iter().map(|one| &one.message);
+        for text in messages.chain(status.conditions.iter().map(|one| &one.message)) {
+            assert_eq!(repeated(text), None, "the same is said twice in {text:?}");
+        }
         // Whoever reads that something is not as it should be is told where there is more.
         for one in status.conditions.iter().filter(|one| one.status != "True" && one.type_ != "Reconciling") {
             let page = format!("more: auth-consistency explain {}", one.reason);
@@ -303,6 +307,16 @@ impl Case {
         assert_eq!(db.fingerprint().await, before, "a settled resource writes nothing to the database");
         assert_eq!(pass.status, status, "a settled resource's status stays as it is");
     }
+}
+
+/// A clause that a text has twice.
+fn repeated(text: &str) -> Option<&str> {
+    let clauses: Vec<&str> =
+        text.split([';', ':', ',', '(', ')']).flat_map(|part| part.split(". ")).map(str::trim).collect();
+    let long = |clause: &str| clause.split(' ').count() >= 4;
+    (0..clauses.len())
+        .find(|at| long(clauses[*at]) && clauses[..*at].contains(&clauses[*at]))
+        .map(|at| clauses[at])
 }
 
 impl Pass {
