@@ -56,14 +56,12 @@ async fn an_account_that_is_made_with_an_id_of_its_own_leaves_no_sequence_behind
 }
 
 #[tokio::test]
-async fn an_id_that_would_use_most_of_the_sequence_up_moves_alone_and_the_sequence_asks() {
+async fn an_id_that_would_use_most_of_the_sequence_up_moves_alone_and_the_sequence_is_told() {
     let db = world("").await;
     let mut case = moving(&db, "2000000000", "");
     case.repair().await.repaired(&[(A::MoveId, "users", 2)]);
     assert_eq!(db.text("SELECT last_value FROM users_id_seq").await, "2");
-    let pass = case.check().await;
-    assert!(pass.finding(R::SequenceBehind).message.contains("2000000000"));
-    pass.plans(&[(A::AdvanceSequence, "users_id_seq", 0, true)]);
+    assert!(case.check().await.finding(R::SequenceBehind).message.contains("2000000000"));
 }
 
 #[tokio::test]
