@@ -199,14 +199,37 @@ pub(super) fn scrypt(cost: Cost, salt: &[u8], password: &[u8], length: usize) ->
     Some(digest)
 }
 
+/// The hash function under HMAC in PBKDF2.
+#[derive(Clone, Copy)]
+pub(super) enum Prf {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
 /// PBKDF2's digest of so many bytes.
 pub(super) fn pbkdf2(
+    prf: Prf,
     cost: Cost,
+    salt: &[u8],
+    password: &[u8],
     length: usize,
-    compute: impl FnOnce(u32, &mut [u8]),
 ) -> Option<Zeroizing<Vec<u8>>> {
+    use ::pbkdf2::{Algorithm, Params, pbkdf2_hmac, pbkdf2_hmac_with_params};
     let Cost::Rounds(rounds) = cost else { return None };
     let mut digest = Zeroizing::new(vec![0; length]);
-    compute(rounds, &mut digest);
+    // The crate's own instances are fast in a debug build too; it has none below 1,000 rounds and for SHA-1.
+    let params = Params::new(rounds);
+    match (prf, params) {
+        (Prf::Sha1, _) => pbkdf2_hmac::<sha1::Sha1>(password, salt, rounds, &mut digest),
+        (Prf::Sha256, Ok(params)) => {
+            pbkdf2_hmac_with_params(password, salt, Algorithm::Pbkdf2Sha256, params, &mut digest);
+        }
+        (Prf::Sha512, Ok(params)) => {
+            pbkdf2_hmac_with_params(password, salt, Algorithm::Pbkdf2Sha512, params, &mut digest);
+        }
+        (Prf::Sha256, Err(_)) => pbkdf2_hmac::<sha2::Sha256>(password, salt, rounds, &mut digest),
+        (Prf::Sha512, Err(_)) => pbkdf2_hmac::<sha2::Sha512>(password, salt, rounds, &mut digest),
+    }
     Some(digest)
 }
