@@ -31,14 +31,20 @@ pub(super) struct Parts {
     pub digest: Vec<u8>,
 }
 
+/// Computes a digest: from format, salt, password and the number of bytes.
+pub(super) type Derive = fn(&Format, &[u8], &[u8], usize) -> Option<Zeroizing<Vec<u8>>>;
+
+/// Puts a stored password together: from format, salt and digest.
+pub(super) type Write = fn(&Format, &[u8], &[u8]) -> Made;
+
 /// One family.
 pub(super) struct Scheme {
     /// Takes a stored password apart, as strictly as the library that makes it.
     pub read: fn(&Stored<'_>) -> Option<Parts>,
-    /// Computes a digest of so many bytes.
-    pub derive: fn(&Format, &[u8], &[u8], usize) -> Option<Zeroizing<Vec<u8>>>,
+    /// Computes the digest.
+    pub derive: Derive,
     /// Puts a stored password together; none where the family is never written.
-    pub write: Option<fn(&Format, &[u8], &[u8]) -> Made>,
+    pub write: Option<Write>,
     /// What a new salt is made of.
     pub salt: Salt,
     /// Bytes of a new digest.

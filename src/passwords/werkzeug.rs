@@ -67,8 +67,7 @@ pub(super) const PBKDF2: Scheme = Scheme {
     most_bytes: None,
 };
 
-/// Methods of PBKDF2 and the bytes of their digests.
-
+/// Methods of PBKDF2, and the bytes of their digests.
 const HASHES: [(&str, Prf, usize); 3] =
     [("pbkdf2:sha256", Prf::Sha256, 32), ("pbkdf2:sha1", Prf::Sha1, 20), ("pbkdf2:sha512", Prf::Sha512, 64)];
 
