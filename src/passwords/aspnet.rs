@@ -4,14 +4,11 @@
 //! Version 2: 0, 16 bytes of salt, 32 of subkey; 1,000 rounds of SHA-1, which are few, so it is never written.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
 
 use super::{
     Made,
     format::{Cost, Format},
-    scheme::{self, Parts, Salt, Scheme},
+    scheme::{self, Parts, Prf, Salt, Scheme},
 };
 use crate::api::password::PasswordFamily;
 
@@ -35,12 +32,9 @@ pub(super) const V3: Scheme = Scheme {
         whole.then(|| Parts { format, salt: salt.to_vec(), digest: digest.to_vec() })
     },
     derive: |format, salt, password, length| {
-        let prf = PRFS.iter().position(|prf| *prf == format.prefix)?;
-        scheme::pbkdf2(format.cost, length, |rounds, out| match prf {
-            0 => pbkdf2_hmac::<Sha1>(password, salt, rounds, out),
-            1 => pbkdf2_hmac::<Sha256>(password, salt, rounds, out),
-            _ => pbkdf2_hmac::<Sha512>(password, salt, rounds, out),
-        })
+        let prf = [Prf::Sha1, Prf::Sha256, Prf::Sha512].into_iter().zip(PRFS);
+        let (prf, _) = prf.into_iter().find(|(_, name)| *name == format.prefix)?;
+        scheme::pbkdf2(prf, format.cost, salt, password, length)
     },
     write: Some(|format, salt, digest| {
         let Cost::Rounds(rounds) = format.cost else { return Made::hash(String::new()) };
@@ -72,9 +66,7 @@ pub(super) const V2: Scheme = Scheme {
         let format = Format { family: PasswordFamily::AspNetIdentityV2, prefix: "", cost: V2_ROUNDS };
         (digest.len() == 32).then(|| Parts { format, salt: salt.to_vec(), digest: digest.to_vec() })
     },
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha1>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha1, format.cost, salt, password, length),
     write: None,
     default: Format { family: PasswordFamily::AspNetIdentityV2, prefix: "", cost: V2_ROUNDS },
     floor: V2_ROUNDS,

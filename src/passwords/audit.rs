@@ -28,6 +28,8 @@ pub enum PasswordWarning {
     Quotes,
     /// Blanks at its beginning or end.
     Blanks,
+    /// A line break at its end, which is left off.
+    LineBreakLeftOff,
     /// A line break at its end.
     LineBreakAtEnd,
     /// A line break or tabulator inside.
@@ -66,6 +68,9 @@ impl fmt::Display for PasswordWarning {
             Self::Quotes => "it stands in quotes, and they are part of it: to sign in, they have to be typed too",
             Self::Blanks => {
                 "it begins or ends with white space, which is part of it: to sign in, that has to be typed too, and a form that trims what is typed refuses it"
+            }
+            Self::LineBreakLeftOff => {
+                "it ends with a line break, which is left off: to sign in, nothing of it has to be typed; an app that reads the same Secret may take it for a part of the password"
             }
             Self::LineBreakAtEnd => {
                 "it ends with a line break (one more than the one that is left off), which is part of it and cannot be typed into most forms"
@@ -201,6 +206,21 @@ pub fn audit_password(password: &SecretString) -> Vec<PasswordWarning> {
     audit(password.expose_secret())
 }
 
+/// As [`audit_password`], of a Secret's bytes as they are stored: a line break at their end, which is left off when
+/// the password is read, and UTF-16 with its byte order mark are told too.
+pub fn audit_secret(bytes: &[u8]) -> Vec<PasswordWarning> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+        return marked.then_some(PasswordWarning::Utf16).into_iter().collect();
+    };
+    let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    let mut found = audit(line);
+    if line.len() != text.len() && !found.contains(&PasswordWarning::Utf16) {
+        found.push(PasswordWarning::LineBreakLeftOff);
+    }
+    found
+}
+
 fn audit(text: &str) -> Vec<PasswordWarning> {
     let mut found = Vec::new();
     let unmarked = text.trim_start_matches('\u{feff}');
@@ -324,7 +344,7 @@ fn is_unfilled(core: &str) -> bool {
         || [("${", "}", ":?"), ("$(", ")", " "), ("{{", "}}", " ")].into_iter().any(|(open, close, until)| {
             core.split(open).skip(1).any(|rest| {
                 let inside = rest.split_once(close).map_or("", |(inside, _)| inside);
-                let first = inside.trim().trim_start_matches(['.', '-', '$']).split(|c| until.contains(c)).next();
+                let first = inside.trim_start_matches(['.', '-', '$', ' ']).split(|c| until.contains(c)).next();
                 first.is_some_and(|name| is_name(name.trim(), 2))
             })
         })

@@ -6,14 +6,12 @@
 
 use ::argon2::Algorithm;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use pbkdf2::pbkdf2_hmac;
-use sha2::Sha256;
 
 use super::{
     Made, Stored, argon2,
     bcrypt::BCRYPT_MAX_BYTES,
     format::{Cost, Format},
-    scheme::{self, ALPHANUMERIC, Parts, Salt, Scheme, hex, lower_hex, number},
+    scheme::{self, ALPHANUMERIC, Parts, Prf, Salt, Scheme, hex, lower_hex, number},
 };
 use crate::api::password::PasswordFamily;
 
@@ -31,9 +29,7 @@ pub(super) const GITEA_PBKDF2: Scheme = Scheme {
         let cost = Some(Cost::Rounds(rounds)).filter(|_| rounds > 0)?;
         gitea(PasswordFamily::GiteaPbkdf2, cost, length, stored)
     },
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha256>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha256, format.cost, salt, password, length),
     write: Some(|format, salt, digest| {
         let Cost::Rounds(rounds) = format.cost else { return Made::hash(String::new()) };
         beside(salt, digest, format!("pbkdf2${rounds}${LENGTH}"))

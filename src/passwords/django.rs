@@ -2,14 +2,12 @@
 //! the text that they are stored as.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Made, argon2, bcrypt,
     format::{Cost, Format},
-    scheme::{self, ALPHANUMERIC, Parts, Salt, Scheme, number},
+    scheme::{self, ALPHANUMERIC, Parts, Prf, Salt, Scheme, number},
 };
 use crate::api::password::PasswordFamily;
 
@@ -22,9 +20,7 @@ const FLOOR: Cost = Cost::Rounds(600_000);
 
 pub(super) const PBKDF2_SHA256: Scheme = Scheme {
     read: |stored| read_pbkdf2(PasswordFamily::DjangoPbkdf2Sha256, "pbkdf2_sha256$", 32, stored.hash),
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha256>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha256, format.cost, salt, password, length),
     write: Some(|format, salt, digest| write_pbkdf2("pbkdf2_sha256", format.cost, salt, digest)),
     salt: SALT,
     digest: 32,
@@ -35,9 +31,7 @@ pub(super) const PBKDF2_SHA256: Scheme = Scheme {
 
 pub(super) const PBKDF2_SHA1: Scheme = Scheme {
     read: |stored| read_pbkdf2(PasswordFamily::DjangoPbkdf2Sha1, "pbkdf2_sha1$", 20, stored.hash),
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha1>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha1, format.cost, salt, password, length),
     write: Some(|format, salt, digest| write_pbkdf2("pbkdf2_sha1", format.cost, salt, digest)),
     salt: SALT,
     digest: 20,

@@ -31,7 +31,7 @@ use self::scheme::{Parts, Scheme, scheme};
 use crate::api::password::PasswordFamily;
 
 pub use self::{
-    audit::{PasswordWarning, audit_password},
+    audit::{PasswordWarning, audit_password, audit_secret},
     bcrypt::BCRYPT_MAX_BYTES,
     describe::{Coat, Description, describe},
     format::{Cost, Format},

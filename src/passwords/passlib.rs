@@ -9,15 +9,13 @@ use base64::{
     },
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{
     Made, bcrypt,
     format::{Cost, Format},
-    scheme::{self, BCRYPT_BASE64, Parts, Salt, Scheme, number},
+    scheme::{self, BCRYPT_BASE64, Parts, Prf, Salt, Scheme, number},
 };
 use crate::api::password::PasswordFamily;
 
@@ -30,9 +28,7 @@ const BASE64: GeneralPurpose =
 
 pub(super) const PBKDF2_SHA1: Scheme = Scheme {
     read: |stored| read(PasswordFamily::PasslibPbkdf2Sha1, "$pbkdf2$", 20, stored.hash),
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha1>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha1, format.cost, salt, password, length),
     write: Some(|format, salt, digest| write("$pbkdf2$", format.cost, salt, digest)),
     salt: Salt::Bytes(16),
     digest: 20,
@@ -43,9 +39,7 @@ pub(super) const PBKDF2_SHA1: Scheme = Scheme {
 
 pub(super) const PBKDF2_SHA256: Scheme = Scheme {
     read: |stored| read(PasswordFamily::PasslibPbkdf2Sha256, "$pbkdf2-sha256$", 32, stored.hash),
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha256>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha256, format.cost, salt, password, length),
     write: Some(|format, salt, digest| write("$pbkdf2-sha256$", format.cost, salt, digest)),
     digest: 32,
     default: Format { family: PasswordFamily::PasslibPbkdf2Sha256, prefix: "", cost: Cost::Rounds(29_000) },
@@ -55,9 +49,7 @@ pub(super) const PBKDF2_SHA256: Scheme = Scheme {
 
 pub(super) const PBKDF2_SHA512: Scheme = Scheme {
     read: |stored| read(PasswordFamily::PasslibPbkdf2Sha512, "$pbkdf2-sha512$", 64, stored.hash),
-    derive: |format, salt, password, length| {
-        scheme::pbkdf2(format.cost, length, |rounds, out| pbkdf2_hmac::<Sha512>(password, salt, rounds, out))
-    },
+    derive: |format, salt, password, length| scheme::pbkdf2(Prf::Sha512, format.cost, salt, password, length),
     write: Some(|format, salt, digest| write("$pbkdf2-sha512$", format.cost, salt, digest)),
     digest: 64,
     default: Format { family: PasswordFamily::PasslibPbkdf2Sha512, prefix: "", cost: Cost::Rounds(25_000) },

@@ -31,14 +31,20 @@ pub(super) struct Parts {
     pub digest: Vec<u8>,
 }
 
+/// Computes a digest: from format, salt, password and the number of bytes.
+pub(super) type Derive = fn(&Format, &[u8], &[u8], usize) -> Option<Zeroizing<Vec<u8>>>;
+
+/// Puts a stored password together: from format, salt and digest.
+pub(super) type Write = fn(&Format, &[u8], &[u8]) -> Made;
+
 /// One family.
 pub(super) struct Scheme {
     /// Takes a stored password apart, as strictly as the library that makes it.
     pub read: fn(&Stored<'_>) -> Option<Parts>,
-    /// Computes a digest of so many bytes.
-    pub derive: fn(&Format, &[u8], &[u8], usize) -> Option<Zeroizing<Vec<u8>>>,
+    /// Computes the digest.
+    pub derive: Derive,
     /// Puts a stored password together; none where the family is never written.
-    pub write: Option<fn(&Format, &[u8], &[u8]) -> Made>,
+    pub write: Option<Write>,
     /// What a new salt is made of.
     pub salt: Salt,
     /// Bytes of a new digest.
@@ -199,14 +205,37 @@ pub(super) fn scrypt(cost: Cost, salt: &[u8], password: &[u8], length: usize) ->
     Some(digest)
 }
 
+/// The hash function under HMAC in PBKDF2.
+#[derive(Clone, Copy)]
+pub(super) enum Prf {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
 /// PBKDF2's digest of so many bytes.
 pub(super) fn pbkdf2(
+    prf: Prf,
     cost: Cost,
+    salt: &[u8],
+    password: &[u8],
     length: usize,
-    compute: impl FnOnce(u32, &mut [u8]),
 ) -> Option<Zeroizing<Vec<u8>>> {
+    use ::pbkdf2::{Algorithm, Params, pbkdf2_hmac, pbkdf2_hmac_with_params};
     let Cost::Rounds(rounds) = cost else { return None };
     let mut digest = Zeroizing::new(vec![0; length]);
-    compute(rounds, &mut digest);
+    // The crate's own instances are fast in a debug build too; it has none below 1,000 rounds and for SHA-1.
+    let params = Params::new(rounds);
+    match (prf, params) {
+        (Prf::Sha1, _) => pbkdf2_hmac::<sha1::Sha1>(password, salt, rounds, &mut digest),
+        (Prf::Sha256, Ok(params)) => {
+            pbkdf2_hmac_with_params(password, salt, Algorithm::Pbkdf2Sha256, params, &mut digest);
+        }
+        (Prf::Sha512, Ok(params)) => {
+            pbkdf2_hmac_with_params(password, salt, Algorithm::Pbkdf2Sha512, params, &mut digest);
+        }
+        (Prf::Sha256, Err(_)) => pbkdf2_hmac::<sha2::Sha256>(password, salt, rounds, &mut digest),
+        (Prf::Sha512, Err(_)) => pbkdf2_hmac::<sha2::Sha512>(password, salt, rounds, &mut digest),
+    }
     Some(digest)
 }

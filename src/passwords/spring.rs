@@ -2,14 +2,11 @@
 //! PBKDF2 do not stand in the text: the id fixes them.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
-use sha2::Sha256;
 
 use super::{
     Made, argon2, bcrypt,
     format::{Cost, Format},
-    scheme::{self, Parts, Salt, Scheme, hex, lower_hex},
+    scheme::{self, Parts, Prf, Salt, Scheme, hex, lower_hex},
 };
 use crate::api::password::PasswordFamily;
 
@@ -57,15 +54,8 @@ pub(super) const PBKDF2: Scheme = Scheme {
         Some(Parts { format, salt: salt.to_vec(), digest: digest.to_vec() })
     },
     derive: |format, salt, password, length| {
-        let newer = format.prefix == PBKDF2_IDS[0].0;
-        let salt = salt_of(format, salt);
-        scheme::pbkdf2(format.cost, length, |rounds, out| {
-            if newer {
-                pbkdf2_hmac::<Sha256>(password, salt, rounds, out);
-            } else {
-                pbkdf2_hmac::<Sha1>(password, salt, rounds, out);
-            }
-        })
+        let prf = if format.prefix == PBKDF2_IDS[0].0 { Prf::Sha256 } else { Prf::Sha1 };
+        scheme::pbkdf2(prf, format.cost, salt_of(format, salt), password, length)
     },
     write: Some(|format, salt, digest| {
         Made::hash(format!("{}{}{}", format.prefix, hex(salt_of(format, salt)), hex(digest)))

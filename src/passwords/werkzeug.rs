@@ -1,14 +1,10 @@
 //! The hashes of werkzeug (security.py): method and parameters between colons, then the salt as text and the
 //! digest in hexadecimal digits.
 
-use pbkdf2::pbkdf2_hmac;
-use sha1::Sha1;
-use sha2::{Sha256, Sha512};
-
 use super::{
     Made,
     format::{Cost, Format},
-    scheme::{self, ALPHANUMERIC, Parts, Salt, Scheme, hex, lower_hex, number},
+    scheme::{self, ALPHANUMERIC, Parts, Prf, Salt, Scheme, hex, lower_hex, number},
 };
 use crate::api::password::PasswordFamily;
 
@@ -47,18 +43,14 @@ pub(super) const PBKDF2: Scheme = Scheme {
     read: |stored| {
         let (method, salt, digest) = fields(stored.hash)?;
         let (prefix, rounds) = method.rsplit_once(':')?;
-        let (prefix, length) = HASHES.into_iter().find(|(name, _)| *name == prefix)?;
+        let (prefix, _, length) = HASHES.into_iter().find(|(name, ..)| *name == prefix)?;
         let cost = Cost::Rounds(number(rounds).filter(|rounds| *rounds > 0)?);
         let format = Format { family: PasswordFamily::WerkzeugPbkdf2, prefix, cost };
         (digest.len() == length).then_some(Parts { format, salt, digest })
     },
     derive: |format, salt, password, _| {
-        let (_, length) = HASHES.into_iter().find(|(name, _)| *name == format.prefix)?;
-        scheme::pbkdf2(format.cost, length, |rounds, out| match length {
-            20 => pbkdf2_hmac::<Sha1>(password, salt, rounds, out),
-            32 => pbkdf2_hmac::<Sha256>(password, salt, rounds, out),
-            _ => pbkdf2_hmac::<Sha512>(password, salt, rounds, out),
-        })
+        let (_, prf, length) = HASHES.into_iter().find(|(name, ..)| *name == format.prefix)?;
+        scheme::pbkdf2(prf, format.cost, salt, password, length)
     },
     write: Some(|format, salt, digest| {
         let Cost::Rounds(rounds) = format.cost else { return Made::hash(String::new()) };
@@ -75,8 +67,9 @@ pub(super) const PBKDF2: Scheme = Scheme {
     most_bytes: None,
 };
 
-/// Methods of PBKDF2 and the bytes of their digests.
-const HASHES: [(&str, usize); 3] = [("pbkdf2:sha256", 32), ("pbkdf2:sha1", 20), ("pbkdf2:sha512", 64)];
+/// Methods of PBKDF2, and the bytes of their digests.
+const HASHES: [(&str, Prf, usize); 3] =
+    [("pbkdf2:sha256", Prf::Sha256, 32), ("pbkdf2:sha1", Prf::Sha1, 20), ("pbkdf2:sha512", Prf::Sha512, 64)];
 
 fn fields(hash: &str) -> Option<(&str, Vec<u8>, Vec<u8>)> {
     let mut fields = hash.split('$');

@@ -60,6 +60,18 @@ fn what_stands_around_a_password_is_told() {
 }
 
 #[test]
+fn a_secret_is_audited_as_it_is_stored() {
+    assert_eq!(audit_secret(b"Tr0ub4dor&3\n"), [W::LineBreakLeftOff]);
+    assert_eq!(audit_secret(b"Tr0ub4dor&3\r\n"), [W::LineBreakLeftOff]);
+    assert_eq!(audit_secret(b"Tr0ub4dor&3\n\n"), [W::LineBreakAtEnd, W::LineBreakLeftOff]);
+    assert_eq!(audit_secret(b"changeme\n"), [W::Placeholder, W::LineBreakLeftOff]);
+    assert_eq!(audit_secret(b"\xff\xfeT\0r\x000\0u\0b\0"), [W::Utf16]);
+    assert_eq!(audit_secret(b"T\0r\x000\0u\0b\0\n\0"), [W::Utf16]);
+    assert_eq!(audit_secret(b"Tr0ub4dor&3"), []);
+    assert_eq!(audit_secret(b"\xe9\xe8"), [], "another encoding is refused where it is read");
+}
+
+#[test]
 fn variables_and_templates_that_nobody_filled_in_are_told() {
     for text in [
         "$ADMIN_PASSWORD",

@@ -124,7 +124,7 @@ fn salt_and_algorithm_of_their_own_columns_are_looked_at() {
 proptest! {
     #[test]
     fn every_account_is_counted_once(rows in proptest::collection::vec("(\\$2b\\$)?.{0,12}|!|", 0..20)) {
-        let survey = looked(&[rows.clone()]);
+        let survey = looked(std::slice::from_ref(&rows));
         let formats: usize = survey.formats.iter().map(|(_, count)| count).sum();
         let others: usize = survey.others.iter().map(|(_, count)| count).sum();
         prop_assert_eq!(survey.sample, rows.len());
