@@ -359,7 +359,7 @@ mod tests {
     #[test]
     fn every_rule_is_one_that_can_be_broken() {
         type Break = fn(&mut Vec<Value>);
-        fn one<'a>(life: &'a mut [Value], at: usize, place: usize) -> &'a mut Value {
+        fn one(life: &mut [Value], at: usize, place: usize) -> &mut Value {
             &mut life[at]["status"]["conditions"][place]
         }
         let broken: [(&str, Break); 25] = [

@@ -293,7 +293,7 @@ pub async fn operators(world: &World, life: &Recorder) {
     life.now("two operators at once");
     let second = Operator::start(&home, &namespaces, &[], &[]);
     passed(&second, world).await;
-    for round in 0..6 {
+    for round in 0..4 {
         life.now("two operators see the same drift");
         world.database.run("UPDATE users SET role = 'user' WHERE id = 1").await;
         look(world, &format!("drift {round}")).await;
@@ -306,10 +306,10 @@ pub async fn operators(world: &World, life: &Recorder) {
         looked(world, &format!("after {round}")).await;
     }
     let corrected = "SELECT count(*)::text FROM auth_consistency.audit WHERE action = 'Correct'";
-    assert_eq!(world.database.text(corrected).await, "6", "each drift is corrected once");
+    assert_eq!(world.database.text(corrected).await, "4", "each drift is corrected once");
     drop(second);
     life.now("others write to the object while passes run");
-    for turn in 0..12 {
+    for turn in 0..9 {
         if turn % 3 == 0 {
             world.database.run("UPDATE users SET is_active = false WHERE id = 1").await;
         }

@@ -29,7 +29,7 @@ pub fn held_up(previous: &AuthConsistencyStatus, now: &Time, fault: &Fault) -> A
 mod tests {
     use super::*;
     use crate::consistency::{
-        report::{End, Outcome, Seen, status},
+        report::{End, Seen, status},
         severity::Class,
     };
 
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_ready_resource_stays_ready_and_says_that_it_is_being_looked_at_again() {
-        let outcome = End::Done(Box::new(Outcome::default()));
+        let outcome = End::Done(Box::default());
         let ready = status(&AuthConsistencyStatus::default(), 3, &time(5), &outcome, &Seen::default());
         let held = held_up(&ready, &time(9), &busy());
         let shown: Vec<_> = held
