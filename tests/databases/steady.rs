@@ -310,16 +310,19 @@ async fn counters_that_began_anew_are_not_taken_for_counters_that_stood_still() 
 async fn counters_that_a_crash_lost_are_not_taken_for_counters_that_stood_still() {
     let server = Server::new(&Db::new("").await).await;
     server.run(&APP.replace("HASH", HASH)).await;
-    // So that all counters are zero before and after, as are the times of their resets.
+    // So that all counters are zero before and after. Since PostgreSQL 15 the times of their resets are, too;
+    // before, these come with the first statistics, which costs a look more.
     server.crash().await;
     let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
     let mut case = Case::with_database(database, &format!("{USUAL}{RULES}"));
     case.look = Look::Hinted;
     case.secret("db", "url", &server.url());
     case.repair().await.consistent();
-    assert_eq!(relied(&case.repair().await), ALL);
-    let counted = "SELECT format('%s %s %s', n_tup_ins, stats_reset, pg_postmaster_start_time()) \
-         FROM pg_stat_user_tables, pg_stat_database WHERE relname = 'logs' AND datname = current_database()";
+    while relied(&case.repair().await) != ALL {
+        tokio::task::yield_now().await;
+    }
+    let counted = "SELECT format('%s %s', n_tup_ins, pg_postmaster_start_time()) \
+         FROM pg_stat_user_tables WHERE relname = 'logs'";
     let before = server.text(counted).await;
     let orphan = "SET session_replication_role = replica; INSERT INTO logs VALUES (9, 4711)";
     server.run(orphan).await;
