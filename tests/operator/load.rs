@@ -86,6 +86,7 @@ async fn a_hundred_keys_fit_into_64_mebibytes_and_a_restart_changes_nothing_that
         assert_eq!(before.entry(name).or_insert_with(|| condition.clone()), &condition);
     }
     assert_eq!(before.len(), 100);
+    fleet::remove(&world);
 }
 
 async fn metrics(operator: &Operator) -> String {
@@ -117,7 +118,9 @@ async fn one_server_has_no_more_connections_than_it_may_and_all_have_their_turn(
     all_ready(&world, 20, PATIENCE).await;
     count.abort();
     // One that says good-bye may still be counted while the next one comes.
-    assert!((1..=2).contains(&*counting.lock().unwrap()), "{} at once", counting.lock().unwrap());
+    let most = *counting.lock().unwrap();
+    assert!((1..=2).contains(&most), "{most} at once");
+    fleet::remove(&world);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,6 +155,7 @@ async fn a_server_that_does_not_answer_holds_up_nobody_on_another_one() {
     world.ready("True", "Consistent").await;
     let silent = passes(&operator.metrics().await).get("failed").copied().unwrap_or_default();
     assert!(silent < 30, "the good one had to wait for all {silent} of them");
+    fleet::remove(&world);
 }
 
 #[tokio::test(flavor = "multi_thread")]

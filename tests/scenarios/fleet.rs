@@ -16,7 +16,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-use crate::world::{KEY, World, condition};
+use crate::world::{KEY, World, condition, kubectl};
 
 /// How many are created at once.
 const AT_ONCE: usize = 8;
@@ -49,6 +49,11 @@ pub async fn create(world: &World, size: usize, keys: usize) {
     made.try_for_each_concurrent(AT_ONCE, async |resource| api.create(&post, &resource).await.map(drop))
         .await
         .unwrap();
+}
+
+/// Removes them, so that no operator of another test looks after them.
+pub fn remove(world: &World) {
+    kubectl(&["delete", "authcon", "--all", "-n", &world.namespace, "--wait=false"], "");
 }
 
 /// Waits until so many of the namespace's resources are ready.
