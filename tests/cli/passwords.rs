@@ -23,8 +23,8 @@ async fn what_was_not_compared_is_said_to_be_so_and_no_reset_is_offered_or_done_
     let page = plain(&said.out);
     assert_eq!(said.code, 0, "{} {}", said.out, said.err);
     for told in [
-        "the password could not be compared, since the stored one is yescrypt",
-        "The admin's password was not compared with the Secret's, since the stored one is yescrypt",
+        "the password could not be compared, since the stored one is crypt yescrypt",
+        "The admin's password was not compared with the Secret's, since the stored one is crypt yescrypt",
         "none is written",
     ] {
         assert!(page.contains(told), "{told} in {page}");
