@@ -11,14 +11,11 @@ test. Secrets come by standard input, never by argument.
 """
 
 import json
-import os
 import sys
+import types
 import warnings
 from typing import Any, Callable
 
-# passlib 1.7 cannot use bcrypt 5, which refuses the long passwords that passlib tries it with; its own
-# implementation is slow, which does not matter at the least cost. It asks for this by name.
-os.environ["PASSLIB_BUILTIN_BCRYPT"] = "enabled"
 warnings.simplefilter("ignore", DeprecationWarning)
 
 import argon2
@@ -35,7 +32,14 @@ HASHERS = "PBKDF2 PBKDF2SHA1 Argon2 BCryptSHA256 BCrypt Scrypt".split()
 settings.configure(
     PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{name}PasswordHasher" for name in HASHERS]
 )
-passlib_hash.bcrypt_sha256.set_backend("builtin")
+
+# passlib 1.7 tries bcrypt with a long password, which bcrypt cut off before its version 5 and refuses since.
+before_5 = types.ModuleType("bcrypt")
+before_5.__about__ = types.SimpleNamespace(__version__=bcrypt.__version__)
+before_5.hashpw = lambda password, salt: bcrypt.hashpw(password[:72], salt)
+sys.modules["bcrypt"] = before_5
+passlib_hash.bcrypt_sha256.set_backend("bcrypt")
+sys.modules["bcrypt"] = bcrypt
 
 Make = Callable[[str], str]
 Check = Callable[[str, str], bool]
