@@ -7,8 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     correspondence::IdentityFacts, enforcement::Enforcement, foreign_key::ForeignKeyOptions,
-    hashing::HashSample, seeding::SeedFacts,
-    sessions::SessionFacts,
+    hashing::HashSample, seeding::SeedFacts, sessions::SessionFacts,
 };
 use crate::{
     api::{

@@ -282,7 +282,10 @@ pub fn looking(
     }
     let mut next = previous.clone();
     next.progress = progress.map(Progress::shown);
-    set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
+    // What needs a person does not come by itself, and whoever waits for it is not told otherwise.
+    if !next.conditions.iter().any(|one| one.type_ == ConditionType::Stalled.as_str()) {
+        set(&mut next.conditions, ConditionType::Reconciling, "True", Reason::Progressing, message);
+    }
     stamp(&mut next.conditions, &previous.conditions, generation, now);
     next
 }

@@ -410,7 +410,8 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
         if races.lost < INSISTING {
             tracing::debug!(namespace, name, "the resource has changed during the pass, so it begins anew");
         } else {
-            let (lost, lasting_ms) = (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
+            let (lost, lasting_ms) =
+                (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
             tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
         }
         return Action::requeue(schedule::next(

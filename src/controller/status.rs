@@ -40,7 +40,12 @@ impl<'a> Statement<'a> {
         let version = resource.object.metadata.resource_version.clone().unwrap_or_default();
         let (status, sound) = (resource.status.clone(), resource.sound);
         let not_done = not_done(resource);
-        Self { cluster, resource, not_done, written: Mutex::new(Written { version, status, sound, times: 0 }) }
+        Self {
+            cluster,
+            resource,
+            not_done,
+            written: Mutex::new(Written { version, status, sound, times: 0 }),
+        }
     }
 
     /// The one-off requests that are not done, whatever the pass comes to.

@@ -38,7 +38,8 @@ use crate::{
 const RULE: &str = "the rule in spec.references.rules";
 
 /// Why a key about stretches of time is left out.
-const PERIOD: &str = "the foreign key is about periods (PERIOD), and such rows are not counted: ignore it by a rule";
+const PERIOD: &str =
+    "the foreign key is about periods (PERIOD), and such rows are not counted: ignore it by a rule";
 
 /// What a target's references come to.
 #[derive(Default)]

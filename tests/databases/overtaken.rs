@@ -96,7 +96,7 @@ async fn a_repair_that_restored_rows_overtook_is_planned_anew() {
     let run = case.status.history[0].run.clone();
     db.run("INSERT INTO users VALUES (4, 'back@example.com', 'x', 'user'); UPDATE users SET role = 'user' WHERE id = 1")
         .await;
-    let mut other = case.over(&db);
+    let other = case.over(&db);
     let restoring = Restoring::default();
     let restore = async {
         restoring.now.notified().await;

@@ -37,6 +37,7 @@ fn kind(format: PasswordFamily) -> &'static str {
     match format {
         PasswordFamily::Bcrypt => "bcrypt",
         PasswordFamily::Argon2id | PasswordFamily::Argon2i => "argon2",
+        other => panic!("{other:?} is held against its libraries in passwords.rs"),
     }
 }
 
