@@ -174,7 +174,8 @@ pub struct Pass<'a> {
 /// # Errors
 /// A stage failed, so that nothing can be said of the target as a whole.
 pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
-    let ended = whole(pass).await;
+    // On the heap: it holds what all stages hold.
+    let ended = Box::pin(whole(pass)).await;
     // What was not consistent does not become so on a hint.
     if !ended.as_ref().is_ok_and(|outcome| outcome.verdict() == Verdict::Consistent) {
         pass.memory.forget_settled();

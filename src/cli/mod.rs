@@ -112,26 +112,27 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Said {
 
 async fn dispatch(command: Command) -> Result<Said, Failure> {
     let variables: target::Variables<'_> = &target::process_variables;
+    // Each on the heap: together they would take more of the stack than a thread may have.
     match command {
-        Command::Check(flags) => check::run(flags, variables).await,
-        Command::Plan(flags) => plan::run(flags, variables).await,
-        Command::Reset(flags) => reset::run(flags, variables).await,
-        Command::Verify(flags) => verify::run(flags, variables).await,
-        Command::Repair(flags) => repair::run(flags, variables).await,
-        Command::Restore(flags) => restore::run(flags, variables).await,
-        Command::Quarantine(command) => quarantine::run(command, variables).await,
-        Command::Discover(flags) => discover::run(flags, variables).await,
-        Command::Snapshot(flags) => snapshot::run(flags, variables).await,
-        Command::Compare(flags) => compare::run(flags, variables).await,
-        Command::Preflight(flags) => preflight::run(flags, variables).await,
-        Command::Grants(flags) => grants::run(flags, variables).await,
-        Command::Token(command) => token::run(command, variables).await,
-        Command::Key(command) => key::run(command, variables).await,
+        Command::Check(flags) => Box::pin(check::run(flags, variables)).await,
+        Command::Plan(flags) => Box::pin(plan::run(flags, variables)).await,
+        Command::Reset(flags) => Box::pin(reset::run(flags, variables)).await,
+        Command::Verify(flags) => Box::pin(verify::run(flags, variables)).await,
+        Command::Repair(flags) => Box::pin(repair::run(flags, variables)).await,
+        Command::Restore(flags) => Box::pin(restore::run(flags, variables)).await,
+        Command::Quarantine(command) => Box::pin(quarantine::run(command, variables)).await,
+        Command::Discover(flags) => Box::pin(discover::run(flags, variables)).await,
+        Command::Snapshot(flags) => Box::pin(snapshot::run(flags, variables)).await,
+        Command::Compare(flags) => Box::pin(compare::run(flags, variables)).await,
+        Command::Preflight(flags) => Box::pin(preflight::run(flags, variables)).await,
+        Command::Grants(flags) => Box::pin(grants::run(flags, variables)).await,
+        Command::Token(command) => Box::pin(token::run(command, variables)).await,
+        Command::Key(command) => Box::pin(key::run(command, variables)).await,
         Command::Explain(flags) => Ok(explain::run(&flags)),
         Command::Crd(flags) => crd::run(&flags),
         Command::SessionResetPage(flags) => session_reset::run(flags),
         Command::Completions(flags) => Ok(completions::run(&flags)),
-        Command::Run(flags) => run::run(*flags).await,
+        Command::Run(flags) => Box::pin(run::run(*flags)).await,
     }
 }
 

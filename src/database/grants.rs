@@ -297,7 +297,7 @@ async fn along(
     for one in dependents::touched(connection, table).await? {
         let named: Named = (one.schema.clone(), one.table.clone());
         let changes = object.columns.iter().any(|column| one.parent_columns.contains(column));
-        if !removes && !(one.carries && changes) {
+        if !(removes || one.carries && changes) {
             continue;
         }
         needs.observe.add(&named, &[Select]);

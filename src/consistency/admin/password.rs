@@ -121,16 +121,22 @@ pub(super) fn diagnose(
             format!("{who}'s password is not the Secret's, and {}.passwordPolicy is Always", admin.field()),
         )
     } else if always && facts.matches.is_none() {
+        let message = |why: &str| {
+            format!(
+                "{who}'s password was not compared with the Secret's{why}, and {}.passwordPolicy is Always: what was not compared is not replaced",
+                admin.field()
+            )
+        };
         let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
-        let message = format!(
-            "{who}'s password was not compared with the Secret's ({why}), and {}.passwordPolicy is Always: what was not compared is not replaced",
-            admin.field()
-        );
         let found = match &chosen {
-            Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message),
+            // Why it cannot be written is why it was not compared, and is said below.
+            Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message("")),
             _ => finding(
                 Reason::PasswordHashUnclear,
-                format!("{message}, so set the policy to OnSeed, or have the app set the password"),
+                format!(
+                    "{}, so set the policy to OnSeed, or have the app set the password",
+                    message(&format!(" ({why})"))
+                ),
             ),
         };
         if !asked && chosen.is_ok() {
