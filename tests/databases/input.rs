@@ -506,7 +506,7 @@ async fn tables_that_others_have_locked_cost_a_pass_no_more_than_its_time_and_ar
     .execute(&mut lock)
     .await
     .unwrap();
-    let mut case = Case::new(&db, &format!("timeout: 1s\n{USUAL}"));
+    let mut case = Case::new(&db, &format!("timeout: 4s\n{USUAL}"));
     let pass = case.check().await;
     assert_eq!(pass.report.as_ref().unwrap().consistent, Some(false), "an admin is missing");
     let found: Vec<R> = pass.report.as_ref().unwrap().findings.iter().map(|one| one.finding).collect();

@@ -129,9 +129,10 @@ pub(super) fn diagnose(
         };
         let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
         let found = match &chosen {
-            // Why it cannot be written is why it was not compared, and is said below.
+            // Why nothing can be written is said below, and is why nothing was compared.
             Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message("")),
-            _ => finding(
+            Err(_) => finding(Reason::PasswordHashUnclear, message("")),
+            Ok(_) => finding(
                 Reason::PasswordHashUnclear,
                 format!(
                     "{}, so set the policy to OnSeed, or have the app set the password",
