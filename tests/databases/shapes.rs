@@ -198,23 +198,6 @@ async fn rows_that_a_repair_moves_to_another_partition_are_counted_as_changed() 
 }
 
 #[tokio::test]
-async fn a_constraint_on_one_leaf_is_mended_in_that_leaf_only() {
-    let leaf = Shape {
-        sql: "CREATE TABLE logs (id int PRIMARY KEY, user_id int) PARTITION BY RANGE (id);
-            CREATE TABLE logs_1 PARTITION OF logs FOR VALUES FROM (0) TO (10);
-            CREATE TABLE logs_2 PARTITION OF logs FOR VALUES FROM (10) TO (20);
-            ALTER TABLE logs_1 ADD FOREIGN KEY (user_id) REFERENCES users;
-            INSERT INTO logs VALUES (1, 9), (2, 5), (11, 9)",
-        object: "logs_1.user_id",
-        counted: (1, 1, &["9"]),
-        back: NINE,
-    };
-    leaf.mended("Delete", &["- logs_1 (1,9)"]).await;
-    leaf.mended("SetNull", &["- logs_1 (1,9)", "+ logs_1 (1,)"]).await;
-    leaf.mended("Reassign", &["- logs_1 (1,9)", "+ logs_1 (1,1)"]).await;
-}
-
-#[tokio::test]
 async fn a_partitioned_user_table_is_one_user_table() {
     let db = Db::new(&format!(
         "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, hashed_password text NOT NULL, \

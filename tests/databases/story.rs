@@ -217,12 +217,13 @@ async fn an_admin_who_could_not_be_made_active_is_not_seeded() {
     let db = Db::new(&format!("{} DELETE FROM users; ALTER TABLE users ADD verified_at timestamptz, ALTER id ADD GENERATED ALWAYS AS IDENTITY", users())).await;
     let active = "{preset: FastAPI, activeWhen: [{column: verified_at, isNull: false}]}";
     let mut case = Case::new(&db, &USUAL.replace("{preset: FastAPI}", active));
-    let pass = case.repair().await;
-    // The account is there, and what is left is told; it is not written again and again.
-    pass.repaired(&[(A::Seed, "users", 1)]).found(&[(
-        R::AdminDrifted,
-        C::AdminConsistent,
-        Some(R::RepairUnsupported),
-    )]);
+    let refused = (R::AdminMissing, C::AdminConsistent, Some(R::SpecInvalid));
+    let message = case.reports(&db, &[refused]).await.finding(R::AdminMissing).message;
+    // What it lacks is printed as the line that gives it.
+    let (_, line) = message.split_once("put this into spec.admin: ").unwrap();
+    assert_eq!(line, "seedColumns: [{column: verified_at, now: true}]");
+    let with = format!("{}\n  {line}\n", USUAL.replace("{preset: FastAPI}", active).trim_end());
+    let mut case = Case::new(&db, &with);
+    case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
     case.settled(&db).await;
 }

@@ -180,8 +180,10 @@ impl Db {
         run(connection, &format!("ALTER DATABASE {name} RESET log_statement")).await;
         let logged = std::fs::read(&log).unwrap();
         let logged = String::from_utf8_lossy(&logged[before..]).into_owned();
+        // Other tests have theirs logged meanwhile.
+        let own = format!(" {name} LOG:  ");
         let statement = |line: &str| {
-            let (_, said) = line.split_once("LOG:  ")?;
+            let (_, said) = line.split_once(&own)?;
             said.strip_prefix("statement: ")
                 .or_else(|| said.strip_prefix("execute ")?.split_once(": ").map(|(_, sql)| sql))
                 .map(str::to_owned)
