@@ -139,8 +139,9 @@ async fn an_admin_that_cannot_be_seeded_says_which_field_to_set() {
     let world = scenario(&format!("{gone} ALTER TABLE users ADD tenant text; UPDATE users SET tenant = 'x'; ALTER TABLE users ALTER tenant SET NOT NULL;"), "").await;
     let status = world.ready("False", "SpecInvalid").await;
     let message = condition(&status, "AdminConsistent").unwrap().2;
-    assert!(message.contains("\"tenant\"") && message.contains("spec.admin.columns"), "{message}");
-    world.edit("{admin: {columns: [{column: role, equals: admin}, {column: tenant, equals: main}]}}").await;
+    let line = "seedColumns: [{column: tenant, value: \"\"}]";
+    assert!(message.contains("spec.admin") && message.contains(line), "{message}");
+    world.edit(&format!("{{admin: {{{}}}}}", line.replace("\"\"", "main"))).await;
     world.ready("True", "Consistent").await;
 
     let world = scenario(gone, "{suspend: true}").await;

@@ -160,7 +160,9 @@ async fn a_request_on_a_suspended_resource_that_was_restored_is_told_and_not_don
     object["spec"]["suspend"] = true.into();
     delete(&world);
     restore(&object);
-    world.wait("the remark", |status| status.requests_not_done.len() == 1).await;
+    // Nobody has looked at it, so that its generation is not one that was seen.
+    let status = async || world.api().get("app").await.unwrap().status.unwrap_or_default();
+    until("the remark", async || status().await.requests_not_done.len() == 1).await;
     world.edit("{suspend: false}").await;
     told(&world).await;
 }
