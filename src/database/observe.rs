@@ -4,6 +4,7 @@
 //! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
 //! savepoint's affair and shows as skipped.
 
+mod user_table;
 mod values;
 
 use std::collections::BTreeMap;
@@ -37,12 +38,9 @@ use crate::{
         counters::Relied,
         diagnosis::Requests,
         hashing::HashSample,
-        observation::{
-            DatabaseIdentity, IdDefault, Observation, SchemaFault, SequenceFacts, Server, UserTable,
-        },
+        observation::{DatabaseIdentity, Observation, SchemaFault, Server, UserTable},
         progress::Progress,
         search::Searched,
-        seeding::SeedFacts,
         target::Target,
         wording::clip,
     },
@@ -143,7 +141,9 @@ pub async fn observe(
     prepare(connection, target.timeout).await?;
     let (server, version) = server::of(connection).await?;
     let found = match given.known {
-        Some(known) => facts(connection, target, known).await?.map(|facts| (known.clone(), facts)),
+        Some(known) => {
+            user_table::facts(connection, target, known).await?.map(|facts| (known.clone(), facts))
+        }
         None => users(connection, target).await?,
     };
     let mut observed = match found {
@@ -201,7 +201,7 @@ pub(super) async fn users(
     if let Some(fault) = values::unfit(connection, target, &known).await? {
         return Ok(Err(fault));
     }
-    Ok(facts(connection, target, &known).await?.map(|facts| (known, facts)))
+    Ok(user_table::facts(connection, target, &known).await?.map(|facts| (known, facts)))
 }
 
 /// What the user table is called, and every column that the spec names of it.
@@ -290,64 +290,6 @@ pub(super) async fn named(
         identities: None,
         identity: DatabaseIdentity { system: String::new(), database: 0 },
     }))
-}
-
-/// What there is to know of the user table beside its names.
-async fn facts(
-    connection: &mut PgConnection,
-    target: &Target,
-    known: &Known,
-) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
-    let Known { users: table, id, subject, .. } = known;
-    let spec = &target.users;
-    let id_default = match &known.sequence {
-        Some(found) if !found.readable => {
-            IdDefault::UnreadableSequence(found.relation.name.as_str().to_owned())
-        }
-        Some(found) => IdDefault::Sequence(SequenceFacts {
-            object: ObjectRef {
-                schema: found.relation.schema.as_str().to_owned(),
-                table: found.relation.name.as_str().to_owned(),
-                ..ObjectRef::default()
-            },
-            next: catalog::next_value(connection, found).await?,
-            increment: found.increment,
-            maximum: found.maximum,
-            ascending: found.increment > 0,
-            cycle: found.cycle,
-            settable: found.settable,
-        }),
-        None if id.has_default => IdDefault::Expression,
-        None => IdDefault::None,
-    };
-    // A hidden row would make this number a lie: row security is off, so it is an error instead.
-    let highest_id = match ids::highest_user(connection, known).await {
-        Ok(highest) => highest,
-        Err(error) => return hidden(error),
-    };
-    Ok(Ok(UserTable {
-        object: ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() },
-        oid: table.oid,
-        id_type: id.declared_type.as_str().to_owned(),
-        id_kind: id.kind(),
-        id_default,
-        last_id: known.last_id,
-        highest_id,
-        subject_kind: subject.as_ref().map(Column::kind),
-        seed: SeedFacts::default(),
-        passwords: BTreeMap::new(),
-        rights: table.rights,
-    }))
-}
-
-/// Row-level security that would hide rows is a fault of the schema, everything else one of the
-/// database.
-fn hidden<T>(error: sqlx::Error) -> Result<Result<T, SchemaFault>, DatabaseError> {
-    let error = DatabaseError::from(error);
-    if error.sqlstate().as_deref() == Some("42501") {
-        return Ok(Err(SchemaFault::RowsHidden { why: error.to_string() }));
-    }
-    Err(error)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one snapshot, gathered once; a struct would only rename it")]

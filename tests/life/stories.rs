@@ -355,7 +355,7 @@ pub async fn store_otherwise(world: &World) {
     properties["status"]["default"] = json!({"observedGeneration": -1});
     kubectl(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &older.to_string());
     let mut spec = world.spec("");
-    spec["timeout"] = 60.into();
+    spec["quarantine"] = json!({"retention": 30});
     spec["references"]["limits"] = json!("none");
     let object = |name: &str| -> DynamicObject {
         let object = json!({
@@ -382,7 +382,8 @@ pub async fn store_otherwise(world: &World) {
     })
     .await;
     let stands = api.get("app").await.unwrap().data;
-    assert_eq!((&stands["spec"]["timeout"], &stands["status"]["plan"]), (&json!(60), &json!("none")));
+    let retention = &stands["spec"]["quarantine"]["retention"];
+    assert_eq!((retention, &stands["status"]["plan"]), (&json!(30), &json!("none")));
 }
 
 pub async fn stored_otherwise(world: &World, life: &Recorder) {
@@ -399,7 +400,7 @@ pub async fn stored_otherwise(world: &World, life: &Recorder) {
     })
     .await;
     life.now("the spec is corrected");
-    let right = json!({"spec": {"timeout": "60s", "references": {"limits": null}}});
+    let right = json!({"spec": {"quarantine": null, "references": {"limits": null}}});
     api.patch("app", &PatchParams::default(), &Patch::Merge(right)).await.unwrap();
     current(world).await;
     let stands = api.get("app").await.unwrap().data;
