@@ -4,6 +4,7 @@
 //! However many there are, the catalog is asked a fixed number of times.
 
 mod partitions;
+mod passive;
 
 use std::collections::BTreeSet;
 
@@ -77,12 +78,12 @@ pub(super) async fn resolve(
                 && rule.rule.columns.as_ref().is_none_or(|columns| *columns == object.columns)
         });
         if !target.references.discover && !named {
-            passive.extend(Some((key, object)).filter(|(key, _)| names_id(known, key)));
+            passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
             let skipped = object.clone();
-            passive.extend(Some((key, object)).filter(|(key, _)| names_id(known, key)));
+            passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
             scope.skipped.push(Skipped { object: skipped, why: clip(&why, 512), asked: true, passes: false });
             continue;
         }
@@ -102,7 +103,7 @@ pub(super) async fn resolve(
         }
     }
     hard(connection, known, wanted, &mut scope).await?;
-    scope.passive.extend(aside(connection, known, passive).await?);
+    scope.passive.extend(passive::aside(connection, known, passive).await?);
     let missing = scope.missing.clone();
     // What names a foreign key that must be there names a reference, all the more when it is gone.
     let gone = |rule: &Rule| {
@@ -134,25 +135,8 @@ pub(super) async fn resolve(
     let mut set_aside = Scope::default();
     soft(connection, known, ignored, RULE, &taken, &mut set_aside).await?;
     scope.passive.extend(set_aside.tables);
-    scope.passive.extend(sessions(connection, target, known, &taken).await?);
+    scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
     Ok(scope)
-}
-
-fn names_id(known: &Known, key: &ForeignKey) -> bool {
-    key.parent_columns.iter().any(|name| name == known.id.name.as_str())
-}
-
-/// Foreign keys that are not looked at, as tables whose rows name users all the same.
-async fn aside(
-    connection: &mut PgConnection,
-    known: &Known,
-    keys: Vec<(ForeignKey, ObjectRef)>,
-) -> Result<Vec<ReferenceTable>, DatabaseError> {
-    let mut scope = Scope::default();
-    if !keys.is_empty() {
-        hard(connection, known, keys, &mut scope).await?;
-    }
-    Ok(scope.tables)
 }
 
 /// What tells a reference from others: schema, table, columns.
@@ -169,24 +153,6 @@ fn key_object(key: &ForeignKey) -> ObjectRef {
         columns: key.child_columns.clone(),
         constraint: Some(key.name.clone()),
     }
-}
-
-/// Tables of sessions that a rule ignores as a whole: their rows name users all the same.
-async fn sessions(
-    connection: &mut PgConnection,
-    target: &Target,
-    known: &Known,
-    taken: &BTreeSet<Place>,
-) -> Result<Vec<ReferenceTable>, DatabaseError> {
-    let users = ObjectRef::default();
-    let mut found = Vec::new();
-    for means in target.sessions.iter().flat_map(|spec| &spec.ends).filter(|means| means.of_rows()) {
-        let object = means.object(&users);
-        if !taken.contains(&place(&object)) {
-            found.extend(by_column(connection, known, &object, "spec.sessions").await?.ok());
-        }
-    }
-    Ok(found)
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
-use super::{PERIOD, Place, Scope, aside, declared_object, hard, key_object, names_id, place, unreadable};
+use super::{
+    PERIOD, Place, Scope, declared_object, hard, key_object,
+    passive::{aside, names_id},
+    place, unreadable,
+};
 use crate::{
     api::report::{ObjectRef, Skipped},
     consistency::{
