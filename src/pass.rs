@@ -44,7 +44,7 @@ use crate::{
         report::{Outcome, Verdict},
         requests, rotation,
         round::Unfinished,
-        severity::Fault,
+        severity::{Class, Fault},
         target::{Database, Target},
         verifiers,
         wording::{count, number},
@@ -221,8 +221,11 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             // A COMMIT may have been done though its answer was lost: what was done is told.
             applied.find_out(pass, &mut session).await;
             match look::deep(pass, &mut session).await {
-                // What was done is not left untold for a connection that breaks after it.
-                Err(fault) if fault.reason == Reason::DatabaseUnreachable && !applied.repaired.is_empty() => {
+                // What was done is not left untold for a connection that breaks after it, or a table that is held.
+                Err(fault)
+                    if matches!(fault.class, Class::Transient | Class::Conflict)
+                        && !applied.repaired.is_empty() =>
+                {
                     session.close().await;
                     session = connect(target, pass.policy).await?;
                     look::deep(pass, &mut session).await?
@@ -309,6 +312,9 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
         && observation.server.read_only.is_none()
         && bookkeeping.usable
         && bookkeeping.open_run.is_some()
+        // What was not looked at may be what is left.
+        && observation.unreached.is_empty()
+        && !observation.skipped.iter().any(|one| one.passes)
         && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
 }
 

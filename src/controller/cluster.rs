@@ -284,8 +284,11 @@ impl Cluster {
         let asked = self.call(ApiOperation::ReviewSelf, api.create(&params, &question)).await;
         match asked {
             Ok(review) => {
-                let uid = review.status.and_then(|status| status.user_info).and_then(|user| user.uid);
-                Ok(uid.filter(|uid| !uid.is_empty()))
+                let user = review.status.and_then(|status| status.user_info);
+                // Others have the uid of whoever signed them in, which may be the same in every cluster.
+                let own = |name: &String| name.starts_with("system:serviceaccount:");
+                let user = user.filter(|user| user.username.as_ref().is_some_and(own));
+                Ok(user.and_then(|user| user.uid).filter(|uid| !uid.is_empty()))
             }
             Err(ClusterError::NotFound | ClusterError::Refused { code: 403, .. }) => Ok(None),
             Err(error) => Err(error),

@@ -89,6 +89,11 @@ impl<'a> Statement<'a> {
         self.written.lock().await.times
     }
 
+    /// Whether it is being written just now.
+    pub fn is_being_written(&self) -> bool {
+        self.written.try_lock().is_err()
+    }
+
     /// The object was read anew and is the same resource still; `times` is how often it had been written
     /// before that. What was written while it was read is newer.
     pub async fn renew(&self, live: &Resource, times: u64) {

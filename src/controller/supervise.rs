@@ -107,6 +107,11 @@ impl<'a> Live<'a> {
     /// The resource is another one by now, so that the pass is to begin anew. That nothing could be
     /// written ends no pass.
     pub async fn tell(&self) -> Result<(), ClusterError> {
+        // The pass itself writes, and stands still while it is waited for here: neither would ever go on.
+        if self.statement.is_being_written() {
+            self.state().pace.due(Instant::now());
+            return Ok(());
+        }
         let latest = {
             let mut state = self.state();
             if !state.pace.due(Instant::now()) {

@@ -314,7 +314,8 @@ fn condition(sql: &mut Sql, which: &Which, identity: &str) {
             sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
         }
         Which::OlderThan(days) => {
-            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) ");
+            // The same time for copies and their batches, as they go in two statements of one transaction.
+            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
             sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
         }
     }

@@ -55,6 +55,9 @@ const MOST_ROUNDS: u32 = 5_000_000;
 /// The most of N times r times p in scrypt: some seconds. Gitea has half of it.
 const MOST_SCRYPT_WORK: u32 = 1 << 22;
 
+/// The most that stands beside scrypt's table, in KiB. All apps have some kilobytes.
+const MOST_SCRYPT_BLOCKS: u32 = 1024;
+
 /// The most passes of argon2 over its memory.
 const MOST_PASSES: u32 = 64;
 
@@ -98,6 +101,12 @@ impl Cost {
     }
 }
 
+/// KiB that scrypt takes: 128 bytes for each of N times r, and for each of p times r (RFC 7914, section 6).
+fn scrypt_kibibytes(log_n: u32, r: u32, p: u32) -> u32 {
+    let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
+    n.saturating_add(p).saturating_mul(r).div_ceil(8)
+}
+
 impl Format {
     /// What a family's own library writes by default.
     pub fn default_of(family: PasswordFamily) -> Self {
@@ -109,11 +118,7 @@ impl Format {
         match self.cost {
             // Kilobytes.
             Cost::Power(_) | Cost::Rounds(_) => 1,
-            Cost::Scrypt { log_n, r, .. } => {
-                // 128 bytes for each of N times r.
-                let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
-                n.saturating_mul(r).div_ceil(8 * 1024)
-            }
+            Cost::Scrypt { log_n, r, p } => scrypt_kibibytes(log_n, r, p).div_ceil(1024),
             Cost::Argon2 { memory, .. } => memory.div_ceil(1024),
         }
     }
@@ -160,11 +165,12 @@ impl Format {
             Cost::Rounds(rounds) => vec![("a number of rounds of", rounds, MOST_ROUNDS)],
             Cost::Scrypt { log_n, r, p } => {
                 let n = 1u32.checked_shl(log_n).unwrap_or(u32::MAX);
-                // 128 bytes for each of N times r.
+                // 128 bytes for each of N times r, and for each of p times r.
                 vec![
                     ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_MEMORY),
                     ("an amount of scrypt work of", n.saturating_mul(r).saturating_mul(p), MOST_SCRYPT_WORK),
                     ("a scrypt parallelization of", p, MOST_LANES),
+                    ("scrypt blocks (KiB) of", p.saturating_mul(r) / 8, MOST_SCRYPT_BLOCKS),
                 ]
             }
             Cost::Argon2 { memory, passes, lanes } => vec![
@@ -239,7 +245,9 @@ mod tests {
         let taken = |cost| Format { cost, ..Format::default_of(PasswordFamily::Argon2id) }.mebibytes();
         assert_eq!(taken(Cost::Power(16)), 1);
         assert_eq!(taken(Cost::Rounds(1_000_000)), 1);
-        assert_eq!(taken(Cost::Scrypt { log_n: 15, r: 8, p: 1 }), 32);
+        assert_eq!(taken(Cost::Scrypt { log_n: 15, r: 8, p: 1 }), 33);
+        // What stands beside the table of N counts as well.
+        assert_eq!(taken(Cost::Scrypt { log_n: 1, r: 65_536, p: 64 }), 528);
         assert_eq!(taken(Cost::Scrypt { log_n: 1, r: 1, p: 1 }), 1);
         assert_eq!(taken(Cost::Argon2 { memory: 19_456, passes: 2, lanes: 1 }), 19);
         for absurd in [
@@ -248,6 +256,13 @@ mod tests {
         ] {
             assert!(taken(absurd) > 100_000, "{absurd:?}");
         }
+    }
+
+    #[test]
+    fn scrypt_is_refused_for_what_stands_beside_its_table_too() {
+        let wide = Cost::Scrypt { log_n: 1, r: 65_536, p: 64 };
+        let format = Format { cost: wide, ..Format::default_of(PasswordFamily::WerkzeugScrypt) };
+        assert!(matches!(format.bounded(), Err(PasswordError::Excessive { .. })));
     }
 
     #[test]

@@ -192,6 +192,8 @@ pub(super) fn logarithm(digits: &str) -> Option<u32> {
 
 /// The cost of scrypt, where RFC 7914 knows one of these numbers.
 pub(super) fn scrypt_cost(log_n: u32, r: u32, p: u32) -> Option<Cost> {
+    // The library multiplies them.
+    r.checked_mul(p)?;
     ::scrypt::Params::new(u8::try_from(log_n).ok()?, r, p).ok()?;
     (log_n < 32).then_some(Cost::Scrypt { log_n, r, p })
 }

@@ -165,7 +165,14 @@ pub(super) fn diagnose(
     if !asked && facts.matches == Some(true) && !matches!(chosen.by, By::Others { .. }) {
         return Some(found);
     }
-    let refused = if users.seed.computed.iter().any(|name| object.columns.contains(name)) {
+    // Its own hash is the only one that the app is known to have written.
+    let own = facts.format.filter(|own| own.family != chosen.format.family);
+    let refused = if let (Some(own), By::Preset) = (own, &chosen.by) {
+        let why = format!(
+            "what is stored is {own}, nobody else's says what the app reads, and the preset's format is another one: set spec.users.passwordHash"
+        );
+        Some((Reason::PasswordHashUnclear, why))
+    } else if users.seed.computed.iter().any(|name| object.columns.contains(name)) {
         let why = "the database computes the column (GENERATED ALWAYS AS), so that nobody can write it";
         Some((Reason::RepairUnsupported, why.to_owned()))
     } else if !users.rights.update {

@@ -15,6 +15,8 @@ use crate::{
 /// being looked for again shows. Nothing is said anew of a resource that is not ready.
 pub fn held_up(previous: &AuthConsistencyStatus, now: &Time, fault: &Fault) -> AuthConsistencyStatus {
     let mut next = previous.clone();
+    // Of the look that was given up.
+    next.progress = None;
     if !previous.conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True") {
         return next;
     }

@@ -91,14 +91,22 @@ pub(in crate::database) async fn hash(
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
     let made = hashed(&chosen.format, move || passwords::make(&chosen.format, &password)).await??;
-    if made.salt.is_some() && known.salt.is_none() {
-        return Err(DatabaseError::HashRefused(
-            Reason::PasswordHashUnclear,
-            format!(
-                "{} keeps the salt in a column of its own: set spec.users.saltColumn",
-                chosen.format.family.words()
-            ),
-        ));
+    let refused = match (&made, known) {
+        (Made { salt: Some(_), .. }, Known { salt: None, .. }) => {
+            Some("keeps the salt in a column of its own: set spec.users.saltColumn")
+        }
+        (Made { algorithm: Some(_), .. }, Known { algorithm: None, .. }) => {
+            Some("keeps its name in a column of its own: set spec.users.algorithmColumn")
+        }
+        // What stands in that column is what the app goes by.
+        (Made { algorithm: None, .. }, Known { algorithm: Some(_), .. }) => Some(
+            "has no name that is known for the column of spec.users.algorithmColumn: have the app set the password",
+        ),
+        _ => None,
+    };
+    if let Some(why) = refused {
+        let family = chosen.format.family.words();
+        return Err(DatabaseError::HashRefused(Reason::PasswordHashUnclear, format!("{family} {why}")));
     }
     Ok((made, chosen.format))
 }
