@@ -430,15 +430,7 @@ struct Foreseen {
 }
 
 fn partition_key(key: &ForeignKey) -> PartitionKey {
-    PartitionKey {
-        object: ObjectRef {
-            schema: key.child.0.clone(),
-            table: key.child.1.clone(),
-            columns: key.child_columns.clone(),
-            constraint: Some(key.name.clone()),
-        },
-        validated: key.validated,
-    }
+    PartitionKey { object: key.object(), validated: key.validated }
 }
 
 /// What goes around a value so that two types that no operator compares have one text for one id:

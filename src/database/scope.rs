@@ -71,7 +71,7 @@ pub(super) async fn resolve(
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     for key in keys {
-        let object = key_object(&key);
+        let object = key.object();
         let named = target.references.rules.iter().any(|rule| {
             rule.schema == object.schema
                 && rule.rule.table == object.table
@@ -144,15 +144,6 @@ type Place = (String, String, Vec<String>);
 
 fn place(object: &ObjectRef) -> Place {
     (object.schema.clone(), object.table.clone(), object.columns.clone())
-}
-
-fn key_object(key: &ForeignKey) -> ObjectRef {
-    ObjectRef {
-        schema: key.child.0.clone(),
-        table: key.child.1.clone(),
-        columns: key.child_columns.clone(),
-        constraint: Some(key.name.clone()),
-    }
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like

@@ -8,7 +8,7 @@ use super::{
     super::identifier::{Name, Operator, Sql},
     triggers,
 };
-use crate::consistency::enforcement::Enforcement;
+use crate::{api::report::ObjectRef, consistency::enforcement::Enforcement};
 
 /// The equality that btree indexes use between one type and each of others, where there is one.
 pub async fn equalities(
@@ -87,6 +87,18 @@ pub struct ForeignKey {
     pub parent_oid: i64,
     /// Whether other tables inherit from it.
     pub has_children: bool,
+}
+
+impl ForeignKey {
+    /// What it is about, by name.
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef {
+            schema: self.child.0.clone(),
+            table: self.child.1.clone(),
+            columns: self.child_columns.clone(),
+            constraint: Some(self.name.clone()),
+        }
+    }
 }
 
 /// Every foreign key to a table, those of partitions counted once.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use super::{
-    PERIOD, Place, Scope, declared_object, hard, key_object,
+    PERIOD, Place, Scope, declared_object, hard,
     passive::{aside, names_id},
     place, unreadable,
 };
@@ -33,7 +33,7 @@ pub(super) fn of_partitions(
         Some((schema, table, key.child_columns.clone()))
     };
     let mut known: BTreeSet<Place> =
-        keys.iter().filter(|key| key.root.is_none()).map(|key| place(&key_object(key))).collect();
+        keys.iter().filter(|key| key.root.is_none()).map(|key| place(&key.object())).collect();
     known.extend(rules.iter().filter(|rule| rule.rule.declared).map(|rule| place(&declared_object(rule))));
     known.extend(missing.iter().map(place));
     let alone = |key: &ForeignKey| {
