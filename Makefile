@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-versions bench soak generate check-generated lint static clean
+.PHONY: help demo demo-down test test-versions fuzz bench soak generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ test: ## Install what is missing, start the real parts, run all tests
 
 test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
 	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)
+
+fuzz: ## Try the readers of what strangers write with bytes that nobody thought of, a minute each
+	@dev/setup
+	@dir=$$(mktemp -d) && export AUTHCON_FUZZ_SECONDS=$${AUTHCON_FUZZ_SECONDS:-60} && \
+	  export AUTHCON_FUZZ_SEED=$${AUTHCON_FUZZ_SEED:-$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ')} && exec dev/parts run --remove --databases "$$dir" -- \
+	  $(CARGO) test --locked --test fuzz -- --nocapture --test-threads=2
 
 bench: ## Measure passes and searches against what PostgreSQL needs for the same answers, and the operator under load
 	@dev/setup

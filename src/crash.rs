@@ -37,3 +37,20 @@ pub fn point(name: &str) {
         }
     }
 }
+
+/// A place where a mistake of ours is put on purpose. In release builds this is nothing.
+#[cfg(not(debug_assertions))]
+pub fn mistake(_: &str, _: &str) {}
+
+/// Panics where a test asked for it: `AUTH_CONSISTENCY_PANIC_AT` names the places (`pass over shop/app`), with commas
+/// between them.
+#[cfg(debug_assertions)]
+pub fn mistake(namespace: &str, name: &str) {
+    let place = format!("pass over {namespace}/{name}");
+    let asked =
+        std::env::var("AUTH_CONSISTENCY_PANIC_AT").is_ok_and(|at| at.split(',').any(|one| one == place));
+    #[expect(clippy::panic, reason = "it stands for what nobody foresaw")]
+    if asked {
+        panic!("canary of a panic: {place}");
+    }
+}

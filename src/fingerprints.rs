@@ -5,7 +5,7 @@
 //! shows. A fingerprint is safe to show.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,31 +23,78 @@ const MOST: usize = 8192;
 
 static KNOWN: LazyLock<Arc<Known>> = LazyLock::new(Arc::default);
 
+type Digest = [u8; 32];
+
 struct Known {
-    key: [u8; 32],
-    fingerprints: Mutex<HashMap<[u8; 32], Option<String>>>,
+    key: Digest,
+    fingerprints: Mutex<HashMap<Digest, Option<String>>>,
+    /// Those of which somebody waits for the fingerprint.
+    awaited: Mutex<HashSet<Digest>>,
+}
+
+/// What is known of a key before anything slow is done.
+enum Found<'a> {
+    /// Its fingerprint.
+    Print(Option<String>),
+    /// Only what it is known again by, and what the fingerprint is of.
+    Bytes(Option<Digest>, &'a [u8]),
+}
+
+/// Somebody waits for the fingerprint of a key.
+struct Awaiting<'a> {
+    known: &'a Known,
+    /// Where nobody else did before.
+    digest: Option<Digest>,
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        if let Some(digest) = &self.digest {
+            self.known.awaited().remove(digest);
+        }
+    }
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { key: rand::random(), fingerprints: Mutex::default() }
+        Self { key: rand::random(), fingerprints: Mutex::default(), awaited: Mutex::default() }
     }
 }
 
 impl Known {
-    fn fingerprints(&self) -> MutexGuard<'_, HashMap<[u8; 32], Option<String>>> {
+    fn awaited(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn awaiting(&self, digest: Option<Digest>) -> Awaiting<'_> {
+        Awaiting { known: self, digest: digest.filter(|digest| self.awaited().insert(*digest)) }
+    }
+
+    fn fingerprints(&self) -> MutexGuard<'_, HashMap<Digest, Option<String>>> {
         // An entry is whole, whatever happened to whoever put it in.
         self.fingerprints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A key's digest, and its fingerprint where that is known.
-    fn find(&self, bytes: &[u8]) -> (Option<[u8; 32]>, Option<Option<String>>) {
+    fn find(&self, bytes: &[u8]) -> (Option<Digest>, Option<Option<String>>) {
         let mac = Hmac::<Sha256>::new_from_slice(&self.key).ok();
-        let digest: Option<[u8; 32]> = mac.map(|mac| mac.chain_update(bytes).finalize().into_bytes().into());
+        let digest: Option<Digest> = mac.map(|mac| mac.chain_update(bytes).finalize().into_bytes().into());
         (digest, digest.and_then(|digest| self.fingerprints().get(&digest).cloned()))
     }
 
-    fn remember(&self, digest: [u8; 32], fingerprint: Option<String>) {
+    fn look_up<'a>(&self, key: &'a SigningKey, algorithm: Algorithm) -> Found<'a> {
+        let bytes = match tokens::print(key, algorithm) {
+            Print::None => return Found::Print(None),
+            Print::Quick(fingerprint) => return Found::Print(Some(fingerprint)),
+            Print::Slow(bytes) => bytes,
+        };
+        match self.find(bytes) {
+            (_, Some(known)) => Found::Print(known),
+            (digest, None) => Found::Bytes(digest, bytes),
+        }
+    }
+
+    fn remember(&self, digest: Digest, fingerprint: Option<String>) {
         let mut fingerprints = self.fingerprints();
         if fingerprints.len() >= MOST && !fingerprints.contains_key(&digest) {
             fingerprints.clear();
@@ -61,35 +108,57 @@ impl Known {
         algorithm: Algorithm,
         slowly: impl FnOnce(&[u8]) -> Option<String> + Send + 'static,
     ) -> Option<String> {
-        let bytes = match tokens::print(key, algorithm) {
-            Print::None => return None,
-            Print::Quick(fingerprint) => return Some(fingerprint),
-            Print::Slow(bytes) => bytes,
+        let digest = match self.look_up(key, algorithm) {
+            Found::Print(known) => return known,
+            Found::Bytes(digest, _) => digest,
         };
-        let (digest, known) = self.find(bytes);
-        if let Some(known) = known {
-            return known;
-        }
-        let own = key.clone();
+        let _awaiting = self.awaiting(digest);
+        let (own, known) = (key.clone(), Arc::clone(&self));
         let computing = move || {
-            let Print::Slow(bytes) = tokens::print(&own, algorithm) else { return None };
             // One with the same key may have been first: these run one at a time.
-            if let (_, Some(known)) = self.find(bytes) {
-                return known;
-            }
+            let bytes = match known.look_up(&own, algorithm) {
+                Found::Print(known) => return known,
+                Found::Bytes(_, bytes) => bytes,
+            };
             let fingerprint = slowly(bytes);
             if let Some(digest) = digest {
-                self.remember(digest, fingerprint.clone());
+                known.remember(digest, fingerprint.clone());
             }
             fingerprint
         };
-        hashing::compute(tokens::FINGERPRINT_MEBIBYTES, computing).await.flatten()
+        hashing::compute(computing).await.flatten()
+    }
+
+    async fn unless_put_off(
+        self: Arc<Self>,
+        key: &SigningKey,
+        algorithm: Algorithm,
+        put_off: impl FnOnce() -> bool,
+        slowly: impl FnOnce(&[u8]) -> Option<String> + Send + 'static,
+    ) -> Option<Option<String>> {
+        if let Found::Bytes(digest, _) = self.look_up(key, algorithm) {
+            let awaited = digest.is_some_and(|digest| self.awaited().contains(&digest));
+            if !awaited && put_off() {
+                return None;
+            }
+        }
+        Some(self.of(key, algorithm, slowly).await)
     }
 }
 
 /// The fingerprint of a key, as [`tokens::fingerprint`] gives it; computed once in this process.
 pub async fn of(key: &SigningKey, algorithm: Algorithm) -> Option<String> {
     Arc::clone(&KNOWN).of(key, algorithm, tokens::slow_fingerprint).await
+}
+
+/// The fingerprint of a key; `None` where it would have to be computed and that was put off. Nobody is asked about
+/// what is known already, is quick, or is being computed for somebody who waits for it.
+pub async fn unless_put_off(
+    key: &SigningKey,
+    algorithm: Algorithm,
+    put_off: impl FnOnce() -> bool,
+) -> Option<Option<String>> {
+    Arc::clone(&KNOWN).unless_put_off(key, algorithm, put_off, tokens::slow_fingerprint).await
 }
 
 #[cfg(test)]
@@ -129,6 +198,39 @@ mod tests {
         assert!(of(&key(KEY), Algorithm::HS256).await.is_some());
         assert_eq!(of(&key(KEY), Algorithm::HS512).await, None, "long enough for HS256 alone");
         assert_eq!(of(&key("secret"), Algorithm::HS256).await, None);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_what_nobody_computes_yet_and_is_not_known_can_be_put_off() {
+        let known = Arc::new(Known::default());
+        let unasked = || panic!("nobody is to be asked");
+        let quick = key("secret");
+        let found = Arc::clone(&known).unless_put_off(&quick, Algorithm::HS256, unasked, |_| unreachable!());
+        assert_eq!(found.await, Some(None), "a weak key has none");
+
+        let slow = key(KEY);
+        let found = Arc::clone(&known).unless_put_off(&slow, Algorithm::HS256, || true, |_| unreachable!());
+        assert_eq!(found.await, None);
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let slowly = move |_: &[u8]| {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+            Some("print".to_owned())
+        };
+        let (first, own) = (Arc::clone(&known), key(KEY));
+        let first =
+            tokio::spawn(async move { first.unless_put_off(&own, Algorithm::HS256, || false, slowly).await });
+        has_begun.await.unwrap();
+        let found = Arc::clone(&known).unless_put_off(&slow, Algorithm::HS256, unasked, |_| unreachable!());
+        let mut found = std::pin::pin!(found);
+        assert!(futures::poll!(&mut found).is_pending(), "it waits for the one that is being computed");
+        release.send(()).unwrap();
+        assert_eq!(found.await, Some(Some("print".into())));
+        assert_eq!(first.await.unwrap(), Some(Some("print".into())));
+        let found = Arc::clone(&known).unless_put_off(&slow, Algorithm::HS256, unasked, |_| unreachable!());
+        assert_eq!(found.await, Some(Some("print".into())), "it is known from then on");
+        assert!(known.awaited().is_empty());
     }
 
     #[test]

@@ -1,36 +1,30 @@
 //! The one place of the process where slow hashes are computed: fingerprints of keys, and passwords.
 //!
-//! Each takes many megabytes and much of a processor on purpose. So what they take together is bounded, and
-//! not their number alone; and how many threads they run on, since each thread keeps memory of its own.
+//! Each takes many megabytes and much of a processor on purpose, and what a stored password asks for is decided by
+//! whoever writes to the table. So they run one at a time, first come first served, and never while a look's
+//! snapshot is open, which would keep the server from cleaning up behind others.
 
 use tokio::sync::Semaphore;
 
-/// MiB that hashes may take at once. What takes more runs alone.
-const ROOM: u32 = 32;
-
-/// How many may run at once, however little they take.
-const AT_ONCE: u32 = 2;
-
-/// Hashes of the process wait here, first come first served.
+/// Hashes of the process wait here.
 static POOL: Pool = Pool::new();
 
-/// Room for hashes.
+/// Room for one hash.
 struct Pool {
     room: Semaphore,
 }
 
 impl Pool {
     const fn new() -> Self {
-        Self { room: Semaphore::const_new(ROOM as usize) }
+        Self { room: Semaphore::const_new(1) }
     }
 
     async fn compute<T: Send + 'static>(
         &'static self,
-        mebibytes: u32,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         // It is never closed.
-        let turn = self.room.acquire_many(mebibytes.clamp(ROOM / AT_ONCE, ROOM)).await.ok()?;
+        let turn = self.room.acquire().await.ok()?;
         let computing = tokio::task::spawn_blocking(move || {
             // Held by the thread: it computes to its end, also where nobody waits for it any more.
             let _turn = turn;
@@ -40,14 +34,11 @@ impl Pool {
     }
 }
 
-/// Computes something slow away from the async threads, once there is room for it.
+/// Computes something slow away from the async threads, once it is its turn.
 ///
-/// `mebibytes` is what it takes. `None`: it panicked, or the process ends.
-pub async fn compute<T: Send + 'static>(
-    mebibytes: u32,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
-    POOL.compute(mebibytes, work).await
+/// `None`: it panicked, or the process ends.
+pub async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    POOL.compute(work).await
 }
 
 #[cfg(test)]
@@ -65,32 +56,21 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_runs_at_once_never_takes_more_than_the_room_and_never_more_threads_than_two() {
+    async fn hashes_run_one_at_a_time_however_many_wait() {
         let pool = pool();
-        let (taken, most, running, threads) = (
-            Arc::new(AtomicU32::new(0)),
-            Arc::new(AtomicU32::new(0)),
-            Arc::new(AtomicU32::new(0)),
-            Arc::new(AtomicU32::new(0)),
-        );
-        let all = [32, 1, 16, 64, 17, 1, 128, 1, 32, 5].repeat(5).into_iter().map(|mebibytes| {
-            let (taken, most) = (Arc::clone(&taken), Arc::clone(&most));
-            let (running, threads) = (Arc::clone(&running), Arc::clone(&threads));
-            pool.compute(mebibytes, move || {
-                // More than the room is as much as the room: it runs alone.
-                let size = mebibytes.min(ROOM);
-                most.fetch_max(taken.fetch_add(size, Ordering::SeqCst) + size, Ordering::SeqCst);
-                threads.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let (running, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let all = (0..50).map(|number| {
+            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            pool.compute(move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 std::thread::yield_now();
                 running.fetch_sub(1, Ordering::SeqCst);
-                taken.fetch_sub(size, Ordering::SeqCst);
-                mebibytes
+                number
             })
         });
         let done = futures::future::join_all(all).await;
-        assert_eq!(done.iter().flatten().count(), 50);
-        assert!(most.load(Ordering::SeqCst) <= ROOM);
-        assert!(threads.load(Ordering::SeqCst) <= AT_ONCE);
+        assert_eq!(done.into_iter().flatten().collect::<Vec<_>>(), (0..50).collect::<Vec<_>>());
+        assert_eq!(most.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +80,7 @@ mod tests {
         let (release, released) = mpsc::channel::<()>();
         let order = Arc::new(Mutex::new(Vec::new()));
         let first = Arc::clone(&order);
-        let abandoned = tokio::spawn(pool.compute(ROOM, move || {
+        let abandoned = tokio::spawn(pool.compute(move || {
             begun.send(()).unwrap();
             released.recv().unwrap();
             first.lock().unwrap().push("abandoned");
@@ -110,7 +90,7 @@ mod tests {
         assert!(abandoned.await.unwrap_err().is_cancelled());
         assert_eq!(pool.room.available_permits(), 0, "it still runs");
         let second = Arc::clone(&order);
-        let next = tokio::spawn(pool.compute(ROOM, move || second.lock().unwrap().push("next")));
+        let next = tokio::spawn(pool.compute(move || second.lock().unwrap().push("next")));
         release.send(()).unwrap();
         next.await.unwrap();
         assert_eq!(*order.lock().unwrap(), ["abandoned", "next"]);
@@ -119,7 +99,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_that_panics_gives_its_room_back() {
         let pool = pool();
-        assert_eq!(pool.compute(ROOM, || panic!("nobody should see this")).await, None::<()>);
-        assert_eq!(pool.compute(ROOM, || 1).await, Some(1));
+        assert_eq!(pool.compute(|| panic!("nobody should see this")).await, None::<()>);
+        assert_eq!(pool.compute(|| 1).await, Some(1));
     }
 }

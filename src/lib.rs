@@ -20,6 +20,7 @@ mod crash;
 pub mod database;
 pub mod fingerprints;
 pub mod hashing;
+pub mod inherited;
 pub mod memory;
 pub mod network;
 pub mod pass;

@@ -1,10 +1,18 @@
 //! Entry point: the choice of cryptography, the arguments, the exit code.
 
-use std::process::ExitCode;
+use std::{panic::AssertUnwindSafe, process::ExitCode};
 
-use auth_consistency::{cli, tokens};
+use auth_consistency::{cli, inherited, telemetry, tokens};
+
+/// What a person reads below the line that says where.
+const MISTAKE: &str = "a mistake in auth-consistency ended the command before it could tell: report it with the line above, \
+                       which says where it was";
 
 fn main() -> ExitCode {
+    telemetry::hide_panics();
+    if let Err(error) = inherited::drop_database_variables() {
+        return cli::Said::failed(&error).print();
+    }
     // An error says that a choice was made before, which is what was wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     tokens::install_crypto();
@@ -20,7 +28,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return cli::Said::failed(&error).print(),
     };
-    let said = runtime.block_on(cli::main(std::env::args_os()));
+    // What a panic was about is dropped unread. Nothing is used afterwards that it could have left half done.
+    let said =
+        std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(cli::main(std::env::args_os()))))
+            .unwrap_or_else(|_| cli::Said::failed(&MISTAKE));
     // A thread that still waits for something must not keep the answer from the person.
     runtime.shutdown_background();
     said.print()

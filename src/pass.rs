@@ -57,7 +57,7 @@ use crate::{
 pub use ask::{Asked, mint_for_admin, show_to_app};
 pub use errands::{
     admin_account, discover, grants, grants_to_observe, kept, purge, resolve, restore, restore_beside, runs,
-    show_kept,
+    show_kept, unrestored,
 };
 pub use identities::snapshot;
 pub use look::Look;
@@ -84,6 +84,12 @@ pub trait Supervisor: Send + Sync {
     /// may be told often, with a snapshot open, so that it must not wait for anything.
     fn progress(&self, progress: &Progress) {
         let _ = progress;
+    }
+
+    /// Whether the fingerprint of the signing key is to be computed after this pass, which then says of the key what
+    /// the status said before. It is asked once at most, and only where nothing is decided by it.
+    fn puts_off_the_fingerprint(&self) -> bool {
+        false
     }
 
     /// What the cluster tells of the app, where there is one to be asked.
@@ -185,6 +191,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
 
 async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
+    crate::crash::mistake(&target.resource.namespace, &target.resource.name);
     let (mut key, key_findings) = keys::signing_key(pass).await;
     let mut session = connect(target, pass.policy).await?;
     let seen = look::seen(pass);
@@ -287,6 +294,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             .map(|approval| approval.hash.clone())
             .filter(|_| approval_before || bookkeeping.approval_used),
         approval_unused: unused.map(|unused| unused_message(&unused)),
+        reset_offer: accounts::reset_offer(pass, &observed.observation),
         not_done: not_done(pass, bookkeeping),
         found,
     })
@@ -310,7 +318,7 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
     pass.repairs == Repairs::All
         && pass.target.mode == crate::api::spec::Mode::Enforce
         && observation.server.read_only.is_none()
-        && bookkeeping.usable
+        && bookkeeping.writable()
         && bookkeeping.open_run.is_some()
         // What was not looked at may be what is left.
         && observation.unreached.is_empty()
@@ -337,6 +345,7 @@ fn not_done(pass: &Pass<'_>, bookkeeping: &Bookkeeping) -> Option<RequestNotDone
 fn unused_message(unused: &Unused) -> String {
     match unused {
         Unused::OtherPlan => "the approval that was given is for another plan than this one".into(),
+        Unused::Before => "it was used before, and an approval is good for one time".into(),
         Unused::Elsewhere => {
             "the approval that was given was used before, for another resource or in the database that this one was copied from".into()
         }
@@ -365,7 +374,10 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
 fn bookkeeping(pass: &Pass<'_>, observation: &Observation, found: &[Diagnosed]) -> Option<Diagnosed> {
     let wanted = found.iter().any(|one| one.step.is_some());
     let enforced = pass.target.mode == crate::api::spec::Mode::Enforce;
-    (wanted && enforced && !observation.bookkeeping.usable && observation.server.read_only.is_none()).then(|| {
+    // Of one that is another's, what to grant on it would be the wrong advice.
+    let ledger = &observation.bookkeeping;
+    let unusable = !ledger.usable && ledger.untrusted.is_empty();
+    (wanted && enforced && unusable && observation.server.read_only.is_none()).then(|| {
         person(
             Reason::PrivilegeMissing,
             ConditionType::SchemaCompatible,
@@ -441,8 +453,8 @@ fn remarks(
     if target.database.tls == crate::api::spec::TlsMode::Disable {
         text.push_str(", without encryption (tls.mode is Disable)");
     }
-    if let Some(why) = &observation.server.read_only {
-        text.push_str(&format!("; {why}, so it is only observed"));
+    if let Some(read_only) = &observation.server.read_only {
+        text.push_str(&format!("; {}, so it is only observed", read_only.why));
     }
     if let Some(disagreement) = &target.database.disagreement {
         text.push_str(&format!("; {disagreement}"));
@@ -458,7 +470,7 @@ fn remarks(
         vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)];
     let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
     remarks.extend(tokens.map(|text| (ConditionType::TokensAccepted, text)));
-    remarks.extend(accounts::remark(target));
+    remarks.extend(accounts::remarks(target, observation));
     remarks.extend(rotation::remark(key).map(|text| (ConditionType::SigningKeyTrusted, text)));
     remarks
 }

@@ -8,8 +8,11 @@ use std::{
 use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
+    EnvFilter, Layer, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
+    util::SubscriberInitExt,
 };
+
+use crate::{consistency::wording::escaped, database::NOTICES};
 
 /// What is logged unless a filter says otherwise. The libraries below log every request and statement.
 const DEFAULT_FILTER: &str = "info,kube=warn,kube_client=warn,kube_runtime=warn,sqlx=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,tower=warn";
@@ -73,7 +76,9 @@ where
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    Ok(tracing_subscriber::registry().with(filter).with(lines(json, terminal, writer)))
+    // Whatever a function of the app says, with rows in it and in any number: no filter lets it through.
+    let said = filter_fn(|metadata| metadata.target() != NOTICES);
+    Ok(tracing_subscriber::registry().with(filter).with(said).with(lines(json, terminal, writer)))
 }
 
 fn lines<S, W>(json: bool, terminal: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -81,7 +86,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Lines(writer));
     if json {
         layer.json().flatten_event(true).with_current_span(false).boxed()
     } else {
@@ -90,12 +95,68 @@ where
     }
 }
 
+/// Until logs are set up, a panic says on standard error where it was.
+pub fn hide_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let said = format!("auth-consistency: panicked at {}\n", place(info));
+        // There is nobody left to be told that it could not be written.
+        let _ = io::Write::write_all(&mut io::stderr().lock(), said.as_bytes());
+    }));
+}
+
+/// The file, line and column; a file of a library begins with the library's name.
+fn place(info: &PanicHookInfo<'_>) -> String {
+    let Some(location) = info.location() else { return "an unknown place".to_owned() };
+    let file = location.file();
+    // Where sources lay on the machine that built it is nobody's business.
+    let short = ["/registry/src/", "/rustc/"]
+        .iter()
+        .find_map(|before| file.split_once(before)?.1.split_once('/'))
+        .map_or(file, |(_, rest)| rest);
+    format!("{short}:{}:{}", location.line(), location.column())
+}
+
+/// Writes each record as one line in which every character shows: names of others are in it, which could steer a
+/// terminal, or end the line and begin another one.
+struct Lines<W>(W);
+
+/// One record's.
+struct Line<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Lines<W> {
+    type Writer = Line<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        Line(self.0.make_writer_for(meta))
+    }
+}
+
+impl<W: io::Write> io::Write for Line<W> {
+    /// The layer writes a whole record at once.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
+        let text = text.replace('\n', "\\n");
+        self.0.write_all(escaped(&text, true).as_bytes())?;
+        self.0.write_all(end.as_bytes())?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Says where, and never what: a payload may hold a row, a key or a password.
 fn log_panic(info: &PanicHookInfo<'_>) {
-    let location = info.location().map(ToString::to_string);
+    let location = place(info);
     let thread = std::thread::current();
     tracing::error!(
-        location = location.as_deref().unwrap_or("unknown"),
+        location,
         thread = thread.name().unwrap_or("unnamed"),
         "panicked: this is a mistake in auth-consistency, please report it with the location"
     );
@@ -152,10 +213,59 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_one_line_in_which_every_character_shows() {
+        let name = "x\nERROR \u{1b}[2J\u{9b}31m\u{202e}\u{85}\u{200b}";
+        for (format, terminal) in [
+            (LogFormat::Text, false),
+            (LogFormat::Text, true),
+            (LogFormat::Json, false),
+            (LogFormat::Json, true),
+        ] {
+            let text = logged(format, None, terminal, || {
+                tracing::info!(table = name, shown = %name, "looked at {name}");
+                tracing::warn!("next");
+            });
+            assert_eq!(text.lines().count(), 2, "{text:?}");
+            let without_colours = text.replace("\u{1b}[", "").replace('\n', "");
+            assert!(!without_colours.contains(crate::consistency::sql_name::unseen), "{text:?}");
+            assert!(!text.contains("\u{1b}[2J") && text.contains("202e"), "{text:?}");
+            if format == LogFormat::Json {
+                let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+                assert_eq!(line["table"], name);
+            }
+        }
+    }
+
+    #[test]
     fn libraries_are_quiet_by_default_and_a_filter_changes_it() {
         let chatter = || tracing::info!(target: "kube_client::client", "chatter");
         assert_eq!(logged(LogFormat::Text, None, false, chatter), "");
         assert!(logged(LogFormat::Text, Some("kube_client=info"), false, chatter).contains("chatter"));
+    }
+
+    #[test]
+    fn no_filter_lets_through_what_a_server_says_beside_its_answers() {
+        let notice = || {
+            tracing::error!(target: NOTICES, "canary");
+            tracing::warn!(target: NOTICES, "canary");
+            tracing::info!(target: NOTICES, "canary");
+            tracing::debug!(target: NOTICES, "canary");
+            tracing::trace!(target: NOTICES, "canary");
+            tracing::trace!(target: "sqlx", "else");
+        };
+        let (itself, above) =
+            (format!("{NOTICES}=trace"), format!("warn,{}=info", NOTICES.trim_end_matches("::notice")));
+        for filter in ["trace", "sqlx=trace", &itself, &above] {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let text = logged(format, Some(filter), false, notice);
+                assert!(!text.contains("canary"), "{filter}: {text}");
+                assert_eq!(
+                    text.contains("else"),
+                    ["trace", "sqlx=trace"].contains(&filter),
+                    "{filter}: {text}"
+                );
+            }
+        }
     }
 
     #[test]

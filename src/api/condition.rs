@@ -132,6 +132,8 @@ reasons! {
     DatabaseNotFound,
     /// The database is a standby or read-only: it is only observed.
     DatabaseReadOnly,
+    /// What the Secret holds to sign in with works only since something of it is left off.
+    DatabaseSecretSuspicious,
     /// The database answered a statement with an error.
     DatabaseError,
 
@@ -145,6 +147,8 @@ reasons! {
     PrivilegeMissing,
     /// Another resource repairs this user table.
     TargetClaimed,
+    /// Our own schema in the database may be another's, or others have rights on it.
+    LedgerUntrusted,
     /// The ids of users and of a reference have different types.
     IdTypeDiffers,
     /// The subject's type is not what the subject column can hold.
@@ -220,6 +224,8 @@ reasons! {
     RepairFailed,
     /// A trigger or a foreign key would have carried a repair further than its plan says.
     RepairTouchesMore,
+    /// A table, or code on it, is of a role that is not the app, and no rule names the table.
+    ForeignOwner,
     /// A destructive plan waits for a person's approval.
     ApprovalRequired,
     /// Rows cannot go back from quarantine as they were.

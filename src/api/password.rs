@@ -36,6 +36,12 @@ macro_rules! families {
             /// As the other accounts of the table have it.
             #[default]
             AsStored,
+            /// bcrypt with the prefix `$2a$`, whichever the other accounts have.
+            Bcrypt2a,
+            /// bcrypt with the prefix `$2b$`, whichever the other accounts have.
+            Bcrypt2b,
+            /// bcrypt with the prefix `$2y$`, whichever the other accounts have: PHP and Laravel write it.
+            Bcrypt2y,
             $($(#[doc = $doc])* $name,)*
         }
 
@@ -44,7 +50,29 @@ macro_rules! families {
             pub fn family(self) -> Option<PasswordFamily> {
                 match self {
                     Self::AsStored => None,
+                    Self::Bcrypt2a | Self::Bcrypt2b | Self::Bcrypt2y => Some(PasswordFamily::Bcrypt),
                     $(Self::$name => Some(PasswordFamily::$name),)*
+                }
+            }
+
+            /// The prefix of bcrypt that it names.
+            pub fn prefix(self) -> Option<&'static str> {
+                match self {
+                    Self::Bcrypt2a => Some("$2a$"),
+                    Self::Bcrypt2b => Some("$2b$"),
+                    Self::Bcrypt2y => Some("$2y$"),
+                    _ => None,
+                }
+            }
+
+            /// As a spec spells it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    Self::AsStored => "AsStored",
+                    Self::Bcrypt2a => "Bcrypt2a",
+                    Self::Bcrypt2b => "Bcrypt2b",
+                    Self::Bcrypt2y => "Bcrypt2y",
+                    $(Self::$name => stringify!($name),)*
                 }
             }
         }
@@ -144,5 +172,13 @@ mod tests {
             (PasswordHash::default(), PasswordHash::AsStored.family()),
             (PasswordHash::AsStored, None)
         );
+        for (named, prefix) in [
+            (PasswordHash::Bcrypt2a, "$2a$"),
+            (PasswordHash::Bcrypt2b, "$2b$"),
+            (PasswordHash::Bcrypt2y, "$2y$"),
+        ] {
+            assert_eq!((named.family(), named.prefix()), (Some(PasswordFamily::Bcrypt), Some(prefix)));
+            assert_eq!(serde_json::to_value(named).unwrap(), named.as_str());
+        }
     }
 }

@@ -38,6 +38,11 @@ pub struct ConsistencyReport {
     pub signing_key: Option<SigningKeyReport>,
     /// The references, null when they were not looked at.
     pub references: Option<ReferencesReport>,
+    /// What nobody has looked at of the id that the next account gets; absent where a sequence that was looked at, or
+    /// nothing that counts, gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub next_id_untold: Option<String>,
     /// How each reference was searched, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub searched: Vec<SearchReport>,

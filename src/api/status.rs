@@ -43,7 +43,7 @@ pub struct AuthConsistencyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["login"]))]
     pub accounts: Vec<AdminStatus>,
-    /// The signing key.
+    /// The signing key; absent until its fingerprint is known, which may come after the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKeyStatus>,
     /// The references.
@@ -222,7 +222,7 @@ pub struct Repair {
     pub time: Time,
     /// What was done.
     pub action: Action,
-    /// To what, in words.
+    /// To what, in words; where a password was written, also in which format.
     #[schemars(length(max = 255))]
     pub object: String,
     /// Rows that it changed or removed.

@@ -233,6 +233,7 @@ pub(super) fn here(
         repaired: done.report.repaired.iter().map(|step| step.message.clone()).collect(),
         approval_unused: outcome.approval_unused.clone(),
         reset_undone,
+        reset_offer: outcome.reset_offer.clone(),
     };
     Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
 }
@@ -331,6 +332,8 @@ async fn by_operator(
             .collect(),
         approval_unused,
         reset_undone,
+        // Its status says in a finding how a reset is asked for, where it would do one.
+        reset_offer: None,
     };
     Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit).unread(unread))
 }

@@ -107,7 +107,10 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         }
         // What was asked for once is done once.
         requests.reset = requests.reset.filter(|_| outcome.reset_handled.is_none());
-        requests.approval = requests.approval.filter(|_| outcome.approval_used.is_none());
+        if let Some(used) = &outcome.approval_used {
+            // What it left undone goes on under it.
+            (requests.approval, requests.approval_before) = (None, Some(used.clone()));
+        }
         before = Some(outcome);
     };
     drop(watching);

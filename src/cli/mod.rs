@@ -38,7 +38,26 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub use said::{Exit, Said};
 
+use crate::api::report::ConsistencyReport;
 use said::Failure;
+
+/// A report as `check` prints it for people.
+pub fn page(report: &ConsistencyReport) -> String {
+    let closing = show::Closing {
+        asked: show::Asked::Check,
+        token: None,
+        again: &target::Again::default(),
+        observes: false,
+        by_operator: false,
+        suspended: false,
+        repaired: report.repaired.iter().map(|step| step.message.clone()).collect(),
+        unknown: Vec::new(),
+        approval_unused: None,
+        reset_undone: false,
+        reset_offer: None,
+    };
+    show::report(report, &show::Heading::default(), &closing, show::Look { width: 100, colour: false })
+}
 
 /// Keeps accounts, the references to them and the tokens that name them consistent.
 #[derive(Parser, Debug)]
@@ -141,7 +160,7 @@ fn usage(error: &clap::Error) -> Said {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Said::new(text, Exit::Fine),
-        _ => Said::new("", Exit::Usage).remark(text),
+        _ => Said::new("", Exit::Usage).help(text),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::api::{
     status::AdminStatus,
 };
 use crate::{
-    consistency::{progress::Progress, requests::claim_asked, rotation},
+    consistency::{orphans, progress::Progress, requests::claim_asked, rotation},
     pass::Supervisor,
 };
 
@@ -171,6 +171,10 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         passwords: None,
         signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
+        next_id_untold: status.conditions.iter().filter(|one| one.status == "True").find_map(|one| {
+            let at = one.message.find(orphans::NOBODY_KNOWS)?;
+            one.message.get(at..).map(str::to_owned)
+        }),
         searched: Vec::new(),
         requests_not_done: status.requests_not_done.clone(),
         plan: status.plan.clone(),
@@ -217,6 +221,16 @@ mod tests {
             assert_eq!(Exit::of(told.report.consistent), exit, "{ready} {reason}");
             assert_eq!(told.unknown.is_empty(), exit != Exit::CouldNotTell);
         }
+    }
+
+    #[test]
+    fn what_is_not_known_of_the_next_id_is_told_from_the_status_too() {
+        let untold = format!("{}: users.id has no default", orphans::NOBODY_KNOWS);
+        let mut seen = status("True", "Consistent", "ConstraintMissing");
+        let before = told(ReportTarget::default(), &seen, 1);
+        assert_eq!(before.report.next_id_untold, None);
+        seen.conditions[0].message = format!("accounts, references and tokens agree; {untold}");
+        assert_eq!(told(ReportTarget::default(), &seen, 1).report.next_id_untold, Some(untold));
     }
 
     #[test]

@@ -52,9 +52,12 @@ pub(super) struct ShowFlags {
     /// One table only, as `table` or `schema.table`
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
-    /// All columns, which may hold what nobody should read; password hashes are left out
+    /// All columns, which may hold what nobody should read; password hashes are hidden
     #[arg(long)]
     all_columns: bool,
+    /// Whose rows, as `quarantine list` shows those of another database or resource
+    #[arg(long, value_name = "IDENTITY")]
+    identity: Option<String>,
     /// Rows per table
     #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -113,23 +116,51 @@ async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Said, Failur
     }
     let mut text = listing(&kept, look);
     text.push('\n');
-    let show =
-        place.again.command(&format!("quarantine show --run {}", kept.first().map_or("RUN", |one| &one.run)));
-    text.push_str(&wrap(&format!("{show} prints the rows of the newest run, `quarantine restore` puts them back, `quarantine purge` drops them."), look.width));
+    // The newest: they are listed newest first.
+    let which = kept.first().map_or_else(String::new, |one| {
+        let of = one.identity.as_deref().map(|identity| format!(" --identity {}", word(identity)));
+        format!(" --run {}{}", run_word(&one.run), of.unwrap_or_default())
+    });
+    let command = |what: &str| place.again.command(&format!("quarantine {what}{which}"));
+    text.push_str(&wrap(
+        &format!(
+            "{} prints the rows of the newest run, {} puts them back, {} says what would be dropped.",
+            command("show"),
+            command("restore"),
+            command("purge")
+        ),
+        look.width,
+    ));
     Ok(Said::new(text, Exit::Fine))
+}
+
+/// A run as it may stand in a command: it comes from a table, and a shell would run what is written there.
+pub(super) fn run_word(run: &str) -> &str {
+    let plain =
+        !run.is_empty() && run.len() <= 64 && run.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if plain && !run.starts_with('-') { run } else { "RUN" }
+}
+
+/// A word of a command: what a dump brings along may be anything.
+pub(super) fn word(text: &str) -> String {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./:@-".contains(&byte))
+    {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn listing(kept: &[Kept], look: Look) -> String {
     let mut table = Table::new(&["RUN", "TAKEN", "ROWS", "BACK", "ACTION", "FROM"], 6, look);
     for one in kept {
-        let foreign = one.identity.as_ref().map(|identity| format!("\nof {identity}")).unwrap_or_default();
+        let foreign = one.identity.as_ref().map(|identity| format!("of {identity}"));
         table.row(vec![
             Cell::text(&one.run),
             Cell::text(&one.at),
             Cell::Number(number(one.rows)),
             Cell::Number(number(one.restored)),
             Cell::text(&one.action),
-            Cell::text(format!("{}{foreign}", one.object.describe())),
+            Cell::lines([one.object.describe()].into_iter().chain(foreign)),
         ]);
     }
     table.render()
@@ -138,8 +169,13 @@ fn listing(kept: &[Kept], look: Look) -> String {
 async fn show(flags: ShowFlags, variables: Variables<'_>) -> Result<Said, Failure> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
-    let wanted =
-        Wanted { run: flags.run, table: flags.table, all_columns: flags.all_columns, limit: flags.limit };
+    let wanted = Wanted {
+        run: flags.run,
+        table: flags.table,
+        all_columns: flags.all_columns,
+        limit: flags.limit,
+        identity: flags.identity,
+    };
     let shown = pass::show_kept(&target, &place.policy(), &wanted).await?;
     if let Some(document) = flags.output.output.document(&shown)? {
         return Ok(Said::new(document, Exit::Fine));
@@ -163,6 +199,8 @@ fn page(shown: &Shown, look: Look) -> String {
 #[serde(rename_all = "camelCase")]
 struct Purged {
     done: bool,
+    /// How many of the rows were never put back.
+    never_put_back: i64,
     tables: Vec<PurgedTable>,
 }
 
@@ -182,9 +220,11 @@ async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Said, Fail
     let target = place.target(variables).await?;
     let identity = flags.identity.as_deref();
     let now = jiff::Timestamp::now();
+    let away = pass::unrestored(&target, &place.policy(), &which, identity).await?;
     let tables = pass::purge(&target, &place.policy(), &which, identity, flags.yes.then_some(now)).await?;
     let purged = Purged {
         done: flags.yes,
+        never_put_back: away,
         tables: tables.into_iter().map(|(object, rows)| PurgedTable { object, rows }).collect(),
     };
     if let Some(document) = flags.output.output.document(&purged)? {
@@ -200,11 +240,20 @@ async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Said, Fail
         table.row(vec![Cell::text(one.object.describe()), Cell::Number(number(one.rows))]);
     }
     let rows: i64 = purged.tables.iter().map(|one| one.rows).sum();
+    let never = match away {
+        0 => String::new(),
+        _ if rows == 1 => ", which was never put back".to_owned(),
+        _ if away >= rows => ", none of which were ever put back".to_owned(),
+        _ => format!(
+            ", of which {} never put back",
+            if away == 1 { "1 was".into() } else { format!("{} were", number(away)) }
+        ),
+    };
     let closing = if purged.done {
-        format!("Dropped for good: {}.", count(rows, "row"))
+        format!("Dropped for good: {}{never}.", count(rows, "row"))
     } else {
         format!(
-            "Nothing was dropped. With --yes, {} would be, and nothing brings them back.",
+            "Nothing was dropped. With --yes, {} would be{never}, and nothing brings them back.",
             count(rows, "row")
         )
     };

@@ -1,14 +1,17 @@
 //! `restore`: lists the runs that changed something, puts the rows of one back from quarantine, or writes
 //! them into a table of their own.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
+    quarantine::{run_word, word},
     said::{Exit, Failure, Said},
     show::{Cell, Look, OutputFlags, Table, wrap},
-    target::{Again, TargetFlags, Variables},
+    target::{Again, TargetFlags, Variables, quoted},
 };
 use crate::{
     api::{
@@ -16,7 +19,7 @@ use crate::{
         report::{Action, ObjectRef},
     },
     consistency::{
-        sql_name::sql_table,
+        sql_name::{sql_table, unseen},
         wording::{count, more, number},
     },
     database::{Beside, Restored, Run, WrittenBeside},
@@ -31,6 +34,9 @@ pub(super) struct Flags {
     /// The run whose rows are put back; without it the runs are listed
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Whose run it is, as `quarantine list` shows those of another database or resource
+    #[arg(long, value_name = "IDENTITY", requires = "run")]
+    identity: Option<String>,
     /// Write the rows that are not back into this new table instead, as `table` or `schema.table`
     #[arg(long, value_name = "TABLE", requires = "run")]
     into: Option<String>,
@@ -61,6 +67,13 @@ struct RestoredAnswer {
     again: i64,
     #[serde(skip)]
     blocked_again: i64,
+    /// Accounts among the rows that somebody had changed since.
+    newer: i64,
+    /// The run under which is kept what they held until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_under: Option<String>,
+    #[serde(skip)]
+    repeats: bool,
     reason: Option<Reason>,
     sample: Vec<Blocked>,
 }
@@ -85,30 +98,43 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         let runs: Vec<RunAnswer> = pass::runs(&target, &policy).await?.into_iter().map(Into::into).collect();
         return Ok(match format.document(&runs)? {
             Some(document) => Said::new(document, Exit::Fine),
-            None => Said::new(list(&runs, &place.again, look), Exit::Fine),
+            None => {
+                // What a dump brought along is in no list of runs.
+                let others = if runs.is_empty() { pass::kept(&target, &policy).await? } else { Vec::new() };
+                Said::new(list(&runs, !others.is_empty(), &place.again, look), Exit::Fine)
+            }
         });
     };
     if let Some(into) = flags.into {
-        let wanted = Beside { run: run.clone(), table: flags.table, into };
+        let wanted = Beside { run: run.clone(), table: flags.table, into, identity: flags.identity };
         let written = pass::restore_beside(&target, &policy, &wanted, Timestamp::now()).await?;
         return Ok(match format.document(&written)? {
             Some(document) => Said::new(document, Exit::Fine),
             None => Said::new(wrap(&beside(&written), look.width), Exit::Fine),
         });
     }
-    let restored: Vec<RestoredAnswer> =
-        pass::restore(&target, &policy, run, Timestamp::now()).await?.into_iter().map(Into::into).collect();
+    let restored = pass::restore(&target, &policy, run, flags.identity.as_deref(), Timestamp::now()).await?;
+    let restored: Vec<RestoredAnswer> = restored.into_iter().map(Into::into).collect();
     let blocked: i64 = restored.iter().map(|one| one.blocked).sum();
     let exit = if blocked > 0 { Exit::Findings } else { Exit::Fine };
     Ok(match format.document(&restored)? {
         Some(document) => Said::new(document, exit),
-        None => Said::new(page(&restored, run, &place.again, look), exit),
+        None => Said::new(page(&restored, run, flags.identity.as_deref(), &place.again, look), exit),
     })
 }
 
-fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
+fn list(runs: &[RunAnswer], others: bool, again: &Again, look: Look) -> String {
     let Some(newest) = runs.first() else {
-        return wrap("No repair has changed anything here, so there is nothing to restore.", look.width);
+        let none = "No repair of this resource has changed anything in this database";
+        let others = if others {
+            format!(
+                ", and rows came along with the data of another: {} shows them, and how they are put back.",
+                again.command("quarantine list")
+            )
+        } else {
+            ", so there is nothing to restore.".to_owned()
+        };
+        return wrap(&format!("{none}{others}"), look.width);
     };
     let mut table = Table::new(&["RUN", "BEGAN", "ROWS", "WHAT IT DID"], 4, look);
     for run in runs {
@@ -121,7 +147,7 @@ fn list(runs: &[RunAnswer], again: &Again, look: Look) -> String {
     }
     let next = format!(
         "{} puts the rows of the newest run back, as far as today's constraints allow.",
-        again.command(&format!("restore --run {}", newest.run))
+        again.command(&format!("restore --run {}", run_word(&newest.run)))
     );
     format!("{}\n{}", table.render(), wrap(&next, look.width))
 }
@@ -138,7 +164,8 @@ fn beside(written: &WrittenBeside) -> String {
     )
 }
 
-fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> String {
+fn page(restored: &[RestoredAnswer], run: &str, identity: Option<&str>, again: &Again, look: Look) -> String {
+    let of = identity.map_or_else(String::new, |identity| format!(" --identity {}", word(identity)));
     let (rows, blocked) = restored.iter().fold((0, 0), |(rows, blocked), one| {
         (rows + one.rows - one.again, blocked + one.blocked - one.blocked_again)
     });
@@ -152,13 +179,14 @@ fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> St
     for one in restored {
         let why: Vec<String> =
             one.sample.iter().map(|blocked| format!("{}: {}", blocked.key, blocked.why)).collect();
-        let more = if one.blocked > one.sample.len() as i64 { "\n…" } else { "" };
+        let more = (one.blocked > one.sample.len() as i64).then(|| "…".to_owned());
+        let none = why.is_empty().then(|| "-".to_owned());
         table.row(vec![
             Cell::text(one.action.as_str()),
             Cell::text(one.object.describe()),
             Cell::Number(number(one.rows)),
             Cell::Number(number(one.blocked)),
-            Cell::text(if why.is_empty() { "-".to_owned() } else { format!("{}{more}", why.join("\n")) }),
+            Cell::lines(none.into_iter().chain(why).chain(more)),
         ]);
     }
     let mut closing = format!(
@@ -173,23 +201,49 @@ fn page(restored: &[RestoredAnswer], run: &str, again: &Again, look: Look) -> St
             more(Reason::RestoreBlocked)
         ));
         // An id that was moved has no copy of its own.
-        if restored.iter().any(|one| one.blocked > 0 && one.action != Action::MoveId) {
+        closing.push_str(&into_tables(restored, &format!("{}{of}", run_word(run)), again));
+    }
+    if let Some(kept) = restored.iter().find_map(|one| one.kept_under.as_ref()) {
+        let newer: i64 = restored.iter().map(|one| one.newer).sum();
+        if newer > 0 {
             closing.push_str(&format!(
-                " {} writes them into a table of their own.",
-                again.command(&format!("restore --run {run} --into TABLE"))
+                " Of these, {} been changed since that run: what it held until now is kept too, and {} brings it back.",
+                if newer == 1 { "1 account had".to_owned() } else { format!("{} accounts had", number(newer)) },
+                again.command(&format!("restore --run {kept}"))
             ));
         }
     }
-    let repeats = |one: &RestoredAnswer| {
-        one.rows > 0
-            && matches!(one.action, Action::Remap | Action::SetNull | Action::Reassign | Action::Delete)
-    };
-    if restored.iter().any(repeats) {
+    if restored.iter().any(|one| one.repeats) {
         closing.push_str(
             " The next repair does the same to them again unless the resource says otherwise by then: set onOrphan to Report for them.",
         );
     }
     format!("{}\n{}", table.render(), wrap(&closing, look.width))
+}
+
+/// How rows that stayed are written into tables of their own, table by table.
+fn into_tables(restored: &[RestoredAnswer], run: &str, again: &Again) -> String {
+    let tables = |stayed: bool| -> BTreeSet<(&str, &str)> {
+        let rows = restored.iter().filter(|one| !stayed || (one.blocked > 0 && one.action != Action::MoveId));
+        rows.map(|one| (one.object.schema.as_str(), one.object.table.as_str())).collect()
+    };
+    let stayed = tables(true);
+    // Rows that moved with an id have copies too.
+    let several = stayed.len() > 1 || restored.iter().any(|one| one.action == Action::MoveId);
+    let mut text = String::new();
+    for (schema, table) in &stayed {
+        let name = format!("{schema}.{table}");
+        // Whoever copies the command would name another table.
+        let shown = !name.contains(|c| unseen(c) || c == '`');
+        let name = if shown { quoted(&name) } else { "SCHEMA.TABLE".to_owned() };
+        let which = if several { format!(" --table {name}") } else { String::new() };
+        text.push_str(&format!(
+            " {} writes {} into a table of their own.",
+            again.command(&format!("restore --run {run}{which} --into TABLE")),
+            if several { format!("those of {}", sql_table(schema, table)) } else { "them".to_owned() }
+        ));
+    }
+    text
 }
 
 impl From<Run> for RunAnswer {
@@ -207,6 +261,9 @@ impl From<Restored> for RestoredAnswer {
             blocked: restored.blocked,
             again: restored.again,
             blocked_again: restored.blocked_again,
+            newer: restored.newer,
+            kept_under: restored.kept_under,
+            repeats: restored.repeats,
             reason: (restored.blocked > 0).then_some(Reason::RestoreBlocked),
             sample: restored.sample.into_iter().map(|(key, why)| Blocked { key, why }).collect(),
         }

@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use crate::consistency::wording::{clean, clean_but, escaped};
+
 /// How a command ends, as pipelines see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -61,9 +63,16 @@ impl Said {
         Failure::CouldNotTell(why.to_string()).said()
     }
 
-    /// Adds a remark for standard error.
+    /// Adds a remark for standard error: one line, whatever names are in it.
     #[must_use]
     pub fn remark(mut self, text: impl Into<String>) -> Self {
+        self.err.push_str(&line(clean(text.into().trim_end()).into_owned()));
+        self
+    }
+
+    /// Adds a text of our own for standard error, with its lines.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
         self.err.push_str(&line(text.into()));
         self
     }
@@ -79,9 +88,9 @@ impl Said {
 
     /// Prints it. A reader that has gone away (`| head`) is no failure.
     pub fn print(&self) -> ExitCode {
-        let _ = io::stderr().lock().write_all(self.err.as_bytes());
+        let _ = io::stderr().lock().write_all(clean_but(&self.err, &['\n', '\t']).as_bytes());
         let mut out = io::stdout().lock();
-        let _ = out.write_all(self.out.as_bytes()).and_then(|()| out.flush());
+        let _ = out.write_all(escaped(&self.out, true).as_bytes()).and_then(|()| out.flush());
         ExitCode::from(self.exit.code())
     }
 }
@@ -111,7 +120,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::CouldNotTell(_) => Exit::CouldNotTell,
         };
-        Said { out: String::new(), err: format!("auth-consistency: {self}\n"), exit }
+        Said::new("", exit).remark(format!("auth-consistency: {self}"))
     }
 }
 
@@ -144,5 +153,26 @@ mod tests {
         let said = Said::new("a", Exit::Fine).remark("b").remark("c\n");
         assert_eq!((said.out.as_str(), said.err.as_str()), ("a\n", "b\nc\n"));
         assert_eq!(Said::new("", Exit::Fine).out, "");
+        assert_eq!(Said::new("", Exit::Usage).help("a\nb\n").err, "a\nb\n");
+    }
+
+    #[test]
+    fn no_name_makes_two_lines_of_an_error_or_a_remark() {
+        let name = "x\nauth-consistency: 5 rows are back\r\u{2028}y\tz";
+        let shown = "x\\nauth-consistency: 5 rows are back\\r\\u{2028}y\\tz";
+        for failure in [Failure::Usage(name.into()), Failure::CouldNotTell(name.into())] {
+            assert_eq!(failure.said().err, format!("auth-consistency: {shown}\n"));
+        }
+        let fault = crate::consistency::severity::Fault {
+            reason: crate::api::condition::Reason::RepairTouchesMore,
+            condition: crate::api::condition::ConditionType::DatabaseReachable,
+            class: crate::consistency::severity::Class::Terminal,
+            message: name.into(),
+        };
+        let told = Failure::from(fault).said().err;
+        assert!(told.starts_with(&format!("auth-consistency: {shown} (RepairTouchesMore")), "{told}");
+        assert_eq!(told.lines().count(), 1);
+        let said = Said::new("", Exit::Fine).remark(name).unread(Some(name.into()));
+        assert_eq!(said.err, format!("{shown}\nauth-consistency: {shown}\n"));
     }
 }

@@ -5,7 +5,7 @@ use super::{
     admin,
     diagnosis::{Diagnosed, Requests, Step, person},
     hashing,
-    observation::{AdminFacts, Observation, SequenceFacts, UserTable},
+    observation::{AdminFacts, IdDefault, Observation, SequenceFacts, Takes, UserTable},
     orphans,
     target::{Admin, Target},
 };
@@ -116,6 +116,15 @@ pub(super) struct Free {
     last: i64,
     /// The highest id that the spec gives to an account which does not have it.
     promised: Option<i64>,
+    /// The same downwards, where a sequence counts so.
+    below: Option<Below>,
+    takes: Takes,
+}
+
+struct Below {
+    below: i64,
+    first: i64,
+    promised: Option<i64>,
 }
 
 impl Free {
@@ -123,29 +132,55 @@ impl Free {
         let promised = kept.iter().filter_map(|(_, facts)| {
             let wanted = facts.wanted.as_ref()?.canonical.as_ref()?;
             let there = facts.account.as_ref().is_some_and(|account| account.id == *wanted);
-            wanted.parse().ok().filter(|_| !there)
+            wanted.parse::<i64>().ok().filter(|_| !there)
         });
-        let promised: Option<i64> = promised.max();
+        let promised: Vec<i64> = promised.collect();
+        let below = match &users.id_default {
+            IdDefault::Sequence(sequence) if sequence.descends() => {
+                let below = orphans::lowest_id(sequence, observation);
+                let promised = promised.iter().copied().filter(|id| *id > users.first_id).min();
+                Some(Below {
+                    below: promised.map_or(below, |id| id.min(below)),
+                    first: users.first_id,
+                    promised,
+                })
+            }
+            _ => None,
+        };
         let above = orphans::highest_id(users, observation);
-        let promised = promised.filter(|id| *id < users.last_id);
-        Self { above: promised.map_or(above, |id| id.max(above)), last: users.last_id, promised }
+        let promised = promised.into_iter().max().filter(|id| *id < users.last_id);
+        Self {
+            above: promised.map_or(above, |id| id.max(above)),
+            last: users.last_id,
+            promised,
+            below,
+            takes: users.takes.clone(),
+        }
     }
 
     /// The next of them, where nothing but us counts ids.
     pub(super) fn next(&self) -> Option<i64> {
-        self.above.checked_add(1).filter(|id| *id < self.last)
+        self.takes.from(self.above.checked_add(1)?).filter(|id| *id < self.last)
     }
 
     /// The next of them where a sequence counts ids and would come by one that the spec gives to somebody;
-    /// otherwise the sequence is asked. It is moved above the new id afterwards, as above any other.
+    /// otherwise the sequence is asked. It is moved past the new id afterwards, as past any other.
     pub(super) fn past(&self, sequence: &SequenceFacts) -> Option<i64> {
-        self.promised.filter(|id| sequence.ascending && *id >= sequence.next)?;
+        if let Some(down) = &self.below {
+            down.promised.filter(|id| *id <= sequence.next)?;
+            return self.takes.down_from(down.below.checked_sub(1)?).filter(|id| *id > down.first);
+        }
+        self.promised.filter(|id| *id >= sequence.next)?;
         self.next()
     }
 
     fn take(&mut self, id: &str) {
-        if let Some(id) = id.parse::<i64>().ok().filter(|id| *id < self.last) {
+        let Ok(id) = id.parse::<i64>() else { return };
+        if id < self.last {
             self.above = self.above.max(id);
+        }
+        if let Some(down) = self.below.as_mut().filter(|down| id > down.first) {
+            down.below = down.below.min(id);
         }
     }
 }

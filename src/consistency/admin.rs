@@ -1,15 +1,17 @@
 //! What is wrong with the admin, or with another account that is kept by its rules: missing, ambiguous,
 //! at another id, drifted, or with a password that does not serve.
 
-mod password;
+pub(super) mod password;
 
 use super::{
     accounts::Free,
     diagnosis::{Diagnosed, Requests, Step, person},
+    foreign, giving,
     hashing::Chosen,
-    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, UserTable},
-    seeding,
+    observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, Untold, UserTable},
+    orphans, seeding,
     target::{Admin, Target},
+    undone,
     wording::{count, sample},
 };
 use crate::api::{
@@ -52,14 +54,15 @@ pub(super) fn diagnose(
     let asked = admin.place.is_none() && !done;
     let reset = requests.reset.clone().filter(|_| asked);
     let mut found =
-        Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), reset.is_some()));
+        Vec::from_iter(password::suspicious(target, admin, facts.account.as_ref(), users, reset.is_some()));
     let Some(account) = &facts.account else {
         found.push(missing(target, admin, facts, users, observation, reset, free));
         return found;
     };
     found.extend(other_id(target, admin, account, facts, users, observation));
     found.extend(drifted(target, admin, account, users));
-    found.extend(password::diagnose(target, admin, account, users, reset));
+    let barred = undone::barred(target, observation, requests.take_claim.as_deref());
+    found.extend(password::diagnose(target, admin, account, users, reset, barred));
     found
 }
 
@@ -90,6 +93,13 @@ fn missing(
     let chosen = match seedable(target, admin, users) {
         Ok(chosen) => chosen,
         Err((reason, why)) => {
+            // What keeps the app, too, from storing a hash that it can read.
+            let others = password::sample(admin, users);
+            let seems = others.and_then(|sample| sample.survey.others.first()).map(|(what, _)| what);
+            let mend = seems.and_then(|seems| super::hashing::mend(users, others, seems));
+            let why = mend.map_or(why, |mend| {
+                format!("{}, and {mend}", others.map(super::hashing::seen).unwrap_or_default())
+            });
             return plain(format!("{absent}, and it cannot be seeded: {why}")).blocked_by(reason);
         }
     };
@@ -107,6 +117,10 @@ fn missing(
             return plain(format!("{absent}, and {field}.id {id:?} is no {}: correct it", users.id_type))
                 .blocked_by(Reason::SpecInvalid);
         };
+        if let Some(check) = &wanted.refused {
+            return plain(format!("{absent}, and {field}.id {id:?} is refused by CHECK {check:?} of the id column: choose another id"))
+                .blocked_by(Reason::SpecInvalid);
+        }
         if wanted.occupied {
             return finding(
                 Reason::AdminIdClaimed,
@@ -133,21 +147,35 @@ fn missing(
         return found;
     }
     let id = match (&users.id_default, users.id_kind) {
+        (IdDefault::Sequence(sequence), KeyKind::Integer)
+            if orphans::is_spent(observation, users, sequence) =>
+        {
+            return plain(format!(
+                "{absent}, and the sequence {} has no id left to give it: end SequenceBehind first, or set {field}.id",
+                sequence.object.describe()
+            ))
+            .blocked_by(Reason::SequenceBehind);
+        }
         (IdDefault::Sequence(sequence), KeyKind::Integer) => free.past(sequence).map(|id| id.to_string()),
-        (IdDefault::Sequence(_) | IdDefault::Expression, _) | (IdDefault::None, KeyKind::Uuid) => None,
+        (IdDefault::Untold(untold), _) if untold.is_missing() => {
+            return plain(format!("{absent}, and the sequence that gives ids is not there: end SequenceBehind first, or set {field}.id"))
+                .blocked_by(Reason::SequenceBehind);
+        }
+        (IdDefault::None | IdDefault::Untold(Untold::Triggers(_)), KeyKind::Integer) => match free.next() {
+            Some(next) => Some(next.to_string()),
+            None => {
+                return plain(format!("{absent}, and there is no id left above the highest that the id column takes: set {field}.id"))
+                    .blocked_by(Reason::SpecInvalid);
+            }
+        },
+        (IdDefault::Sequence(_) | IdDefault::Untold(_) | IdDefault::Expression, _)
+        | (IdDefault::None, KeyKind::Uuid) => None,
         (IdDefault::UnreadableSequence(name), _) => {
             return plain(format!(
                 "{absent}, and the role may not read the sequence {name}, so a safe id cannot be told: run what `auth-consistency grants` prints"
             ))
             .blocked_by(Reason::PrivilegeMissing);
         }
-        (IdDefault::None, KeyKind::Integer) => match free.next() {
-            Some(next) => Some(next.to_string()),
-            None => {
-                return plain(format!("{absent}, and there is no id left above the highest: set {field}.id"))
-                    .blocked_by(Reason::SpecInvalid);
-            }
-        },
         (IdDefault::None, _) => {
             return plain(format!(
                 "{absent}, and column {:?} has no default: set {field}.id",
@@ -156,12 +184,20 @@ fn missing(
             .blocked_by(Reason::SpecInvalid);
         }
     };
-    let mut found = plain(absent).with_step(seed(id, false));
+    let counted = match &users.id_default {
+        IdDefault::None | IdDefault::Untold(Untold::Triggers(_)) => id.as_deref(),
+        _ => None,
+    };
+    let doubt = counted.and_then(|id| id.parse().ok());
+    let doubt = doubt.map(|id| giving::doubt(users, &target.users.id_column, id, &field));
+    let message = doubt.as_ref().map_or("", |doubt| &doubt.message);
+    let mut found = plain(format!("{absent}{message}")).with_step(seed(id, false));
     if users.id_kind == KeyKind::Integer {
-        let hidden = observation.unchecked.iter().filter(|one| one.highest.is_err());
+        let hidden = observation.unchecked.iter().filter(|one| one.ends.is_err());
         let hidden: Vec<ObjectRef> = hidden.map(|one| one.object.clone()).collect();
         found.approval = unseen(observation, &hidden, "the new id");
     }
+    found.approval = doubt.and_then(|doubt| doubt.approval).or(found.approval);
     found
 }
 
@@ -234,6 +270,11 @@ fn other_id(
             .blocked_by(Reason::SpecInvalid),
         );
     };
+    if let Some(check) = &wanted.refused {
+        let refused = format!("{differs}, which CHECK {check:?} of the id column refuses: choose another id");
+        let found = finding(Reason::AdminIdDiffers, Severity::Error, refused);
+        return Some(found.blocked_by(Reason::SpecInvalid));
+    }
     if users.seed.computed.contains(&target.users.id_column) {
         return Some(
             finding(
@@ -267,6 +308,23 @@ fn other_id(
     if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {
         let refused = format!("{differs}, and it is not moved: {why}");
         return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
+    }
+    // A table may name the id in several columns.
+    let moved: Vec<ObjectRef> = account
+        .references
+        .iter()
+        .flat_map(|(of, _)| {
+            of.columns.iter().map(|one| ObjectRef { columns: vec![one.clone()], ..of.clone() })
+        })
+        .collect();
+    let moved: Vec<&ObjectRef> = moved.iter().collect();
+    if let Some(why) = foreign::unnamed(&observation.foreign, &moved, None)
+        && admin.on_drift == OnDrift::Correct
+    {
+        let refused = format!("{differs}, and it is not moved: {why}");
+        return Some(
+            finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(Reason::ForeignOwner),
+        );
     }
     if wanted.orphan_rows > 0 {
         let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));

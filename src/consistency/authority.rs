@@ -7,8 +7,10 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// Most authorities that one Secret may hold.
+/// Most authorities that one Secret may hold for verifiers, and for a database: clouds hand out bundles of all
+/// their regions.
 const MOST: usize = 64;
+const MOST_OF_A_DATABASE: usize = 1024;
 
 /// One or more certificates (X.509, DER) that were understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +31,8 @@ pub enum AuthoritiesInvalid {
         at: usize,
     },
     /// More than are looked at.
-    #[error(
-        "the Secret's value holds more than {MOST} certificates: leave those that sign the verifiers' in"
-    )]
-    TooMany,
+    #[error("the Secret's value holds more than {0} certificates: leave those that sign the servers' in")]
+    TooMany(usize),
 }
 
 impl Authorities {
@@ -41,6 +41,18 @@ impl Authorities {
     /// # Errors
     /// See [`AuthoritiesInvalid`].
     pub fn parse(pem: &[u8]) -> Result<Self, AuthoritiesInvalid> {
+        Self::read(pem, MOST)
+    }
+
+    /// The same of what a database's certificate is checked with.
+    ///
+    /// # Errors
+    /// See [`AuthoritiesInvalid`].
+    pub fn of_a_database(pem: &[u8]) -> Result<Self, AuthoritiesInvalid> {
+        Self::read(pem, MOST_OF_A_DATABASE)
+    }
+
+    fn read(pem: &[u8], most: usize) -> Result<Self, AuthoritiesInvalid> {
         let mut certificates = Vec::new();
         let mut roots = RootCertStore::empty();
         for (before, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
@@ -48,8 +60,8 @@ impl Authorities {
             let certificate: CertificateDer<'static> = certificate.map_err(|_| broken.clone())?;
             roots.add(certificate.clone()).map_err(|_| broken)?;
             certificates.push(certificate);
-            if certificates.len() > MOST {
-                return Err(AuthoritiesInvalid::TooMany);
+            if certificates.len() > most {
+                return Err(AuthoritiesInvalid::TooMany(most));
             }
         }
         if certificates.is_empty() {

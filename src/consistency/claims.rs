@@ -96,10 +96,17 @@ pub(super) fn touches(observation: &Observation, step: &Step) -> bool {
 pub(super) fn take_the_sequence_along(observation: &Observation, steps: &mut Vec<PlannedStep>) {
     let Ok(users) = &observation.users else { return };
     let IdDefault::Sequence(sequence) = &users.id_default else { return };
-    if !sequence.ascending || !sequence.settable || users.id_kind != KeyKind::Integer {
+    if !sequence.settable || users.id_kind != KeyKind::Integer {
         return;
     }
-    let half = sequence.next.saturating_add(users.last_id.saturating_sub(sequence.next) / 2);
+    let descends = sequence.descends();
+    // Whether it has still to come to an id, and would not be half used up there.
+    let to_come = |id: i64| {
+        let end = if descends { users.first_id } else { users.last_id };
+        let way = |id: i64| (i128::from(id) - i128::from(sequence.next)) * if descends { -1 } else { 1 };
+        (0..way(end) / 2).contains(&way(id))
+    };
+    let covers = |past: i64, id: i64| if descends { past <= id } else { past >= id };
     let ids: Vec<(i64, Option<String>)> = steps
         .iter()
         .filter_map(|one| match &one.step {
@@ -108,24 +115,24 @@ pub(super) fn take_the_sequence_along(observation: &Observation, steps: &mut Vec
             }
             _ => None,
         })
-        .filter(|(id, _)| (sequence.next..half).contains(id))
+        .filter(|(id, _)| to_come(*id))
         .collect();
     for (id, waits) in ids {
-        let covers = |one: &PlannedStep| {
-            let above = matches!(one.step, Step::AdvanceSequence { above, .. } if above >= id);
-            above && (one.waits.is_none() || waits.is_some())
+        let covering = |one: &PlannedStep| {
+            let past = matches!(one.step, Step::AdvanceSequence { past, .. } if covers(past, id));
+            past && (one.waits.is_none() || waits.is_some())
         };
-        if steps.iter().any(covers) {
+        if steps.iter().any(covering) {
             continue;
         }
         let same = steps.iter_mut().find_map(|one| match &mut one.step {
-            Step::AdvanceSequence { above, .. } if one.waits == waits => Some(above),
+            Step::AdvanceSequence { past, .. } if one.waits == waits => Some(past),
             _ => None,
         });
         match same {
-            Some(above) => *above = id,
+            Some(past) => *past = id,
             None => steps.push(PlannedStep {
-                step: Step::AdvanceSequence { sequence: sequence.object.clone(), above: id },
+                step: Step::AdvanceSequence { sequence: sequence.object.clone(), past: id, descends },
                 waits,
             }),
         }

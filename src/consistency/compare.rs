@@ -166,14 +166,31 @@ fn major(version: &str) -> String {
 }
 
 /// The sequence of the ids. How far it is differs from place to place, and says something only where it is
-/// behind the ids that there are.
+/// behind the ids that there are, as `check` counts them: the last one that it can come to is none.
 fn sequence(side: &Snapshot) -> Option<String> {
     let sequence = side.users.sequence.as_ref()?;
-    let highest = side.people.iter().filter_map(|(id, _)| id.parse::<i64>().ok()).max();
-    Some(match highest.filter(|highest| sequence.next <= *highest) {
-        Some(highest) => format!("{}, behind: next {}, highest id {highest}", sequence.name, sequence.next),
+    let last = sequence.last.unwrap_or_else(|| last_of_type(side));
+    let ids = side.people.iter().filter_map(|(id, _)| id.parse::<i64>().ok());
+    let descends = sequence.increment.is_some_and(|step| step < 0);
+    let (farthest, called) = if descends {
+        (ids.filter(|id| *id > last).min().filter(|lowest| sequence.next >= *lowest), "lowest")
+    } else {
+        (ids.filter(|id| *id < last).max().filter(|highest| sequence.next <= *highest), "highest")
+    };
+    Some(match farthest {
+        Some(id) => format!("{}, behind: next {}, {called} id {id}", sequence.name, sequence.next),
         None => sequence.name.clone(),
     })
+}
+
+/// The last id that the column's type can hold, for snapshots that do not say where ids end.
+fn last_of_type(side: &Snapshot) -> i64 {
+    let id = side.users.columns.iter().find(|column| column.name == side.users.id_column);
+    match id.map(|column| column.data_type.as_str()) {
+        Some("smallint") => i64::from(i16::MAX),
+        Some("integer") => i64::from(i32::MAX),
+        _ => i64::MAX,
+    }
 }
 
 /// Logins with their ids; `None` for one that stands there more than once.
@@ -354,7 +371,13 @@ mod tests {
                 id_column: "id".into(),
                 login_column: "email".into(),
                 columns: vec![column("id", "integer"), column("email", "text")],
-                sequence: Some(Sequence { schema: "public".into(), name: "users_id_seq".into(), next: 9 }),
+                sequence: Some(Sequence {
+                    schema: "public".into(),
+                    name: "users_id_seq".into(),
+                    next: 9,
+                    increment: Some(1),
+                    last: Some(i64::from(i32::MAX)),
+                }),
             },
             logins: Logins::Plain,
             signing_key: Some(Key { fingerprint: Some("v1:scrypt:aa".into()), algorithm: Algorithm::HS256 }),
@@ -382,6 +405,45 @@ mod tests {
 
     fn people(side: &mut Snapshot, people: &[(&str, Option<&str>)]) {
         side.people = people.iter().map(|(id, login)| ((*id).to_owned(), login.map(str::to_owned))).collect();
+    }
+
+    #[test]
+    fn a_sequence_is_behind_where_check_says_so() {
+        let said = |ids: &[&str], id_type: &str, next: i64, increment: Option<i64>, last: Option<i64>| {
+            let mut side = side();
+            side.users.columns[0].data_type = id_type.into();
+            let people: Vec<(&str, Option<&str>)> = ids.iter().map(|id| (*id, None)).collect();
+            super::tests::people(&mut side, &people);
+            let sequence = side.users.sequence.as_mut().unwrap();
+            (sequence.next, sequence.increment, sequence.last) = (next, increment, last);
+            super::sequence(&side).unwrap()
+        };
+        let (integer, end) = (Some(i64::from(i32::MAX)), "2147483647");
+        assert_eq!(
+            said(&["3", "12"], "bigint", 9, Some(1), Some(i64::MAX)),
+            "users_id_seq, behind: next 9, highest id 12"
+        );
+        // The last id that there can be is a mark of the app, and hides none below it.
+        assert_eq!(said(&["3", end], "integer", 9, Some(1), integer), "users_id_seq");
+        assert_eq!(
+            said(&["12", end], "integer", 9, Some(1), integer),
+            "users_id_seq, behind: next 9, highest id 12"
+        );
+        assert_eq!(said(&["3", "999"], "bigint", 9, Some(1), Some(999)), "users_id_seq");
+        // Downwards, the last id is the lowest; an earlier version wrote down the highest, which says nothing.
+        assert_eq!(said(&["3", "12"], "integer", -9, Some(-1), Some(-99)), "users_id_seq");
+        assert_eq!(said(&["3", "-12"], "integer", -9, Some(-1), integer), "users_id_seq");
+        assert_eq!(
+            said(&["3", "-12", "-99"], "integer", -9, Some(-1), Some(-99)),
+            "users_id_seq, behind: next -9, lowest id -12"
+        );
+        // A snapshot of an earlier version says nothing but the type.
+        assert_eq!(said(&["3", end], "integer", 9, None, None), "users_id_seq");
+        assert_eq!(said(&["3", "32767"], "smallint", 9, None, None), "users_id_seq");
+        assert_eq!(
+            said(&["3", "12"], "integer", 9, None, None),
+            "users_id_seq, behind: next 9, highest id 12"
+        );
     }
 
     #[test]

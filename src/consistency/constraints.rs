@@ -3,10 +3,11 @@
 
 use super::{
     diagnosis::{Diagnosed, Step, person},
+    foreign,
     foreign_key::ForeignKeyOptions,
     observation::{ConstraintFacts, Observation, Reference},
     plan::PlannedStep,
-    sql_name::{sql_name, sql_table},
+    sql_name::{sql_name, sql_table, statement},
     target::Target,
     wording::{count, number},
 };
@@ -84,9 +85,12 @@ fn not_enforced(reference: &Reference) -> Diagnosed {
         Reason::ConstraintNotEnforced,
         object,
         format!(
-            "the foreign key {name} is NOT ENFORCED, so no row is checked, neither old ones nor new ones: in a quiet hour, since nothing can be written to either table while it looks at all rows, run ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED; it fails while a row names nobody ({orphans})",
-            sql_table(&object.schema, &object.table),
-            sql_name(name)
+            "the foreign key {name} is NOT ENFORCED, so no row is checked, neither old ones nor new ones: in a quiet hour, since nothing can be written to either table while it looks at all rows, run {}; it fails while a row names nobody ({orphans})",
+            statement(format!(
+                "ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED",
+                sql_table(&object.schema, &object.table),
+                sql_name(name)
+            ))
         ),
     )
 }
@@ -164,9 +168,8 @@ fn unvalidated(
     };
     if target.references.policy(object).constraint == OnConstraint::Report {
         return told(&format!(
-            ": when no orphans are left, run ALTER TABLE {} VALIDATE CONSTRAINT {}, or set spec.references.constraint to Validate",
-            sql_table(&object.schema, &object.table),
-            sql_name(name)
+            ": when no orphans are left, run {}, or set spec.references.constraint to Validate",
+            validate(object)
         ));
     }
     // Marked valid while new orphans come in, it would say what is not so.
@@ -175,6 +178,14 @@ fn unvalidated(
     }
     let step = |_: &ConstraintFacts| Step::ValidateConstraint { reference: object.clone() };
     with_step(observation, mended, object, "validated", told, step)
+}
+
+fn validate(object: &ObjectRef) -> String {
+    statement(format!(
+        "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+        sql_table(&object.schema, &object.table),
+        sql_name(object.constraint.as_deref().unwrap_or_default())
+    ))
 }
 
 /// Foreign keys that partitions have for themselves and that do not vouch for their rows: those are the
@@ -188,11 +199,10 @@ pub(super) fn of_partitions(reference: &Reference) -> Vec<Diagnosed> {
                 Reason::ConstraintUnvalidated,
                 object,
                 format!(
-                    "the foreign key {name}, which the partition {} has for itself, is NOT VALID, so only new rows are checked and old ones may violate it: when no orphans of {} are left, run ALTER TABLE {} VALIDATE CONSTRAINT {}",
+                    "the foreign key {name}, which the partition {} has for itself, is NOT VALID, so only new rows are checked and old ones may violate it: when no orphans of {} are left, run {}",
                     object.table,
                     reference.object.describe(),
-                    sql_table(&object.schema, &object.table),
-                    sql_name(name)
+                    validate(object)
                 ),
             )
         })
@@ -213,6 +223,9 @@ fn with_step(
     };
     if let Some((reason, why)) = &facts.refused {
         return told(&format!("; it is not {done}: {why}")).blocked_by(*reason);
+    }
+    if let Some(why) = foreign::unnamed(&observation.foreign, &[object], None) {
+        return told(&format!("; it is not {done}: {why}")).blocked_by(Reason::ForeignOwner);
     }
     let left = orphans(observation, object);
     if left > 0 && !mended.iter().any(|one| same_columns(one, object)) {

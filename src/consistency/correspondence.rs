@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::observation::KeyKind;
+use super::observation::{KeyKind, UnfitColumn};
 use crate::api::{condition::Reason, report::ObjectRef};
 
 /// One old id that does not name the same person any more.
@@ -167,8 +167,8 @@ pub struct ReferenceFacts {
     pub credentials: Option<String>,
     /// Foreign keys of other tables through which the change would go on, with how many rows.
     pub cascades: Vec<String>,
-    /// Why the column cannot hold a person's new id, if so: a plain clause.
-    pub unfit: Option<String>,
+    /// Why the column cannot hold a person's new id, if so.
+    pub unfit: Option<UnfitColumn>,
     /// Rights on other tables that the role lacks to tell of those.
     pub lacking: Vec<String>,
     /// Rows of the table.

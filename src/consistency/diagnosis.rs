@@ -4,12 +4,14 @@
 //! could not be looked at is a finding too.
 
 use super::{
-    accounts,
+    accounts, connection,
     foreign_key::ForeignKeyOptions,
-    observation::{KeyKind, Observation, SchemaFault, Taken, UserTable},
+    observation::{KeyKind, Observation, ReadOnly, SchemaFault, Taken, UserTable},
     orphans, remap, requests,
     sessions::{self, Due, Means, Whom},
+    sql_name::sql_table,
     target::Target,
+    trust,
     verifiers::{self, VerifierFacts},
     wording::{clip, docs},
 };
@@ -47,12 +49,14 @@ pub enum Ends {
 /// One repair step. Rows are counted exactly; names are those of the live catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Move a sequence so that the next id is above `above`.
+    /// Move a sequence so that the next id is past `past`.
     AdvanceSequence {
         /// The sequence.
         sequence: ObjectRef,
-        /// The highest id in use or named by rows.
-        above: i64,
+        /// Of the ids in use or named by rows, the one that it would come to last.
+        past: i64,
+        /// Whether it counts downwards.
+        descends: bool,
     },
     /// Create the account.
     Seed {
@@ -206,6 +210,7 @@ pub fn diagnose(
     requests: &Requests,
 ) -> Vec<Diagnosed> {
     let mut found = key_findings;
+    found.extend(connection::suspicious(&target.database));
     let users = match &observation.users {
         Ok(users) => users,
         Err(fault) => {
@@ -214,6 +219,7 @@ pub fn diagnose(
         }
     };
     found.extend(claimed(target, observation, requests));
+    found.extend(untrusted(target, observation));
     found.extend(orphans::references(target, observation, users));
     found.extend(remap::findings(target, observation, users));
     found.extend(sessions::findings(target, observation, users));
@@ -221,7 +227,7 @@ pub fn diagnose(
     found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
     found.extend(answers.into_iter().flatten().flat_map(verifiers::verifier));
-    if let Some(why) = &observation.server.read_only
+    if let Some(ReadOnly { why, ends }) = &observation.server.read_only
         && found.iter().any(|one| one.step.is_some())
     {
         found.push(person(
@@ -229,7 +235,7 @@ pub fn diagnose(
             ConditionType::DatabaseReachable,
             Severity::Error,
             None,
-            format!("{why}: nothing is repaired here, point spec.database at the primary"),
+            format!("{why}: nothing is repaired here, {ends}"),
         ));
     }
     found
@@ -407,13 +413,21 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
                 name.describe()
             ),
         ),
-        SchemaFault::NotReadable { why } => (Reason::PrivilegeMissing, why.clone()),
-        SchemaFault::RowsHidden { why } => (
-            Reason::RowsUnreadable,
+        SchemaFault::Inherited { child, parent } => (
+            Reason::UserTableUnsupported,
             format!(
-                "row-level security hides rows of {} from this role ({why}): grant it BYPASSRLS or use another role",
-                name.describe()
+                "{child} inherits from {top} and has rows: whoever reads {} reads them as accounts, and no foreign key to it sees them, so nothing is claimed and nothing is repaired: move them into {top} itself (partitions are understood), or, if they are no accounts, run ALTER TABLE {child} NO INHERIT {parent}",
+                name.describe(),
+                top = sql_table(&users.schema, &users.table),
             ),
+        ),
+        SchemaFault::NotReadable { why } => (Reason::PrivilegeMissing, why.clone()),
+        SchemaFault::ForeignCode(why) => {
+            (Reason::RowsUnreadable, format!("{} is not read: {why}", name.describe()))
+        }
+        SchemaFault::RowsHidden { why, ends } => (
+            Reason::RowsUnreadable,
+            format!("row-level security hides rows of {} from this role ({why}): {ends}", name.describe()),
         ),
     };
     person(reason, ConditionType::SchemaCompatible, Severity::Error, Some(name), message)
@@ -432,6 +446,17 @@ fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> O
             requests::claimed(target, claim),
         )
     })
+}
+
+/// Our own schema is not ours. What only observes reads nothing there, and is told all the same.
+fn untrusted(target: &Target, observation: &Observation) -> Option<Diagnosed> {
+    let why = trust::untrusted(&observation.bookkeeping.untrusted)?;
+    let (severity, held) = match target.mode {
+        Mode::Enforce => (Severity::Error, "nothing is repaired"),
+        Mode::Observe => (Severity::Warning, "nothing of it is used"),
+    };
+    let message = format!("{held}, since {why}");
+    Some(person(Reason::LedgerUntrusted, ConditionType::SchemaCompatible, severity, None, message))
 }
 
 /// The subject that the app mints cannot be what the subject column holds.

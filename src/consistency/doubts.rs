@@ -5,6 +5,7 @@ use super::{
     diagnosis::{Diagnosed, person},
     observation::{Observation, Spelling, Untrusted},
     orphans::accepted,
+    sql_name::statement,
     target::Target,
     wording::{clip, count, sample},
 };
@@ -48,7 +49,7 @@ fn spelling(one: &Spelling) -> Diagnosed {
             if one.ambiguous {
                 "more than one user differs from another in spelling only, so decide by hand whose rows they are".to_owned()
             } else {
-                format!("give them the users' own spelling with {}", one.normalise)
+                format!("give them the users' own spelling with {}", statement(one.normalise.clone()))
             },
         ),
     );

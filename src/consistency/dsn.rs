@@ -4,6 +4,10 @@
 //! suffixes of SQLAlchemy (`postgresql+asyncpg://`), with the prefix of JDBC (`jdbc:postgresql://`),
 //! and Prisma's `schema`. Options that only tune a client are passed over; options that change what
 //! is reached or trusted are understood or refused by name. Files are never read.
+//!
+//! A password with a character that should have been escaped moves the borders between the parts: what stands
+//! where an engine, an option or a value should stand may be half a password. So only names out of the lists
+//! here are ever repeated, and all else is told by its place and its length.
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -39,6 +43,78 @@ const HARMLESS: &[&str] = &[
     "timeout",
 ];
 
+/// Options of drivers that are known, and that change what is reached or trusted, or what a session does.
+const REFUSED: &[&str] = &[
+    "channel_binding",
+    "channelbinding",
+    "fallback_application_name",
+    "gssencmode",
+    "gsslib",
+    "hostaddr",
+    "krbsrvname",
+    "load_balance_hosts",
+    "loadbalancehosts",
+    "options",
+    "require_auth",
+    "requirepeer",
+    "replication",
+    "search_path",
+    "searchpath",
+    "server_settings",
+    "socket",
+    "socketfactory",
+    "sslcompression",
+    "sslfactory",
+    "sslhostnameverifier",
+    "sslnegotiation",
+    "sslpassword",
+    "sslsni",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "targetservertype",
+    "unixsocket",
+];
+
+/// Options that name files.
+const FILES: &[&str] = &[
+    "passfile",
+    "service",
+    "servicefile",
+    "sslcert",
+    "sslcrl",
+    "sslcrldir",
+    "sslidentity",
+    "sslkey",
+    "sslrootcert",
+];
+
+/// Other engines, by the schemes of their URLs.
+const ENGINES: &[&str] = &[
+    "amqp",
+    "clickhouse",
+    "cockroach",
+    "cockroachdb",
+    "db2",
+    "file",
+    "firebird",
+    "h2",
+    "http",
+    "https",
+    "libsql",
+    "mariadb",
+    "mongodb",
+    "mssql",
+    "mysql",
+    "oracle",
+    "prisma",
+    "redis",
+    "rediss",
+    "redshift",
+    "snowflake",
+    "sqlite",
+    "sqlserver",
+];
+
 /// Where a database is and how to sign in to it.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -58,42 +134,75 @@ pub struct Connection {
     pub schema: Option<String>,
 }
 
-/// Why a connection string cannot be used. Never holds any of its values but option names, the
-/// engine's name and `sslmode`.
+/// Why a connection string cannot be used. Never holds anything of it but names that are known here.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum DsnError {
     /// Not a URL at all.
-    #[error("the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME")]
+    #[error(
+        "the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and @ / ? # % of the password as %40 %2F %3F %23 %25"
+    )]
     NotAUrl,
+    /// A border between its parts is not where it was meant.
+    #[error(
+        "the connection string has an @ behind its host: write @ / ? # % of user name and password as %40 %2F %3F %23 %25"
+    )]
+    Borders,
     /// Bytes that are no text.
     #[error("the connection string is not UTF-8 text")]
     NotText,
+    /// A NUL byte: the protocol ends each text with one, so that what stands behind it would be something else.
+    #[error(
+        "the {0} of the connection string has a NUL byte (%00), which PostgreSQL takes in none: remove it"
+    )]
+    Nul(&'static str),
     /// Another database engine.
     #[error("the connection string names the engine {0:?}, and only PostgreSQL is supported")]
-    Engine(String),
+    Engine(&'static str),
+    /// A word before `://` that is no engine's.
+    #[error(
+        "the connection string begins with {0} characters before :// that name no known engine: write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+    )]
+    UnknownEngine(usize),
     /// A part is not there.
     #[error("the connection string has no {0}")]
     Missing(&'static str),
     /// Several hosts, or a socket directory.
     #[error("the connection string must name one host, not several hosts or a socket directory")]
     Host,
-    /// An option that we neither know nor may pass over.
+    /// An option that we may not pass over.
     #[error("the connection string has the option {0:?}, which is not supported: remove it")]
-    Option(String),
+    Option(&'static str),
+    /// An option that nobody knows.
+    #[error(
+        "option {at} of the connection string has a name of {characters} characters that is not known: remove it, or write ? and & of the password as %3F and %26"
+    )]
+    UnknownOption {
+        /// Its number, from 1.
+        at: usize,
+        /// Characters of its name.
+        characters: usize,
+    },
     /// An option that names a file.
     #[error(
         "the connection string's option {0:?} names a file, and files are not read: use spec.database.tls.caSecretRef"
     )]
-    File(String),
+    File(&'static str),
     /// A value of `sslmode` that does not exist.
-    #[error("the connection string has sslmode={0:?}: use disable, require, verify-ca or verify-full")]
-    SslMode(String),
+    #[error(
+        "the sslmode of the connection string has {0} characters and is none: use disable, require, verify-ca or verify-full"
+    )]
+    SslMode(usize),
 }
 
 impl DsnError {
     /// Whether the string is fine but for another engine.
     pub fn is_engine(&self) -> bool {
         matches!(self, Self::Engine(_))
+    }
+
+    /// Whether it is the string as a whole that is none.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Self::NotAUrl | Self::NotText | Self::UnknownEngine(_))
     }
 }
 
@@ -107,7 +216,7 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
     let (scheme, _) = text.split_once("://").ok_or_else(|| {
         // SQLite's URLs have no authority; saying so helps more than "no URL".
         match text.split_once(':') {
-            Some(("sqlite" | "file", _)) => DsnError::Engine("sqlite".into()),
+            Some(("sqlite" | "file", _)) => DsnError::Engine("sqlite"),
             _ => DsnError::NotAUrl,
         }
     })?;
@@ -116,7 +225,10 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
         return Err(DsnError::NotAUrl);
     }
     if !matches!(engine.as_str(), "postgres" | "postgresql") {
-        return Err(DsnError::Engine(engine));
+        let known = ENGINES.iter().find(|known| **known == engine);
+        return Err(
+            known.map_or(DsnError::UnknownEngine(scheme.chars().count()), |engine| DsnError::Engine(engine))
+        );
     }
     let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..])).map_err(|_| {
         if text.contains(',') || text.contains("@/") { DsnError::Host } else { DsnError::NotAUrl }
@@ -125,6 +237,13 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
         percent_decode_str(part).decode_utf8().map(Into::into).map_err(|_| DsnError::NotText)
     };
 
+    // Where a user stands before the host, an option with an @ as it is may be the end of a password instead.
+    let named = !url.username().is_empty() || url.password().is_some();
+    let behind = [Some(url.path()), url.fragment(), url.query().filter(|_| named)];
+    if behind.into_iter().flatten().any(|rest| rest.contains('@')) {
+        return Err(DsnError::Borders);
+    }
+
     let mut host = decode(url.host_str().unwrap_or_default())?;
     let mut port = url.port();
     let mut user = decode(url.username())?;
@@ -132,7 +251,9 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
     let mut database = decode(url.path().trim_start_matches('/'))?;
     let mut tls = None;
     let mut schema = None;
-    for (name, value) in url.query_pairs() {
+    for (at, (name, value)) in url.query_pairs().enumerate() {
+        let listed =
+            |list: &[&'static str]| list.iter().copied().find(|known| known.eq_ignore_ascii_case(&name));
         match name.as_ref() {
             "host" if host.is_empty() => host = value.into_owned(),
             "port" if port.is_none() => {
@@ -143,11 +264,12 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
             "dbname" if database.is_empty() => database = value.into_owned(),
             "schema" | "currentSchema" => schema = Some(value.into_owned()),
             "sslmode" | "ssl" => tls = Some(ssl_mode(&value)?),
-            "sslrootcert" | "sslcert" | "sslkey" | "sslcrl" | "passfile" | "service" | "servicefile" => {
-                return Err(DsnError::File(name.into_owned()));
+            _ if listed(HARMLESS).is_some() => {}
+            other => {
+                let unknown = DsnError::UnknownOption { at: at + 1, characters: other.chars().count() };
+                let refused = listed(FILES).map(DsnError::File).or(listed(REFUSED).map(DsnError::Option));
+                return Err(refused.unwrap_or(unknown));
             }
-            other if HARMLESS.iter().any(|known| known.eq_ignore_ascii_case(other)) => {}
-            other => return Err(DsnError::Option(other.chars().take(64).collect())),
         }
     }
     if host.contains(',') || host.starts_with('/') {
@@ -157,6 +279,17 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
         if part.is_empty() {
             return Err(DsnError::Missing(name));
         }
+    }
+    let texts = [
+        (Some(&host), "host"),
+        (Some(&user), "user name"),
+        (password.as_ref(), "password"),
+        (Some(&database), "database name"),
+        (schema.as_ref(), "schema"),
+    ];
+    if let Some((_, name)) = texts.into_iter().find(|(text, _)| text.is_some_and(|text| text.contains('\0')))
+    {
+        return Err(DsnError::Nul(name));
     }
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     Ok(Connection {
@@ -178,7 +311,7 @@ fn ssl_mode(value: &str) -> Result<TlsMode, DsnError> {
         "allow" | "prefer" | "require" | "true" => Ok(TlsMode::Require),
         "verify-ca" => Ok(TlsMode::VerifyCa),
         "verify-full" => Ok(TlsMode::VerifyFull),
-        other => Err(DsnError::SslMode(other.chars().take(32).collect())),
+        other => Err(DsnError::SslMode(other.chars().count())),
     }
 }
 
@@ -214,6 +347,17 @@ mod tests {
     }
 
     #[test]
+    fn an_option_may_have_an_at_sign_where_no_border_is_in_doubt() {
+        for text in [
+            "jdbc:postgresql://h:5432/d?user=app@server&password=p@x",
+            "postgres://app%40server:p%40x@h/d?application_name=a%40b",
+        ] {
+            let expected = ("h".to_owned(), 5432, "app@server".to_owned(), "p@x".to_owned(), "d".to_owned());
+            assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn sslmode_and_schema_are_understood() {
         let connection = parse(b"postgres://u:p@h/d?sslmode=verify-full&schema=app").unwrap();
         assert_eq!(connection.tls, Some(TlsMode::VerifyFull));
@@ -233,13 +377,82 @@ mod tests {
             ("postgres://u:canary@/d?host=/var/run", "one host"),
             ("postgres://u:canary@h", "database name"),
             ("postgres://h/d", "user name"),
-            ("postgres://u:canary@h/d?sslmode=maybe", "\"maybe\""),
+            ("postgres://u:canary@h/d?sslmode=maybe", "5 characters and is none"),
+            // Behind it would stand an option of the session that nobody was asked about.
+            (
+                "postgres://u%00options%00-csearch_path%3Dcanary:p@h/d",
+                "user name of the connection string has a NUL",
+            ),
+            ("postgres://u:canary%00@h/d", "password of the connection string has a NUL"),
+            ("postgres://u:canary@h/d%00options", "database name of the connection string has a NUL"),
+            ("postgres://u:canary@h/d?schema=app%00", "schema of the connection string has a NUL"),
+            (
+                "jdbc:postgresql:///d?host=h%00&user=u&password=canary",
+                "host of the connection string has a NUL",
+            ),
             ("canary", "URL"),
             ("host=h user=u password=canary", "URL"),
         ] {
             let error = parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
             assert!(!error.contains("canary"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_half_of_a_password_is_repeated_wherever_it_ends_up() {
+        // Every character that ends a part, at the beginning of the canary and within it.
+        for text in [
+            "canary://u:p@h/d",
+            "canary+asyncpg://u:p@h/d",
+            "jdbc:canary://h/d",
+            "postgres://u:p?canary@h/d",
+            "postgres://u:p#canary@h/d",
+            "postgres://u:p/canary@h/d",
+            "postgres://u:p@canary/x@h/d",
+            "postgres://u:p@canary#x@h/d",
+            "postgres://u:p@canary?x@h/d",
+            "postgres://u:se@canary/x?timeout=1@h/d",
+            "postgres://u:se@canary/x?schema=y@h/d",
+            "postgres://u:se@h/canary?application_name=y@h/d",
+            "postgres://u:p:canary@h:x/d",
+            "postgres://u:5432/canary@h/d",
+            "postgres://u:p@h/d?canary",
+            "postgres://u:p@h/d?canary=1",
+            "postgres://u:p@h/d?sslmode=canary",
+            "postgres://u:p@h/d?ssl=canary",
+            "postgres://u:p@h/d?port=canary",
+            "postgres://u:p@h:canary/d",
+            "jdbc:postgresql://h/d?user=u&password=p&canary",
+            "jdbc:postgresql://h/d?user=u&password=p&canary=x",
+            "jdbc:postgresql://h/d;user=u;password=canary",
+            "canary:postgres://u:p@h/d",
+            "\"postgres://u:canary@h/d\"",
+            "DATABASE_URL=postgres://u:canary@h/d",
+            "psql postgres://u:canary@h/d",
+            "postgres://u:p@h/d\npostgres://u:canary@h/d",
+        ] {
+            let parsed = parse(text.as_bytes());
+            let Err(error) = parsed else {
+                assert!(text.contains("h:x") || text.contains('\n'), "{text} is understood");
+                continue;
+            };
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("canary"), "{text}: {shown}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_was_not_understood_is_repeated(
+            before in "(postgres|jdbc:postgresql|mysql|x)?(://)?[a-z@:/?#&=%;.]{0,12}",
+            after in "[a-z@:/?#&=%;.]{0,12}",
+        ) {
+            let text = format!("{before}SECRET{after}");
+            if let Err(error) = parse(text.as_bytes()) {
+                let shown = format!("{error} {error:?}").to_lowercase();
+                proptest::prop_assert!(!shown.contains("secret"), "{text}: {shown}");
+            }
         }
     }
 }

@@ -2,7 +2,11 @@
 //! where they do not contradict that. What cannot be told is not guessed, since an app that does not read a hash
 //! refuses the right password.
 
+mod beside;
+mod own;
+
 use super::{
+    sql_name::{sql_name, sql_table},
     target::{Target, Users},
     wording::number,
 };
@@ -10,13 +14,22 @@ use crate::{
     api::{
         condition::Reason,
         report::{PasswordFormatReport, PasswordsReport},
-        spec::PasswordHash,
     },
-    passwords::{Description, Format, Majority, Survey},
+    passwords::{self, Format, Made, Majority, Survey},
 };
+
+pub use beside::{Beside, Others, Says};
+pub use own::{Own, of_another_variant, own};
+use own::{kept_format, untied};
+
+/// Fewer accounts than this say nothing against an account's own format: one may be an exporter's.
+const FEW: usize = 3;
 
 /// A named family that fewer than one in so many of the accounts have is contradicted by the others.
 const RARE: usize = 20;
+
+/// Characters of a column that takes every hash that is made here.
+const ROOMY: usize = 255;
 
 /// Formats that are told one by one.
 const TOLD: usize = 5;
@@ -30,6 +43,31 @@ pub struct HashSample {
     pub kept: bool,
     /// Why they could not be looked at, if so: nothing is known then.
     pub unread: Option<String>,
+    /// What does not take a new hash in the format that they say, if so.
+    pub unfit: Option<Unfit>,
+    /// The format of the account's own stored password, where that reads as one.
+    pub own: Option<Format>,
+    /// Columns beside the password that may say how it is read.
+    pub beside: Vec<Beside>,
+}
+
+impl HashSample {
+    /// What others say beside an account's own format. Accounts of the spec say nothing of one another: each may be
+    /// the one that was written wrongly.
+    fn others(&self, own: Option<Format>) -> Survey {
+        if self.kept && own.is_some() { Survey::default() } else { self.survey.clone() }
+    }
+}
+
+/// A column that does not take what would be written to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The column.
+    pub column: String,
+    /// Its type, as SQL has it.
+    pub column_type: String,
+    /// Characters of what would be written.
+    pub characters: usize,
 }
 
 /// In which format a new hash is made, and by what.
@@ -51,16 +89,31 @@ pub enum By {
         /// Accounts with a password in the sample.
         of: usize,
     },
-    /// The spec names it, and no other account has a password.
-    Spec,
-    /// The preset's, and no other account has a password.
-    Preset,
+    /// The account's own password has it, and so many of so many others do.
+    Own {
+        /// Accounts that have it, too.
+        accounts: usize,
+        /// Accounts with a password in the sample.
+        of: usize,
+    },
+    /// The spec names it, and no other account has a password that says otherwise.
+    Spec {
+        /// Accounts with a password in the sample: what is left of a hash of that family, or nothing that reads.
+        of: usize,
+    },
+    /// The preset's, and no other account has a password, or they are divided.
+    Preset {
+        /// Accounts that have its family.
+        accounts: usize,
+        /// Accounts with a password in the sample.
+        of: usize,
+    },
 }
 
 /// Why no hash is made: the reason, and a clause that says what was seen and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// `PasswordHashContradicted` or `PasswordHashUnclear`.
+    /// `PasswordHashContradicted`, `PasswordHashUnclear`, or `RepairUnsupported` where a column does not take it.
     pub reason: Reason,
     /// What was seen, and what to do.
     pub why: String,
@@ -69,11 +122,29 @@ pub struct Refused {
 /// The format of a new hash.
 ///
 /// # Errors
-/// Nobody can tell what the app reads, it cannot be made here, or the spec names another one.
+/// Nobody can tell what the app reads, it cannot be made here, the spec names another one, or the columns that the
+/// spec names do not take it.
 pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refused> {
     let nothing = HashSample::default();
     let sample = sample.unwrap_or(&nothing);
-    let survey = &sample.survey;
+    let chosen = read_by_the_app(users, sample)?;
+    if let Some(why) = without_a_column(users, &chosen.format) {
+        return Err(Refused { reason: Reason::PasswordHashUnclear, why });
+    }
+    if let Some(why) = beside::misread(&sample.beside, sample.own, &chosen.format) {
+        return Err(Refused { reason: Reason::PasswordHashUnclear, why });
+    }
+    match &sample.unfit {
+        Some(unfit) => {
+            Err(Refused { reason: Reason::RepairUnsupported, why: unfit.words(users, &chosen.format) })
+        }
+        None => Ok(chosen),
+    }
+}
+
+/// The format that the app reads, by what is known of it.
+fn read_by_the_app(users: &Users, sample: &HashSample) -> Result<Chosen, Refused> {
+    let survey = &sample.others(sample.own);
     let of = survey.with_password();
     let unclear = |why: String| Refused { reason: Reason::PasswordHashUnclear, why };
     if let Some(why) = &sample.unread {
@@ -83,13 +154,25 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
     }
     if let Some(named) = users.password_hash.family() {
         let accounts = survey.has(named);
-        let format = survey.new_in(named);
-        if let Some(majority) = contradiction(users, survey) {
+        let own = sample.own.filter(|own| own.family == named);
+        let (format, open) = match (users.password_hash.prefix(), own) {
+            (Some(prefix), _) => (survey.new_with(named, prefix), false),
+            (None, Some(own)) if survey.has_variant(&own) > 0 => (survey.new_with(named, own.prefix), false),
+            (None, Some(own)) if accounts == 0 => (own.for_new(), false),
+            (None, _) => (survey.new_in(named), true),
+        };
+        // Without its columns the others read as something else, if as anything.
+        if survey.formats.iter().all(|(other, _)| !other.is_told())
+            && let Some(why) = without_a_column(users, &format)
+        {
+            return Err(unclear(why));
+        }
+        if let Some(majority) = contradiction(users, survey, sample.own) {
             return Err(Refused {
                 reason: Reason::PasswordHashContradicted,
                 why: format!(
                     "spec.users.passwordHash says {}, and {}: {}",
-                    named.as_str(),
+                    users.says(),
                     seen(sample),
                     way_out(majority)
                 ),
@@ -101,23 +184,62 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
                 named.words()
             )));
         }
-        let by = if of == 0 { By::Spec } else { By::Others { accounts, of } };
+        if let Some(variants) = survey.undecided(named) {
+            let variants: Vec<String> = variants
+                .iter()
+                .map(|(variant, accounts)| format!("{} have {variant}", count_of(*accounts)))
+                .collect();
+            return Err(unclear(format!(
+                "in which order the app reads {} cannot be told, since of the {} that have it {}: have the app set the password",
+                named.words(),
+                if sample.kept { "other accounts that the spec keeps" } else { "other active accounts" },
+                variants.join(" and ")
+            )));
+        }
+        let format = if open { untied(users, sample, survey, format)? } else { format };
+        let by = match (of, accounts) {
+            (0, _) => By::Spec { of },
+            (_, 0) if own.is_none() => By::Spec { of },
+            (_, 0) => By::Own { accounts, of: if survey.formats.is_empty() { 0 } else { of } },
+            _ => By::Others { accounts, of },
+        };
         return Ok(Chosen { format, by });
+    }
+    if let Some(own) = sample.own
+        && let Some(chosen) = kept_format(sample, survey, own)?
+    {
+        return Ok(chosen);
     }
     if of == 0 {
         return match users.preset_hash {
-            Some(family) => Ok(Chosen { format: Format::default_of(family), by: By::Preset }),
+            Some(family) => {
+                Ok(Chosen { format: Format::default_of(family), by: By::Preset { accounts: 0, of } })
+            }
             None => Err(unclear(
                 "no other active account has a password to go by, and no preset says a format: set spec.users.passwordHash to the one that the app reads".into(),
             )),
         };
     }
     let Some(Majority { new, accounts, of, alike, told }) = survey.majority() else {
+        if let Some(family) = users.preset_hash.filter(|family| survey.is_among_the_most(*family)) {
+            let format = untied(users, sample, survey, survey.new_in(family))?;
+            return Ok(Chosen { format, by: By::Preset { accounts: survey.has(family), of } });
+        }
+        let beside = users.salt_column.is_none()
+            && survey.others.first().is_some_and(|(other, _)| other.is_beside_a_salt());
         let advice = match survey.formats.first() {
+            None if beside => "set spec.users.saltColumn to the column that holds the salt, and spec.users.algorithmColumn too where a column names the algorithm, as Gitea has it".to_owned(),
             Some((format, _)) => format!(
                 "where the app still reads one of them, set spec.users.passwordHash to it, such as {}",
                 format.family.as_str()
             ),
+            None if let [family, ..] = survey.remains()[..] => format!(
+                "set spec.users.passwordHash to {} if the app still writes that, which is how a new one is made then",
+                family.as_str()
+            ),
+            None if survey.others.first().is_some_and(|(what, _)| what.is_broken()) => {
+                "mend how the app stores them first".to_owned()
+            }
             None => "have the app set the password".to_owned(),
         };
         return Err(unclear(format!(
@@ -127,7 +249,7 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
     };
     if let Some(other) = alike {
         return Err(unclear(format!(
-            "{}, whose hashes look like those of {}: set spec.users.passwordHash to {} or {}",
+            "{}, and hashes of {} look the same, as do those of a PBKDF2 that apps of Node call themselves: set spec.users.passwordHash to {} or {} if the app calls one of them, else have the app set the password",
             seen(sample),
             other.words(),
             new.family.as_str(),
@@ -147,13 +269,78 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
             seen(sample)
         )));
     }
-    Ok(Chosen { format: new, by: By::Others { accounts, of } })
+    Ok(Chosen { format: untied(users, sample, survey, new)?, by: By::Others { accounts, of } })
+}
+
+/// Why the columns that the spec names have no place for a format, if so.
+fn without_a_column(users: &Users, format: &Format) -> Option<String> {
+    let made = passwords::specimen(format)?;
+    let why = misplaced(&made, users.salt_column.is_some(), users.algorithm_column.is_some())?;
+    Some(format!("{} {why}", format.family.words()))
+}
+
+/// Why a stored password has no place where there is a column of salts, and one of the algorithms' names, or none.
+pub fn misplaced(made: &Made, salt: bool, algorithm: bool) -> Option<&'static str> {
+    match (made.salt.is_some(), made.algorithm.is_some()) {
+        (true, _) if !salt => Some("keeps the salt in a column of its own: set spec.users.saltColumn"),
+        (_, true) if !algorithm => {
+            Some("keeps its name in a column of its own: set spec.users.algorithmColumn")
+        }
+        // What stands in that column is what the app goes by.
+        (_, false) if algorithm => Some(
+            "has no name that is known for the column of spec.users.algorithmColumn: have the app set the password",
+        ),
+        _ => None,
+    }
+}
+
+impl Unfit {
+    /// Whether it is of a fixed length, and longer than what would be written: `character(200)`.
+    fn pads(&self) -> bool {
+        let length = self.column_type.strip_prefix("character(").and_then(|rest| rest.strip_suffix(')'));
+        length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > self.characters)
+    }
+
+    /// What a column of fixed length does to a shorter hash, and what to do.
+    pub fn padding(&self, users: &Users) -> Option<String> {
+        let Self { column, column_type, .. } = self;
+        let (table, named) = (sql_table(&users.schema, &users.table), sql_name(column));
+        self.pads().then(|| format!(
+            "column {column:?} is {column_type} and fills up what is shorter with blanks, which is no hash to an app that does not take them off: change its type, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {named} TYPE varchar({ROOMY})"
+        ))
+    }
+
+    /// What does not fit where, and what to do.
+    fn words(&self, users: &Users, format: &Format) -> String {
+        let Self { column, column_type, characters } = self;
+        if let Some(padding) = self.padding(users) {
+            return padding;
+        }
+        let told = format!(
+            "column {column:?} is {column_type} and does not take the {} characters that {format} puts there",
+            count_of(*characters)
+        );
+        // Of a domain or another type nobody can tell from here what it may become.
+        let narrow = ["character varying(", "character("].iter().any(|of| column_type.starts_with(of));
+        if narrow && *characters <= ROOMY {
+            let (table, column) = (sql_table(&users.schema, &users.table), sql_name(column));
+            format!(
+                "{told}: widen it, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar({ROOMY})"
+            )
+        } else {
+            format!("{told}: give it a type that does")
+        }
+    }
 }
 
 /// What the others have where they contradict the family that the spec names; the inner `None`: nothing that
 /// has a majority.
-fn contradiction(users: &Users, survey: &Survey) -> Option<Option<Majority>> {
+fn contradiction(users: &Users, survey: &Survey, own: Option<Format>) -> Option<Option<Majority>> {
     let named = users.password_hash.family()?;
+    // A person named it, and has something to show for it.
+    if own.is_some_and(|own| own.family == named) && survey.with_password() < FEW {
+        return None;
+    }
     let majority =
         survey.majority().filter(|majority| majority.new.family != named && majority.alike != Some(named));
     let rare = majority
@@ -181,14 +368,20 @@ pub(super) fn contradicted(target: &Target, sample: Option<&HashSample>) -> Opti
     choose(&target.users, sample).err().filter(|refused| refused.reason == Reason::PasswordHashContradicted)
 }
 
+/// Whether others say anything beside an account's own format.
+pub fn say(sample: &HashSample, own: Option<Format>) -> bool {
+    sample.others(own).with_password() > 0
+}
+
 /// What was found among the other accounts, as a clause.
 pub fn seen(sample: &HashSample) -> String {
     let survey = &sample.survey;
     let of = survey.with_password();
-    let readable = survey.formats.iter().map(|(format, accounts)| (format.to_string(), *accounts));
-    let others = survey.others.iter().map(|(what, accounts)| (what.to_string(), *accounts));
-    let mut parts: Vec<String> =
-        readable.chain(others).map(|(what, accounts)| part(accounts, of, &what)).collect();
+    let readable = survey.formats.iter();
+    let readable =
+        readable.map(|(format, accounts)| part(*accounts, of, &format.to_string(), format.is_told()));
+    let others = survey.others.iter().map(|(what, accounts)| part(*accounts, of, &what.to_string(), true));
+    let mut parts: Vec<String> = readable.chain(others).collect();
     if parts.len() > TOLD {
         let more = parts.len() - TOLD;
         parts.truncate(TOLD);
@@ -199,12 +392,13 @@ pub fn seen(sample: &HashSample) -> String {
     format!("of the passwords of {whose} ({} looked at) {}", count_of(of), parts.join(", "))
 }
 
-fn part(accounts: usize, of: usize, what: &str) -> String {
+fn part(accounts: usize, of: usize, what: &str, told: bool) -> String {
+    let (is, are) = if told { ("is", "are") } else { ("looks like", "look like") };
     match accounts {
-        1 if of == 1 => format!("the only one is {what}"),
-        1 => format!("1 is {what}"),
-        all if all == of => format!("all are {what}"),
-        some => format!("{} are {what}", count_of(some)),
+        1 if of == 1 => format!("the only one {is} {what}"),
+        1 => format!("1 {is} {what}"),
+        all if all == of => format!("all {are} {what}"),
+        some => format!("{} {are} {what}", count_of(some)),
     }
 }
 
@@ -220,56 +414,52 @@ impl Chosen {
             By::Others { accounts, of } => {
                 format!("{format}, as {} of {} other accounts have it", count_of(accounts), count_of(of))
             }
-            By::Spec => format!("{format}, as the spec names it: no other account has a password to go by"),
-            By::Preset => {
+            By::Own { accounts: 0, of: 0 } => {
+                format!("{format}, as its own is: no other account has a password to go by")
+            }
+            By::Own { accounts: 0, of: 1 } => {
+                format!("{format}, as its own is: 1 other account that has another is too few to go by")
+            }
+            By::Own { accounts: 0, of } => {
+                format!(
+                    "{format}, as its own is: {} other accounts that have another are too few to go by",
+                    count_of(of)
+                )
+            }
+            By::Own { accounts, of } => {
+                format!(
+                    "{format}, as its own is, and {} of {} other accounts have it",
+                    count_of(accounts),
+                    count_of(of)
+                )
+            }
+            By::Spec { of: 0 } => {
+                format!("{format}, as the spec names it: no other account has a password to go by")
+            }
+            By::Spec { .. } => {
+                format!("{format}, as the spec names it: no other account has a whole one to go by")
+            }
+            By::Preset { of: 0, .. } => {
                 format!("{format}, the preset's, since no other account has a password to go by")
             }
+            By::Preset { accounts, of } => format!(
+                "{format}, the preset's, which {} of {} other accounts have: they are divided",
+                count_of(accounts),
+                count_of(of)
+            ),
         }
     }
 }
 
-/// How an account's own stored password stands beside what the app reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Own {
-    /// As others have it, or nothing says otherwise.
-    Fitting,
-    /// Not what the app reads, by the others or by the spec.
-    Foreign,
-}
-
-/// Whether the app reads an account's stored password, by what the others have.
-pub fn own(users: &Users, sample: Option<&HashSample>, format: Option<Format>, seems: &Description) -> Own {
-    let nothing = Survey::default();
-    let survey = sample.map_or(&nothing, |sample| &sample.survey);
-    let others = survey.with_password() > 0;
-    let fits = match format {
-        Some(format) if others => {
-            survey.has(format.family) > 0
-                // Where the others are of no format that is known, nothing is known of this one either.
-                || survey.formats.is_empty()
-        }
-        Some(format) => users.password_hash.family().is_none_or(|named| named == format.family),
-        None if others => survey.others.iter().any(|(other, _)| same_kind(other, seems)),
-        None => false,
-    };
-    if fits { Own::Fitting } else { Own::Foreign }
-}
-
-/// Whether two descriptions say the same; what a survey takes for plain text is not recognised by itself.
-fn same_kind(one: &Description, other: &Description) -> bool {
-    let unknown = |what: &Description| matches!(what, Description::Unrecognised | Description::PlainText);
-    one == other || (unknown(one) && unknown(other))
-}
-
 /// What stands in the report of it.
 pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
-    let survey = &sample.survey;
+    let survey = &sample.others(sample.own);
     let of = survey.with_password();
     let share = |accounts: usize| i32::try_from(accounts * 100 / of.max(1)).unwrap_or(100);
     let size = |accounts: usize| i64::try_from(accounts).unwrap_or(i64::MAX);
     let readable = survey.formats.iter().map(|(format, accounts)| PasswordFormatReport {
         family: Some(format.family),
-        format: format.to_string(),
+        format: format.seems(),
         accounts: size(*accounts),
         percent: share(*accounts),
     });
@@ -297,12 +487,12 @@ pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
 impl Users {
     /// What the spec says of the format, for messages.
     pub fn says(&self) -> &'static str {
-        match self.password_hash {
-            PasswordHash::AsStored => "AsStored",
-            named => named.family().map_or("AsStored", |family| family.as_str()),
-        }
+        self.password_hash.as_str()
     }
 }
+
+mod broken;
+pub(super) use self::broken::{beside, cut_by, is_cut, mend};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::{
     observation::KeyKind,
     snapshot::{self, Keyed, Logins, Snapshot},
     target::{SecretProblem, Users},
-    wording::number,
+    wording::{count, number},
 };
 
 /// More people than this are refused: they are held in memory while a pass compares them.
@@ -260,7 +260,7 @@ fn csv(text: &str) -> Result<Vec<Person>, String> {
         if record.len() != 2 {
             return Err(format!(
                 "row {row} has {} and must have 2: put a value with a comma in quotes",
-                super::wording::count(record.len() as i64, "column")
+                count(record.len() as i64, "column")
             ));
         }
         let within = format!("row {row}");
@@ -347,7 +347,10 @@ pub fn settle(
     let mut seen: HashMap<String, (u64, String)> = HashMap::new();
     let mut settled = Vec::new();
     for (row, id, login) in people {
-        let id = canonical(kind, &id).map_err(|why| format!("row {row}: the id {id:?} {why}"))?;
+        // A list whose columns changed places has something else there.
+        let id = canonical(kind, &id).map_err(|why| {
+            format!("row {row}: the id, of {}, {why}", count(id.chars().count() as i64, "character"))
+        })?;
         match seen.get(&id) {
             None => {
                 settled.push((id.clone(), login.clone()));
@@ -355,8 +358,12 @@ pub fn settle(
             }
             Some((_, known)) if *known == login => {}
             Some((first, _)) => {
+                let named = match kind {
+                    KeyKind::Integer | KeyKind::Uuid => format!("the id {id}"),
+                    KeyKind::Text | KeyKind::Other => "one id".to_owned(),
+                };
                 return Err(format!(
-                    "rows {first} and {row} give the id {id} to two different logins: keep the right one"
+                    "rows {first} and {row} give {named} to two different logins: keep the right one"
                 ));
             }
         }
@@ -426,9 +433,12 @@ mod tests {
         assert_eq!(error, "rows 2 and 5 give the id 7 to two different logins: keep the right one");
         assert_eq!(
             settle(KeyKind::Integer, [row(2, "12x", "a")]).unwrap_err(),
-            "row 2: the id \"12x\" is no integer"
+            "row 2: the id, of 3 characters, is no integer"
         );
-        assert_eq!(settle(KeyKind::Uuid, [row(9, "1", "a")]).unwrap_err(), "row 9: the id \"1\" is no uuid");
+        assert_eq!(
+            settle(KeyKind::Uuid, [row(9, "1", "a")]).unwrap_err(),
+            "row 9: the id, of 1 character, is no uuid"
+        );
         assert_eq!(
             canonical(KeyKind::Uuid, "{6B6FC5C0-4A1A-4E0B-8D3B-0B1C2D3E4F50}").unwrap(),
             "6b6fc5c0-4a1a-4e0b-8d3b-0b1c2d3e4f50"

@@ -1,11 +1,19 @@
 //! The facts that one pass gathered, and nothing but facts. No secret, no hash, no row's other
 //! columns.
 
+mod foreign;
 mod ledger;
+mod new_ids;
+mod unread;
 
 use std::collections::BTreeMap;
 
-pub use self::ledger::{Bookkeeping, Claim, OpenRun, OpenStep, PriorUse};
+pub use self::{
+    foreign::{Foreign, ForeignThing},
+    ledger::{Bookkeeping, Claim, Distrust, Doubt, OpenRun, OpenStep, PriorUse},
+    new_ids::{IdDefault, SequenceFacts, Takes, UnfitColumn, Untold},
+    unread::{Unchecked, Untrusted},
+};
 
 use super::{
     correspondence::IdentityFacts, enforcement::Enforcement, foreign_key::ForeignKeyOptions,
@@ -16,7 +24,7 @@ use crate::{
         condition::Reason,
         report::{ObjectRef, Skipped},
     },
-    passwords::{Description, Format},
+    passwords::{Coat, Description, Format},
 };
 
 /// Everything that a pass saw in the database, in one snapshot.
@@ -51,19 +59,12 @@ pub struct Observation {
     pub spellings: Vec<Spelling>,
     /// References whose indexes cannot be believed; they are among `skipped`, too.
     pub untrusted: Vec<Untrusted>,
+    /// What of tables in scope is of roles that are not the app.
+    pub foreign: Vec<Foreign>,
     /// What became of the ids of before; `None` where the spec names no identities.
     pub identities: Option<IdentityFacts>,
     /// What is known of tokens that outlive a change; `None` where the spec does not name sessions.
     pub sessions: Option<SessionFacts>,
-}
-
-/// A reference that is not checked: ignored by a rule, not discovered, or not readable as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchecked {
-    /// The reference.
-    pub object: ObjectRef,
-    /// The highest id that its rows name, below the last one; or why that could not be seen.
-    pub highest: Result<Option<i64>, String>,
 }
 
 /// Orphans of one reference that name users in another spelling.
@@ -85,17 +86,6 @@ pub struct Spelling {
     pub normalise: String,
 }
 
-/// A reference whose indexes cannot be believed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Untrusted {
-    /// The reference.
-    pub object: ObjectRef,
-    /// Why, a plain clause.
-    pub why: String,
-    /// What to run.
-    pub remedy: Vec<String>,
-}
-
 /// A foreign key that is to be added or validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConstraintFacts {
@@ -115,7 +105,16 @@ pub struct Server {
     /// What audit, claim and quarantine rows are bound to, beside the resource's uid.
     pub identity: DatabaseIdentity,
     /// Why nothing can be written here, if so.
-    pub read_only: Option<String>,
+    pub read_only: Option<ReadOnly>,
+}
+
+/// Why nothing can be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOnly {
+    /// What it is.
+    pub why: String,
+    /// What a person does about it.
+    pub ends: String,
 }
 
 /// Which database this is; a dump that is restored elsewhere has another.
@@ -167,15 +166,26 @@ pub enum SchemaFault {
         /// The type, as SQL has it.
         id_type: String,
     },
+    /// Another table inherits from it in the old way and has rows, which no foreign key sees.
+    Inherited {
+        /// That table, as SQL has it.
+        child: String,
+        /// The table that it inherits from by itself.
+        parent: String,
+    },
     /// The role may not read it.
     NotReadable {
         /// What is missing, and the statement that gives it.
         why: String,
     },
+    /// Reading it could run somebody's code: whose, by what, and what ends it.
+    ForeignCode(String),
     /// Row-level security hides rows of it.
     RowsHidden {
         /// What the database said.
         why: String,
+        /// What ends it.
+        ends: String,
     },
 }
 
@@ -192,38 +202,6 @@ pub enum KeyKind {
     Other,
 }
 
-/// Where a new row's id comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdDefault {
-    /// A sequence that the column owns or draws from.
-    Sequence(SequenceFacts),
-    /// A sequence that the role may not read.
-    UnreadableSequence(String),
-    /// Another default (`gen_random_uuid()`).
-    Expression,
-    /// None: the app makes ids up.
-    None,
-}
-
-/// A sequence behind an id column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SequenceFacts {
-    /// Its name.
-    pub object: ObjectRef,
-    /// The value that the next call of `nextval` gives.
-    pub next: i64,
-    /// How far it goes at a time; below 0 it counts downwards, and is left alone.
-    pub increment: i64,
-    /// What it may not exceed.
-    pub maximum: i64,
-    /// Whether it counts upwards; others are left alone.
-    pub ascending: bool,
-    /// Whether it begins anew at its end.
-    pub cycle: bool,
-    /// Whether the role may set it.
-    pub settable: bool,
-}
-
 /// The user table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserTable {
@@ -235,11 +213,19 @@ pub struct UserTable {
     pub id_type: String,
     /// What kind of key that is.
     pub id_kind: KeyKind,
+    /// The password column.
+    pub password_column: Option<String>,
+    /// Its type, as SQL has it.
+    pub password_type: Option<String>,
     /// Where new ids come from.
     pub id_default: IdDefault,
-    /// The last id that there can be: that of the column's type, or of the sequence where that ends before. Who
-    /// has it, and what names it, is a mark of the app and says nothing of how far ids have come.
+    /// The last id that there can be: that of the column's type, or where its checks or the sequence end before.
+    /// Who has it, and what names it, is a mark of the app and says nothing of how far ids have come.
     pub last_id: i64,
+    /// The same at the other end, for a sequence that counts downwards.
+    pub first_id: i64,
+    /// Which integers the id column's checks take.
+    pub takes: Takes,
     /// Highest id of a live user below the last one, for integer keys.
     pub highest_id: Option<i64>,
     /// The subject column's type kind, where the spec has `jwt`.
@@ -310,6 +296,12 @@ pub struct PasswordFacts {
 }
 
 impl PasswordFacts {
+    /// Whether there is white space around what would be read without it.
+    pub fn is_padded(&self) -> bool {
+        let Description::Coated { coat: Coat::WhiteSpace, inside } = &self.seems else { return false };
+        matches!(**inside, Description::Readable(_))
+    }
+
     /// Nothing was looked at.
     pub fn unknown() -> Self {
         Self { format: None, seems: Description::Empty, absent: false, matches: None, uncompared: None }
@@ -327,6 +319,8 @@ pub struct WantedId {
     pub orphan_rows: i64,
     /// References whose rows could not be looked at for that.
     pub unseen: Vec<ObjectRef>,
+    /// The CHECK of the id column that refuses it.
+    pub refused: Option<String>,
     /// Why the account cannot be moved to it, if so: told when it is planned, not when it runs.
     pub immovable: Option<(Reason, String)>,
 }
@@ -350,6 +344,8 @@ pub struct Reference {
     pub types: Option<(String, String)>,
     /// How the types differ.
     pub comparison: Comparison,
+    /// Whether its first column has a default.
+    pub defaulted: bool,
     /// Rows that name nobody.
     pub orphans: Orphans,
     /// Rows of the table; only counted when there are orphans.
@@ -379,14 +375,67 @@ pub struct Reference {
     pub lacking: Lacking,
     /// Foreign keys that partitions of the table have for themselves.
     pub partition_keys: Vec<PartitionKey>,
+    /// Further foreign keys of the same columns to the same ones.
+    pub twins: Vec<Twin>,
     /// Rights on the table.
     pub rights: TableRights,
-    /// Why its column cannot hold what the admin is named by, if so: a plain clause.
-    pub unfit: Option<String>,
+    /// Why its column cannot hold what the admin is named by, if so.
+    pub unfit: Option<UnfitColumn>,
+    /// What refuses some of the rows as the repair that was asked for would make them.
+    pub in_the_way: Option<InTheWay>,
     /// Whether a column of it names the id, alone or beside other columns.
     pub names_id: bool,
     /// The last value of that column's type, for integers.
     pub last: Option<i64>,
+}
+
+/// A constraint that refuses rows as a repair would make them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Barrier,
+    /// Rows that it refuses.
+    pub rows: i64,
+}
+
+/// What keeps a row from being changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Barrier {
+    /// A CHECK constraint.
+    Check,
+    /// A unique key that lets NULL stand but once.
+    NullsNotDistinct,
+    /// An EXCLUDE constraint.
+    Exclusion,
+}
+
+/// A second foreign key of a reference: its rows are the first one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twin {
+    /// The reference under this key's name.
+    pub object: ObjectRef,
+    /// Its definition.
+    pub definition: String,
+    /// Whether it is marked valid.
+    pub validated: bool,
+    /// What keeps it from holding new rows to its word.
+    pub enforcement: Enforcement,
+}
+
+impl Reference {
+    /// The same reference as each of its further foreign keys has it.
+    pub fn of_twins(&self) -> impl Iterator<Item = Self> {
+        self.twins.iter().map(|twin| Self {
+            object: twin.object.clone(),
+            definition: twin.definition.clone(),
+            validated: twin.validated,
+            enforcement: twin.enforcement.clone(),
+            twins: Vec::new(),
+            ..self.clone()
+        })
+    }
 }
 
 /// A foreign key that one partition has for itself.
@@ -441,4 +490,6 @@ pub struct Orphans {
     /// The highest id among the keys, for integers, whatever type the column has; the last value that the
     /// column can hold, or that an id can have, is none.
     pub highest: Option<i64>,
+    /// The lowest one, in the same way.
+    pub lowest: Option<i64>,
 }

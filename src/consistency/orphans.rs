@@ -4,10 +4,12 @@
 use super::{
     constraints,
     diagnosis::{Diagnosed, Ends, Step, person},
-    doubts,
-    observation::{Comparison, IdDefault, KeyKind, Observation, Reference, SequenceFacts, UserTable},
+    doubts, foreign,
+    observation::{
+        Barrier, Comparison, InTheWay, Observation, Reference, SequenceFacts, UnfitColumn, UserTable,
+    },
     remap,
-    sql_name::{sql_name, sql_table},
+    sql_name::{sql_name, sql_table, statement},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
 };
@@ -16,6 +18,13 @@ use crate::api::{
     report::{Action, ObjectRef, Severity},
     spec::{OnCollision, OnOrphan},
 };
+
+mod next_id;
+mod sequence;
+mod types;
+
+pub use next_id::{NOBODY_KNOWS, untold};
+pub use sequence::{is_spent, sequence};
 
 /// What is wrong with the references of an observation.
 pub(super) fn references(target: &Target, observation: &Observation, users: &UserTable) -> Vec<Diagnosed> {
@@ -45,8 +54,11 @@ pub(super) fn references(target: &Target, observation: &Observation, users: &Use
     found.extend(constraints::missing(target, observation, &mended));
     for (reference, rows) in observation.references.iter().zip(&mut rows) {
         found.extend(constraints::vouching(target, observation, reference, &mended));
+        for twin in reference.of_twins() {
+            found.extend(constraints::vouching(target, observation, &twin, &mended));
+        }
         found.extend(constraints::of_partitions(reference));
-        found.extend(types(reference, users));
+        found.extend(types::differ(reference, users));
         found.extend(rows.take());
     }
     found
@@ -59,28 +71,6 @@ pub fn accepted(policy: &Policy, reference: &Reference) -> bool {
 
 fn table(reference: &Reference) -> String {
     format!("{}.{}", reference.object.schema, reference.object.table)
-}
-
-fn types(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
-    let (child, parent) = reference.types.as_ref()?;
-    let column = sql_name(reference.object.columns.first()?);
-    Some(person(
-        Reason::IdTypeDiffers,
-        ConditionType::SchemaCompatible,
-        Severity::Warning,
-        Some(reference.object.clone()),
-        format!(
-            "{} is {child} and {}.{} is {parent}{}: in a quiet hour, since the table is rewritten and locked, run ALTER TABLE {} ALTER COLUMN {column} TYPE {parent} USING {column}::{parent}",
-            reference.object.describe(),
-            users.object.describe(),
-            reference.parent_columns.first().map_or("id", String::as_str),
-            match reference.comparison {
-                Comparison::Native => ", which cannot hold every id",
-                Comparison::AsText => ", so they are compared as text and not repaired",
-            },
-            sql_table(&reference.object.schema, &reference.object.table)
-        ),
-    ))
 }
 
 fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Option<Diagnosed> {
@@ -211,12 +201,13 @@ pub(super) fn refusal(
             "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
         ));
     }
-    if let Some(why) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
+    if let Some(unfit) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
         return Some((
             Reason::RepairUnsupported,
             format!(
-                "{why}, by which the admin is named: use SetNull or Delete, or give the column the type of the ids first ({})",
-                retype(reference)
+                "{}, by which the admin is named: use SetNull or Delete, or {}",
+                unfit.why,
+                refit(reference, unfit)
             ),
         ));
     }
@@ -228,6 +219,11 @@ pub(super) fn refusal(
                 reference.shared.join(", ")
             ),
         ));
+    }
+    let along = reference.takes.iter().filter(|_| action == Action::Delete).map(|taken| &taken.object);
+    let touched: Vec<&ObjectRef> = std::iter::once(&reference.object).chain(along).collect();
+    if let Some(why) = foreign::unnamed(&observation.foreign, &touched, Some(policy.on_orphan)) {
+        return Some((Reason::ForeignOwner, why));
     }
     let rights = &reference.rights;
     if !rights.update || (action == Action::Delete && !rights.delete) {
@@ -265,6 +261,7 @@ pub(super) fn refusal(
             Reason::SetNullRefused,
             "the column may not be NULL; use Reassign or Delete, or allow NULL".into(),
         )),
+        Action::SetNull => in_the_way(Action::SetNull, reference),
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
             format!(
@@ -278,7 +275,8 @@ pub(super) fn refusal(
                 surplus: reference.surplus,
                 otherwise: "or use Delete, or merge them by hand",
             };
-            if let Some(why) = collision.refused(observation, reference, policy) {
+            let collision = collision.refused(observation, reference, policy);
+            if let Some(why) = collision.or_else(|| in_the_way(Action::Reassign, reference)) {
                 return Some(why);
             }
             // An ambiguous admin is nobody's heir.
@@ -290,9 +288,60 @@ pub(super) fn refusal(
     }
 }
 
+/// A constraint that refuses some of the rows as they would be, and what can be done instead.
+fn in_the_way(action: Action, reference: &Reference) -> Option<(Reason, String)> {
+    let InTheWay { name, kind, rows } = reference.in_the_way.as_ref()?;
+    let (null, of) = (action == Action::SetNull, count(*rows, "row"));
+    let what = match kind {
+        Barrier::Check if null => format!("the CHECK {name:?} refuses NULL in {of}"),
+        Barrier::Check => format!("the CHECK {name:?} refuses the admin's id in {of}"),
+        Barrier::NullsNotDistinct => {
+            format!("{of} would be equal in the unique key {name:?}, for which NULL equals NULL")
+        }
+        Barrier::Exclusion => {
+            format!("the EXCLUDE constraint {name:?} refuses {of} beside others of the admin")
+        }
+    };
+    let other = match (null, kind) {
+        (true, _) => "Reassign or Delete",
+        (false, Barrier::Check) => "SetNull or Delete",
+        (false, _) => "Delete, or merge them by hand",
+    };
+    // What stands in a unique index alone is dropped as such.
+    let drop = match kind {
+        Barrier::NullsNotDistinct => String::new(),
+        _ => format!(
+            ", or drop that constraint first (ALTER TABLE {} DROP CONSTRAINT {})",
+            sql_table(&reference.object.schema, &reference.object.table),
+            sql_name(name)
+        ),
+    };
+    let reason = match (null, kind) {
+        (true, _) => Reason::SetNullRefused,
+        (false, Barrier::Check) => Reason::RepairUnsupported,
+        (false, _) => Reason::UniqueKeyInTheWay,
+    };
+    Some((reason, format!("{what}; use {other}{drop}")))
+}
+
+/// What has to be done before a column takes what it refuses.
+pub(super) fn refit(reference: &Reference, unfit: &UnfitColumn) -> String {
+    match &unfit.check {
+        Some(check) => format!(
+            "widen that CHECK first, or drop it ({})",
+            statement(format!(
+                "ALTER TABLE {} DROP CONSTRAINT {}",
+                sql_table(&reference.object.schema, &reference.object.table),
+                sql_name(check)
+            ))
+        ),
+        None => format!("give the column the type of the ids first ({})", retype(reference)),
+    }
+}
+
 /// What has to be done before a column gets another type: the database proves a foreign key anew then, and
 /// finds the orphans.
-pub(super) fn retype(reference: &Reference) -> &'static str {
+fn retype(reference: &Reference) -> &'static str {
     if reference.soft {
         "in a quiet hour, since the table is rewritten and locked"
     } else {
@@ -370,9 +419,26 @@ impl Collision<'_> {
 ///
 /// Keys of references that do not name the id column say nothing about ids.
 pub fn highest_id(users: &UserTable, observation: &Observation) -> i64 {
-    let unchecked =
-        observation.unchecked.iter().filter_map(|one| one.highest.as_ref().ok().copied().flatten());
+    let unchecked = observation
+        .unchecked
+        .iter()
+        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.1));
     named(observation).chain(unchecked).chain(users.highest_id).max().unwrap_or(0).max(0)
+}
+
+/// The lowest of them, where ids are counted downwards; 0 when there is none below it.
+pub fn lowest_id(sequence: &SequenceFacts, observation: &Observation) -> i64 {
+    let unchecked = observation
+        .unchecked
+        .iter()
+        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.0));
+    named_below(observation).chain(unchecked).chain(sequence.used).min().unwrap_or(0).min(0)
+}
+
+/// The lowest id that the orphans of each reference name.
+fn named_below(observation: &Observation) -> impl Iterator<Item = i64> {
+    let naming = observation.references.iter().filter(|reference| reference.names_id);
+    naming.filter_map(|reference| reference.orphans.lowest)
 }
 
 /// The highest id that the orphans of each reference name.
@@ -382,139 +448,4 @@ fn named(observation: &Observation) -> impl Iterator<Item = i64> {
         .iter()
         .filter(|reference| reference.names_id)
         .filter_map(|reference| reference.orphans.highest)
-}
-
-/// The next insert collides, or takes an id that old rows (and tokens) name.
-pub(super) fn sequence(observation: &Observation, users: &UserTable) -> Option<Diagnosed> {
-    let IdDefault::Sequence(sequence) = &users.id_default else { return None };
-    if !sequence.ascending || users.id_kind != KeyKind::Integer {
-        return None;
-    }
-    if sequence.next > users.last_id && !sequence.cycle {
-        return Some(exhausted(observation, users, sequence));
-    }
-    // An id beyond what the sequence can ever give is no danger to it.
-    let highest = named(observation).chain(users.highest_id).filter(|id| *id < users.last_id).max()?;
-    if sequence.next > highest {
-        return None;
-    }
-    let live = users.highest_id.filter(|id| *id >= sequence.next);
-    let message = format!(
-        "the sequence {} gives {} next, and {}: the next sign-up {}",
-        sequence.object.describe(),
-        sequence.next,
-        match live {
-            Some(id) if id == highest => format!("ids in use go up to {id}"),
-            Some(id) => format!("ids in use go up to {id}, those that rows still name up to {highest}"),
-            None => format!("ids that rows still name go up to {highest}"),
-        },
-        match live {
-            Some(_) => "fails with a duplicate key",
-            None => "would inherit somebody's old rows and tokens",
-        },
-    );
-    let found = |message: &str| {
-        person(
-            Reason::SequenceBehind,
-            ConditionType::SchemaCompatible,
-            Severity::Error,
-            Some(sequence.object.clone()),
-            message.to_owned(),
-        )
-    };
-    if !sequence.settable {
-        let why = "; the role may not set it: run what `auth-consistency grants` prints";
-        return Some(found(&format!("{message}{why}")).blocked_by(Reason::PrivilegeMissing));
-    }
-    if past(sequence, highest).is_none_or(|next| next >= users.last_id) {
-        return Some(
-            found(&format!(
-                "{message}; it is not moved, since no id is left above {highest}: {} is the last one that there can be. Give the id column a wider type, or the sequence a higher MAXVALUE, or mend the rows that name {highest}",
-                users.last_id
-            ))
-            .blocked_by(Reason::RepairUnsupported),
-        );
-    }
-    let mut found = found(&message)
-        .with_step(Step::AdvanceSequence { sequence: sequence.object.clone(), above: highest });
-    let ends = observation.references.iter().filter_map(|reference| reference.last);
-    if wasteful(sequence.next, highest, users.last_id, ends) {
-        found.approval =
-            Some(format!("going above {highest} uses up more than half of the ids that are left"));
-    }
-    Some(found)
-}
-
-/// The sequence stands where the id column ends, or itself does.
-fn exhausted(observation: &Observation, users: &UserTable, sequence: &SequenceFacts) -> Diagnosed {
-    let highest = named(observation).chain(users.highest_id).max().unwrap_or(0);
-    let (to, called) = if highest < 1 { (1, ", false") } else { (highest, "") };
-    let name = sql_table(&sequence.object.schema, &sequence.object.table).replace('\'', "''");
-    person(
-        Reason::SequenceBehind,
-        ConditionType::SchemaCompatible,
-        Severity::Error,
-        Some(sequence.object.clone()),
-        format!(
-            "the sequence {} gives {} next, and {} is the last id that there can be, so every sign-up fails: give the id column and the sequence a wider type, or, where ids above {highest} were never given to anybody, set it back by SELECT setval('{name}', {to}{called})",
-            sequence.object.describe(),
-            sequence.next,
-            users.last_id
-        ),
-    )
-    .blocked_by(Reason::RepairUnsupported)
-}
-
-/// What a sequence gives next once it has gone above an id, in its own steps.
-fn past(sequence: &SequenceFacts, above: i64) -> Option<i64> {
-    let missing = above.checked_sub(sequence.next)?.checked_add(1)?;
-    let increment = sequence.increment.max(1);
-    let steps = missing.max(0).checked_add(increment - 1)? / increment;
-    sequence.next.checked_add(steps.checked_mul(increment)?)
-}
-
-/// Whether going above an id uses up more than half of the ids that are left: one row with a nonsense id must
-/// not do that. Ids end where a column that names them ends, since nobody beyond could have rows there.
-fn wasteful(next: i64, above: i64, last_id: i64, columns_end: impl Iterator<Item = i64>) -> bool {
-    let end = columns_end.filter(|end| *end > next).chain([last_id]).min().unwrap_or(last_id);
-    above > next.saturating_add(end.saturating_sub(next) / 2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INTEGER: i64 = i32::MAX as i64;
-
-    fn sequence(next: i64, increment: i64) -> SequenceFacts {
-        let (object, ascending) = (ObjectRef::default(), true);
-        SequenceFacts { object, next, increment, maximum: i64::MAX, ascending, cycle: false, settable: true }
-    }
-
-    #[test]
-    fn a_sequence_goes_above_an_id_in_its_own_steps() {
-        for (next, increment, above, then) in [
-            (4, 1, 9, Some(10)),
-            (4, 1, 4, Some(5)),
-            // Two servers take turns: this one gives odd numbers.
-            (5, 2, 8, Some(9)),
-            (5, 2, 9, Some(11)),
-            (1, 50, 120, Some(151)),
-            (4, 1, i64::MAX, None),
-            (4, i64::MAX, 9, None),
-        ] {
-            assert_eq!(past(&sequence(next, increment), above), then, "{next} by {increment} above {above}");
-        }
-    }
-
-    #[test]
-    fn more_than_half_is_of_what_the_columns_can_hold() {
-        let none = || std::iter::empty();
-        assert!(!wasteful(4, 1_000_000_000, INTEGER, none()));
-        assert!(wasteful(4, 2_000_000_000, INTEGER, none()), "of an integer column");
-        assert!(!wasteful(4, 2_000_000_000, i64::MAX, none()), "of a bigint column");
-        assert!(wasteful(4, 2_000_000_000, i64::MAX, [INTEGER].into_iter()), "integers name them");
-        assert!(wasteful(4, 20_000, i64::MAX, [INTEGER, 32_767].into_iter()), "a smallint names them");
-        assert!(!wasteful(40_000, 50_000, INTEGER, [32_767].into_iter()), "the smallint is passed already");
-    }
 }

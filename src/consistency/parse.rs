@@ -162,7 +162,13 @@ impl Parser<'_> {
                 Some(text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t)).to_owned())
             }
             Err(_) => {
-                self.spec(format!("{field}: the Secret's value is not UTF-8 text"));
+                self.spec(if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+                    format!(
+                        "{field}: the Secret's value is UTF-16 with a byte order mark, as PowerShell's > writes it: store it as UTF-8"
+                    )
+                } else {
+                    format!("{field}: the Secret's value is not UTF-8 text")
+                });
                 None
             }
         }
@@ -315,6 +321,45 @@ mod tests {
                 (Reason::SecretMissing, ConditionType::TokensAccepted)
             );
             assert!(errors[0].may_come());
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_databases_authority_that_is_none_is_repeated() {
+        let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----\n";
+        let nonsense = "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----\n";
+        for ca in [
+            "canary, and no certificate",
+            "/canary/ca.crt",
+            key,
+            "-----BEGIN CERTIFICATE-----\nY2FuYXJ5",
+            nonsense,
+            "canary\0",
+            &format!("{{\"ca.crt\": \"canary\"}}{key}"),
+        ] {
+            let spec: AuthConsistencySpec = serde_json::from_value(serde_json::json!({
+                "database": {
+                    "urlSecretRef": {"name": "db", "key": "url"},
+                    "tls": {"mode": "VerifyFull", "caSecretRef": {"name": "ca", "key": "ca.crt"}},
+                },
+                "users": {"preset": "FastAPI"},
+            }))
+            .unwrap();
+            let secrets = secret_refs(&spec).into_iter().map(|(reference, ..)| {
+                let text = if reference.name == "ca" { ca } else { "postgresql://me:canary@db/app" };
+                (reference, Ok(SecretBox::new(Box::new(text.as_bytes().to_vec()))))
+            });
+            let resource = ResourceIdentity {
+                namespace: "shop".into(),
+                name: "app".into(),
+                uid: "1".into(),
+                generation: 1,
+            };
+            let errors = Target::parse(&spec, resource, &secrets.collect()).unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            let message = &errors[0].message;
+            assert!(message.starts_with("spec.database.tls.caSecretRef: "), "{message}");
+            assert!(!message.contains("canary") && !message.contains("Y2FuYXJ5"), "{message}");
         }
     }
 

@@ -11,7 +11,6 @@ use super::{
     claims, constraints,
     diagnosis::{Approval, Diagnosed, Step},
     observation::Observation,
-    requests,
     target::Target,
     telling::step_report,
     undone,
@@ -77,6 +76,8 @@ pub enum Permission {
         run: String,
         /// The step's number in it.
         number: i64,
+        /// Rows that were done of it until now.
+        done: i64,
     },
 }
 
@@ -85,6 +86,8 @@ pub enum Permission {
 pub enum Unused {
     /// Its hash is not this plan's.
     OtherPlan,
+    /// It was used before, for this resource in this database.
+    Before,
     /// It was used before: for another resource, or where this database was copied from.
     Elsewhere,
     /// More rows would change than were shown.
@@ -370,13 +373,7 @@ impl Proposed {
         approval: Option<&Approval>,
         take_claim: Option<&str>,
     ) -> (Permitted, Option<Unused>) {
-        let claim = observation.bookkeeping.claim.as_ref();
-        let claimed = claim.is_some_and(|claim| requests::bars(target, claim, take_claim));
-        let barred = target.mode == Mode::Observe
-            || observation.server.read_only.is_some()
-            || !observation.bookkeeping.usable
-            || claimed;
-        if barred {
+        if undone::barred(target, observation, take_claim).is_some() {
             return (Permitted::default(), None);
         }
         let (approved, unused) = self.approved(observation, approval);
@@ -395,7 +392,7 @@ impl Proposed {
                     let ceiling = ceilings(&step);
                     return Some(PermittedStep { step, ceiling, by: Permission::Approval(hash.clone()) });
                 }
-                undone::resumed(observation.bookkeeping.open_run.as_ref(), target, &step)
+                undone::resumed(undone::approved_run(&observation.bookkeeping, approval), target, &step)
                     .map(|(by, ceiling)| PermittedStep { step, ceiling, by })
             })
             .collect();
@@ -414,13 +411,15 @@ impl Proposed {
         observation: &Observation,
         approval: Option<&'a Approval>,
     ) -> (Option<(String, Box<dyn Fn(&Step) -> i64 + 'a>)>, Option<Unused>) {
-        let (Some(approval), Some(hash)) = (approval, self.hash.as_deref()) else { return (None, None) };
+        let Some(approval) = approval else { return (None, None) };
         if observation.bookkeeping.approval_used {
-            return (None, None);
+            let resumes = observation.bookkeeping.open_run.as_ref().map(|run| run.plan_hash.as_str());
+            return (None, (resumes != Some(approval.hash.trim())).then_some(Unused::Before));
         }
         if observation.bookkeeping.approval_elsewhere {
             return (None, Some(Unused::Elsewhere));
         }
+        let Some(hash) = self.hash.as_deref() else { return (None, None) };
         if approval.hash.trim() != hash {
             return (None, Some(Unused::OtherPlan));
         }

@@ -11,7 +11,7 @@ mod sign_in;
 use serde::Serialize;
 
 use super::{
-    observation::{IdDefault, KeyKind, Observation, UserTable},
+    observation::{IdDefault, KeyKind, Observation, Untold, UserTable},
     suggestions::Suggestion,
     target::Target,
     wording::{count, number},
@@ -192,6 +192,12 @@ fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
         return None;
     }
     let mut evidence = vec![match &users.id_default {
+        IdDefault::Sequence(sequence) if sequence.ahead => format!(
+            "the ids of {} are {}, and the sequence {} gives them: where it stands, a standby does not know",
+            users.object.describe(),
+            users.id_type,
+            sequence.object.describe()
+        ),
         IdDefault::Sequence(sequence) => format!(
             "the ids of {} are {}, and the sequence {} gives them: the next is {}",
             users.object.describe(),
@@ -204,7 +210,13 @@ fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
             users.object.describe(),
             users.id_type
         ),
-        IdDefault::Expression => format!(
+        IdDefault::Untold(Untold::Triggers(names)) => format!(
+            "the ids of {} are {}, and the column has no default: the app gives them, or {} does",
+            users.object.describe(),
+            users.id_type,
+            listed(names)
+        ),
+        IdDefault::Expression | IdDefault::Untold(_) => format!(
             "the ids of {} are {}, and an expression of the column gives them",
             users.object.describe(),
             users.id_type

@@ -331,10 +331,10 @@ fn refusal(
             "the role may not UPDATE the user table, without which the accounts cannot be held; run what `auth-consistency grants` prints".into(),
         ));
     }
-    if let Some(why) = &facts.unfit {
+    if let Some(unfit) = &facts.unfit {
         return Some((
             Reason::RepairUnsupported,
-            format!("{why}: give the column the type of the ids first ({})", orphans::retype(reference)),
+            format!("{}: {}", unfit.why, orphans::refit(reference, unfit)),
         ));
     }
     if let Some(why) = orphans::lacks(&facts.lacking) {

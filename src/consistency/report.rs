@@ -6,9 +6,11 @@
 mod accounts;
 mod ended;
 mod held_up;
+mod searched;
 mod unseen;
 
 pub use held_up::held_up;
+pub use searched::searched;
 pub use unseen::{called_for, suspended};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -28,7 +30,7 @@ use crate::api::{
     condition::{ConditionType, Reason},
     report::{
         AdminReport, ConsistencyReport, Finding, PasswordsReport, PlanReport, ReferencesReport, ReportTarget,
-        RequestNotDone, SearchReport, Severity, SigningKeyReport, StepReport,
+        RequestNotDone, Severity, SigningKeyReport, StepReport,
     },
     status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
 };
@@ -74,6 +76,8 @@ pub struct Outcome {
     pub approval_used: Option<String>,
     /// Why a given approval was not used.
     pub approval_unused: Option<String>,
+    /// A reset that would help the admin and would be done.
+    pub reset_offer: Option<super::offer::ResetOffer>,
     /// A request that the database knows already, and that was not done again.
     pub not_done: Option<RequestNotDone>,
 }
@@ -176,6 +180,12 @@ impl Outcome {
             .all(|one| seen.awaits(one.finding.blocked.unwrap_or(one.finding.finding)))
     }
 
+    /// What is not known of the id that the next account gets.
+    pub fn next_id_untold(&self) -> Option<&str> {
+        let remark = self.remarks.iter().find(|(about, _)| *about == ConditionType::SchemaCompatible);
+        remark.map(|(_, text)| text.as_str())
+    }
+
     /// Takes over what the pass before did, which this one went on from.
     pub fn follow(&mut self, before: Self) {
         self.repaired.splice(0..0, before.repaired);
@@ -206,6 +216,7 @@ impl Outcome {
             passwords: self.passwords.clone(),
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
+            next_id_untold: self.next_id_untold().map(str::to_owned),
             searched: Vec::new(),
             requests_not_done: self.not_done.iter().cloned().collect(),
             token: None,
@@ -214,19 +225,6 @@ impl Outcome {
             elapsed_ms,
         }
     }
-}
-
-/// How references were searched, as it is shown.
-pub fn searched(searched: &[Searched]) -> Vec<SearchReport> {
-    searched
-        .iter()
-        .map(|one| SearchReport {
-            object: one.object.clone(),
-            strategy: one.choice.strategy,
-            why: clip(&one.choice.why, 255),
-            elapsed_micros: i64::try_from(one.elapsed.as_micros()).unwrap_or(i64::MAX),
-        })
-        .collect()
 }
 
 /// The status after a pass.
@@ -292,10 +290,10 @@ pub fn looking(
 
 fn handled(next: &mut AuthConsistencyStatus, seen: &Seen) {
     if seen.reconcile.is_some() {
-        next.last_handled_reconcile = seen.reconcile.as_deref().map(|value| clip(value, 1024));
+        next.last_handled_reconcile = seen.reconcile.as_deref().map(requests::kept_value);
     }
     if seen.flux_reconcile.is_some() {
-        next.last_handled_reconcile_at = seen.flux_reconcile.as_deref().map(|value| clip(value, 1024));
+        next.last_handled_reconcile_at = seen.flux_reconcile.as_deref().map(requests::kept_value);
     }
 }
 
@@ -324,10 +322,10 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &
     next.plan = outcome.plan.clone();
     next.history = outcome.history.clone();
     if outcome.reset_handled.is_some() {
-        next.last_handled_reset_admin = outcome.reset_handled.as_deref().map(|value| clip(value, 1024));
+        next.last_handled_reset_admin = outcome.reset_handled.as_deref().map(requests::kept_value);
     }
     if outcome.approval_used.is_some() {
-        next.last_handled_approval = outcome.approval_used.as_deref().map(|value| clip(value, 1024));
+        next.last_handled_approval = outcome.approval_used.as_deref().map(requests::kept_value);
     }
     if let Some(one) = &outcome.not_done {
         next.requests_not_done.retain(|old| old.annotation != one.annotation);
@@ -357,11 +355,11 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &
         (Verdict::Consistent, None) => {
             next.first_consistent_time.get_or_insert_with(|| now.clone());
             let warnings = findings.len();
-            let message = if warnings == 0 {
-                "accounts, references and tokens agree".to_owned()
-            } else {
-                format!("accounts, references and tokens agree, with {}", count(warnings as i64, "warning"))
-            };
+            let mut message = "accounts, references and tokens agree".to_owned();
+            if warnings > 0 {
+                message.push_str(&format!(", with {}", count(warnings as i64, "warning")));
+            }
+            message.extend(outcome.next_id_untold().iter().flat_map(|untold| ["; ", untold]));
             overall(next, Reason::Consistent, &message, Verdict::Consistent);
         }
         (verdict, None) => {

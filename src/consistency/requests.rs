@@ -5,12 +5,14 @@
 //! request is done only where it was written to the resource that is there, and where the database does not
 //! know it.
 
+use sha2::{Digest as _, Sha256};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, Time};
 
 use super::{
     observation::{Claim, PriorUse},
     target::Target,
-    wording::clip,
+    wording::{clean, clip, number},
 };
 use crate::api::{
     annotation,
@@ -99,9 +101,17 @@ impl Past<'_> {
     }
 }
 
-/// A value as a status holds it.
+/// A value as a status holds it. One that is longer says so, and how it goes on is in it all the same: two that
+/// begin alike are two.
 pub fn kept_value(value: &str) -> String {
-    clip(value, MAX_VALUE)
+    let shown = clean(value);
+    if shown.chars().count() <= MAX_VALUE {
+        return shown.into_owned();
+    }
+    let digest: String = Sha256::digest(value).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let characters = number(i64::try_from(value.chars().count()).unwrap_or(i64::MAX));
+    let told = format!(" ({characters} characters, {digest})");
+    clip(value, MAX_VALUE - told.len()) + &told
 }
 
 /// What is said of a request that came with its resource; `namespace` and `name` are the resource's.
@@ -149,9 +159,17 @@ pub fn reset(target: &Target) -> String {
     ask(target, annotation::RESET_ADMIN, FRESH, "reset")
 }
 
+/// A uid as it may stand in a command. It comes out of a table that others may write to, and a shell would run what
+/// they wrote there: what is no uid is left for a person to look up.
+fn uid_word(uid: &str) -> &str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
+    let is_one = (1..=512).contains(&uid.len()) && uid.chars().all(plain) && !uid.starts_with('-');
+    if is_one { uid } else { "UID" }
+}
+
 /// The command that takes a claim over.
 fn take(target: &Target, claim: &Claim) -> String {
-    let (owner, takes) = (&claim.owner, claim.takes);
+    let (owner, takes) = (uid_word(&claim.owner), claim.takes);
     let value = format!("{owner}/{takes}/{FRESH}");
     ask(target, annotation::TAKE_CLAIM, &value, &format!("repair --take-claim {owner}/{takes}"))
 }
@@ -172,19 +190,19 @@ fn annotate(namespace: &str, name: &str, annotation: &str, value: &str) -> Strin
     format!("`kubectl annotate authcon {name} -n {namespace} --overwrite {annotation}=\"{value}\"`")
 }
 
-/// What a claim is asked for by an annotation. A uid by itself stands for a claim that never changed hands:
-/// it must not take a claim that came back to its owner away from it again.
+/// What a claim is asked for by an annotation, to which a time may be added: a uid by itself asks for the count 0.
 pub fn claim_asked(value: &str) -> String {
     if value.contains('/') { value.to_owned() } else { format!("{value}/0") }
 }
 
-/// Whether somebody asked to take this very claim: `UID`, `UID/COUNT` or `UID/COUNT/ANYTHING`. The count is how
-/// often the claim went from one resource to another, so that no request is good for a second time.
+/// Whether somebody asked to take this very claim: `UID/COUNT` or `UID/COUNT/ANYTHING`. The count is another one
+/// each time that a claim is made or goes from one resource to another, so that no request is good for a second
+/// time. `UID` alone is for claims that an older program made and that never changed hands: those have 0.
 fn fits(asked: &str, claim: &Claim) -> bool {
     let mut parts = asked.trim().split('/');
     // The uid of a resource in a file is its namespace and name.
     let named = claim.owner.split('/').all(|part| parts.next() == Some(part));
-    named && parts.next().is_none_or(|count| count.trim().parse() == Ok(claim.takes))
+    named && parts.next().map_or(Ok(0), |count| count.trim().parse()) == Ok(claim.takes)
 }
 
 /// Whether the claim of another resource keeps this one from repairing.

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     diagnosis::{Diagnosed, person},
+    target::{IdentitySource, Target},
     verifiers::VerifierFacts,
 };
 use crate::api::{
@@ -23,6 +24,30 @@ pub fn key_changed(before: Option<&SigningKeyStatus>, now: &SigningKeyReport) ->
     before.is_some_and(|before| {
         before.fingerprint.is_some() && now.fingerprint.is_some() && before.fingerprint != now.fingerprint
     })
+}
+
+/// Whether a pass says or does anything by which key it is, beside keeping its fingerprint for the next one and
+/// telling that it is another one than before.
+///
+/// Where it does not, the fingerprint may come later: until then the status' own stands, and one that has no key of
+/// before has none.
+pub fn decides(target: &Target, before: Option<&SigningKeyStatus>) -> bool {
+    let Some(jwt) = &target.jwt else { return false };
+    let listed = match &target.references.identities {
+        Some(IdentitySource::List(list)) => {
+            list.before.as_ref().is_some_and(|before| before.fingerprint.is_some())
+        }
+        _ => false,
+    };
+    // A rotation is told by it, and sessions are ended for it.
+    let rotates = !jwt.previous.is_empty();
+    let stands = before.is_none_or(|before| {
+        before.fingerprint.is_some()
+            && before.algorithm == jwt.shape.algorithm
+            && before.replaced.is_empty()
+            && before.rotation.is_none()
+    });
+    rotates || listed || !stands
 }
 
 /// The signing key as this pass sees it, with what is still to be remembered of those before it: which
@@ -70,6 +95,17 @@ pub fn remember(
     replaced.drain(..replaced.len().saturating_sub(MAX_REPLACED));
     report.replaced = replaced;
     report
+}
+
+/// What a status keeps of the first key that is seen.
+pub fn first(fingerprint: String, algorithm: Algorithm) -> SigningKeyStatus {
+    SigningKeyStatus {
+        fingerprint: Some(fingerprint),
+        algorithm,
+        changed_time: None,
+        replaced: Vec::new(),
+        rotation: None,
+    }
 }
 
 /// The finding that a key was replaced and its tokens are thrown away before their time. `named` are the

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    giving::IdSource,
     observation::UserTable,
     target::{Admin, SeedValue, Target},
     wording::count,
@@ -20,6 +21,8 @@ pub struct SeedFacts {
     pub needed: Vec<NeededColumn>,
     /// Columns whose values the database computes, so that no statement may write them.
     pub computed: Vec<String>,
+    /// What the app may take ids from, where the id column has no default.
+    pub sources: Vec<IdSource>,
     /// What of an account's `seedColumns` cannot be written, by login; the admin's under `None`.
     pub faults: BTreeMap<Option<String>, Vec<SeedFault>>,
 }

@@ -30,6 +30,20 @@ pub struct Fault {
     pub message: String,
 }
 
+impl Fault {
+    /// A pass ended by a panic. What it was about is not known here, and is shown nowhere.
+    pub fn panicked() -> Self {
+        Self {
+            reason: Reason::InternalError,
+            condition: ConditionType::Ready,
+            class: Class::Bug,
+            message: "a mistake in auth-consistency ended the pass, so it could not tell: report it with the line of the \
+                      operator's log that says where it was"
+                .into(),
+        }
+    }
+}
+
 /// Classes an SQLSTATE (PostgreSQL 15 manual, appendix A) by its code.
 pub fn of_sqlstate(code: &str) -> Class {
     match code {

@@ -94,6 +94,12 @@ pub struct Sequence {
     pub name: String,
     /// The value that it gives next.
     pub next: i64,
+    /// How far it goes at a time; null where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<i64>,
+    /// The last id that it and its column can give, which is a mark of the app and none of a user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<i64>,
 }
 
 /// How logins are written in a snapshot.
@@ -252,14 +258,14 @@ impl Snapshot {
         let of = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
         if of("kind") != KIND {
             return Err(format!(
-                "its kind is {:?} and must be {KIND}: give what `auth-consistency snapshot` printed",
-                of("kind")
+                "its kind is {} and must be {KIND}: give what `auth-consistency snapshot` printed",
+                known(&of("kind"), |kind| OTHERS.contains(&kind))
             ));
         }
         if of("apiVersion") != crate::api::API_VERSION {
             return Err(format!(
-                "its apiVersion is {:?}, and this program knows {}: use the program that wrote it",
-                of("apiVersion"),
+                "its apiVersion is {}, and this program knows {}: use the program that wrote it",
+                known(&of("apiVersion"), is_version),
                 crate::api::API_VERSION
             ));
         }
@@ -271,11 +277,28 @@ impl Snapshot {
         if let Logins::Keyed(keyed) = &read.logins
             && (keyed.digest != Keyed::DIGEST || keyed.key_derivation != Keyed::KEY_DERIVATION)
         {
-            return Err(format!(
-                "its logins are keyed by {} under {}, which this program does not know",
-                keyed.digest, keyed.key_derivation
-            ));
+            return Err("its logins are keyed in a way that this program does not know: use the program that wrote it".into());
         }
         Ok(read)
+    }
+}
+
+/// Kinds of documents that people give in place of a snapshot.
+const OTHERS: [&str; 5] = ["AuthConsistency", "ConfigMap", "List", "Secret", "Deployment"];
+
+/// Whether it is a version of ours.
+fn is_version(text: &str) -> bool {
+    let version = crate::api::API_VERSION
+        .split_once('/')
+        .and_then(|(group, _)| text.strip_prefix(group)?.strip_prefix('/'));
+    version.is_some_and(|version| version.len() <= 12 && version.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// A word of a document as it is repeated: what is not known may be anything, a Secret's value too.
+fn known(text: &str, is_known: impl Fn(&str) -> bool) -> String {
+    if is_known(text) {
+        format!("{text:?}")
+    } else {
+        format!("a word of {} characters", text.chars().count())
     }
 }

@@ -107,28 +107,84 @@ const RESERVED: [&str; 101] = [
     "with",
 ];
 
-/// A name as SQL: bare where that is the same name, otherwise in quotes; characters that cannot be seen
-/// or that turn the line around are written as numbers (section 4.1.2.3, `U&"..."`).
+/// A name as SQL: bare where that is the same name, otherwise in quotes.
 pub fn sql_name(name: &str) -> String {
     let simple = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     if starts && name.chars().all(simple) && !RESERVED.contains(&name) {
         return name.to_owned();
     }
-    if name.chars().any(unseen) {
-        let mut text = "U&\"".to_owned();
-        for c in name.chars() {
-            match c {
-                '"' => text.push_str("\"\""),
-                '\\' => text.push_str("\\\\"),
-                c if unseen(c) => text.push_str(&format!("\\+{:06X}", u32::from(c))),
-                c => text.push(c),
-            }
-        }
-        text.push('"');
-        return text;
+    quoted(name, '"')
+}
+
+/// A text as a literal of SQL.
+pub fn sql_text(text: &str) -> String {
+    quoted(text, '\'')
+}
+
+/// `schema.table` as a literal that is read as a `regclass`, which knows no `U&"..."`.
+pub fn sql_regclass(schema: &str, table: &str) -> String {
+    let plain = |name: &str| match sql_name(name) {
+        bare if bare == name => bare,
+        _ => format!("\"{}\"", name.replace('"', "\"\"")),
+    };
+    sql_text(&format!("{}.{}", plain(schema), plain(table)))
+}
+
+/// Characters of a statement that a message has room for.
+const LONGEST: usize = 600;
+
+/// A statement as a message has it. A cut one would be about something else.
+pub fn statement(sql: String) -> String {
+    if sql.chars().count() <= LONGEST {
+        return sql;
     }
-    format!("\"{}\"", name.replace('"', "\"\""))
+    let verb: Vec<&str> = sql.split(' ').take(2).collect();
+    format!("{} by hand (with these names the statement is too long to be told)", verb.join(" "))
+}
+
+/// In quotes. Characters that cannot be seen or that turn the line around are written as numbers (section 4.1.2.3,
+/// `U&"..."`), and so is what ends a statement that stands in a sentence: whoever copies it would leave the rest behind.
+fn quoted(text: &str, quote: char) -> String {
+    let hides = |c: char| unseen(c) || c == '`';
+    let doubled = format!("{quote}{quote}");
+    if !text.chars().any(hides) {
+        return format!("{quote}{}{quote}", text.replace(quote, &doubled));
+    }
+    let mut sql = format!("U&{quote}");
+    for c in text.chars() {
+        match (c, u32::from(c)) {
+            (c, _) if c == quote => sql.push_str(&doubled),
+            ('\\', _) => sql.push_str("\\\\"),
+            (c, code @ ..=0xffff) if hides(c) => sql.push_str(&format!("\\{code:04X}")),
+            (c, code) if hides(c) => sql.push_str(&format!("\\+{code:06X}")),
+            (c, _) => sql.push(c),
+        }
+    }
+    sql.push(quote);
+    sql
+}
+
+/// A type as `format_type` writes it, in which names may be quoted that have any character.
+pub fn sql_type(shown: &str) -> String {
+    let (mut sql, mut rest) = (String::new(), shown);
+    while let Some((before, after)) = rest.split_once('"') {
+        sql.push_str(before);
+        let mut name = String::new();
+        let mut chars = after.char_indices().peekable();
+        let mut end = after.len();
+        while let Some((at, c)) = chars.next() {
+            if c == '"' && chars.next_if(|(_, next)| *next == '"').is_none() {
+                end = at + 1;
+                break;
+            }
+            name.push(c);
+        }
+        sql.push_str(&quoted(&name, '"'));
+        rest = after.get(end..).unwrap_or_default();
+    }
+    sql.push_str(rest);
+    sql
 }
 
 /// `schema.table` as SQL.
@@ -136,10 +192,54 @@ pub fn sql_table(schema: &str, table: &str) -> String {
     format!("{}.{}", sql_name(schema), sql_name(table))
 }
 
-/// Control characters, and those that change the direction of what follows or have no width.
-fn unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// What nobody sees, or does not see for what it does, beside the control characters: Unicode 16, general category
+/// `Cf` and the property `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt), with the separators of lines and
+/// paragraphs and the braille pattern without dots.
+const UNSEEN: [(char, char); 26] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{600}', '\u{605}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{6dd}', '\u{6dd}'),
+    ('\u{70f}', '\u{70f}'),
+    ('\u{890}', '\u{891}'),
+    ('\u{8e2}', '\u{8e2}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{2028}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{110bd}', '\u{110bd}'),
+    ('\u{110cd}', '\u{110cd}'),
+    ('\u{13430}', '\u{1343f}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
+
+/// Control characters (C1 among them), and those that change the direction of what follows, end a line, vary what
+/// stands before them or have no width: whoever reads a text does not see what they do to it.
+pub fn unseen(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let after = UNSEEN.partition_point(|(first, _)| *first <= c);
+    c.is_control() || after.checked_sub(1).and_then(|at| UNSEEN.get(at)).is_some_and(|(_, last)| c <= *last)
+}
+
+/// A name as it may stand in a comment of SQL; `None` where it may not. A line break ends a comment, and a name of
+/// several words reads as if we said them.
+pub fn comment_name(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.$@-".contains(c);
+    let fits = (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.contains("--");
+    fits.then(|| sql_name(name))
 }
 
 #[cfg(test)]
@@ -155,15 +255,109 @@ mod tests {
         assert_eq!(sql_name("7up"), "\"7up\"");
         assert_eq!(sql_name("x; DROP TABLE users; --"), "\"x; DROP TABLE users; --\"");
         assert_eq!(sql_name("a\"b"), "\"a\"\"b\"");
-        assert_eq!(sql_name("a\n\u{202e}\\\""), "U&\"a\\+00000A\\+00202E\\\\\"\"\"");
+        assert_eq!(sql_name("a\n\u{202e}\\\""), "U&\"a\\000A\\202E\\\\\"\"\"");
         assert_eq!(sql_table("public", "order"), "public.\"order\"");
+        assert_eq!(sql_name("a`b"), "U&\"a\\0060b\"");
+        assert_eq!(sql_name("a\u{e0041}`"), "U&\"a\\+0E0041\\0060\"");
+        assert_eq!(sql_text("it's"), "'it''s'");
+        assert_eq!(sql_regclass("public", "it's \u{202e}\\\""), "U&'public.\"it''s \\202E\\\\\"\"\"'");
+    }
+
+    #[test]
+    fn a_type_keeps_its_words_and_its_names_show() {
+        for (shown, sql) in [
+            ("timestamp(3) with time zone", "timestamp(3) with time zone"),
+            ("public.\"Id\"[]", "public.\"Id\"[]"),
+            ("\"a\u{202e}\".\"b\"\"\"(3)", "U&\"a\\202E\".\"b\"\"\"(3)"),
+            ("\"a", "\"a\""),
+        ] {
+            assert_eq!(sql_type(shown), sql);
+        }
+    }
+
+    #[test]
+    fn a_statement_is_told_whole_or_not_at_all() {
+        let name = sql_name(&"\u{1}".repeat(63));
+        assert_eq!(statement(format!("ALTER TABLE {name}")), format!("ALTER TABLE {name}"));
+        let told = statement(format!("ALTER TABLE {name}.{name} VALIDATE CONSTRAINT {name}"));
+        assert_eq!(told, "ALTER TABLE by hand (with these names the statement is too long to be told)");
+    }
+
+    #[test]
+    fn every_character_that_unicode_calls_ignorable_or_a_format_is_unseen_and_no_other() {
+        // Both lists as Unicode 16 has them, each by itself.
+        let formats = [
+            0xad..=0xad,
+            0x600..=0x605,
+            0x61c..=0x61c,
+            0x6dd..=0x6dd,
+            0x70f..=0x70f,
+            0x890..=0x891,
+            0x8e2..=0x8e2,
+            0x180e..=0x180e,
+            0x200b..=0x200f,
+            0x202a..=0x202e,
+            0x2060..=0x2064,
+            0x2066..=0x206f,
+            0xfeff..=0xfeff,
+            0xfff9..=0xfffb,
+            0x110bd..=0x110bd,
+            0x110cd..=0x110cd,
+            0x13430..=0x1343f,
+            0x1bca0..=0x1bca3,
+            0x1d173..=0x1d17a,
+            0xe0001..=0xe0001,
+            0xe0020..=0xe007f,
+        ];
+        let ignorable = [
+            0xad..=0xad,
+            0x34f..=0x34f,
+            0x61c..=0x61c,
+            0x115f..=0x1160,
+            0x17b4..=0x17b5,
+            0x180b..=0x180f,
+            0x200b..=0x200f,
+            0x202a..=0x202e,
+            0x2060..=0x206f,
+            0x3164..=0x3164,
+            0xfe00..=0xfe0f,
+            0xfeff..=0xfeff,
+            0xffa0..=0xffa0,
+            0xfff0..=0xfff8,
+            0x1bca0..=0x1bca3,
+            0x1d173..=0x1d17a,
+            0xe0000..=0xe0fff,
+        ];
+        for c in '\0'..=char::MAX {
+            let code = u32::from(c);
+            let listed = formats.iter().chain(&ignorable).any(|range| range.contains(&code));
+            let other = c.is_control() || [0x2028, 0x2029, 0x2800].contains(&code);
+            assert_eq!(unseen(c), listed || other, "U+{code:04X}");
+        }
+        assert!(UNSEEN.is_sorted_by(|one, next| one.1 < next.0));
+        for c in "\u{fe0f}\u{e0100}\u{17b4}\u{1d173}\u{2800}\u{e0041}\u{202e}\u{85}\u{1b}".chars() {
+            assert!(unseen(c), "U+{:04X}", u32::from(c));
+        }
+        assert!(!"größe 用户 \u{1f511}\u{a0}\u{301}".contains(unseen));
+    }
+
+    #[test]
+    fn no_name_with_words_or_line_breaks_stands_in_a_comment() {
+        for (name, shown) in [("app", "app"), ("App-Owner", "\"App-Owner\""), ("user", "\"user\"")] {
+            assert_eq!(comment_name(name).as_deref(), Some(shown));
+        }
+        for name in
+            ["", "a\nDROP TABLE users", "a b", "a;b", "a--b", "a\"b", "a\u{202e}", "用户", "a\u{85}b", "a/*b"]
+        {
+            assert_eq!(comment_name(name), None, "{name:?}");
+        }
     }
 
     proptest! {
         #[test]
         fn no_name_ends_its_quotes_early_or_breaks_the_line(name in ".{1,40}") {
             let sql = sql_name(&name);
-            prop_assert!(!sql.contains('\n'));
+            prop_assert!(!sql.chars().any(unseen));
             if let Some(inner) = sql.strip_prefix("U&").unwrap_or(&sql).strip_prefix('"') {
                 let inner = inner.strip_suffix('"').unwrap();
                 prop_assert_eq!(inner.replace("\"\"", "").matches('"').count(), 0);

@@ -7,8 +7,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 use secrecy::{SecretBox, SecretString};
 
 use super::{
-    authority::Authorities, dsn::Connection, identities::Identities, requests::Asking, sessions::Sessions,
-    snapshot::Reference,
+    authority::Authorities, connection::Odd, dsn::Connection, identities::Identities, requests::Asking,
+    sessions::Sessions, snapshot::Reference,
 };
 use crate::{
     api::{
@@ -20,6 +20,7 @@ use crate::{
             TlsMode,
         },
     },
+    passwords::PasswordWarning,
     tokens::{Part, SigningKey, TokenShape},
 };
 
@@ -115,6 +116,10 @@ pub struct Database {
     pub ca: Option<Vec<u8>>,
     /// A sentence where the spec and the connection string disagree.
     pub disagreement: Option<String>,
+    /// Where the database's name stands.
+    pub named_in: &'static str,
+    /// What is odd about its credentials, as they stand in the Secrets.
+    pub odd: Vec<Odd>,
 }
 
 /// The user table as the spec describes it.
@@ -151,6 +156,8 @@ pub struct Admin {
     pub login: String,
     /// The password, where a Secret is named.
     pub password: Option<SecretString>,
+    /// What is odd about it, as it stands in the Secret.
+    pub password_warnings: Vec<PasswordWarning>,
     /// Columns that make it what it is.
     pub columns: Vec<ColumnCondition>,
     /// Columns that only a new row of it gets.
@@ -363,6 +370,14 @@ impl Rule {
 }
 
 impl References {
+    /// Whether a rule names this reference, or its whole table.
+    pub fn name(&self, object: &ObjectRef) -> bool {
+        let whole = |rule: &Rule| {
+            rule.schema == object.schema && rule.rule.table == object.table && rule.rule.columns.is_none()
+        };
+        self.rules.iter().any(|rule| rule.names(object) || whole(rule))
+    }
+
     /// What a snapshot says of the foreign key that is gone: the same table, columns and name.
     pub fn definition(&self, object: &ObjectRef) -> Option<&str> {
         let before = self.identities.as_ref().map_or(&[][..], IdentitySource::references);

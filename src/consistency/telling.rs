@@ -70,8 +70,10 @@ pub fn step_report(target: &Target, step: &Step, waits: Option<String>) -> StepR
 /// One step as it was done, with the rows that it really changed.
 pub fn done_report(target: &Target, step: &Step, rows: i64) -> StepReport {
     let mut report = told(target, step, rows, None, Tense::Done);
-    if let Step::Seed { format: Some(_), .. } | Step::Reset { format: Some(_), .. } = step {
-        report.message = clip(&format!("{}, read back and verified", report.message), 512);
+    if let Step::Seed { format: Some(format), .. } | Step::Reset { format: Some(format), .. } = step {
+        let unknown =
+            if format.is_told() { "" } else { "; that the app reads it shows when somebody signs in" };
+        report.message = clip(&format!("{}, read back and verified{unknown}", report.message), 512);
     }
     report
 }
@@ -86,8 +88,9 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
     let login = step.account().unwrap_or(admin);
     let object = step.object();
     let message = match step {
-        Step::AdvanceSequence { above, .. } => {
-            format!("{} the sequence {} above {above}", tense.verb("move", "moved"), object.describe())
+        Step::AdvanceSequence { past, descends, .. } => {
+            let beyond = if *descends { "below" } else { "above" };
+            format!("{} the sequence {} {beyond} {past}", tense.verb("move", "moved"), object.describe())
         }
         Step::Seed { id, format, .. } => {
             let id = id.as_ref().map_or_else(String::new, |id| format!(" with the id {id}"));

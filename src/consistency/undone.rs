@@ -3,12 +3,33 @@
 
 use super::{
     claims, constraints,
-    diagnosis::Step,
-    observation::{Observation, OpenRun},
+    diagnosis::{Approval, Step},
+    observation::{Bookkeeping, Observation, OpenRun},
     plan::{Permission, detail},
+    requests,
     target::Target,
 };
-use crate::api::report::Action;
+use crate::api::{report::Action, spec::Mode};
+
+/// What keeps every step from being done, if anything does: a clause that says what to do.
+pub fn barred(target: &Target, observation: &Observation, take_claim: Option<&str>) -> Option<&'static str> {
+    let claim = observation.bookkeeping.claim.as_ref();
+    if target.mode == Mode::Observe {
+        Some("spec.mode is Observe: set it to Enforce to have that done")
+    } else if observation.server.read_only.is_some() {
+        Some("this database can only be read: end first what DatabaseReadOnly tells")
+    } else if claim.is_some_and(|claim| requests::bars(target, claim, take_claim)) {
+        Some("another resource has this user table, and it alone writes to it")
+    } else if !observation.bookkeeping.untrusted.is_empty() {
+        Some("the schema auth_consistency may be another's: mend first what LedgerUntrusted says")
+    } else if !observation.bookkeeping.writable() {
+        Some(
+            "the role may neither make nor use the schema auth_consistency, which every write needs first: run what `auth-consistency grants` prints",
+        )
+    } else {
+        None
+    }
+}
 
 /// What else an approval of a step is for, beside what it does to what: for the steps that give an account an
 /// id which rows name. A run that was interrupted goes on with such a step for that alone.
@@ -29,6 +50,20 @@ pub fn goes_on(step: &Step) -> bool {
     }
 }
 
+/// The interrupted run, where its approval is known outside the database too: it is given, or the resource says that
+/// it was used last. What the database says of itself alone may be what somebody wrote there.
+pub(super) fn approved_run<'a>(
+    bookkeeping: &'a Bookkeeping,
+    approval: Option<&Approval>,
+) -> Option<&'a OpenRun> {
+    let given = approval.map(|approval| approval.hash.as_str());
+    let known = [given, bookkeeping.approval_before.as_deref()];
+    bookkeeping
+        .open_run
+        .as_ref()
+        .filter(|run| known.iter().flatten().any(|hash| hash.trim() == run.plan_hash))
+}
+
 /// Steps of an interrupted run go on under the approval that it had, up to the rows that are left of
 /// it; new keys are not in its list and so are not touched.
 pub(super) fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Option<(Permission, i64)> {
@@ -46,9 +81,12 @@ pub(super) fn resumed(run: Option<&OpenRun>, target: &Target, step: &Step) -> Op
     if matches!(step, Step::EndSessions { digest, .. } if open.passed.as_ref() != Some(digest)) {
         return None;
     }
+    // A foreign key has no rows that could be left: once it was added or validated, what was approved is done.
     let follows = matches!(step, Step::AddConstraint { .. } | Step::ValidateConstraint { .. });
-    (follows || open.rows_left > 0)
-        .then(|| (Permission::Resume { run: run.run.clone(), number: open.step }, open.rows_left))
+    let left = if follows { !open.audited } else { open.rows_left > 0 };
+    left.then(|| {
+        (Permission::Resume { run: run.run.clone(), number: open.step, done: open.done }, open.rows_left)
+    })
 }
 
 /// Which of the steps that were not done another one rests on, if there is one: then it waits. All others go

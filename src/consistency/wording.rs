@@ -1,5 +1,8 @@
 //! How numbers, lists and samples read, and where a reason's page is.
 
+use std::borrow::Cow;
+
+use super::sql_name::unseen;
 use crate::api::condition::Reason;
 
 /// `1,234`.
@@ -42,8 +45,61 @@ pub fn more(reason: Reason) -> String {
     format!("more: {}", docs(reason))
 }
 
-/// Cuts a text to at most `max` characters, so that it fits the schema's bounds.
+/// A text whose every character shows: what would steer a terminal, end the line, turn it around or hide in it is
+/// written as an escape.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    clean_but(text, &[])
+}
+
+/// The same for a text that has some of those characters for a reason.
+pub fn clean_but<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let bad = |c: char| unseen(c) && !kept.contains(&c);
+    if !text.contains(bad) {
+        return Cow::Borrowed(text);
+    }
+    let mut cleaned = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' if bad(c) => cleaned.extend(c.escape_default()),
+            c if bad(c) => cleaned.extend(c.escape_unicode()),
+            c => cleaned.push(c),
+        }
+    }
+    Cow::Owned(cleaned)
+}
+
+/// A text in which every character shows, but for line breaks and tabs and, where they are wanted, the colours of
+/// our own. A JSON document stays the same one: there such characters stand in strings only, where an escape means
+/// the character.
+pub fn escaped(text: &str, colours: bool) -> Cow<'_, str> {
+    let hides = |c: char| unseen(c) && !['\n', '\t'].contains(&c);
+    if !text.contains(hides) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for (at, c) in text.char_indices() {
+        if !hides(c) || colours && is_colour(text.get(at..).unwrap_or_default()) {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            shown.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a text begins with what sets a colour: nothing else of a terminal is steered by it.
+fn is_colour(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("\u{1b}[") else { return false };
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
+    end <= 16 && rest.get(end..).is_some_and(|rest| rest.starts_with('m'))
+}
+
+/// A text as messages and statuses have it: clean, and cut to at most `max` characters, so that it fits the
+/// schema's bounds.
 pub fn clip(text: &str, max: usize) -> String {
+    let text = &*clean(text);
     if text.chars().count() <= max {
         return text.to_owned();
     }
@@ -51,6 +107,16 @@ pub fn clip(text: &str, max: usize) -> String {
     cut.push('…');
     cut
 }
+
+/// A name out of a database in a sentence: in quotes, every character to be seen, none that ends what is to be copied
+/// out of the message, and no longer than a name is.
+pub fn named(name: &str) -> String {
+    let name = clip(&format!("{name:?}").replace('`', "\\u{60}"), LONGEST_SHOWN);
+    if name.ends_with('…') { format!("{name}\"") } else { name }
+}
+
+/// Characters of a name in a sentence: one whose characters are all written as numbers is cut.
+const LONGEST_SHOWN: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -72,6 +138,26 @@ mod tests {
         let keys = ["1".to_owned(), "2".to_owned()];
         assert_eq!(sample(&keys, 2), "1, 2");
         assert_eq!(sample(&keys, 3), "1, 2, …");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_written_as_an_escape() {
+        for (text, shown) in [
+            ("a\u{1b}[2J", "a\\u{1b}[2J"),
+            ("a\nb\r\tc", "a\\nb\\r\\tc"),
+            ("a\u{9b}31m\u{85}b", "a\\u{9b}31m\\u{85}b"),
+            ("\u{202e}abc\u{2066}", "\\u{202e}abc\\u{2066}"),
+            ("a\u{200b}\u{feff}\u{61c}\u{e0041}", "a\\u{200b}\\u{feff}\\u{61c}\\u{e0041}"),
+            ("\u{7f}\u{2028}", "\\u{7f}\\u{2028}"),
+            ("größe 用户 \u{1f511}", "größe 用户 \u{1f511}"),
+        ] {
+            assert_eq!(clean(text), shown);
+            assert_eq!(clip(text, 100), shown);
+            assert_eq!(clean(&clean(text)), shown, "once is enough");
+        }
+        assert!(matches!(clean("plain"), Cow::Borrowed(_)));
+        assert_eq!(clean_but("a\nb\u{1b}", &['\n']), "a\nb\\u{1b}");
+        assert_eq!(clip("\u{1b}\u{1b}", 7).chars().count(), 7);
     }
 
     #[test]

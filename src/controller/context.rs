@@ -6,7 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{admission::Admission, cluster::Cluster, surroundings::Reads};
+use tokio::sync::watch;
+
+use super::{
+    admission::{Admission, Asked},
+    cluster::Cluster,
+    surroundings::Reads,
+};
 use crate::{memory::Memory, network::HostPolicy, server::metrics::Metrics, shutdown::Shutdown};
 
 /// No resource has a pass more often, whatever its spec says and however often its annotations change: who
@@ -44,6 +50,10 @@ struct Entry {
     since: Option<Instant>,
     turn: Option<Instant>,
     races: Option<Races>,
+    /// What stood on the object that asks for a pass, as it was heard last and when it was answered last.
+    heard: Option<u64>,
+    answered: Option<u64>,
+    asked: watch::Sender<bool>,
 }
 
 /// What a resource is remembered by.
@@ -74,6 +84,26 @@ impl Entry {
             self.turn = Some(now);
         }
         wait
+    }
+
+    /// What stands on the object was heard. What the first list holds may have been answered before this process
+    /// began, by another one.
+    fn heard(&mut self, wakes: u64, listed: bool) {
+        if listed && self.heard.is_none() {
+            self.answered.get_or_insert(wakes);
+        }
+        self.heard = Some(wakes);
+        self.compare();
+    }
+
+    fn answered(&mut self, wakes: u64) {
+        self.answered = Some(wakes);
+        self.compare();
+    }
+
+    fn compare(&self) {
+        let now = self.heard.is_some() && self.heard != self.answered;
+        self.asked.send_if_modified(|asked| std::mem::replace(asked, now) != now);
     }
 }
 
@@ -106,12 +136,36 @@ impl Context {
         entry.too_soon(Instant::now())
     }
 
+    /// Whether somebody asked for a pass over a resource.
+    pub fn asked(&self, uid: &str) -> Asked {
+        Asked(self.resources().entry(uid.to_owned()).or_default().asked.subscribe())
+    }
+
+    /// What stands on the object that asks for a pass was heard, from the list of all or since.
+    pub fn heard(&self, uid: &str, wakes: u64, listed: bool) {
+        self.resources().entry(uid.to_owned()).or_default().heard(wakes, listed);
+    }
+
+    /// A pass answered what stood on the object.
+    pub fn answered(&self, uid: &str, wakes: u64) {
+        if let Some(entry) = self.resources().get_mut(uid) {
+            entry.answered(wakes);
+        }
+    }
+
     /// What is remembered of a resource; a pass over it begins.
     pub fn begin(&self, uid: &str) -> Arc<Memory> {
         let mut resources = self.resources();
         let entry = resources.entry(uid.to_owned()).or_default();
         entry.since = Some(Instant::now());
         Arc::clone(&entry.memory)
+    }
+
+    /// A pass over a resource panicked: what it remembered may be half of something.
+    pub fn panicked(&self, uid: &str) {
+        if let Some(entry) = self.resources().get_mut(uid) {
+            (entry.memory, entry.since) = (Arc::default(), None);
+        }
     }
 
     /// A pass over a resource does something: it is not stuck.
@@ -176,5 +230,31 @@ mod tests {
         let wait = entry.too_soon(began + Duration::from_millis(4_300));
         assert_eq!(wait, Some(Duration::from_millis(700)), "and comes back when it is time");
         assert_eq!(entry.too_soon(began + Duration::from_secs(60)), None);
+    }
+
+    #[test]
+    fn a_pass_is_asked_for_by_what_is_new_on_the_object_until_a_pass_that_read_it_has_ended() {
+        let asked = |entry: &Entry| *entry.asked.borrow();
+        let mut entry = Entry::default();
+        entry.heard(1, true);
+        assert!(!asked(&entry), "a start is no request");
+        entry.heard(2, false);
+        assert!(asked(&entry), "an edit is one");
+        entry.heard(3, false);
+        entry.answered(2);
+        assert!(asked(&entry), "it was edited again meanwhile");
+        entry.answered(3);
+        assert!(!asked(&entry));
+        entry.heard(3, true);
+        assert!(!asked(&entry), "a new list says nothing new");
+        entry.heard(4, true);
+        assert!(asked(&entry), "unless it does");
+        // The pass read what is heard of only later.
+        entry.answered(5);
+        entry.heard(5, false);
+        assert!(!asked(&entry));
+        let mut new = Entry::default();
+        new.heard(1, false);
+        assert!(asked(&new), "a new resource is somebody's doing");
     }
 }

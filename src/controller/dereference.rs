@@ -74,6 +74,11 @@ impl Resource {
         }
     }
 
+    /// Whether nobody has looked at it yet.
+    pub fn is_new(&self) -> bool {
+        self.status.observed_generation < 0 && self.status.conditions.is_empty()
+    }
+
     /// An annotation's value.
     pub fn annotation(&self, name: &str) -> Option<String> {
         self.object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(name)).cloned()

@@ -2,16 +2,19 @@
 //!
 //! `run` puts the parts together, `context` is what they share, `cluster` is every call to the API
 //! server there is, `dereference` reads the resource and its Secrets, `reconcile` is the order of the
-//! stages, `admission` says which passes may run now, `scope` whether what is watched may be, `status` says what must be written, `supervise` agrees to repairs, `surroundings` reads the pods
+//! stages, `admission` says which passes may run now, `afterwards` what they did not wait for, `scope` whether what is watched may be, `status` says what must be written, `supervise` agrees to repairs, `surroundings` reads the pods
 //! and workloads around the app, `events` tells of transitions, and `journal` logs
-//! what came of a pass.
+//! what came of a pass, which `measured` counts.
 
 mod admission;
+mod afterwards;
+mod alone;
 mod cluster;
 mod context;
 mod dereference;
 mod events;
 mod journal;
+mod measured;
 mod reconcile;
 mod run;
 mod scope;
@@ -19,10 +22,14 @@ mod status;
 mod stored;
 mod supervise;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 
 pub use admission::Limits;
 pub use cluster::{Cluster, ClusterError};
 pub use dereference::{Resource, secrets};
+pub use events::{Telling, not_done, tellings};
+pub use journal::pass_ended;
 pub use run::{Settings, run};
 pub use status::requests;
 pub use surroundings::Reads;

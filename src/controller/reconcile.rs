@@ -9,13 +9,18 @@ use std::{
 use kube::{api::PartialObjectMeta, runtime::controller::Action};
 
 use super::{
-    admission::{self, Connections, Needs, Turn},
+    admission::{self, Asked, Connections, Needs, Turn},
+    afterwards::{self, Next, PutOff},
+    alone::alone,
     cluster::ClusterError,
     context::Context,
     dereference::{Resource, config_maps, secrets},
-    events, journal,
+    events::{self, Telling},
+    journal,
+    measured::measure,
+    run::wakes,
     status::{Statement, asked, now, ready, requests, seen},
-    supervise::Live,
+    supervise::{LOOKING, Live},
     surroundings::Around,
 };
 use crate::{
@@ -25,13 +30,12 @@ use crate::{
     },
     consistency::{
         period,
-        report::{End, Outcome, Verdict, held_up, status, suspended, working},
+        report::{End, Outcome, Verdict, held_up, looking, status, suspended, working},
         schedule::{self, Ending, Held},
         severity::{Class, Fault},
         target::{Target, TargetError},
     },
     pass::{self, Look, Pass, Repairs},
-    server::metrics::{LookLabel, PassResult, PassSummary},
 };
 
 /// So many races for the status may be lost in a row before what a pass found is written over what stands.
@@ -60,25 +64,86 @@ pub async fn reconcile(
     if let Some(wait) = object.metadata.uid.as_deref().and_then(|uid| context.too_soon(uid)) {
         return Ok(Action::requeue(wait));
     }
+    // A task of its own: what panics in it ends this turn of this resource, and nothing else.
+    let (one, shared) = (Arc::clone(&object), Arc::clone(&context));
+    if let Some(action) = alone(async move { turns(&one, &shared).await }).await {
+        return Ok(action);
+    }
+    context.panicked(object.metadata.uid.as_deref().unwrap_or_default());
+    let (one, shared) = (Arc::clone(&object), Arc::clone(&context));
+    // What panicked may be what reads or reports, and would once more.
+    let told = alone(async move { tell_of_a_panic(&one, &shared).await }).await;
+    Ok(told.unwrap_or_else(|| {
+        let failures = context.end(object.metadata.uid.as_deref().unwrap_or_default(), true);
+        Action::requeue(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
+    }))
+}
+
+async fn turns(object: &PartialObjectMeta<AuthConsistency>, context: &Context) -> Action {
+    let asked = context.asked(object.metadata.uid.as_deref().unwrap_or_default());
     let mut held = None;
     loop {
-        let Some(turn) = context.unless_ending(context.admission.turn()).await else { break };
+        let Some(turn) = context.unless_ending(context.admission.turn(&asked)).await else { break };
         // On the heap, and only now: those who wait take little.
-        match Box::pin(pass_of(&object, &context, turn, held.take())).await {
-            Came::ToAnEnd(action) => return Ok(action),
+        match Box::pin(pass_of(object, context, turn, held.take(), &asked)).await {
+            Came::ToAnEnd(next, None) => return next.action(),
+            // Nothing of the pass is kept, and its turn is somebody else's: nobody waits for what is left.
+            Came::ToAnEnd(next, Some(put_off)) => {
+                return Box::pin(afterwards::until(context, next, *put_off, &asked)).await;
+            }
             // The turn is somebody else's meanwhile, and what was read is read again.
             Came::ToAFullServer(needs) => {
-                held = context.unless_ending(context.admission.connections(&needs)).await;
+                let tell = async { Box::pin(waits(object, context, &needs)).await };
+                held = context.unless_ending(context.admission.connections(&needs, &asked, tell)).await;
             }
         }
     }
-    Ok(Action::await_change())
+    Action::await_change()
+}
+
+/// The status of a resource over which a pass panicked.
+async fn tell_of_a_panic(object: &PartialObjectMeta<AuthConsistency>, context: &Context) -> Action {
+    let began = Instant::now();
+    let meta = &object.metadata;
+    let [namespace, name, uid] =
+        [&meta.namespace, &meta.name, &meta.uid].map(|one| one.as_deref().unwrap_or_default());
+    let resource = match context.cluster.resource(namespace, name).await {
+        Ok(object) => Resource::read(object),
+        Err(error) => return retry(context, uid, namespace, name, &error).action(),
+    };
+    let statement = Statement::new(&context.cluster, &resource);
+    finish(context, &resource, &statement, End::Failed(Fault::panicked()), began).await.action()
+}
+
+/// Tells that a pass waits for connections for long: what the last look saw stands.
+async fn waits(object: &PartialObjectMeta<AuthConsistency>, context: &Context, needs: &Needs) {
+    let meta = &object.metadata;
+    let (namespace, name) =
+        (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
+    let why = context.admission.why(needs);
+    tracing::warn!(namespace, name, why, "the pass waits");
+    let Ok(object) = context.cluster.resource(namespace, name).await else { return };
+    let resource = Resource::read(object);
+    let wanted = resource.spec.as_ref().is_ok_and(|spec| !spec.suspend) && !resource.is_deleted();
+    if !wanted || Some(&resource.identity.uid) != meta.uid.as_ref() {
+        return;
+    }
+    let statement = Statement::new(&context.cluster, &resource);
+    let status = looking(&resource.status, resource.identity.generation, &now(), &why, None);
+    match statement.write(&status).await {
+        Ok(true) => {
+            let telling = Telling { warning: true, reason: Reason::Progressing, note: why };
+            events::send(context, &resource, &[telling]).await;
+        }
+        Ok(false) => {}
+        Err(error) => tracing::debug!(namespace, name, %error, "that the pass waits could not be written"),
+    }
 }
 
 /// What came of a turn.
 enum Came {
-    /// The pass.
-    ToAnEnd(Action),
+    /// The pass, and what it has put off.
+    ToAnEnd(Next, Option<Box<PutOff>>),
     /// Nothing, since there are no connections to be had.
     ToAFullServer(Needs),
 }
@@ -88,6 +153,7 @@ async fn pass_of(
     context: &Context,
     mut turn: Turn,
     held: Option<Connections>,
+    asked: &Asked,
 ) -> Came {
     let meta = &object.metadata;
     let (namespace, name, uid) = (
@@ -99,23 +165,29 @@ async fn pass_of(
         Ok(object) => Resource::read(object),
         Err(ClusterError::NotFound) => {
             context.forget(&uid, &namespace, &name);
-            return Came::ToAnEnd(Action::await_change());
+            return Came::ToAnEnd(Next::OnChange, None);
         }
-        Err(error) => return Came::ToAnEnd(retry(context, &uid, &namespace, &name, &error)),
+        Err(error) => return Came::ToAnEnd(retry(context, &uid, &namespace, &name, &error), None),
     };
     if resource.is_deleted() {
         context.forget(&uid, &namespace, &name);
-        return Came::ToAnEnd(Action::await_change());
+        return Came::ToAnEnd(Next::OnChange, None);
     }
     let began = Instant::now();
     let statement = Statement::new(&context.cluster, &resource);
-    Came::ToAnEnd(match end(context, &resource, &statement, &mut turn, held).await {
+    let mut put_off = None;
+    let next = match end(context, &resource, &statement, &mut turn, held, asked).await {
+        Ok(Stage::Looked(outcome, left)) => {
+            put_off = left;
+            finish(context, &resource, &statement, End::Done(outcome), began).await
+        }
         Ok(Stage::End(end)) => finish(context, &resource, &statement, end, began).await,
-        Ok(Stage::Suspended | Stage::Stopped) => Action::await_change(),
+        Ok(Stage::Suspended | Stage::Stopped) => Next::OnChange,
         Ok(Stage::Full(needs)) => return Came::ToAFullServer(needs),
         Err(Broken::Cluster(error)) => retry(context, &uid, &namespace, &name, &error),
         Err(Broken::Overtaken(fault)) => overtaken(context, &resource, &statement, fault, began).await,
-    })
+    };
+    Came::ToAnEnd(next, put_off)
 }
 
 /// Why a pass came to no end.
@@ -134,7 +206,9 @@ impl From<ClusterError> for Broken {
 
 /// How far stages 1 to 3 came.
 enum Stage {
-    /// To an end of the pass.
+    /// To the end of the pass, with what it has put off.
+    Looked(Box<Outcome>, Option<Box<PutOff>>),
+    /// To another end.
     End(End),
     /// The resource is suspended.
     Suspended,
@@ -151,6 +225,7 @@ async fn end(
     statement: &Statement<'_>,
     turn: &mut Turn,
     held: Option<Connections>,
+    by_somebody: &Asked,
 ) -> Result<Stage, Broken> {
     let identity = &resource.identity;
     let spec = match &resource.spec {
@@ -178,6 +253,7 @@ async fn end(
             }
             events::send(context, resource, &tellings).await;
         }
+        context.answered(&identity.uid, wakes(&resource.object.metadata));
         return Ok(Stage::Suspended);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
@@ -191,19 +267,14 @@ async fn end(
     let needs = admission::needs(&target);
     let _connections = match held.filter(|held| held.is_for(&needs)) {
         Some(held) => held,
-        None => match context.admission.connections_soon(&needs).await {
+        None => match context.admission.connections_soon(&needs, by_somebody).await {
             Some(connections) => connections,
             None => return Ok(Stage::Full(needs)),
         },
     };
-    if resource.status.observed_generation != identity.generation {
-        let status = working(
-            &resource.status,
-            identity.generation,
-            &now(),
-            "looking at accounts, references and tokens",
-            None,
-        );
+    // A new resource says of itself that nobody has looked yet, and is told of where that takes long.
+    if resource.status.observed_generation != identity.generation && !resource.is_new() {
+        let status = working(&resource.status, identity.generation, &now(), LOOKING, None);
         statement.write(&status).await?;
     }
     let memory = context.begin(&identity.uid);
@@ -232,7 +303,9 @@ async fn end(
         tokio::select! {
             result = &mut running => break result,
             () = tokio::time::sleep(supervisor.pause()) => {
-                context.admission.takes_long(turn);
+                if supervisor.takes_long() {
+                    context.admission.takes_long(turn);
+                }
                 supervisor.tell().await?;
             }
             // A look changes nothing, and may take an hour. Repairs stop by themselves between two effects.
@@ -240,7 +313,10 @@ async fn end(
         }
     };
     match result {
-        Ok(outcome) => Ok(Stage::End(End::Done(Box::new(outcome)))),
+        Ok(outcome) => {
+            let put_off = supervisor.has_put_off_the_fingerprint().then(|| PutOff::of(resource, &target));
+            Ok(Stage::Looked(Box::new(outcome), put_off.flatten().map(Box::new)))
+        }
         // The resource is another one by now.
         Err(fault) if fault.class == Class::Conflict && fault.condition == ConditionType::Ready => {
             Err(ClusterError::Refused { code: 409, message: fault.message }.into())
@@ -258,7 +334,7 @@ async fn overtaken(
     statement: &Statement<'_>,
     fault: Fault,
     began: Instant,
-) -> Action {
+) -> Next {
     let identity = &resource.identity;
     let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
     let races = context.lost(&identity.uid);
@@ -276,7 +352,7 @@ async fn overtaken(
             tracing::debug!(namespace, name, %error, "that the pass is tried again could not be written");
         }
     }
-    Action::requeue(schedule::next(Ending::Overtaken(lost), Duration::ZERO, rand::random()))
+    Next::Again(schedule::next(Ending::Overtaken(lost), Duration::ZERO, rand::random()))
 }
 
 /// Writes the status that an end comes to, on top of what stands there.
@@ -311,13 +387,14 @@ async fn finish(
     statement: &Statement<'_>,
     end: End,
     began: Instant,
-) -> Action {
+) -> Next {
     let identity = &resource.identity;
     let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
     let next = match report(context, resource, statement, &end).await {
         Ok(next) => next,
         Err(error) => return retry(context, &identity.uid, namespace, name, &error),
     };
+    context.answered(&identity.uid, wakes(&resource.object.metadata));
     if !matches!(&end, End::Failed(fault) if fault.class == Class::Conflict) {
         context.won(&identity.uid);
     }
@@ -359,52 +436,21 @@ async fn finish(
         (false, true, None) => Ending::Failing(failures),
         (false, false, _) => Ending::Settled,
     };
-    Action::requeue(schedule::next(ending, interval, rand::random()))
+    Next::After(schedule::next(ending, interval, rand::random()))
 }
 
 /// Whether the next pass may find something else without anybody's doing.
 fn failing(end: &End) -> bool {
     match end {
         End::NoTarget(errors) => errors.iter().any(TargetError::may_come),
-        End::Failed(fault) => matches!(fault.class, Class::Transient | Class::Conflict),
+        // A mistake of ours may be over with the next answer of the database, and takes little while it lasts.
+        End::Failed(fault) => fault.class != Class::Terminal,
         End::Done(outcome) => outcome.verdict() == Verdict::Retry || outcome.unfinished(),
     }
 }
 
-fn measure(
-    context: &Context,
-    resource: &Resource,
-    end: &End,
-    outcome: Option<&Outcome>,
-    began: Instant,
-    failures: u32,
-) {
-    let (namespace, name) = (resource.identity.namespace.as_str(), resource.identity.name.as_str());
-    let result = match (end, outcome.map(Outcome::verdict)) {
-        (End::Done(_), Some(Verdict::Consistent)) => PassResult::Consistent,
-        (End::Done(_), _) => PassResult::Findings,
-        _ => PassResult::Failed,
-    };
-    context.metrics.pass_ended(result, began.elapsed());
-    context.metrics.backoff(namespace, name, failures);
-    let findings = outcome.map(Outcome::findings).unwrap_or_default();
-    let summary = PassSummary {
-        ready: result == PassResult::Consistent,
-        ended: jiff::Timestamp::now().as_millisecond() as f64 / 1000.0,
-        orphan_rows: outcome.and_then(|outcome| outcome.references.as_ref()).map(|one| one.orphan_rows),
-        findings: findings.iter().map(|finding| finding.severity).collect(),
-    };
-    context.metrics.resource_seen(namespace, name, &summary);
-    if let Some(outcome) = outcome {
-        context.metrics.looked(if outcome.relied > 0 { LookLabel::Hinted } else { LookLabel::Deep });
-    }
-    for step in outcome.map(|outcome| outcome.repaired.as_slice()).unwrap_or_default() {
-        context.metrics.repaired(step.action, u64::try_from(step.rows).unwrap_or(0));
-    }
-}
-
 /// The API server failed us or somebody else was faster: look again and decide anew.
-fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &ClusterError) -> Action {
+fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &ClusterError) -> Next {
     if error.class() == Class::Conflict {
         let races = context.lost(uid);
         if races.lost < INSISTING {
@@ -414,19 +460,80 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
                 (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
             tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
         }
-        return Action::requeue(schedule::next(
-            Ending::Overtaken(races.lost),
-            Duration::ZERO,
-            rand::random(),
-        ));
+        return Next::Again(schedule::next(Ending::Overtaken(races.lost), Duration::ZERO, rand::random()));
     }
     let failures = context.end(uid, true);
     context.metrics.backoff(namespace, name, failures);
     if error.is_about_the_end() {
         tracing::debug!(namespace, name, %error, "the resource was deleted during the pass");
         context.forget(uid, namespace, name);
-        return Action::await_change();
+        return Next::OnChange;
     }
     tracing::warn!(namespace, name, %error, failures, "the API server could not be used");
-    Action::requeue(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
+    Next::Again(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::Value;
+
+    use super::{
+        super::tests::{context, object},
+        *,
+    };
+
+    /// What is written to the API server while a pass waits for connections; it has this object.
+    async fn written(object: Value) -> Vec<Value> {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let take = |into: &Arc<Mutex<Vec<Value>>>| {
+            let into = Arc::clone(into);
+            async move |body: String| {
+                let body: Value = serde_json::from_str(&body).unwrap();
+                into.lock().unwrap().push(body.clone());
+                axum::Json(body)
+            }
+        };
+        let stored = object.clone();
+        let get = async move || axum::Json(stored.clone());
+        let all = axum::routing::get(get).patch(take(&written)).post(take(&written));
+        let context = context(axum::Router::new().fallback(all)).await;
+        let meta: PartialObjectMeta<AuthConsistency> = serde_json::from_value(object).unwrap();
+        waits(&meta, &context, &Needs::from([(("db".to_owned(), 5432), 1)])).await;
+        written.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_connections_for_long_says_so_and_stays_as_the_last_look_found_it() {
+        let time = Time(jiff::Timestamp::UNIX_EPOCH);
+        let found = status(&Default::default(), 1, &time, &End::Done(Box::default()), &Default::default());
+        let mut settled = object();
+        settled["status"] = serde_json::to_value(&found).unwrap();
+        let told = written(settled.clone()).await;
+        let [written_status, event] = told.as_slice() else { panic!("{told:#?}") };
+        let conditions = written_status["status"]["conditions"].as_array().unwrap();
+        let one = |kind: &str| conditions.iter().find(|one| one["type"] == kind).unwrap();
+        assert_eq!(*one("Ready"), settled["status"]["conditions"][0], "to the letter");
+        assert_eq!(
+            (&one("Reconciling")["status"], &one("Reconciling")["reason"]),
+            (&"True".into(), &"Progressing".into())
+        );
+        let why = "has waited for connections to db:5432 for more than 60 s, since other passes have all that \
+                   --connections-per-server=1 allows on one server: it is looked at when one of them ends";
+        assert_eq!(one("Reconciling")["message"], why);
+        assert_eq!(
+            (&event["type"], &event["reason"], &event["message"]),
+            (&"Warning".into(), &"Progressing".into(), &why.into())
+        );
+
+        // Once is enough.
+        let mut again = settled.clone();
+        again["status"] = written_status["status"].clone();
+        assert_eq!(written(again).await, [] as [Value; 0]);
+        let mut suspended = settled;
+        suspended["spec"]["suspend"] = true.into();
+        assert_eq!(written(suspended).await, [] as [Value; 0]);
+    }
 }

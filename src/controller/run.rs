@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use futures::{Stream, StreamExt};
 use kube::{
     Client, Resource,
-    api::PartialObjectMeta,
+    api::{ObjectMeta, PartialObjectMeta},
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{Controller, WatchStreamExt, controller::Action, reflector, watcher},
 };
@@ -98,7 +98,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         require_secret_label: settings.require_secret_label,
         reads: settings.reads,
         metrics: Arc::clone(&metrics),
-        admission: Admission::new(settings.limits),
+        admission: Admission::new(settings.limits, Arc::clone(&metrics)),
         shutdown: shutdown.clone(),
         instance: settings.instance,
         operator: Default::default(),
@@ -158,7 +158,9 @@ async fn supervise(
     while left > 0 {
         let Some(ended) = tasks.join_next().await else { break };
         left -= 1;
-        let result = ended.context("a task panicked").and_then(|result| result);
+        // The error would repeat what the panic was about.
+        let panicked = |_| anyhow::anyhow!("a task panicked: the line of the log above says where");
+        let result = ended.map_err(panicked).and_then(|result| result);
         match result {
             Ok(name) if !shutdown.is_requested() => {
                 failure.get_or_insert_with(|| anyhow::anyhow!("{name} ended by itself"));
@@ -225,8 +227,7 @@ const WAKING: [&str; 5] = [
 
 /// Wakes on the generation, on the annotations of one-off requests, and on deletion; never on a status
 /// that we wrote ourselves.
-fn wakes(object: &PartialObjectMeta<AuthConsistency>) -> Option<u64> {
-    let meta = object.meta();
+pub(super) fn wakes(meta: &ObjectMeta) -> u64 {
     let mut hasher = DefaultHasher::new();
     meta.generation.hash(&mut hasher);
     meta.deletion_timestamp.is_some().hash(&mut hasher);
@@ -234,7 +235,7 @@ fn wakes(object: &PartialObjectMeta<AuthConsistency>) -> Option<u64> {
     for name in WAKING {
         meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).hash(&mut hasher);
     }
-    Some(hasher.finish())
+    hasher.finish()
 }
 
 /// Ready once the process is to end and no pass runs any more, or none is waited for any longer. What is cut off
@@ -249,7 +250,7 @@ async fn drained(context: &Context) {
 async fn control(scope: Scope, context: Arc<Context>, shutdown: Shutdown) {
     // Metadata is all that is watched: an object that today's schema would refuse cannot stop the
     // others, since it is only understood when it is read.
-    let forgotten = Arc::clone(&context);
+    let told = Arc::clone(&context);
     let (reader, writer) = reflector::store();
     let api = scope.api();
     let watched = scope.clone();
@@ -259,9 +260,14 @@ async fn control(scope: Scope, context: Arc<Context>, shutdown: Shutdown) {
         .reflect(writer)
         .inspect(move |event| {
             watched.heard(event);
+            if let Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) = event {
+                let listed = matches!(event, Ok(watcher::Event::InitApply(_)));
+                let meta = &object.metadata;
+                told.heard(meta.uid.as_deref().unwrap_or_default(), wakes(meta), listed);
+            }
             if let Ok(watcher::Event::Delete(object)) = event {
                 let meta = &object.metadata;
-                forgotten.forget(
+                told.forget(
                     meta.uid.as_deref().unwrap_or_default(),
                     meta.namespace.as_deref().unwrap_or_default(),
                     meta.name.as_deref().unwrap_or_default(),
@@ -269,7 +275,10 @@ async fn control(scope: Scope, context: Arc<Context>, shutdown: Shutdown) {
             }
         })
         .applied_objects()
-        .predicate_filter(wakes, Default::default());
+        .predicate_filter(
+            |object: &PartialObjectMeta<AuthConsistency>| Some(wakes(object.meta())),
+            Default::default(),
+        );
     let drained = shutdown.clone();
     // How many passes run is for `admission` to say: one that waits here would keep its place.
     let events = Controller::for_stream(stream, reader)
@@ -320,9 +329,9 @@ mod tests {
             },
         }))
         .unwrap();
-        let before = (object.metadata.clone(), wakes(&object));
+        let before = (object.metadata.clone(), wakes(&object.metadata));
         forget_what_wakes_nobody(&mut object);
-        assert_eq!(wakes(&object), before.1);
+        assert_eq!(wakes(&object.metadata), before.1);
         let meta = &object.metadata;
         assert_eq!(
             (&meta.name, &meta.namespace, &meta.uid),

@@ -154,7 +154,7 @@ fn not_done(resource: &Resource) -> Vec<RequestNotDone> {
     let past = Past {
         created: meta.creation_timestamp.as_ref(),
         managers: meta.managed_fields.as_deref().unwrap_or_default(),
-        first_sight: status.observed_generation < 0 && status.conditions.is_empty(),
+        first_sight: resource.is_new(),
     };
     let one = |(name, handled): (&str, Option<&String>)| {
         let value = resource.annotation(name).filter(|value| !value.is_empty())?;
@@ -211,7 +211,9 @@ pub fn seen(resource: &Resource) -> Seen {
 /// Whether somebody asked for a pass that was not answered yet.
 pub fn asked(resource: &Resource) -> bool {
     let (seen, status) = (seen(resource), &resource.status);
-    let open = |now: Option<String>, handled: &Option<String>| now.is_some() && now != *handled;
+    let open = |now: Option<String>, handled: &Option<String>| {
+        now.is_some_and(|value| Some(kept_value(&value)) != *handled)
+    };
     open(seen.reconcile, &status.last_handled_reconcile)
         || open(seen.flux_reconcile, &status.last_handled_reconcile_at)
 }

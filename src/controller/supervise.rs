@@ -13,7 +13,7 @@ use super::{
     cluster::ClusterError,
     context::Context,
     dereference::Resource,
-    status::{Statement, now},
+    status::{Statement, asked, now},
     surroundings::Around,
 };
 use crate::{
@@ -34,12 +34,19 @@ use crate::{
 /// A pass that takes longer than this says so in the status, and again at most so often.
 const TOLD: Duration = Duration::from_secs(10);
 
+/// The first one over a resource says so sooner: nothing stands there yet.
+const TOLD_OF_NEW: Duration = Duration::from_secs(1);
+
+/// What a pass does of which nothing more is known.
+pub const LOOKING: &str = "looking at accounts, references and tokens";
+
 /// The supervisor of one pass.
 pub struct Live<'a> {
     context: &'a Context,
     resource: &'a Resource,
     statement: &'a Statement<'a>,
     around: Around<'a>,
+    began: Instant,
     state: Mutex<State>,
 }
 
@@ -47,6 +54,7 @@ struct State {
     pace: Pace,
     latest: Option<Progress>,
     repairs: bool,
+    fingerprint_put_off: bool,
 }
 
 /// When the status may be written again while a pass is under way.
@@ -60,6 +68,12 @@ impl Pace {
     /// Of a pass that begins now.
     fn new(every: Duration, now: Instant) -> Self {
         Self { every, last: now }
+    }
+
+    /// The same, where it may be written for the first time after `first`.
+    fn first_after(self, first: Duration) -> Self {
+        let sooner = self.every.saturating_sub(first);
+        Self { last: self.last.checked_sub(sooner).unwrap_or(self.last), ..self }
     }
 
     /// How long it is until it may be written.
@@ -80,10 +94,12 @@ impl Pace {
 impl<'a> Live<'a> {
     /// The supervisor of a pass that begins now.
     pub fn new(context: &'a Context, resource: &'a Resource, statement: &'a Statement<'a>) -> Self {
-        let pace = Pace::new(TOLD, Instant::now());
-        let state = Mutex::new(State { pace, latest: None, repairs: false });
+        let began = Instant::now();
+        let pace = Pace::new(TOLD, began);
+        let pace = if resource.is_new() { pace.first_after(TOLD_OF_NEW) } else { pace };
+        let state = Mutex::new(State { pace, latest: None, repairs: false, fingerprint_put_off: false });
         let around = Around::new(&context.cluster, context.reads, &resource.identity.namespace);
-        Self { context, resource, statement, around, state }
+        Self { context, resource, statement, around, began, state }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,9 +112,19 @@ impl<'a> Live<'a> {
         self.state().pace.wait(Instant::now())
     }
 
+    /// Whether the pass has taken so long that it makes room for another one.
+    pub fn takes_long(&self) -> bool {
+        self.began.elapsed() >= TOLD
+    }
+
     /// Whether it was asked about repairs: from then on something may be written.
     pub fn repairs(&self) -> bool {
         self.state().repairs
+    }
+
+    /// Whether the pass left the fingerprint of the signing key to be computed.
+    pub fn has_put_off_the_fingerprint(&self) -> bool {
+        self.state().fingerprint_put_off
     }
 
     /// Writes how far the pass has got, if it is time for it. The pass stands still meanwhile.
@@ -145,7 +171,8 @@ impl<'a> Live<'a> {
     }
 
     async fn write(&self, latest: Option<&Progress>) -> Result<(), ClusterError> {
-        let message = latest.map_or_else(|| "the pass takes long".to_owned(), Progress::words);
+        let unknown = if self.takes_long() { "the pass takes long" } else { LOOKING };
+        let message = latest.map_or_else(|| unknown.to_owned(), Progress::words);
         let generation = self.resource.identity.generation;
         let current = self.statement.current().await;
         // A look alone is no reason to doubt what the last one saw.
@@ -205,7 +232,7 @@ impl Supervisor for Live<'_> {
             self.statement.write(&status).await.map_err(|error| error.fault())?;
             // What was told of the look is over, and what was just written stands for a while.
             let mut state = self.state();
-            *state = State { pace: Pace::new(TOLD, Instant::now()), latest: None, repairs: true };
+            (state.pace, state.latest, state.repairs) = (Pace::new(TOLD, Instant::now()), None, true);
             Ok(())
         })
     }
@@ -219,6 +246,17 @@ impl Supervisor for Live<'_> {
         Box::pin(self.look())
     }
 
+    /// Not where somebody asks for a pass by hand, who wants the whole of it, nor where the status has a key of
+    /// another spec: what it says of that does not stand for this one.
+    fn puts_off_the_fingerprint(&self) -> bool {
+        let status = &self.resource.status;
+        let other = status.observed_generation != self.resource.identity.generation;
+        let waited_for = asked(self.resource) || (other && status.signing_key.is_some());
+        let put_off = !waited_for && !self.context.admission.has_time();
+        self.state().fingerprint_put_off = put_off;
+        put_off
+    }
+
     fn surroundings(&self) -> Option<&dyn Surroundings> {
         Some(&self.around)
     }
@@ -226,7 +264,14 @@ impl Supervisor for Live<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use futures::future::Either;
+
+    use super::{
+        super::tests::{self, object},
+        *,
+    };
 
     #[test]
     fn a_pass_is_told_of_when_it_takes_long_and_then_at_most_so_often() {
@@ -238,5 +283,68 @@ mod tests {
         assert_eq!(pace.wait(at(63)), Duration::from_secs(7));
         assert!(pace.due(at(75)));
         assert_eq!(pace.wait(at(75)), TOLD, "and not from when it could have been");
+        let mut pace = Pace::new(TOLD, began).first_after(TOLD_OF_NEW);
+        let told: Vec<u64> = (0..=30).filter(|second| pace.due(at(*second))).collect();
+        assert_eq!(told, [1, 11, 21], "of a new resource sooner");
+    }
+
+    /// An API server that has the object, and holds what is written to it until it is let go on.
+    #[derive(Default)]
+    struct Slow {
+        asked: tokio::sync::Notify,
+        go_on: tokio::sync::Notify,
+        written: Mutex<Vec<serde_json::Value>>,
+    }
+
+    async fn held(slow: &Slow, body: &str) -> axum::Json<serde_json::Value> {
+        let mut object: serde_json::Value = serde_json::from_str(body).unwrap();
+        slow.asked.notify_one();
+        slow.go_on.notified().await;
+        let mut written = slow.written.lock().unwrap();
+        written.push(object["status"].clone());
+        object["metadata"]["resourceVersion"] = (7 + written.len()).to_string().into();
+        axum::Json(object)
+    }
+
+    async fn context(slow: &Arc<Slow>) -> Context {
+        let slow = Arc::clone(slow);
+        let patch = async move |body: String| held(&slow, &body).await;
+        let get = async || axum::Json(object());
+        tests::context(axum::Router::new().fallback(axum::routing::patch(patch).get(get))).await
+    }
+
+    #[tokio::test]
+    async fn a_pass_is_not_told_of_while_it_writes_itself_and_what_it_wrote_stands() {
+        let slow = Arc::new(Slow::default());
+        let context = context(&slow).await;
+        let resource = Resource::read(serde_json::from_value(object()).unwrap());
+        let statement = Statement::new(&context.cluster, &resource);
+        let live = Live::new(&context, &resource, &statement);
+        let due = || live.state().pace = Pace::new(Duration::ZERO, Instant::now());
+        live.progress(&Progress::rows("Delete of logs.user_id", 1, 3));
+        due();
+
+        let steps = [];
+        let mut writing = live.begin(&steps);
+        let asked = slow.asked.notified();
+        match futures::future::select(&mut writing, Box::pin(asked)).await {
+            Either::Left((ended, _)) => panic!("it ended before it wrote: {ended:?}"),
+            Either::Right(_) => {}
+        }
+        let telling = tokio::time::timeout(Duration::from_secs(5), live.tell());
+        assert!(telling.await.is_ok_and(|told| told.is_ok()), "the pass waits for itself");
+        slow.go_on.notify_one();
+        writing.await.unwrap();
+        let stands = || slow.written.lock().unwrap().clone();
+        assert_eq!(stands().len(), 1, "only what the pass wrote");
+        assert_eq!(statement.current().await.progress, None);
+
+        // And how far it has got is told when it is time for it again.
+        live.progress(&Progress::rows("Delete of logs.user_id", 2, 3));
+        due();
+        slow.go_on.notify_one();
+        live.tell().await.unwrap();
+        assert_eq!(stands()[1]["progress"]["done"], 2);
+        assert_eq!(statement.times().await, 2);
     }
 }

@@ -5,7 +5,7 @@ mod beside;
 mod password;
 
 pub(super) use beside::observe_beside;
-pub(super) use password::{hash, read_back, stored_columns};
+pub(super) use password::{compare, hash, read_back, stored_columns};
 
 use sqlx::{PgConnection, Row};
 
@@ -14,8 +14,10 @@ use super::{
     catalog::{self, Column},
     error::DatabaseError,
     fence::{self, Fence},
+    fit,
+    guard::{self, Own},
     hashes::{self, StoredRow},
-    identifier::Sql,
+    identifier::{Sql, run},
     ids, move_id,
     observe::Known,
     quarantine,
@@ -33,18 +35,24 @@ use crate::{
 };
 
 /// Which passwords are compared with the Secret's.
-#[derive(Clone, Copy)]
 pub(super) struct Compare<'a> {
     /// What was compared before.
-    pub memory: &'a Memory,
+    memory: &'a Memory,
     /// The admin's, whatever its policy says.
-    pub admin: bool,
+    admin: bool,
+    /// What is to be compared once the snapshot has ended.
+    later: Vec<password::Uncompared>,
 }
 
 impl<'a> Compare<'a> {
-    fn of(self, account: &Admin) -> Option<&'a Memory> {
+    /// Compares what policies ask for, and the admin's too where `admin` says so.
+    pub fn new(memory: &'a Memory, admin: bool) -> Self {
+        Self { memory, admin, later: Vec::new() }
+    }
+
+    fn of(&self, account: &Admin) -> bool {
         let asked = self.admin && account.place.is_none();
-        (asked || account.password_policy == PasswordPolicy::Always).then_some(self.memory)
+        asked || account.password_policy == PasswordPolicy::Always
     }
 }
 
@@ -59,7 +67,7 @@ pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare: Compare<'_>,
+    compare: &mut Compare<'_>,
     look_alikes: Option<i64>,
 ) -> Result<AdminFacts, DatabaseError> {
     let Some(login) = &known.login else {
@@ -101,16 +109,20 @@ async fn account(
     connection: &mut PgConnection,
     admin: &Admin,
     known: &Known,
-    compare: Compare<'_>,
+    compare: &mut Compare<'_>,
 ) -> Result<Option<(Account, i64)>, DatabaseError> {
     let Some(login) = &known.login else { return Ok(None) };
     let columns = known.columns_of(admin.account());
     let mut sql = Sql::new("SELECT count(*) OVER (), ");
-    sql.column("p", &known.id.name).add("::text, ");
-    match &known.subject {
-        Some(subject) => sql.column("p", &subject.name).add("::text, "),
-        None => sql.add("NULL::text, "),
-    };
+    for column in [Some(&known.id), known.subject.as_ref()] {
+        match column {
+            Some(column) => sql.bounded(|sql| {
+                sql.column("p", &column.name).add("::pg_catalog.text");
+            }),
+            None => sql.add("NULL::pg_catalog.text"),
+        };
+        sql.add(", ");
+    }
     hashes::select(&mut sql, known);
     for (column, condition) in known.active_when.iter().chain(columns) {
         sql.add(", ");
@@ -130,14 +142,14 @@ async fn account(
         Ok(names)
     };
     let password = match &known.password {
-        Some(_) => password::facts(StoredRow::read(&row, 3)?, admin, compare.of(admin)).await,
+        Some(_) => password::facts(StoredRow::read(&row, 3, known)?, admin, known, compare),
         None => PasswordFacts::unknown(),
     };
     let found = Account {
         id: row.try_get(1)?,
         subject: row.try_get(2)?,
-        inactive: differing(&known.active_when, 6)?,
-        drifted: differing(columns, 6 + known.active_when.len())?,
+        inactive: differing(&known.active_when, 3 + hashes::width(known))?,
+        drifted: differing(columns, 3 + hashes::width(known) + known.active_when.len())?,
         password,
         references: Vec::new(),
     };
@@ -159,6 +171,7 @@ pub async fn observe_id(
         occupied: false,
         orphan_rows: 0,
         unseen: Vec::new(),
+        refused: None,
         immovable: None,
     };
     if current.as_ref() == Some(wanted) {
@@ -180,6 +193,10 @@ pub async fn observe_id(
         facts.wanted = Some(there(&canonical));
         return Ok(());
     }
+    if let Some(check) = fit::refused(connection, &known.users, &known.id, &canonical).await? {
+        facts.wanted = Some(WantedId { refused: Some(check), ..there(&canonical) });
+        return Ok(());
+    }
     let occupied = {
         let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
         sql.only(&known.users.relation).add(" p WHERE ");
@@ -197,17 +214,17 @@ pub async fn observe_id(
         account.references = prospect.rows;
         immovable = prospect.refused;
     }
-    facts.wanted = Some(WantedId { canonical: Some(canonical), occupied, orphan_rows, unseen, immovable });
+    facts.wanted = Some(WantedId { occupied, orphan_rows, unseen, immovable, ..there(&canonical) });
     Ok(())
 }
 
-/// Moves the sequence above an id, never backwards.
+/// Moves the sequence past an id in the direction in which it counts, never backwards.
 pub async fn advance_sequence(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     known: &Known,
-    above: i64,
+    past: i64,
 ) -> Result<i64, DatabaseError> {
     let Some(sequence) = &known.sequence else {
         return Err(DatabaseError::Moved("the id column has no sequence any more".into()));
@@ -227,26 +244,36 @@ pub async fn advance_sequence(
         token: None,
     };
     bookkeeping::audit(&mut transaction, fence, &entry).await?;
-    // Last, since no rollback takes it back: moved and not written down, it is at least above every id.
-    if catalog::next_value(&mut transaction, sequence).await? <= above {
-        // In its own steps: where several servers take turns, each gives every second number.
+    // Last, since no rollback takes it back: moved and not written down, it is at least beyond every id.
+    let next = catalog::next_value(&mut transaction, sequence).await?;
+    let descends = sequence.increment < 0;
+    if if descends { next >= past } else { next <= past } {
+        // In its own steps: where several servers take turns, each gives every second number. From what it gives
+        // next, so that no number which somebody drew meanwhile is given again.
         let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
         sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
         sql.add(
-            ")::pg_catalog.regclass, n.value, true) FROM (SELECT i.step, s.last_value OPERATOR(pg_catalog.+) \
+            ")::pg_catalog.regclass, n.value, true) FROM (SELECT i.step, i.next OPERATOR(pg_catalog.+) \
              (pg_catalog.int8larger((",
         );
-        sql.integer(above).add(
-            " OPERATOR(pg_catalog.-) s.last_value) OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) \
-             i.step) AS value FROM ",
+        sql.integer(past).add(
+            " OPERATOR(pg_catalog.-) i.next) OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) \
+             i.step) AS value FROM (SELECT ",
         );
-        sql.relation(&sequence.relation).add(" s, (SELECT ").integer(sequence.increment);
-        sql.add(" AS step) i) n WHERE n.value OPERATOR(pg_catalog.<=) (").integer(known.last_id);
+        catalog::next(&mut sql, sequence);
+        sql.add(" AS next, ").integer(sequence.increment).add(" AS step FROM ").relation(&sequence.relation);
+        sql.add(" s) i) n WHERE n.value ");
+        if descends {
+            sql.add("OPERATOR(pg_catalog.>=) (").integer(known.first_id);
+        } else {
+            sql.add("OPERATOR(pg_catalog.<=) (").integer(known.last_id);
+        }
         sql.add(" OPERATOR(pg_catalog.-) n.step)");
         // What the column cannot hold is never given.
         if sql.optional(&mut transaction).await?.is_none() {
             return Err(DatabaseError::Moved(format!(
-                "there is no id left above {above} that the sequence gives and the column can hold"
+                "there is no id left {} {past} that the sequence gives and the column can hold",
+                if descends { "below" } else { "above" }
             )));
         }
     }
@@ -340,6 +367,7 @@ async fn rewrite(
         None,
     )
     .await?;
+    let before = guard::counts(&mut transaction, fence).await?;
     let mut sql = Sql::new("UPDATE ");
     sql.only(&known.users.relation).add(" AS p SET ");
     let mut first = true;
@@ -391,16 +419,21 @@ async fn rewrite(
             "the account was written and is not what was written: a trigger may change it back".into(),
         ));
     }
-    if let Some((_, format)) = &made {
-        read_back(&mut transaction, known, admin, &id, *format).await?;
+    if let Some((made, _)) = &made {
+        read_back(&mut transaction, known, made, &id).await?;
     }
+    // What waits for the end of the transaction runs now, while somebody looks.
+    run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
+    quarantine::note_written(&mut transaction, fence, number, &known.users, &known.id, &id).await?;
     let object = &crate::api::report::ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
         ..Default::default()
     };
     let entry = Entry { step: number, chunk: 1, action, object, rows: changed, token };
-    bookkeeping::audit_of(&mut transaction, fence, &entry, account).await?;
+    let format = made.as_ref().map(|(_, format)| format);
+    bookkeeping::audit_of(&mut transaction, fence, &entry, account, format).await?;
     super::rows::count_done(&mut transaction, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)

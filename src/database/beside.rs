@@ -38,6 +38,8 @@ pub struct Beside {
     pub table: Option<String>,
     /// The table that is made, as `table` or `schema.table`.
     pub into: String,
+    /// Whose run it is, as a listing shows those of another database or resource; `None`: this target's own.
+    pub identity: Option<String>,
 }
 
 /// What was written.
@@ -81,7 +83,9 @@ pub async fn write_beside(
 ) -> Result<WrittenBeside, DatabaseError> {
     let mut transaction = connection.begin().await?;
     prepare(&mut transaction, fence.statement_timeout).await?;
-    let sources = sources(&mut transaction, fence, &wanted.run).await?;
+    let own = || Ok(fence.clone());
+    let whose = wanted.identity.as_ref().map_or_else(own, |identity| kept::whose(fence, identity))?;
+    let sources = sources(&mut transaction, &whose, &wanted.run).await?;
     let source = chosen(sources, wanted)?;
     let columns = columns(&source)?;
     let into = destination(&mut transaction, &source.object, &wanted.into).await?;
@@ -97,7 +101,7 @@ pub async fn write_beside(
     make(&mut transaction, &into, &columns).await?;
     let mut rows = 0;
     for copies in &source.copies {
-        rows += fill(&mut transaction, fence, &wanted.run, &into, copies).await?;
+        rows += fill(&mut transaction, &whose, &wanted.run, &into, copies).await?;
     }
     if rows != source.away {
         return Err(DatabaseError::Moved(format!(
@@ -160,7 +164,7 @@ async fn source(
         _ => Vec::new(),
     };
     let quarantines: Vec<Quarantine> = tables.iter().map(|(quarantine, _)| quarantine.clone()).collect();
-    let lineage = lineage::of_run(connection, fence, run, &quarantines, &key).await?;
+    let lineage = lineage::of_run(connection, fence, run, &quarantines, &key, lineage::Of::Run).await?;
     let mut copies: Vec<Copies> = tables
         .into_iter()
         .map(|(quarantine, table)| Copies { quarantine, table, first: Vec::new(), left_out: Vec::new() })
@@ -219,9 +223,14 @@ fn chosen(sources: Vec<Source>, wanted: &Beside) -> Result<Source, DatabaseError
     let names: Vec<String> =
         sources.iter().map(|one| sql_table(&one.object.schema, &one.object.table)).collect();
     let names = names.join(", ");
+    // What is back is not meant, unless all is.
+    let away = sources.iter().any(|one| one.away > 0);
     let mut meant: Vec<Source> = sources
         .into_iter()
-        .filter(|one| wanted.table.as_ref().is_none_or(|table| is_named(&one.object, table)))
+        .filter(|one| match &wanted.table {
+            Some(table) => is_named(&one.object, table),
+            None => one.away > 0 || !away,
+        })
         .collect();
     let source = match (meant.pop(), meant.is_empty()) {
         (Some(source), true) => source,

@@ -22,10 +22,11 @@ use crate::{
         target::Target,
         wording::clip,
     },
+    passwords::Format,
 };
 
 /// The layout that this program writes.
-pub const LAYOUT: i64 = 3;
+pub const LAYOUT: i64 = 4;
 
 /// The layouts in order; each brings the one before up to its own number.
 const MIGRATIONS: &[&str] = &[
@@ -75,6 +76,9 @@ const MIGRATIONS: &[&str] = &[
     // it went from one to another, so that nothing that asks for it is good for a second time.
     "ALTER TABLE auth_consistency.claims ADD COLUMN operator text, ADD COLUMN takes bigint NOT NULL DEFAULT 0;
      UPDATE auth_consistency.layout SET version = 3;",
+    // What the copies of a batch are, so that others in their place are known.
+    "ALTER TABLE auth_consistency.batches ADD COLUMN rows bigint, ADD COLUMN digest text;
+     UPDATE auth_consistency.layout SET version = 4;",
 ];
 
 /// Brings the schema up to [`LAYOUT`]; inside the caller's transaction.
@@ -112,6 +116,7 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), DatabaseError>
             super::quarantine::into_batches(connection).await?;
         }
     }
+    super::trust::keep_to_ourselves(connection).await?;
     Ok(())
 }
 
@@ -161,8 +166,9 @@ pub async fn observe(
     let readable: bool = row.try_get(3)?;
     let usable = row.try_get::<bool, _>(1)? && readable && row.try_get::<bool, _>(4)?;
     let approval_before = requests.approval_before.clone();
-    let mut found = Bookkeeping { usable, approval_before, ..Bookkeeping::default() };
-    if !there || !readable {
+    let untrusted = super::trust::observe(connection, user_table).await?;
+    let mut found = Bookkeeping { usable, approval_before, untrusted, ..Bookkeeping::default() };
+    if !there || !readable || !found.untrusted.is_empty() {
         return Ok(found);
     }
     found.version = version(connection).await?;
@@ -189,7 +195,7 @@ pub async fn observe(
         found.approval_used = row.try_get(0)?;
         found.approval_elsewhere = row.try_get::<bool, _>(1)? && !found.approval_used;
     }
-    found.overdue = super::kept::overdue(connection, target, identity).await?;
+    found.overdue = super::purge::overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
 }
@@ -348,13 +354,22 @@ async fn open_run(
 ) -> Result<Option<OpenRun>, DatabaseError> {
     let mut sql =
         mine("SELECT run, plan_hash, generation FROM auth_consistency.runs WHERE ", target, identity);
-    sql.add(" AND closed_at IS NULL AND plan_hash IS NOT NULL ORDER BY opened_at DESC LIMIT 1");
+    // An approval is good for one run: a second one that names it was made by somebody else.
+    sql.add(
+        " AND closed_at IS NULL AND plan_hash IS NOT NULL AND NOT EXISTS (SELECT FROM auth_consistency.runs other \
+         WHERE other.plan_hash OPERATOR(pg_catalog.=) runs.plan_hash AND other.run OPERATOR(pg_catalog.<>) runs.run) \
+         ORDER BY opened_at DESC LIMIT 1",
+    );
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let run: String = row.try_get(0)?;
     let mut sql = Sql::new(
-        "SELECT step, action, schema_name, table_name, column_names, constraint_name, ceiling - done, passed_key \
-         FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+        "SELECT step, action, schema_name, table_name, column_names, constraint_name, \
+         ceiling - greatest(done, coalesce(audited, 0)), passed_key, audited IS NOT NULL, done \
+         FROM auth_consistency.steps LEFT JOIN LATERAL (SELECT sum(a.rows)::int8 AS audited \
+           FROM auth_consistency.audit a WHERE a.run OPERATOR(pg_catalog.=) steps.run \
+           AND a.step OPERATOR(pg_catalog.=) steps.step AND a.owner OPERATOR(pg_catalog.=) ",
     );
+    sql.text(&target.resource.uid).add(") a ON true WHERE run OPERATOR(pg_catalog.=) ");
     sql.text(&run).add(" ORDER BY step");
     let mut steps = Vec::new();
     for step in sql.all(connection).await? {
@@ -371,6 +386,8 @@ async fn open_run(
             },
             rows_left: step.try_get(6)?,
             passed: step.try_get(7)?,
+            audited: step.try_get(8)?,
+            done: step.try_get(9)?,
         });
     }
     Ok(Some(OpenRun { run, plan_hash: row.try_get(1)?, generation: row.try_get(2)?, steps }))
@@ -434,18 +451,25 @@ pub async fn audit(
     fence: &super::fence::Fence,
     entry: &Entry<'_>,
 ) -> Result<(), sqlx::Error> {
-    audit_of(connection, fence, entry, None).await
+    audit_of(connection, fence, entry, None, None).await
 }
 
-/// Writes an audit row about one account; `None`: the admin.
+/// Writes an audit row about one account; `None`: the admin. Where its password was written, `format` is how.
 pub async fn audit_of(
     connection: &mut PgConnection,
     fence: &super::fence::Fence,
     entry: &Entry<'_>,
     account: Option<&str>,
+    format: Option<&Format>,
 ) -> Result<(), sqlx::Error> {
-    let object = entry.object.describe();
-    let object = account.map_or_else(|| object.clone(), |login| format!("{object} for {login}"));
+    let mut object = entry.object.describe();
+    if let Some(login) = account {
+        object.push_str(&format!(" for {login}"));
+    }
+    // In words, as all of it: older programs read it, and need no other layout.
+    if let Some(format) = format {
+        object.push_str(&format!(" with its password as {format}"));
+    }
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, \
          rows, plan_hash, reset_token) VALUES (",

@@ -4,20 +4,27 @@
 //! What is asked of many tables is asked at once, and of no table that does not concern us: `table`
 //! reads tables and columns, `keys` what they promise, `sequence` where new ids come from.
 
+mod heirs;
 mod keys;
 mod sequence;
 mod table;
 mod triggers;
 
+pub use heirs::{Heir, heirs};
 pub use keys::{
     Cascade, ForeignKey, UniqueIndex, cascades, equalities, foreign_keys, foreign_keys_into, primary_key,
     primary_keys, shared, unique_indexes,
 };
-pub use sequence::{Sequence, next_value, sequence};
+pub use sequence::{Sequence, giver, next, next_value, sequence, untied};
 pub use table::{find_table, find_tables, tables};
 
 use super::identifier::{Name, Operator, Relation, TypeName};
-use crate::consistency::observation::{KeyKind, TableRights};
+use crate::consistency::{
+    foreign_code::ForeignCode,
+    observation::{KeyKind, TableRights},
+    sql_name::{sql_name, sql_table},
+    wording::clip,
+};
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -44,6 +51,10 @@ pub struct Column {
     pub equality: Option<Operator>,
     /// The collation of its values, for types that have one.
     pub collation: Option<Collation>,
+    /// Whether its type is that very type, and no domain or varchar.
+    pub bare: bool,
+    /// Whether a cast or a comparison of it could run somebody's code: then only its output is used.
+    pub opaque: bool,
 }
 
 /// A collation's schema and name.
@@ -64,6 +75,11 @@ impl Column {
             "int8" => Some(i64::MAX),
             _ => None,
         }
+    }
+
+    /// The first value that an integer type has.
+    pub fn first(&self) -> Option<i64> {
+        self.last().map(|last| -last - 1)
     }
 
     /// What kind of key its values make.
@@ -94,9 +110,49 @@ pub struct Table {
     pub root: Option<(String, String)>,
     /// Whether a foreign table is among its partitions.
     pub foreign: bool,
+    /// Whether other tables inherit from it in the old way, or did: they are no partitions.
+    pub inherited: bool,
+    /// Object id of the role that owns it.
+    pub owner: i64,
+    /// From whom row-level security hides rows of it, where it does from the role.
+    pub hidden: Option<Hidden>,
+    /// Object id of the role that is trusted as the app is; none before that is known.
+    pub app: i64,
+    /// What reading it could run that is not the app's.
+    pub code: Vec<ForeignCode>,
+}
+
+/// From whom row-level security hides rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// The role.
+    pub role: String,
+    /// Whether it is the owner, from whom only FORCE hides them.
+    pub owner: bool,
 }
 
 impl Table {
+    /// What lets the role see all rows, where row-level security hides some from it.
+    pub fn unhidden(&self) -> Option<String> {
+        let Hidden { role, owner } = self.hidden.as_ref()?;
+        let role = format!("let a superuser run `ALTER ROLE {} BYPASSRLS`", sql_name(role));
+        if !owner {
+            return Some(format!("{role}, or use another role"));
+        }
+        let table = sql_table(self.relation.schema.as_str(), self.relation.name.as_str());
+        Some(format!(
+            "{role}; or, where the app signs in as another role, which policies go on to hold, let the owner run `ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY`"
+        ))
+    }
+
+    /// Why rows could not be read, with what lets the role see them where the policies of this table hide some.
+    pub fn with_way_out(&self, why: String) -> String {
+        match self.unhidden().filter(|_| why.contains("(SQLSTATE 42501)")) {
+            Some(ends) => clip(&format!("{why}: {ends}"), 512),
+            None => why,
+        }
+    }
+
     /// A column by name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.as_str() == name)

@@ -1,17 +1,19 @@
 //! The one statement that changes a chunk: it looks again, copies, changes, and writes down what it did.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
+    catalog::Column,
     error::DatabaseError,
     fence::Fence,
     identifier::Sql,
+    integrity::{self, Note},
     quarantine::{self, Batch},
     references::{ReferenceTable, equals},
     room::Room,
     walk::{self, Locked},
 };
-use crate::api::report::Action;
+use crate::{api::report::Action, consistency::wording::count};
 
 /// Which of the locked rows, and whose they become.
 pub(super) enum Which<'a> {
@@ -30,6 +32,10 @@ pub(super) struct Counts {
     /// Rows that were changed or removed.
     pub changed: i64,
     intended: i64,
+    /// Rows whose other columns are as they were.
+    same: i64,
+    /// What is to be written down of their copies.
+    pub note: Option<Note>,
 }
 
 impl Counts {
@@ -38,7 +44,7 @@ impl Counts {
     /// # Errors
     /// They differ.
     pub(super) fn agree(&self, reference: &ReferenceTable) -> Result<(), DatabaseError> {
-        let Self { orphans, kept, changed, intended } = self;
+        let Self { orphans, kept, changed, intended, same, .. } = self;
         let of = reference.object.describe();
         let why = if kept != orphans {
             format!(
@@ -53,6 +59,8 @@ impl Counts {
                 "{} rows of {of} name nobody though they were changed: nothing of this chunk was done (a trigger may change them back)",
                 changed - intended
             )
+        } else if same != changed {
+            return Err(writes_more(changed - same, &of));
         } else {
             return Ok(());
         };
@@ -61,7 +69,8 @@ impl Counts {
 }
 
 /// Looks at the locked rows again, copies those that are still orphans, changes them, and writes the
-/// audit row: one statement in one snapshot, which is younger than the locks.
+/// audit row: one statement in one snapshot, which is younger than the locks. `theirs`: code of a neighbour's may run
+/// with it, and may change nothing beside.
 ///
 /// # Errors
 /// The database refuses the change.
@@ -72,10 +81,12 @@ pub(super) async fn repair(
     batch: &Batch<'_>,
     locked: &Locked,
     which: &Which<'_>,
+    theirs: bool,
 ) -> Result<Counts, DatabaseError> {
     let table = &reference.child.relation;
-    let mut sql =
-        Sql::new("WITH o AS MATERIALIZED (SELECT x.t, x.i FROM (SELECT c.tableoid AS t, c.ctid AS i, ");
+    let mut sql = Sql::new(
+        "WITH o AS MATERIALIZED (SELECT x.t, x.i, x.beside FROM (SELECT c.tableoid AS t, c.ctid AS i, ",
+    );
     let heir = match which {
         Which::All => None,
         Which::GivenTo(heir) | Which::SurplusTo(_, heir) => Some(*heir),
@@ -86,7 +97,19 @@ pub(super) async fn repair(
             sql.add("true");
         }
     }
-    sql.add(" AS so FROM ").only(table).add(" c WHERE ");
+    sql.add(" AS so, ");
+    let written: Vec<&Column> =
+        if heir.is_some() { reference.columns.iter().collect() } else { reference.cleared() };
+    let beside = |sql: &mut Sql| {
+        let written = |column: &&Column| written.iter().any(|one| one.name == column.name);
+        columns_but(sql, "c", &reference.child.columns, written);
+    };
+    if theirs {
+        beside(&mut sql);
+    } else {
+        sql.add("NULL::pg_catalog.text");
+    }
+    sql.add(" AS beside FROM ").only(table).add(" c WHERE ");
     walk::is_locked(&mut sql, reference, locked);
     sql.add(" AND ");
     reference.orphaned_by_probe(&mut sql);
@@ -98,26 +121,39 @@ pub(super) async fn repair(
     }
     sql.add(" FROM ").only(table).add(" c WHERE ");
     is_orphan(&mut sql, reference);
-    sql.add(" RETURNING 1), changed AS (");
+    kept(&mut sql, reference);
+    sql.add(", changed AS (");
     if batch.action == Action::Delete {
         sql.add("DELETE FROM ").only(table).add(" AS c WHERE ");
         is_orphan(&mut sql, reference);
-        sql.add(" RETURNING true AS so");
+        sql.add(" RETURNING true AS so, true AS same");
     } else {
-        update(&mut sql, reference, heir);
+        update(&mut sql, reference, heir, theirs);
+        if theirs {
+            sql.add("o.beside OPERATOR(pg_catalog.=) ");
+            beside(&mut sql);
+        } else {
+            sql.add("true");
+        }
+        sql.add(" AS same");
     }
     sql.add(")");
     write_down(&mut sql, fence, reference, batch);
     sql.add(
         " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
-         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so)",
+         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so), \
+         (SELECT pg_catalog.count(*) FROM changed WHERE changed.same)",
     );
+    noted(&mut sql, reference);
     let row = sql.one(connection).await?;
+    let kept = row.try_get(1)?;
     Ok(Counts {
         orphans: row.try_get(0)?,
-        kept: row.try_get(1)?,
+        kept,
+        note: note(&row, kept, 5)?,
         changed: row.try_get(2)?,
         intended: row.try_get(3)?,
+        same: row.try_get(4)?,
     })
 }
 
@@ -125,11 +161,31 @@ pub(super) async fn repair(
 pub(super) fn keep(sql: &mut Sql, fence: &Fence, reference: &ReferenceTable, batch: &Batch<'_>) {
     quarantine::batch(sql, fence, batch);
     sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
-    sql.relation(&batch.quarantine.relation).add(" (_ac_batch, _ac_new_key");
+    sql.relation(&batch.quarantine.relation).add(" AS q (_ac_batch, _ac_new_key");
     for column in &reference.child.columns {
         sql.add(", ").name(&column.name);
     }
     sql.add(") SELECT (SELECT b.batch FROM b), ");
+}
+
+/// Adds the end of it, which says of each copy what it holds.
+pub(super) fn kept(sql: &mut Sql, reference: &ReferenceTable) {
+    sql.add(" RETURNING ");
+    integrity::of_row(sql, &reference.child.columns);
+    sql.add(" AS h)");
+}
+
+/// Adds the batch, and the digest of its copies, to what a statement returns.
+pub(super) fn noted(sql: &mut Sql, reference: &ReferenceTable) {
+    sql.add(", (SELECT b.batch FROM b), (SELECT ");
+    integrity::of_rows(sql, "kept.h", &reference.child.columns);
+    sql.add(" FROM kept)");
+}
+
+/// Reads them from the columns from `at` on.
+pub(super) fn note(row: &PgRow, rows: i64, at: usize) -> Result<Option<Note>, sqlx::Error> {
+    let batch: Option<i64> = row.try_get(at)?;
+    batch.map(|batch| Ok(Note { batch, rows, digest: row.try_get(at + 1)? })).transpose()
 }
 
 /// Adds the audit row of a chunk of `n` rows, and how far the step has got.
@@ -178,7 +234,7 @@ fn new_key(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
 }
 
 /// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant.
-fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
+fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>, theirs: bool) {
     sql.add("UPDATE ").only(&reference.child.relation).add(" AS c SET ");
     let cleared = reference.cleared();
     match heir {
@@ -194,8 +250,12 @@ fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
             }
         }
     }
-    sql.add(" WHERE ");
+    sql.add(if theirs { " FROM o WHERE " } else { " WHERE " });
     is_orphan(sql, reference);
+    if theirs {
+        // With what it held before.
+        sql.add(" AND o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid");
+    }
     sql.add(" RETURNING ");
     match heir {
         Some(values) => {
@@ -210,5 +270,27 @@ fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
             }
         }
     }
-    sql.add(" AS so");
+    sql.add(" AS so, ");
+}
+
+/// Code of a neighbour's may have done that.
+pub(super) fn writes_more(rows: i64, of: &str) -> DatabaseError {
+    DatabaseError::TouchesMore(format!(
+        "{} of {of} would have got other values in other columns, too, and code of a role that is not the app runs there: nothing of this was done; disable the trigger while this is repaired, choose another onOrphan, or repair these rows by hand",
+        count(rows, "row")
+    ))
+}
+
+/// Adds what the row `alias` holds in all columns but some, as one text. What the database computes follows the others.
+pub(super) fn columns_but(
+    sql: &mut Sql,
+    alias: &'static str,
+    columns: &[Column],
+    but: impl Fn(&&Column) -> bool,
+) {
+    sql.add("ROW(");
+    for (at, column) in columns.iter().filter(|column| !column.generated && !but(column)).enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column(alias, &column.name);
+    }
+    sql.add(")::pg_catalog.text");
 }

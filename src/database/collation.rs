@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sqlx::{PgConnection, Row};
 
 use super::identifier::{Name, Relation, Sql};
+use crate::consistency::sql_name::{sql_name, sql_table};
 
 /// An index that cannot be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +27,8 @@ pub struct UntrustedIndex {
 impl UntrustedIndex {
     /// What a person runs to make the index anew.
     pub fn reindex(&self) -> String {
-        let mut sql = Sql::new("REINDEX INDEX CONCURRENTLY ");
-        sql.relation(&self.index);
-        sql.as_str().to_owned()
+        let Relation { schema, name, .. } = &self.index;
+        format!("REINDEX INDEX CONCURRENTLY {}", sql_table(schema.as_str(), name.as_str()))
     }
 }
 
@@ -56,22 +56,21 @@ pub async fn untrusted(
         ")) AS w(t, c)), \
          tables AS (SELECT w.t, w.c, w.t::oid AS r FROM wanted w \
            UNION SELECT w.t, w.c, p.relid::oid FROM wanted w CROSS JOIN LATERAL pg_partition_tree(w.t::oid) p), \
-         changed AS (SELECT co.oid, format('%I.%I', n.nspname, co.collname) AS said, co.collversion AS made, \
-             pg_collation_actual_version(co.oid) AS now, \
-             format('ALTER COLLATION %I.%I REFRESH VERSION', n.nspname, co.collname) AS refresh \
+         changed AS (SELECT co.oid, n.nspname::text AS space, co.collname::text AS called, \
+             co.collversion AS made, pg_collation_actual_version(co.oid) AS now \
            FROM pg_collation co JOIN pg_namespace n ON n.oid = co.collnamespace WHERE co.collversion IS NOT NULL",
     );
     // Before 15 nobody wrote down what the database's own collation was made with.
     if server_version >= 150_000 {
         sql.add(
-            " UNION ALL SELECT 'pg_catalog.default'::regcollation::oid, 'the database''s default', d.datcollversion, \
-               pg_database_collation_actual_version(d.oid), \
-               format('ALTER DATABASE %I REFRESH COLLATION VERSION', d.datname) \
+            " UNION ALL SELECT 'pg_catalog.default'::regcollation::oid, NULL, d.datname::text, d.datcollversion, \
+               pg_database_collation_actual_version(d.oid) \
              FROM pg_database d WHERE d.datname = current_database() AND d.datcollversion IS NOT NULL",
         );
     }
     sql.add(
-        ") SELECT t.t, t.c, n.nspname::text, i.relname::text, h.said, h.made, h.now, h.refresh \
+        ") SELECT t.t, t.c, n.nspname::text, i.relname::text, h.space, h.called, \
+         \"left\"(h.made, 64), \"left\"(h.now, 64) \
          FROM tables t JOIN pg_index x ON x.indrelid = t.r AND x.indisvalid \
          CROSS JOIN LATERAL unnest(x.indkey::int2[], x.indcollation::oid[]) k(attnum, sorted) \
          JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND a.attname::text = t.c \
@@ -81,15 +80,26 @@ pub async fn untrusted(
          ORDER BY 1, 2, 3, 4",
     );
     for row in sql.all(connection).await? {
+        let called: String = row.try_get(5)?;
+        let (collation, refresh) = match row.try_get::<Option<String>, _>(4)? {
+            Some(schema) => {
+                let name = sql_table(&schema, &called);
+                (name.clone(), format!("ALTER COLLATION {name} REFRESH VERSION"))
+            }
+            None => (
+                "the database's default".to_owned(),
+                format!("ALTER DATABASE {} REFRESH COLLATION VERSION", sql_name(&called)),
+            ),
+        };
         found.entry((row.try_get(0)?, row.try_get(1)?)).or_default().push(UntrustedIndex {
             index: Relation {
                 schema: Name::from_catalog(row.try_get(2)?),
                 name: Name::from_catalog(row.try_get(3)?),
                 partitioned: false,
             },
-            collation: row.try_get(4)?,
-            versions: (row.try_get(5)?, row.try_get(6)?),
-            refresh: row.try_get(7)?,
+            versions: (row.try_get(6)?, row.try_get(7)?),
+            collation,
+            refresh,
         });
     }
     Ok(found)

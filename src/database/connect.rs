@@ -12,8 +12,10 @@ use sqlx::{
 };
 use tokio::task::JoinHandle;
 
-use super::error::DatabaseError;
-use crate::{api::spec::TlsMode, consistency::target::Database, network::HostPolicy};
+use super::{admission, error::DatabaseError};
+#[cfg(not(target_os = "linux"))]
+use crate::api::spec::TlsMode;
+use crate::{consistency::target::Database, network::HostPolicy};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,7 +49,7 @@ impl Session {
         let goodbye = async {
             // Whatever goes wrong now, the work is done and the server notices by itself.
             let _ = connection.close().await;
-            if let Some(relay) = relay.0.take() {
+            if let Some(relay) = &mut relay.0 {
                 let _ = relay.await;
             }
         };
@@ -67,7 +69,7 @@ pub async fn connect(
 ) -> Result<Session, DatabaseError> {
     let target = &database.connection;
     let addresses = policy.admit_database(namespace, &target.host, target.port).await?;
-    let mut options = PgConnectOptions::new_without_pgpass()
+    let options = PgConnectOptions::new_without_pgpass()
         .host(&target.host)
         .port(target.port)
         .username(&target.user)
@@ -76,20 +78,14 @@ pub async fn connect(
         .application_name(concat!("auth-consistency/", env!("CARGO_PKG_VERSION")))
         .statement_cache_capacity(0)
         .extra_float_digits(None)
-        .ssl_mode(match database.tls {
-            TlsMode::Disable => PgSslMode::Disable,
-            TlsMode::Require => PgSslMode::Require,
-            TlsMode::VerifyCa => PgSslMode::VerifyCa,
-            TlsMode::VerifyFull => PgSslMode::VerifyFull,
-        })
         .disable_statement_logging();
-    if let Some(ca) = &database.ca {
-        options = options.ssl_root_cert_from_pem(ca.clone());
-    }
     let attempt = async {
-        let (options, relay) = pinned(options, &addresses).await?;
-        let connection = PgConnection::connect_with(&options).await?;
-        Ok(Session { connection, relay: Relay(relay) })
+        let (options, relay) = pinned(options, database, &addresses).await?;
+        // From here on it ends with whatever becomes of the connection: a server may never hang up.
+        let relay = Relay(relay);
+        let connected = PgConnection::connect_with(&options).await;
+        let connection = connected.map_err(|error| admission::told(error, database))?;
+        Ok(Session { connection, relay })
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
         Ok(result) => result,
@@ -100,39 +96,36 @@ pub async fn connect(
     }
 }
 
-/// The driver takes one host for two things: where to connect, and whose certificate to expect. To
-/// connect to an admitted address and still check the name, a relay of one connection stands between
-/// them, on a socket without a file (Linux's abstract namespace).
+/// A relay stands between the driver and the server.
 #[cfg(target_os = "linux")]
 async fn pinned(
     options: PgConnectOptions,
+    database: &Database,
     addresses: &[SocketAddr],
 ) -> Result<(PgConnectOptions, Option<JoinHandle<()>>), sqlx::Error> {
-    use std::os::linux::net::SocketAddrExt;
-
-    let mut upstream = tokio::net::TcpStream::connect(addresses).await?;
-    upstream.set_nodelay(true)?;
-    let name = format!("auth-consistency-{:032x}", rand::random::<u128>());
-    let port = options.get_port();
-    let address =
-        std::os::unix::net::SocketAddr::from_abstract_name(format!("{name}/.s.PGSQL.{port}").as_bytes())?;
-    let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
-    listener.set_nonblocking(true)?;
-    let listener = tokio::net::UnixListener::from_std(listener)?;
-    let relay = tokio::spawn(async move {
-        if let Ok((mut downstream, _)) = listener.accept().await {
-            drop(listener);
-            // Either side's end is the connection's end; the driver reports what that means.
-            let _ = tokio::io::copy_bidirectional(&mut downstream, &mut upstream).await;
-        }
-    });
-    Ok((options.socket(format!("\0{name}")), Some(relay)))
+    // Encryption is the relay's.
+    let options = options.ssl_mode(PgSslMode::Disable);
+    super::relay::open(options, database, addresses).await.map(|(options, relay)| (options, Some(relay)))
 }
 
+/// There are no sockets without a file: the driver is alone with the server.
 #[cfg(not(target_os = "linux"))]
 async fn pinned(
     options: PgConnectOptions,
+    database: &Database,
     _: &[SocketAddr],
 ) -> Result<(PgConnectOptions, Option<JoinHandle<()>>), sqlx::Error> {
-    Ok((options, None))
+    let options = options.ssl_mode(match database.tls {
+        TlsMode::Disable => PgSslMode::Disable,
+        TlsMode::Require => PgSslMode::Require,
+        TlsMode::VerifyCa => PgSslMode::VerifyCa,
+        TlsMode::VerifyFull => PgSslMode::VerifyFull,
+    });
+    Ok((
+        match &database.ca {
+            Some(ca) => options.ssl_root_cert_from_pem(ca.clone()),
+            None => options,
+        },
+        None,
+    ))
 }

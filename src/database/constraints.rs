@@ -51,7 +51,8 @@ pub(super) async fn observe(
     let policy = |object: &ObjectRef| target.references.policy(object).constraint;
     let open =
         |reference: &&Reference| !reference.soft && !reference.validated && reference.enforcement.holds();
-    for reference in references.iter().filter(open) {
+    let twins: Vec<Reference> = references.iter().flat_map(Reference::of_twins).collect();
+    for reference in references.iter().chain(&twins).filter(open) {
         if policy(&reference.object) == OnConstraint::Report {
             continue;
         }

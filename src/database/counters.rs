@@ -62,7 +62,8 @@ pub async fn read_counters(
     Ok(reading)
 }
 
-/// The server and the user table, whose object id comes along.
+/// The server and the user table, whose object id comes along. What sequences there are belongs to it, too: a default
+/// may draw from one by its name alone.
 async fn server_and_users(
     connection: &mut PgConnection,
     target: &Target,
@@ -82,7 +83,9 @@ async fn server_and_users(
          c.oid::int8, \
          concat_ws(' ', c.oid, c.xmin, n.xmin, \
            (SELECT hashtextextended(string_agg(concat(a.attnum, ':', a.xmin), ' ' ORDER BY a.attnum), 0) \
-            FROM pg_attribute a WHERE a.attrelid = c.oid)), \
+            FROM pg_attribute a WHERE a.attrelid = c.oid), \
+           (SELECT hashtextextended(string_agg(concat(q.seqrelid, ':', q.xmin, ':', x.xmin), ' ' ORDER BY q.seqrelid), 0) \
+            FROM pg_sequence q JOIN pg_class x ON x.oid = q.seqrelid WHERE x.relpersistence <> 't')), \
          (SELECT ARRAY[coalesce(string_agg(concat(x.oid, ':', x.relfilenode, ':', i.xmin), ' ' ORDER BY x.oid), ''), \
             coalesce(bool_or(i.indisvalid AND i.indpred IS NULL AND a.attnum = ANY (i.indkey)), false)::text] \
           FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
@@ -172,11 +175,12 @@ async fn hard(
     let mut found = BTreeMap::new();
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
+    let mut twins: BTreeMap<ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
     for row in sql.all(connection).await? {
         let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
         let marks = marks(&row, 3, 4)?.0;
+        let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
         if row.try_get(5)? {
-            let place = ObjectRef { columns: row.try_get(6)?, ..table };
             match parts.get_mut(&place) {
                 Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
                 None => {
@@ -184,7 +188,19 @@ async fn hard(
                 }
             }
         } else {
-            found.insert(ObjectRef { constraint: Some(row.try_get(2)?), ..table }, marks);
+            let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
+            twins.entry(place).or_default().push(key.clone());
+            found.insert(key, marks);
+        }
+    }
+    // Keys of the same columns are one reference, which the first of them stands for.
+    for keys in twins.values().filter(|keys| keys.len() > 1) {
+        let marks = keys.iter().filter_map(|key| found.get(key)).map(|marks| marks.catalog.clone());
+        let all = marks.collect::<Vec<_>>().join(" ");
+        for key in keys {
+            if let Some(marks) = found.get_mut(key) {
+                marks.catalog.clone_from(&all);
+            }
         }
     }
     for (place, part) in &parts {

@@ -3,18 +3,20 @@
 //! One level is counted, copied and taken along: ON DELETE CASCADE and SET NULL. Where rows depend on those
 //! again, or a foreign key forbids the DELETE, it is refused before anything is done.
 
+mod held;
+mod victims;
+
+pub(super) use held::{Changing, held};
 use sqlx::{PgConnection, Row};
 
+pub(super) use victims::Victims;
+
 use super::{
-    bookkeeping::{self, Entry},
     catalog::{self, Column, ForeignKey, Found, Table},
+    change::columns_but,
     error::DatabaseError,
-    fence::Fence,
-    guard::Expected,
     identifier::Sql,
-    quarantine::{self, Batch},
     references::ReferenceTable,
-    walk::{self, Locked},
 };
 use crate::{
     api::report::{Action, ObjectRef},
@@ -42,6 +44,8 @@ pub(super) struct Dependent {
     cleared: Vec<String>,
     /// Object ids of the table or its partitions.
     tables: Vec<i64>,
+    /// The primary key, where rows go along that stay.
+    primary_key: Vec<Column>,
 }
 
 impl Dependent {
@@ -54,6 +58,15 @@ impl Dependent {
         }
     }
 
+    /// Why its rows are not looked at: that could run somebody's code.
+    fn refused(&self) -> Option<String> {
+        self.table.refused(&self.columns, [])
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The table as people name it.
     fn called(&self) -> String {
         sql_table(&self.key.child.0, &self.key.child.1)
@@ -64,7 +77,7 @@ impl Dependent {
         for (at, (column, other)) in self.columns.iter().zip(&self.parents).enumerate() {
             sql.add(if at > 0 { " AND " } else { "" });
             if let Some(operator) = self.key.operators.get(at) {
-                sql.column(parent, &other.name).operator(operator).column(child, &column.name);
+                sql.columns_compared(operator, (parent, &other.name), (child, &column.name));
             }
         }
         if let Some(part) = self.part {
@@ -79,16 +92,25 @@ impl Dependent {
 
 /// The foreign keys to a table.
 async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Dependent>, sqlx::Error> {
+    of_those(connection, parent, |_| true).await
+}
+
+/// The same, as far as they are asked for.
+async fn of_those(
+    connection: &mut PgConnection,
+    parent: &Table,
+    wanted: impl Fn(&ForeignKey) -> bool,
+) -> Result<Vec<Dependent>, sqlx::Error> {
     let mut found = Vec::new();
     let keys = if parent.relation.partitioned {
         catalog::foreign_keys_into(connection, parent.oid).await?
     } else {
         catalog::foreign_keys(connection, parent.oid).await?
     };
-    for key in keys {
-        let Found::Table(table) = catalog::find_table(connection, &key.child.0, &key.child.1).await? else {
-            continue;
-        };
+    for key in keys.into_iter().filter(|key| wanted(key)) {
+        let there = catalog::find_table(connection, &key.child.0, &key.child.1).await?;
+        let Found::Table(mut table) = there else { continue };
+        table.trusting(parent.app);
         let mut sql = Sql::new(
             "SELECT con.confdeltype::text, ARRAY(SELECT a.attname::text FROM pg_attribute a \
              WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) \
@@ -118,6 +140,7 @@ async fn of(connection: &mut PgConnection, parent: &Table) -> Result<Vec<Depende
             carries: row.try_get(3)?,
             cleared: row.try_get(1)?,
             tables,
+            primary_key: Vec::new(),
             table: *table,
             key,
         });
@@ -170,6 +193,8 @@ pub(super) struct Depending {
     pub takes: Vec<Taken>,
     /// Foreign keys through which another key of the orphans would go on, with how many rows.
     pub carrying: Vec<String>,
+    /// Why what depends on them could not be looked at, where that is so.
+    pub unseen: Option<String>,
 }
 
 /// Counts exactly what depends on the orphans of a reference.
@@ -188,9 +213,17 @@ pub(super) async fn observe(
         lacking: Lacking { delete: Vec::new(), change },
         takes: Vec::new(),
         carrying,
+        unseen: None,
     };
     for dependent in &dependents {
         let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
+        if let Some(why) = dependent.refused() {
+            let of = dependent.called();
+            depending
+                .unseen
+                .get_or_insert(format!("whether rows of {of} depend on them is not looked at: {why}"));
+            continue;
+        }
         if !dependent.key.readable || !dependent.table.select {
             depending.lacking.delete.push(format!("SELECT on {}", dependent.called()));
             continue;
@@ -257,7 +290,7 @@ pub(super) async fn on_rows(
         if except.iter().any(|one| (&one.schema, &one.table) == (&object.schema, &object.table)) {
             continue;
         }
-        if dependent.key.readable && dependent.table.select {
+        if dependent.key.readable && dependent.table.select && dependent.refused().is_none() {
             let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
             sql.only(&dependent.table.relation).add(" d JOIN ").only(&table.relation).add(" c ON ");
             dependent.names(&mut sql, "c", "d");
@@ -301,6 +334,10 @@ async fn carried(
             lacking.push(format!("SELECT on {}", dependent.called()));
             continue;
         }
+        if let Some(why) = dependent.refused() {
+            found.push(format!("{name}: not looked at, since {why}"));
+            continue;
+        }
         let mut sql = Sql::new("SELECT count(*) FROM ");
         sql.only(&dependent.table.relation).add(" d WHERE EXISTS (SELECT FROM (SELECT c.*");
         changing(&mut sql);
@@ -326,6 +363,10 @@ async fn deeper(
         let name = format!("{}.{}", further.key.child.1, further.key.name);
         if !further.key.readable {
             lacking.push(format!("SELECT on {}", further.called()));
+            continue;
+        }
+        if let Some(why) = further.refused() {
+            found.push(format!("{name}: not looked at, since {why}"));
             continue;
         }
         let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -365,79 +406,17 @@ pub(super) async fn resolve(
         return Ok(Vec::new());
     }
     let there = of(connection, &reference.child).await?;
-    takes
-        .iter()
-        .map(|taken| {
-            let same = |one: &&Dependent| one.object() == taken.object && one.effect == Some(taken.action);
-            there.iter().find(same).cloned().ok_or_else(|| {
-                DatabaseError::Moved(format!("{} is not as the plan says any more", taken.object.describe()))
-            })
-        })
-        .collect()
-}
-
-/// Holds and copies the rows that will go along with the locked ones, and says how many the guard is to
-/// expect.
-///
-/// # Errors
-/// The database fails.
-pub(super) async fn keep(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    reference: &ReferenceTable,
-    locked: &Locked,
-    dependent: &Dependent,
-    (step, chunk): (i64, i64),
-) -> Result<Expected, DatabaseError> {
-    let table = &dependent.table.relation;
-    let mut sql = Sql::new(
-        "SELECT pg_catalog.array_agg(x.i)::pg_catalog.text, pg_catalog.array_agg(x.t)::pg_catalog.text \
-         FROM (SELECT d.tableoid AS t, d.ctid AS i FROM ",
-    );
-    sql.only(table).add(" d WHERE EXISTS (SELECT FROM ").only(&reference.child.relation).add(" c WHERE ");
-    walk::is_locked(&mut sql, reference, locked);
-    sql.add(" AND ");
-    dependent.names(&mut sql, "c", "d");
-    sql.add(") ORDER BY d.ctid FOR UPDATE OF d) x");
-    let row = sql.one(connection).await?;
-    let action = dependent.effect.unwrap_or(Action::Delete);
-    let mut expected = Expected { tables: dependent.tables.clone(), updated: 0, deleted: 0, inserted: 0 };
-    let (Some(places), Some(partitions)) =
-        (row.try_get::<Option<String>, _>(0)?, row.try_get::<Option<String>, _>(1)?)
-    else {
-        return Ok(expected);
-    };
-    let quarantine = quarantine::table(connection, &dependent.table).await?;
-    let columns = (action == Action::SetNull).then_some(dependent.cleared.as_slice());
-    let mut sql = Sql::new("WITH b AS (");
-    quarantine::batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
-    sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation).add(" (_ac_batch");
-    for column in &dependent.table.columns {
-        sql.add(", ").name(&column.name);
+    let mut found = Vec::with_capacity(takes.len());
+    for taken in takes {
+        let same = |one: &&Dependent| one.object() == taken.object && one.effect == Some(taken.action);
+        let mut one = there.iter().find(same).cloned().ok_or_else(|| {
+            DatabaseError::Moved(format!("{} is not as the plan says any more", taken.object.describe()))
+        })?;
+        if taken.action == Action::SetNull {
+            let names = catalog::primary_key(connection, one.table.oid).await?;
+            one.primary_key = names.iter().filter_map(|name| one.table.column(name)).cloned().collect();
+        }
+        found.push(one);
     }
-    sql.add(") SELECT (SELECT b.batch FROM b)");
-    for column in &dependent.table.columns {
-        sql.add(", ").column("d", &column.name);
-    }
-    sql.add(" FROM ").only(table).add(" d WHERE ");
-    walk::is_placed(&mut sql, "d", table.partitioned, &places, &partitions);
-    // In a new statement: only what depends on rows that are still orphans goes along with them.
-    sql.add(" AND EXISTS (SELECT FROM ").only(&reference.child.relation).add(" c WHERE ");
-    walk::is_locked(&mut sql, reference, locked);
-    sql.add(" AND ");
-    dependent.names(&mut sql, "c", "d");
-    sql.add(" AND ");
-    reference.orphaned_by_probe(&mut sql);
-    sql.add(")");
-    let rows = sql.execute(connection).await?;
-    if rows > 0 {
-        let object = dependent.object();
-        let entry = Entry { step, chunk, action, object: &object, rows, token: None };
-        bookkeeping::audit(connection, fence, &entry).await?;
-    }
-    match action {
-        Action::SetNull => expected.updated = rows,
-        _ => expected.deleted = rows,
-    }
-    Ok(expected)
+    Ok(found)
 }

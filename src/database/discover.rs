@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     catalog::{self, Column, Found},
     error::DatabaseError,
+    foreign_code,
     identifier::Sql,
     observe::{self, Known},
     references::ReferenceTable,
@@ -86,11 +87,17 @@ pub async fn discover(
         let why = if candidate.readable {
             let mut inner = connection.begin().await?;
             match sample(&mut inner, &known, candidate).await {
-                Ok(sampled) => {
+                Ok(Ok(sampled)) => {
                     inner.commit().await?;
                     found.sampled.extend(sampled);
                     continue;
                 }
+                Ok(Err(why)) => {
+                    inner.rollback().await?;
+                    why
+                }
+                // Nothing more is read from this server, and no rollback would be answered.
+                Err(error) if DatabaseError::is_refusal(&error) => return Err(error.into()),
                 Err(error) => {
                     let error = DatabaseError::from(error);
                     let Some(code) = error.sqlstate() else { return Err(error) };
@@ -210,20 +217,26 @@ fn comparable(id: &Column) -> (&'static [&'static str], &'static [&'static str])
     }
 }
 
-/// Reads a sample of one column. `None` where its values cannot be users in any spelling.
+/// Reads a sample of one column. `None` where its values cannot be users in any spelling; the inner error says why it
+/// is not read.
 async fn sample(
     connection: &mut PgConnection,
     known: &Known,
     candidate: Candidate,
-) -> Result<Option<Sampled>, sqlx::Error> {
+) -> Result<Result<Option<Sampled>, String>, sqlx::Error> {
     let object = &candidate.object;
-    let Found::Table(child) = catalog::find_table(connection, &object.schema, &object.table).await? else {
-        return Ok(None);
+    let Found::Table(mut child) = catalog::find_table(connection, &object.schema, &object.table).await?
+    else {
+        return Ok(Ok(None));
     };
+    child.beside(&known.users);
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     let kind = candidate.type_column.as_ref().and_then(|name| child.column(name)).cloned();
+    if let Some(why) = child.refused([&column], &kind) {
+        return Ok(Err(why));
+    }
     let operators = catalog::equalities(connection, known.id.base_oid, &[column.base_oid]).await?;
     let operators = operators.into_values().next();
     let table = ReferenceTable {
@@ -235,6 +248,7 @@ async fn sample(
         match_full: false,
         key: None,
         partition_keys: Vec::new(),
+        twins: Vec::new(),
         absent: Vec::new(),
         only_where: Vec::new(),
         primary_key: Vec::new(),
@@ -245,7 +259,11 @@ async fn sample(
     let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT c.");
     sql.name(&column.name).add(", ");
     match &kind {
-        Some(kind) => sql.add("left(").column("c", &kind.name).add("::text, 64)"),
+        Some(kind) => {
+            sql.add("left(");
+            foreign_code::text(&mut sql, "c", kind);
+            sql.add(", 64)")
+        }
         None => sql.add("NULL::text"),
     };
     sql.add(" AS _ac_kind, count(*) AS _ac_rows FROM (SELECT * FROM ").only(&table.child.relation).add(" c");
@@ -274,14 +292,14 @@ async fn sample(
         KeyKind::Integer => chance(connection, known, &values).await?,
         _ => None,
     };
-    Ok(Some(Sampled {
+    Ok(Ok(Some(Sampled {
         object: candidate.object,
         column_type: column.declared_type.as_str().to_owned(),
         rows: candidate.rows,
         type_column: kind.map(|kind| kind.name.as_str().to_owned()),
         values,
         chance,
-    }))
+    })))
 }
 
 /// How many numbers of a hundred between the lowest and the highest value of the sample are users.

@@ -1,12 +1,24 @@
 //! What the database answered, without the values that it likes to repeat.
 
-use sqlx::postgres::PgDatabaseError;
+use std::time::Duration;
 
+use sqlx::{PgConnection, postgres::PgDatabaseError};
+
+use super::{admission::Refusal, refusal, wire};
 use crate::{
     api::condition::{ConditionType, Reason},
-    consistency::severity::{Class, Fault, of_sqlstate},
+    consistency::{
+        severity::{Class, Fault, of_sqlstate},
+        wording::clip,
+    },
     network::HostRefused,
 };
+
+/// Characters of what a socket or the encryption says: a certificate names as many hosts as it likes.
+const MOST: usize = 300;
+
+/// How long the names of what was refused are looked for.
+const NAMES: Duration = Duration::from_secs(10);
 
 /// A failure of the database room.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +29,17 @@ pub enum DatabaseError {
     /// The database or the way to it.
     #[error("{}", plain(.0))]
     Sql(#[from] sqlx::Error),
+    /// The same, with names that the catalog has.
+    #[error("{}{names}", plain(.error))]
+    Named {
+        /// What the database said.
+        error: sqlx::Error,
+        /// What is concerned, to stand behind it.
+        names: String,
+    },
+    /// The server let nobody in.
+    #[error("{}", .0.what)]
+    Refused(Box<Refusal>),
     /// Another run has the fence; nothing was done.
     #[error("another run repairs this user table just now")]
     Fenced,
@@ -40,6 +63,12 @@ pub enum DatabaseError {
     /// The transaction touched more than the plan says; nothing of it was done.
     #[error("{0}")]
     TouchesMore(String),
+    /// Code of a role that is not the app would run, and no rule says that it may.
+    #[error("{0}")]
+    ForeignOwner(String),
+    /// Our own schema is not ours.
+    #[error("nothing is written or put back, since {0}")]
+    LedgerUntrusted(String),
     /// The schema is not what this statement needs.
     #[error("{0}")]
     Unsupported(String),
@@ -53,11 +82,28 @@ pub enum DatabaseError {
 
 impl DatabaseError {
     /// The server has not answered for so long.
-    pub fn no_answer(limit: std::time::Duration) -> Self {
+    pub fn no_answer(limit: Duration) -> Self {
         Self::Sql(sqlx::Error::Io(std::io::Error::new(
             std::io::ErrorKind::TimedOut,
             format!("no answer in {} s", limit.as_secs()),
         )))
+    }
+
+    /// Whether the server sent more than is read of any.
+    fn is_too_much(&self) -> bool {
+        match self.sql() {
+            Some(sqlx::Error::Io(error)) => {
+                error.get_ref().is_some_and(|inner| inner.is::<wire::Broken>())
+                    && !foreign(&error.to_string())
+            }
+            Some(error) => Self::is_refusal(error) && !foreign(&plain(error)),
+            None => false,
+        }
+    }
+
+    /// Whether it is the relay that read nothing more from the server.
+    pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+        matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == wire::REFUSED))
     }
 
     /// Whether a statement was ended since it took too long, or since somebody said so.
@@ -67,19 +113,52 @@ impl DatabaseError {
 
     /// The SQLSTATE, where the database answered with one.
     pub fn sqlstate(&self) -> Option<String> {
-        match self {
-            Self::Sql(sqlx::Error::Database(error)) => error.code().map(Into::into),
+        if let Self::Refused(refusal) = self {
+            return Some(refusal.sqlstate.clone());
+        }
+        match self.sql() {
+            Some(sqlx::Error::Database(error)) => error.code().map(Into::into),
             _ => None,
         }
+    }
+
+    fn sql(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Sql(error) | Self::Named { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The same with the names of what is concerned, where the catalog has them: the server tells those of whatever a
+    /// function made under a name of its choice, too. What failed must have been taken back by now.
+    pub async fn with_names(self, connection: &mut PgConnection) -> Self {
+        let Self::Sql(error) = self else { return self };
+        let names = match &error {
+            sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+                // Whoever cannot be asked has no names for it.
+                Some(database) => tokio::time::timeout(NAMES, refusal::names(connection, database))
+                    .await
+                    .map_or_else(|_| String::new(), Result::unwrap_or_default),
+                None => String::new(),
+            },
+            _ => String::new(),
+        };
+        if names.is_empty() { Self::Sql(error) } else { Self::Named { error, names } }
     }
 
     /// The failure as a stage shows it.
     pub fn fault(&self) -> Fault {
         let (reason, class) = self.classify();
+        let (own, odd) = self.refused();
+        if let Some(own) = own {
+            let message = format!("{self}: {own}{odd}");
+            return Fault { reason, condition: ConditionType::DatabaseReachable, class, message };
+        }
         let condition = match reason {
-            Reason::PrivilegeMissing | Reason::TargetClaimed | Reason::RepairUnsupported => {
-                ConditionType::SchemaCompatible
-            }
+            Reason::PrivilegeMissing
+            | Reason::TargetClaimed
+            | Reason::LedgerUntrusted
+            | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
             Reason::AdminPasswordUnusable
             | Reason::PasswordHashContradicted
             | Reason::PasswordHashUnclear => ConditionType::AdminConsistent,
@@ -95,6 +174,9 @@ impl DatabaseError {
             Reason::DatabaseBusy => {
                 ": another session holds what is to be looked at, so wait until it ends, or end it"
             }
+            Reason::DatabaseError if self.is_too_much() => {
+                ": look whether it is the database that is meant, and what in it is so large"
+            }
             Reason::PrivilegeMissing => ": run what `auth-consistency grants` prints",
             Reason::TooManyConnections => {
                 ": all connections that the server, the database or the role may have are taken; close idle ones, \
@@ -102,7 +184,15 @@ impl DatabaseError {
             }
             _ => "",
         };
-        Fault { reason, condition, class, message: format!("{self}{advice}") }
+        Fault { reason, condition, class, message: format!("{self}{advice}{odd}") }
+    }
+
+    /// What ends a sign-in's refusal, where that is its own, and what is odd about what was signed in with.
+    pub fn refused(&self) -> (Option<&str>, &str) {
+        match self {
+            Self::Refused(refusal) => (refusal.advice.as_deref(), &refusal.odd),
+            _ => (None, ""),
+        }
     }
 
     fn classify(&self) -> (Reason, Class) {
@@ -110,32 +200,46 @@ impl DatabaseError {
             // A name that is not found today may be found tomorrow; a host that is not allowed never is.
             Self::Host(refused) if !refused.is_forbidden() => (Reason::DatabaseUnreachable, Class::Transient),
             Self::Host(_) => (Reason::DatabaseHostNotAllowed, Class::Terminal),
+            Self::Refused(refusal) => (refusal.reason, refusal.class),
             Self::Fenced | Self::Overtaken => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
             Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
             Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
             Self::TouchesMore(_) => (Reason::RepairTouchesMore, Class::Terminal),
+            Self::ForeignOwner(_) => (Reason::ForeignOwner, Class::Terminal),
+            Self::LedgerUntrusted(_) => (Reason::LedgerUntrusted, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
             Self::HashRefused(reason, _) => (*reason, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
-            Self::Sql(error) => match error {
+            Self::Sql(_) | Self::Named { .. } if self.is_too_much() => {
+                (Reason::DatabaseError, Class::Transient)
+            }
+            Self::Sql(error) | Self::Named { error, .. } => match error {
                 sqlx::Error::Io(error) if of_tls(error) => (Reason::DatabaseTlsFailed, Class::Terminal),
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => {
                     (Reason::DatabaseUnreachable, Class::Transient)
                 }
                 sqlx::Error::Tls(_) => (Reason::DatabaseTlsFailed, Class::Terminal),
+                // Of the driver alone, where there is no relay: what SASLprep refuses.
+                sqlx::Error::Configuration(_) => (Reason::DatabaseAuthenticationFailed, Class::Terminal),
+                sqlx::Error::BeginFailed => (Reason::DatabaseError, Class::Transient),
                 sqlx::Error::Database(error) => {
                     let code = error.code().unwrap_or_default();
+                    let postgres = error.try_downcast_ref::<PgDatabaseError>();
                     let reason = match code.as_ref() {
+                        // What a function raises is no word of the server about user, rights or database.
+                        "28000" | "28P01" | "3D000" | "42501" | "53300" | "25006"
+                            if postgres.is_some_and(refusal::is_raised) =>
+                        {
+                            Reason::DatabaseError
+                        }
                         "28000" | "28P01" => Reason::DatabaseAuthenticationFailed,
                         "3D000" => Reason::DatabaseNotFound,
                         "42501" => Reason::PrivilegeMissing,
                         "53300" => Reason::TooManyConnections,
                         // PgBouncer's own words for the same.
-                        "08P01" if error.message().starts_with("no more connections allowed") => {
-                            Reason::TooManyConnections
-                        }
+                        "08P01" if postgres.is_some_and(refusal::is_full) => Reason::TooManyConnections,
                         "25006" => Reason::DatabaseReadOnly,
                         "40001" | "40P01" | "55P03" => Reason::DatabaseBusy,
                         "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
@@ -146,6 +250,7 @@ impl DatabaseError {
                     };
                     let class = match reason {
                         Reason::TooManyConnections => Class::Transient,
+                        Reason::DatabaseError if code.as_ref() == "53300" => Class::Terminal,
                         _ => of_sqlstate(&code),
                     };
                     (reason, class)
@@ -156,48 +261,59 @@ impl DatabaseError {
     }
 }
 
-/// The database's own message with its code and the names of what is concerned.
-///
-/// DETAIL and HINT are left out: PostgreSQL repeats whole rows there, password hashes included.
+/// What went wrong, in our own words: what the server or the driver says may hold a row or a secret.
 fn plain(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Database(database) => {
-            let Some(postgres) = database.try_downcast_ref::<PgDatabaseError>() else {
-                return "the database answered with an error".into();
-            };
-            let mut text = format!("the database says: {} (SQLSTATE {})", safe(postgres), postgres.code());
-            if let Some(constraint) = postgres.constraint() {
-                text.push_str(&format!(", constraint {constraint:?}"));
-            }
-            text
+        sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
+            // The relay's words, and no server's.
+            Some(error) if error.code() == wire::REFUSED => refused(error.message()),
+            Some(error) => refusal::told(error),
+            None => "the database answered with an error".into(),
+        },
+        sqlx::Error::Io(error) if of_tls(error) => {
+            format!("the encrypted connection failed: {}", clip(&error.to_string(), MOST))
         }
-        sqlx::Error::Io(error) if of_tls(error) => format!("the encrypted connection failed: {error}"),
-        sqlx::Error::Io(error) => format!("no connection to the database: {error}"),
-        sqlx::Error::Tls(error) => format!("the encrypted connection failed: {error}"),
+        sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<wire::Broken>()) => {
+            refused(&error.to_string())
+        }
+        sqlx::Error::Io(error) => {
+            format!("no connection to the database: {}", clip(&error.to_string(), MOST))
+        }
+        // Of its own words the driver repeats a certificate whole.
+        sqlx::Error::Tls(error) if error.is::<rustls::Error>() => {
+            format!("the encrypted connection failed: {}", clip(&error.to_string(), MOST))
+        }
+        sqlx::Error::Tls(error) => {
+            let no_tls = error.to_string().contains("does not support TLS");
+            let why =
+                if no_tls { "the server does not support TLS" } else { "the certificates cannot be used" };
+            format!("the encrypted connection failed: {why}")
+        }
         sqlx::Error::Protocol(text) if text.contains("unexpected response") || text.contains("EOF") => {
             "no connection to the database: what answers there does not speak PostgreSQL's protocol".into()
         }
         sqlx::Error::Protocol(_) => "no connection to the database: it was broken off".into(),
-        other => format!("the database's answer could not be read: {other}"),
+        sqlx::Error::BeginFailed => {
+            "what answers there says that it began a transaction, and began none".into()
+        }
+        sqlx::Error::Configuration(_) => {
+            "the user name or the password has a character that cannot be sent from this system (RFC 4013 prohibits it)".into()
+        }
+        // The driver repeats names and values that it could not read.
+        _ => "the database's answer could not be read".into(),
     }
+}
+
+/// Why nothing more is read: from what is no PostgreSQL there never was a connection.
+fn refused(why: &str) -> String {
+    if foreign(why) { format!("no connection to the database: {why}") } else { why.to_owned() }
+}
+
+fn foreign(why: &str) -> bool {
+    why.contains(wire::FOREIGN)
 }
 
 /// What goes wrong in the handshake itself comes wrapped as a failure of the socket.
 fn of_tls(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
-}
-
-/// Messages of class 22 repeat the value that did not fit, and those that an app raises itself may
-/// repeat anything.
-fn safe(error: &PgDatabaseError) -> String {
-    if error.code().starts_with("P0") {
-        return "a trigger or function of the app refused it".to_owned();
-    }
-    if error.code().starts_with("22") {
-        match error.message().split_once(':') {
-            Some((what, _)) => return what.to_owned(),
-            None => return "a value does not fit its type".to_owned(),
-        }
-    }
-    error.message().to_owned()
 }

@@ -11,6 +11,7 @@ use sqlx::{PgConnection, Row};
 use super::{
     catalog::{Column, Table},
     error::DatabaseError,
+    guard::Own,
     identifier::{Relation, Sql, run},
     transaction::savepoint,
 };
@@ -90,7 +91,7 @@ struct Crossed {
 }
 
 /// Puts those rows of `copies` back that only stand in one another's way. Returns which. `later` undoes
-/// before it what later steps of the run did to them.
+/// before it what later steps of the run did to them. What is written to our own schema is counted in `own`.
 ///
 /// # Errors
 /// The database fails as a whole.
@@ -100,7 +101,8 @@ pub(super) async fn put_back(
     key: &[Column],
     reference: &Column,
     copies: &[String],
-    later: impl AsyncFn(&mut PgConnection, &[String]) -> Result<(), sqlx::Error>,
+    later: impl AsyncFn(&mut PgConnection, &[String], &mut Own) -> Result<(), sqlx::Error>,
+    own: &mut Own,
 ) -> Result<Vec<String>, DatabaseError> {
     if copies.is_empty() {
         return Ok(Vec::new());
@@ -110,7 +112,7 @@ pub(super) async fn put_back(
     sql.column("q", &reference.name).add("::pg_catalog.text, q._ac_new_key FROM ").relation(quarantine);
     sql.add(" q JOIN pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
     sql.add(") AS k(i) ON q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
-    let rows = sql.all(connection).await?;
+    let rows = sql.every(connection).await?;
     let crossed: Vec<Crossed> = rows
         .iter()
         .map(|row| Ok(Crossed { copy: row.try_get(0)?, old: row.try_get(1)?, new: row.try_get(2)? }))
@@ -120,7 +122,7 @@ pub(super) async fn put_back(
         let copies: Vec<String> = group.iter().map(|one| one.copy.clone()).collect();
         let all = i64::try_from(copies.len()).unwrap_or(i64::MAX);
         let done = savepoint(connection, async |connection: &mut PgConnection| {
-            later(connection, &copies).await?;
+            later(connection, &copies, own).await?;
             let which = |sql: &mut Sql| {
                 sql.relation(quarantine).add(" q JOIN pg_catalog.unnest(");
                 sql.texts(copies.iter().cloned().map(Some).collect());
@@ -154,7 +156,7 @@ pub(super) async fn put_back(
             sql.relation(quarantine).add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() FROM ");
             sql.add("pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
             sql.add(") AS k(i) WHERE q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
-            sql.execute(connection).await?;
+            own.noted += sql.execute(connection).await?;
             run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await
         })
         .await?;

@@ -9,10 +9,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
 use super::{
-    bookkeeping,
-    error::DatabaseError,
-    identifier::{Sql, run},
-    observe::Known,
+    bookkeeping, error::DatabaseError, identifier::Sql, observe::Known, transaction::catalog_path, trust,
 };
 use crate::consistency::{
     observation::{Bookkeeping, Claim, DatabaseIdentity},
@@ -28,7 +25,8 @@ use crate::consistency::{
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off; SET LOCAL jit = off; \
     SET LOCAL extra_float_digits = 1; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; \
-    SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on";
+    SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off; \
+    SET LOCAL client_min_messages = error";
 
 /// What foreign keys and triggers are off under, and what is set instead: a role may have that as its own
 /// default, and whatever a repair wrote would then be checked by nothing.
@@ -83,9 +81,10 @@ pub async fn begin(
     let mut transaction = connection.begin_with(BEGIN).await?;
     settings(&mut transaction, target.timeout).await?;
     // Nothing of the app runs in this transaction, and our own tables are made in it.
-    run(&mut transaction, "SET LOCAL search_path = pg_catalog, pg_temp").await?;
+    catalog_path(&mut transaction).await?;
     enforced(&mut transaction).await?;
     lock(&mut transaction, &known.identity, known.users.oid).await?;
+    trust::require(&mut transaction, known.users.oid).await?;
     bookkeeping::migrate(&mut transaction).await?;
     if let Some(looked) = looked {
         nobody_since(&mut transaction, target, known, looked).await?;
@@ -204,13 +203,16 @@ async fn claim(
     }
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \
-         epoch, plan_serial, operator) VALUES (",
+         epoch, plan_serial, operator, takes) VALUES (",
     );
     sql.text(&known.identity.system).add(", ").integer(known.identity.database).add(", ");
     sql.integer(known.users.oid).add(", ").text(owner).add(", ").text(owner_name(target)).add(", 1, ");
     sql.integer(i64::from(approved)).add(", ").text_or_null(target.operator.clone());
+    // A claim that is made anew, since somebody deleted it or the table is another one, counts on from where no
+    // claim can have come to, so that nothing that was asked of an earlier one is asked of it.
     sql.add(
-        ") ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
+        ", (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8\
+         ) ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
          owner_name = excluded.owner_name, operator = excluded.operator, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
          takes = held.takes OPERATOR(pg_catalog.+) CASE WHEN held.owner OPERATOR(pg_catalog.=) excluded.owner \
            THEN 0 ELSE 1 END, \
@@ -362,6 +364,8 @@ pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), D
 pub struct Written {
     /// Rows that it may still change.
     pub left: i64,
+    /// Rows that it has changed, in whatever pass.
+    pub done: i64,
     /// Whether the audit tells of it.
     pub audited: bool,
 }
@@ -379,13 +383,14 @@ pub async fn written(
     let mut transaction = wait(connection, fence).await?;
     let mut sql = Sql::new(
         "SELECT s.ceiling OPERATOR(pg_catalog.-) s.done, EXISTS (SELECT FROM auth_consistency.audit a \
-         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step) \
+         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step), s.done \
          FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ",
     );
     sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
     let row = sql.optional(&mut transaction).await?;
     transaction.rollback().await?;
-    row.map(|row| Ok(Written { left: row.try_get(0)?, audited: row.try_get(1)? })).transpose()
+    row.map(|row| Ok(Written { left: row.try_get(0)?, audited: row.try_get(1)?, done: row.try_get(2)? }))
+        .transpose()
 }
 
 /// The rows that a run's audit tells of, by object in words.

@@ -6,10 +6,13 @@
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
-    catalog::Column,
+    bounds,
+    catalog::{Column, Table},
     identifier::Sql,
     references::{ReferenceTable, equals, spelling},
+    transaction::by_the_catalog,
 };
+use crate::consistency::observation::UnfitColumn;
 
 /// The values of a user that a reference names; `None` where the user has none of one of them.
 ///
@@ -38,16 +41,67 @@ pub(super) async fn unfit(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     values: &[String],
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<UnfitColumn>, sqlx::Error> {
     for (at, value) in values.iter().enumerate() {
         if !takes(connection, reference, at, std::slice::from_ref(value)).await? {
             return Ok(reference.columns.get(at).map(|column| {
-                format!(
-                    "column {:?} is {} and cannot hold {value}",
-                    column.name.as_str(),
-                    column.declared_type.as_str()
-                )
+                let (name, own) = (column.name.as_str(), column.declared_type.as_str());
+                UnfitColumn { why: format!("column {name:?} is {own} and cannot hold {value}"), check: None }
             }));
+        }
+        let Some(column) = reference.columns.get(at) else { continue };
+        if let Some(check) = refused(connection, &reference.child, column, value).await? {
+            let why = format!("the CHECK {check:?} of column {:?} refuses {value}", column.name.as_str());
+            return Ok(Some(UnfitColumn { why, check: Some(check) }));
+        }
+    }
+    Ok(None)
+}
+
+/// The CHECK of a column that refuses a value, as far as that is known without running anybody's code.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn refused(
+    connection: &mut PgConnection,
+    table: &Table,
+    column: &Column,
+    value: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    refused_one(connection, table, column, std::slice::from_ref(&value.to_owned())).await
+}
+
+/// The CHECK of a column that refuses one of some values.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn refused_one(
+    connection: &mut PgConnection,
+    table: &Table,
+    column: &Column,
+    values: &[String],
+) -> Result<Option<String>, sqlx::Error> {
+    // Conditions are written for that path, and it is asked while rows are written, too.
+    by_the_catalog(connection, async |connection: &mut PgConnection| {
+        refused_by(connection, table, column, values).await
+    })
+    .await
+}
+
+async fn refused_by(
+    connection: &mut PgConnection,
+    table: &Table,
+    column: &Column,
+    values: &[String],
+) -> Result<Option<String>, sqlx::Error> {
+    for check in bounds::checks(connection, table.oid, &column.name).await? {
+        let Some(condition) = &check.condition else { continue };
+        let mut sql = Sql::new("SELECT coalesce(pg_catalog.bool_and(");
+        bounds::holds(&mut sql, column, condition);
+        sql.add("), true) FROM pg_catalog.unnest(");
+        sql.texts(values.iter().cloned().map(Some).collect()).add(") v(value)");
+        if !taken(connection, sql).await? {
+            return Ok(Some(check.name));
         }
     }
     Ok(None)
@@ -70,22 +124,54 @@ pub(super) async fn takes(
     let operator = reference.operators.as_ref().and_then(|operators| operators.get(at));
     let mut sql = Sql::new("SELECT coalesce(pg_catalog.bool_and(");
     // As rows are compared with users, whichever way that is.
-    let (before, after) = match operator {
-        Some(_) => ("(", ")"),
-        None => spelling(parent, column),
+    let id = |sql: &mut Sql| {
+        sql.add("CAST(v.value AS ").type_name(&parent.type_name).add(")");
     };
-    sql.add(before).add("CAST(v.value AS ").type_name(&parent.type_name).add(")").add(after);
+    let value = |sql: &mut Sql| {
+        sql.add("CAST(v.value AS ").type_name(&column.declared_type).add(")");
+    };
     match operator {
-        Some(operator) => sql.operator(operator),
-        None => sql.add(" OPERATOR(pg_catalog.=) "),
-    };
-    let (before, after) = match operator {
-        Some(_) => ("(", ")"),
-        None => spelling(column, parent),
-    };
-    sql.add(before).add("CAST(v.value AS ").type_name(&column.declared_type).add(")").add(after);
+        Some(operator) => {
+            sql.compared(operator, id, value);
+        }
+        None => {
+            let (before, after) = spelling(parent, column);
+            sql.add(before);
+            id(&mut sql);
+            sql.add(after).add(" OPERATOR(pg_catalog.=) ");
+            let (before, after) = spelling(column, parent);
+            sql.add(before);
+            value(&mut sql);
+            sql.add(after);
+        }
+    }
     sql.add("), true) FROM pg_catalog.unnest(");
     sql.texts(values.iter().cloned().map(Some).collect()).add(") v(value)");
+    taken(connection, sql).await
+}
+
+/// Whether a column gives a text back as it was written.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn keeps(
+    connection: &mut PgConnection,
+    column: &Column,
+    text: &str,
+) -> Result<bool, sqlx::Error> {
+    // As a client gets it: a cast to text would take off the blanks that character(n) adds.
+    let (before, after) = match column.base_name.as_str() {
+        "bytea" => ("pg_catalog.encode(", ", 'escape')"),
+        _ => ("pg_catalog.concat(", ")"),
+    };
+    let mut sql = Sql::new("SELECT coalesce(");
+    sql.add(before).typed(text, &column.declared_type).add(after).add(" OPERATOR(pg_catalog.=) ");
+    sql.text(text).add(", false)");
+    taken(connection, sql).await
+}
+
+/// What a statement answers that makes values of a type.
+async fn taken(connection: &mut PgConnection, sql: Sql) -> Result<bool, sqlx::Error> {
     let mut inner = connection.begin().await?;
     match sql.scalar::<bool>(&mut inner).await {
         Ok(taken) => {

@@ -140,10 +140,19 @@ async fn needs(
             needs.taken.insert(named.clone());
             along(connection, target, table, (object, policy), &mut needs).await?;
         }
-        if moves && *names_id && named != user_table {
-            needs.moves.add(&named, &[Update]);
+        if moves && *names_id {
+            // Rows that name those by the id would keep it where it is.
+            for one in dependents::touched(connection, table).await? {
+                if object.columns.iter().any(|column| one.parent_columns.contains(column)) {
+                    needs.observe.add(&(one.schema, one.table), &[Select]);
+                }
+            }
+            if named != user_table {
+                needs.moves.add(&named, &[Update]);
+            }
         }
-        if policy.constraint != OnConstraint::Report {
+        // What only a rule declares has no foreign key to validate.
+        if policy.constraint != OnConstraint::Report && object.constraint.is_some() {
             needs.owned.insert(named);
         }
         if policy.constraint == OnConstraint::Restore {
@@ -232,7 +241,7 @@ async fn references(
             schema: rule.schema.clone(),
             table: rule.rule.table.clone(),
             columns: rule.rule.columns.clone().unwrap_or_default(),
-            constraint: None,
+            constraint: rule.rule.constraint.clone(),
         };
         objects.push((object, true));
     }

@@ -1,16 +1,21 @@
 //! Whether a repair touched more than its plan says.
 //!
-//! Triggers and foreign keys of the app run along with a repair, and may change or remove rows that
-//! nobody counted and nothing copied. What a transaction really did stands in its own statistics
-//! (`pg_stat_get_xact_tuples_*`): only this backend's, at once, and with the numbers of transactions
-//! before that were not reported yet. So they are read at the beginning and at the end, and the
-//! difference is compared with the plan.
+//! Triggers and foreign keys of the app run along with a repair, with the rights of the role, and may change
+//! what nobody counted and nothing copied. What a transaction really did stands in its own statistics
+//! (`pg_stat_get_xact_*`): only this backend's, at once, and with the numbers of transactions before that were
+//! not reported yet. So they are read before the first statement that lets code of others run, and after the
+//! last one, and the difference is compared with the plan: rows of tables here, and everything else that can be
+//! seen (the catalog, sequences, our own schema, cursors) in `beyond`.
+
+mod beyond;
 
 use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
 
-use super::{catalog::Table, error::DatabaseError, identifier::Sql};
+pub(super) use beyond::Own;
+
+use super::{catalog::Table, error::DatabaseError, fence::Fence, foreign, identifier::Sql};
 use crate::consistency::wording::count;
 
 /// Rows that were inserted, updated and deleted.
@@ -22,6 +27,17 @@ pub(super) struct Touched {
     pub updated: i64,
     /// Deleted.
     pub deleted: i64,
+}
+
+impl Touched {
+    /// What was done since then.
+    fn since(self, then: Self) -> Self {
+        Self {
+            inserted: self.inserted - then.inserted,
+            updated: self.updated - then.updated,
+            deleted: self.deleted - then.deleted,
+        }
+    }
 }
 
 /// What the plan lets one table and its partitions be changed by.
@@ -37,32 +53,87 @@ pub(super) struct Expected {
     pub inserted: i64,
 }
 
-/// The numbers at one moment: by object id, with the table's name.
-pub(super) type Counts = BTreeMap<i64, (String, Touched)>;
+/// The rows that a step lets the app's own tables be changed by.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rows<'a> {
+    /// These, and no others.
+    Only(&'a [Expected]),
+    /// These, where code of a neighbour's runs with them, which a rule allows: what of the app's own code is let pass is
+    /// not, since nobody can tell whose it was.
+    BesideTheirs(&'a [Expected]),
+    /// Whichever, by writing to this table: the app's own triggers make rows for an account, and tell of its changes.
+    Any(&'a Table),
+}
 
-/// Reads the numbers of every table that the transaction may have touched.
+impl<'a> Rows<'a> {
+    /// These, and no others.
+    pub fn only(expected: &'a [Expected], theirs: bool) -> Self {
+        if theirs { Self::BesideTheirs(expected) } else { Self::Only(expected) }
+    }
+}
+
+/// The numbers at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Of the app's tables: by object id, with the table's name.
+    tables: BTreeMap<i64, (String, Touched)>,
+    beyond: beyond::Counts,
+}
+
+/// Reads the numbers of everything that the transaction may have touched. What of ours is created comes before it.
 ///
 /// # Errors
 /// The database fails.
-pub(super) async fn counts(connection: &mut PgConnection) -> Result<Counts, sqlx::Error> {
-    // Our own schema's tables are written by every chunk; what is only in this session's memory, and the
-    // catalog, hold no rows of the app.
-    let sql = Sql::new(
-        "SELECT c.oid::pg_catalog.int8, pg_catalog.format('%s.%s', n.nspname, c.relname), x.i, x.u, x.d \
+pub(super) async fn counts(connection: &mut PgConnection, fence: &Fence) -> Result<Counts, sqlx::Error> {
+    let mut counts = read(connection, fence).await?;
+    if !counts.beyond.catalog.is_empty() {
+        counts.beyond.written = beyond::written(connection).await?;
+    }
+    Ok(counts)
+}
+
+async fn read(connection: &mut PgConnection, fence: &Fence) -> Result<Counts, sqlx::Error> {
+    let mut sql = Sql::new("WITH ");
+    foreign::app(&mut sql, fence.user_table);
+    // What is only in this session's memory holds no rows of the app. Which block of a sequence was read is all
+    // that is counted of it, and enough: to move it is to read it.
+    sql.add(
+        " SELECT c.oid::pg_catalog.int8, pg_catalog.format('%s.%s', n.nspname, c.relname), x.i, x.u, x.d, x.b, \
+         c.relname::pg_catalog.text, CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN 'sequence' \
+           WHEN c.relpersistence OPERATOR(pg_catalog.=) 't' THEN 'temporary' \
+           WHEN n.nspname OPERATOR(pg_catalog.=) 'pg_catalog' THEN 'catalog' \
+           WHEN n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' THEN 'own' ELSE 'table' END, \
+         CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN NOT EXISTS (SELECT FROM app \
+           WHERE app.oid OPERATOR(pg_catalog.=) c.relowner) ELSE false END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
          CROSS JOIN LATERAL (SELECT pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) AS i, \
            pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) AS u, \
-           pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) AS d OFFSET 0) x \
-         WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relpersistence OPERATOR(pg_catalog.<>) 't' \
-         AND n.nspname OPERATOR(pg_catalog.<>) ALL ('{pg_catalog,information_schema,auth_consistency}'::pg_catalog.name[]) \
-         AND (x.i OPERATOR(pg_catalog.<>) 0 OR x.u OPERATOR(pg_catalog.<>) 0 OR x.d OPERATOR(pg_catalog.<>) 0)",
+           pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) AS d, \
+           CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN pg_catalog.pg_stat_get_xact_blocks_fetched(c.oid) \
+             ELSE 0 END AS b OFFSET 0) x \
+         WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m,S}'::pg_catalog.\"char\"[]) \
+         AND (c.relpersistence OPERATOR(pg_catalog.<>) 't' OR c.relkind OPERATOR(pg_catalog.=) 'r' \
+           AND c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) \
+         AND (c.relkind OPERATOR(pg_catalog.<>) 'S' OR n.nspname OPERATOR(pg_catalog.<>) 'auth_consistency') \
+         AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema' \
+         AND (x.i OPERATOR(pg_catalog.<>) 0 OR x.u OPERATOR(pg_catalog.<>) 0 OR x.d OPERATOR(pg_catalog.<>) 0 \
+           OR x.b OPERATOR(pg_catalog.<>) 0)",
     );
-    let mut counts = Counts::new();
+    let mut counts = Counts::default();
     for row in sql.all(connection).await? {
         let touched =
             Touched { inserted: row.try_get(2)?, updated: row.try_get(3)?, deleted: row.try_get(4)? };
-        counts.insert(row.try_get(0)?, (row.try_get(1)?, touched));
+        let (oid, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        let beyond = &mut counts.beyond;
+        match row.try_get::<&str, _>(7)? {
+            "sequence" => _ = beyond.sequences.insert(name, (row.try_get(5)?, row.try_get(8)?)),
+            "temporary" => _ = beyond.temporary.insert(oid, touched),
+            "catalog" => _ = beyond.catalog.insert(row.try_get(6)?, touched),
+            "own" => _ = beyond.own.insert(row.try_get(6)?, touched),
+            _ => _ = counts.tables.insert(oid, (name, touched)),
+        }
     }
+    (counts.beyond.cursors, counts.beyond.counted) = beyond::cursors(connection).await?;
     Ok(counts)
 }
 
@@ -80,29 +151,32 @@ pub(super) async fn storage(connection: &mut PgConnection, table: &Table) -> Res
     sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
-/// Compares what the transaction did since `before` with what the plan says.
+/// Compares what the transaction did since `before` with what the plan says: rows of the app's tables, and what
+/// the step wrote to our own.
 ///
 /// # Errors
-/// A table was touched that the plan does not count, or more or fewer rows of one that it does.
+/// A table was touched that the plan does not count, more or fewer rows of one that it does, or anything that is
+/// no row of the app's.
 pub(super) async fn compare(
     connection: &mut PgConnection,
+    fence: &Fence,
     before: &Counts,
-    expected: &[Expected],
+    rows: Rows<'_>,
+    own: &Own,
 ) -> Result<(), DatabaseError> {
-    let after = counts(connection).await?;
+    let after = read(connection, fence).await?;
+    if !(before.beyond.counted && after.beyond.counted) {
+        return blind(connection, rows).await;
+    }
+    let theirs = matches!(rows, Rows::BesideTheirs(_));
+    beyond::compare(connection, &before.beyond, &after.beyond, own, theirs).await?;
+    let (Rows::Only(expected) | Rows::BesideTheirs(expected)) = rows else { return Ok(()) };
     let mut groups = vec![Touched::default(); expected.len()];
-    let mut seen = false;
-    for (oid, (name, now)) in &after {
-        let then = before.get(oid).map_or(Touched::default(), |(_, touched)| *touched);
-        let done = Touched {
-            inserted: now.inserted - then.inserted,
-            updated: now.updated - then.updated,
-            deleted: now.deleted - then.deleted,
-        };
+    for (oid, (name, now)) in &after.tables {
+        let done = now.since(before.tables.get(oid).map_or(Touched::default(), |(_, touched)| *touched));
         if done == Touched::default() {
             continue;
         }
-        seen = true;
         let planned = expected.iter().position(|one| one.tables.contains(oid));
         let Some(group) = planned.and_then(|at| groups.get_mut(at)) else {
             return Err(touches_more(name, done, "none of it"));
@@ -111,9 +185,6 @@ pub(super) async fn compare(
         group.updated += done.updated;
         group.deleted += done.deleted;
     }
-    if !seen {
-        return blind(connection, expected).await;
-    }
     for (one, done) in expected.iter().zip(groups) {
         // A row that an UPDATE moves to another partition counts there as inserted and here as deleted.
         let moved = if one.tables.len() > 1 { done.inserted - one.inserted } else { 0 };
@@ -121,7 +192,8 @@ pub(super) async fn compare(
             && done.updated + moved == one.updated
             && done.deleted - moved == one.deleted;
         if !fits {
-            let name = one.tables.iter().find_map(|oid| after.get(oid)).map_or("a table", |(name, _)| name);
+            let name =
+                one.tables.iter().find_map(|oid| after.tables.get(oid)).map_or("a table", |(name, _)| name);
             let planned = Touched { inserted: one.inserted, updated: one.updated, deleted: one.deleted };
             return Err(touches_more(name, done, &words(planned)));
         }
@@ -149,18 +221,19 @@ fn touches_more(table: &str, done: Touched, planned: &str) -> DatabaseError {
 }
 
 /// Where the server counts nothing, only a table on which nothing else can act is safe.
-async fn blind(connection: &mut PgConnection, expected: &[Expected]) -> Result<(), DatabaseError> {
-    for one in expected.iter().filter(|one| one.updated + one.deleted + one.inserted > 0) {
-        for table in &one.tables {
-            let mut sql = Sql::new(
-                "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal AND t.tgrelid OPERATOR(pg_catalog.=) ",
-            );
-            sql.integer(*table).add("::pg_catalog.oid)");
-            if sql.scalar::<bool>(connection).await? {
-                return Err(DatabaseError::TouchesMore(
-                    "track_counts is off and the table has triggers, so nobody can see what else they change: nothing of this was done; set track_counts to on".into(),
-                ));
-            }
+async fn blind(connection: &mut PgConnection, rows: Rows<'_>) -> Result<(), DatabaseError> {
+    let tables = match rows {
+        Rows::Any(table) => storage(connection, table).await?,
+        Rows::Only(expected) | Rows::BesideTheirs(expected) => {
+            let touched = |one: &&Expected| one.updated + one.deleted + one.inserted > 0;
+            expected.iter().filter(touched).flat_map(|one| one.tables.clone()).collect()
+        }
+    };
+    for table in tables {
+        if foreign::acts(connection, table).await? {
+            return Err(DatabaseError::TouchesMore(
+                "track_counts is off, and triggers, rules or functions act when rows of the table are written, so nobody can see what else they change: nothing of this was done; set track_counts to on".into(),
+            ));
         }
     }
     Ok(())

@@ -7,16 +7,21 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    catalog::Column,
+    accounts::stored_columns,
+    catalog::{Column, Table},
     error::DatabaseError,
+    fit,
     identifier::Sql,
     observe::Known,
     references::{equals, holds},
     transaction::savepoint,
 };
 use crate::{
-    consistency::{hashing::HashSample, target::Target},
-    passwords::{Stored, survey},
+    consistency::{
+        hashing::{Beside, HashSample, Others, Says, Unfit, choose},
+        target::{Admin, Target},
+    },
+    passwords::{self, Format, Stored, survey},
 };
 
 /// Accounts of a sample.
@@ -36,16 +41,35 @@ pub(super) struct StoredRow {
     hash: SecretString,
     salt: Option<SecretString>,
     algorithm: Option<String>,
+    /// Whether clients get white space after it, which casts to text take off.
+    padded: bool,
+    /// What `Known::beside` has in this row.
+    beside: Vec<Option<SecretString>>,
 }
 
 impl StoredRow {
-    /// Reads it from three columns of a row, the first of which is `at`; `None` where there is no hash.
-    pub(super) fn read(row: &PgRow, at: usize) -> Result<Option<Self>, sqlx::Error> {
+    /// Reads it from the columns of a row that [`select`] added, the first of which is `at`; `None` where there is no
+    /// hash.
+    pub(super) fn read(row: &PgRow, at: usize, known: &Known) -> Result<Option<Self>, sqlx::Error> {
         let hash: Option<String> = row.try_get(at)?;
         let salt: Option<String> = row.try_get(at + 1)?;
-        let algorithm = row.try_get(at + 2)?;
+        let (algorithm, padded) = (row.try_get(at + 2)?, row.try_get(at + 3)?);
+        let beside = values(row, at + PARTS, known)?;
         let hash = hash.filter(|hash| !hash.is_empty()).map(SecretString::from);
-        Ok(hash.map(|hash| Self { hash, salt: salt.map(SecretString::from), algorithm }))
+        Ok(hash.map(|hash| Self { hash, salt: salt.map(SecretString::from), algorithm, padded, beside }))
+    }
+
+    /// Whether clients get more than what [`Self::stored`] says: blanks.
+    pub(super) fn is_padded(&self) -> bool {
+        self.padded
+    }
+
+    /// The column of a salt that stands beside it though the format has none.
+    pub(super) fn salted(&self, known: &Known, format: &Format) -> Option<String> {
+        let filled = known.beside.iter().zip(&self.beside);
+        let mut salts = filled.filter(|((_, says), value)| *says == Says::Salt && value.is_some());
+        let (column, _) = salts.next().map(|(column, _)| column)?;
+        (!passwords::keeps_a_salt(format)).then(|| column.name.as_str().to_owned())
     }
 
     /// As it is looked at.
@@ -67,17 +91,69 @@ impl StoredRow {
     }
 }
 
-/// Adds the columns of a stored password, each cut where no format goes on.
+/// The columns of hash, salt and algorithm, and whether there are blanks after them.
+const PARTS: usize = 4;
+
+/// Columns beside the password that are looked at, at most.
+const MOST_BESIDE: usize = 8;
+
+/// How many columns [`select`] adds.
+pub(super) fn width(known: &Known) -> usize {
+    PARTS + known.beside.len()
+}
+
+/// Columns by whose names they may say how the password is read, those that the spec names for something else left
+/// out, and the column of salts that it names.
+pub(super) fn beside<const N: usize>(
+    table: &Table,
+    named: [&Option<Column>; N],
+    salt: Option<&Column>,
+) -> Vec<(Column, Says)> {
+    let is = |one: Option<&Column>, column: &Column| one.is_some_and(|one| one.name == column.name);
+    let others = table.columns.iter().filter(|column| {
+        !column.opaque && !is(salt, column) && !named.into_iter().any(|one| is(one.as_ref(), column))
+    });
+    let others = others.filter_map(|column| Some((column.clone(), Says::of(column.name.as_str())?)));
+    salt.cloned().map(|salt| (salt, Says::Salt)).into_iter().chain(others).take(MOST_BESIDE).collect()
+}
+
+/// Adds the columns of a stored password, each cut where no format goes on, and those beside it.
 pub(super) fn select(sql: &mut Sql, known: &Known) {
-    for (at, column) in [&known.password, &known.salt, &known.algorithm].into_iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" });
+    for column in [&known.password, &known.salt, &known.algorithm] {
         match column {
+            // The text in bytes, and its own spelling of bytes that are none.
+            Some(column) if column.base_name == "bytea" => sql
+                .add("pg_catalog.\"left\"(pg_catalog.encode(")
+                .column("p", &column.name)
+                .add(", 'escape'), 4096), "),
             Some(column) => {
-                sql.add("pg_catalog.\"left\"(").column("p", &column.name).add("::pg_catalog.text, 4096)")
+                sql.add("pg_catalog.\"left\"(").column("p", &column.name).add("::pg_catalog.text, 4096), ")
             }
-            None => sql.add("NULL::pg_catalog.text"),
+            None => sql.add("NULL::pg_catalog.text, "),
         };
     }
+    sql.add("coalesce(false");
+    let fixed = [&known.password, &known.salt].into_iter().flatten();
+    for column in fixed.filter(|column| column.base_name == "bpchar") {
+        sql.add(" OR pg_catalog.length(pg_catalog.concat(").column("p", &column.name);
+        sql.add(")) OPERATOR(pg_catalog.>) pg_catalog.length(").column("p", &column.name);
+        sql.add("::pg_catalog.text)");
+    }
+    sql.add(", false)");
+    for (column, _) in &known.beside {
+        sql.add(", pg_catalog.\"left\"(").column("p", &column.name).add("::pg_catalog.text, 256)");
+    }
+}
+
+/// What stands in the columns beside the password, where there is something.
+fn values(row: &PgRow, at: usize, known: &Known) -> Result<Vec<Option<SecretString>>, sqlx::Error> {
+    let mut found = Vec::with_capacity(known.beside.len());
+    for beside in 0..known.beside.len() {
+        let value: Option<String> = row.try_get(at + beside)?;
+        let value = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        found.push(value.map(SecretString::from));
+    }
+    Ok(found)
 }
 
 /// What the others have, for each account that is kept; nothing where no password is written or compared.
@@ -85,15 +161,18 @@ pub(super) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
+    own: &BTreeMap<Option<String>, Format>,
 ) -> Result<BTreeMap<Option<String>, HashSample>, DatabaseError> {
     let wanted = target.kept().any(|account| account.password.is_some());
     let (Some(password), Some(login), true) = (&known.password, &known.login, wanted) else {
         return Ok(BTreeMap::new());
     };
     let logins: Vec<&str> = target.kept().map(|account| account.login.as_str()).collect();
+    let mut strange = Vec::new();
     let sample = match strangers(connection, known, password, login, &logins).await {
         Ok(Ok(rows)) => {
-            HashSample { survey: survey(rows.iter().map(StoredRow::stored)), ..HashSample::default() }
+            strange = rows;
+            HashSample { survey: survey(strange.iter().map(StoredRow::stored)), ..HashSample::default() }
         }
         Ok(Err(why)) => HashSample { unread: Some(why), ..HashSample::default() },
         Err(error) if error.is_timeout() => {
@@ -104,17 +183,108 @@ pub(super) async fn observe(
     };
     let alone = sample.unread.is_none() && sample.survey.with_password() == 0;
     let mut samples = BTreeMap::new();
+    let mut unfit: BTreeMap<(Format, bool), Option<Unfit>> = BTreeMap::new();
     for account in target.kept() {
-        let mut sample = sample.clone();
+        let who = account.account().map(str::to_owned);
+        let mut sample = HashSample { own: own.get(&who).copied(), ..sample.clone() };
         let others: Vec<&str> = logins.iter().copied().filter(|login| *login != account.login).collect();
         if alone && !others.is_empty() {
             let rows = named(connection, known, password, login, &others).await?;
             sample.survey = survey(rows.iter().map(StoredRow::stored));
             sample.kept = true;
+            let others = if sample.own.is_some() { &[] } else { rows.as_slice() };
+            sample.beside = row_beside(connection, known, account, login, others).await?;
+        } else {
+            sample.beside = row_beside(connection, known, account, login, &strange).await?;
         }
-        samples.insert(account.account().map(str::to_owned), sample);
+        // Columns beside it say nothing of whether the hash fits.
+        let apart = HashSample { beside: Vec::new(), ..sample.clone() };
+        if let Ok(chosen) = choose(&target.users, Some(&apart)) {
+            let text_in_bytes = sample.own.is_some() || !sample.survey.formats.is_empty();
+            let of = (chosen.format, text_in_bytes);
+            sample.unfit = match unfit.get(&of) {
+                Some(known) => known.clone(),
+                None => {
+                    let found = untaken(connection, known, &chosen.format, text_in_bytes).await?;
+                    unfit.entry(of).or_insert(found).clone()
+                }
+            };
+        }
+        samples.insert(who, sample);
     }
     Ok(samples)
+}
+
+/// What stands beside the password in an account's own row, and beside those of others.
+async fn row_beside(
+    connection: &mut PgConnection,
+    known: &Known,
+    account: &Admin,
+    login: &Column,
+    others: &[StoredRow],
+) -> Result<Vec<Beside>, DatabaseError> {
+    if known.beside.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new("SELECT ");
+    select(&mut sql, known);
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", login, &account.login);
+    sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT 1");
+    let row = sql.optional(connection).await?;
+    let own = row.as_ref().map(|row| values(row, PARTS, known)).transpose()?;
+    let text = |value: &Option<SecretString>| value.as_ref().map(|value| value.expose_secret().to_owned());
+    let mut found = Vec::with_capacity(known.beside.len());
+    for (at, (column, says)) in known.beside.iter().enumerate() {
+        // What the account is given there is written with its password.
+        let kept = known.columns_of(account.account());
+        if kept.iter().any(|(kept, _)| kept.name == column.name) {
+            continue;
+        }
+        let mine = own.as_ref().and_then(|own| own.get(at));
+        let mut by_family: BTreeMap<_, Others> = BTreeMap::new();
+        for row in others {
+            let (Some(format), Some(theirs)) = (passwords::recognise(&row.stored()), row.beside.get(at))
+            else {
+                continue;
+            };
+            let so_far = by_family.entry(format.family).or_default();
+            *(if theirs.is_some() { &mut so_far.filled } else { &mut so_far.empty }) += 1;
+            so_far.as_own += usize::from(mine.is_some_and(|mine| text(mine) == text(theirs)));
+        }
+        let seeded = account.seed_columns.iter().any(|(name, _)| name == column.name.as_str());
+        found.push(Beside {
+            column: column.name.as_str().to_owned(),
+            says: *says,
+            own: mine.map(Option::is_some),
+            given: column.has_default || seeded,
+            others: by_family,
+        });
+    }
+    Ok(found)
+}
+
+/// The first column that does not take what a new stored password in a format puts there. The database is asked,
+/// with its own types, domains and lengths: what is cut on the way in is another text when it is read.
+async fn untaken(
+    connection: &mut PgConnection,
+    known: &Known,
+    format: &Format,
+    text_in_bytes: bool,
+) -> Result<Option<Unfit>, DatabaseError> {
+    let Some(made) = passwords::specimen(format) else { return Ok(None) };
+    for (column, text) in stored_columns(known, &made) {
+        // Bytes may be the text of a hash, and where none is there nobody knows.
+        let unknown = column.base_name == "bytea" && !text_in_bytes;
+        if unknown || !fit::keeps(connection, column, text).await? {
+            return Ok(Some(Unfit {
+                column: column.name.as_str().to_owned(),
+                column_type: column.declared_type.as_str().to_owned(),
+                characters: text.chars().count(),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 /// Passwords of active accounts that the spec does not name.
@@ -179,7 +349,7 @@ async fn part(
             .column("p", &known.id.name)
             .add("::pg_catalog.text) LIMIT ");
         sql.integer(MOST);
-        read(sql.all(connection).await?)
+        read(sql.all(connection).await?, known)
     })
     .await
 }
@@ -201,13 +371,13 @@ async fn named(
         equals(&mut sql, "p", login, name);
     }
     sql.add(") LIMIT ").integer(MOST);
-    Ok(read(sql.all(connection).await?)?)
+    Ok(read(sql.all(connection).await?, known)?)
 }
 
-fn read(rows: Vec<PgRow>) -> Result<Vec<StoredRow>, sqlx::Error> {
+fn read(rows: Vec<PgRow>, known: &Known) -> Result<Vec<StoredRow>, sqlx::Error> {
     let mut read = Vec::with_capacity(rows.len());
     for row in &rows {
-        read.extend(StoredRow::read(row, 0)?);
+        read.extend(StoredRow::read(row, 0, known)?);
     }
     Ok(read)
 }

@@ -1,14 +1,19 @@
 //! The one place where a name becomes SQL.
 //!
 //! Names come from the live catalog, but for that of a table that a person wants made: [`Name`],
-//! [`TypeName`] and [`Operator`] can be made inside this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
+//! [`TypeName`], [`Operator`] and [`Expression`] can be made inside this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
 //! poolers work.
 
-use crate::consistency::wording::clip;
+use super::wire::MANY;
+use crate::consistency::{sql_name::sql_name, wording::clip};
+use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, postgres::PgRow, query::Query};
 
 /// PostgreSQL 15 manual, section 4.1.1: NAMEDATALEN is 64, and one byte ends the name.
 const LONGEST_NAME: usize = 63;
+
+/// Bytes of a row's text that is read whole.
+pub(super) const LONGEST_TEXT: usize = 64 << 10;
 
 /// A name out of the catalog, or one of our own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +110,8 @@ impl TypeName {
 pub struct Operator {
     schema: Name,
     symbol: String,
+    /// What it takes, where that is not the catalogue's own.
+    takes: Option<Box<(TypeName, TypeName)>>,
 }
 
 impl Operator {
@@ -112,7 +119,54 @@ impl Operator {
     pub(super) fn from_catalog(schema: String, symbol: String) -> Option<Self> {
         // PostgreSQL 15 manual, section 4.1.3.
         let fits = !symbol.is_empty() && symbol.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c));
-        fits.then_some(Self { schema: Name(schema), symbol })
+        fits.then_some(Self { schema: Name(schema), symbol, takes: None })
+    }
+
+    /// The same with the types that it takes, as the catalog wrote them: where others may make operators, too, one of
+    /// the same name that takes a column's own type would come before it.
+    pub(super) fn taking(self, types: Option<Vec<String>>) -> Self {
+        let takes = match types.map(<[String; 2]>::try_from) {
+            Some(Ok([left, right])) if self.schema.as_str() != "pg_catalog" => {
+                Some(Box::new((TypeName::from_catalog(left), TypeName::from_catalog(right))))
+            }
+            _ => None,
+        };
+        Self { takes, ..self }
+    }
+
+    /// Whether it is called as another one is.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.schema, &self.symbol) == (&other.schema, &other.symbol)
+    }
+
+    /// Whether it is the catalogue's own, where nobody else makes operators.
+    pub(super) fn is_of_catalogue(&self) -> bool {
+        self.schema.as_str() == "pg_catalog"
+    }
+}
+
+/// The types that an operator takes, of a table `o` of operators in the schema `n`.
+pub(super) const TAKES: &str = "CASE WHEN n.nspname <> 'pg_catalog' THEN ARRAY[format_type(o.oprleft, -1), format_type(o.oprright, -1)] END";
+
+impl Operator {
+    fn cast(&self, right: bool) -> Option<&TypeName> {
+        self.takes.as_deref().map(|(left, other)| if right { other } else { left })
+    }
+}
+
+/// A condition as `pg_get_expr` wrote it under `search_path = pg_catalog, pg_temp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression(String);
+
+impl Expression {
+    /// A condition as the catalog wrote it.
+    pub(super) fn from_catalog(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -143,12 +197,19 @@ pub struct Shared(usize);
 pub struct Sql {
     text: String,
     bound: Vec<Bound>,
+    /// Whether it is for a person to read and to run.
+    printed: bool,
 }
 
 impl Sql {
     /// Begins with a piece of our own SQL.
     pub fn new(sql: &'static str) -> Self {
-        Self { text: sql.to_owned(), bound: Vec::new() }
+        Self { text: sql.to_owned(), ..Self::default() }
+    }
+
+    /// Begins one that a person is shown, in which every character of a name shows.
+    pub fn printed(sql: &'static str) -> Self {
+        Self { printed: true, ..Self::new(sql) }
     }
 
     /// Adds a piece of our own SQL.
@@ -159,7 +220,7 @@ impl Sql {
 
     /// Adds a name.
     pub fn name(&mut self, name: &Name) -> &mut Self {
-        self.text.push_str(&name.quoted());
+        self.text.push_str(&if self.printed { sql_name(&name.0) } else { name.quoted() });
         self
     }
 
@@ -191,9 +252,50 @@ impl Sql {
         self.add(") ")
     }
 
+    /// Adds `left OPERATOR(schema.symbol) right`, each as exactly what the operator takes.
+    pub fn compared(
+        &mut self,
+        operator: &Operator,
+        left: impl FnOnce(&mut Self),
+        right: impl FnOnce(&mut Self),
+    ) -> &mut Self {
+        self.cast(operator.cast(false), left).operator(operator).cast(operator.cast(true), right)
+    }
+
+    /// The same of two columns, each with its alias.
+    pub fn columns_compared(
+        &mut self,
+        operator: &Operator,
+        left: (&'static str, &Name),
+        right: (&'static str, &Name),
+    ) -> &mut Self {
+        let column = |(alias, name): (&'static str, &Name), sql: &mut Self| {
+            sql.column(alias, name);
+        };
+        self.compared(operator, |sql| column(left, sql), |sql| column(right, sql))
+    }
+
+    fn cast(&mut self, to: Option<&TypeName>, value: impl FnOnce(&mut Self)) -> &mut Self {
+        let Some(to) = to else {
+            value(self);
+            return self;
+        };
+        self.add("CAST(");
+        value(self);
+        self.add(" AS ").type_name(to).add(")")
+    }
+
     /// Adds a type.
     pub fn type_name(&mut self, name: &TypeName) -> &mut Self {
         self.text.push_str(&name.sql);
+        self
+    }
+
+    /// Adds a condition, in parentheses.
+    pub fn expression(&mut self, expression: &Expression) -> &mut Self {
+        self.text.push('(');
+        self.text.push_str(&expression.0);
+        self.text.push(')');
         self
     }
 
@@ -223,6 +325,30 @@ impl Sql {
     /// Binds a text that the database reads as a value of a type.
     pub fn typed(&mut self, value: &str, type_name: &TypeName) -> &mut Self {
         self.add("CAST(").text(value).add(" AS ").type_name(type_name).add(")")
+    }
+
+    /// Adds a text of somebody's row, which may be of any length, as it is shown and compared: what is longer than
+    /// that stands there by its beginning, its length and its digest, so that equal texts stay equal.
+    pub fn bounded(&mut self, text: impl Fn(&mut Self)) -> &mut Self {
+        self.add("CASE WHEN pg_catalog.octet_length(");
+        text(self);
+        self.add(") OPERATOR(pg_catalog.>) ")
+            .ordinal(LONGEST_TEXT)
+            .add(" THEN pg_catalog.concat(pg_catalog.\"left\"(");
+        text(self);
+        self.add(", 100), '... (', pg_catalog.octet_length(");
+        text(self);
+        self.add("), ' bytes, sha256 ', pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(");
+        text(self);
+        self.add(", 'UTF8')), 'hex'), ')') ELSE ");
+        text(self);
+        self.add(" END")
+    }
+
+    /// Adds a text of somebody's row as it is looked for again: NULL where it is longer than is kept of any.
+    pub fn whole_or_null(&mut self, text: &'static str) -> &mut Self {
+        self.add("CASE WHEN pg_catalog.octet_length(").add(text).add(") OPERATOR(pg_catalog.<=) ");
+        self.ordinal(LONGEST_TEXT).add(" THEN ").add(text).add(" END")
     }
 
     /// Binds a 64 bit integer.
@@ -282,6 +408,11 @@ impl Sql {
         self.query().fetch_all(connection).await
     }
 
+    /// All rows that a repair goes over, however many they are: how many it was allowed is known.
+    pub async fn every(self, connection: &mut PgConnection) -> Result<Vec<PgRow>, sqlx::Error> {
+        self.stream(connection).try_collect().await
+    }
+
     /// The only row.
     pub async fn one(self, connection: &mut PgConnection) -> Result<PgRow, sqlx::Error> {
         self.query().fetch_one(connection).await
@@ -300,11 +431,12 @@ impl Sql {
         self.one(connection).await?.try_get(0)
     }
 
-    /// Rows one by one, for results that may be large.
+    /// Rows one by one, for results that may be large: whoever reads them bounds what is kept.
     pub fn stream(
-        self,
+        mut self,
         connection: &mut PgConnection,
     ) -> futures::stream::BoxStream<'_, Result<PgRow, sqlx::Error>> {
+        self.text.insert_str(0, MANY);
         self.query().fetch(connection)
     }
 }

@@ -15,7 +15,7 @@ use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
 
 use super::{
-    catalog::{self, Column, Found},
+    catalog::{self, Column, Found, Table},
     error::DatabaseError,
     identifier::{Relation, Sql},
     observe::Known,
@@ -114,7 +114,14 @@ pub(super) async fn observe(
     let source = match (source, elsewhere) {
         (IdentitySource::List(list), _) => Source::List(list.clone()),
         (IdentitySource::Table(table), _) => {
-            match source_table(connection, table, "run what `auth-consistency grants` prints").await? {
+            match source_table(
+                connection,
+                table,
+                "run what `auth-consistency grants` prints",
+                Some(&known.users),
+            )
+            .await?
+            {
                 Ok(found) if found.oid == known.users.oid => {
                     return invalid(format!(
                         "table {}.{} is the user table itself, which says nothing of before",
@@ -227,9 +234,10 @@ async fn source_table(
     connection: &mut PgConnection,
     table: &IdentityTable,
     rights: &str,
+    users: Option<&Table>,
 ) -> Result<Result<SourceTable, String>, DatabaseError> {
     let IdentityTable { schema, table, id_column, login_column } = table;
-    let found = match catalog::find_table(connection, schema, table).await? {
+    let mut found = match catalog::find_table(connection, schema, table).await? {
         Found::Table(found) => *found,
         Found::Other(kind) => return Ok(Err(format!("{schema}.{table} is a {kind} and not a table"))),
         Found::Nothing(_) => return Ok(Err(format!("there is no table {schema}.{table}"))),
@@ -242,6 +250,11 @@ async fn source_table(
         Ok(columns) => columns,
         Err(why) => return Ok(Err(why)),
     };
+    // In another database it is the user table, whose owner is the app there.
+    found.trusting(users.map_or(found.owner, |users| users.owner));
+    if let Some(why) = found.refused([&id, &login], []) {
+        return Ok(Err(format!("{schema}.{table} is not read: {why}")));
+    }
     // Who may read these two columns need not be able to read the passwords beside them.
     let mut sql = Sql::new("SELECT has_schema_privilege(c.relnamespace, 'USAGE')");
     for name in [&id.name, &login.name] {
@@ -296,8 +309,10 @@ pub(super) async fn people(
         Source::Table(table) => {
             let mut sql = Sql::new("SELECT ");
             sql.column("o", &table.id.name).add("::pg_catalog.text, ");
-            login_text(&mut sql, login, |sql| {
-                sql.column("o", &table.login.name).add("::pg_catalog.text");
+            sql.bounded(|sql| {
+                login_text(sql, login, |sql| {
+                    sql.column("o", &table.login.name).add("::pg_catalog.text");
+                });
             });
             sql.add(" FROM ").only(&table.relation).add(" o WHERE ").column("o", &table.id.name);
             sql.add(" IS NOT NULL AND ")
@@ -343,8 +358,11 @@ pub(super) async fn today(
     };
     let mut sql = Sql::new("SELECT ");
     sql.column("p", &known.id.name).add("::pg_catalog.text, ");
-    login_text(&mut sql, login, |sql| {
-        sql.column("p", &login.name);
+    // No list holds a login that is so long, and no two different ones become equal.
+    sql.bounded(|sql| {
+        login_text(sql, login, |sql| {
+            sql.column("p", &login.name);
+        });
     });
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ").column("p", &known.id.name);
     sql.add(" IS NOT NULL LIMIT ").integer(length(MAX_PEOPLE) + 1);
@@ -374,7 +392,8 @@ pub(super) async fn own_key(
         return Ok(None);
     };
     match catalog::sequence(connection, table.child.oid, name).await? {
-        Some(sequence) if sequence.readable && sequence.increment > 0 => {
+        // One that begins anew at its end gives lower numbers to later rows.
+        Some(sequence) if sequence.readable && sequence.increment > 0 && !sequence.cycle => {
             let next = catalog::next_value(connection, &sequence).await?;
             Ok(Some((column.clone(), sequence, next)))
         }

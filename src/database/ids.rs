@@ -3,12 +3,12 @@
 //! The last value that an id or a column can have is a mark of the app, as `2147483647` for "nobody" is. It
 //! says nothing of how far ids have come, and hides none of those below it.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::{
     catalog::{self, Column},
     error::DatabaseError,
-    identifier::Sql,
+    identifier::{Sql, run},
     observe::Known,
     references::ReferenceTable,
     transaction::savepoint,
@@ -26,7 +26,9 @@ const DRAWN: usize = 100;
 pub struct IdPart {
     /// Its place among the reference's columns.
     pub at: usize,
-    /// The last value that it, or an id, can have: that one counts no more.
+    /// The first and the last value that it, or an id, can have: those count no more.
+    pub first: i64,
+    /// See `first`.
     pub last: i64,
 }
 
@@ -42,8 +44,10 @@ pub struct Passive {
 /// Which of a reference's columns names the id.
 pub(super) fn part(known: &Known, columns: &[Column], parent_columns: &[Column]) -> Option<IdPart> {
     let at = parent_columns.iter().position(|column| column.name == known.id.name)?;
-    let own = columns.get(at).and_then(Column::last).unwrap_or(i64::MAX);
-    Some(IdPart { at, last: own.min(known.last_id) })
+    let own = columns.get(at);
+    let first = own.and_then(Column::first).unwrap_or(i64::MIN).max(known.first_id);
+    let last = own.and_then(Column::last).unwrap_or(i64::MAX).min(known.last_id);
+    Some(IdPart { at, first, last })
 }
 
 /// The number that a key names, in whatever spelling; `None` where it names none.
@@ -56,55 +60,6 @@ pub(super) fn number(key: &str) -> Option<i64> {
         None => key,
     };
     whole.parse().ok()
-}
-
-/// The last id that there can be: the end of the column's type, or of a sequence that ends before. A domain
-/// may forbid it; then the highest that it takes, as far as its conditions are a bound.
-///
-/// # Errors
-/// The database fails.
-pub(super) async fn last(
-    connection: &mut PgConnection,
-    id: &Column,
-    sequence: Option<&catalog::Sequence>,
-) -> Result<i64, DatabaseError> {
-    let Some(last) = id.last() else { return Ok(i64::MAX) };
-    let end = sequence.filter(|sequence| sequence.increment > 0).map_or(last, |one| one.maximum.min(last));
-    let plain = matches!(id.type_name.as_str(), "smallint" | "integer" | "bigint");
-    if plain || takes(connection, id, end).await? {
-        return Ok(end);
-    }
-    let (mut taken, mut refused) = (0, end);
-    if !takes(connection, id, taken).await? {
-        taken = 1;
-        if !takes(connection, id, taken).await? {
-            return Ok(end);
-        }
-    }
-    while refused - taken > 1 {
-        let middle = taken + (refused - taken) / 2;
-        if takes(connection, id, middle).await? {
-            taken = middle;
-        } else {
-            refused = middle;
-        }
-    }
-    // A condition that is no bound, as on every second number, says nothing of where ids end.
-    for further in [taken.saturating_add(2), taken.saturating_add(3), taken + (end - taken) / 2] {
-        if further > taken && further < end && takes(connection, id, further).await? {
-            return Ok(end);
-        }
-    }
-    Ok(taken)
-}
-
-async fn takes(connection: &mut PgConnection, id: &Column, value: i64) -> Result<bool, DatabaseError> {
-    let taken = savepoint(connection, async |connection: &mut PgConnection| {
-        let mut sql = Sql::new("SELECT ");
-        sql.typed(&value.to_string(), &id.type_name).add(" IS NOT NULL");
-        sql.scalar::<bool>(connection).await
-    });
-    Ok(taken.await?.is_ok())
 }
 
 /// The highest id of a live user below the last one, for integers; otherwise the table is only looked into.
@@ -126,35 +81,118 @@ pub(super) async fn highest_user(
     sql.scalar(connection).await
 }
 
-/// The highest id that the rows of a reference name, orphans or not, below the last one.
-async fn highest(
+/// Which of the ids that a sequence comes to are somebody's.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Used {
+    /// The one that it comes to last, but for the last id that there can be.
+    pub farthest: Option<i64>,
+    /// Whether the next one is.
+    pub next: bool,
+    /// Whether the last id that there can be is, where the sequence has come to it.
+    pub last: bool,
+    /// Whether this is a standby, where a sequence stands ahead of where it is on the primary.
+    pub ahead: bool,
+}
+
+/// Looks which ids that a sequence comes to are in use: with an increment of 2, as two servers have that take
+/// turns, those of the other one are none of them. `highest_user` is that of all integers.
+///
+/// # Errors
+/// The database fails, or row security hides rows.
+pub(super) async fn used(
+    connection: &mut PgConnection,
+    known: &Known,
+    sequence: &catalog::Sequence,
+    next: i64,
+    highest_user: Option<i64>,
+) -> Result<Used, sqlx::Error> {
+    let ahead = Sql::new("SELECT pg_is_in_recovery()").scalar(connection).await?;
+    // Ids of other types are numbers where their text spells one.
+    let number = |sql: &mut Sql| match known.id.kind() {
+        KeyKind::Integer => {
+            sql.column("p", &known.id.name);
+        }
+        _ => {
+            sql.add("(CASE WHEN ").column("p", &known.id.name).add("::text ~ '^[+-]?[0-9]+([.]0*)?$' THEN ");
+            sql.column("p", &known.id.name).add("::text::numeric END)");
+        }
+    };
+    let some = sequence.increment.unsigned_abs() > 1;
+    let descends = sequence.increment < 0;
+    let farthest: Option<i64> = if known.id.kind() == KeyKind::Integer && !some && !descends {
+        highest_user
+    } else {
+        let mut sql = Sql::new(if descends { "SELECT min(" } else { "SELECT max(" });
+        number(&mut sql);
+        sql.add(")::int8 FROM ").only(&known.users.relation).add(" p WHERE ");
+        number(&mut sql);
+        if descends {
+            sql.add(" > ").integer(known.first_id);
+        } else {
+            sql.add(" < ").integer(known.last_id);
+        }
+        if some {
+            sql.add(" AND ");
+            number(&mut sql);
+            sql.add(if descends { " <= " } else { " >= " }).integer(next).add(" AND (");
+            number(&mut sql);
+            sql.add("::numeric - ").integer(next).add(") % ").integer(sequence.increment).add(" = 0");
+        }
+        sql.scalar(connection).await?
+    };
+    let before = |id: i64| if descends { id > next } else { id < next };
+    let end = if descends { known.first_id } else { known.last_id };
+    let at_the_end = if descends { next <= end } else { next >= end };
+    if farthest.is_none_or(before) && !at_the_end {
+        return Ok(Used { farthest, ahead, ..Used::default() });
+    }
+    let is_used = |id: i64| {
+        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+        sql.only(&known.users.relation).add(" p WHERE ");
+        number(&mut sql);
+        sql.add(" = ").integer(id).add(")");
+        sql
+    };
+    let used = is_used(next).scalar(connection).await?;
+    let last = at_the_end && is_used(end).scalar(connection).await?;
+    Ok(Used { farthest, next: used, last, ahead })
+}
+
+/// The lowest and the highest id that the rows of a reference name, orphans or not, but for the first and the
+/// last one.
+async fn named_ends(
     connection: &mut PgConnection,
     known: &Known,
     table: &ReferenceTable,
-) -> Result<Option<i64>, sqlx::Error> {
+) -> Result<Option<(i64, i64)>, sqlx::Error> {
     let Some((part, column)) = table.ids.and_then(|part| Some((part, table.columns.get(part.at)?))) else {
         return Ok(None);
     };
     if known.id.kind() != KeyKind::Integer {
         return Ok(None);
     }
-    if column.kind() == KeyKind::Integer {
-        let mut sql = Sql::new("SELECT pg_catalog.max(");
-        sql.column("c", &column.name).add(")::pg_catalog.int8 FROM ").only(&table.child.relation);
-        sql.add(" c WHERE ").column("c", &column.name).add(" OPERATOR(pg_catalog.<) ").integer(part.last);
-        table.in_scope(&mut sql);
-        return sql.scalar(connection).await;
-    }
-    // Whatever spells a number, as the comparison with an id does.
     let mut sql = Sql::new(
-        "SELECT pg_catalog.max(n.id)::pg_catalog.int8 FROM (SELECT CASE WHEN x.key OPERATOR(pg_catalog.~) \
-         '^[+]?[0-9]+([.]0*)?$' THEN x.key::pg_catalog.numeric END AS id FROM (SELECT pg_catalog.btrim(",
+        "SELECT pg_catalog.min(n.id)::pg_catalog.int8, pg_catalog.max(n.id)::pg_catalog.int8 FROM (",
     );
-    sql.column("c", &column.name).add("::pg_catalog.text) AS key FROM ").only(&table.child.relation);
-    sql.add(" c WHERE ").column("c", &column.name).add(" IS NOT NULL");
-    table.in_scope(&mut sql);
-    sql.add(") x) n WHERE n.id OPERATOR(pg_catalog.<) ").integer(part.last);
-    sql.scalar(connection).await
+    if column.kind() == KeyKind::Integer {
+        sql.add("SELECT ").column("c", &column.name).add(" AS id FROM ").only(&table.child.relation);
+        sql.add(" c WHERE ").column("c", &column.name).add(" IS NOT NULL");
+        table.in_scope(&mut sql);
+    } else {
+        // Whatever spells a number, as the comparison with an id does.
+        sql.add(
+            "SELECT CASE WHEN x.key OPERATOR(pg_catalog.~) '^[+-]?[0-9]+([.]0*)?$' \
+             THEN x.key::pg_catalog.numeric END AS id FROM (SELECT pg_catalog.btrim(",
+        );
+        sql.column("c", &column.name).add("::pg_catalog.text) AS key FROM ").only(&table.child.relation);
+        sql.add(" c WHERE ").column("c", &column.name).add(" IS NOT NULL");
+        table.in_scope(&mut sql);
+        sql.add(") x");
+    }
+    sql.add(") n WHERE n.id OPERATOR(pg_catalog.<) ").integer(part.last);
+    sql.add(" AND n.id OPERATOR(pg_catalog.>) ").integer(part.first);
+    let row = sql.one(connection).await?;
+    Ok(row.try_get::<Option<i64>, _>(0)?.zip(row.try_get::<Option<i64>, _>(1)?))
 }
 
 /// How far the ids go that references name which are not checked. What cannot be seen says why.
@@ -169,17 +207,22 @@ pub(super) async fn unchecked(
     let mut found = Vec::with_capacity(passive.len());
     // What could not be looked at as a reference is told already, and is not waited for once more.
     for one in passive.iter_mut().filter(|one| one.seen) {
+        if let Some(why) = one.table.refused() {
+            one.seen = false;
+            found.push(Unchecked { object: one.table.object.clone(), ends: Err(why) });
+            continue;
+        }
         let seen = savepoint(connection, async |connection: &mut PgConnection| {
-            highest(connection, known, &one.table).await
+            named_ends(connection, known, &one.table).await
         })
         .await;
-        let highest = match seen {
-            Ok(highest) => highest,
+        let ends = match seen {
+            Ok(ends) => ends,
             Err(error) if error.is_timeout() => Err("it takes too long".to_owned()),
             Err(error) => return Err(error),
         };
-        one.seen &= highest.is_ok();
-        found.push(Unchecked { object: one.table.object.clone(), highest });
+        one.seen &= ends.is_ok();
+        found.push(Unchecked { object: one.table.object.clone(), ends });
     }
     known.passive = passive;
     Ok(found)
@@ -200,6 +243,10 @@ pub(super) async fn naming(
     let passive = passive.map(|one| (&one.table, Some(&mut one.seen)));
     for (table, seen) in known.references.iter().map(|table| (table, None)).chain(passive) {
         if table.ids.is_none() {
+            continue;
+        }
+        if table.refused().is_some() {
+            unseen.push(table.object.clone());
             continue;
         }
         let counted = savepoint(connection, async |connection: &mut PgConnection| {
@@ -235,7 +282,8 @@ async fn named_by<'k>(
 ) -> Result<Option<&'k ObjectRef>, DatabaseError> {
     let passive = known.passive.iter().map(|one| (&one.table, one.seen));
     for (table, seen) in known.references.iter().map(|table| (table, true)).chain(passive) {
-        if table.ids.is_none() {
+        // What cannot be seen is left out, as when it was planned.
+        if table.ids.is_none() || table.refused().is_some() {
             continue;
         }
         let names = async |connection: &mut PgConnection| {
@@ -288,17 +336,42 @@ pub(super) async fn skip_named(connection: &mut PgConnection, known: &Known) -> 
     if !sequence.readable || !sequence.settable || known.id.kind() != KeyKind::Integer {
         return Ok(());
     }
-    for _ in 0..DRAWN {
-        let next = catalog::next_value(connection, sequence).await?;
+    // What the session has in hand from before would come first, and says nothing of where the sequence stands.
+    run(connection, "DISCARD SEQUENCES").await?;
+    let mut next = catalog::next_value(connection, sequence).await?;
+    for drawn in 1..=DRAWN as i64 {
         if named_by(connection, known, &next.to_string()).await?.is_none() {
             break;
         }
         let mut sql = Sql::new("SELECT pg_catalog.nextval(pg_catalog.format('%I.%I', ");
         sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
         sql.add(")::pg_catalog.regclass)");
-        sql.execute(connection).await?;
+        let given: i64 = sql.scalar(connection).await?;
+        // As many as the sequence's CACHE says are in hand from the first of them on.
+        next = match given.checked_add(sequence.increment) {
+            Some(next) if drawn % sequence.cache.max(1) != 0 => next,
+            _ => catalog::next_value(connection, sequence).await?,
+        };
     }
     Ok(())
+}
+
+/// Draws an id from the sequence where the column's default does not do that by itself, or reads its name by the
+/// path of whoever inserts, which may be another one than the app's.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn draw(
+    connection: &mut PgConnection,
+    known: &Known,
+) -> Result<Option<String>, sqlx::Error> {
+    let Some(sequence) = known.sequence.as_ref().filter(|one| one.late || !known.id.has_default) else {
+        return Ok(None);
+    };
+    let mut sql = Sql::new("SELECT pg_catalog.nextval(pg_catalog.format('%I.%I', ");
+    sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
+    sql.add(")::pg_catalog.regclass)::pg_catalog.text");
+    sql.scalar(connection).await.map(Some)
 }
 
 #[cfg(test)]

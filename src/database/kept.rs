@@ -1,28 +1,33 @@
-//! What is kept in quarantine: listed, shown, and dropped when nobody wants it any more.
+//! What is kept in quarantine: listed and shown.
 //!
 //! Every row is bound to the target that took it. A dump brings the rows of another one along: those
-//! are listed, and dropped only when they are named.
+//! are listed as that.
+
+use std::{cmp::Reverse, collections::HashMap};
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{
-    bookkeeping::{self, Entry},
     catalog::{self, Column, Found, Table},
     error::DatabaseError,
-    fence::{self, Fence},
+    fence::Fence,
+    foreign_code,
     identifier::{Name, Sql},
     observe::{self, Known},
+    purge::{Which, condition},
     quarantine::Quarantine,
     server,
     transaction::prepare,
+    trust,
 };
 use crate::{
-    api::report::{Action, ObjectRef},
+    api::report::ObjectRef,
     consistency::{observation::DatabaseIdentity, target::Target},
+    passwords::holds_hash,
 };
 
-/// Rows that one statement drops at most.
-const CHUNK: i64 = 10_000;
+/// What is shown in place of a value that is a password hash, or has one inside of it.
+const HIDDEN: &str = "(hidden: it holds a password hash)";
 
 /// The rows of one step in one quarantine table.
 #[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
@@ -59,15 +64,6 @@ pub struct Shown {
     pub more: bool,
 }
 
-/// Which rows are dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// Those of one run.
-    Run(String),
-    /// Those that were taken this many days ago or longer.
-    OlderThan(i64),
-}
-
 /// What is shown of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -79,6 +75,8 @@ pub struct Wanted {
     pub all_columns: bool,
     /// Rows per table at most.
     pub limit: i64,
+    /// Whose, as a listing shows those of another database or resource; `None`: this target's own.
+    pub identity: Option<String>,
 }
 
 /// Whose rows they are, as people name it.
@@ -86,18 +84,38 @@ pub fn identity_text(identity: &DatabaseIdentity, owner: &str) -> String {
     format!("{}/{}/{owner}", identity.system, identity.database)
 }
 
+/// Whose rows an identity means, as people name it: a fence that says so and is good for nothing else.
+///
+/// # Errors
+/// It is no identity.
+pub(super) fn whose(fence: &Fence, identity: &str) -> Result<Fence, DatabaseError> {
+    let mut parts = identity.splitn(3, '/');
+    let (Some(system), Some(Ok(database)), Some(owner)) =
+        (parts.next(), parts.next().map(str::parse), parts.next())
+    else {
+        return Err(DatabaseError::Moved(format!(
+            "{identity:?} is no identity: `auth-consistency quarantine list` shows those that there are"
+        )));
+    };
+    let identity = DatabaseIdentity { system: system.to_owned(), database };
+    Ok(Fence { identity, owner: owner.to_owned(), ..fence.clone() })
+}
+
 /// The user table's names and this database's identity, without a look at any reference.
 ///
 /// # Errors
-/// The user table cannot be used, or the database fails.
+/// The user table cannot be used, our own schema is not ours, or the database fails.
 pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Known, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
     let (server, _) = server::of(&mut transaction).await?;
     let found = observe::users(&mut transaction, target).await?;
+    if let Ok((known, _)) = &found {
+        trust::require(&mut transaction, known.users.oid).await?;
+    }
     transaction.rollback().await?;
     match found {
-        Ok((known, _)) => Ok(Known { identity: server.identity, ..known }),
+        Ok((known, _)) => Ok(Known { identity: server.identity, ours: true, ..known }),
         Err(_) => Err(DatabaseError::Unsupported(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         )),
@@ -143,7 +161,7 @@ pub(super) fn with_batches(sql: &mut Sql, quarantine: &Quarantine) {
     sql.add(" q JOIN auth_consistency.batches b ON b.batch OPERATOR(pg_catalog.=) q._ac_batch");
 }
 
-/// What is kept, newest first.
+/// What is kept: of the newest run first, and of each run in the order of its steps.
 ///
 /// # Errors
 /// The database fails.
@@ -162,13 +180,13 @@ pub async fn list(
             "SELECT b.run, b.step, b.action, count(*), count(q._ac_restored_at), \
              to_char(min(b.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
              b.system_identifier || '/' || b.database_oid || '/' || b.owner, coalesce(b.column_names, \
-             (SELECT s.column_names FROM auth_consistency.steps s WHERE s.run = b.run AND s.step = b.step)) FROM ",
+             (SELECT s.column_names FROM auth_consistency.steps s WHERE s.run = b.run AND s.step = b.step)), min(b.batch) FROM ",
         );
         with_batches(&mut sql, &quarantine);
         sql.add(" GROUP BY b.run, b.step, b.action, b.column_names, 7");
         for row in sql.all(connection).await? {
             let identity: String = row.try_get(6)?;
-            kept.push(Kept {
+            let one = Kept {
                 run: row.try_get(0)?,
                 step: row.try_get(1)?,
                 action: row.try_get(2)?,
@@ -180,14 +198,28 @@ pub async fn list(
                 restored: row.try_get(4)?,
                 at: row.try_get(5)?,
                 identity: (identity != own).then_some(identity),
-            });
+            };
+            kept.push((row.try_get::<i64, _>(8)?, one));
         }
     }
-    kept.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| (&a.run, a.step).cmp(&(&b.run, b.step))));
-    Ok(kept)
+    Ok(by_run(kept))
 }
 
-/// The rows of a run as they were before it. Password hashes are never among them.
+/// In order, by the number of the first batch of each: what a run took may be from one second or from several.
+fn by_run(mut kept: Vec<(i64, Kept)>) -> Vec<Kept> {
+    let mut began = HashMap::<(String, Option<String>), i64>::new();
+    let whose = |one: &Kept| (one.run.clone(), one.identity.clone());
+    for (batch, one) in &kept {
+        let first = began.entry(whose(one)).or_insert(*batch);
+        *first = (*first).min(*batch);
+    }
+    kept.sort_by_cached_key(|(batch, one)| {
+        (Reverse(began.get(&whose(one)).copied().unwrap_or(*batch)), one.run.clone(), one.step, *batch)
+    });
+    kept.into_iter().map(|(_, one)| one).collect()
+}
+
+/// The rows of a run as they were before it. Password hashes are never among them, whatever column they are in.
 ///
 /// # Errors
 /// The database fails, or there are no such rows.
@@ -209,7 +241,7 @@ pub async fn show(
     }
     if shown.is_empty() {
         return Err(DatabaseError::Moved(format!(
-            "there are no rows of the run {:?} in quarantine: `auth-consistency quarantine list` shows what is there",
+            "there are no such rows of the run {:?} in quarantine: `auth-consistency quarantine list` shows what is there, and those of another database or resource are shown with --identity",
             wanted.run
         )));
     }
@@ -224,7 +256,7 @@ async fn show_table(
     quarantine: &Quarantine,
     object: ObjectRef,
 ) -> Result<Option<Shown>, DatabaseError> {
-    let Found::Table(kept) = catalog::find_table(
+    let Found::Table(mut kept) = catalog::find_table(
         connection,
         quarantine.relation.schema.as_str(),
         quarantine.relation.name.as_str(),
@@ -233,22 +265,26 @@ async fn show_table(
     else {
         return Ok(None);
     };
+    kept.beside(&known.users);
     let columns = columns(connection, target, known, wanted, &kept, &object).await?;
     let mut sql = Sql::new("SELECT b.action, (q._ac_restored_at IS NOT NULL)::text");
     for column in &columns {
-        sql.add(", left(").column("q", &column.name).add("::text, 1000)");
+        sql.add(", left(");
+        foreign_code::text(&mut sql, "q", column);
+        sql.add(", 1000)");
     }
     sql.add(" FROM ");
     with_batches(&mut sql, quarantine);
-    sql.add(" WHERE b.run = ").text(&wanted.run);
-    sql.add(" AND b.system_identifier = ").text(&known.identity.system);
-    sql.add(" AND b.database_oid = ").integer(known.identity.database);
-    sql.add(" AND b.owner = ").text(&target.resource.uid);
+    let own = || identity_text(&known.identity, &target.resource.uid);
+    let identity = wanted.identity.clone().unwrap_or_else(own);
+    condition(&mut sql, &Which::Run(wanted.run.clone()), &identity);
     sql.add(" ORDER BY b.batch, q.ctid LIMIT ").integer(wanted.limit + 1);
     let mut rows = Vec::new();
-    for row in sql.all(connection).await? {
-        let cells = (0..columns.len() + 2).map(|at| row.try_get(at)).collect::<Result<_, sqlx::Error>>()?;
-        rows.push(cells);
+    // As many as the person asked for, each of them cut.
+    for row in sql.every(connection).await? {
+        let cells: Vec<Option<String>> =
+            (0..columns.len() + 2).map(|at| row.try_get(at)).collect::<Result<_, sqlx::Error>>()?;
+        rows.push(cells.into_iter().map(|cell| cell.map(hidden)).collect());
     }
     if rows.is_empty() {
         return Ok(None);
@@ -259,6 +295,11 @@ async fn show_table(
     let mut names = vec!["action".to_owned(), "restored".to_owned()];
     names.extend(columns.iter().map(|column| column.name.as_str().to_owned()));
     Ok(Some(Shown { object, columns: names, rows, more }))
+}
+
+/// What is shown of a value: apps keep old passwords in other tables and columns, too.
+fn hidden(value: String) -> String {
+    if holds_hash(&value) { HIDDEN.to_owned() } else { value }
 }
 
 /// The columns that are shown: key and reference, or all but the password.
@@ -300,141 +341,4 @@ async fn columns(
     let place = |column: &Column| names.iter().position(|name| name == column.name.as_str());
     columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
     Ok(columns)
-}
-
-/// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
-fn condition(sql: &mut Sql, which: &Which, identity: &str) {
-    sql.add(
-        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
-         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(identity);
-    match which {
-        Which::Run(run) => {
-            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
-        }
-        Which::OlderThan(days) => {
-            // The same time for copies and their batches, as they go in two statements of one transaction.
-            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
-            sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
-        }
-    }
-}
-
-/// How many rows of each table [`purge`] would drop.
-///
-/// # Errors
-/// The database fails.
-pub async fn doomed(
-    connection: &mut PgConnection,
-    target: &Target,
-    which: &Which,
-    identity: &str,
-) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
-    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    prepare(&mut transaction, target.timeout).await?;
-    let mut doomed = Vec::new();
-    for (quarantine, object) in tables(&mut transaction).await? {
-        let mut sql = Sql::new("SELECT count(*) FROM ");
-        with_batches(&mut sql, &quarantine);
-        condition(&mut sql, which, identity);
-        let rows: i64 = sql.scalar(&mut transaction).await?;
-        if rows > 0 {
-            doomed.push((object, rows));
-        }
-    }
-    Ok(doomed)
-}
-
-/// Drops rows from quarantine, some thousands at a time, each with its audit row. Nothing brings them
-/// back.
-///
-/// # Errors
-/// The run was overtaken, or the database fails; what was dropped before stays dropped.
-pub async fn purge(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    which: &Which,
-    identity: &str,
-) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
-    let mut transaction = fence::enter(connection, fence).await?;
-    let tables = tables(&mut transaction).await?;
-    transaction.rollback().await?;
-    let mut purged = Vec::new();
-    let mut chunk = 0;
-    for (quarantine, object) in tables {
-        let mut all = 0;
-        loop {
-            let mut transaction = fence::enter(connection, fence).await?;
-            let mut sql = Sql::new("DELETE FROM ");
-            sql.relation(&quarantine.relation);
-            sql.add(" WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT q.ctid FROM ");
-            with_batches(&mut sql, &quarantine);
-            condition(&mut sql, which, identity);
-            sql.add(" ORDER BY q.ctid LIMIT ").integer(CHUNK).add("))");
-            let rows = sql.execute(&mut transaction).await?;
-            if rows > 0 {
-                chunk += 1;
-                let entry =
-                    Entry { step: 0, chunk, action: Action::Purge, object: &object, rows, token: None };
-                bookkeeping::audit(&mut transaction, fence, &entry).await?;
-            }
-            if rows < CHUNK {
-                let mut sql = Sql::new("DELETE FROM auth_consistency.batches AS b");
-                condition(&mut sql, which, identity);
-                sql.add(" AND b.name OPERATOR(pg_catalog.=) ").text(quarantine.relation.name.as_str());
-                sql.execute(&mut transaction).await?;
-            }
-            transaction.commit().await?;
-            all += rows;
-            if rows < CHUNK {
-                break;
-            }
-        }
-        if all > 0 {
-            purged.push((object, all));
-        }
-    }
-    Ok(purged)
-}
-
-/// What a purge dropped that did not come to its end, as far as anybody heard.
-///
-/// # Errors
-/// The database fails.
-pub async fn purged(
-    connection: &mut PgConnection,
-    fence: &Fence,
-) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
-    let audited = fence::audited(connection, fence).await?;
-    let mut objects = Vec::new();
-    for (_, object) in tables(connection).await? {
-        if !objects.contains(&object) {
-            objects.push(object);
-        }
-    }
-    let named = |name: &String| objects.iter().find(|object| object.describe() == *name).cloned();
-    Ok(audited.iter().filter_map(|(name, rows)| Some((named(name)?, *rows))).collect())
-}
-
-/// Whether this target keeps rows longer than it should. Looks at when chunks were copied, at no copy.
-pub(super) async fn overdue(
-    connection: &mut PgConnection,
-    target: &Target,
-    identity: &DatabaseIdentity,
-) -> Result<bool, sqlx::Error> {
-    let Some(days) = target.retention_days else { return Ok(false) };
-    for (quarantine, _) in tables(connection).await? {
-        let mut sql = Sql::new(
-            "SELECT EXISTS (SELECT FROM auth_consistency.batches b WHERE b.at < clock_timestamp() - make_interval(days => ",
-        );
-        sql.integer(days).add("::int4) AND b.name = ").text(quarantine.relation.name.as_str());
-        sql.add(" AND b.system_identifier = ").text(&identity.system);
-        sql.add(" AND b.database_oid = ").integer(identity.database);
-        sql.add(" AND b.owner = ").text(&target.resource.uid).add(")");
-        if sql.scalar(connection).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

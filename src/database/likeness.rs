@@ -27,6 +27,10 @@ pub(super) struct Pair {
     pub copies: Table,
     /// The app's triggers that have a say when a row goes back.
     pub triggers: Vec<String>,
+    /// Columns of the copies that the source has no more.
+    pub lost: Vec<Column>,
+    /// Whether it has others instead, that the copies have not.
+    pub renamed: bool,
 }
 
 impl Pair {

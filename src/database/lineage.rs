@@ -1,7 +1,7 @@
 //! Which copies of one run are of one row: a run may change a row more than once, by several references.
 //!
 //! A row is known by its primary key, which a repair may change too: then what one step gave it is what the
-//! next step found. Only steps that come after one another are linked, since within one step rows may change
+//! next step found. An id that a later run moved took rows along too, and those are followed there. Only steps that come after one another are linked, since within one step rows may change
 //! places.
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,16 +29,43 @@ pub(super) struct Member {
     pub step: i64,
     /// What the step did to the row.
     pub action: Action,
-    /// The columns that it changed; a Delete has none of its own.
+    /// The columns that it changed; a Delete has none of its own. Of an id that was moved, those that are undone.
     pub columns: Vec<String>,
     /// Whether it was put back.
     pub restored: bool,
+    /// The primary key that the row has after the step; empty where it is not known.
+    pub now: Vec<String>,
+    /// Whether putting back undoes the step, or needs to know of it.
+    pub undone: bool,
+    /// Whether it is a step of the run, of which nothing is left when the row is put back.
+    pub whole: bool,
 }
 
 impl Member {
-    /// Whether putting back undoes the step: an id that was moved is moved back by the spec.
-    pub(super) fn is_undone(&self) -> bool {
-        self.action != Action::MoveId
+    /// Whether the step moved an id: that is moved back by the spec, and not with a row. What an earlier step of the
+    /// run wrote is undone all the same, where the id that it named has moved since.
+    pub(super) fn moves_id(&self) -> bool {
+        self.action == Action::MoveId
+    }
+}
+
+/// Says of the steps of one row that moved an id what of them is undone: columns that an earlier step wrote, and
+/// that go back to what they were before it. The row's own key stays where it moved to.
+fn settle(row: &mut [Member]) {
+    let mut written: Vec<String> = Vec::new();
+    let others = row.iter().rposition(|one| !one.moves_id());
+    for (at, one) in row.iter_mut().enumerate() {
+        if !one.moves_id() {
+            if !one.restored {
+                written.extend(one.columns.iter().cloned());
+            }
+            continue;
+        }
+        let moved = one.columns.len();
+        one.columns.retain(|column| written.contains(column));
+        one.whole &= !one.columns.is_empty() && one.columns.len() == moved;
+        // Where no later copy has the row's key of now, this one tells it.
+        one.undone = !one.columns.is_empty() || others.is_some_and(|last| last < at);
     }
 }
 
@@ -61,7 +88,8 @@ impl Lineage {
     }
 
     fn new(rows: Vec<Vec<Member>>) -> Self {
-        let rows: Vec<Vec<Member>> = rows.into_iter().filter(|row| row.len() > 1).collect();
+        let mut rows: Vec<Vec<Member>> = rows.into_iter().filter(|row| row.len() > 1).collect();
+        rows.iter_mut().for_each(|row| settle(row));
         let of = rows
             .iter()
             .enumerate()
@@ -70,9 +98,22 @@ impl Lineage {
     }
 }
 
+/// Which copies are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Those of the run.
+    Run,
+    /// Those of later runs too that moved an id: rows that the run changed may have gone along.
+    RunAndMoves,
+}
+
+/// Which step of which run.
+type StepOf = (String, i64);
+
 /// A copy with the keys that its row had before and after the step.
 struct Kept {
     batch: i64,
+    of: StepOf,
     before: Vec<String>,
     after: Vec<String>,
     member: Member,
@@ -89,14 +130,15 @@ pub(super) async fn of_run(
     run: &str,
     tables: &[Quarantine],
     key: &[Column],
+    which: Of,
 ) -> Result<Lineage, sqlx::Error> {
-    if key.is_empty() || !several_steps(connection, fence, run, tables).await? {
+    if key.is_empty() || !several_steps(connection, fence, run, tables, which).await? {
         return Ok(Lineage::default());
     }
-    let moved = moved_from(connection, fence, run).await?;
+    let moved = moved_from(connection, fence, run, which).await?;
     let mut copies = Vec::new();
     for (at, table) in tables.iter().enumerate() {
-        copies.extend(read(connection, fence, run, (at, table), key, &moved).await?);
+        copies.extend(read(connection, fence, run, (at, table), key, &moved, which).await?);
     }
     copies.sort_by_key(|one| one.batch);
     Ok(Lineage::new(linked(copies)))
@@ -106,19 +148,27 @@ fn linked(copies: Vec<Kept>) -> Vec<Vec<Member>> {
     let mut rows: Vec<Vec<Member>> = Vec::new();
     let mut open: HashMap<Vec<String>, usize> = HashMap::new();
     let (mut step, mut here, mut ends) = (None, HashMap::new(), HashMap::new());
-    for Kept { before, after, member, .. } in copies {
-        if step.replace(member.step) != Some(member.step) {
+    for Kept { before, mut after, mut member, of, .. } in copies {
+        if step.as_ref() != Some(&of) {
+            step = Some(of);
             open.extend(std::mem::take(&mut ends));
             here.clear();
         }
-        let row = match here.get(&before).copied().or_else(|| open.remove(&before)) {
+        let same_step = here.get(&before).copied();
+        let row = match same_step.or_else(|| open.remove(&before)) {
             Some(row) => row,
             None => {
                 rows.push(Vec::new());
                 rows.len() - 1
             }
         };
+        // A row that names its own id has two copies of the step that moved it, and only one of them says so.
+        let twin = same_step.and_then(|row| rows.get(row)).and_then(|row| row.last());
+        if let Some(twin) = twin.filter(|one| one.moves_id() && after == before && one.now != before) {
+            after.clone_from(&twin.now);
+        }
         here.insert(before, row);
+        member.now.clone_from(&after);
         if member.action != Action::Delete {
             ends.insert(after, row);
         }
@@ -135,6 +185,20 @@ pub(super) fn is_of_run(sql: &mut Sql, fence: &Fence, run: &str) {
     is_ours(sql, fence);
 }
 
+/// The same for a run, and where it is wanted for what later runs moved ids in.
+fn is_of(sql: &mut Sql, fence: &Fence, run: &str, which: Of) {
+    if which == Of::Run {
+        return is_of_run(sql, fence, run);
+    }
+    sql.add(" WHERE (b.run OPERATOR(pg_catalog.=) ").text(run);
+    sql.add(
+        " OR b.action OPERATOR(pg_catalog.=) 'MoveId' AND b.batch OPERATOR(pg_catalog.>) \
+         (SELECT pg_catalog.min(f.batch) FROM auth_consistency.batches f WHERE f.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run).add("))");
+    is_ours(sql, fence);
+}
+
 /// Adds the condition that batches `b` are of this target.
 pub(super) fn is_ours(sql: &mut Sql, fence: &Fence) {
     sql.add(" AND b.owner OPERATOR(pg_catalog.=) ").text(&fence.owner);
@@ -147,11 +211,12 @@ async fn several_steps(
     fence: &Fence,
     run: &str,
     tables: &[Quarantine],
+    which: Of,
 ) -> Result<bool, sqlx::Error> {
     let mut sql = Sql::new(
-        "SELECT pg_catalog.count(DISTINCT b.step) OPERATOR(pg_catalog.>) 1 FROM auth_consistency.batches b",
+        "SELECT pg_catalog.count(DISTINCT ROW(b.run, b.step)) OPERATOR(pg_catalog.>) 1 FROM auth_consistency.batches b",
     );
-    is_of_run(&mut sql, fence, run);
+    is_of(&mut sql, fence, run, which);
     sql.add(" AND b.name OPERATOR(pg_catalog.=) ANY (");
     sql.texts(tables.iter().map(|one| Some(one.relation.name.as_str().to_owned())).collect()).add(")");
     sql.scalar(connection).await
@@ -162,13 +227,14 @@ async fn moved_from(
     connection: &mut PgConnection,
     fence: &Fence,
     run: &str,
-) -> Result<BTreeMap<i64, String>, sqlx::Error> {
+    which: Of,
+) -> Result<BTreeMap<StepOf, String>, sqlx::Error> {
     // Its copy is the first of the step.
     let mut sql = Sql::new(
-        "SELECT DISTINCT ON (b.step) b.step, b.batch, b.name, b.column_names[1] FROM auth_consistency.batches b",
+        "SELECT DISTINCT ON (b.run, b.step) b.step, b.batch, b.name, b.column_names[1], b.run FROM auth_consistency.batches b",
     );
-    is_of_run(&mut sql, fence, run);
-    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' ORDER BY b.step, b.batch");
+    is_of(&mut sql, fence, run, which);
+    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' ORDER BY b.run, b.step, b.batch");
     let mut moved = BTreeMap::new();
     for row in sql.all(connection).await? {
         // What an older program wrote does not say which columns.
@@ -178,7 +244,7 @@ async fn moved_from(
         sql.relation(&Quarantine::named(row.try_get(2)?).relation);
         sql.add(" q WHERE q._ac_batch OPERATOR(pg_catalog.=) ").integer(row.try_get(1)?);
         if let Some(copy) = sql.optional(connection).await? {
-            moved.insert(row.try_get(0)?, copy.try_get(0)?);
+            moved.insert((row.try_get(4)?, row.try_get(0)?), copy.try_get(0)?);
         }
     }
     Ok(moved)
@@ -190,8 +256,10 @@ async fn read(
     run: &str,
     (at, table): (usize, &Quarantine),
     key: &[Column],
-    moved: &BTreeMap<i64, String>,
+    moved: &BTreeMap<StepOf, String>,
+    which: Of,
 ) -> Result<Vec<Kept>, sqlx::Error> {
+    let named = columns_of_moves(connection, fence, run, table, which).await?;
     let mut sql = Sql::new(
         "SELECT b.batch, b.step, b.action, coalesce(b.column_names, s.column_names, ARRAY[]::pg_catalog.text[]), \
          q.ctid::pg_catalog.text, q._ac_restored_at IS NOT NULL, q._ac_new_key, ARRAY[",
@@ -199,15 +267,19 @@ async fn read(
     for (at, column) in key.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name).add("::pg_catalog.text");
     }
-    sql.add("] FROM ");
+    sql.add("], CASE WHEN b.action OPERATOR(pg_catalog.=) 'MoveId' THEN ARRAY[NULL::pg_catalog.text");
+    for name in &named {
+        sql.add(", ").column("q", &Name::from_catalog(name.clone())).add("::pg_catalog.text");
+    }
+    sql.add("] END, b.run FROM ");
     with_batches(&mut sql, table);
     sql.add(
         " LEFT JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) b.run AND s.step OPERATOR(pg_catalog.=) b.step",
     );
-    is_of_run(&mut sql, fence, run);
+    is_of(&mut sql, fence, run, which);
     sql.add(" ORDER BY b.batch, q.ctid");
     let mut found = Vec::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let name: String = row.try_get(2)?;
         let Some(action) = bookkeeping::action(&name) else { continue };
         let (step, columns): (i64, Vec<String>) = (row.try_get(1)?, row.try_get(3)?);
@@ -215,13 +287,44 @@ async fn read(
         let before: Vec<Option<String>> = row.try_get(7)?;
         // A key has no NULL.
         let Some(before) = before.into_iter().collect::<Option<Vec<String>>>() else { continue };
-        let columns = if action == Action::Delete { Vec::new() } else { columns };
-        let after = after(key, &before, action, &columns, new_key.as_deref(), moved.get(&step));
-        let member =
-            Member { table: at, copy: row.try_get(4)?, step, action, columns, restored: row.try_get(5)? };
-        found.push(Kept { batch: row.try_get(0)?, before, after, member });
+        let of: StepOf = (row.try_get(9)?, step);
+        let had: Vec<Option<String>> = row.try_get::<Option<Vec<_>>, _>(8)?.unwrap_or_default();
+        let names_it = |column: &String| {
+            let at = named.iter().position(|name| name == column);
+            let value = at.and_then(|at| had.get(at + 1)).and_then(Option::as_ref);
+            value.is_some() && value == moved.get(&of)
+        };
+        let columns: Vec<String> = match action {
+            Action::Delete => Vec::new(),
+            // A row may name the id by one of the columns that name users, and somebody else by another.
+            Action::MoveId => columns.into_iter().filter(names_it).collect(),
+            _ => columns,
+        };
+        let after = after(key, &before, action, &columns, new_key.as_deref(), moved.get(&of));
+        let (copy, restored) = (row.try_get(4)?, row.try_get(5)?);
+        let (now, undone) = (Vec::new(), action != Action::MoveId);
+        let whole = of.0 == run;
+        let member = Member { table: at, copy, step, action, columns, restored, now, undone, whole };
+        found.push(Kept { batch: row.try_get(0)?, of, before, after, member });
     }
     Ok(found)
+}
+
+/// The columns by which rows of one quarantine table named ids that were moved.
+async fn columns_of_moves(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    run: &str,
+    table: &Quarantine,
+    which: Of,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT DISTINCT n.name FROM auth_consistency.batches b CROSS JOIN LATERAL pg_catalog.unnest(b.column_names) n(name)",
+    );
+    is_of(&mut sql, fence, run, which);
+    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' AND b.name OPERATOR(pg_catalog.=) ");
+    sql.text(table.relation.name.as_str()).add(" ORDER BY 1");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// The key that a row has after a step.
@@ -290,8 +393,17 @@ mod tests {
             action,
             columns: Vec::new(),
             restored: false,
+            now: Vec::new(),
+            undone: true,
+            whole: true,
         };
-        Kept { batch: step, before: vec![before.into()], after: vec![after.into()], member }
+        Kept {
+            batch: step,
+            of: (String::new(), step),
+            before: vec![before.into()],
+            after: vec![after.into()],
+            member,
+        }
     }
 
     fn rows(copies: Vec<Kept>) -> Vec<Vec<String>> {
@@ -318,6 +430,35 @@ mod tests {
     fn a_row_that_was_removed_is_followed_no_further() {
         let copies = vec![copy(1, Action::Delete, "1", "1"), copy(2, Action::SetNull, "1", "1")];
         assert_eq!(rows(copies), [vec!["1 1"], vec!["2 1"]]);
+    }
+
+    #[test]
+    fn of_a_moved_id_only_what_an_earlier_step_wrote_is_undone() {
+        let row = |members: &[(i64, Action, &[&str])]| {
+            let mut row: Vec<Member> = members
+                .iter()
+                .map(|(step, action, columns)| {
+                    let mut member = copy(*step, *action, "1", "1").member;
+                    member.columns = columns.iter().map(|&name| name.to_owned()).collect();
+                    member.undone = *action != Action::MoveId;
+                    member
+                })
+                .collect();
+            settle(&mut row);
+            row.into_iter().map(|one| (one.columns, one.undone, one.whole)).collect::<Vec<_>>()
+        };
+        let columns = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+        let (remap, moving, null) = (Action::Remap, Action::MoveId, Action::SetNull);
+        assert_eq!(
+            row(&[(1, remap, &["a"]), (2, moving, &["a", "b"]), (3, null, &["c"])])[1],
+            (columns(&["a"]), true, false)
+        );
+        assert_eq!(row(&[(1, remap, &["a"]), (2, moving, &["a"])])[1], (columns(&["a"]), true, true));
+        // The row's own id, which a later copy knows of, or only this one.
+        assert_eq!(row(&[(1, remap, &["a"]), (2, moving, &["id"])])[1], (Vec::new(), true, false));
+        let kept = row(&[(1, remap, &["a"]), (2, moving, &["id"]), (3, null, &["c"])]);
+        assert_eq!(kept[1], (Vec::new(), false, false));
+        assert_eq!(row(&[(2, moving, &["a"]), (3, null, &["a"])])[0], (Vec::new(), false, false));
     }
 
     #[test]

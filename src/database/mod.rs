@@ -7,8 +7,10 @@
 //! `move_id` are the repairs; `quarantine` keeps what they change, and `restore` puts it back.
 
 mod accounts;
+mod admission;
 mod beside;
 mod bookkeeping;
+mod bounds;
 mod budget;
 mod catalog;
 mod change;
@@ -23,12 +25,16 @@ mod exchange;
 mod fence;
 mod finding;
 mod fit;
+mod foreign;
+mod foreign_code;
 mod grants;
 mod guard;
 mod hashes;
 mod identifier;
 mod identities;
 mod ids;
+mod in_the_way;
+mod integrity;
 mod kept;
 mod likeness;
 mod lineage;
@@ -36,14 +42,20 @@ mod logins;
 mod move_id;
 mod observe;
 mod pressure;
+mod purge;
 mod quarantine;
 mod references;
+mod refusal;
+#[cfg(target_os = "linux")]
+mod relay;
 mod remap;
 mod removal;
 mod restore;
 mod room;
 mod rows;
 mod scope;
+#[cfg(target_os = "linux")]
+mod scram;
 mod seed;
 mod seeding;
 mod server;
@@ -52,7 +64,9 @@ mod snapshot;
 mod spelling;
 mod subject;
 mod transaction;
+mod trust;
 mod walk;
+mod wire;
 
 pub use accounts::{Resetting, advance_sequence, correct, reset};
 pub use beside::{Beside, WrittenBeside, write_beside};
@@ -66,17 +80,16 @@ pub use fence::{Begun, Fence, audited, begin, close, written};
 pub use finding::Search;
 pub use grants::{Extent, grants};
 pub use identities::{Elsewhere, read_elsewhere};
-pub use kept::{
-    Kept, Shown, Wanted, Which, doomed, identity_text, known as known_alone, list as kept, purge, purged,
-    show as show_kept,
-};
+pub use kept::{Kept, Shown, Wanted, identity_text, known as known_alone, list as kept, show as show_kept};
 pub use logins::logins;
 pub use move_id::{Moving, move_id};
 pub use observe::{Given, Known, Observed, observe};
 pub use pressure::{Pressure, pressure};
+pub use purge::{Which, away, doomed, purge, purged};
 pub use references::ReferenceTable;
+pub use refusal::NOTICES;
 pub use remap::{Remapping, remap};
-pub use restore::{Restored, Run, restore, runs};
+pub use restore::{Restored, Run, repeats, restore, runs};
 pub use rows::{Chunk, RowsStep, repair_chunk};
 pub use seed::{Seeding, seed};
 pub use sessions::SessionsStep;

@@ -4,29 +4,38 @@
 //! NO ACTION, RESTRICT or ON UPDATE CASCADE, and references of the user table to itself, pass without
 //! deferring anything.
 
+mod beside;
+mod crowded;
+
+use beside::nothing_beside;
+use crowded::crowded;
 use sqlx::{PgConnection, Row};
 
 use super::{
     accounts::gone,
     bookkeeping::{self, Entry},
     catalog::{self, Column, Table},
+    dependents::{Changing, held},
     error::DatabaseError,
     fence::{self, Fence},
-    fit,
-    guard::{self, Expected},
+    fit, foreign,
+    guard::{self, Expected, Own},
     identifier::{Sql, run},
     ids::unclaimed,
     observe::Known,
     quarantine,
     references::{ReferenceTable, equals},
-    transaction::savepoint,
+    transaction::{by_the_catalog, savepoint},
 };
 use crate::{
     api::{
         condition::Reason,
         report::{Action, ObjectRef},
     },
-    consistency::{target::Target, wording::count},
+    consistency::{
+        target::{References, Target},
+        wording::count,
+    },
 };
 
 /// One table and its columns that name the id: a row may name it more than once.
@@ -71,7 +80,6 @@ pub async fn move_id(
     };
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
-    let before = guard::counts(connection).await?;
     if let Some(why) = unseen(connection, known).await? {
         return Err(DatabaseError::Unsupported(why));
     }
@@ -113,9 +121,11 @@ pub async fn move_id(
         Some(&[known.id.name.as_str().to_owned()]),
     )
     .await?;
+    let mut theirs = false;
     for carrier in &carriers {
-        copy(connection, fence, number, carrier, from, to).await?;
+        theirs |= copy(connection, fence, number, &target.references, carrier, from, to).await?;
     }
+    let before = guard::counts(connection, fence).await?;
     let tables = change(connection, known, &carriers, from, to).await?;
     let changed: i64 = tables.iter().map(|(_, rows)| rows).sum();
     if changed > ceiling {
@@ -124,12 +134,15 @@ pub async fn move_id(
         )));
     }
     run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    for carrier in carriers.iter().filter(|one| theirs && one.table.oid != known.users.oid) {
+        nothing_beside(connection, fence, number, carrier).await?;
+    }
     let mut expected = Vec::new();
     for (table, rows) in tables {
         let tables = guard::storage(connection, table).await?;
         expected.push(Expected { tables, updated: rows, deleted: 0, inserted: 0 });
     }
-    guard::compare(connection, &before, &expected).await?;
+    guard::compare(connection, fence, &before, guard::Rows::only(&expected, theirs), &Own::default()).await?;
     let object = ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
@@ -138,7 +151,7 @@ pub async fn move_id(
     };
     let entry =
         Entry { step: number, chunk: 1, action: Action::MoveId, object: &object, rows: changed, token: None };
-    bookkeeping::audit_of(connection, fence, &entry, account).await?;
+    bookkeeping::audit_of(connection, fence, &entry, account, None).await?;
     super::rows::count_done(connection, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
@@ -187,10 +200,17 @@ pub async fn prospect(
     if let Some(why) = unfit {
         refused.get_or_insert((Reason::RepairUnsupported, why));
     }
+    let along = |table: i64, column: &str| {
+        let moves = |one: &&ReferenceTable| one.columns[0].name.as_str() == column;
+        carriers.iter().any(|one| one.table.oid == table && one.references.iter().any(moves))
+    };
+    let own = Changing { table: users, columns: vec![&known.id.name], is_users: true };
+    let why = held(connection, &own, along, |sql| equals(sql, "c", &known.id, from)).await?;
+    refused = refused.or(why);
     let mut counted = Vec::new();
     for carrier in &carriers {
         let rows = savepoint(connection, async |connection: &mut PgConnection| {
-            let mut sql = Sql::new("SELECT count(*) FROM ");
+            let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
             sql.only(&carrier.table.relation).add(" c WHERE (");
             naming(&mut sql, carrier, from);
             sql.add(")");
@@ -212,6 +232,10 @@ pub async fn prospect(
         if carrier.primary_key.is_empty() {
             refused.get_or_insert_with(|| (Reason::RepairUnsupported, no_primary_key(carrier)));
         }
+        let columns = carrier.references.iter().map(|one| &one.columns[0].name).collect();
+        let changing = Changing { table: carrier.table, columns, is_users: false };
+        let why = held(connection, &changing, along, |sql| naming(sql, carrier, from)).await?;
+        refused = refused.or(why);
         for reference in &carrier.references {
             let crowded = savepoint(connection, async |connection: &mut PgConnection| {
                 crowded(connection, reference, from, to, server_version).await
@@ -234,43 +258,6 @@ pub async fn prospect(
     Ok(Prospect { rows: counted, refused })
 }
 
-/// A unique key in which rows that name the one id would be equal to rows that name the other, and how many.
-async fn crowded(
-    connection: &mut PgConnection,
-    reference: &ReferenceTable,
-    from: &str,
-    to: &str,
-    server_version: i64,
-) -> Result<Option<(String, i64)>, sqlx::Error> {
-    let child = &reference.child;
-    let Some(column) = reference.columns.first() else { return Ok(None) };
-    let keys = catalog::unique_indexes(connection, child.oid, column.name.as_str(), server_version).await?;
-    for key in keys {
-        // What an expression or a predicate makes of the new value is the engine's to say.
-        let Some(others) = &key.others else { continue };
-        let mut sql = Sql::new("SELECT count(*) FROM ");
-        sql.only(&child.relation).add(" c WHERE ");
-        reference.names_user(&mut sql, from);
-        sql.add(" AND EXISTS (SELECT FROM ").only(&child.relation).add(" h WHERE ");
-        equals(&mut sql, "h", column, to);
-        for other in others.iter().filter_map(|name| child.column(name)) {
-            let Some(equality) = &other.equality else { continue };
-            sql.add(" AND (").column("h", &other.name).operator(equality).column("c", &other.name);
-            if key.nulls_equal {
-                sql.add(" OR (").column("h", &other.name).add(" IS NULL AND ");
-                sql.column("c", &other.name).add(" IS NULL)");
-            }
-            sql.add(")");
-        }
-        sql.add(")");
-        let rows: i64 = sql.scalar(connection).await?;
-        if rows > 0 {
-            return Ok(Some((key.name, rows)));
-        }
-    }
-    Ok(None)
-}
-
 fn no_primary_key(carrier: &Carrier<'_>) -> String {
     format!(
         "{} has no primary key, so its rows cannot be named one by one: add one",
@@ -281,10 +268,14 @@ fn no_primary_key(carrier: &Carrier<'_>) -> String {
 /// A foreign key that is not looked at (ignored, not discovered, not readable) and through which the
 /// engine itself would change rows: nobody would count them, and nothing would copy them.
 async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<String>, DatabaseError> {
-    let cascades = catalog::cascades(connection, known.users.oid, known.id.name.as_str()).await?;
+    // Asked where rows are written, too, whose path is the role's own.
+    let cascades = by_the_catalog(connection, async |connection: &mut PgConnection| {
+        catalog::cascades(connection, known.users.oid, known.id.name.as_str()).await
+    });
+    let cascades = cascades.await?;
     let seen = |cascade: &catalog::Cascade| {
         known.references.iter().any(|reference| {
-            let mut keys = reference.key.iter().chain(&reference.partition_keys);
+            let mut keys = reference.key.iter().chain(&reference.partition_keys).chain(&reference.twins);
             keys.any(|key| key.child == cascade.child && key.name == cascade.constraint)
         })
     };
@@ -349,11 +340,11 @@ async fn fitting<'a>(
     for carrier in carriers {
         let mut references = Vec::new();
         for reference in carrier.references {
-            let Some(why) = fit::unfit(connection, reference, &[to.to_owned()]).await? else {
+            let Some(unfit) = fit::unfit(connection, reference, &[to.to_owned()]).await? else {
                 references.push(reference);
                 continue;
             };
-            let mut sql = Sql::new("SELECT count(*) FROM ");
+            let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
             sql.only(&reference.child.relation).add(" c WHERE ");
             reference.names_user(&mut sql, from);
             let rows = savepoint(connection, async |connection: &mut PgConnection| {
@@ -361,11 +352,10 @@ async fn fitting<'a>(
             });
             let rows = rows.await?.unwrap_or(0);
             if rows > 0 {
+                let (rows, of, why) = (count(rows, "row"), reference.object.describe(), unfit.why);
                 refused.get_or_insert_with(|| {
                     format!(
-                        "{} of {} would have to name it, and {why}: give the column the type of the ids, or choose another id",
-                        count(rows, "row"),
-                        reference.object.describe()
+                        "{rows} of {of} would have to name it, and {why}: let the column take it, or choose another id"
                     )
                 });
             }
@@ -377,24 +367,27 @@ async fn fitting<'a>(
     Ok((fitting, refused))
 }
 
-/// Copies a carrier's rows that name the id to quarantine.
+/// Copies a carrier's rows that name the id to quarantine. Says whether code of a neighbour's stands on its table.
 async fn copy(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
+    references: &References,
     carrier: &Carrier<'_>,
     from: &str,
     to: &str,
-) -> Result<(), DatabaseError> {
-    let mut count = Sql::new("SELECT count(*) FROM ");
+) -> Result<bool, DatabaseError> {
+    let mut count = Sql::new("SELECT pg_catalog.count(*) FROM ");
     count.only(&carrier.table.relation).add(" c WHERE ");
     naming(&mut count, carrier, from);
     if count.scalar::<i64>(connection).await? == 0 {
-        return Ok(());
+        return Ok(false);
     }
     if carrier.primary_key.is_empty() {
         return Err(DatabaseError::Unsupported(no_primary_key(carrier)));
     }
+    let named = carrier.references.iter().map(|one| one.object.clone()).collect();
+    let theirs = foreign::require(connection, fence.user_table, references, named).await?;
     let mut sql = Sql::new("SELECT ");
     for (at, column) in carrier.primary_key.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
@@ -403,7 +396,7 @@ async fn copy(
     naming(&mut sql, carrier, from);
     sql.add(" FOR UPDATE OF c");
     let mut keys = Vec::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let key: Result<Vec<String>, sqlx::Error> =
             (0..carrier.primary_key.len()).map(|at| row.try_get(at)).collect();
         keys.push(key?);
@@ -422,7 +415,8 @@ async fn copy(
         Some(to),
         Some(&columns),
     )
-    .await
+    .await?;
+    Ok(theirs)
 }
 
 fn naming(sql: &mut Sql, carrier: &Carrier<'_>, id: &str) {

@@ -11,15 +11,17 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection};
 
+pub(super) use user_table::inherited;
+
 use super::{
     accounts::{self, Compare},
-    bookkeeping,
+    bookkeeping, bounds,
     budget::Budget,
     catalog::{self, Column, Found, Table},
     constraints,
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
-    hashes,
+    foreign, hashes,
     identifier::Name,
     identities::{self, Elsewhere},
     ids::{self, Passive},
@@ -37,8 +39,8 @@ use crate::{
         correspondence::Unusable,
         counters::Relied,
         diagnosis::Requests,
-        hashing::HashSample,
-        observation::{DatabaseIdentity, Observation, SchemaFault, Server, UserTable},
+        hashing::{HashSample, Says},
+        observation::{DatabaseIdentity, Observation, SchemaFault, Server, Takes, Untold, UserTable},
         progress::Progress,
         search::Searched,
         target::Target,
@@ -74,6 +76,8 @@ pub struct Known {
     pub salt: Option<Column>,
     /// Its column of the algorithms' names.
     pub algorithm: Option<Column>,
+    /// Columns that may say how the password is read, the column of salts that the spec names among them.
+    pub beside: Vec<(Column, Says)>,
     /// What the passwords of others are, as the last look at them saw it.
     pub samples: BTreeMap<Option<String>, HashSample>,
     /// What the subject names.
@@ -84,8 +88,14 @@ pub struct Known {
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
-    /// The last id that there can be: that of the column's type, or of the sequence where that ends before.
+    /// What its default is instead, where nobody can tell what that gives next.
+    pub untold: Option<Untold>,
+    /// The first id that there can be, for a sequence that counts downwards.
+    pub first_id: i64,
+    /// The last one: that of the column's type, or where its checks or the sequence end before.
     pub last_id: i64,
+    /// Which integers the id column's checks take.
+    pub takes: Takes,
     /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
     /// References that are not checked, whose rows may name ids all the same.
@@ -94,6 +104,8 @@ pub struct Known {
     pub identities: Option<identities::Mapping>,
     /// The database that these names are of.
     pub identity: DatabaseIdentity,
+    /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
+    pub ours: bool,
 }
 
 impl Known {
@@ -146,10 +158,15 @@ pub async fn observe(
         }
         None => users(connection, target).await?,
     };
+    let found = match found {
+        Ok((known, table)) => inherited(connection, &known).await?.map_or(Ok((known, table)), Err),
+        Err(fault) => Err(fault),
+    };
+    let mut compare = Compare::new(memory, compare_password);
     let mut observed = match found {
         Ok((known, table)) => {
             let known = Known { identity: server.identity.clone(), ..known };
-            let compare = Compare { memory, admin: compare_password };
+            let compare = &mut compare;
             inside(connection, target, requests, server, version, known, table, compare, search, given)
                 .await?
         }
@@ -167,6 +184,7 @@ pub async fn observe(
                 constraints: Vec::new(),
                 spellings: Vec::new(),
                 untrusted: Vec::new(),
+                foreign: Vec::new(),
                 unreached: Vec::new(),
                 relied: 0,
                 identities: None,
@@ -185,6 +203,7 @@ pub async fn observe(
         unrewritten(connection, known).await?;
     }
     transaction.rollback().await?;
+    accounts::compare(target, compare, &mut observed.observation).await;
     observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(observed)
 }
@@ -211,7 +230,7 @@ pub(super) async fn named(
 ) -> Result<Result<Known, SchemaFault>, DatabaseError> {
     let spec = &target.users;
     let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
-        Found::Table(table) => *table,
+        Found::Table(table) => user_table::of_app(*table),
         Found::Other(kind) => return Ok(Err(SchemaFault::NotATable { kind: kind.into() })),
         Found::Nothing(alike) => return Ok(Err(SchemaFault::TableMissing { alike })),
     };
@@ -223,6 +242,9 @@ pub(super) async fn named(
                 object.describe()
             ),
         }));
+    }
+    if let Some(fault) = user_table::refused(target, &table) {
+        return Ok(Err(fault));
     }
     let column = |name: &str, field: &str| {
         table.column(name).cloned().ok_or_else(|| SchemaFault::ColumnMissing {
@@ -270,9 +292,11 @@ pub(super) async fn named(
     if id.equality.is_none() {
         return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
     }
-    let sequence = catalog::sequence(connection, table.oid, id.name.as_str()).await?;
-    let last_id = ids::last(connection, &id, sequence.as_ref()).await?;
+    let (sequence, untold) = catalog::giver(connection, table.oid, id.name.as_str()).await?.parts();
+    let (takes, first_id, last_id) = bounds::of(connection, table.oid, &id, sequence.as_ref()).await?;
+    let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
     Ok(Ok(Known {
+        beside,
         users: table,
         id,
         login,
@@ -284,11 +308,15 @@ pub(super) async fn named(
         active_when,
         columns,
         sequence,
+        untold,
+        first_id,
         last_id,
+        takes,
         references: Vec::new(),
         passive: Vec::new(),
         identities: None,
         identity: DatabaseIdentity { system: String::new(), database: 0 },
+        ours: false,
     }))
 }
 
@@ -301,12 +329,13 @@ async fn inside(
     version: i64,
     mut known: Known,
     mut users: UserTable,
-    compare: Compare<'_>,
+    compare: &mut Compare<'_>,
     search: Search,
     given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
     let relied = given.relied;
     let bookkeeping = bookkeeping::observe(connection, target, &server.identity, users.oid, requests).await?;
+    known.ours = bookkeeping.untrusted.is_empty();
     let mut admin = match &target.admin {
         Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
         None => None,
@@ -316,15 +345,26 @@ async fn inside(
     let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
     if missing || given.known.is_none() {
         users.seed = seeding::observe(connection, target, &known).await?;
-        known.samples = hashes::observe(connection, target, &known).await?;
+        let facts = target.kept().zip(admin.iter().chain(&beside));
+        let own = facts.filter_map(|(of, facts)| {
+            let format = facts.account.as_ref()?.password.format?;
+            Some((of.account().map(str::to_owned), format))
+        });
+        known.samples = hashes::observe(connection, target, &known, &own.collect()).await?;
+    }
+    for (of, facts) in target.kept().zip(admin.iter().chain(&beside)) {
+        if let Some(sample) = known.samples.get_mut(&of.account().map(str::to_owned)) {
+            sample.own = facts.account.as_ref().and_then(|account| account.password.format);
+        }
     }
     users.passwords = known.samples.clone();
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let Scope { tables, mut skipped, missing, passive } = match relied.rest.clone() {
+    let Scope { tables, mut skipped, missing, passive, unread } = match relied.rest.clone() {
         Some(rest) => Scope { skipped: rest.skipped, missing: rest.missing, ..Scope::default() },
         None => scope::resolve(connection, target, &known, relied).await?,
     };
     known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
+    known.passive.extend(unread.into_iter().map(|table| Passive { table, seen: false }));
     let mut references = relied.references.clone();
     let (tables, untrusted) = scope::believable(connection, tables, version).await?;
     let (set_aside, untrusted): (Vec<_>, Vec<_>) = untrusted.into_iter().unzip();
@@ -396,6 +436,7 @@ async fn inside(
             }
             Err(Unseen::Unreadable(why)) => {
                 let passes = why == LOCKED;
+                let why = table.child.with_way_out(why);
                 skipped.push(Skipped { object: table.object.clone(), why, asked: false, passes });
                 known.passive.push(Passive { table, seen: false });
             }
@@ -406,6 +447,9 @@ async fn inside(
             }
         }
     }
+    let mut touched: Vec<ObjectRef> = known.references.iter().map(|table| table.object.clone()).collect();
+    touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
+    let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
     let constraints =
         constraints::observe(connection, target, &known, &references, &missing, version).await?;
     let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
@@ -442,6 +486,7 @@ async fn inside(
             constraints,
             spellings,
             untrusted,
+            foreign,
             unreached,
             relied: relied_on,
             identities: facts,

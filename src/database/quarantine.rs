@@ -13,6 +13,9 @@ use super::{
     error::DatabaseError,
     fence::Fence,
     identifier::{Name, Relation, Sql},
+    integrity::{self, Note},
+    references::equals,
+    trust,
 };
 use crate::api::report::Action;
 
@@ -93,6 +96,7 @@ pub(super) async fn table(
     }
     sql.add(")");
     sql.execute(connection).await?;
+    trust::keep_to_ourselves(connection).await?;
     let mut sql =
         Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
     sql.text(quarantine.relation.name.as_str()).add(", ").text(source.relation.schema.as_str()).add(", ");
@@ -118,18 +122,24 @@ pub fn keyed(sql: &mut Sql, columns: &[Column], keys: &[Vec<String>]) {
 /// Adds the condition that the row `alias` is the one of the keys `k`.
 pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
     for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { " AND " } else { "" }).column(alias, &column.name);
+        sql.add(if at > 0 { " AND " } else { "" });
         match &column.equality {
             Some(operator) => {
-                sql.operator(operator)
-                    .add("CAST(k.k")
-                    .ordinal(at)
-                    .add(" AS ")
-                    .type_name(&column.type_name)
-                    .add(")");
+                let key = |sql: &mut Sql| {
+                    sql.add("CAST(k.k").ordinal(at).add(" AS ").type_name(&column.type_name).add(")");
+                };
+                sql.compared(
+                    operator,
+                    |sql| {
+                        sql.column(alias, &column.name);
+                    },
+                    key,
+                );
             }
             None => {
-                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k").ordinal(at);
+                sql.column(alias, &column.name)
+                    .add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k")
+                    .ordinal(at);
             }
         }
     }
@@ -228,8 +238,8 @@ pub async fn copy(
     let quarantine = table(connection, source).await?;
     let mut sql = Sql::new("WITH b AS (");
     batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
-    sql.add(" RETURNING batch) INSERT INTO ").relation(&quarantine.relation);
-    sql.add(" (_ac_batch, _ac_new_key");
+    sql.add(" RETURNING batch), kept AS (INSERT INTO ").relation(&quarantine.relation);
+    sql.add(" AS q (_ac_batch, _ac_new_key");
     for column in &source.columns {
         sql.add(", ").name(&column.name);
     }
@@ -241,12 +251,62 @@ pub async fn copy(
     keyed(&mut sql, key_columns, keys);
     sql.add(" ON ");
     is_keyed(&mut sql, "c", key_columns);
-    let copied = sql.execute(connection).await?;
+    sql.add(" RETURNING ");
+    integrity::of_row(&mut sql, &source.columns);
+    sql.add(" AS h) SELECT pg_catalog.count(*), (SELECT b.batch FROM b), ");
+    integrity::of_rows(&mut sql, "kept.h", &source.columns);
+    sql.add(" FROM kept");
+    let row = sql.one(connection).await?;
+    let copied: i64 = row.try_get(0)?;
+    let note = Note { batch: row.try_get(1)?, rows: copied, digest: row.try_get(2)? };
+    let mut sql = Sql::new("");
+    integrity::noting(&mut sql, &[note]);
+    sql.execute(connection).await?;
     if usize::try_from(copied) != Ok(keys.len()) {
         return Err(DatabaseError::Moved(format!(
             "{copied} rows could be copied to quarantine, and {} were meant: nothing was changed",
             keys.len()
         )));
     }
+    Ok(())
+}
+
+/// Adds an object of digests of columns of the row `c`, by their names.
+pub(super) fn digests(sql: &mut Sql, columns: &[&Column]) {
+    sql.add("pg_catalog.jsonb_build_object(");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).text(column.name.as_str()).add("::pg_catalog.text, ");
+        sql.add("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(").column("c", &column.name);
+        sql.add("::pg_catalog.text, 'UTF8')), 'hex')");
+    }
+    sql.add(")");
+}
+
+/// Notes beside the copy of an account's row what its step has written, as digests: whoever puts the row back is
+/// told whether somebody has changed that since.
+pub(super) async fn note_written(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+    source: &Table,
+    key: &Column,
+    id: &str,
+) -> Result<(), DatabaseError> {
+    let mut sql =
+        Sql::new("SELECT s.column_names FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ");
+    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let Some(row) = sql.optional(connection).await? else { return Ok(()) };
+    let names: Vec<String> = row.try_get(0)?;
+    let columns: Vec<&Column> = names.iter().filter_map(|name| source.column(name)).collect();
+    let quarantine = table(connection, source).await?;
+    let mut sql = Sql::new("UPDATE ");
+    sql.relation(&quarantine.relation).add(" AS q SET _ac_new_key = (SELECT ");
+    digests(&mut sql, &columns);
+    sql.add("::pg_catalog.text FROM ").only(&source.relation).add(" c WHERE ");
+    equals(&mut sql, "c", key, id);
+    sql.add(") FROM auth_consistency.batches b WHERE b.batch OPERATOR(pg_catalog.=) q._ac_batch");
+    sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(&fence.run);
+    sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step);
+    sql.execute(connection).await?;
     Ok(())
 }

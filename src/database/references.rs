@@ -1,7 +1,11 @@
 //! References and the conditions that statements about them are made of: when a row names nobody, when
 //! it names a given user, always with the constraint's own operators. Finding is `finding`'s.
 
+mod condition;
+
 use sqlx::PgConnection;
+
+pub use condition::{Condition, equals, holds};
 
 use super::{
     catalog::{Column, ForeignKey, Table},
@@ -11,17 +15,14 @@ use super::{
     fit,
     identifier::{Name, Operator, Sql},
     ids::IdPart,
-    room, spelling,
+    in_the_way, room, spelling,
     transaction::{LOCKED, savepoint},
 };
 use crate::{
-    api::{
-        report::ObjectRef,
-        spec::{ColumnCondition, OnOrphan},
-    },
+    api::{report::ObjectRef, spec::OnOrphan},
     consistency::{
         credentials,
-        observation::{Comparison, KeyKind, Lacking, Orphans, PartitionKey, Reference, Spelling},
+        observation::{Comparison, InTheWay, KeyKind, Lacking, Orphans, Reference, Spelling, UnfitColumn},
     },
 };
 
@@ -46,6 +47,8 @@ pub struct ReferenceTable {
     pub key: Option<ForeignKey>,
     /// Foreign keys that partitions of the table have for themselves: their rows are this reference's.
     pub partition_keys: Vec<ForeignKey>,
+    /// Further foreign keys of the same columns to the same ones.
+    pub twins: Vec<ForeignKey>,
     /// Values of a soft reference that mean nobody, in the column's own spelling.
     pub absent: Vec<String>,
     /// Where a soft reference holds.
@@ -133,13 +136,22 @@ impl ReferenceTable {
             sql.add(if at > 0 { " AND " } else { "" });
             match self.operators.as_ref().and_then(|operators| operators.get(at)) {
                 Some(operator) => {
-                    sql.column("p", &parent.name).operator(operator).column("c", &child.name);
                     // Two collations decide nothing; the foreign key takes the referenced column's.
-                    if let Some(collation) = &parent.collation
-                        && child.collation.as_ref() != Some(collation)
-                    {
-                        sql.add(" COLLATE ").name(&collation.schema).add(".").name(&collation.name);
-                    }
+                    let collation =
+                        parent.collation.as_ref().filter(|one| child.collation.as_ref() != Some(*one));
+                    let child = |sql: &mut Sql| {
+                        sql.column("c", &child.name);
+                        if let Some(collation) = collation {
+                            sql.add(" COLLATE ").name(&collation.schema).add(".").name(&collation.name);
+                        }
+                    };
+                    sql.compared(
+                        operator,
+                        |sql| {
+                            sql.column("p", &parent.name);
+                        },
+                        child,
+                    );
                 }
                 None => {
                     let (before, after) = spelling(parent, child);
@@ -216,7 +228,12 @@ impl ReferenceTable {
         };
         match self.operators.as_ref().and_then(|operators| operators.get(at)) {
             Some(operator) => {
-                sql.typed(key, &parent.type_name).operator(operator).column("c", &column.name);
+                let key = |sql: &mut Sql| {
+                    sql.typed(key, &parent.type_name);
+                };
+                sql.compared(operator, key, |sql| {
+                    sql.column("c", &column.name);
+                });
             }
             None => {
                 let (before, after) = spelling(parent, column);
@@ -255,6 +272,7 @@ impl ReferenceTable {
             enforcement: self.key.as_ref().map(|key| key.enforcement.clone()).unwrap_or_default(),
             types: self.differing_types(),
             comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
+            defaulted: self.columns.first().is_some_and(|column| column.has_default),
             table_rows: 0,
             unsupported: self.unsupported(),
             not_null: self.cleared().is_empty() || self.cleared().iter().any(|column| column.not_null),
@@ -267,9 +285,11 @@ impl ReferenceTable {
             takes: Vec::new(),
             cascades: Vec::new(),
             lacking: Lacking::default(),
-            partition_keys: self.partition_keys.iter().map(partition_key).collect(),
+            partition_keys: self.partition_keys.iter().map(ForeignKey::of_partition).collect(),
+            twins: self.twins.iter().map(ForeignKey::twin).collect(),
             rights: self.child.rights,
             unfit: None,
+            in_the_way: None,
             names_id: self.ids.is_some(),
             last: self.ids.and_then(|part| self.columns.get(part.at)?.last()),
             orphans: Orphans::default(),
@@ -338,6 +358,7 @@ impl ReferenceTable {
         let foreseen = savepoint(connection, async |connection: &mut PgConnection| {
             let mut foreseen = Foreseen {
                 depending: dependents::observe(connection, self).await?,
+                in_the_way: None,
                 unfit: None,
                 collisions: Vec::new(),
                 surplus: Some(0),
@@ -347,10 +368,17 @@ impl ReferenceTable {
                 && let Some(values) = fit::values(connection, self, heir).await?
             {
                 foreseen.unfit = fit::unfit(connection, self, &values).await?;
+                if foreseen.unfit.is_none() {
+                    foreseen.in_the_way = in_the_way::of_given(connection, self, &values).await?;
+                }
+            }
+            if repair == OnOrphan::SetNull && reference.unsupported.is_none() {
+                foreseen.in_the_way = in_the_way::of_null(connection, self, server_version).await?;
             }
             // What cannot be written there collides with nothing.
-            if given && foreseen.unfit.is_none() {
+            if given && foreseen.unfit.is_none() && foreseen.depending.unseen.is_none() {
                 let keys = room::unique_keys(connection, self, server_version).await?;
+                foreseen.depending.unseen = foreseen.depending.unseen.or_else(|| room::unseen(self, &keys));
                 foreseen.collisions = room::collisions(connection, self, &keys, heir, orphans).await?;
                 foreseen.surplus = match room::Room::of(self, keys) {
                     _ if foreseen.collisions.is_empty() => Some(0),
@@ -362,11 +390,13 @@ impl ReferenceTable {
         });
         match foreseen.await? {
             Ok(foreseen) => {
+                reference.unsupported = reference.unsupported.take().or(foreseen.depending.unseen);
                 reference.dependents = foreseen.depending.forbidding;
                 reference.takes = foreseen.depending.takes;
                 reference.cascades = foreseen.depending.carrying;
                 reference.lacking = foreseen.depending.lacking;
                 reference.unfit = foreseen.unfit;
+                reference.in_the_way = foreseen.in_the_way;
                 reference.collisions = foreseen.collisions;
                 reference.surplus = foreseen.surplus;
             }
@@ -424,13 +454,10 @@ impl ReferenceTable {
 /// What the repair of a reference would come to.
 struct Foreseen {
     depending: dependents::Depending,
-    unfit: Option<String>,
+    unfit: Option<UnfitColumn>,
+    in_the_way: Option<InTheWay>,
     collisions: Vec<(String, i64)>,
     surplus: Option<i64>,
-}
-
-fn partition_key(key: &ForeignKey) -> PartitionKey {
-    PartitionKey { object: key.object(), validated: key.validated }
 }
 
 /// What goes around a value so that two types that no operator compares have one text for one id:
@@ -452,38 +479,5 @@ pub(super) fn spelling(column: &Column, other: &Column) -> (&'static str, &'stat
         // 5.00 is the id 5.
         KeyKind::Other if number(column) => ("pg_catalog.trim_scale(", ")::pg_catalog.text"),
         _ => ("", "::pg_catalog.text"),
-    }
-}
-
-/// A condition of the spec with the column that it names.
-pub type Condition = (Column, ColumnCondition);
-
-/// Adds `alias.column = value` in the column's own equality, NULL where the column is.
-pub fn equals(sql: &mut Sql, alias: &'static str, column: &Column, value: &str) {
-    match &column.equality {
-        Some(operator) => {
-            sql.column(alias, &column.name).operator(operator).typed(value, &column.type_name);
-        }
-        // No btree equality (json and the like): the value's own text is what can be compared.
-        None => {
-            sql.column(alias, &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ").text(value);
-        }
-    }
-}
-
-/// Adds the condition `alias.column` equals or is NULL, false where it cannot be told.
-pub fn holds(sql: &mut Sql, alias: &'static str, column: &Column, condition: &ColumnCondition) {
-    match (&condition.equals, condition.is_null) {
-        (Some(value), _) => {
-            sql.add("coalesce(");
-            equals(sql, alias, column, value);
-            sql.add(", false)");
-        }
-        (None, Some(false)) => {
-            sql.column(alias, &column.name).add(" IS NOT NULL");
-        }
-        (None, _) => {
-            sql.column(alias, &column.name).add(" IS NULL");
-        }
     }
 }

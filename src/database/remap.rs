@@ -11,10 +11,11 @@ use sqlx::{Connection, PgConnection, Row};
 use super::{
     bookkeeping::{self, Entry},
     catalog::{Column, UniqueIndex},
+    change,
     error::DatabaseError,
     fence::{self, Fence},
-    finding,
-    guard::{self, Expected},
+    finding, foreign,
+    guard::{self, Expected, Own},
     identifier::{Sql, run},
     identities::{self, Mapped, Mapping, moving},
     observe::Known,
@@ -81,7 +82,11 @@ pub async fn remap(
     let keys = unique_keys(connection, fence, table).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
-    let before = guard::counts(connection).await?;
+    let theirs =
+        foreign::require(connection, fence.user_table, &target.references, vec![object.clone()]).await?;
+    // Made before anything of the app's runs: what is created after that is not ours.
+    quarantine::table(connection, &table.child).await?;
+    let before = guard::counts(connection, fence).await?;
     hold_people(connection, known, mapped).await?;
     same_people(connection, target, known, mapping, mapped).await?;
     let key: Vec<Column> =
@@ -101,9 +106,12 @@ pub async fn remap(
     locked.retain(|one| !removed.contains(&one.key));
     let removed = i64::try_from(removed.len()).unwrap_or(i64::MAX);
     let mut still = Vec::with_capacity(locked.len());
+    let mut own = Own::copied(removed, batches_of(removed));
     for (some, chunk) in locked.chunks(ROWS_AT_ONCE).zip(1..) {
         let piece = Piece { table, mapped: narrowed(mapped, some), key: &key, object };
-        still.extend(piece.copy(connection, fence, number, chunk, some).await?);
+        let copied = piece.copy(connection, fence, number, chunk, some).await?;
+        own += Own::copied(length(&copied), i64::from(!copied.is_empty()));
+        still.extend(copied);
     }
     let rows = i64::try_from(still.len()).unwrap_or(i64::MAX);
     let shifted = shifted(mapped, &still);
@@ -126,14 +134,18 @@ pub async fn remap(
         run(connection, "SET LOCAL enable_nestloop = off").await?;
         let noted = note_new_keys(connection, fence, number, table, mapped).await?;
         same(object, noted, rows, "copied")?;
-        let held = right(connection, fence, number, table, &key).await?;
+        let (held, unchanged) = right(connection, fence, number, table, &key).await?;
         same(object, held, rows, "left as they were changed")?;
+        if theirs && unchanged != rows {
+            return Err(change::writes_more(rows - unchanged, &object.describe()));
+        }
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
         let tables = guard::storage(connection, &table.child).await?;
         let inserted = length(&exchanged);
         let expected = Expected { tables, updated: rows - inserted, deleted: removed + inserted, inserted };
-        guard::compare(connection, &before, &[expected]).await?;
+        own.noted = rows;
+        guard::compare(connection, fence, &before, guard::Rows::only(&[expected], theirs), &own).await?;
         let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
         if removed > 0 {
@@ -208,7 +220,7 @@ async fn hold_people(
     sql.add(" p JOIN pg_catalog.unnest(").texts(ids.iter().map(|id| Some((*id).clone())).collect());
     sql.add(") AS n(id) ON ").column("p", &known.id.name).operator(equality);
     sql.add("CAST(n.id AS ").type_name(&known.id.type_name).add(") ORDER BY n.id FOR SHARE OF p");
-    let held = sql.all(connection).await?.len();
+    let held = sql.every(connection).await?.len();
     if held != ids.len() {
         return Err(DatabaseError::Moved(format!(
             "{held} accounts are there to be given rows, and the plan names {}: nothing was changed",
@@ -262,9 +274,15 @@ async fn lock(
     sql.add(" LIMIT ").integer(ceiling.saturating_add(1)).add(" FOR UPDATE OF c");
     // That somebody names nobody is believed no index before the first change.
     run(connection, finding::WITHOUT_INDEXES).await?;
-    let rows = sql.all(connection).await?;
+    let rows = sql.every(connection).await?;
     run(connection, finding::WITH_INDEXES).await?;
     read(rows, key.len())
+}
+
+/// In how many batches so many rows are removed.
+fn batches_of(rows: i64) -> i64 {
+    let at_once = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
+    (rows + at_once - 1) / at_once
 }
 
 fn length(rows: &[Moving]) -> i64 {
@@ -328,7 +346,7 @@ impl Piece<'_> {
         quarantine::keyed(&mut sql, self.key, &keys);
         sql.add(" ON ");
         quarantine::is_keyed(&mut sql, "c", self.key);
-        let still = read(sql.all(connection).await?, self.key.len())?;
+        let still = read(sql.every(connection).await?, self.key.len())?;
         let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
         if !keys.is_empty() {
             let (child, action) = (&self.table.child, Action::Remap);
@@ -375,19 +393,24 @@ async fn note_new_keys(
     Ok(noted)
 }
 
-/// Rows that hold what was written, in a statement after those that wrote it.
+/// Rows that hold what was written, in a statement after those that wrote it; and those of them whose other columns are
+/// as they were.
 async fn right(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     table: &ReferenceTable,
     key: &[Column],
-) -> Result<i64, DatabaseError> {
-    let Some(column) = table.columns.first() else { return Ok(0) };
-    let mut right = 0;
+) -> Result<(i64, i64), DatabaseError> {
+    let Some(column) = table.columns.first() else { return Ok((0, 0)) };
+    let (mut right, mut unchanged) = (0, 0);
+    let written = |one: &&Column| one.name == column.name;
     for relation in identities::quarantines(connection, &table.object).await? {
-        let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
-        sql.only(&table.child.relation).add(" r JOIN ").relation(&relation).add(" c ON ");
+        let mut sql = Sql::new("SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE ");
+        change::columns_but(&mut sql, "r", &table.child.columns, written);
+        sql.add(" OPERATOR(pg_catalog.=) ");
+        change::columns_but(&mut sql, "c", &table.child.columns, written);
+        sql.add(") FROM ").only(&table.child.relation).add(" r JOIN ").relation(&relation).add(" c ON ");
         sql.column("r", &column.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) c._ac_new_key");
         for part in key.iter().filter(|part| part.name != column.name) {
             sql.add(" AND ").column("r", &part.name).add("::pg_catalog.text OPERATOR(pg_catalog.=) ");
@@ -395,9 +418,11 @@ async fn right(
         }
         sql.add(" WHERE true");
         of_step(&mut sql, fence, number);
-        right += sql.scalar::<i64>(connection).await?;
+        let row = sql.one(connection).await?;
+        right += row.try_get::<i64, _>(0)?;
+        unchanged += row.try_get::<i64, _>(1)?;
     }
-    Ok(right)
+    Ok((right, unchanged))
 }
 
 fn same(object: &ObjectRef, rows: i64, meant: i64, done: &str) -> Result<(), DatabaseError> {

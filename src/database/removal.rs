@@ -18,6 +18,7 @@ use super::{
     error::DatabaseError,
     fence::{Fence, Standing},
     identifier::Sql,
+    integrity::Note,
     quarantine::Batch,
     references::ReferenceTable,
     walk::{self, Stretch, Way},
@@ -32,6 +33,8 @@ pub(super) struct Removed {
     pub passed: String,
     /// Whether the walk is at its end.
     pub ended: bool,
+    /// What is to be written down of their copies.
+    pub note: Option<Note>,
 }
 
 /// Whether a step's rows can be removed so.
@@ -87,19 +90,30 @@ pub(super) async fn attempt(
     for column in &reference.child.columns {
         sql.add(", ").column("d", &column.name);
     }
-    sql.add(" FROM d RETURNING 1)");
+    sql.add(" FROM d");
+    change::kept(&mut sql, reference);
     change::write_down(&mut sql, fence, reference, batch);
     sql.add(
-        " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
-         k.keys, k.long FROM (SELECT pg_catalog.array_agg(k.key) FILTER (WHERE NOT k.long) AS keys, \
-         coalesce(pg_catalog.bool_or(k.long), false) AS long FROM (SELECT k.key, \
+        " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), k.key, \
+         coalesce(k.long, false)",
+    );
+    change::noted(&mut sql, reference);
+    sql.add(
+        " FROM (SELECT 1) o LEFT JOIN (SELECT \
+         CASE WHEN NOT k.long THEN k.key END AS key, k.long FROM (SELECT k.key, \
          pg_catalog.octet_length(k.key) OPERATOR(pg_catalog.>) 1000 AS long FROM (SELECT DISTINCT ",
     );
     reference.key_text(&mut sql);
-    sql.add(" AS key FROM d c) k) k) k");
-    let row = sql.one(connection).await?;
+    sql.add(" AS key FROM d c) k) k) k ON true");
+    // One row for each key: all of them in one would be more than any message may have.
+    let found = sql.every(connection).await?;
+    let Some(row) = found.first() else { return Ok(None) };
     let (rows, kept): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let keys: Vec<String> = row.try_get::<Option<_>, _>(2)?.unwrap_or_default();
+    let (mut keys, mut long) = (Vec::new(), false);
+    for row in &found {
+        keys.extend(row.try_get::<Option<String>, _>(2)?);
+        long |= row.try_get::<bool, _>(3)?;
+    }
     if kept != rows {
         return Err(DatabaseError::Moved(format!(
             "{kept} rows of {} could be copied to quarantine, and {rows} were meant: nothing of this chunk was done",
@@ -107,13 +121,14 @@ pub(super) async fn attempt(
         )));
     }
     // Keys of any length, and all those of a stretch at once, might be more than anybody has room for.
-    if row.try_get::<bool, _>(3)?
+    if long
         || rows > standing.left
         || (rows > 0 && !all_orphans(connection, fence, reference, batch, keys).await?)
     {
         return Ok(None);
     }
-    Ok(Some(Removed { rows, passed: stretch.end(), ended: stretch.open() }))
+    let note = change::note(row, kept, 4)?;
+    Ok(Some(Removed { rows, passed: stretch.end(), ended: stretch.open(), note }))
 }
 
 /// Whether these keys are on the list and name nobody, as of now.

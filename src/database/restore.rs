@@ -5,33 +5,41 @@
 //! cannot go back under an enforced foreign key: it stays, counted and named. So does one that a trigger of
 //! the app would make another row than it was.
 
+mod newer;
+mod past;
+mod repeats;
 mod row;
 mod runs;
+mod today;
 
 use std::collections::BTreeMap;
 
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
+use past::{Done, Past, along, removed_rows, steps};
+pub use repeats::repeats;
 pub(super) use row::Undo;
 pub use runs::{Run, runs};
+use today::{Today, today};
 
 use super::{
     bookkeeping::{self, Entry},
-    catalog::{self, Column, Found, Table},
+    catalog::{Column, Table},
     error::DatabaseError,
     exchange,
     fence::{self, Fence},
-    identifier::Sql,
+    guard::{self, Own},
+    identifier::{self, Sql},
+    integrity,
     kept::with_batches,
-    likeness::{self, Pair},
+    likeness::Pair,
     lineage::{self, Lineage, Member},
-    quarantine::Quarantine,
+    quarantine::{self, Quarantine},
     sessions,
-    transaction::prepare,
 };
 use crate::{
     api::report::{Action, ObjectRef},
-    consistency::{credentials, observation::KeyKind, sql_name::sql_table},
+    consistency::{credentials, observation::KeyKind},
 };
 
 /// How many rows that stayed are named.
@@ -55,13 +63,21 @@ pub struct Restored {
     pub again: i64,
     /// The same of those that stayed.
     pub blocked_again: i64,
+    /// Of the rows that are as they were, those of an account that somebody had changed since.
+    pub newer: i64,
+    /// The run under which is kept what accounts held until they were put back.
+    pub kept_under: Option<String>,
+    /// Whether the next repair would do the same to them.
+    pub repeats: bool,
 }
 
-/// One step of a run as it was written down.
-struct Done {
-    number: i64,
-    action: Action,
-    object: ObjectRef,
+impl Restored {
+    /// What an account held was copied, if it was.
+    fn keep(&mut self, fence: &Fence, kept: Option<newer::Kept>) {
+        let Some(kept) = kept else { return };
+        self.newer += i64::from(kept.changed_since);
+        self.kept_under = Some(fence.run.clone());
+    }
 }
 
 /// Whether a table's keys may be something to sign in with, so that no row of it is named.
@@ -79,8 +95,14 @@ pub async fn restore(
     connection: &mut PgConnection,
     fence: &Fence,
     run: &str,
+    identity: Option<&str>,
 ) -> Result<Vec<Restored>, DatabaseError> {
-    let steps = steps(connection, fence, run).await?;
+    let run = &Past::of(fence, run, identity)?;
+    let steps = steps(connection, run).await?;
+    let mut transaction = fence::enter(connection, fence).await?;
+    let done: Vec<(i64, Action)> = steps.iter().map(|step| (step.number, step.action)).collect();
+    integrity::require(&mut transaction, &run.whose, &run.run, &done).await?;
+    transaction.rollback().await?;
     let mut restored = Vec::new();
     let mut rows = Rows::default();
     for step in steps.into_iter().rev() {
@@ -106,7 +128,7 @@ pub async fn restore(
             }
             restored.push((step.number, back));
             if step.action == Action::EndSessions {
-                sessions::restored(connection, fence, run, step.number).await?;
+                sessions::restored(connection, &run.whose, &run.run, step.number).await?;
             }
             if let Action::Remap | Action::Reassign = step.action {
                 // What gave way in a unique key was removed.
@@ -118,7 +140,7 @@ pub async fn restore(
             }
             if step.action == Action::Delete {
                 // What went along comes back after the rows that it depends on.
-                for along in along(connection, fence, run, &step).await? {
+                for along in along(connection, run, &step).await? {
                     let back = restore_step(connection, fence, run, &along, &mut rows).await?;
                     restored.push((step.number, back));
                 }
@@ -135,6 +157,9 @@ pub async fn restore(
                 )],
                 again: 0,
                 blocked_again: 0,
+                newer: 0,
+                kept_under: None,
+                repeats: false,
             };
             restored.push((step.number, told));
         }
@@ -152,85 +177,6 @@ pub async fn restore(
         }
     }
     Ok(restored.into_iter().map(|(_, one)| one).collect())
-}
-
-async fn steps(connection: &mut PgConnection, fence: &Fence, run: &str) -> Result<Vec<Done>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT s.step, s.action, s.schema_name, s.table_name, s.column_names, s.constraint_name \
-         FROM auth_consistency.steps s JOIN auth_consistency.runs r ON r.run OPERATOR(pg_catalog.=) s.run \
-         WHERE r.system_identifier OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(&fence.identity.system).add(" AND r.database_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(fence.identity.database).add(" AND r.owner OPERATOR(pg_catalog.=) ").text(&fence.owner);
-    sql.add(" AND r.run OPERATOR(pg_catalog.=) ").text(run).add(" ORDER BY s.step");
-    let rows = sql.all(connection).await?;
-    if rows.is_empty() {
-        return Err(DatabaseError::Moved(format!(
-            "there is no run {run:?} of this resource in this database: `auth-consistency restore` without --run lists them"
-        )));
-    }
-    let mut steps = Vec::new();
-    for row in rows {
-        let name: String = row.try_get(1)?;
-        let Some(action) = bookkeeping::action(&name) else { continue };
-        steps.push(Done {
-            number: row.try_get(0)?,
-            action,
-            object: ObjectRef {
-                schema: row.try_get(2)?,
-                table: row.try_get(3)?,
-                columns: row.try_get(4)?,
-                constraint: row.try_get(5)?,
-            },
-        });
-    }
-    Ok(steps)
-}
-
-/// Whether a step that ended sessions did so by removing rows.
-async fn removed_rows(connection: &mut PgConnection, run: &str, step: &Done) -> Result<bool, sqlx::Error> {
-    if step.action != Action::EndSessions {
-        return Ok(false);
-    }
-    let mut sql = Sql::new(
-        "SELECT EXISTS (SELECT FROM auth_consistency.batches WHERE action OPERATOR(pg_catalog.=) 'Delete' AND run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number).add(")");
-    sql.scalar(connection).await
-}
-
-/// What a foreign key of the app took along with a step's rows.
-async fn along(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    run: &str,
-    step: &Done,
-) -> Result<Vec<Done>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT DISTINCT q.schema_name, q.table_name, b.action, b.column_names FROM auth_consistency.batches b \
-         JOIN auth_consistency.quarantine q ON q.name OPERATOR(pg_catalog.=) b.name WHERE b.run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
-    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
-    sql.add(" AND NOT (q.schema_name OPERATOR(pg_catalog.=) ").text(&step.object.schema);
-    sql.add(" AND q.table_name OPERATOR(pg_catalog.=) ").text(&step.object.table).add(") ORDER BY 1, 2");
-    let mut found = Vec::new();
-    for row in sql.all(connection).await? {
-        let name: String = row.try_get(2)?;
-        let Some(action) = bookkeeping::action(&name) else { continue };
-        found.push(Done {
-            number: step.number,
-            action,
-            object: ObjectRef {
-                schema: row.try_get(0)?,
-                table: row.try_get(1)?,
-                columns: row.try_get::<Option<Vec<String>>, _>(3)?.unwrap_or_default(),
-                constraint: None,
-            },
-        });
-    }
-    Ok(found)
 }
 
 /// A source table, and a step with what it did to it.
@@ -255,7 +201,7 @@ impl Rows {
     /// A row went back in a step: its others count it too. Returns what the audit is to tell of those.
     fn went_back(&mut self, place: &Place, step: i64, row: &Wanted) -> Vec<(StepOf, ObjectRef)> {
         let mut others = Vec::new();
-        for member in row.members.iter().filter(|member| member.step != step) {
+        for member in row.members.iter().filter(|member| member.step != step && !member.moves_id()) {
             let of = (place.clone(), member.step, member.action.as_str());
             if member.step < step {
                 *self.back.entry(of.clone()).or_default() += 1;
@@ -282,10 +228,17 @@ struct Wanted {
     members: Vec<Member>,
 }
 
+impl Wanted {
+    /// The last of its copies that a step is undone by; an id that was moved is none.
+    fn last(&self) -> Option<&Member> {
+        self.members.iter().rev().find(|one| !one.moves_id())
+    }
+}
+
 async fn restore_step(
     connection: &mut PgConnection,
     fence: &Fence,
-    run: &str,
+    run: &Past,
     step: &Done,
     rows: &mut Rows,
 ) -> Result<Restored, DatabaseError> {
@@ -300,39 +253,52 @@ async fn restore_step(
         sample: Vec::new(),
         again,
         blocked_again: 0,
+        newer: 0,
+        kept_under: None,
+        repeats: false,
     };
-    let (pairs, key) = pairs(connection, fence, step).await?;
+    let Today { source, pairs, key, gone } = today(connection, fence, step).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     let connection = &mut *transaction;
     if !rows.lineages.contains_key(&place) {
-        let lineage = lineage(connection, fence, run, &pairs, &key).await?;
+        let lineage = lineage(connection, run, &pairs, &key).await?;
         rows.lineages.insert(place.clone(), lineage);
     }
     let lineage = rows.lineages.get(&place).cloned().unwrap_or_default();
+    if matches!(step.action, Action::Correct | Action::Reset)
+        && let Some(source) = &source
+    {
+        // What an account holds until then is kept there: made before anything of the app's runs.
+        quarantine::table(connection, source).await?;
+    }
+    let before = guard::counts(connection, fence).await?;
+    let mut own = Own::default();
     let mut done: BTreeMap<StepOf, (ObjectRef, i64)> = BTreeMap::new();
     let mut tell = |of: StepOf, object: ObjectRef| done.entry(of).or_insert((object, 0)).1 += 1;
     for (at, pair) in pairs.iter().enumerate() {
         let mut stayed = Vec::new();
-        for wanted in wanted(connection, fence, run, step, (&pairs, at), &key, &lineage).await? {
+        for wanted in wanted(connection, run, step, (&pairs, at), &key, &lineage).await? {
             // The last of its steps came first, and said of the whole row why it stays.
-            let last = wanted.members.last().map(|last| (place.clone(), last.table, last.copy.clone()));
+            let last = wanted.last().map(|last| (place.clone(), last.table, last.copy.clone()));
             let why = if last.as_ref().is_some_and(|(_, table, copy)| (*table, copy) != (at, &wanted.copy)) {
                 last.as_ref().and_then(|last| rows.stayed.get(last).cloned())
-            } else if let Some(why) = lacks(pair, step.action) {
+            } else if let Some(why) = gone.clone().or_else(|| row::lacks(pair, step.action)) {
                 Some(why)
             } else {
-                match row::put_back(connection, &pairs, &key, &wanted.members).await? {
-                    Ok(()) => {
+                match row::put_back(connection, fence, &pairs, &key, &wanted.members, &mut own).await? {
+                    Ok(kept) => {
                         outcome.rows += 1;
+                        outcome.keep(fence, kept);
                         tell(of.clone(), step.object.clone());
                         rows.went_back(&place, step.number, &wanted)
                             .into_iter()
                             .for_each(|(of, object)| tell(of, object));
                         continue;
                     }
-                    Err(why) if why == row::CHANGED_SINCE => {
-                        Some(row::changed_by(connection, fence, run, &pairs, &key, &wanted.members).await?)
-                    }
+                    Err(why) if why == row::CHANGED_SINCE => Some(
+                        row::changed_by(connection, &run.whose, &run.run, &pairs, &key, &wanted.members)
+                            .await?,
+                    ),
                     Err(why) => Some(why),
                 }
             };
@@ -346,17 +312,22 @@ async fn restore_step(
             && let Some(column) = pair.source.column(column)
         {
             // Rows that changed places are in one another's way.
-            let crossed: Vec<&Wanted> =
-                stayed.iter().filter(|(_, why)| why == row::PLACE_TAKEN).map(|(wanted, _)| wanted).collect();
+            let crossed: Vec<&Wanted> = stayed
+                .iter()
+                .filter(|(wanted, why)| {
+                    why == row::PLACE_TAKEN && !wanted.members.iter().any(Member::moves_id)
+                })
+                .map(|(wanted, _)| wanted)
+                .collect();
             let copies: Vec<String> = crossed.iter().map(|one| one.copy.clone()).collect();
-            let later = async |connection: &mut PgConnection, copies: &[String]| {
+            let later = async |connection: &mut PgConnection, copies: &[String], own: &mut Own| {
                 for one in crossed.iter().filter(|one| copies.contains(&one.copy)) {
-                    row::put_back_later(connection, &pairs, &key, &one.members).await?;
+                    row::put_back_later(connection, &pairs, &key, &one.members, own).await?;
                 }
                 Ok(())
             };
             let table = (&pair.quarantine.relation, &pair.source);
-            let back = exchange::put_back(connection, table, &key, column, &copies, later).await?;
+            let back = exchange::put_back(connection, table, &key, column, &copies, later, &mut own).await?;
             for one in crossed.iter().filter(|one| back.contains(&one.copy)) {
                 outcome.rows += 1;
                 tell(of.clone(), step.object.clone());
@@ -367,8 +338,7 @@ async fn restore_step(
             stayed.retain(|(one, _)| !back.contains(&one.copy));
         }
         outcome.blocked += i64::try_from(stayed.len()).unwrap_or(i64::MAX);
-        let again =
-            stayed.iter().filter(|(one, _)| one.members.last().is_some_and(|last| last.copy != one.copy));
+        let again = stayed.iter().filter(|(one, _)| one.last().is_some_and(|last| last.copy != one.copy));
         outcome.blocked_again += i64::try_from(again.count()).unwrap_or(i64::MAX);
         let room = NAMED.saturating_sub(outcome.sample.len());
         outcome.sample.extend(stayed.into_iter().take(room).map(|(one, why)| (one.name, why)));
@@ -377,46 +347,34 @@ async fn restore_step(
         let entry =
             Entry { step: *step, chunk: 1, action: Action::Restore, object, rows: *rows, token: None };
         bookkeeping::audit(connection, fence, &entry).await?;
+        own.audit += 1;
+    }
+    identifier::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    if let Some(source) = &source {
+        guard::compare(connection, fence, &before, guard::Rows::Any(source), &own).await?;
     }
     transaction.commit().await?;
     Ok(outcome)
 }
 
-/// The right that the role lacks to put rows back.
-fn lacks(pair: &Pair, action: Action) -> Option<String> {
-    let rights = pair.source.rights;
-    let (right, there) = match action {
-        Action::Delete => ("INSERT into", rights.insert),
-        // A right on the one column may do.
-        _ => ("UPDATE", rights.update || action == Action::EndSessions),
-    };
-    let table = sql_table(pair.source.relation.schema.as_str(), pair.source.relation.name.as_str());
-    (!there).then(|| {
-        format!(
-            "the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again"
-        )
-    })
-}
-
 /// Which copies of a run are of one row.
 async fn lineage(
     connection: &mut PgConnection,
-    fence: &Fence,
-    run: &str,
+    run: &Past,
     pairs: &[Pair],
     key: &[Column],
 ) -> Result<Lineage, DatabaseError> {
     let there =
         pairs.iter().all(|pair| key.iter().all(|one| pair.copies.column(one.name.as_str()).is_some()));
     let tables: Vec<Quarantine> = pairs.iter().map(|pair| pair.quarantine.clone()).collect();
-    Ok(lineage::of_run(connection, fence, run, &tables, if there { key } else { &[] }).await?)
+    let (key, which) = (if there { key } else { &[] }, lineage::Of::RunAndMoves);
+    Ok(lineage::of_run(connection, &run.whose, &run.run, &tables, key, which).await?)
 }
 
 /// The copies of a step in one quarantine table that are not back.
 async fn wanted(
     connection: &mut PgConnection,
-    fence: &Fence,
-    run: &str,
+    run: &Past,
     step: &Done,
     (pairs, at): (&[Pair], usize),
     key: &[Column],
@@ -424,22 +382,25 @@ async fn wanted(
 ) -> Result<Vec<Wanted>, DatabaseError> {
     let Some(pair) = pairs.get(at) else { return Ok(Vec::new()) };
     let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, pg_catalog.left(");
+    // What the key is called today the copies need not have.
+    let known = key.iter().all(|column| pair.copies.column(column.name.as_str()).is_some());
+    let key = if known { key } else { &[] };
     key_text(&mut sql, key);
     sql.add(", 200) FROM ");
     with_batches(&mut sql, &pair.quarantine);
-    lineage::is_of_run(&mut sql, fence, run);
+    lineage::is_of_run(&mut sql, &run.whose, &run.run);
     sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
     sql.add(" AND b.action OPERATOR(pg_catalog.=) ").text(step.action.as_str());
     // Nobody else writes to the copies while the fence is held, so a row stays where it is.
     sql.add(" AND q._ac_restored_at IS NULL ORDER BY b.batch, q.ctid");
     let mut wanted = Vec::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let (copy, mut name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         if key.is_empty() || keys_are_secret(&pair.source, key) {
             name = "a row".into();
         }
         let mut members: Vec<Member> = lineage.of(at, &copy).unwrap_or_default().to_vec();
-        members.retain(|one| one.is_undone() && !one.restored);
+        members.retain(|one| one.undone && !one.restored);
         if members.is_empty() {
             members.push(Member {
                 table: at,
@@ -448,6 +409,9 @@ async fn wanted(
                 action: step.action,
                 columns: if step.action == Action::Delete { Vec::new() } else { step.object.columns.clone() },
                 restored: false,
+                now: Vec::new(),
+                undone: true,
+                whole: true,
             });
         }
         wanted.push(Wanted { copy, name, members });
@@ -461,39 +425,4 @@ fn key_text(sql: &mut Sql, key: &[Column]) {
         sql.add(", ").column("q", &column.name).add("::pg_catalog.text");
     }
     sql.add(")");
-}
-
-/// The quarantine tables of a step's table, and its primary key. A column that was added since the copies
-/// were made keeps its default.
-async fn pairs(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    step: &Done,
-) -> Result<(Vec<Pair>, Vec<Column>), DatabaseError> {
-    let mut transaction = connection.begin().await?;
-    let connection = &mut *transaction;
-    prepare(connection, fence.statement_timeout).await?;
-    let object = &step.object;
-    let Found::Table(source) = catalog::find_table(connection, &object.schema, &object.table).await? else {
-        return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
-    };
-    let key = catalog::primary_key(connection, source.oid).await?;
-    let key = key.iter().filter_map(|name| source.column(name)).cloned().collect();
-    let triggers = likeness::triggers(connection, &source, step.action).await?;
-    let mut sql = Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name = ");
-    sql.text(&object.schema).add(" AND table_name = ").text(&object.table).add(" ORDER BY created_at, name");
-    let mut pairs = Vec::new();
-    for row in sql.all(connection).await? {
-        let quarantine = Quarantine::named(row.try_get(0)?);
-        let name = quarantine.relation.name.as_str();
-        // Somebody may have dropped one by hand.
-        let Found::Table(copies) = catalog::find_table(connection, "auth_consistency", name).await? else {
-            continue;
-        };
-        let mut source = (*source).clone();
-        source.columns.retain(|column| copies.column(column.name.as_str()).is_some());
-        pairs.push(Pair { quarantine, source, copies: *copies, triggers: triggers.clone() });
-    }
-    transaction.rollback().await?;
-    Ok((pairs, key))
 }

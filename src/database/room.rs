@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     catalog::{self, Column, UniqueIndex},
-    identifier::{Operator, Sql},
+    identifier::{Name, Operator, Sql},
     references::{ReferenceTable, equals},
 };
 
@@ -34,6 +34,13 @@ pub(super) async fn unique_keys(
         }
     }
     Ok(keys)
+}
+
+/// Why what giving rows would come to is not looked at: a unique key of theirs compares by somebody's code.
+pub(super) fn unseen(reference: &ReferenceTable, keys: &[UniqueIndex]) -> Option<String> {
+    let others = keys.iter().filter_map(|key| key.others.as_ref()).flatten();
+    let others: Vec<&Column> = others.filter_map(|name| reference.child.column(name)).collect();
+    reference.child.refused(others, [])
 }
 
 /// Unique keys that giving the orphans to one user would break, and rows concerned. `heir` is the user's id
@@ -66,7 +73,7 @@ pub(super) async fn collisions(
             for ((child, parent), operator) in
                 reference.columns.iter().zip(&reference.parent_columns).zip(operators)
             {
-                sql.add(" AND ").column("p", &parent.name).operator(operator).column("c", &child.name);
+                sql.add(" AND ").columns_compared(operator, ("p", &parent.name), ("c", &child.name));
             }
             sql.add(")");
         }
@@ -186,12 +193,7 @@ impl Room {
                     equals(sql, "h", column, value);
                 }
                 for (other, equality) in &key.others {
-                    sql.add(" AND (").column("h", &other.name).operator(equality).column("c", &other.name);
-                    if key.nulls_equal {
-                        sql.add(" OR (").column("h", &other.name).add(" IS NULL AND ");
-                        sql.column("c", &other.name).add(" IS NULL)");
-                    }
-                    sql.add(")");
+                    equal_beside(sql, &other.name, equality, key.nulls_equal);
                 }
                 sql.add(")");
             }
@@ -199,4 +201,13 @@ impl Room {
         }
         sql.add(")");
     }
+}
+
+/// Adds that the rows `h` and `c` are equal in a column of a unique key.
+pub(super) fn equal_beside(sql: &mut Sql, name: &Name, equality: &Operator, nulls_equal: bool) {
+    sql.add(" AND (").columns_compared(equality, ("h", name), ("c", name));
+    if nulls_equal {
+        sql.add(" OR (").column("h", name).add(" IS NULL AND ").column("c", name).add(" IS NULL)");
+    }
+    sql.add(")");
 }

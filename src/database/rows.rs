@@ -12,13 +12,15 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     change::{self, Which},
-    dependents::{self, Dependent},
+    dependents::{self, Dependent, Victims},
     error::DatabaseError,
     fence::{self, Fence, Standing},
-    guard::{self, Expected},
+    foreign,
+    guard::{self, Expected, Own},
     identifier::{Sql, run},
+    integrity::{self, Note},
     observe::Known,
-    quarantine::{self, Batch},
+    quarantine::{self, Batch, Quarantine},
     references::{ReferenceTable, equals, holds},
     removal,
     room::{self, Room},
@@ -58,6 +60,8 @@ pub struct RowsStep<'a> {
     rounds: u32,
     /// Whether rows are removed without locking them first.
     swift: bool,
+    /// Whether code of a neighbour's runs with them, which a rule allows.
+    theirs: bool,
     /// Unique keys that some of the rows have no room in.
     room: Option<Room>,
     /// So many rows at most are removed for that.
@@ -106,6 +110,10 @@ impl<'a> RowsStep<'a> {
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
         prepare(&mut transaction, fence.statement_timeout).await?;
+        let mut touched = vec![reference.object.clone()];
+        touched.extend(takes.iter().map(|one| one.object.clone()));
+        let theirs =
+            foreign::require(&mut transaction, fence.user_table, &target.references, touched).await?;
         let dependents = dependents::resolve(&mut transaction, reference, takes).await?;
         let room = if surplus > 0 {
             let (_, version) = server::of(&mut transaction).await?;
@@ -136,6 +144,7 @@ impl<'a> RowsStep<'a> {
             blocks,
             rounds: 1,
             swift,
+            theirs,
             room,
             surplus,
             removed: 0,
@@ -223,7 +232,11 @@ struct Done {
     /// Whether the walk is at its end.
     ended: bool,
     /// What went along with the rows, by dependent.
-    along: Vec<Expected>,
+    along: Vec<Victims>,
+    /// What was written to our own schema.
+    own: Own,
+    /// What is to be written down of the copies.
+    notes: Vec<Note>,
 }
 
 /// Repairs one chunk.
@@ -240,21 +253,23 @@ pub async fn repair_chunk(
     if standing.left <= 0 {
         return Ok(Chunk { rows: 0, moved: false, more: false });
     }
-    let mut before = guard::counts(&mut transaction).await?;
+    let mut copies = copies(&mut transaction, step).await?;
+    let mut before = guard::counts(&mut transaction, fence).await?;
     let mut swift = None;
     if step.swift {
-        swift = swiftly(&mut transaction, fence, step, &standing).await?;
+        swift = swiftly(&mut transaction, fence, step, &standing, &copies.own).await?;
         if swift.is_none() {
             transaction.rollback().await?;
             step.swift = false;
             (transaction, standing) = fence::enter_step(connection, fence, step.number).await?;
-            before = guard::counts(&mut transaction).await?;
+            copies = self::copies(&mut transaction, step).await?;
+            before = guard::counts(&mut transaction, fence).await?;
         }
     }
     let connection = &mut *transaction;
-    let Done { rows, removed, wrote, mut passed, ended, along: mut expected } = match swift {
+    let Done { rows, removed, wrote, mut passed, ended, along, mut own, notes } = match swift {
         Some(done) => done,
-        None => lock_by_lock(connection, fence, step, &standing).await?,
+        None => lock_by_lock(connection, fence, step, &standing, &copies).await?,
     };
     let left = standing.left - rows;
     let mut more = !ended && left > 0;
@@ -267,21 +282,44 @@ pub async fn repair_chunk(
         }
     }
     let moved = passed.tid != standing.passed_tid || passed.key != standing.passed_key;
-    pass_on(connection, fence, step, &passed).await?;
+    pass_on(connection, fence, step, &passed, &notes).await?;
     if wrote {
         // A deferred constraint speaks up now and not at COMMIT, where it would undo the audit too.
         run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        for (dependent, victims) in step.dependents.iter().zip(&along) {
+            dependent.went(connection, victims, step.theirs).await?;
+        }
+        let mut expected: Vec<Expected> = along.iter().map(|one| one.expected.clone()).collect();
         let (updated, deleted) =
             if step.action == Action::Delete { (0, rows) } else { (rows - removed, removed) };
         expected.push(Expected { tables: step.ground.tables.clone(), updated, deleted, inserted: 0 });
-        guard::compare(connection, &before, &expected).await?;
+        own.steps += 1;
+        guard::compare(connection, fence, &before, guard::Rows::only(&expected, step.theirs), &own).await?;
     }
     transaction.commit().await?;
     step.removed += removed;
-    for (along, went) in step.along.iter_mut().zip(&expected) {
+    for (along, Victims { expected: went, .. }) in step.along.iter_mut().zip(&along) {
         along.done += went.updated + went.deleted;
     }
     Ok(Chunk { rows, moved, more })
+}
+
+/// Where the copies of a step are kept.
+struct Copies {
+    /// Of its own rows.
+    own: Quarantine,
+    /// Of those that go along, by dependent.
+    along: Vec<Quarantine>,
+}
+
+/// Makes them before anything of the app's runs: what is created after that is not ours.
+async fn copies(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Copies, DatabaseError> {
+    let own = quarantine::table(connection, &step.reference.child).await?;
+    let mut along = Vec::with_capacity(step.dependents.len());
+    for dependent in &step.dependents {
+        along.push(quarantine::table(connection, dependent.table()).await?);
+    }
+    Ok(Copies { own, along })
 }
 
 /// Removes the rows of the next stretch without locking them first. `None`: that was not to be.
@@ -290,14 +328,14 @@ async fn swiftly(
     fence: &Fence,
     step: &mut RowsStep<'_>,
     standing: &Standing,
+    quarantine: &Quarantine,
 ) -> Result<Option<Done>, DatabaseError> {
     let Way::Blocks { last, .. } = step.ground.way else { return Ok(None) };
-    let quarantine = quarantine::table(connection, &step.reference.child).await?;
     let batch = Batch {
         step: step.number,
         chunk: standing.chunk + 1,
         action: step.action,
-        quarantine: &quarantine,
+        quarantine,
         columns: None,
     };
     let stretch = Stretch::next(standing, last, step.blocks);
@@ -311,6 +349,8 @@ async fn swiftly(
             passed: Passed { tid: Some(removed.passed), key: None },
             ended: removed.ended,
             along: Vec::new(),
+            own: Own { steps: 1, ..Own::kept(removed.rows) },
+            notes: removed.note.into_iter().collect(),
         }
     }))
 }
@@ -321,6 +361,7 @@ async fn lock_by_lock(
     fence: &Fence,
     step: &mut RowsStep<'_>,
     standing: &Standing,
+    copies: &Copies,
 ) -> Result<Done, DatabaseError> {
     let reference = step.reference;
     let heir = match step.action {
@@ -338,17 +379,23 @@ async fn lock_by_lock(
         passed: locked.passed.clone(),
         ended: locked.ended,
         along: Vec::new(),
+        own: Own::default(),
+        notes: Vec::new(),
     };
     if locked.rows == 0 {
         return Ok(done);
     }
-    let quarantine = quarantine::table(connection, &reference.child).await?;
     let (number, chunk, action) = (step.number, standing.chunk + 1, step.action);
-    for dependent in &step.dependents {
+    for (dependent, quarantine) in step.dependents.iter().zip(&copies.along) {
         let at = (number, chunk);
-        done.along.push(dependents::keep(connection, fence, reference, &locked, dependent, at).await?);
+        let victims = dependent.keep(connection, fence, reference, &locked, quarantine, at).await?;
+        done.own += victims.own;
+        done.notes.extend(victims.note.clone());
+        done.along.push(victims);
     }
-    for ((going, along), dependent) in done.along.iter().zip(&step.along).zip(&step.dependents) {
+    for ((Victims { expected: going, .. }, along), dependent) in
+        done.along.iter().zip(&step.along).zip(&step.dependents)
+    {
         if along.done + going.updated + going.deleted > along.most {
             return Err(DatabaseError::Moved(format!(
                 "more rows of {} would go along than the {} that the plan says: nothing of this chunk was done",
@@ -357,13 +404,16 @@ async fn lock_by_lock(
             )));
         }
     }
-    let batch = Batch { step: number, chunk, action, quarantine: &quarantine, columns: None };
+    let batch = Batch { step: number, chunk, action, quarantine: &copies.own, columns: None };
     let which = heir.as_deref().map_or(Which::All, Which::GivenTo);
     if let (Some(room), Some(heir)) = (&step.room, heir.as_deref()) {
         let (batch, which) = (Batch { action: Action::Delete, ..batch }, Which::SurplusTo(room, heir));
-        let counts = change::repair(connection, fence, reference, &batch, &locked, &which).await?;
+        let counts =
+            change::repair(connection, fence, reference, &batch, &locked, &which, step.theirs).await?;
         counts.agree(reference)?;
         done.removed = counts.changed;
+        done.own += Own { steps: 1, ..Own::kept(counts.changed) };
+        done.notes.extend(counts.note);
         if step.removed + done.removed > step.surplus {
             return Err(DatabaseError::Moved(format!(
                 "more rows of {} would collide in a unique key than the {} that the plan says: nothing of this chunk was done",
@@ -372,20 +422,29 @@ async fn lock_by_lock(
             )));
         }
     }
-    let counts = change::repair(connection, fence, reference, &batch, &locked, &which).await?;
+    let counts = change::repair(connection, fence, reference, &batch, &locked, &which, step.theirs).await?;
     counts.agree(reference)?;
     done.rows = done.removed + counts.changed;
+    done.own += Own { steps: 1, ..Own::kept(counts.changed) };
+    done.notes.extend(counts.note);
     Ok(done)
 }
 
-/// Writes down how far the walk has got.
+/// Writes down how far the walk has got, and what the copies hold.
 async fn pass_on(
     connection: &mut PgConnection,
     fence: &Fence,
     step: &RowsStep<'_>,
     passed: &Passed,
+    notes: &[Note],
 ) -> Result<(), DatabaseError> {
-    let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_tid = ");
+    let mut sql = Sql::new("");
+    if !notes.is_empty() {
+        sql.add("WITH n AS (");
+        integrity::noting(&mut sql, notes);
+        sql.add(") ");
+    }
+    sql.add("UPDATE auth_consistency.steps SET passed_tid = ");
     sql.text_or_null(passed.tid.clone()).add(", passed_key = ").text_or_null(passed.key.clone());
     sql.add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
     sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number);

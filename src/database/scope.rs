@@ -3,8 +3,11 @@
 //!
 //! However many there are, the catalog is asked a fixed number of times.
 
+mod foreign;
+mod heirs;
 mod partitions;
 mod passive;
+mod twins;
 
 use std::collections::BTreeSet;
 
@@ -53,6 +56,8 @@ pub(super) struct Scope {
     pub missing: Vec<ObjectRef>,
     /// References that are not looked at since a rule or the spec says so, and that name the id all the same.
     pub passive: Vec<ReferenceTable>,
+    /// Those that are told as not read, since that could run somebody's code.
+    pub unread: Vec<ReferenceTable>,
 }
 
 /// References in scope: discovered and declared, minus those that a rule ignores and those that are
@@ -63,13 +68,14 @@ pub(super) async fn resolve(
     known: &Known,
     relied: &Relied,
 ) -> Result<Scope, DatabaseError> {
-    let keys = catalog::foreign_keys(connection, known.users.oid).await?;
+    let (keys, of_parts) = twins::keys(connection, known).await?;
     let mut rules = target.references.rules.clone();
     rules.extend(of_snapshot(connection, target, known, &keys).await?);
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
+    let (keys, mut twins) = twins::of_one_reference(keys);
     for key in keys {
         let object = key.object();
         let named = target.references.rules.iter().any(|rule| {
@@ -121,7 +127,11 @@ pub(super) async fn resolve(
     }
     partitions::implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
     soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
+    twins::to_partitions(connection, target, known, of_parts, &taken, &mut scope).await?;
+    heirs::unseen(connection, target, known, &taken, &mut scope).await?;
     for table in &mut scope.tables {
+        let key = table.key.as_ref().map(ForeignKey::object);
+        table.twins.extend(key.and_then(|key| twins.remove(&key)).unwrap_or_default());
         table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
     }
     let mut ignored = Vec::new();
@@ -136,6 +146,7 @@ pub(super) async fn resolve(
     soft(connection, known, ignored, RULE, &taken, &mut set_aside).await?;
     scope.passive.extend(set_aside.tables);
     scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
+    foreign::set_aside(&mut scope);
     Ok(scope)
 }
 
@@ -287,7 +298,8 @@ async fn hard(
     };
     let oids: Vec<i64> =
         wanted.iter().map(|(key, object)| whole(key, object)).collect::<BTreeSet<_>>().into_iter().collect();
-    let children = catalog::tables(connection, &oids).await?;
+    let mut children = catalog::tables(connection, &oids).await?;
+    children.values_mut().for_each(|child| child.beside(&known.users));
     let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let pick = |table: &Table, names: &[String]| -> Vec<Column> {
         names.iter().filter_map(|name| table.column(name)).cloned().collect()
@@ -317,6 +329,7 @@ async fn hard(
             child: child.clone(),
             key: object.constraint.is_some().then_some(key),
             partition_keys: Vec::new(),
+            twins: Vec::new(),
             object,
         });
     }
@@ -360,7 +373,7 @@ async fn soft(
     let found = catalog::find_tables(connection, &names).await?;
     let mut usable = Vec::new();
     for ((rule, object), found) in wanted.into_iter().zip(found) {
-        match fitting(rule, &object, found, field) {
+        match fitting(rule, &object, found, field, &known.users) {
             Ok((child, ..)) if child.root.as_ref().is_some_and(|root| part_of(root, &object, taken)) => {
                 let root = child.root.map(|(schema, table)| sql_table(&schema, &table)).unwrap_or_default();
                 let why = format!(
@@ -378,22 +391,27 @@ async fn soft(
     let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let operators = catalog::equalities(connection, known.id.base_oid, &types).await?;
     for (rule, object, child, column, only_where) in usable {
-        scope.tables.push(ReferenceTable {
+        let mut table = ReferenceTable {
             operators: operators.get(&column.base_oid).cloned().map(|operator| vec![operator]),
-            absent: absent(connection, rule, &column).await?,
+            absent: Vec::new(),
             ids: ids::part(known, std::slice::from_ref(&column), std::slice::from_ref(&known.id)),
             columns: vec![column],
             parent_columns: vec![known.id.clone()],
             match_full: false,
             key: None,
             partition_keys: Vec::new(),
+            twins: Vec::new(),
             only_where,
             primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
             shared: Vec::new(),
             parent: known.users.clone(),
             child,
             object,
-        });
+        };
+        if table.refused().is_none() {
+            table.absent = absent(connection, rule, &table.columns[0]).await?;
+        }
+        scope.tables.push(table);
     }
     Ok(())
 }
@@ -416,8 +434,9 @@ fn fitting(
     object: &ObjectRef,
     found: Found,
     field: &str,
+    users: &Table,
 ) -> Result<(Table, Column, Vec<Condition>), String> {
-    let child = match found {
+    let mut child = match found {
         Found::Table(table) => *table,
         Found::Other(kind) => {
             return Err(format!("it is a {kind} and not a table: correct {field}"));
@@ -426,6 +445,7 @@ fn fitting(
             return Err(format!("there is no such table: correct {field}"));
         }
     };
+    child.beside(users);
     // What nobody looks at need not be read; whether an id is free cannot be told from it then.
     if !child.select && !rule.ignore {
         return Err(unreadable(object));

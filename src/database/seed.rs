@@ -1,6 +1,6 @@
 //! Creates an account, at an id that no row names.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::{
     accounts::{gone, hash, kept, read_back, stored_columns},
@@ -8,7 +8,8 @@ use super::{
     catalog::Column,
     error::DatabaseError,
     fence::{self, Fence},
-    identifier::Sql,
+    guard::{self, Own},
+    identifier::{Sql, run},
     ids,
     observe::Known,
     references::equals,
@@ -62,7 +63,7 @@ pub async fn seed(
     let (made, format) = hash(target, admin, known, seeding.format).await?;
     let mut transaction = fence::enter(connection, fence).await?;
     bookkeeping::not_done_yet(&mut transaction, seeding.token).await?;
-    let mut sql = Sql::new("SELECT count(*) FROM ");
+    let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", login, &admin.login);
     if sql.scalar::<i64>(&mut transaction).await? > 0 {
@@ -76,9 +77,15 @@ pub async fn seed(
         }
         (id, ..) => id,
     };
-    if id.is_none() {
-        ids::skip_named(&mut transaction, known).await?;
-    }
+    let drawn;
+    let id = match id {
+        Some(id) => Some(id),
+        None => {
+            ids::skip_named(&mut transaction, known).await?;
+            drawn = ids::draw(&mut transaction, known).await?;
+            drawn.as_deref()
+        }
+    };
     let mut values: Vec<(&Column, Value<'_>)> = vec![(login, Value::Text(&admin.login))];
     values.extend(stored_columns(known, &made).into_iter().map(|(column, text)| (column, Value::Text(text))));
     // A format that has no salt of its own leaves the column empty, which may not be NULL.
@@ -112,9 +119,53 @@ pub async fn seed(
             },
         ));
     }
-    if let Some(id) = id {
-        values.push((&known.id, Value::Text(id)));
+    let before = guard::counts(&mut transaction, fence).await?;
+    let mut tried = transaction.begin().await?;
+    let got = insert(&mut tried, known, &values, id).await?;
+    if seeding.claimed || ids::unclaimed(&mut tried, known, &got).await.is_ok() {
+        tried.commit().await?;
+    } else {
+        // A trigger of the app may have made rows for the new account: who named the id before is seen without
+        // them.
+        tried.rollback().await?;
+        ids::unclaimed(&mut transaction, known, &got).await?;
+        if insert(&mut transaction, known, &values, Some(&got)).await? != got {
+            return Err(DatabaseError::Moved(
+                "the database gives the new account another id than it is asked for: a trigger may do that"
+                    .into(),
+            ));
+        }
     }
+    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
+        return Err(DatabaseError::Moved(
+            "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
+        ));
+    }
+    read_back(&mut transaction, known, &made, &got).await?;
+    // What waits for the end of the transaction runs now, while somebody looks.
+    run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
+    let object = &crate::api::report::ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        ..Default::default()
+    };
+    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
+    bookkeeping::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
+    super::rows::count_done(&mut transaction, fence, number, 1).await?;
+    transaction.commit().await?;
+    Ok(1)
+}
+
+/// Puts the row in and returns its id: the one that is given, or what the column makes.
+async fn insert(
+    connection: &mut PgConnection,
+    known: &Known,
+    values: &[(&Column, Value<'_>)],
+    id: Option<&str>,
+) -> Result<String, DatabaseError> {
+    let own = id.map(|id| (&known.id, Value::Text(id)));
+    let values: Vec<&(&Column, Value<'_>)> = values.iter().chain(&own).collect();
     let mut sql = Sql::new("INSERT INTO ");
     sql.relation(&known.users.relation).add(" AS p (");
     for (at, (column, _)) in values.iter().enumerate() {
@@ -137,34 +188,15 @@ pub async fn seed(
         };
     }
     sql.add(") RETURNING ").column("p", &known.id.name).add("::pg_catalog.text");
-    let got: Option<String> = match sql.optional(&mut transaction).await? {
+    let got: Option<String> = match sql.optional(connection).await? {
         Some(row) => row.try_get(0)?,
         None => None,
     };
-    let Some(got) = got else {
-        return Err(DatabaseError::Moved(
+    got.ok_or_else(|| {
+        DatabaseError::Moved(
             "the database took the new account and kept no row of it: a trigger may keep it back".into(),
-        ));
-    };
-    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
-        return Err(DatabaseError::Moved(
-            "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
-        ));
-    }
-    read_back(&mut transaction, known, admin, &got, format).await?;
-    if !seeding.claimed {
-        ids::unclaimed(&mut transaction, known, &got).await?;
-    }
-    let object = &crate::api::report::ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        ..Default::default()
-    };
-    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
-    bookkeeping::audit_of(&mut transaction, fence, &entry, seeding.account).await?;
-    super::rows::count_done(&mut transaction, fence, number, 1).await?;
-    transaction.commit().await?;
-    Ok(1)
+        )
+    })
 }
 
 /// RFC 9562 section 5.4.

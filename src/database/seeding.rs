@@ -1,5 +1,7 @@
 //! What a new row of the user table needs, read from the catalogue before anything is planned.
 
+mod sources;
+
 use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
@@ -34,7 +36,8 @@ pub(super) async fn observe(
             faults.insert(account.account().map(str::to_owned), found);
         }
     }
-    Ok(SeedFacts { needed: needed_columns(connection, known, &needed).await?, computed, faults })
+    let needed = needed_columns(connection, known, &needed).await?;
+    Ok(SeedFacts { needed, computed, sources: sources::observe(connection, known).await?, faults })
 }
 
 fn required(column: &Column) -> bool {

@@ -8,7 +8,7 @@ use super::{
     error::DatabaseError,
     identifier::Sql,
     identities::own_key,
-    observe::{Known, users},
+    observe::{Known, inherited, users},
     references::ReferenceTable,
     scope, server,
     transaction::prepare,
@@ -43,6 +43,11 @@ pub async fn snapshot(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };
+    if inherited(connection, &known).await?.is_some() {
+        return Err(DatabaseError::Unsupported(
+            "people are in a table that inherits from the user table too: run `auth-consistency check` to see which".into(),
+        ));
+    }
     let Some(login) = &known.login else {
         return Err(DatabaseError::Unsupported(
             "people are known by their logins: set spec.users.loginColumn".into(),
@@ -58,21 +63,30 @@ pub async fn snapshot(
             .collect::<Vec<Column>>()
     };
     let sequence = match &known.sequence {
-        Some(found) if found.readable => Some(sequence(found, catalog::next_value(connection, found).await?)),
+        Some(found) if found.readable => {
+            let next = catalog::next_value(connection, found).await?;
+            let last = if found.increment < 0 { known.first_id } else { known.last_id };
+            Some(sequence(found, next, Some(last)))
+        }
         _ => None,
     };
     let tables = scope::resolve(connection, target, &known, &Relied::default()).await?.tables;
     let mut references = Vec::new();
     for table in &tables {
-        let key = table.key.as_ref();
-        references.push(Reference {
+        let one = Reference {
             schema: table.object.schema.clone(),
             table: table.object.table.clone(),
             columns: columns(&table.columns),
-            constraint: key.map(|key| key.name.clone()),
-            definition: key.map(|key| key.definition.clone()),
+            constraint: table.key.as_ref().map(|key| key.name.clone()),
+            definition: table.key.as_ref().map(|key| key.definition.clone()),
             high_water: high_water(connection, table).await?,
-        });
+        };
+        references.push(one.clone());
+        references.extend(table.twins.iter().map(|twin| Reference {
+            constraint: Some(twin.name.clone()),
+            definition: Some(twin.definition.clone()),
+            ..one.clone()
+        }));
     }
     let (login_key, logins) = match key {
         Some((key, keyed)) => (Some(key), Logins::Keyed(keyed)),
@@ -107,11 +121,13 @@ pub async fn snapshot(
     Ok(snapshot)
 }
 
-fn sequence(found: &catalog::Sequence, next: i64) -> Sequence {
+fn sequence(found: &catalog::Sequence, next: i64, last: Option<i64>) -> Sequence {
     Sequence {
         schema: found.relation.schema.as_str().to_owned(),
         name: found.relation.name.as_str().to_owned(),
         next,
+        increment: Some(found.increment),
+        last,
     }
 }
 
@@ -132,7 +148,7 @@ async fn high_water(
     Ok(counts.then(|| HighWater {
         column: column.name.as_str().to_owned(),
         highest,
-        sequence: sequence(&found, next),
+        sequence: sequence(&found, next, None),
     }))
 }
 

@@ -30,7 +30,14 @@ pub(super) async fn observe(
     if child.kind() != KeyKind::Text || parent.kind() != KeyKind::Text {
         return Ok(None);
     }
-    let mut sql = Sql::new("SELECT o.key, o.n, min(p.key), count(*) FROM (SELECT min(");
+    let mut sql = Sql::new("SELECT ");
+    for text in ["o.key", "min(p.key)"] {
+        sql.bounded(|sql| {
+            sql.add(text);
+        });
+        sql.add(", ");
+    }
+    sql.add("o.n, count(*) FROM (SELECT min(");
     sql.column("c", &child.name).add("::text) AS key, count(*) AS n, ");
     canonical(&mut sql, "c", child);
     sql.add(" AS canonical FROM ").only(&table.child.relation).add(" c WHERE ");
@@ -43,7 +50,7 @@ pub(super) async fn observe(
     let mut found = Spelling { object: table.object.clone(), ..Spelling::default() };
     let mut all = sql.stream(connection);
     while let Some(row) = all.try_next().await? {
-        let (key, rows, twin, twins): (String, i64, String, i64) =
+        let (key, twin, rows, twins): (String, String, i64, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
         found.rows += rows;
         found.keys += 1;
@@ -90,7 +97,7 @@ fn normalise(table: &ReferenceTable, child: &Column, parent: &Column, key: &str)
     } else {
         ("lower(btrim(", "))", None)
     };
-    let mut sql = Sql::new("UPDATE ");
+    let mut sql = Sql::printed("UPDATE ");
     sql.relation(&table.child.relation).add(" c SET ").name(&child.name).add(" = u.").name(&parent.name);
     sql.add(" FROM ").relation(&table.parent.relation).add(" u WHERE NOT EXISTS (SELECT FROM ");
     sql.relation(&table.parent.relation).add(" x WHERE ").column("x", &parent.name).add(" = ");

@@ -78,12 +78,15 @@ pub async fn find_subject(
         }
     }
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &known.id.name).add("::pg_catalog.text, ");
-    match &known.login {
-        Some(login) => sql.column("p", &login.name).add("::pg_catalog.text"),
-        None => sql.add("NULL::pg_catalog.text"),
-    };
-    sql.add(", ").column("p", &column.name).add("::pg_catalog.text, ");
+    for column in [Some(&known.id), known.login.as_ref(), Some(column)] {
+        match column {
+            Some(column) => sql.bounded(|sql| {
+                sql.column("p", &column.name).add("::pg_catalog.text");
+            }),
+            None => sql.add("NULL::pg_catalog.text"),
+        };
+        sql.add(", ");
+    }
     match sessions::column(target, known) {
         Some((column, kind)) => sessions::seconds(&mut sql, "p", column, kind),
         None => {
@@ -95,7 +98,8 @@ pub async fn find_subject(
         sql.add(" AND ");
         holds(&mut sql, "p", column, condition);
     }
-    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    // As the app reads it: with the rows of tables that inherit.
+    sql.add(" FROM ").relation(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", column, subject);
     sql.add(" LIMIT 1");
     let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
@@ -131,7 +135,7 @@ pub async fn resolve_subjects(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };
-    let list = revoked::list(&mut transaction, target).await?;
+    let list = revoked::list(&mut transaction, target, &known.users).await?;
     let mut rows = Vec::with_capacity(asked.len());
     for Asked { subject, token } in asked {
         let mut row = find_subject(&mut transaction, target, &known, subject).await?;

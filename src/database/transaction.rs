@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 
-use super::{error::DatabaseError, identifier::Sql, identities::Source, observe::Known};
+use super::{
+    error::DatabaseError,
+    identifier::{self, Sql},
+    identities::Source,
+    observe::Known,
+};
 use crate::consistency::wording::clip;
 
 /// A table that was truncated or rewritten after the snapshot was taken and before it was read looks
@@ -58,6 +63,14 @@ const LONGEST_LOCK: Duration = Duration::from_secs(2);
 /// of one value would be two keys. The path names `pg_temp` last: it would come first otherwise, and what a
 /// function of the app once put there would stand in for types and tables of the catalogue.
 ///
+/// What functions of the app say beside (`RAISE WARNING`) is not sent: it may hold rows, and be any number of lines.
+///
+/// The planner proves nothing by constraints, which are of whoever owns a partition, and a view that took the place of
+/// a table since it was looked up is not read, where the server can tell (15.8 and its like): both would run what
+/// somebody wrote. Where rows are changed, triggers of the app may have views of their own.
+///
+/// Plans are short-lived, and compiling one costs more than it saves.
+///
 /// A table that somebody has locked is waited for no longer than a part of that, so that the others can
 /// still be looked at.
 pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
@@ -66,6 +79,12 @@ pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result
          pg_catalog.set_config('extra_float_digits', '1', true), pg_catalog.set_config('DateStyle', 'ISO, MDY', true), \
          pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('bytea_output', 'hex', true), \
          pg_catalog.set_config('standard_conforming_strings', 'on', true), \
+         pg_catalog.set_config('quote_all_identifiers', 'off', true), \
+         pg_catalog.set_config('client_min_messages', 'error', true), \
+         pg_catalog.set_config('constraint_exclusion', 'off', true), pg_catalog.set_config('jit', 'off', true), \
+         (SELECT pg_catalog.set_config(s.name, 'view', true) FROM pg_catalog.pg_settings s \
+          WHERE s.name OPERATOR(pg_catalog.=) 'restrict_nonsystem_relation_kind' \
+          AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on'), \
          pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
     );
     sql.text(timeout.as_millis().to_string()).add(", true), pg_catalog.set_config('lock_timeout', ");
@@ -83,6 +102,25 @@ pub(super) async fn statement_timeout(
     sql.text(timeout.as_millis().to_string()).add(", true)");
     sql.execute(connection).await?;
     Ok(())
+}
+
+/// From here to its end, the transaction finds nothing but what the catalog has.
+pub(super) async fn catalog_path(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    identifier::run(connection, "SET LOCAL search_path = pg_catalog, pg_temp").await
+}
+
+/// Reads by the catalog's path alone where rows are written, whose transaction keeps the path of the role: what is
+/// found by it could be anybody's.
+pub(super) async fn by_the_catalog<T>(
+    connection: &mut PgConnection,
+    reads: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
+    let mut inner = connection.begin().await?;
+    catalog_path(&mut inner).await?;
+    let read = reads(&mut inner).await?;
+    // The path of before comes back with it.
+    inner.rollback().await?;
+    Ok(read)
 }
 
 /// Runs something that may fail on its own without ending the snapshot. Inner error: what the
@@ -109,6 +147,8 @@ pub(super) async fn tentatively<T>(
             inner.rollback().await?;
             Ok(Err(why))
         }
+        // Nothing more is read from this server, and no rollback would be answered.
+        Err(error) if DatabaseError::is_refusal(&error) => Err(error.into()),
         Err(error @ (sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })) => {
             inner.rollback().await?;
             let error = DatabaseError::from(error);
@@ -118,7 +158,7 @@ pub(super) async fn tentatively<T>(
             }
             Ok(Err(match error.sqlstate().as_deref() {
                 Some("55P03") => LOCKED.to_owned(),
-                _ => clip(&error.to_string(), 512),
+                _ => clip(&error.with_names(connection).await.to_string(), 512),
             }))
         }
         Err(error) => Err(error.into()),

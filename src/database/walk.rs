@@ -219,7 +219,7 @@ async fn by_keys(
     }
     sql.add(" ORDER BY l.key LIMIT ").integer(stride.rows);
     let keys: Vec<String> =
-        sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        sql.every(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let (Some(column), Some(last)) = (reference.columns.first(), keys.last().cloned()) else {
         return Ok(Locked {
             ended: true,

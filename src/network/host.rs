@@ -37,6 +37,50 @@ pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
     }
 }
 
+/// An address, and every other one that a packet to it may end at: gateways and tunnels find an IPv4 address within
+/// an IPv6 one.
+pub(super) fn faces(address: IpAddr) -> Vec<IpAddr> {
+    let mut faces = vec![address];
+    let inner = inner_address(address);
+    if inner != address {
+        faces.push(inner);
+    }
+    let IpAddr::V6(v6) = address else { return faces };
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    let mut add = |high: u16, low: u16| {
+        // Nothing is wrapped where there are zeros: 0.0.0.0/8 is no host's.
+        if high >> 8 != 0 {
+            faces.push(IpAddr::V4(wrapped(high, low)));
+        }
+    };
+    match (a, b) {
+        // Teredo (RFC 4380): its server, and the client, each bit the other way round.
+        (0x2001, 0) => {
+            add(c, d);
+            add(!g, !h);
+        }
+        // Translation within one's own network (RFC 8215), by whichever length of prefix (RFC 6052, section 2.2):
+        // the bits 64 to 71 are left out.
+        (0x64, 0xff9b) if c == 1 => {
+            add(d, (e << 8) | (f >> 8));
+            add((d << 8) | (e & 0xff), f);
+            add((e << 8) | (f >> 8), (f << 8) | (g >> 8));
+            add(g, h);
+        }
+        _ => {}
+    }
+    // ISATAP (RFC 5214), under any prefix: universal and group bits may be set.
+    if e & !0x0300 == 0 && f == 0x5efe {
+        add(g, h);
+    }
+    faces
+}
+
+fn wrapped(high: u16, low: u16) -> Ipv4Addr {
+    let ([one, two], [three, four]) = (high.to_be_bytes(), low.to_be_bytes());
+    Ipv4Addr::new(one, two, three, four)
+}
+
 /// The IPv4 address that an IPv6 one only wraps, or the address itself.
 pub(super) fn inner_address(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
@@ -50,13 +94,7 @@ pub(super) fn inner_address(address: IpAddr) -> IpAddr {
         [0x2002, ..] => Some((b, c)),
         _ => None,
     };
-    match wrapped {
-        Some((high, low)) => {
-            let ([one, two], [three, four]) = (high.to_be_bytes(), low.to_be_bytes());
-            IpAddr::V4(Ipv4Addr::new(one, two, three, four))
-        }
-        None => address,
-    }
+    wrapped.map_or(address, |(high, low)| IpAddr::V4(self::wrapped(high, low)))
 }
 
 /// The one kind of address that `--resolve` may lead to all the same.
@@ -69,15 +107,21 @@ const MULTICAST: &str = "a multicast or broadcast address";
 /// What puts an address out of reach for a person's probes, too: there, or by way of it, a machine gets its
 /// credentials.
 pub(super) fn hands_out_credentials(address: IpAddr) -> Option<&'static str> {
-    forbidden(address).filter(|what| [LINK_LOCAL, METADATA].contains(what))
+    let credentials = |face| forbidden(face).filter(|what| [LINK_LOCAL, METADATA].contains(what));
+    faces(address).into_iter().find_map(credentials)
 }
 
 /// What puts an address out of reach for everyone.
 pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
     /// Metadata services outside the link-local ranges: they hand out the machine's credentials.
     const METADATA_V4: [[u8; 4]; 3] = [[100, 100, 100, 200], [168, 63, 129, 16], [192, 0, 0, 192]];
-    const METADATA_V6: [[u16; 8]; 2] =
-        [[0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254], [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]];
+    const METADATA_V6: [[u16; 8]; 4] = [
+        // Google, Oracle, Scaleway, Akamai.
+        [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254],
+        [0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe],
+        [0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42],
+        [0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1],
+    ];
     match address {
         IpAddr::V4(v4) if v4.is_loopback() => Some(LOOPBACK),
         IpAddr::V4(v4) if v4.is_link_local() => Some(LINK_LOCAL),
@@ -89,6 +133,8 @@ pub(super) fn forbidden(address: IpAddr) -> Option<&'static str> {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(LINK_LOCAL),
         IpAddr::V6(v6) if v6.is_unspecified() => Some(UNSPECIFIED),
         IpAddr::V6(v6) if v6.is_multicast() => Some(MULTICAST),
+        // All that an instance of Amazon's asks on its own machine: metadata, credentials of pods, names, time.
+        IpAddr::V6(v6) if matches!(v6.segments(), [0xfd00, 0xec2, ..]) => Some(METADATA),
         IpAddr::V6(v6) if METADATA_V6.contains(&v6.segments()) => Some(METADATA),
         _ => None,
     }

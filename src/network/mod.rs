@@ -19,7 +19,7 @@ use std::{
 };
 
 pub use flags::{FlagInvalid, HostPattern, ResolveEntry};
-use host::{Host, LOOPBACK, forbidden, hands_out_credentials, inner_address};
+use host::{Host, LOOPBACK, faces, forbidden, hands_out_credentials, inner_address};
 
 /// Why a host is out of reach.
 #[derive(thiserror::Error, Clone, Debug, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl HostPolicy {
         // a token to a machine's own metadata service.
         if self.rules.is_none() && !known {
             for address in &addresses {
-                if let Some(what) = hands_out_credentials(inner_address(address.ip())) {
+                if let Some(what) = hands_out_credentials(address.ip()) {
                     return Err(HostRefused::Address { host: host.to_owned(), address: address.ip(), what });
                 }
             }
@@ -422,14 +422,13 @@ impl Rules {
     /// What keeps the operator from ever connecting to this address. `known`: it comes from
     /// `--resolve`, so loopback is meant, and of the API server's machine only its own port is out.
     fn never(&self, address: IpAddr, port: u16, known: bool) -> Option<&'static str> {
-        let address = inner_address(address);
-        let api_server = self.api_server_addresses.contains(&address)
+        let faces = faces(address);
+        let api_server = faces.iter().any(|face| self.api_server_addresses.contains(face))
             && (!known || self.api_server_port.is_none_or(|its| its == port));
-        match forbidden(address) {
-            _ if api_server => Some("an address of the Kubernetes API server"),
-            Some(LOOPBACK) if known => None,
-            what => what,
+        if api_server {
+            return Some("an address of the Kubernetes API server");
         }
+        faces.into_iter().filter_map(forbidden).find(|what| !(known && *what == LOOPBACK))
     }
 }
 

@@ -195,6 +195,36 @@ fn some_addresses_are_never_admitted() {
         "10.96.0.1",
         "192.0.2.10",
         "::ffff:10.96.0.1",
+        // Metadata services over IPv6.
+        "fd00:ec2::23",
+        "fd00:ec2::253",
+        "fd00:c1::a9fe:a9fe",
+        "fd00:42::42",
+        "fd00:a9fe:a9fe::1",
+        // Translation within one's own network, by each length of prefix.
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+        "64:ff9b:1::7f00:1",
+        "64:ff9b:1:abcd::127.0.0.1",
+        "64:ff9b:1::100.100.100.200",
+        // Teredo: the server's address, and the client's with each bit turned.
+        "2001:0:7f00:1::",
+        "2001:0:a9fe:a9fe:8000:1234:3fff:fdd2",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
+        "2001:0:4136:e378:8000:63bf:80ff:fffe",
+        // ISATAP under any prefix.
+        "2001:db8::5efe:169.254.169.254",
+        "2001:db8:1:2:200:5efe:a9fe:a9fe",
+        "fd00::5efe:7f00:1",
+        "fe80::5efe:10.1.2.3",
+        // 6to4.
+        "2002:a9fe:a9fe::1",
+        "2002:6464:64c8::",
+        "2002:0a60:1::",
+        "64:ff9b::10.96.0.1",
+        "fd00::5efe:192.0.2.10",
     ] {
         let address: IpAddr = address.parse().unwrap();
         let beside = "10.1.2.3".parse().unwrap();
@@ -208,7 +238,22 @@ fn some_addresses_are_never_admitted() {
             Ok(vec![SocketAddr::new(address, 5432)])
         );
     }
-    for address in ["10.1.2.3", "192.168.1.1", "fd00::1", "2001:db8::1", "8.8.8.8", "::ffff:10.1.2.3"] {
+    for address in [
+        "10.1.2.3",
+        "192.168.1.1",
+        "fd00::1",
+        "2001:db8::1",
+        "8.8.8.8",
+        "::ffff:10.1.2.3",
+        "fd00:c1::1",
+        "fd00:42::43",
+        "64:ff9b:1::10.1.2.3",
+        "64:ff9b:1:abcd::8.8.8.8",
+        "2002:808:808::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:db8::5efe:10.1.2.3",
+        "2001:db8::5efe",
+    ] {
         let address: IpAddr = address.parse().unwrap();
         assert!(policy().judge("db", 5432, vec![address, address], false).is_ok_and(|list| list.len() == 1));
     }
@@ -300,6 +345,12 @@ async fn a_persons_probe_goes_to_no_metadata_service_by_accident() {
         "[::ffff:169.254.169.254]",
         "[64:ff9b::a9fe:a9fe]",
         "[fd00:ec2::254]",
+        "[fd00:ec2::23]",
+        "[fd00:c1::a9fe:a9fe]",
+        "[fd00:42::42]",
+        "[64:ff9b:1::a9fe:a9fe]",
+        "[2001:db8::5efe:a9fe:a9fe]",
+        "[2001:0:4136:e378:8000:63bf:5601:5601]",
         "[fe80::1]",
         "100.100.100.200",
     ] {

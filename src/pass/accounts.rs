@@ -1,5 +1,6 @@
 //! The admin and the accounts beside it, as they are reported.
 
+use super::Pass;
 use crate::{
     api::{
         condition::ConditionType,
@@ -8,6 +9,8 @@ use crate::{
     consistency::{
         hashing,
         observation::{AdminFacts, Observation},
+        offer::{self, ResetOffer},
+        orphans,
         target::{Admin, Target},
         wording::{clip, count},
     },
@@ -32,6 +35,12 @@ pub(super) fn passwords(target: &Target, observation: &Observation) -> Option<Pa
     Some(hashing::report(&target.users, sample))
 }
 
+/// Whether a reset is offered, where somebody wants to know how the admin's password is.
+pub(super) fn reset_offer(pass: &Pass<'_>, observation: &Observation) -> Option<ResetOffer> {
+    let take_claim = pass.requests.take_claim.as_deref();
+    pass.compare_password.then(|| offer::reset(pass.target, observation, take_claim)).flatten()
+}
+
 fn one(spec: &Admin, facts: &AdminFacts) -> Option<AdminReport> {
     let account = facts.account.as_ref()?;
     Some(AdminReport {
@@ -39,13 +48,26 @@ fn one(spec: &Admin, facts: &AdminFacts) -> Option<AdminReport> {
         id: clip(&account.id, 255),
         active: account.inactive.is_empty(),
         password_matches: account.password.matches,
-        password_hash: account.password.format.map(|format| format.family),
+        // What the text does not tell is known once it is verified.
+        password_hash: account
+            .password
+            .format
+            .filter(|format| format.is_told() || account.password.matches == Some(true))
+            .map(|format| format.family),
         password_uncompared: account.password.uncompared.as_ref().map(|why| clip(why, 512)),
     })
 }
 
-/// What is said of the accounts when nothing is wrong with them, where there are others than the admin.
-pub(super) fn remark(target: &Target) -> Option<(ConditionType, String)> {
+/// What is said of accounts and of their ids when nothing is wrong with them.
+pub(super) fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, String)> {
+    let users = observation.users.as_ref().ok();
+    let next_id = users.and_then(|users| orphans::untold(target, users));
+    let next_id = next_id.map(|text| (ConditionType::SchemaCompatible, clip(&text, 1024)));
+    remark(target).into_iter().chain(next_id).collect()
+}
+
+/// What is said of the accounts, where there are others than the admin.
+fn remark(target: &Target) -> Option<(ConditionType, String)> {
     let beside = i64::try_from(target.accounts.len()).unwrap_or(i64::MAX);
     let accounts = count(beside, "account");
     let who = match (&target.admin, beside) {

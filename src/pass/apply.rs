@@ -50,7 +50,8 @@ pub(super) struct Stopped {
     step: Step,
     fence: Fence,
     number: i64,
-    ceiling: i64,
+    /// Rows that were done of it before this pass.
+    before: i64,
     why: String,
     /// Which of those that were passed over it is; `None`: the one that ended the run.
     passed_over: Option<usize>,
@@ -60,13 +61,13 @@ impl Applied {
     /// Finds out what was done all the same, and tells it: the database wrote it down in the transactions
     /// that did it.
     pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
-        for Stopped { step, fence, number, ceiling, why, passed_over } in std::mem::take(&mut self.stopped) {
+        for Stopped { step, fence, number, before, why, passed_over } in std::mem::take(&mut self.stopped) {
             let Ok(Some(written)) =
                 in_time(pass, database::written(session.connection(), &fence, number)).await
             else {
                 continue;
             };
-            let rows = ceiling - written.left;
+            let rows = written.done - before;
             let of_rows = matches!(step, Step::Rows { .. } | Step::EndSessions { .. });
             if rows > 0 || (written.audited && !of_rows) {
                 let done = done_report(pass.target, &step, rows);
@@ -126,6 +127,7 @@ pub(super) async fn apply(
     let begun = match in_time(pass, beginning).await {
         Ok(begun) => begun,
         Err(error) => {
+            let error = error.with_names(session.connection()).await;
             applied.overtaken = matches!(error, DatabaseError::Fenced | DatabaseError::Overtaken);
             applied.failure = permitted.steps.first().map(|one| failure(&one.step, &error));
             return Ok(applied);
@@ -145,7 +147,10 @@ pub(super) async fn apply(
             step: one.step.clone(),
             fence: begun.fence.clone(),
             number: *number,
-            ceiling: one.ceiling,
+            before: match one.by {
+                Permission::Resume { done, .. } => done,
+                Permission::Limits | Permission::Approval(_) => 0,
+            },
             why,
             passed_over,
         };
@@ -154,6 +159,7 @@ pub(super) async fn apply(
                 applied.repaired.push(done_report(pass.target, &one.step, rows));
             }
             Err(Stop::Database(error)) if is_alone(&error) => {
+                let error = error.with_names(session.connection()).await;
                 let at = applied.passed_over.len();
                 undone.refused(one, at);
                 // Chunks before the one that was refused stay done.
@@ -167,7 +173,10 @@ pub(super) async fn apply(
                     Stop::Unwanted(fault) => {
                         (self::stopped(&one.step, &fault.message, fault.class), fault.message)
                     }
-                    Stop::Database(error) => (failure(&one.step, &error), error.fault().message),
+                    Stop::Database(error) => {
+                        let error = error.with_names(session.connection()).await;
+                        (failure(&one.step, &error), error.fault().message)
+                    }
                 };
                 applied.failure = Some(failure);
                 applied.stopped.push(stopped(why, None));
@@ -247,7 +256,7 @@ impl Undone {
 /// is not what its plan says. The connection is as it was, since the step's transaction was taken back.
 fn is_alone(error: &DatabaseError) -> bool {
     match error {
-        DatabaseError::Sql(_) => {
+        DatabaseError::Sql(_) | DatabaseError::Named { .. } => {
             let fault = error.fault();
             // What the whole server or role refuses, it refuses to the next step too.
             let whole = matches!(
@@ -258,6 +267,7 @@ fn is_alone(error: &DatabaseError) -> bool {
         }
         DatabaseError::Moved(_)
         | DatabaseError::TouchesMore(_)
+        | DatabaseError::ForeignOwner(_)
         | DatabaseError::Unsupported(_)
         | DatabaseError::HashRefused(..)
         | DatabaseError::Password(_) => true,
@@ -302,8 +312,8 @@ async fn step(
     let (fence, target) = (&begun.fence, pass.target);
     let connection = session.connection();
     Ok(match &permitted.step {
-        Step::AdvanceSequence { above, .. } => {
-            in_time(pass, database::advance_sequence(connection, fence, number, known, *above)).await?
+        Step::AdvanceSequence { past, .. } => {
+            in_time(pass, database::advance_sequence(connection, fence, number, known, *past)).await?
         }
         Step::Seed { account, id, claimed, token, format, .. } => {
             let account = account.as_deref();
@@ -432,14 +442,22 @@ async fn chunks(
 fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     let fault = error.fault();
     if let Reason::TargetClaimed
+    | Reason::LedgerUntrusted
     | Reason::AdminPasswordUnusable
     | Reason::PasswordHashContradicted
     | Reason::PasswordHashUnclear
+    | Reason::ForeignOwner
     | Reason::RepairTouchesMore = fault.reason
     {
         let mut found = stopped(step, &fault.message, fault.class);
         found.finding.blocked = Some(fault.reason);
         return found;
+    }
+    // Integrity constraint violations; what a plan can tell beforehand it tells.
+    let refused = error.sqlstate().is_some_and(|state| state.starts_with("23"));
+    if refused && matches!(step, Step::Rows { .. }) {
+        let way = "choose another onOrphan for it in spec.references.rules, or change what refuses it first";
+        return stopped(step, &format!("{}: {way}", fault.message), fault.class);
     }
     stopped(step, &fault.message, fault.class)
 }

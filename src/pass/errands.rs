@@ -39,7 +39,8 @@ pub async fn runs(target: &Target, policy: &HostPolicy) -> Result<Vec<Run>, Faul
     Ok(runs)
 }
 
-/// Puts the rows of one run back from quarantine, as far as today's constraints allow.
+/// Puts the rows of one run back from quarantine, as far as today's constraints allow; of a run of another
+/// identity only where it is named.
 ///
 /// # Errors
 /// The run is not this target's, something else repairs just now, or the database fails.
@@ -47,6 +48,7 @@ pub async fn restore(
     target: &Target,
     policy: &HostPolicy,
     run: &str,
+    identity: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<Restored>, Fault> {
     let mut session = connect(target, policy).await?;
@@ -55,8 +57,10 @@ pub async fn restore(
     let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
-    match database::restore(session.connection(), &begun.fence, run).await {
-        Ok(restored) => {
+    match database::restore(session.connection(), &begun.fence, run, identity).await {
+        Ok(mut restored) => {
+            // Only words hang on it: what is back is back.
+            let _ = database::repeats(session.connection(), target, &known, &mut restored).await;
             session.close().await;
             Ok(restored)
         }
@@ -144,6 +148,24 @@ pub async fn purge(
     }
 }
 
+/// How many of the rows that [`purge`] would drop were never put back.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails.
+pub async fn unrestored(
+    target: &Target,
+    policy: &HostPolicy,
+    which: &Which,
+    identity: Option<&str>,
+) -> Result<i64, Fault> {
+    let mut session = connect(target, policy).await?;
+    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let own = database::identity_text(&known.identity, &target.resource.uid);
+    let rows = database::away(session.connection(), target, which, identity.unwrap_or(&own)).await;
+    session.close().await;
+    rows.map_err(fault)
+}
+
 /// The SQL that gives the role what Observe and Enforce need.
 ///
 /// # Errors
@@ -211,11 +233,12 @@ pub async fn admin_account(target: &Target, policy: &HostPolicy) -> Result<Optio
 async fn with_done(
     target: &Target,
     policy: &HostPolicy,
-    session: Session,
+    mut session: Session,
     fence: &Fence,
     error: DatabaseError,
     done: &str,
 ) -> Fault {
+    let error = error.with_names(session.connection()).await;
     session.close().await;
     let mut fault = error.fault();
     let Ok(mut session) = connect(target, policy).await else { return fault };
@@ -229,8 +252,9 @@ async fn with_done(
     fault
 }
 
+/// What runs are bound to; no row of a user has a say in it.
 async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
-    look(target, session).await?.known.ok_or_else(unusable)
+    database::known_alone(session.connection(), target).await.map_err(fault)
 }
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {

@@ -51,16 +51,22 @@ pub(super) async fn elsewhere(pass: &Pass<'_>) -> Option<Result<Elsewhere, Unusa
 
 fn unreachable(error: &DatabaseError, origin: &str, disagreement: Option<&str>) -> Unusable {
     let fault = error.fault();
-    let advice = match fault.reason {
+    let (own, odd) = error.refused();
+    // Where it is: the words were made for the app's own database.
+    let own = own.map(|advice| {
+        let field = advice.replace("spec.database", "spec.references.identities.database");
+        format!(": {}", field.replace("the Secret", "its Secret"))
+    });
+    let advice = own.as_deref().unwrap_or(match fault.reason {
         Reason::DatabaseAuthenticationFailed => ": correct user name and password in its Secret",
         Reason::DatabaseTlsFailed => ": correct its tls, or the server's certificate",
         Reason::DatabaseNotFound => ": correct the database's name in its Secret",
         _ => "",
-    };
+    });
     let disagreement = disagreement.map(|said| format!(" ({said})")).unwrap_or_default();
     Unusable {
         reason: Reason::IdentitiesUnreachable,
-        why: format!("{origin}: {error}{advice}{disagreement}"),
+        why: format!("{origin}: {error}{advice}{odd}{disagreement}"),
         passes: matches!(fault.class, Class::Transient | Class::Conflict),
     }
 }

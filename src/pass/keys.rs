@@ -6,12 +6,14 @@ use crate::{
     consistency::{
         diagnosis::{Diagnosed, person},
         rotation::{self, Heard},
+        target::Jwt,
     },
     fingerprints,
     tokens::{self, SigningKey},
 };
 
-/// The signing key, with what is wrong with it and with those beside it.
+/// The signing key, with what is wrong with it and with those beside it. Where the supervisor puts off the
+/// fingerprint, it is what the status says.
 pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
     let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
     let algorithm = jwt.shape.algorithm;
@@ -30,7 +32,7 @@ pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, V
             )
         })
         .collect();
-    let current = fingerprint(pass, &jwt.key).await;
+    let Some(current) = current(pass, jwt).await else { return (pass.key_before.map(rotation::told), found) };
     let lifetime = jwt.shape.lifetime;
     let key = rotation::remember(pass.key_before, current, algorithm, lifetime, pass.now);
     if !key.replaced.is_empty() {
@@ -42,6 +44,22 @@ pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, V
         found.extend(rotation::without_overlap(&key, &named, lifetime));
     }
     (Some(key), found)
+}
+
+/// The signing key's fingerprint; `None` where the supervisor puts it off, which it is not asked where anything is
+/// decided by it.
+async fn current(pass: &Pass<'_>, jwt: &Jwt) -> Option<Option<String>> {
+    if rotation::decides(pass.target, pass.key_before) {
+        return Some(fingerprint(pass, &jwt.key).await);
+    }
+    let algorithm = jwt.shape.algorithm;
+    if let Some(known) = pass.memory.fingerprint(&jwt.key.known_by(algorithm)) {
+        return Some(known);
+    }
+    let put_off = || pass.supervisor.puts_off_the_fingerprint();
+    let fingerprint = fingerprints::unless_put_off(&jwt.key, algorithm, put_off).await?;
+    pass.memory.remember_fingerprint(&jwt.key.known_by(algorithm), fingerprint.clone());
+    Some(fingerprint)
 }
 
 /// Says how far a rotation has got, once the app was asked.

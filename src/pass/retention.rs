@@ -27,7 +27,7 @@ pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
     pass.repairs == Repairs::All
         && pass.target.mode == Mode::Enforce
         && observation.server.read_only.is_none()
-        && bookkeeping.usable
+        && bookkeeping.writable()
         && bookkeeping.overdue
         && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
 }

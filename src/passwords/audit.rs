@@ -24,6 +24,16 @@ pub enum PasswordWarning {
     JsonDocument,
     /// A hash, as it is stored.
     Hash,
+    /// A hash as it is stored, cut off.
+    CutHash,
+    /// A bytes object as Python prints it: `b'…'`.
+    PythonBytes,
+    /// The path of a file in place of what the file holds.
+    Path,
+    /// Each `$` twice, as a Compose file wants it.
+    DoubledDollars,
+    /// The two signs of a line break in place of one, at its end.
+    WrittenLineBreak,
     /// Quotes around it.
     Quotes,
     /// Blanks at its beginning or end.
@@ -65,12 +75,17 @@ impl fmt::Display for PasswordWarning {
             }
             Self::JsonDocument => "it is a JSON document: to sign in, all of it has to be typed, braces and quotes too",
             Self::Hash => "it is a hash already: to sign in, the hash has to be typed, not the password that it was made of",
+            Self::CutHash => "it is a hash that was cut off, as a shell or a Compose file does where it takes a $ for a variable: to sign in, what is left of it has to be typed, not the password that the hash was made of",
+            Self::PythonBytes => "it stands in b'…', as Python prints bytes, and that is part of it: to sign in, the b and the quotes have to be typed too",
+            Self::Path => "it is the path of a file, not what the file holds: to sign in, the path has to be typed",
+            Self::DoubledDollars => "each $ of it is written twice, as a Compose file wants it: to sign in, each has to be typed twice",
+            Self::WrittenLineBreak => "it ends with a backslash and a letter, as a line break is written in quotes, and they are part of it: to sign in, both have to be typed too",
             Self::Quotes => "it stands in quotes, and they are part of it: to sign in, they have to be typed too",
             Self::Blanks => {
                 "it begins or ends with white space, which is part of it: to sign in, that has to be typed too, and a form that trims what is typed refuses it"
             }
             Self::LineBreakLeftOff => {
-                "it ends with a line break, which is left off: to sign in, nothing of it has to be typed; an app that reads the same Secret may take it for a part of the password"
+                "ends with a line break, which is left off: to sign in, what stands before it has to be typed, and an app that reads the same Secret may take it for a part of the password, so store it without one, as `printf %s` writes it"
             }
             Self::LineBreakAtEnd => {
                 "it ends with a line break (one more than the one that is left off), which is part of it and cannot be typed into most forms"
@@ -199,6 +214,7 @@ const UNRESOLVED: &[(&str, &str)] = &[
     ("arn:aws:ssm:", "the name of a parameter of AWS"),
     ("{{resolve:", "a reference as AWS CloudFormation resolves it"),
     ("@Microsoft.KeyVault(", "a reference to a key vault of Azure"),
+    ("<path:", "a placeholder that argocd-vault-plugin was to replace"),
 ];
 
 /// What is odd about a password, in the order in which it matters; nothing for most.
@@ -242,6 +258,12 @@ fn audit(text: &str) -> Vec<PasswordWarning> {
     if trimmed.contains(['\n', '\r', '\t']) {
         found.push(PasswordWarning::LineBreakInside);
     }
+    // Written out, as by an `echo` that does not know it or in single quotes of YAML.
+    let written = ["\\r\\n", "\\n"].into_iter().find_map(|sign| trimmed.strip_suffix(sign));
+    if written.is_some() {
+        found.push(PasswordWarning::WrittenLineBreak);
+    }
+    let trimmed = written.unwrap_or(trimmed);
     let core = unquoted(trimmed).trim();
     if core.len() != trimmed.len() {
         found.push(PasswordWarning::Quotes);
@@ -264,10 +286,18 @@ fn meaning(core: &str) -> Option<PasswordWarning> {
         .contains(&core.to_ascii_lowercase().as_str())
     {
         Some(PasswordWarning::NoValue)
+    } else if python_bytes(core) {
+        Some(PasswordWarning::PythonBytes)
+    } else if is_path(core) {
+        Some(PasswordWarning::Path)
+    } else if is_doubled(core) {
+        Some(PasswordWarning::DoubledDollars)
     } else if is_unfilled(core) {
         Some(PasswordWarning::Unfilled)
     } else if recognise(&Stored::from(core)).is_some() {
         Some(PasswordWarning::Hash)
+    } else if is_cut_hash(core) {
+        Some(PasswordWarning::CutHash)
     } else if core.starts_with('{')
         && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(core).is_ok()
     {
@@ -280,6 +310,51 @@ fn meaning(core: &str) -> Option<PasswordWarning> {
     } else {
         None
     }
+}
+
+/// `b'…'` and `b"…"`, with something between the quotes.
+fn python_bytes(core: &str) -> bool {
+    ['\'', '"'].into_iter().any(|quote| {
+        let inside = core.strip_prefix('b').and_then(|rest| rest.strip_prefix(quote)?.strip_suffix(quote));
+        inside.is_some_and(|inside| !inside.is_empty() && !inside.contains(quote))
+    })
+}
+
+/// Where secrets are mounted by custom, with a name behind it and nothing that no path has.
+fn is_path(core: &str) -> bool {
+    let core = core.strip_prefix("file://").unwrap_or(core);
+    ["/run/secrets/", "/var/run/secrets/", "/etc/secrets/", "/mnt/secrets/", "/vault/secrets/"]
+        .into_iter()
+        .filter_map(|place| core.strip_prefix(place))
+        .any(|name| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte))
+        })
+}
+
+/// Every `$` is doubled, and more than one of them, or what is left with single ones is a hash or a variable: one
+/// `$$` alone is what people write for two letters.
+fn is_doubled(core: &str) -> bool {
+    let pairs = core.matches("$$").count();
+    if pairs == 0 || core.matches('$').count() != 2 * pairs {
+        return false;
+    }
+    let single = core.replace("$$", "$");
+    pairs > 1 || is_unfilled(&single) || recognise(&Stored::from(single.as_str())).is_some()
+}
+
+/// What is left of a hash whose parts a shell or a Compose file took for variables, or that a column cut off. Only
+/// beginnings that nobody thinks of.
+fn is_cut_hash(core: &str) -> bool {
+    let bcrypt = ["$2a$", "$2b$", "$2y$"].into_iter().find_map(|prefix| core.strip_prefix(prefix));
+    let cost = |rest: &str| {
+        let (cost, salt) = rest.split_once('$')?;
+        (cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit()) && salt.len() >= 4).then_some(())
+    };
+    bcrypt.is_some_and(|rest| cost(rest).is_some())
+        || ["$argon2id$v=", "$argon2i$v=", "pbkdf2_sha256$", "scrypt:32768:", "$pbkdf2-sha"]
+            .into_iter()
+            .any(|beginning| core.len() > beginning.len() + 4 && core.starts_with(beginning))
 }
 
 fn unquoted(text: &str) -> &str {

@@ -9,6 +9,7 @@ use base64::{
 use percent_encoding::percent_decode_str;
 
 use super::{Format, Stored, recognise};
+use crate::api::password::PasswordFamily as F;
 
 /// What a stored password is, as far as its text tells. It goes by beginnings, lengths and alphabets, so of all
 /// but [`Description::Readable`] it is a hint and not a proof: a person decides.
@@ -85,6 +86,50 @@ impl Description {
             _ => false,
         }
     }
+
+    /// Whether it is what formats store whose salt has a column of its own.
+    pub fn is_beside_a_salt(&self) -> bool {
+        matches!(self, Self::Digits(which) if *which == BESIDE_A_SALT)
+    }
+
+    /// Whether no library reads it as it stands, however many accounts have it. What an app may well take off
+    /// itself before it reads (hexadecimal digits, base64, a scheme of Dovecot, blanks) says no such thing, and
+    /// neither does a version that only this program does not read.
+    pub fn is_broken(&self) -> bool {
+        match self {
+            Self::Printed(_) | Self::Length { .. } => true,
+            Self::Coated { coat, inside } => match coat {
+                Coat::PythonBytes
+                | Coat::Bytea
+                | Coat::Quotes
+                | Coat::DoubledDollars
+                | Coat::EscapedDollars => true,
+                Coat::WhiteSpace | Coat::Hex | Coat::Base64 | Coat::PercentEncoded | Coat::Scheme(_) => {
+                    inside.is_broken()
+                }
+            },
+            _ => false,
+        }
+    }
+
+    /// The families of which it is what is left, where it begins as theirs do and does not read as one of them.
+    pub fn remains_of(&self) -> Vec<F> {
+        match self {
+            Self::Length { name, .. } | Self::Damaged(name) => {
+                READ.iter().filter(|(_, one, ..)| one == name).map(|(.., family)| *family).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Characters of a whole hash, where this one was cut off.
+    pub fn cut_from(&self) -> Option<usize> {
+        match self {
+            Self::Length { characters, whole, .. } if characters < whole => Some(*whole),
+            Self::Coated { inside, .. } => inside.cut_from(),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Coat {
@@ -109,15 +154,14 @@ impl fmt::Display for Coat {
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Readable(format) => format.fmt(f),
+            Self::Readable(format) => f.write_str(&format.seems()),
             Self::Empty => f.write_str("empty"),
             Self::Locked(whose) => write!(f, "no password but a mark that none is accepted ({whose})"),
             Self::Printed(what) => write!(f, "no hash but {what}"),
             Self::Coated { coat, inside } => write!(f, "{inside} with {coat}"),
-            Self::Length { name, characters, whole } if characters < whole => write!(
-                f,
-                "{name}, cut off: {characters} of {whole} characters, as a column that is too short leaves them"
-            ),
+            Self::Length { name, characters, whole } if characters < whole => {
+                write!(f, "{name}, cut off: {characters} of {whole} characters")
+            }
             Self::Length { name, characters, whole } => {
                 write!(f, "{name} with {characters} characters in place of {whole}")
             }
@@ -133,41 +177,41 @@ impl fmt::Display for Description {
 }
 
 /// Beginnings of formats that this program reads: (beginning, name, characters of a whole one where all have
-/// as many). The first match counts, so longer beginnings stand before shorter ones.
-const READ: &[(&str, &str, Option<usize>)] = &[
-    ("$2a$", "a bcrypt hash", Some(60)),
-    ("$2b$", "a bcrypt hash", Some(60)),
-    ("$2y$", "a bcrypt hash", Some(60)),
-    ("$argon2id$", "an argon2id hash", None),
-    ("$argon2i$", "an argon2i hash", None),
-    ("pbkdf2_sha256$", "a Django PBKDF2 hash", None),
-    ("pbkdf2_sha1$", "a Django PBKDF2 hash", None),
-    ("scrypt$", "a Django scrypt hash", None),
-    ("argon2$argon2", "a Django argon2 hash", None),
-    ("bcrypt_sha256$$2", "a Django hash of bcrypt over SHA-256", Some(74)),
-    ("bcrypt$$2", "a Django bcrypt hash", Some(67)),
-    ("scrypt:", "a werkzeug scrypt hash", None),
-    ("pbkdf2:", "a werkzeug PBKDF2 hash", None),
-    ("$pbkdf2-sha256$", "a passlib PBKDF2 hash", None),
-    ("$pbkdf2-sha512$", "a passlib PBKDF2 hash", None),
-    ("$pbkdf2$f=", "a Mattermost PBKDF2 hash", None),
-    ("$pbkdf2$", "a passlib PBKDF2 hash", None),
-    ("$bcrypt-sha256$", "a passlib hash of bcrypt over SHA-256", None),
-    ("$5$", "a SHA-256 crypt hash", None),
-    ("$6$", "a SHA-512 crypt hash", None),
-    ("{bcrypt}$2", "a Spring Security bcrypt hash", Some(68)),
-    ("{pbkdf2", "a Spring Security PBKDF2 hash", None),
-    ("{scrypt", "a Spring Security scrypt hash", None),
-    ("{argon2", "a Spring Security argon2 hash", None),
-    ("$wp$2y$", "a WordPress bcrypt hash", Some(63)),
-    ("$P$", "a phpass hash", Some(34)),
-    ("$H$", "a phpass hash", Some(34)),
+/// as many, family). The first match counts, so longer beginnings stand before shorter ones.
+pub(super) const READ: &[(&str, &str, Option<usize>, F)] = &[
+    ("$2a$", "a bcrypt hash", Some(60), F::Bcrypt),
+    ("$2b$", "a bcrypt hash", Some(60), F::Bcrypt),
+    ("$2y$", "a bcrypt hash", Some(60), F::Bcrypt),
+    ("$argon2id$", "an argon2id hash", None, F::Argon2id),
+    ("$argon2i$", "an argon2i hash", None, F::Argon2i),
+    ("pbkdf2_sha256$", "a Django PBKDF2 hash", None, F::DjangoPbkdf2Sha256),
+    ("pbkdf2_sha1$", "a Django PBKDF2 hash", None, F::DjangoPbkdf2Sha1),
+    ("scrypt$", "a Django scrypt hash", None, F::DjangoScrypt),
+    ("argon2$argon2", "a Django argon2 hash", None, F::DjangoArgon2),
+    ("bcrypt_sha256$$2", "a Django hash of bcrypt over SHA-256", Some(74), F::DjangoBcryptSha256),
+    ("bcrypt$$2", "a Django bcrypt hash", Some(67), F::DjangoBcrypt),
+    ("scrypt:", "a werkzeug scrypt hash", None, F::WerkzeugScrypt),
+    ("pbkdf2:", "a werkzeug PBKDF2 hash", None, F::WerkzeugPbkdf2),
+    ("$pbkdf2-sha256$", "a passlib PBKDF2 hash", None, F::PasslibPbkdf2Sha256),
+    ("$pbkdf2-sha512$", "a passlib PBKDF2 hash", None, F::PasslibPbkdf2Sha512),
+    ("$pbkdf2$f=", "a Mattermost PBKDF2 hash", None, F::MattermostPbkdf2),
+    ("$pbkdf2$", "a passlib PBKDF2 hash", None, F::PasslibPbkdf2Sha1),
+    ("$bcrypt-sha256$", "a passlib hash of bcrypt over SHA-256", None, F::PasslibBcryptSha256),
+    ("$5$", "a SHA-256 crypt hash", None, F::Sha256Crypt),
+    ("$6$", "a SHA-512 crypt hash", None, F::Sha512Crypt),
+    ("{bcrypt}$2", "a Spring Security bcrypt hash", Some(68), F::SpringBcrypt),
+    ("{pbkdf2", "a Spring Security PBKDF2 hash", None, F::SpringPbkdf2),
+    ("{scrypt", "a Spring Security scrypt hash", None, F::SpringScrypt),
+    ("{argon2", "a Spring Security argon2 hash", None, F::SpringArgon2),
+    ("$wp$2y$", "a WordPress bcrypt hash", Some(63), F::WordPressBcrypt),
+    ("$P$", "a phpass hash", Some(34), F::Phpass),
+    ("$H$", "a phpass hash", Some(34), F::Phpass),
     // The text "scrypt" in base64.
-    ("c2NyeXB0", "a scrypt-kdf hash, as Medusa has it", Some(128)),
+    ("c2NyeXB0", "a scrypt-kdf hash, as Medusa has it", Some(128), F::MedusaScrypt),
 ];
 
 /// Beginnings of formats that this program knows by name: (beginning, name).
-const FOREIGN: &[(&str, &str)] = &[
+pub(super) const FOREIGN: &[(&str, &str)] = &[
     ("$2x$", "bcrypt $2x$ (from a faulty PHP release)"),
     ("$2$", "bcrypt $2$ (older than its correction of 1999)"),
     ("$argon2d$", "argon2d"),
@@ -203,7 +247,50 @@ const FOREIGN: &[(&str, &str)] = &[
     ("SCRAM-SHA-256$", "a PostgreSQL role's SCRAM verifier"),
     ("grub.pbkdf2.", "GRUB PBKDF2"),
     ("$ml$", "macOS PBKDF2"),
+    ("$SHA$", "AuthMe salted SHA-256"),
+    ("$sha$v=1$", "a salted SHA digest, written like crypt's formats"),
+    ("PBKDF2$sha", "PBKDF2 as mosquitto-auth-plug writes it"),
+    (":pbkdf2:", "MediaWiki PBKDF2"),
+    (":B:", "MediaWiki salted MD5"),
 ];
+
+/// What is stored where the salt has a column of its own.
+const BESIDE_A_SALT: &str = "100 hexadecimal digits, as many as Gitea and Grafana store beside a salt";
+
+/// Nextcloud and ownCloud write the version of their hasher and a bar before PHP's hash, and read all of them.
+const VERSIONED: [&str; 3] = ["1|$2", "2|$argon2i$", "3|$argon2id$"];
+
+/// Formats whose parts tell them: numbers and digests of known lengths between marks.
+fn in_parts(hash: &str) -> Option<&'static str> {
+    if VERSIONED.iter().any(|beginning| hash.starts_with(beginning)) {
+        return Some("bcrypt or argon2 behind a version and a bar, as Nextcloud and ownCloud have it");
+    }
+    let hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let base64 = |text: &str| text.len() >= 16 && STANDARD.decode(text).is_ok();
+    if let [cost, block, lanes, salt, digest] = hash.split('$').collect::<Vec<_>>().as_slice() {
+        let numbers = [cost, block, lanes].iter().all(|text| hexadecimal(text) && text.len() <= 8);
+        if numbers && hexadecimal(salt) && salt.len() >= 16 && hexadecimal(digest) && digest.len() >= 32 {
+            return Some("scrypt as Ruby's gem of that name writes it");
+        }
+    }
+    match hash.split(':').collect::<Vec<_>>().as_slice() {
+        ["sha1" | "sha256" | "sha512", rounds, size, salt, digest]
+            if number(rounds) && number(size) && base64(salt) && base64(digest) =>
+        {
+            Some("PBKDF2 as defuse's PasswordStorage writes it")
+        }
+        ["sha1" | "sha256" | "sha512", rounds, salt, digest]
+            if number(rounds) && base64(salt) && base64(digest) =>
+        {
+            Some("PBKDF2 as defuse's older PasswordHash writes it")
+        }
+        [digest, salt] if hexadecimal(digest) && digest.len() == 32 && !salt.is_empty() => {
+            Some("a digest as long as MD5 gives with a salt behind it, as Joomla had it")
+        }
+        _ => None,
+    }
+}
 
 /// What programs print in place of a value: (beginning, what it is).
 const PRINTED: &[(&str, &str)] = &[
@@ -272,7 +359,7 @@ fn described(stored: &Stored<'_>, coats: usize) -> Description {
         return Description::Printed("the word that a program prints for no value");
     }
     let begins = |beginning: &str| hash.starts_with(beginning);
-    if let Some((_, name, whole)) = READ.iter().find(|(beginning, ..)| begins(beginning)) {
+    if let Some((_, name, whole, _)) = READ.iter().find(|(beginning, ..)| begins(beginning)) {
         let characters = hash.chars().count();
         return match whole {
             Some(whole) if *whole != characters => Description::Length { name, characters, whole: *whole },
@@ -282,7 +369,7 @@ fn described(stored: &Stored<'_>, coats: usize) -> Description {
     if let Some((_, name)) = FOREIGN.iter().find(|(beginning, _)| begins(beginning)) {
         return Description::Foreign(name);
     }
-    by_shape(hash)
+    in_parts(hash).map_or_else(|| by_shape(hash), Description::Foreign)
 }
 
 /// Marks that no password is accepted.
@@ -368,7 +455,7 @@ fn by_shape(hash: &str) -> Description {
             32 => "32 hexadecimal digits, as many as MD5 gives",
             40 => "40 hexadecimal digits, as many as SHA-1 gives",
             64 => "64 hexadecimal digits, as many as SHA-256 gives",
-            100 => "100 hexadecimal digits, as many as Gitea and Grafana store beside a salt",
+            100 => BESIDE_A_SALT,
             128 => "128 hexadecimal digits, as many as SHA-512 gives",
             _ => return Description::Unrecognised,
         };

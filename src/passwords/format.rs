@@ -46,13 +46,17 @@ pub enum Cost {
 }
 
 /// The most memory that one hash may take, in KiB. A stored row can ask for gigabytes, and the operator
-/// serves everybody.
-const MOST_MEMORY: u32 = 128 * 1024;
+/// serves everybody. Of Argon2 it is Django's default, of scrypt Gitea's, and no family's default is more.
+const MOST_MEMORY: u32 = 100 * 1024;
+const MOST_SCRYPT_MEMORY: u32 = 128 * 1024;
 
-/// The most rounds of PBKDF2 and SHA-crypt: some seconds. Django 6 has 1.2 million, and no specification a limit.
-const MOST_ROUNDS: u32 = 5_000_000;
+/// The most rounds of PBKDF2 and SHA-crypt: up to two seconds. Django 6 has 1.2 million, and no specification a limit.
+pub(super) const MOST_ROUNDS: u32 = 2_000_000;
 
-/// The most of N times r times p in scrypt: some seconds. Gitea has half of it.
+/// The most of rounds times bytes of a password, where each round goes over all of it: some seconds.
+const MOST_ROUND_BYTES: u64 = 1 << 30;
+
+/// The most of N times r times p in scrypt: up to two seconds. Gitea has half of it.
 const MOST_SCRYPT_WORK: u32 = 1 << 22;
 
 /// The most that stands beside scrypt's table, in KiB. All apps have some kilobytes.
@@ -60,6 +64,9 @@ const MOST_SCRYPT_BLOCKS: u32 = 1024;
 
 /// The most passes of argon2 over its memory.
 const MOST_PASSES: u32 = 64;
+
+/// The most of memory (KiB) times passes in argon2: up to two seconds. PHP has a quarter of it.
+const MOST_ARGON2_WORK: u32 = 1 << 20;
 
 /// The most lanes of argon2, and parallelization of scrypt: they are computed one after the other.
 const MOST_LANES: u32 = 64;
@@ -101,26 +108,10 @@ impl Cost {
     }
 }
 
-/// KiB that scrypt takes: 128 bytes for each of N times r, and for each of p times r (RFC 7914, section 6).
-fn scrypt_kibibytes(log_n: u32, r: u32, p: u32) -> u32 {
-    let n = 1u32.checked_shl(log_n).filter(|_| log_n < 32).unwrap_or(u32::MAX);
-    n.saturating_add(p).saturating_mul(r).div_ceil(8)
-}
-
 impl Format {
     /// What a family's own library writes by default.
     pub fn default_of(family: PasswordFamily) -> Self {
         scheme(family).default
-    }
-
-    /// MiB that one hash of it takes.
-    pub fn mebibytes(&self) -> u32 {
-        match self.cost {
-            // Kilobytes.
-            Cost::Power(_) | Cost::Rounds(_) => 1,
-            Cost::Scrypt { log_n, r, p } => scrypt_kibibytes(log_n, r, p).div_ceil(1024),
-            Cost::Argon2 { memory, .. } => memory.div_ceil(1024),
-        }
     }
 
     /// Whether a new hash can be made in it. Some families are read and verified only.
@@ -141,7 +132,7 @@ impl Format {
             Cost::Rounds(_) => Cost::Rounds(MOST_ROUNDS),
             Cost::Argon2 { memory, passes, lanes } => Cost::Argon2 {
                 memory: memory.min(MOST_MEMORY),
-                passes: passes.min(MOST_PASSES),
+                passes: passes.min(MOST_PASSES).min(MOST_ARGON2_WORK / memory.clamp(1, MOST_MEMORY)),
                 lanes: lanes.min(MOST_LANES),
             },
             Cost::Scrypt { .. } => scheme.default.cost,
@@ -158,6 +149,20 @@ impl Format {
         )
     }
 
+    /// The format in words, which say so where the stored text does not tell it.
+    pub fn seems(&self) -> String {
+        if self.is_told() { self.to_string() } else { format!("{self}, by the look of it") }
+    }
+
+    /// Whether there are readers of the family that read only some of its variants: Node's bcrypt no `$2y$`, jBCrypt
+    /// `$2a$` alone, Laravel `$2y$` alone; and whoever wrote his own knows one order.
+    pub fn is_read_by_variant(&self) -> bool {
+        matches!(
+            self.family,
+            PasswordFamily::Bcrypt | PasswordFamily::SpringBcrypt | PasswordFamily::NodeScrypt
+        )
+    }
+
     /// Refuses what nobody would wait for, before anything is computed.
     pub(super) fn bounded(&self) -> Result<(), PasswordError> {
         let limits = match self.cost {
@@ -167,7 +172,7 @@ impl Format {
                 let n = 1u32.checked_shl(log_n).unwrap_or(u32::MAX);
                 // 128 bytes for each of N times r, and for each of p times r.
                 vec![
-                    ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_MEMORY),
+                    ("scrypt memory (KiB) of", n.saturating_mul(r) / 8, MOST_SCRYPT_MEMORY),
                     ("an amount of scrypt work of", n.saturating_mul(r).saturating_mul(p), MOST_SCRYPT_WORK),
                     ("a scrypt parallelization of", p, MOST_LANES),
                     ("scrypt blocks (KiB) of", p.saturating_mul(r) / 8, MOST_SCRYPT_BLOCKS),
@@ -177,6 +182,7 @@ impl Format {
                 ("argon2 memory (KiB) of", memory, MOST_MEMORY),
                 ("a number of argon2 passes of", passes, MOST_PASSES),
                 ("a number of argon2 lanes of", lanes, MOST_LANES),
+                ("an amount of argon2 work of", memory.saturating_mul(passes), MOST_ARGON2_WORK),
             ],
         };
         match limits.into_iter().find(|(_, value, limit)| value > limit) {
@@ -185,12 +191,28 @@ impl Format {
         }
     }
 
+    /// Refuses a password that is too long for so many rounds, where each goes over all of it. In all other
+    /// families only the first does.
+    pub(super) fn bears(&self, bytes: usize) -> Result<(), PasswordError> {
+        let rounds = match (self.family, self.cost) {
+            (PasswordFamily::Phpass, Cost::Power(_))
+            | (PasswordFamily::Sha256Crypt | PasswordFamily::Sha512Crypt, _) => self.cost.work(),
+            _ => return Ok(()),
+        };
+        let most = MOST_ROUND_BYTES / rounds.max(1);
+        if u64::try_from(bytes).is_ok_and(|bytes| bytes <= most) {
+            Ok(())
+        } else {
+            Err(PasswordError::TooLongForRounds { bytes, family: self.family.words(), rounds, most })
+        }
+    }
+
     fn most_power(&self) -> u32 {
         match self.family {
-            // Rounds of MD5: some seconds.
-            PasswordFamily::Phpass => 24,
-            // Rounds of bcrypt: about four seconds, and each step more doubles it.
-            _ => 16,
+            // Rounds of MD5: about a second.
+            PasswordFamily::Phpass => 22,
+            // Rounds of bcrypt: about a second, and each step more doubles it.
+            _ => 14,
         }
     }
 
@@ -241,24 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_of_a_hash_is_known_before_it_is_computed() {
-        let taken = |cost| Format { cost, ..Format::default_of(PasswordFamily::Argon2id) }.mebibytes();
-        assert_eq!(taken(Cost::Power(16)), 1);
-        assert_eq!(taken(Cost::Rounds(1_000_000)), 1);
-        assert_eq!(taken(Cost::Scrypt { log_n: 15, r: 8, p: 1 }), 33);
-        // What stands beside the table of N counts as well.
-        assert_eq!(taken(Cost::Scrypt { log_n: 1, r: 65_536, p: 64 }), 528);
-        assert_eq!(taken(Cost::Scrypt { log_n: 1, r: 1, p: 1 }), 1);
-        assert_eq!(taken(Cost::Argon2 { memory: 19_456, passes: 2, lanes: 1 }), 19);
-        for absurd in [
-            Cost::Scrypt { log_n: 63, r: u32::MAX, p: 1 },
-            Cost::Argon2 { memory: u32::MAX, passes: 1, lanes: 1 },
-        ] {
-            assert!(taken(absurd) > 100_000, "{absurd:?}");
-        }
-    }
-
-    #[test]
     fn scrypt_is_refused_for_what_stands_beside_its_table_too() {
         let wide = Cost::Scrypt { log_n: 1, r: 65_536, p: 64 };
         let format = Format { cost: wide, ..Format::default_of(PasswordFamily::WerkzeugScrypt) };
@@ -266,8 +270,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_row_asks_for_is_bounded_whatever_it_is_made_of() {
+        let refused = |family, cost| Format { cost, ..Format::default_of(family) }.bounded().is_err();
+        let argon2 = |memory, passes, lanes| Cost::Argon2 { memory, passes, lanes };
+        for (family, cost) in [
+            (PasswordFamily::Bcrypt, Cost::Power(15)),
+            (PasswordFamily::Phpass, Cost::Power(23)),
+            (PasswordFamily::DjangoPbkdf2Sha256, Cost::Rounds(2_000_001)),
+            (PasswordFamily::Sha512Crypt, Cost::Rounds(u32::MAX)),
+            (PasswordFamily::Argon2id, argon2(102_401, 1, 1)),
+            (PasswordFamily::Argon2id, argon2(102_400, 11, 1)),
+            (PasswordFamily::Argon2id, argon2(8, 65, 1)),
+            (PasswordFamily::Argon2id, argon2(520, 1, 65)),
+            (PasswordFamily::DjangoArgon2, argon2(u32::MAX, u32::MAX, 1)),
+            (PasswordFamily::WerkzeugScrypt, Cost::Scrypt { log_n: 17, r: 8, p: 5 }),
+            (PasswordFamily::GiteaScrypt, Cost::Scrypt { log_n: 1, r: 1, p: 65 }),
+        ] {
+            assert!(refused(family, cost), "{family:?} {cost:?}");
+        }
+        assert!(!refused(PasswordFamily::DjangoArgon2, argon2(102_400, 2, 8)));
+    }
+
+    #[test]
     fn a_new_hash_is_neither_too_cheap_nor_too_dear_to_verify() {
-        for (stored, new) in [(4, 10), (9, 10), (10, 10), (13, 13), (16, 16), (17, 16), (31, 16)] {
+        for (stored, new) in [(4, 10), (9, 10), (10, 10), (13, 13), (14, 14), (15, 14), (31, 14)] {
             assert_eq!(new_cost(PasswordFamily::Bcrypt, Cost::Power(stored)), Cost::Power(new));
         }
         let argon2 = |memory, passes, lanes| Cost::Argon2 { memory, passes, lanes };
@@ -278,7 +304,7 @@ mod tests {
             (argon2(102_400, 2, 8), argon2(102_400, 2, 8)),
             (argon2(16_384, 2, 1), argon2(19_456, 2, 1)),
             (argon2(7_168, 5, 1), argon2(7_168, 5, 1)),
-            (argon2(u32::MAX, 65, 255), argon2(128 * 1024, 64, 64)),
+            (argon2(u32::MAX, 65, 255), argon2(100 * 1024, 10, 64)),
         ] {
             assert_eq!(new_cost(PasswordFamily::Argon2id, stored), new);
             assert_eq!(

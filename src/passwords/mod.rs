@@ -21,6 +21,7 @@ mod scheme;
 mod spring;
 mod survey;
 mod werkzeug;
+mod within;
 
 use std::fmt;
 
@@ -36,6 +37,7 @@ pub use self::{
     describe::{Coat, Description, describe},
     format::{Cost, Format},
     survey::{Majority, Survey, survey},
+    within::holds_hash,
 };
 
 /// The longest password that is hashed or verified, in bytes; what passlib and WordPress refuse is longer.
@@ -111,6 +113,20 @@ pub enum PasswordError {
         family: &'static str,
         /// The most that it reads.
         most: usize,
+    },
+    /// Each of the rounds goes over the whole password, which together takes minutes.
+    #[error(
+        "the password has {bytes} bytes, and {family} goes over all of them in each of {rounds} rounds: more than {most} bytes are refused there"
+    )]
+    TooLongForRounds {
+        /// Length of the password in bytes.
+        bytes: usize,
+        /// The family.
+        family: &'static str,
+        /// How many rounds there are.
+        rounds: u64,
+        /// The most bytes that are read with so many.
+        most: u64,
     },
     /// The stored hash is in none of the formats that this program reads.
     #[error("the stored password cannot be read: it is {0}")]
@@ -219,6 +235,7 @@ pub fn verify_as(
 fn verify_parts(parts: &Parts, password: &SecretString) -> Result<bool, PasswordError> {
     check(parts.format.family, password)?;
     parts.format.bounded()?;
+    parts.format.bears(password.expose_secret().len())?;
     let scheme = scheme(parts.format.family);
     let digest = derive(scheme, &parts.format, &parts.salt, password, parts.digest.len())?;
     Ok(scheme::equal(&digest, &parts.digest))
@@ -248,6 +265,7 @@ pub fn make(format: &Format, password: &SecretString) -> Result<Made, PasswordEr
     let write = scheme.write.ok_or(PasswordError::NotMade { family: family.words() })?;
     check(family, password)?;
     format.bounded()?;
+    format.bears(password.expose_secret().len())?;
     let salt = scheme.salt.draw().ok_or_else(|| scheme::failed(family))?;
     let digest = derive(scheme, format, &salt, password, scheme.digest)?;
     let made = write(format, &salt, &digest);
@@ -257,6 +275,33 @@ pub fn make(format: &Format, password: &SecretString) -> Result<Made, PasswordEr
     } else {
         Err(PasswordError::ReadBack { family: family.words() })
     }
+}
+
+/// What a new stored password in this format looks like: its columns, their lengths and characters, and no
+/// password's hash. `None` where none is made.
+pub fn specimen(format: &Format) -> Option<Made> {
+    let (scheme, salt) = (scheme(format.family), scheme(format.family).salt.standing_in());
+    let write = scheme.write?;
+    // Some variants have digests of their own length, which their reader knows.
+    [scheme.digest, 20, 32, 64]
+        .into_iter()
+        .map(|length| write(format, &salt, &vec![b'0'; length]))
+        .find(|made| recognise_as(&made.as_stored(), format.family) == Some(*format))
+}
+
+/// Whether a format keeps the salt beside the hash.
+pub fn keeps_a_salt(format: &Format) -> bool {
+    specimen(format).is_some_and(|made| made.salt.is_some())
+}
+
+/// Whether a password can be stored in a format: what [`check`] says, and whether so many rounds go over it.
+///
+/// # Errors
+///
+/// As [`check`], and [`PasswordError::TooLongForRounds`].
+pub fn check_in(format: &Format, password: &SecretString) -> Result<(), PasswordError> {
+    check(format.family, password)?;
+    format.bears(password.expose_secret().len())
 }
 
 /// Whether a password can be stored in a family so that every app reads it alike.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Made, PasswordError, Stored, argon2, aspnet, bcrypt, columns, crypt, django,
-    format::{Cost, Format},
+    format::{Cost, Format, MOST_ROUNDS},
     node, passlib, phpass, spring, werkzeug,
 };
 use crate::api::password::PasswordFamily;
@@ -67,6 +67,14 @@ pub(super) enum Salt {
 }
 
 impl Salt {
+    /// As long as a new salt and of the same characters, and the same each time: for what is never verified.
+    pub fn standing_in(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(length) => vec![b'0'; length],
+            Self::Text(length, alphabet) => alphabet.iter().cycle().take(length).copied().collect(),
+        }
+    }
+
     /// A new salt from the operating system's randomness.
     pub fn draw(self) -> Option<Vec<u8>> {
         use rand::TryRngCore as _;
@@ -225,6 +233,16 @@ pub(super) fn pbkdf2(
 ) -> Option<Zeroizing<Vec<u8>>> {
     use ::pbkdf2::{Algorithm, Params, pbkdf2_hmac, pbkdf2_hmac_with_params};
     let Cost::Rounds(rounds) = cost else { return None };
+    // A digest that is longer than the hash function's is computed piece by piece, each with all rounds.
+    let piece = match prf {
+        Prf::Sha1 => 20,
+        Prf::Sha256 => 32,
+        Prf::Sha512 => 64,
+    };
+    let pieces = u32::try_from(length.div_ceil(piece)).unwrap_or(u32::MAX);
+    if rounds.saturating_mul(pieces) > MOST_ROUNDS {
+        return None;
+    }
     let mut digest = Zeroizing::new(vec![0; length]);
     // The crate's own instances are fast in a debug build too; it has none below 1,000 rounds and for SHA-1.
     let params = Params::new(rounds);

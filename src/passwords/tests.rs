@@ -108,7 +108,7 @@ fn a_new_hash_has_the_very_format_that_was_asked_for() {
 
 /// A format of each family and prefix that is made, as cheap as it can be. The cost of some is not told by the
 /// stored text, so that it is always the same.
-fn cheap() -> Vec<Format> {
+pub(super) fn cheap() -> Vec<Format> {
     let rounds = Cost::Rounds(1_000);
     let argon2 = Cost::Argon2 { memory: 64, passes: 1, lanes: 2 };
     let scrypt = Cost::Scrypt { log_n: 4, r: 8, p: 1 };
@@ -166,6 +166,63 @@ fn cheap() -> Vec<Format> {
 fn every_family_that_is_made_is_tried() {
     for family in PasswordFamily::ALL.iter().filter(|family| Format::default_of(**family).can_make()) {
         assert!(cheap().iter().any(|format| format.family == *family), "{family:?}");
+    }
+}
+
+#[test]
+fn what_a_new_hash_looks_like_is_known_before_it_is_made() {
+    for format in cheap() {
+        let (specimen, real) = (specimen(&format).unwrap(), make(&format, &secret("held-out")).unwrap());
+        assert_eq!(recognise_as(&specimen.as_stored(), format.family), Some(format));
+        let lengths = |made: &Made| {
+            let stored = made.as_stored();
+            [Some(stored.hash), stored.salt, stored.algorithm].map(|text| text.map(str::len))
+        };
+        assert_eq!(lengths(&specimen), lengths(&real), "{format}");
+    }
+    assert!(specimen(&Format::default_of(PasswordFamily::AspNetIdentityV2)).is_none());
+}
+
+#[test]
+fn a_long_password_is_refused_where_each_of_many_rounds_goes_over_all_of_it() {
+    let of = |family, cost| Format { cost, ..Format::default_of(family) };
+    let long = secret(&"x".repeat(MAX_BYTES));
+    for (format, stored) in [
+        (of(PasswordFamily::Phpass, Cost::Power(22)), "$P$K1234567890abcdefghijklmnopqrst".to_owned()),
+        (
+            of(PasswordFamily::Sha256Crypt, Cost::Rounds(2_000_000)),
+            format!("$5$rounds=2000000$salt${}", "a".repeat(43)),
+        ),
+        (
+            of(PasswordFamily::Sha512Crypt, Cost::Rounds(2_000_000)),
+            format!("$6$rounds=2000000$salt${}", "a".repeat(86)),
+        ),
+    ] {
+        assert_eq!(recognise(&stored.as_str().into()), Some(format));
+        for refused in [
+            check_in(&format, &long).unwrap_err(),
+            verify(&stored.as_str().into(), &long).unwrap_err(),
+            make(&format, &long).unwrap_err(),
+        ] {
+            assert!(matches!(refused, PasswordError::TooLongForRounds { bytes: MAX_BYTES, .. }), "{refused}");
+        }
+    }
+    let refused = check_in(&of(PasswordFamily::Sha512Crypt, Cost::Rounds(2_000_000)), &long).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the password has 4096 bytes, and SHA-512 crypt goes over all of them in each of 2000000 rounds: more than 536 bytes are refused there"
+    );
+    // What people have is taken, and so is everything where the first round makes a digest of it.
+    for family in [PasswordFamily::Sha256Crypt, PasswordFamily::Sha512Crypt] {
+        assert_eq!(check_in(&Format::default_of(family), &secret(&"x".repeat(1024))), Ok(()));
+        assert_eq!(check_in(&of(family, Cost::Rounds(2_000_000)), &secret(&"x".repeat(128))), Ok(()));
+    }
+    for format in [
+        Format::default_of(PasswordFamily::Phpass),
+        of(PasswordFamily::DjangoPbkdf2Sha256, Cost::Rounds(2_000_000)),
+        of(PasswordFamily::WordPressBcrypt, Cost::Power(14)),
+    ] {
+        assert_eq!(check_in(&format, &long), Ok(()), "{format}");
     }
 }
 

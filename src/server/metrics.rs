@@ -65,6 +65,16 @@ label_values! {
 }
 
 label_values! {
+    /// Why a pass waits for its turn.
+    LaneLabel {
+        /// Somebody asked for it: a new generation, or a one-off request.
+        Asked = "asked",
+        /// It is time for it.
+        Routine = "routine",
+    }
+}
+
+label_values! {
     /// What was asked of the Kubernetes API server.
     ApiOperation {
         /// Reading the resource live.
@@ -217,6 +227,11 @@ struct LookLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: LaneLabel,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ActionLabels {
     action: ActionLabel,
 }
@@ -251,6 +266,7 @@ pub struct Metrics {
     registry: Registry,
     passes: Family<ResultLabels, Counter>,
     looks: Family<LookLabels, Counter>,
+    passes_waiting: Family<LaneLabels, Gauge>,
     pass_duration: Histogram,
     ready: Family<ResourceLabels, Gauge>,
     last_pass: Family<ResourceLabels, Gauge<f64, AtomicU64>>,
@@ -274,6 +290,7 @@ impl Metrics {
             registry: Registry::with_prefix("auth_consistency"),
             passes: Family::default(),
             looks: Family::default(),
+            passes_waiting: Family::default(),
             // A settled pass takes milliseconds, the deep check of a large database minutes.
             pass_duration: Histogram::new([
                 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
@@ -292,6 +309,9 @@ impl Metrics {
         for &look in LookLabel::ALL {
             drop(metrics.looks.get_or_create(&LookLabels { look }));
         }
+        for &lane in LaneLabel::ALL {
+            drop(metrics.passes_waiting.get_or_create(&LaneLabels { lane }));
+        }
         for &action in ActionLabel::ALL {
             drop(metrics.repaired_rows.get_or_create(&ActionLabels { action }));
         }
@@ -307,6 +327,11 @@ impl Metrics {
         let registry = &mut self.registry;
         registry.register("passes", "Passes by how they ended", self.passes.clone());
         registry.register("looks", "Passes by how they looked at references", self.looks.clone());
+        registry.register(
+            "passes_waiting",
+            "Passes that wait for their turn or for connections to their server: what somebody asked for goes before routine",
+            self.passes_waiting.clone(),
+        );
         registry.register_with_unit(
             "pass_duration",
             "Time from the first to the last stage of a pass",
@@ -343,6 +368,11 @@ impl Metrics {
     /// A pass has looked at references.
     pub fn looked(&self, look: LookLabel) {
         self.looks.get_or_create(&LookLabels { look }).inc();
+    }
+
+    /// So many more passes wait.
+    pub fn waiting(&self, lane: LaneLabel, more: i64) {
+        self.passes_waiting.get_or_create(&LaneLabels { lane }).inc_by(more);
     }
 
     /// What the last pass over a resource says of it.
@@ -421,6 +451,7 @@ mod tests {
         metrics.resource_seen("shop", "probeops", &summary);
         metrics.repaired(Action::SetNull, 3);
         metrics.looked(LookLabel::Hinted);
+        metrics.waiting(LaneLabel::Asked, 2);
         metrics.api_request(ApiOperation::GetSecret, ApiResult::NotFound);
         metrics.backoff("shop", "probeops", 2);
         let text = metrics.encode().unwrap();
@@ -429,6 +460,8 @@ mod tests {
             "auth_consistency_passes_total{result=\"consistent\"} 0",
             "auth_consistency_looks_total{look=\"hinted\"} 1",
             "auth_consistency_looks_total{look=\"deep\"} 0",
+            "auth_consistency_passes_waiting{lane=\"asked\"} 2",
+            "auth_consistency_passes_waiting{lane=\"routine\"} 0",
             "auth_consistency_pass_duration_seconds_bucket{le=\"0.025\"} 1",
             "auth_consistency_pass_duration_seconds_count 1",
             "auth_consistency_ready{namespace=\"shop\",name=\"probeops\"} 0",

@@ -1,6 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`, answered from the first moment on, by a standby as well; and, on a
 //! listener of its own, the page where people remove an old sign-in from their browser.
 
+mod bounded;
 pub mod health;
 pub mod metrics;
 pub mod session_reset;
@@ -23,6 +24,12 @@ pub use metrics::Metrics;
 /// How long open connections may hold up the end. One that never sends a request would do so for ever.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Connections at once: probes and scrapers take a handful.
+const PLACES: usize = 128;
+
+/// How long a connection may be kept. Scrapers use one for many requests, and open another where it has ended.
+const LIFE: Duration = Duration::from_secs(3600);
+
 /// Answers on `listener` until `shutdown` is ready, then finishes what is open.
 ///
 /// # Errors
@@ -33,6 +40,7 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let listener = bounded::Bounded::new(listener, PLACES, LIFE);
     serve_draining(listener, router(health, metrics), shutdown, DRAIN).await
 }
 

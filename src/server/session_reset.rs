@@ -4,7 +4,6 @@
 //! Nothing of a request is ever in an answer, and no setting comes from one. It has a listener of its own,
 //! so that an Ingress for it opens neither `/metrics` nor anything else of the operator.
 
-mod bounded;
 mod files;
 mod pages;
 mod settings;
@@ -43,7 +42,7 @@ pub async fn serve(
     page: &SessionReset,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = bounded::Bounded::new(listener, PLACES, LIFE);
+    let listener = super::bounded::Bounded::new(listener, PLACES, LIFE);
     super::serve_draining(listener, router(page), shutdown, super::DRAIN).await
 }
 

@@ -111,3 +111,29 @@ async fn a_connection_that_says_nothing_does_not_hold_up_the_end() {
     server.stop().await;
     let _ = silent.read(&mut [0]).await;
 }
+
+#[tokio::test]
+async fn half_open_connections_take_health_and_metrics_from_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let health = Health::new(Duration::from_secs(60));
+    let task = tokio::spawn(serve(listener, health, Arc::new(Metrics::new()), async move {
+        stopped.await.unwrap_or_default();
+    }));
+    let server = Server { address, stop, task };
+    let mut flood = Vec::new();
+    for _ in 0..2 * PLACES {
+        flood.push(TcpStream::connect(address).await.unwrap());
+    }
+    assert_eq!(server.text("/livez").await.0, 200);
+    assert_eq!(server.text("/metrics").await.0, 200);
+    // What is over the bound was closed, and no more.
+    let mut closed = 0;
+    for one in &mut flood {
+        let read = tokio::time::timeout(Duration::from_millis(20), one.read(&mut [0])).await;
+        closed += usize::from(read.is_ok());
+    }
+    assert!((PLACES..PLACES + 8).contains(&closed), "{closed}");
+    server.stop().await;
+}

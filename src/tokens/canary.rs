@@ -154,7 +154,7 @@ fn every_error_begins_small_and_ends_without_a_full_stop() {
     let errors = [
         KeyError::Empty.to_string(),
         MintError::SubjectEmpty.to_string(),
-        MintError::SubjectNotANumber { subject: "x".into() }.to_string(),
+        MintError::SubjectNotANumber { characters: 1 }.to_string(),
         MintError::Signing.to_string(),
         MintError::PublicKeyOnly.to_string(),
         MintError::KeyTooShort { bits: 1024 }.to_string(),

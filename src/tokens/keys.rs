@@ -269,10 +269,7 @@ pub(crate) fn print(key: &SigningKey, algorithm: Algorithm) -> Print<'_> {
     Print::Slow(key.expose())
 }
 
-/// MiB that [`slow_fingerprint`] takes.
-pub(crate) const FINGERPRINT_MEBIBYTES: u32 = 32;
-
-/// The slow part of a fingerprint.
+/// The slow part of a fingerprint: 32 MiB.
 pub(crate) fn slow_fingerprint(bytes: &[u8]) -> Option<String> {
     let params = scrypt::Params::new(LOG_N, 8, 1).ok()?;
     let mut digest = [0u8; 16];

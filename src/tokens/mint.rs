@@ -25,10 +25,12 @@ pub enum MintError {
     #[error("the subject is empty")]
     SubjectEmpty,
     /// `subjectType: Number`, and the subject is another text than a whole number's.
-    #[error("the subject type is Number and the subject {subject:?} is not a whole number of 64 bits")]
+    #[error(
+        "the subject type is Number and the subject, of {characters} characters, is not a whole number of 64 bits"
+    )]
     SubjectNotANumber {
-        /// The subject.
-        subject: String,
+        /// How long it is: what stands there may be a column that nobody should read.
+        characters: usize,
     },
     /// The further claims leave no place for the subject.
     #[error("the further claims leave no place for the subject")]
@@ -267,7 +269,7 @@ fn subject_value(subject_type: SubjectType, subject: &str) -> Result<Value, Mint
                 // "007" and "+7" would come back as "7", which is another subject.
                 .filter(|number| number.to_string() == subject)
                 .map(Value::Number)
-                .ok_or_else(|| MintError::SubjectNotANumber { subject: subject.to_owned() })
+                .ok_or_else(|| MintError::SubjectNotANumber { characters: subject.chars().count() })
         }
     }
 }
@@ -340,7 +342,7 @@ mod tests {
         let shape = TokenShape { subject_type: SubjectType::Number, ..shape() };
         for subject in ["abc", "1.0", "007", "+7", " 7", "18446744073709551616", "-0"] {
             let error = mint(&key(), &shape, subject, now(), DAY).unwrap_err();
-            assert_eq!(error, MintError::SubjectNotANumber { subject: subject.into() });
+            assert_eq!(error, MintError::SubjectNotANumber { characters: subject.chars().count() });
             assert!(error.to_string().contains("subject type is Number"));
         }
         assert!(mint(&key(), &shape, "-7", now(), DAY).is_ok());

@@ -167,6 +167,57 @@ pub enum Oddity {
     LiteralLineBreaks,
 }
 
+/// What `alg` of a JWK may be (RFC 7518 sections 3.1, 4.1 and 5.1, RFC 8037, RFC 8812, RFC 9864).
+const ALGORITHMS: [&str; 38] = [
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "ES256K",
+    "EdDSA",
+    "Ed25519",
+    "Ed448",
+    "none",
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "A128KW",
+    "A192KW",
+    "A256KW",
+    "dir",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+    "A128GCMKW",
+    "A192GCMKW",
+    "A256GCMKW",
+    "A128CBC-HS256",
+    "A192CBC-HS384",
+    "A256CBC-HS512",
+    "A128GCM",
+    "A192GCM",
+    "A256GCM",
+    "RSA-OAEP-512",
+];
+
+/// A word out of the Secret as it is repeated: only where it is one that is known.
+fn word(found: &str, known: &[&str]) -> String {
+    if known.contains(&found) {
+        shown(found)
+    } else {
+        format!("a word of {} characters", found.chars().count())
+    }
+}
+
 impl Oddity {
     /// Whether the key is weak, and not only stored oddly.
     pub(super) fn is_weak(&self) -> bool {
@@ -181,12 +232,12 @@ impl Oddity {
             ),
             Self::OtherAlgorithm { found, expected } => format!(
                 "the JWK says alg {} and the app uses {}: correct one of them, since libraries go by either",
-                shown(found),
+                word(found, &ALGORITHMS),
                 algorithm_name(*expected)
             ),
             Self::NotForSignatures { found } => format!(
                 "the JWK says use {}, so libraries that mind it verify nothing with it: write \"sig\"",
-                shown(found)
+                word(found, &["enc"])
             ),
             Self::OtherOperations => {
                 "the key_ops of the JWK have neither sign nor verify, so libraries that mind them refuse the key: correct or remove them".into()

@@ -78,6 +78,10 @@ impl Browser {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Value) -> Value {
+        self.answer(method, path, body).await.unwrap_or_else(|why| panic!("{method} {path}: {why}"))
+    }
+
+    async fn answer(&self, method: &str, path: &str, body: Value) -> Result<Value, Value> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let mut request = self.client.request(method.parse().unwrap(), url);
         if method == "POST" {
@@ -86,8 +90,7 @@ impl Browser {
         let answer = request.send().await.unwrap();
         let status = answer.status();
         let value: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        assert!(status.is_success(), "{method} {path}: {}", value["value"]["message"]);
-        value["value"].clone()
+        if status.is_success() { Ok(value["value"].clone()) } else { Err(value["value"]["message"].clone()) }
     }
 
     async fn command(&self, name: &str, body: Value) -> Value {
@@ -147,7 +150,9 @@ impl Browser {
             if let Some(element) = found.get(0) {
                 let id = element.as_object().unwrap().values().next().unwrap().as_str().unwrap();
                 let path = format!("/session/{}/element/{id}/text", self.session);
-                text = self.ask("GET", &path, Value::Null).await.as_str().unwrap().to_owned();
+                // The page may have gone on meanwhile, and the element with it.
+                let said = self.answer("GET", &path, Value::Null).await.unwrap_or_default();
+                text = said.as_str().unwrap_or_default().to_owned();
             }
             if text.contains(part) {
                 return text;

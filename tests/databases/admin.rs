@@ -170,7 +170,7 @@ async fn a_password_that_bcrypt_would_cut_off_cannot_be_kept_equal() {
     let db = Db::new(&with_admin(&format!("'{HASH}', 'admin', true"))).await;
     let mut case = Case::new(&db, &format!("{USUAL}  passwordPolicy: Always\n"));
     case.secret("admin", "password", &"p4ssw0rd".repeat(10));
-    let unusable = (R::AdminPasswordDiffers, C::AdminConsistent, Some(R::AdminPasswordUnusable));
+    let unusable = (R::AdminPasswordUnusable, C::AdminConsistent, Some(R::AdminPasswordUnusable));
     case.reports(&db, &[unusable]).await;
 }
 

@@ -433,7 +433,11 @@ async fn a_row_that_stays_held_ends_the_step_for_this_pass_and_the_next_one_goes
     let mut app = holding(&db, 2500).await;
     let pass = case.repair().await;
     let failed = pass.finding(R::RepairFailed);
-    assert!(failed.message.contains("lock timeout"), "{}", failed.message);
+    assert!(
+        failed.message.contains("a lock could not be had in time (SQLSTATE 55P03)"),
+        "{}",
+        failed.message
+    );
     assert_eq!(pass.conditions()[1], "Reconciling=True ProgressingWithRetry");
     let left = some_left(&db, 3000).await;
     sqlx::raw_sql("COMMIT").execute(&mut app).await.unwrap();

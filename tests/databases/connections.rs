@@ -24,7 +24,13 @@ async fn a_role_or_database_that_may_have_no_more_connections_is_told_and_tried_
         let pass = case.repair().await;
         let fault = pass.fault();
         assert_eq!((fault.reason, fault.class), (R::TooManyConnections, Class::Transient));
-        assert!(fault.message.contains(SAYS) && fault.message.contains("53300"), "{fault:?}");
+        let (whose, other) = if of_role {
+            (format!("that the role {} may have", role.0), &db.name)
+        } else {
+            (format!("that the database {} may have", db.name), &role.0)
+        };
+        assert!(fault.message.contains(&whose) && fault.message.contains("53300"), "{fault:?}");
+        assert!(!fault.message.contains(other), "{fault:?}");
         assert!(!fault.message.contains("host and port"), "the way there is free: {fault:?}");
         assert_eq!(
             pass.conditions()[..3],
@@ -35,7 +41,9 @@ async fn a_role_or_database_that_may_have_no_more_connections_is_told_and_tried_
             ]
         );
         assert_eq!(db.fingerprint().await, before);
-        db.run(&format!("ALTER {limited} CONNECTION LIMIT 9")).await;
+        let statement = fault.message.split('`').nth(1).unwrap();
+        assert!(statement.starts_with(&format!("ALTER {limited} CONNECTION LIMIT ")), "{statement}");
+        db.run(statement).await;
         case.check().await.consistent();
         db.run(&format!("DROP OWNED BY {}", role.0)).await;
     }

@@ -22,7 +22,9 @@ use auth_consistency::{
 use futures::StreamExt;
 use jiff::Timestamp;
 
-use crate::support::{Case, Db, HASH, Line, Side, Template, USUAL};
+use crate::support::{
+    Case, Db, HASH, Line, Side, Template, USUAL, qualified::unqualified_by_the_role_s_path,
+};
 
 /// Cases of one kind at a time.
 const AT_ONCE: usize = 3;
@@ -70,13 +72,27 @@ struct End {
     history: Told,
 }
 
+/// How many rows are compared.
+#[derive(Debug, Clone, Copy)]
+enum Many {
+    /// Each of them.
+    Each,
+    /// How many there are of each kind, whatever numbers are in them: which of many rows a chunk takes first is
+    /// left to the database, and is not the same each time.
+    Kinds,
+}
+
 /// Rows of a query as lines; many are a count and a digest.
-async fn lines(db: &Db, of: &str, sql: &str) -> Vec<String> {
+async fn lines(db: &Db, of: &str, sql: &str, many: Many) -> Vec<String> {
+    let one = match many {
+        Many::Each => "r",
+        Many::Kinds => "regexp_replace(r, '[0-9]+', 'N', 'g')",
+    };
     let sql = format!(
         "SELECT CASE WHEN count(*) <= 60 THEN string_agg(replace(r, '{HASH}', 'OLD HASH'), E'\\n' ORDER BY r) \
-         ELSE format('%s rows, %s', count(*), md5(string_agg(r, ' ' ORDER BY r))) END \
+         ELSE format('%s rows, %s', count(*), md5(string_agg({one}, ' ' ORDER BY {one}))) END \
          FROM (SELECT regexp_replace(regexp_replace(r, '\\m1[6-9][0-9]{{8}}\\M', 'SECONDS', 'g'), \
-         '\\m[0-9a-f]{{32}}\\M', 'STAMP', 'g') FROM ({sql}) x(r)) x(r)"
+         '\\m([0-9a-f]{{32}}|[0-9a-f]{{64}})\\M', 'STAMP', 'g') FROM ({sql}) x(r)) x(r)"
     );
     let text = db.text(&sql).await;
     text.lines().filter(|line| *line != "NULL").map(|line| format!("{of}: {}", masked(line))).collect()
@@ -94,18 +110,18 @@ fn masked(line: &str) -> String {
 }
 
 /// The app's rows, sequences and foreign keys, and every copy.
-async fn rows(db: &Db) -> Vec<String> {
+async fn rows(db: &Db, many: Many) -> Vec<String> {
     let mut all = Vec::new();
     let tables = "SELECT c.relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1";
     for table in db.texts(tables).await {
-        all.extend(lines(db, &table, &format!("SELECT t::text FROM {table} t")).await);
+        all.extend(lines(db, &table, &format!("SELECT t::text FROM {table} t"), many).await);
     }
     let sequences =
         "SELECT format('%s %s', sequencename, last_value) FROM pg_sequences WHERE schemaname = 'public'";
-    all.extend(lines(db, "sequence", sequences).await);
+    all.extend(lines(db, "sequence", sequences, many).await);
     let keys = "SELECT format('%s %s %s', conname, convalidated, pg_get_constraintdef(oid)) FROM pg_constraint \
          WHERE contype = 'f' AND connamespace = 'public'::regnamespace";
-    all.extend(lines(db, "key", keys).await);
+    all.extend(lines(db, "key", keys, many).await);
     if !ours(db).await {
         return all;
     }
@@ -115,16 +131,16 @@ async fn rows(db: &Db) -> Vec<String> {
              to_jsonb(q) - '_ac_batch' - '_ac_new_key' - '_ac_restored_at') \
              FROM auth_consistency.{copies} q LEFT JOIN auth_consistency.batches b ON b.batch = q._ac_batch"
         );
-        all.extend(lines(db, &copies, &sql).await);
+        all.extend(lines(db, &copies, &sql, many).await);
     }
     if db.text("SELECT to_regclass('auth_consistency.remaps') IS NOT NULL").await == "true" {
         let remaps = "SELECT format('%s %s %s', object, list, shifted) FROM auth_consistency.remaps";
-        all.extend(lines(db, "remap", remaps).await);
+        all.extend(lines(db, "remap", remaps, many).await);
     }
     if db.text("SELECT to_regclass('auth_consistency.ended') IS NOT NULL").await == "true" {
         let ended =
             "SELECT format('%s %s %s', cause, accounts, restored_at IS NOT NULL) FROM auth_consistency.ended";
-        all.extend(lines(db, "ended", ended).await);
+        all.extend(lines(db, "ended", ended, many).await);
     }
     all
 }
@@ -149,14 +165,14 @@ async fn ours(db: &Db) -> bool {
 /// The same, and what the bookkeeping says, as it is after each COMMIT; without sequences, which move when
 /// they are asked and not at COMMIT.
 async fn state(db: &Db) -> Vec<String> {
-    let mut all = rows(db).await;
+    let mut all = rows(db, Many::Kinds).await;
     all.retain(|line| !line.starts_with("sequence: "));
     if ours(db).await {
         let audit = "SELECT format('%s %s %s %s %s', action, object, rows, reset_token, plan_hash IS NOT NULL) FROM auth_consistency.audit";
-        all.extend(lines(db, "audit", audit).await);
+        all.extend(lines(db, "audit", audit, Many::Kinds).await);
         let steps = "SELECT format('%s %s %s of %s done, approved: %s, closed: %s', action, table_name, done, ceiling, \
              plan_hash IS NOT NULL, closed_at IS NOT NULL) FROM auth_consistency.steps JOIN auth_consistency.runs USING (run)";
-        all.extend(lines(db, "step", steps).await);
+        all.extend(lines(db, "step", steps, Many::Kinds).await);
     }
     all
 }
@@ -169,9 +185,9 @@ async fn sums(db: &Db) -> Vec<String> {
         "SELECT count(*) - count(DISTINCT plan_hash) FROM auth_consistency.runs WHERE plan_hash IS NOT NULL";
     assert_eq!(db.text(twice).await, "0", "an approval was used twice");
     // A step of no rows is as many effects as it has lines.
-    let sums = "SELECT format('%s %s %s %s %s', action, object, reset_token, sum(rows), count(*) FILTER (WHERE rows = 0)) \
-         FROM auth_consistency.audit GROUP BY action, object, reset_token";
-    lines(db, "audit", sums).await
+    let sums = "SELECT format('%s %s %s %s %s', action, split_part(object, ' with its password as ', 1), reset_token, \
+         sum(rows), count(*) FILTER (WHERE rows = 0)) FROM auth_consistency.audit GROUP BY action, object, reset_token";
+    lines(db, "audit", sums, Many::Each).await
 }
 
 fn told(outcome: &Outcome, told: &mut Told) {
@@ -196,7 +212,7 @@ async fn live(kind: &Kind, case: &mut Case, all: &mut Told, kept: &mut Kept) {
         for _ in 0..PASSES {
             let anywhere = HostPolicy::unrestricted(Vec::new());
             let now = Timestamp::from_second(1_850_000_000).unwrap();
-            match pass::restore(&case.target(), &anywhere, run, now).await {
+            match pass::restore(&case.target(), &anywhere, run, None, now).await {
                 Ok(restored) => {
                     for one in restored {
                         assert_eq!(one.blocked, 0, "{one:?}");
@@ -258,7 +274,7 @@ async fn end(db: &Db, case: &Case) -> End {
     let approved = case.requests.approval.as_ref().map(|approval| approval.hash.clone());
     assert_eq!(case.status.last_handled_approval, approved, "a used approval is not told");
     End {
-        rows: drawn(rows(db).await),
+        rows: drawn(rows(db, Many::Each).await),
         sums: sums(db).await,
         conditions: case.status.conditions.iter().map(shown).collect(),
         history,
@@ -305,7 +321,14 @@ async fn uncut(kind: &Kind, template: &Template) -> Uncut {
         assert!(end.sums.iter().any(|sum| sum.contains(does)), "{does} is not among {:#?}", end.sums);
     }
     let states = states.lock().unwrap().clone();
-    Uncut { statements: line.statements(), states, told, end }
+    let statements = line.statements();
+    let open = unqualified_by_the_role_s_path(&statements);
+    assert!(
+        open.is_empty(),
+        "what these mean is for whoever creates something on the role's path:\n{}",
+        open.join("\n")
+    );
+    Uncut { statements, states, told, end }
 }
 
 /// Whether a statement writes, locks, begins or ends something.

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::{
     remap::{REMAP, moved, old_world, spec as remap_spec},
     sessions::new_key,
-    support::{Case, Db, HASH, USUAL},
+    support::{Case, Db, HASH, USUAL, admin_and_ada},
 };
 
 fn anywhere() -> HostPolicy {
@@ -144,6 +144,12 @@ async fn undone(world: &World, case: &Case, runs: &[String], back: &str, beside:
         let purged =
             pass::purge(&case.target(), &anywhere(), &Which::Run(run.clone()), None, Some(now)).await;
         assert!(!purged.unwrap().is_empty());
+    }
+    // What accounts held until they were put back is kept under the runs of the restores.
+    for kept in pass::kept(&case.target(), &anywhere()).await.unwrap() {
+        assert!(matches!(kept.action.as_str(), "Reset" | "Correct") && !runs.contains(&kept.run), "{kept:?}");
+        let now = Timestamp::from_second(1_860_000_000).unwrap();
+        pass::purge(&case.target(), &anywhere(), &Which::Run(kept.run), None, Some(now)).await.unwrap();
     }
     assert_eq!(pass::kept(&case.target(), &anywhere()).await.unwrap(), []);
 }
@@ -446,7 +452,8 @@ async fn rows_that_row_level_security_hides_are_told_with_what_helps() {
 async fn tables_of_several_owners_say_whose_each_is_and_a_superuser_runs_it_all() {
     let world = with("CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); INSERT INTO logs VALUES (2, 7)").await;
     let other = world.db.role("ALTER TABLE logs OWNER TO ROLE").await;
-    let mut case = Case::new(&world.db, &spec("onOrphan: Delete"));
+    let mut case =
+        Case::new(&world.db, &spec("rules: [{table: logs, columns: [user_id], onOrphan: Delete}]"));
     let printed = world.granted(&mut case, Runner::Superuser).await;
     let told =
         format!("GRANT INSERT, UPDATE, DELETE ON public.logs TO {}; -- {} owns it", world.role.0, other.0);
@@ -454,4 +461,98 @@ async fn tables_of_several_owners_say_whose_each_is_and_a_superuser_runs_it_all(
     case.repair().await.consistent();
     world.db.run(&format!("ALTER TABLE logs OWNER TO {}; DROP OWNED BY {}", world.owner.0, other.0)).await;
     world.end().await;
+}
+
+#[tokio::test]
+async fn names_that_end_a_comment_or_a_statement_do_neither_on_the_page() {
+    for name in [
+        "a\nDROP TABLE canary; --",
+        "a\rDROP TABLE canary;",
+        "a\"; DROP TABLE canary; --",
+        "a*/ DROP TABLE canary; /*",
+        "a\u{2028}\u{202e}; DROP TABLE canary; --",
+        "a -- DROP TABLE canary; \\! touch canary",
+    ] {
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        // The name is a table's, a schema's, a column's, a sequence's; rows are hidden, and a foreign key is restored.
+        let world = with(&format!(
+            "CREATE TABLE canary (id int); CREATE SCHEMA {quoted};
+             CREATE TABLE {quoted}.{quoted} (id int PRIMARY KEY, {quoted} int REFERENCES users);
+             ALTER TABLE {quoted}.{quoted} ENABLE ROW LEVEL SECURITY;
+             CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users)"
+        ))
+        .await;
+        // And the owner's of another table.
+        world.db.run(&format!("CREATE ROLE {quoted}; ALTER TABLE logs OWNER TO {quoted}")).await;
+        let mut case = Case::new(&world.db, &spec("onOrphan: Delete, constraint: Validate"));
+        let printed = world.granted(&mut case, Runner::Superuser).await;
+        assert_eq!(world.db.text("SELECT count(*) FROM canary").await, "0", "the canary is there");
+        assert!(printed.contains("owns it") && printed.contains("Row-level security"), "{printed}");
+        for line in printed.split(['\n', '\r', '\u{85}', '\u{2028}']) {
+            let (statement, comment) = line.split_once("-- ").unwrap_or((line, ""));
+            let begins = ["GRANT ", "CREATE SCHEMA IF NOT EXISTS auth_consistency;", ""];
+            assert!(
+                begins
+                    .iter()
+                    .any(|begin| statement == *begin || !begin.is_empty() && statement.starts_with(begin)),
+                "{line:?}"
+            );
+            // The statement's own names may have two dashes in their quotes.
+            assert!(!comment.contains("canary") || statement.contains('"'), "{line:?} in {printed}");
+        }
+        let unseen = |c: char| auth_consistency::consistency::sql_name::unseen(c) && c != '\n';
+        assert!(!printed.contains(unseen), "{printed:?}");
+        world.db.run(&format!("ALTER TABLE logs OWNER TO {}; DROP ROLE {quoted}", world.owner.0)).await;
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_offered_a_superusers_membership_and_only_foreign_keys_have_something_to_validate() {
+    let world = with(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users); CREATE TABLE notes (id int PRIMARY KEY, user_id int)",
+    )
+    .await;
+    world.db.run("ALTER TABLE logs OWNER TO postgres; ALTER TABLE notes OWNER TO postgres").await;
+    let rules =
+        "onOrphan: Delete, constraint: Validate, rules: [{table: notes, columns: [user_id], declared: true}]";
+    let mut case = Case::new(&world.db, &spec(rules));
+    let printed = world.granted(&mut case, Runner::Superuser).await;
+    assert!(!printed.contains("GRANT postgres"), "{printed}");
+    let told: Vec<&str> =
+        printed.lines().skip_while(|line| !line.contains("only a table's owner")).skip(2).take(2).collect();
+    assert_eq!(
+        told,
+        [
+            "-- public.logs: postgres owns it and is a superuser, in whose role one may do anything at all. Give it another owner",
+            "-- first (ALTER TABLE ... OWNER TO ...), or run by hand what findings print."
+        ],
+        "{printed}"
+    );
+    // With another owner it is that one's to give.
+    world.db.run(&format!("ALTER TABLE logs OWNER TO {}", world.owner.0)).await;
+    let printed = world.granted(&mut case, Runner::Superuser).await;
+    assert!(printed.contains(&format!("GRANT {} TO {};", world.owner.0, world.role.0)), "{printed}");
+    world.db.run(&format!("ALTER TABLE notes OWNER TO {}", world.owner.0)).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn roles_that_read_every_table_are_named_beside_the_schema_of_the_copies() {
+    let db = admin_and_ada("").await;
+    let reads = db.role("").await.0;
+    let writes = db.role("").await.0;
+    let through = db.role("").await.0;
+    let none = db.role("").await.0;
+    db.run(&format!(
+        "GRANT pg_read_all_data TO {reads}; GRANT pg_write_all_data TO {writes}; GRANT {reads} TO {through}"
+    ))
+    .await;
+    let case = Case::new(&db, USUAL);
+    let page = pass::grants(&case.target(), &anywhere()).await.unwrap();
+    let line = page.lines().find(|line| line.contains("Members of pg_read_all_data")).unwrap_or_default();
+    // Others of the server have such members, too, while this runs: not all may be named.
+    let named = [&reads, &writes, &through].into_iter().filter(|role| line.contains(*role)).count();
+    assert!(named == 3 || line.ends_with("others."), "{line}");
+    assert!(!page.contains(&none), "{page}");
 }

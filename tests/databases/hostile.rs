@@ -8,7 +8,7 @@ use auth_consistency::api::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use crate::support::{Case, Db, HASH, Pass};
+use crate::support::{Case, Db, HASH, Line, Pass, USUAL, qualified::unqualified_by_the_role_s_path};
 
 /// Databases, and referencing tables in each: 500 generated names, columns and sets of rows.
 const DATABASES: u64 = 20;
@@ -119,7 +119,9 @@ fn shadows() -> String {
     // Types, too, are looked for on the path.
     sql += "CREATE FUNCTION public.seen(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $f$
               BEGIN INSERT INTO public.canary VALUES ($1); RETURN true; END $f$;\n";
-    for kind in ["text", "uuid", "int8", "int4", "oid", "name", "bool", "timestamptz", "tid", "regclass"] {
+    for kind in
+        ["text", "uuid", "int8", "int4", "oid", "name", "bool", "timestamptz", "tid", "regclass", "\"char\""]
+    {
         sql += &format!(
             "CREATE DOMAIN public.{kind} AS pg_catalog.{kind} CHECK (public.seen('type {kind}'));\n"
         );
@@ -135,6 +137,47 @@ fn shadows() -> String {
     }
     sql
 }
+
+/// The same of every type, function and operator that the catalogue has and something can be made beside.
+const SHADOWS_OF_ALL: &str = "CREATE TABLE public.canary (what text);
+    CREATE FUNCTION public.seen(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $f$
+      BEGIN INSERT INTO public.canary VALUES ($1); RETURN true; END $f$;
+    DO $do$ DECLARE one record; made int := 0; BEGIN
+      SET LOCAL check_function_bodies = off;
+      FOR one IN SELECT p.oid, p.proname, p.proretset, p.prorettype, (SELECT string_agg(CASE format_type(a.kind, -1)
+              WHEN '\"any\"' THEN CASE WHEN p.provariadic <> 0 AND a.at = p.pronargs THEN 'VARIADIC text[]' ELSE 'anyelement' END
+              ELSE CASE WHEN p.provariadic <> 0 AND a.at = p.pronargs THEN 'VARIADIC ' ELSE '' END || format_type(a.kind, -1) END,
+            ', ' ORDER BY a.at) FROM unnest(p.proargtypes) WITH ORDINALITY a(kind, at)) AS takes
+          FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind <> 'p'
+          AND p.proname <> 'seen' AND NOT EXISTS (SELECT FROM pg_aggregate g WHERE g.aggfnoid = p.oid AND g.aggkind <> 'n')
+          AND NOT EXISTS (SELECT FROM pg_type t WHERE t.oid = ANY (p.proargtypes::oid[] || p.prorettype) AND t.typtype = 'p'
+            AND t.typname !~ '^(any.*|record|void|_record)$') LOOP
+        BEGIN
+          EXECUTE pg_catalog.format('CREATE FUNCTION public.%I(%s) RETURNS %s %s LANGUAGE plpgsql AS %L', one.proname, one.takes,
+            CASE WHEN one.proretset THEN 'SETOF' ELSE '' END, format_type(one.prorettype, -1),
+            pg_catalog.format('BEGIN PERFORM public.seen(%L); RETURN%s; END', 'function ' || one.oid::regprocedure::text,
+              CASE WHEN one.proretset OR one.prorettype = 'void'::regtype THEN '' ELSE ' NULL' END));
+          made := made + 1;
+        -- A few differ from others only in what nobody else may say, or return what their arguments do not tell.
+        EXCEPTION WHEN duplicate_function OR invalid_function_definition OR feature_not_supported THEN NULL; END;
+      END LOOP;
+      FOR one IN SELECT o.oid, o.oprname, o.oprleft, o.oprright, o.oprresult FROM pg_operator o
+          WHERE o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprright <> 0 LOOP
+        EXECUTE pg_catalog.format('CREATE FUNCTION public.operator_%s(%s) RETURNS %s LANGUAGE plpgsql AS %L', one.oid,
+          pg_catalog.concat_ws(', ', CASE WHEN one.oprleft <> 0 THEN format_type(one.oprleft, -1) END, format_type(one.oprright, -1)),
+          format_type(one.oprresult, -1), pg_catalog.format('BEGIN PERFORM public.seen(%L); RETURN NULL; END', 'operator ' || one.oid::regoperator::text));
+        EXECUTE pg_catalog.format('CREATE OPERATOR public.%s (%s FUNCTION = public.operator_%s, RIGHTARG = %s)', one.oprname,
+          CASE WHEN one.oprleft <> 0 THEN pg_catalog.format('LEFTARG = %s,', format_type(one.oprleft, -1)) ELSE '' END, one.oid,
+          format_type(one.oprright, -1));
+        made := made + 1;
+      END LOOP;
+      FOR one IN SELECT t.typname FROM pg_type t WHERE t.typnamespace = 'pg_catalog'::regnamespace
+          AND t.typtype IN ('b', 'r') AND t.typcategory <> 'A' LOOP
+        EXECUTE pg_catalog.format('CREATE DOMAIN public.%I AS pg_catalog.%1$I CHECK (public.seen(%L))', one.typname, 'type ' || one.typname);
+        made := made + 1;
+      END LOOP;
+      IF made < 2500 THEN RAISE 'only % of the catalogue have something beside', made; END IF;
+    END $do$;";
 
 async fn one(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
@@ -255,6 +298,138 @@ references: {{onOrphan: {on_orphan}, limits: {{rows: 100000, percent: 100}}}}\n"
 }
 
 #[tokio::test]
+async fn shadowed_functions_are_not_run_where_an_account_is_moved_put_right_given_a_password_and_put_back() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY CHECK (id < 1000), email text NOT NULL UNIQUE, \
+         hashed_password text NOT NULL, role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'user'), (5, 'ada@example.com', '{HASH}', 'user');
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users CHECK (user_id < 1000));
+         INSERT INTO logs VALUES (1, 1), (2, 5); {SHADOWS_OF_ALL}"
+    ))
+    .await;
+    db.run(&format!("ALTER DATABASE {} SET search_path = public, pg_catalog", db.name)).await;
+    let canary = async || db.texts("SELECT DISTINCT what FROM public.canary").await;
+    let line = Line::cut(&db, None).await;
+    let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
+    let yaml = format!("{USUAL}references: {{limits: {{rows: 100, percent: 100}}}}\n");
+    let mut case = Case::with_database(database, &yaml);
+    case.secret("db", "url", &line.url(&db));
+    let open = || unqualified_by_the_role_s_path(&line.statements()).join("\n");
+    case.repair().await.consistent().repaired(&[(A::Correct, "users.role", 1)]);
+    assert_eq!((canary().await, open()), (Vec::new(), String::new()), "put right");
+    let run = case.status.history[0].run.clone();
+    assert_eq!(case.restore(&run).await.unwrap().iter().map(|one| one.rows).sum::<i64>(), 1);
+    assert_eq!((canary().await, open()), (Vec::new(), String::new()), "put back");
+    assert_eq!(db.text("SELECT role FROM users WHERE id = 1").await, "user");
+    case.repair().await.consistent();
+    case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("7".into()));
+    case.repair().await.repaired(&[(A::MoveId, "users", 2)]);
+    assert_eq!((canary().await, open()), (Vec::new(), String::new()), "moved");
+    case.requests.reset = Some("now".into());
+    case.repair().await.repaired(&[(A::Reset, "users.hashed_password", 1)]);
+    assert_eq!((canary().await, open()), (Vec::new(), String::new()), "a password");
+    db.run("DELETE FROM logs WHERE id = 1; DELETE FROM users WHERE id = 7").await;
+    case.repair().await.consistent();
+    assert_eq!((canary().await, open()), (Vec::new(), String::new()), "made anew");
+    assert_eq!(db.text("SELECT id FROM users WHERE email = 'admin@example.com'").await, "7");
+}
+
+/// Kinds of repair of rows, with what each makes of the database: whoever repairs, the path is the role's.
+const OVER_ROWS: [(&str, &[(A, &str)]); 4] = [
+    ("onOrphan: Delete", &[(A::Delete, "posts.user_id"), (A::Delete, "logs.user_id")]),
+    ("onOrphan: SetNull", &[(A::SetNull, "logs.user_id"), (A::SetNull, "posts.user_id")]),
+    (
+        "onOrphan: Reassign, onCollision: DeleteOrphan",
+        &[(A::Reassign, "logs.user_id"), (A::Reassign, "posts.user_id")],
+    ),
+    (
+        "onOrphan: Remap, onCollision: DeleteOrphan, identities: {configMapRef: {name: before, key: people.csv}}",
+        &[(A::Remap, "logs.user_id"), (A::Remap, "posts.user_id")],
+    ),
+];
+
+#[tokio::test]
+async fn nothing_that_stands_beside_the_catalogue_s_is_run_where_rows_are_repaired_and_put_back() {
+    for (references, actions) in OVER_ROWS {
+        let db = Db::new(&format!(
+            "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+             role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true, tokens_valid_after bigint);
+             INSERT INTO users VALUES (1, 'admin@example.com', '{HASH}', 'admin'), (5, 'ada@example.com', '{HASH}', 'user'), \
+               (6, 'bob@example.com', '{HASH}', 'user');
+             CREATE TABLE logs (id int PRIMARY KEY, user_id int, team int, UNIQUE (user_id, team));
+             CREATE TABLE posts (id int PRIMARY KEY, user_id int REFERENCES users, title text);
+             CREATE TABLE likes (id int PRIMARY KEY, post_id int REFERENCES posts ON DELETE CASCADE);
+             CREATE TABLE drafts (id int PRIMARY KEY, post_id int REFERENCES posts ON DELETE SET NULL, title text);
+             CREATE TABLE tokens (token text PRIMARY KEY, user_id text);
+             SET session_replication_role = replica;
+             INSERT INTO logs VALUES (1, 9, 1), (2, 5, 1), (3, 6, 3), (4, 8, 2), (5, 1, 2);
+             INSERT INTO posts VALUES (1, 9, 'a'), (2, 5, 'b'), (3, 8, 'c');
+             INSERT INTO likes VALUES (1, 1), (2, 2); INSERT INTO drafts VALUES (1, 3, 'd'), (2, 2, 'e');
+             INSERT INTO tokens VALUES ('a', '5'), ('b', '6');
+             RESET session_replication_role;
+             ALTER TABLE logs ADD CONSTRAINT logs_user_id_fkey FOREIGN KEY (user_id) REFERENCES users NOT VALID; {SHADOWS_OF_ALL}"
+        ))
+        .await;
+        db.run(&format!("ALTER DATABASE {} SET search_path = public, pg_catalog", db.name)).await;
+        let canary = async || db.texts("SELECT DISTINCT what FROM public.canary").await;
+        let shifts = references.contains("Remap");
+        let sessions = if shifts {
+            "jwt: {secretRef: {name: jwt, key: key}}\nsessions: {invalidateBeforeColumn: tokens_valid_after, tables: [{table: tokens, column: user_id}]}\n"
+        } else {
+            ""
+        };
+        let line = Line::cut(&db, None).await;
+        let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
+        let yaml = format!(
+            "{USUAL}references: {{{references}, constraint: Validate, limits: {{rows: 100, percent: 100}}}}\n{sessions}"
+        );
+        let mut case = Case::with_database(database, &yaml);
+        case.secret("db", "url", &line.url(&db));
+        // Who was 9 is ada now; ada's old id is bob's.
+        case.config_map(
+            "before",
+            "people.csv",
+            "id,login\n1,admin@example.com\n9,ada@example.com\n5,bob@example.com\n8,bob@example.com\n",
+        );
+        case.secret("jwt", "key", "canary-weak");
+        let mut repaired = Vec::new();
+        for _ in 0..4 {
+            let mut pass = case.repair().await;
+            if pass.status.plan.as_ref().is_some_and(|plan| plan.awaiting_approval) {
+                pass = case.approve().await;
+            }
+            repaired.extend(pass.outcome().repaired.clone());
+            assert_eq!(canary().await, [""; 0], "{references}: {:?}", pass.outcome().findings());
+        }
+        for (action, object) in actions {
+            let done =
+                repaired.iter().any(|one| (one.action, one.object.describe().as_str()) == (*action, *object));
+            assert!(done, "{references}: {object}: {repaired:?}");
+        }
+        assert_eq!(repaired.iter().any(|one| one.action == A::EndSessions), shifts, "{repaired:?}");
+        let runs = db.texts("SELECT DISTINCT run FROM auth_consistency.batches").await;
+        db.run(&format!(
+            "INSERT INTO users VALUES (8, 'h@example.com', '{HASH}'), (9, 'n@example.com', '{HASH}')"
+        ))
+        .await;
+        for run in &runs {
+            case.beside(run, Some("logs"), "logs_before").await.ok();
+            assert_eq!(canary().await, [""; 0], "{references}: beside");
+            let back: i64 = case.restore(run).await.unwrap().iter().map(|one| one.rows).sum();
+            assert!(back > 0, "{references}");
+            assert_eq!(canary().await, [""; 0], "{references}: back");
+        }
+        let now = jiff::Timestamp::from_second(1_850_000_000).unwrap();
+        let anywhere = auth_consistency::network::HostPolicy::unrestricted(Vec::new());
+        let all = auth_consistency::database::Which::OlderThan(0);
+        auth_consistency::pass::purge(&case.target(), &anywhere, &all, None, Some(now)).await.unwrap();
+        assert_eq!(canary().await, [""; 0], "{references}: purged");
+        let open = unqualified_by_the_role_s_path(&line.statements());
+        assert!(open.is_empty(), "{references}:\n{}", open.join("\n"));
+    }
+}
+
+#[tokio::test]
 async fn hostile_names_and_shadowed_functions_change_nothing_but_what_the_plan_says() {
     for seed in 0..DATABASES {
         one(seed).await;
@@ -331,17 +506,17 @@ fn leftovers() -> String {
     {
         body += &format!("CREATE TEMP TABLE IF NOT EXISTS {name} (id int, run text);\n");
     }
-    for kind in ["text", "uuid", "int8", "int4", "oid", "name", "bool", "timestamptz", "tid", "regclass"] {
-        body += &format!(
-            "IF to_regtype('pg_temp.{kind}') IS NULL THEN
-               CREATE DOMAIN pg_temp.{kind} AS pg_catalog.{kind} CHECK (public.seen('type {kind}')); END IF;\n"
-        );
-    }
+    body += "IF to_regtype('pg_temp.text') IS NULL THEN
+        FOR kind IN SELECT t.typname FROM pg_catalog.pg_type t WHERE t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+          AND t.typtype IN ('b', 'r') AND t.typcategory <> 'A' LOOP
+          EXECUTE pg_catalog.format('CREATE DOMAIN pg_temp.%I AS pg_catalog.%1$I CHECK (public.seen(%L))', kind, 'type ' || kind);
+        END LOOP; END IF;\n";
     format!(
         "CREATE TABLE canary (what pg_catalog.text);
          CREATE FUNCTION public.seen(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $f$
            BEGIN INSERT INTO public.canary VALUES ($1); RETURN true; END $f$;
-         CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {body} RETURN COALESCE(NEW, OLD); END $f$;"
+         CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $f$ DECLARE kind pg_catalog.name;
+           BEGIN {body} RETURN COALESCE(NEW, OLD); END $f$;"
     )
 }
 
@@ -621,6 +796,38 @@ async fn a_look_at_ten_thousand_tables_and_keys_of_a_megabyte_takes_little_memor
     // The 60 keys alone have 60 MB. A few of them at a time, and what the catalogue says of 501 foreign keys,
     // fit below half of that; whoever holds all keys does not.
     assert!(most - least < 30 * 1024, "{} kB more than for a small database", most - least);
+}
+
+#[tokio::test]
+async fn a_value_of_twenty_megabytes_in_the_admins_row_or_in_a_key_costs_little_memory_and_is_told_by_its_length()
+ {
+    const USERS: &str = "id text PRIMARY KEY, email text, hashed_password text, role text, is_active boolean DEFAULT true, note text";
+    let url = |db: &Db| format!("{}?sslmode=require", db.url().replace("postgresql+asyncpg", "postgresql"));
+    let small = Db::new(&format!(
+        "CREATE TABLE users ({USERS}); INSERT INTO users VALUES ('1', 'admin@example.com', '{HASH}', 'admin')"
+    ))
+    .await;
+    let (least, code) = peak(&url(&small));
+    assert_eq!(code, 0);
+    let large = Db::new(&format!(
+        "CREATE TABLE users ({USERS});
+         INSERT INTO users SELECT '1', 'admin@example.com', t, t, true, t FROM repeat('x', 20000000) t;
+         INSERT INTO users SELECT '2', t, t, t, true, t FROM repeat('y', 20000000) t;
+         CREATE TABLE logs (id int PRIMARY KEY, user_id text);
+         INSERT INTO logs VALUES (1, repeat('z', 20000000)), (2, repeat('z', 20000000)), (3, '1'), (4, '2');
+         ALTER TABLE logs ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID; ANALYZE logs, users"
+    ))
+    .await;
+    let (most, code) = peak(&url(&large));
+    assert_eq!(code, 2, "the orphans are found");
+    assert!(most - least < 8 * 1024, "{} kB more than for a small database", most - least);
+    let mut case = Case::new(&large, crate::support::USUAL);
+    let pass = case.check().await;
+    let finding = pass.finding(R::OrphanRows);
+    assert_eq!((finding.rows, finding.keys), (Some(2), Some(1)));
+    let sample = finding.sample.join(" ");
+    assert!(sample.contains("zzz... (20000000 bytes, sha256 ") && sample.len() < 300, "{sample}");
+    assert_eq!(pass.finding(R::AdminDrifted).condition, C::AdminConsistent);
 }
 
 #[tokio::test]

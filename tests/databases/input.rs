@@ -8,7 +8,7 @@ use auth_consistency::{
     consistency::severity::Class,
 };
 
-use crate::support::{Answer, Case, Db, Expected, HASH, USUAL, relay};
+use crate::support::{Answer, Case, Db, Expected, HASH, Server, USUAL, relay};
 
 fn tables() -> String {
     format!(
@@ -177,7 +177,9 @@ async fn encryption_is_checked_as_the_spec_says_and_its_absence_is_shown() {
         "ca",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
-    fails(&mut case, R::DatabaseTlsFailed, Class::Terminal).await;
+    let pass = case.repair().await;
+    assert_eq!(case.errors()[0].reason, R::DatabaseTlsFailed);
+    assert_eq!(pass.conditions()[..2], ["Ready=False DatabaseTlsFailed", "Stalled=True DatabaseTlsFailed"]);
     let mut case = Case::with_database(PLAIN, USUAL);
     case.secret("db", "url", &format!("{}?sslmode=require", db.url()));
     let pass = case.repair().await;
@@ -238,7 +240,7 @@ async fn a_value_that_its_columns_type_does_not_take_is_named_with_its_field_and
         (
             USUAL.to_owned(),
             "spec.admin.columns",
-            "does not take \"admin\", which spec.admin.columns has (the database says: invalid input value for enum public.duty (SQLSTATE 22P02)): correct the value, or run the app's migrations",
+            "does not take \"admin\", which spec.admin.columns has (the database says: a value is none of its type (SQLSTATE 22P02)): correct the value, or run the app's migrations",
         ),
         (
             USUAL.replace("equals: admin", "equals: tester") + &account.replace("COLUMN", "service"),
@@ -354,7 +356,10 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
             "REVOKE SELECT ON SEQUENCE users_id_seq FROM ROLE",
             SEEDS,
             "Report",
-            &[(R::AdminMissing, C::AdminConsistent, Some(R::PrivilegeMissing))],
+            &[
+                (R::PrivilegeMissing, C::SchemaCompatible, None),
+                (R::AdminMissing, C::AdminConsistent, Some(R::PrivilegeMissing)),
+            ],
         ),
         (
             "REVOKE UPDATE ON users FROM ROLE",
@@ -477,6 +482,90 @@ async fn a_read_only_database_is_observed_and_says_so() {
     let found =
         &[(R::DatabaseReadOnly, C::DatabaseReachable, None), (R::AdminMissing, C::AdminConsistent, None)];
     case.reports(&db, found).await;
+}
+
+#[tokio::test]
+async fn what_is_printed_of_a_read_only_database_makes_it_writable_wherever_that_was_set() {
+    let db = Db::new(&tables()).await;
+    let role = db.role(ALL).await;
+    let mut case = Case::new(&db, USUAL);
+    case.secret("db", "url", &db.url_of(&role));
+    let (role, name) = (&role.0, &db.name);
+    for target in
+        [format!("DATABASE {name}"), format!("ROLE {role}"), format!("ROLE {role} IN DATABASE {name}")]
+    {
+        db.run(&format!("ALTER {target} SET default_transaction_read_only = on")).await;
+    }
+    // The nearest counts, and what it hides comes after it.
+    for target in
+        [format!("ROLE {role} IN DATABASE {name}"), format!("ROLE {role}"), format!("DATABASE {name}")]
+    {
+        let message = case.check().await.finding(R::DatabaseReadOnly).message;
+        assert!(!message.contains("primary"), "this is the primary: {message}");
+        let statement = message.split('`').nth(1).unwrap();
+        assert!(statement.contains(&format!("ALTER {target} RESET ")), "{message}");
+        // As whoever reads it does: in a session that is read-only by the same setting.
+        let mut session = db.another().await;
+        sqlx::raw_sql("SET default_transaction_read_only = on").execute(&mut session).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut session).await.unwrap();
+    }
+    case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
+    db.run(&format!("DROP OWNED BY {role} CASCADE")).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_configuration_is_read_only_is_told_as_that() {
+    let server = Server::with(&Db::new("").await, "default_transaction_read_only = on").await;
+    server.run(&format!("BEGIN READ WRITE; {}; COMMIT", tables())).await;
+    let mut case = Case::with_database(PLAIN, USUAL);
+    case.secret("db", "url", &server.url());
+    let message = case.check().await.finding(R::DatabaseReadOnly).message;
+    assert!(message.contains("postgresql.conf") && !message.contains('`'), "{message}");
+}
+
+#[tokio::test]
+async fn rows_that_row_level_security_hides_are_seen_after_either_statement_that_is_told() {
+    for (owner, table, at) in [
+        (true, "users", 0),
+        (true, "users", 1),
+        (true, "logs", 0),
+        (true, "logs", 1),
+        (false, "users", 0),
+        (false, "logs", 0),
+    ] {
+        let db = Db::new(&format!(
+            "{} INSERT INTO users (email, hashed_password, role) VALUES ('admin@example.com', '{HASH}', 'admin');",
+            tables()
+        ))
+        .await;
+        let role = db.role(ALL).await;
+        let of = if owner { format!("ALTER TABLE {table} OWNER TO {};", role.0) } else { String::new() };
+        db.run(&format!(
+            "{of} CREATE POLICY scope ON {table} USING (current_setting('app.scope', true) = 'all'); \
+             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+        ))
+        .await;
+        let mut case = Case::new(&db, USUAL);
+        case.secret("db", "url", &db.url_of(&role));
+        let pass = case.repair().await;
+        pass.repaired(&[]);
+        let message = pass.finding(R::RowsUnreadable).message;
+        let statements: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let bypass = format!("ALTER ROLE {} BYPASSRLS", role.0);
+        let force = format!("ALTER TABLE public.{table} NO FORCE ROW LEVEL SECURITY");
+        let told = if owner { vec![&*bypass, &*force] } else { vec![&*bypass] };
+        assert_eq!(statements, told, "{message}");
+        // The second is the owner's own to run.
+        if at == 0 {
+            db.run(statements[0]).await;
+        } else {
+            let url = db.url_of(&role);
+            let mut own = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statements[at].to_owned())).execute(&mut own).await.unwrap();
+        }
+        case.check().await.consistent();
+        db.run(&format!("DROP OWNED BY {} CASCADE", role.0)).await;
+    }
 }
 
 #[tokio::test]

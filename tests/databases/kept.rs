@@ -38,7 +38,7 @@ async fn kept(case: &Case) -> Vec<Kept> {
 }
 
 async fn show(case: &Case, run: &str, all_columns: bool, limit: i64) -> Vec<Shown> {
-    let wanted = Wanted { run: run.into(), table: None, all_columns, limit };
+    let wanted = Wanted { run: run.into(), table: None, all_columns, limit, identity: None };
     pass::show_kept(&case.target(), &anywhere(), &wanted).await.unwrap()
 }
 
@@ -49,12 +49,46 @@ async fn purge(case: &Case, which: &Which, identity: Option<&str>, really: bool)
 }
 
 #[tokio::test]
+async fn a_password_hash_is_hidden_in_whatever_column_a_kept_row_has_it() {
+    let db = orphans().await;
+    db.run(&format!(
+        "ALTER TABLE logs ADD body jsonb, ADD words text[], ADD raw bytea, ADD was users, ADD code char(80);
+         UPDATE logs SET note = '{HASH}', body = jsonb_build_object('old', '{HASH}'), words = ARRAY['x', '{HASH}'], \
+           raw = convert_to('{HASH}', 'UTF8'), was = ROW(9, 'gone@example.com', '{HASH}', 'user', true)::users, code = '{HASH}' \
+           WHERE id = 1;
+         UPDATE logs SET note = 'said: {HASH}.', body = '{{\"kind\": \"plain\"}}' WHERE id = 2"
+    ))
+    .await;
+    let mut case = Case::new(&db, &spec(""));
+    case.repair().await.consistent();
+    let run = kept(&case).await[0].run.clone();
+    let shown = show(&case, &run, true, 100).await;
+    let all = format!("{shown:?}");
+    assert!(!all.contains("$2b$") && !all.contains(&HASH[8..]) && !all.contains("2432622430"), "{all}");
+    // By the row's own key.
+    let of = |row: usize, name: &str| {
+        let column = |name: &str| shown[0].columns.iter().position(|column| column == name).unwrap();
+        let number = (row + 1).to_string();
+        let found = shown[0].rows.iter().find(|cells| cells[column("id")].as_deref() == Some(&number));
+        found.unwrap()[column(name)].clone()
+    };
+    for column in ["note", "body", "words", "raw", "was", "code"] {
+        assert_eq!(of(0, column).as_deref(), Some("(hidden: it holds a password hash)"), "{column}");
+    }
+    assert_eq!(of(1, "note").as_deref(), Some("(hidden: it holds a password hash)"));
+    assert_eq!(of(1, "body").as_deref(), Some("{\"kind\": \"plain\"}"), "nothing else is hidden");
+    assert_eq!((of(0, "user_id").as_deref(), of(2, "note").as_deref()), (Some("9"), Some("x")));
+}
+
+#[tokio::test]
 async fn what_is_kept_is_listed_and_shown_without_what_nobody_should_read() {
     let db = orphans().await;
     db.run("UPDATE users SET role = 'user' WHERE id = 1").await;
     let mut case = Case::new(&db, &spec(""));
     assert_eq!(kept(&case).await, [], "nothing is kept before the first repair");
     case.repair().await.consistent();
+    // As when a second ends between the two steps.
+    db.run("UPDATE auth_consistency.batches SET at = at + interval '1 second' WHERE action = 'Delete'").await;
     let before = db.fingerprint().await;
     let list = kept(&case).await;
     let said: Vec<_> = list
@@ -73,7 +107,8 @@ async fn what_is_kept_is_listed_and_shown_without_what_nobody_should_read() {
     assert!(all.contains("private") && all.contains("admin@example.com"), "{all}");
     assert!(!all.contains("$2b$") && !all.contains("hashed_password"), "{all}");
     assert_eq!(db.fingerprint().await, before, "looking writes nothing");
-    let wanted = Wanted { run: "no such run".into(), table: None, all_columns: false, limit: 1 };
+    let wanted =
+        Wanted { run: "no such run".into(), table: None, all_columns: false, limit: 1, identity: None };
     assert!(pass::show_kept(&case.target(), &anywhere(), &wanted).await.is_err());
 }
 

@@ -231,3 +231,53 @@ async fn a_locked_user_table_is_told_as_busy_and_the_page_names_who_holds_it() {
     }
     assert_eq!(db.fingerprint().await, before);
 }
+
+#[tokio::test]
+async fn what_was_repaired_is_told_though_the_user_table_is_held_when_it_is_looked_at_again() {
+    let db = app().await;
+    db.run(
+        "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN \
+           LOOP EXIT WHEN pg_try_advisory_xact_lock_shared(4711); PERFORM pg_sleep(0.01); END LOOP; RETURN NEW; END$$; \
+         CREATE TRIGGER held BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION held()",
+    )
+    .await;
+    let mut case = Case::new(&db, &format!("{USUAL}timeout: 5s\n"));
+    case.repair().await.consistent();
+    db.run("UPDATE users SET role = 'user' WHERE id = 1; SELECT pg_advisory_lock(4711)").await;
+    let mut migration = db.another().await;
+    let meanwhile = async {
+        let others = |which: &str| {
+            format!(
+                "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE datname = current_database() AND {which}"
+            )
+        };
+        let until = async |sql: String, there: bool| {
+            loop {
+                let found = db.text(&sql).await;
+                if (found != "0") == there {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        // Whoever asks for the whole table while the step is at work has it as soon as that has committed.
+        until(others("wait_event = 'PgSleep'"), true).await;
+        let locking = tokio::spawn(async move {
+            let lock = sqlx::raw_sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE");
+            lock.execute(&mut migration).await.unwrap();
+            migration
+        });
+        until(others("wait_event_type = 'Lock'"), true).await;
+        db.run("SELECT pg_advisory_unlock(4711)").await;
+        let mut migration = locking.await.unwrap();
+        let look = until(others("wait_event_type = 'Lock'"), true).await;
+        until(others(&format!("pid = {look}")), false).await;
+        sqlx::raw_sql("COMMIT").execute(&mut migration).await.unwrap();
+    };
+    let both = async { tokio::join!(case.repair(), meanwhile) };
+    let (pass, ()) =
+        tokio::time::timeout(Duration::from_secs(60), both).await.expect("the pass came to no end");
+    pass.repaired(&[(A::Correct, "users.role", 1)]).consistent();
+    assert_eq!(times(&db, A::Correct).await, "1");
+    case.settled(&db).await;
+}

@@ -40,7 +40,12 @@ async fn what_a_trigger_refuses_keeps_no_other_table_from_being_repaired() {
 
 #[tokio::test]
 async fn what_a_check_refuses_keeps_no_other_table_from_being_repaired() {
-    let db = admin_and_ada(&format!("{THREE}; ALTER TABLE b ADD CHECK (user_id > 1)")).await;
+    // What a function of the app says of a row is not asked for beforehand.
+    let db = admin_and_ada(&format!(
+        "{THREE}; CREATE FUNCTION above(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 > $2';
+         ALTER TABLE b ADD CHECK (above(user_id, id))"
+    ))
+    .await;
     let pass = Case::new(&db, &spec("Reassign", 100)).repair().await;
     pass.repaired(&[(A::Reassign, "a.user_id", 2), (A::Reassign, "c.user_id", 1)]);
     assert!(pass.finding(R::RepairFailed).message.contains("SQLSTATE 23514"));
@@ -153,4 +158,47 @@ async fn rows_that_name_an_id_stay_while_it_cannot_be_given_whatever_was_approve
     case.repair().await.repaired(&[]);
     case.repair().await.repaired(&[]);
     assert_eq!(db.text("SELECT count(*) FROM a").await, "2");
+}
+
+#[tokio::test]
+async fn a_foreign_key_that_was_validated_under_an_approval_is_not_validated_again_under_it() {
+    let db = admin_and_ada(
+        "CREATE TABLE a (id int PRIMARY KEY, user_id int REFERENCES users); CREATE TABLE b (id int PRIMARY KEY, user_id int);
+         INSERT INTO a VALUES (1, 7); INSERT INTO b VALUES (1, 7);
+         ALTER TABLE b ADD CONSTRAINT b_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID",
+    )
+    .await;
+    db.run(REFUSE).await;
+    let yaml =
+        format!("{USUAL}references: {{onOrphan: Delete, constraint: Validate, limits: {{rows: 0}}}}\n");
+    let mut case = Case::new(&db, &yaml);
+    case.repair().await.repaired(&[]);
+    case.approve().await.repaired(&[(A::Delete, "b.user_id", 1), (A::ValidateConstraint, "b.user_id", 0)]);
+    // The run is kept open for the rows of a. Somebody makes the foreign key anew, and new rows name nobody.
+    db.run(
+        "ALTER TABLE b DROP CONSTRAINT b_fk; INSERT INTO b VALUES (2, 8);
+         ALTER TABLE b ADD CONSTRAINT b_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID",
+    )
+    .await;
+    let pass = case.repair().await;
+    pass.repaired(&[]);
+    let failed: Vec<String> = pass
+        .outcome()
+        .findings()
+        .into_iter()
+        .filter(|one| one.finding == R::RepairFailed)
+        .map(|one| one.message)
+        .collect();
+    assert!(failed.len() == 1 && failed[0].starts_with("Delete of a.user_id was not done: "), "{failed:?}");
+    assert_eq!(db.text("SELECT convalidated FROM pg_constraint WHERE conname = 'b_fk'").await, "false");
+    // A new plan, a new approval.
+    db.run("DROP TRIGGER refuse ON a").await;
+    case.repair()
+        .await
+        .repaired(&[(A::Delete, "a.user_id", 1)])
+        .plans(&[(A::Delete, "b.user_id", 1, true), (A::ValidateConstraint, "b.user_id", 0, true)]);
+    case.approve()
+        .await
+        .consistent()
+        .repaired(&[(A::Delete, "b.user_id", 1), (A::ValidateConstraint, "b.user_id", 0)]);
 }

@@ -121,6 +121,22 @@ async fn an_account_is_seeded_in_the_family_prefix_and_parameters_that_the_other
 }
 
 #[tokio::test]
+async fn history_says_in_which_format_a_password_was_written_and_of_other_repairs_none() {
+    let format = cheap(PasswordFamily::Bcrypt, "$2y$").for_new();
+    let db = database(&[made(&format, "somebody's own")], None).await;
+    let mut case = Case::new(&db, USUAL);
+    case.repair().await.consistent().repaired(&[SEED]);
+    db.run("UPDATE users SET role = 'user' WHERE email = 'admin@example.com'").await;
+    case.repair().await.consistent().repaired(&[(A::Correct, "users.role", 1)]);
+    case.requests.reset = Some("now".into());
+    let pass = case.repair().await;
+    pass.consistent().repaired(&[RESET]);
+    let history: Vec<_> = pass.status.history.iter().map(|one| (one.action, one.object.as_str())).collect();
+    let written = format!("users with its password as {format}");
+    assert_eq!(history, [(A::Reset, written.as_str()), (A::Correct, "users"), (A::Seed, &written)]);
+}
+
+#[tokio::test]
 async fn the_right_password_is_never_replaced_whatever_format_the_others_and_it_have() {
     for format in formats() {
         // Nothing is made beside it, so that few rounds do.
@@ -189,7 +205,10 @@ async fn a_format_that_the_others_contradict_writes_nothing_and_its_way_out_work
 async fn without_a_majority_nothing_is_written_and_naming_one_of_them_is_a_way_out() {
     let (bcrypt, argon2id) = (cheap(PasswordFamily::Bcrypt, ""), cheap(PasswordFamily::Argon2id, ""));
     let db = database(&[made(&bcrypt, "a"), made(&argon2id, "b")], None).await;
-    let mut case = Case::new(&db, USUAL);
+    // A preset would decide.
+    let users = "{table: users, idColumn: id, loginColumn: email, passwordColumn: hashed_password, \
+                 activeWhen: [{column: is_active, equals: 'true'}]}";
+    let mut case = Case::new(&db, &USUAL.replace("{preset: FastAPI}", users));
     let unclear = (R::AdminMissing, C::AdminConsistent, Some(R::PasswordHashUnclear));
     let message = case.reports(&db, &[unclear]).await.finding(R::AdminMissing).message;
     assert!(message.contains("what the app reads cannot be told") && message.contains("5 are"), "{message}");
@@ -202,9 +221,8 @@ async fn without_a_majority_nothing_is_written_and_naming_one_of_them_is_a_way_o
 async fn a_format_that_is_not_known_is_named_as_what_it_is_and_no_reset_is_offered() {
     for (stored_as, told) in [
         ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", "yescrypt"),
-        ("\\x243262243132244c36426a6c6f6e56346d6a4b6e7a51", "hexadecimal"),
         ("{BLF-CRYPT}$2y$05$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i", "{BLF-CRYPT}"),
-        ("b''$2b$12$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i''", "b'"),
+        ("sha256:64000:18:B6oWbvtHvu8qCgoE75wxmvpidRnGzGFt:R1gkPOuVjqIoTulWP1TABS0H", "defuse"),
     ] {
         let db = database(&[stored_as.to_owned()], Some(stored_as)).await;
         let mut case = always(&db, "");
@@ -469,17 +487,6 @@ admin: {login: root, passwordSecretRef: {name: admin, key: password}, passwordPo
 }
 
 #[tokio::test]
-async fn a_format_with_a_salt_of_its_own_is_not_written_where_no_column_takes_it() {
-    let db = database(&[], None).await;
-    let mut case = Case::new(&db, &USUAL.replace("FastAPI", "FastAPI, passwordHash: GiteaPbkdf2"));
-    let pass = case.repair().await;
-    pass.repaired(&[]);
-    let message = pass.finding(R::RepairFailed).message;
-    assert!(message.contains("set spec.users.saltColumn"), "{message}");
-    assert_eq!(db.text("SELECT count(*) FROM users").await, "0");
-}
-
-#[tokio::test]
 async fn a_hash_that_does_not_tell_its_family_is_not_written_until_the_spec_names_it() {
     let format = Format::default_of(PasswordFamily::BetterAuthScrypt);
     let db = database(&[made(&format, "somebody's own")], None).await;
@@ -496,4 +503,53 @@ async fn a_hash_that_does_not_tell_its_family_is_not_written_until_the_spec_name
         &PASSWORD.to_owned().into(),
     );
     assert_eq!(read, Ok(true));
+}
+
+#[tokio::test]
+async fn no_transaction_waits_until_it_is_a_hashs_turn() {
+    let format = cheap(PasswordFamily::Bcrypt, "$2b$").for_new();
+    for seeds in [true, false] {
+        let mine = made(&format, "another");
+        let db = database(&[made(&format, "somebody's own")], (!seeds).then_some(mine.as_str())).await;
+        db.run(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;
+             CREATE TRIGGER wait BEFORE INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION wait();
+             SELECT pg_advisory_lock(4711)",
+        )
+        .await;
+        let mut case = Case::new(&db, USUAL);
+        case.requests.reset = (!seeds).then(|| "now".into());
+        let others = async {
+            // The transaction has begun, and somebody else's hash takes a while.
+            let waits = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                         WHERE d.datname = current_database() AND locktype = 'advisory' AND NOT granted AND objid = 4711";
+            while db.text(waits).await != "1" {
+                tokio::task::yield_now().await;
+            }
+            let (release, released) = std::sync::mpsc::channel::<()>();
+            let (begun, has_begun) = tokio::sync::oneshot::channel();
+            let hash = tokio::spawn(auth_consistency::hashing::compute(move || {
+                begun.send(()).unwrap();
+                released.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+            }));
+            has_begun.await.unwrap();
+            db.run("SELECT pg_advisory_unlock(4711)").await;
+            // It is done while the other one still computes.
+            let done = "SELECT count(*) FROM auth_consistency.audit WHERE action IN ('Seed', 'Reset')";
+            let mut patience = 20_000;
+            while db.text(done).await != "1" && patience > 0 {
+                patience -= 1;
+                tokio::task::yield_now().await;
+            }
+            let computes = !hash.is_finished();
+            release.send(()).unwrap();
+            assert!(hash.await.unwrap().is_some());
+            (computes, patience > 0)
+        };
+        let (pass, outcome) = tokio::join!(case.repair(), others);
+        assert_eq!(outcome, (true, true), "the transaction waited for the other's hash");
+        pass.repaired(&[if seeds { SEED } else { RESET }]);
+        holds(&db, &format).await;
+    }
 }

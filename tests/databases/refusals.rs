@@ -278,7 +278,8 @@ async fn two_resources_for_one_user_table_never_both_repair() {
     assert!(pass.finding(R::TargetClaimed).message.contains("probeops/probeops"));
     rival.requests.take_claim = Some("33333333-3333-4333-8333-333333333333".into());
     rival.reports(&db, &[claimed, found, VIOLATED]).await;
-    rival.requests.take_claim = Some(first.resource.uid.clone());
+    let claim = "SELECT format('%s/%s', owner, takes) FROM auth_consistency.claims";
+    rival.requests.take_claim = Some(db.text(claim).await);
     rival.repair().await.consistent().repaired(&[(A::SetNull, "logs.user_id", 1)]);
     rival.settled(&db).await;
     // The first one is the rival now, though it may still say the annotation's value of then.

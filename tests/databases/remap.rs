@@ -515,7 +515,7 @@ async fn what_is_wrong_with_the_identities_is_told_and_nothing_is_changed() {
             "id,login\n2,a@example.com\n2,b@example.com\n",
             "rows 2 and 3 give the id 2 to two different logins",
         ),
-        ("id,login\n2x,a@example.com\n", "row 2: the id \"2x\" is no integer"),
+        ("id,login\n2x,a@example.com\n", "row 2: the id, of 2 characters, is no integer"),
     ] {
         case.config_map("before", "b", text);
         let pass = case.repair().await;

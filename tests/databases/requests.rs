@@ -7,6 +7,7 @@ use auth_consistency::{
         report::{Action as A, WhyNotDone},
     },
     consistency::requests::claim_asked,
+    hashing,
 };
 
 use crate::support::{Case, Db, USUAL, admin_and_ada};
@@ -155,24 +156,38 @@ async fn of_two_passes_that_both_saw_a_reset_undone_one_does_it() {
     let db = admin_and_ada("").await;
     let mut first = Case::new(&db, USUAL);
     first.requests.reset = Some("monday".into());
-    // The audit row comes in when the second pass has looked, and before it writes.
-    db.run(
-        "CREATE FUNCTION public.meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-           INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, reset_token) \
-           VALUES ('1', 1, 'another', 'r', 1, 1, 'Reset', 'users', 1, 'monday'); RETURN new; END $$",
-    )
-    .await;
     drift(&db).await;
     let mut once = Case::new(&db, USUAL);
     once.repair().await.consistent().repaired(CORRECT);
-    db.run("CREATE TRIGGER meanwhile AFTER INSERT ON auth_consistency.runs FOR EACH ROW EXECUTE FUNCTION public.meanwhile()").await;
     let before = db.snapshot().await;
-    let pass = first.repair().await;
+    // The audit row comes in when the second pass has looked and begun, and before it writes: meanwhile it waits for
+    // its turn to hash.
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let held = tokio::spawn(hashing::compute(move || {
+        begun.send(()).unwrap();
+        released.recv().unwrap();
+    }));
+    tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+    let runs = "SELECT count(*) FROM auth_consistency.runs";
+    let there = db.text(runs).await;
+    let meanwhile = async {
+        while db.text(runs).await == there {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        db.run(
+            "INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, reset_token) \
+             VALUES ('1', 1, 'another', 'r', 1, 1, 'Reset', 'users', 1, 'monday')",
+        )
+        .await;
+        release.send(()).unwrap();
+    };
+    let (pass, ()) = tokio::join!(first.repair(), meanwhile);
+    held.await.unwrap();
     pass.repaired(&[]);
     assert_eq!(db.changes(&before).await, [""; 0]);
     let message = pass.finding(R::RepairFailed).message;
     assert!(message.contains("done meanwhile"), "{message}");
-    db.run("DROP TRIGGER meanwhile ON auth_consistency.runs").await;
     let pass = first.repair().await;
     pass.consistent().repaired(&[]);
     assert_eq!(pass.status.requests_not_done[0].why, WhyNotDone::DoneBefore);
@@ -191,11 +206,15 @@ async fn claimed_and_drifted() -> (Db, Case) {
 #[tokio::test]
 async fn a_resource_that_was_made_anew_under_its_name_takes_its_own_claim_over_by_itself() {
     let (db, mut old) = claimed_and_drifted().await;
+    let before = takes(&db).await;
     let mut remade = anew(&old, &db);
     remade.repair().await.consistent().repaired(CORRECT);
     remade.settled(&db).await;
     let claim = "SELECT concat_ws(' ', owner, owner_name, operator, takes) FROM auth_consistency.claims";
-    assert_eq!(db.text(claim).await, format!("{} probeops/probeops here 1", remade.resource.uid));
+    assert_eq!(
+        db.text(claim).await,
+        format!("{} probeops/probeops here {}", remade.resource.uid, before + 1)
+    );
     // A pass of the old one that is under way somewhere finds the claim gone, and does not take it back. (Its
     // operator would not begin one: it reads the resource live and sees another uid.)
     old.operator = None;
@@ -226,6 +245,11 @@ async fn another_clusters_resource_of_the_same_name_never_takes_over_by_itself()
     elsewhere(Some("here")).reports(&db, &[CLAIMED, DRIFTED]).await;
 }
 
+/// The count of the claim.
+async fn takes(db: &Db) -> i64 {
+    db.text("SELECT takes FROM auth_consistency.claims").await.parse().unwrap()
+}
+
 /// The value that the message about a claim gives the annotation, with a shell's time in it.
 fn pasted(message: &str, at: &str) -> String {
     let command = command(message);
@@ -236,6 +260,7 @@ fn pasted(message: &str, at: &str) -> String {
 #[tokio::test]
 async fn a_request_for_a_claim_is_good_once_and_two_that_stand_do_not_take_turns() {
     let (db, mut first) = claimed_and_drifted().await;
+    let made = takes(&db).await;
     let mut second = first.rival(&db);
     let told = second.check().await.finding(R::TargetClaimed).message;
     second.requests.take_claim = Some(pasted(&told, "1"));
@@ -251,7 +276,7 @@ async fn a_request_for_a_claim_is_good_once_and_two_that_stand_do_not_take_turns
     second.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
     assert_eq!(db.fingerprint().await, before);
     first.repair().await.consistent().repaired(CORRECT);
-    assert_eq!(db.text("SELECT takes FROM auth_consistency.claims").await, "2");
+    assert_eq!(takes(&db).await, made + 2);
     // Who asks anew is heard, though the uid that is asked for is the same.
     drift(&db).await;
     let told = second.check().await.finding(R::TargetClaimed).message;
@@ -259,10 +284,54 @@ async fn a_request_for_a_claim_is_good_once_and_two_that_stand_do_not_take_turns
     assert_ne!(second.requests.take_claim.as_ref(), Some(&anew));
     second.requests.take_claim = Some(anew);
     second.repair().await.consistent().repaired(CORRECT);
-    // The uid alone stands for the first time that a claim changes hands.
+    // The uid alone, as an annotation or on the command line, does not say which of its claims is meant.
     drift(&db).await;
-    first.requests.take_claim = Some(claim_asked(&second.resource.uid));
-    first.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
+    for asked in [claim_asked(&second.resource.uid), second.resource.uid.clone()] {
+        first.requests.take_claim = Some(asked);
+        first.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_of_a_claim_is_not_asked_of_one_that_is_made_after_it_was_deleted() {
+    let (db, mut first) = claimed_and_drifted().await;
+    let mut second = first.rival(&db);
+    let told = second.check().await.finding(R::TargetClaimed).message;
+    second.requests.take_claim = Some(pasted(&told, "1"));
+    second.repair().await.consistent().repaired(CORRECT);
+    // Somebody sets things right by hand, in the table or by doing away with all of it.
+    for gone in ["DELETE FROM auth_consistency.claims", "DROP SCHEMA auth_consistency CASCADE"] {
+        drift(&db).await;
+        db.run(gone).await;
+        first.requests.take_claim = None;
+        first.repair().await.consistent().repaired(CORRECT);
+        drift(&db).await;
+        let (before, uid) = (db.fingerprint().await, first.resource.uid.clone());
+        let stood = second.requests.take_claim.clone().unwrap();
+        for asked in [stood.clone(), uid.clone(), format!("{uid}/0"), format!("{uid}/1")] {
+            second.requests.take_claim = Some(asked);
+            second.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
+        }
+        assert_eq!(db.fingerprint().await, before, "{gone}");
+        second.requests.take_claim = Some(stood);
+        first.repair().await.consistent().repaired(CORRECT);
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_an_older_program_made_goes_over_by_its_uid_alone_once() {
+    let (db, mut first) = claimed_and_drifted().await;
+    db.run("UPDATE auth_consistency.claims SET takes = 0").await;
+    let mut second = first.rival(&db);
+    second.requests.take_claim = Some(first.resource.uid.clone());
+    second.repair().await.consistent().repaired(CORRECT);
+    drift(&db).await;
+    let told = first.check().await.finding(R::TargetClaimed).message;
+    first.requests.take_claim = Some(pasted(&told, "2"));
+    first.repair().await.consistent().repaired(CORRECT);
+    drift(&db).await;
+    second.repair().await.repaired(&[]).found(&[CLAIMED, DRIFTED]);
+    assert_eq!(takes(&db).await, 2);
 }
 
 #[tokio::test]
@@ -325,12 +394,12 @@ async fn what_was_approved_and_not_finished_is_not_resumed_when_a_claim_comes_ba
     assert_eq!(db.text(open).await, "1 2");
     drift(&db).await;
     let mut second = first.rival(&db);
-    second.requests.take_claim = Some(first.resource.uid.clone());
+    second.requests.take_claim = Some(format!("{}/{}", first.resource.uid, takes(&db).await));
     second.repair().await.repaired(CORRECT);
     assert_eq!(db.text(open).await, "0 0");
     db.run("DROP TRIGGER kept ON logs").await;
     drift(&db).await;
-    first.requests.take_claim = Some(second.resource.uid.clone());
+    first.requests.take_claim = Some(format!("{}/{}", second.resource.uid, takes(&db).await));
     first.repair().await.repaired(CORRECT).plans(&[(A::Delete, "logs.user_id", 3, true)]);
     first.approve().await.consistent().repaired(&[(A::Delete, "logs.user_id", 3)]);
 }
@@ -362,10 +431,11 @@ async fn a_plan_of_a_database_that_was_put_back_has_a_hash_that_the_status_does_
 }
 
 #[tokio::test]
-async fn the_second_layout_is_read_as_it_is_and_brought_to_the_third_by_the_next_repair() {
+async fn the_second_layout_is_read_as_it_is_and_brought_to_the_newest_by_the_next_repair() {
     let (db, mut case) = claimed_and_drifted().await;
     db.run(
         "ALTER TABLE auth_consistency.claims DROP COLUMN operator, DROP COLUMN takes; \
+         ALTER TABLE auth_consistency.batches DROP COLUMN rows, DROP COLUMN digest; \
          UPDATE auth_consistency.layout SET version = 2",
     )
     .await;
@@ -376,7 +446,7 @@ async fn the_second_layout_is_read_as_it_is_and_brought_to_the_third_by_the_next
     assert_eq!(db.fingerprint().await, before);
     case.repair().await.consistent().repaired(CORRECT);
     let claim = "SELECT concat_ws(' ', l.version, c.operator, c.takes, c.epoch) FROM auth_consistency.layout l, auth_consistency.claims c";
-    assert_eq!(db.text(claim).await, "3 here 0 2");
+    assert_eq!(db.text(claim).await, "4 here 0 2");
     drift(&db).await;
     remade.repair().await.consistent().repaired(CORRECT);
 }

@@ -307,3 +307,108 @@ async fn a_trigger_that_would_make_a_row_another_one_keeps_all_of_it_back() {
     case.restore(&run).await.unwrap();
     assert_eq!(db.texts("SELECT t FROM tasks t ORDER BY id").await, before);
 }
+
+/// The admin has the id 3 and is to have 1; of before, 71 was the admin and 72 was ada.
+async fn given_back_and_moved(sql: &str, rules: &str) -> (Db, Case, String) {
+    let db = with(&format!("UPDATE users SET id = 3 WHERE id = 1; {sql}")).await;
+    let list = "identities: {configMapRef: {name: before, key: people.csv}}";
+    let yaml = spec(&format!("onOrphan: Remap, {list}{rules}")).replace("admin:\n", "admin:\n  id: \"1\"\n");
+    let mut case = Case::new(&db, &yaml);
+    case.config_map("before", "people.csv", "id,login\n71,admin@example.com\n72,ada@example.com\n");
+    let pass = case.repair().await;
+    if pass.outcome().plan.as_ref().is_some_and(|plan| plan.hash.is_some()) {
+        case.approve().await;
+    }
+    let run = db.text("SELECT DISTINCT run FROM auth_consistency.batches").await;
+    // The id moves in a run of its own, when everything is theirs.
+    assert!(case.repair().await.consistent().outcome().repaired.iter().any(|one| one.action == A::MoveId));
+    let runs = "SELECT count(DISTINCT run) FROM auth_consistency.batches";
+    assert_eq!(db.text(runs).await, "2");
+    (db, case, run)
+}
+
+const MOVED_ON: &str = "CREATE TABLE tasks (id int PRIMARY KEY, owner int REFERENCES users, user_id int REFERENCES users, title text);
+    INSERT INTO tasks VALUES (1, 71, 72, 't'), (2, 71, 3, 'u'), (3, 3, 71, 'v'), (4, 3, 5, 'w'), (5, 72, 5, 'x')";
+const TASKS: &str = "SELECT t FROM tasks t ORDER BY id";
+
+#[tokio::test]
+async fn what_was_given_back_to_an_account_whose_id_moved_then_goes_back_as_it_was_first() {
+    let (db, case, run) = given_back_and_moved(MOVED_ON, "").await;
+    let after = ["(1,1,5,t)", "(2,1,1,u)", "(3,1,1,v)", "(4,1,5,w)", "(5,5,5,x)"];
+    assert_eq!(db.texts(TASKS).await, after);
+    case.beside(&run, Some("tasks"), "tasks_before").await.unwrap();
+    let first = ["(1,71,72,t)", "(2,71,3,u)", "(3,3,71,v)", "(5,72,5,x)"];
+    assert_eq!(db.texts("SELECT t FROM tasks_before t ORDER BY id").await, first);
+    // What names the moved id and was not repaired stays with it; each row goes back whole or not at all.
+    db.run(&format!("DROP TABLE tasks_before; {}", users(&[71]))).await;
+    let restored = case.restore(&run).await.unwrap();
+    let half = ["(1,1,5,t)", "(2,71,1,u)", "(3,1,71,v)", "(4,1,5,w)", "(5,5,5,x)"];
+    assert_eq!(db.texts(TASKS).await, half, "{restored:?}");
+    db.run(&users(&[72])).await;
+    let restored = case.restore(&run).await.unwrap();
+    let whole = ["(1,71,72,t)", "(2,71,1,u)", "(3,1,71,v)", "(4,1,5,w)", "(5,72,5,x)"];
+    assert_eq!(db.texts(TASKS).await, whole, "{restored:?}");
+    assert!(restored.iter().all(|one| one.blocked == 0), "{restored:?}");
+    // And nothing goes back twice.
+    let again = case.restore(&run).await.unwrap();
+    assert!(again.iter().all(|one| one.rows == 0), "{again:?}");
+    assert_eq!(db.texts(TASKS).await, whole);
+}
+
+#[tokio::test]
+async fn what_the_app_wrote_after_an_id_moved_or_before_it_is_its_own() {
+    let (db, case, run) = given_back_and_moved(MOVED_ON, "").await;
+    db.run(&format!(
+        "UPDATE tasks SET owner = 5 WHERE id = 2; UPDATE tasks SET title = 'new' WHERE id = 3; {}",
+        users(&[71, 72])
+    ))
+    .await;
+    let restored = case.restore(&run).await.unwrap();
+    let found = db.texts(TASKS).await;
+    assert_eq!(
+        found,
+        ["(1,71,72,t)", "(2,5,1,u)", "(3,1,71,new)", "(4,1,5,w)", "(5,72,5,x)"],
+        "{restored:?}"
+    );
+    let stayed: Vec<&(String, String)> =
+        restored.iter().filter(|one| one.action == A::Remap).flat_map(|one| &one.sample).collect();
+    assert_eq!(stayed, [&("2".to_owned(), "the row was changed or removed since".to_owned())]);
+
+    // Between the two steps: the copy that the move made has what the app wrote, and not what the first step did.
+    let (db, case, run) = given_back_and_moved(MOVED_ON, "").await;
+    let copies = db.text("SELECT name FROM auth_consistency.quarantine WHERE table_name = 'tasks'").await;
+    db.run(&format!(
+        "UPDATE auth_consistency.{copies} q SET _ac_new_key = '4' FROM auth_consistency.batches b \
+         WHERE b.batch = q._ac_batch AND b.action = 'Remap' AND q.id = 2; {}",
+        users(&[71, 72])
+    ))
+    .await;
+    case.restore(&run).await.unwrap();
+    assert_eq!(db.text("SELECT t FROM tasks t WHERE id = 2").await, "(2,1,1,u)");
+}
+
+#[tokio::test]
+async fn users_whose_managers_were_given_back_go_back_though_their_own_id_moved() {
+    let sql = "ALTER TABLE users ADD manager int REFERENCES users, ADD mentor int REFERENCES users;
+        UPDATE users SET manager = 72, mentor = 3 WHERE id = 3; UPDATE users SET manager = 71, mentor = 3 WHERE id = 5";
+    let (db, case, run) = given_back_and_moved(sql, "").await;
+    let people = "SELECT format('%s %s %s', id, manager, mentor) FROM users ORDER BY id";
+    assert_eq!(db.texts(people).await, ["1 5 1", "5 1 1"]);
+    db.run(&users(&[71, 72])).await;
+    let restored = case.restore(&run).await.unwrap();
+    assert_eq!(db.texts(people).await, ["1 72 1", "5 71 1", "71  ", "72  "], "{restored:?}");
+    let told: Vec<_> = restored.iter().map(|one| (one.action, one.rows, one.blocked)).collect();
+    assert_eq!(told, [(A::Remap, 2, 0)]);
+}
+
+#[tokio::test]
+async fn a_key_that_an_id_moved_through_leads_back_to_its_row() {
+    let sql = "CREATE TABLE members (owner int REFERENCES users, grp int, by_whom int REFERENCES users, PRIMARY KEY (owner, grp));
+        INSERT INTO members VALUES (71, 1, 72), (72, 2, 71), (3, 3, 71), (71, 4, 3)";
+    let (db, case, run) = given_back_and_moved(sql, "").await;
+    let rows = "SELECT m FROM members m ORDER BY grp";
+    assert_eq!(db.texts(rows).await, ["(1,1,5)", "(5,2,1)", "(1,3,1)", "(1,4,1)"]);
+    db.run(&users(&[71, 72])).await;
+    let restored = case.restore(&run).await.unwrap();
+    assert_eq!(db.texts(rows).await, ["(71,1,72)", "(72,2,71)", "(1,3,71)", "(71,4,1)"], "{restored:?}");
+}

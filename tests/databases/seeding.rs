@@ -368,3 +368,58 @@ async fn what_a_new_row_would_lack_is_said_before_a_move_though_the_account_is_t
     db.run("SELECT setval('users_id_seq', 1)").await;
     case.repair().await.consistent().repaired(&[]);
 }
+
+#[tokio::test]
+async fn rows_that_the_apps_own_trigger_makes_for_the_new_account_are_no_claim_to_its_id() {
+    let body = [
+        "INSERT INTO profiles VALUES (NEW.id, NEW.email);",
+        // In a transaction of its own inside of ours.
+        "BEGIN INSERT INTO profiles VALUES (NEW.id, NEW.email); EXCEPTION WHEN unique_violation THEN NULL; END;",
+    ];
+    for (id, body) in [
+        ("uuid PRIMARY KEY DEFAULT gen_random_uuid()", body[0]),
+        ("uuid PRIMARY KEY", body[1]),
+        ("serial PRIMARY KEY", body[1]),
+        ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", body[0]),
+    ] {
+        let db = Db::new(&format!(
+            "CREATE TABLE users (id {id}, email text NOT NULL UNIQUE, hashed_password text NOT NULL, role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+             CREATE TABLE profiles (id {} PRIMARY KEY REFERENCES users ON DELETE CASCADE, name text);
+             CREATE FUNCTION handle_new_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
+             CREATE TRIGGER on_auth_user_created AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION handle_new_user()",
+            if id.starts_with("uuid") { "uuid" } else { "bigint" }
+        ))
+        .await;
+        let mut case = Case::new(&db, USUAL);
+        case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
+        let profile =
+            "SELECT count(*) FROM users JOIN profiles USING (id) WHERE profiles.name = 'admin@example.com'";
+        assert_eq!(
+            (db.text(profile).await, db.text("SELECT count(*) FROM profiles").await),
+            ("1".into(), "1".into())
+        );
+        case.settled(&db).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_named_the_new_id_before_is_a_claim_though_a_trigger_adds_to_it() {
+    let db = Db::new(
+        "CREATE TABLE users (id uuid PRIMARY KEY DEFAULT '00000000-0000-0000-0000-000000000001', email text NOT NULL UNIQUE, hashed_password text NOT NULL, role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);
+         CREATE TABLE profiles (name text, user_id uuid);
+         INSERT INTO profiles VALUES ('old', '00000000-0000-0000-0000-000000000001');
+         CREATE FUNCTION handle_new_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO profiles VALUES (NEW.email, NEW.id); RETURN NEW; END $$;
+         CREATE TRIGGER on_auth_user_created AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION handle_new_user()",
+    )
+    .await;
+    let rule = "references: {rules: [{table: profiles, columns: [user_id], declared: true}]}\n";
+    let mut case = Case::new(&db, &format!("{USUAL}{rule}"));
+    let pass = case.repair().await;
+    pass.repaired(&[]);
+    let told = pass.finding(R::RepairFailed).message;
+    assert!(told.contains("is one that rows of profiles.user_id still name"), "{told}");
+    assert_eq!(
+        db.text("SELECT (SELECT count(*) FROM users) || ' ' || (SELECT count(*) FROM profiles)").await,
+        "0 1"
+    );
+}

@@ -427,3 +427,28 @@ async fn a_token_that_the_app_has_revoked_is_found_in_its_list() {
     }
     assert!(revoked(&case, Some(id)).await.unwrap());
 }
+
+#[tokio::test]
+async fn everybody_who_signed_in_again_under_an_approval_does_not_once_more_under_it() {
+    let db = users("timestamptz").await;
+    db.run(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id int REFERENCES users);
+         SET session_replication_role = replica; INSERT INTO logs VALUES (1, 7); RESET session_replication_role;
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON logs FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .await;
+    let mut case = new_key(&db, &format!("{END}\nreferences: {{onOrphan: Delete, limits: {{rows: 0}}}}"));
+    case.repair().await.repaired(&[]);
+    case.approve().await.repaired(&[(ENDS.0, ENDS.1, 3)]);
+    let open = "SELECT count(*) FROM auth_consistency.runs WHERE plan_hash IS NOT NULL AND closed_at IS NULL";
+    assert_eq!(db.text(open).await, "1", "the rows of logs were approved and refused");
+    // What it was done for is not known any more, and people have signed in since.
+    db.run("DROP TABLE auth_consistency.ended; UPDATE users SET tokens_valid_after = NULL").await;
+    case.repair()
+        .await
+        .repaired(&[])
+        .plans(&[(ENDS.0, ENDS.1, 3, true), (A::Delete, "logs.user_id", 1, true)]);
+    assert_eq!(db.text("SELECT count(tokens_valid_after) FROM users").await, "0");
+    case.approve().await.repaired(&[(ENDS.0, ENDS.1, 3)]);
+}

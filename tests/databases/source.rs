@@ -107,6 +107,8 @@ async fn rows_go_back_to_the_people_whom_another_databases_users_say_and_that_da
         "{statements:?}"
     );
     let other: Vec<&String> = statements.iter().filter(|one| !sets(one)).collect();
+    let other: Vec<&str> =
+        other.iter().map(|one| one.strip_prefix("/* row by row */ ").unwrap_or(one)).collect();
     assert!(
         other.iter().all(|one| one.starts_with("SELECT ")
             || one.starts_with("WITH ")
@@ -254,7 +256,7 @@ async fn what_is_wrong_with_the_other_table_is_told_and_nothing_is_given_back() 
         (
             "ALTER TABLE users ALTER id TYPE text; INSERT INTO users VALUES ('x1', 'x@example.com', '')",
             USERS,
-            "the id \"x1\" is no integer",
+            "the id, of 2 characters, is no integer",
         ),
         (
             "ALTER TABLE users DROP CONSTRAINT users_pkey; INSERT INTO users VALUES (2, 'zoe@example.com', '')",

@@ -182,7 +182,7 @@ async fn another_generation_or_database_or_user_is_not_believed_what_was_proved_
     settle(&db, &mut case, ALL).await;
     case.edit(|_| ());
     assert_eq!(relied(&case.repair().await), 0, "another generation");
-    let role = db.role("GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE").await;
+    let role = db.role("GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ROLE").await;
     case.secret("db", "url", &db.url_of(&role));
     assert_eq!(relied(&case.check().await), 0, "another role");
     assert_eq!(relied(&case.check().await), ALL, "that may read, and no more");
@@ -411,7 +411,7 @@ async fn where_rows_are_not_counted_every_look_is_deep() {
 #[tokio::test]
 async fn a_right_that_is_taken_away_is_noticed_whoever_it_came_from() {
     let (db, mut case) = app("").await;
-    let readers = db.role("GRANT SELECT ON users, logs, notes, events TO ROLE").await.0;
+    let readers = db.role("GRANT SELECT ON users, logs, notes, events TO ROLE; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO ROLE").await.0;
     let role = db.role(&format!("GRANT {readers} TO ROLE")).await;
     case.secret("db", "url", &db.url_of(&role));
     settle(&db, &mut case, ALL).await;

@@ -173,9 +173,16 @@ async fn values_that_do_not_fit_their_columns_are_refused_and_never_cut() {
         let before = db.snapshot().await;
         let pass = case.repair().await;
         pass.repaired(&[]);
+        assert_eq!(db.changes(&before).await, [""; 0]);
+        if name == "hashed_password" {
+            // How long a hash will be is known before it is made.
+            let missing = pass.finding(R::AdminMissing);
+            assert_eq!(missing.blocked, Some(R::RepairUnsupported));
+            assert!(missing.message.contains("does not take the 60 characters"), "{}", missing.message);
+            continue;
+        }
         let message = pass.finding(R::RepairFailed).message;
         assert!(message.contains("22001"), "{message}");
-        assert_eq!(db.changes(&before).await, [""; 0]);
         assert_eq!(&pass.conditions()[1], "Stalled=True RepairFailed");
     }
     let db = Db::new(&users().replace("role text", "role varchar(5)")).await;

@@ -185,6 +185,7 @@ impl Model {
                     occupied: there != Some(number) && self.live().contains(&number),
                     orphan_rows: orphans.values().filter(|key| **key == number).count() as i64,
                     unseen: Vec::new(),
+                    refused: None,
                     immovable: None,
                 }
             }),
@@ -200,6 +201,8 @@ impl Model {
                 oid: 1,
                 id_type: "integer".into(),
                 id_kind: KeyKind::Integer,
+                password_column: None,
+                password_type: None,
                 id_default: IdDefault::Sequence(SequenceFacts {
                     object: ObjectRef {
                         schema: "public".into(),
@@ -209,11 +212,19 @@ impl Model {
                     next: self.next,
                     increment: 1,
                     maximum: i64::from(i32::MAX),
-                    ascending: true,
+                    minimum: 1,
                     cycle: false,
+                    cache: 1,
                     settable: true,
+                    used: self.live().last().copied(),
+                    next_used: self.live().contains(&self.next),
+                    ahead: false,
+                    column_end: i64::from(i32::MAX),
+                    last_used: false,
                 }),
+                first_id: i64::from(i32::MIN),
                 last_id: i64::from(i32::MAX),
+                takes: Default::default(),
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
                 seed: SeedFacts::default(),
@@ -247,6 +258,7 @@ impl Model {
                 validated: true,
                 enforcement: Enforcement::default(),
                 types: None,
+                defaulted: false,
                 comparison: Comparison::Native,
                 orphans: Orphans {
                     rows: orphans.len() as i64,
@@ -254,6 +266,7 @@ impl Model {
                     sample: keys.iter().take(5).map(ToString::to_string).collect(),
                     digest: format!("{keys:?}"),
                     highest: keys.last().copied(),
+                    lowest: keys.first().copied(),
                 },
                 table_rows: self.logs.len() as i64,
                 unsupported: None,
@@ -268,8 +281,10 @@ impl Model {
                 cascades: Vec::new(),
                 lacking: Default::default(),
                 partition_keys: Vec::new(),
+                twins: Vec::new(),
                 rights,
                 unfit: None,
+                in_the_way: None,
                 names_id: true,
                 last: Some(i64::from(i32::MAX)),
             }],
@@ -282,6 +297,7 @@ impl Model {
             unreached: Vec::new(),
             identities: None,
             sessions: None,
+            foreign: Vec::new(),
         }
     }
 
@@ -301,7 +317,7 @@ impl Model {
 
     pub fn apply(&mut self, target: &Target, step: &Step) -> StepReport {
         match step {
-            Step::AdvanceSequence { above, .. } => self.next = self.next.max(above + 1),
+            Step::AdvanceSequence { past, .. } => self.next = self.next.max(past + 1),
             Step::Seed { account, id, .. } => {
                 let new = match id {
                     Some(id) => id.parse().unwrap(),
@@ -386,6 +402,7 @@ impl Model {
             approval_used: None,
             approval_unused: None,
             not_done: None,
+            reset_offer: None,
         }
     }
 }

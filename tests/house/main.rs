@@ -171,3 +171,49 @@ fn nothing_tells_of_the_machine_that_it_was_written_on() {
         }
     }
 }
+
+#[test]
+fn a_panic_ends_a_task_and_never_the_process_in_any_profile() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(!manifest.contains("panic = \"abort\""), "passes could not be kept apart");
+    for path in ["Makefile", "Dockerfile", ".cargo/config.toml"] {
+        let text = fs::read_to_string(root().join(path)).unwrap_or_default();
+        assert!(!text.contains("panic=abort"), "{path}");
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let tests: String = ["src", "tests"].into_iter().flat_map(sources).map(|(_, text)| text).collect();
+    let (mut named, mut files) = (0, 0);
+    for code in text.split('`').skip(1).step_by(2) {
+        let is_name =
+            code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if code.starts_with("tests/") {
+            files += 1;
+            assert!(root().join(code).exists(), "SECURITY.md names {code}, which is not there");
+        } else if is_name && code.matches('_').count() > 2 {
+            named += 1;
+            assert!(
+                tests.contains(&format!("fn {code}(")),
+                "SECURITY.md names the test {code}, which is not there"
+            );
+        }
+    }
+    assert!(named > 30 && files > 2, "{named} tests and {files} files are named");
+    for section in
+        ["## Who\n", "## What they may\n", "## What holds, and by which test\n", "## What does not\n"]
+    {
+        assert!(text.contains(section), "{section:?} is missing");
+    }
+}
+
+#[test]
+fn what_once_made_a_reader_fail_is_tried_by_a_target_of_that_name() {
+    let targets: String = sources("tests/fuzz").into_iter().map(|(_, text)| text).collect();
+    for folder in fs::read_dir(root().join("tests/fuzz/found")).unwrap() {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        assert!(targets.contains(&format!("name: \"{name}\",")), "nobody tries tests/fuzz/found/{name}");
+    }
+}

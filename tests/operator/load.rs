@@ -119,6 +119,84 @@ async fn one_server_has_no_more_connections_than_it_may_and_all_have_their_turn(
     fleet::remove(&world);
 }
 
+/// How many passes wait: what was asked for, and routine ones.
+async fn waiting(operator: &Operator) -> [u64; 2] {
+    let text = metrics(operator).await;
+    ["asked", "routine"].map(|lane| {
+        let line = format!("auth_consistency_passes_waiting{{lane=\"{lane}\"}} ");
+        text.lines().find_map(|found| found.strip_prefix(&line)).unwrap().parse().unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_and_a_new_resource_are_looked_at_before_the_routine_passes_that_wait() {
+    const ROUTINE: u64 = 16;
+    let held = "CREATE TYPE tag AS ENUM ('1'); \
+        CREATE FUNCTION spelled(tag) RETURNS text LANGUAGE plpgsql AS \
+          $$BEGIN LOOP EXIT WHEN pg_catalog.pg_try_advisory_xact_lock_shared(4711); PERFORM pg_catalog.pg_sleep(0.05); \
+            END LOOP; RETURN pg_catalog.enum_out($1); END$$; \
+        CREATE CAST (tag AS text) WITH FUNCTION spelled(tag); \
+        CREATE TABLE tags (id int PRIMARY KEY, owner tag); INSERT INTO tags VALUES (1, '1');";
+    let world = World::new(&format!("{CONSISTENT}{held}")).await;
+    let fields = "{mode: Observe, interval: 1h, timeout: 5m, \
+        references: {rules: [{table: tags, columns: [owner], declared: true}]}}";
+    for at in 0..ROUTINE {
+        let object = serde_json::from_value(serde_json::json!({
+            "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency",
+            "metadata": {"name": format!("routine-{at}")}, "spec": world.spec(fields),
+        }))
+        .unwrap();
+        world.api().create(&Default::default(), &object).await.unwrap();
+    }
+    let mut holder = Database::superuser(&world.database.name).await;
+    sqlx::raw_sql("SELECT pg_advisory_lock(4711)").execute(&mut holder).await.unwrap();
+    let record = recorded(&world);
+    let home = format!("op-{}", world.namespace);
+    let extra = ["--connections-per-server", "1", "--concurrent-passes", "1"];
+    let operator = Operator::start(&home, &[&world.namespace], &extra, &[]);
+    let begun = || {
+        let record = record.lock().unwrap();
+        // The API server gives every object a status of its own, without conditions.
+        let looked_at = |object: &&AuthConsistency| {
+            object.status.as_ref().is_some_and(|status| !status.conditions.is_empty())
+        };
+        record
+            .iter()
+            .filter(looked_at)
+            .map(|object| object.metadata.name.clone().unwrap())
+            .collect::<Vec<_>>()
+    };
+    let ready = || record.lock().unwrap().iter().filter(|object| shown(object).1 == "True").count();
+    until("a pass that is held up", async || !begun().is_empty()).await;
+    until("the others' wait", async || waiting(&operator).await == [0, ROUTINE - 1]).await;
+
+    let under_way = begun().remove(0);
+    let edited = (0..ROUTINE).map(|at| format!("routine-{at}")).rfind(|name| *name != under_way).unwrap();
+    let edit = serde_json::json!({"spec": {"interval": "2h"}});
+    world.api().patch(&edited, &PatchParams::default(), &Patch::Merge(edit)).await.unwrap();
+    world.apply(fields);
+    until("the two that were asked for", async || waiting(&operator).await == [2, ROUTINE - 2]).await;
+    assert_eq!(ready(), 0, "nobody was let in meanwhile");
+
+    sqlx::raw_sql("SELECT pg_advisory_unlock(4711)").execute(&mut holder).await.unwrap();
+    all_ready(&world, ROUTINE as usize + 1, PATIENCE).await;
+    until("the record of all", async || ready() > ROUTINE as usize).await;
+    let mut order = Vec::new();
+    for (name, ready, _) in record.lock().unwrap().iter().map(shown) {
+        if ready == "True" && !order.contains(&name) {
+            order.push(name);
+        }
+    }
+    assert_eq!(order.first(), Some(&under_way), "{order:?}");
+    // One routine pass stands in the line for turns, and one in that for connections.
+    for name in [edited.as_str(), "app"] {
+        let at = order.iter().position(|one| one == name).unwrap();
+        assert!(at <= 4, "{name} came after {:?}", &order[..at]);
+    }
+    assert_eq!(waiting(&operator).await, [0, 0]);
+    fleet::remove(&world);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_does_not_answer_holds_up_nobody_on_another_one() {
     let world = World::new(CONSISTENT).await;
@@ -220,4 +298,88 @@ async fn an_annotation_that_is_changed_in_a_loop_makes_no_more_than_one_pass_a_s
         .await;
     let (passes, seconds) = (count().await - before, began.elapsed().as_secs());
     assert!(passes <= seconds + 2, "{passes} passes in {seconds} s for {last} changes");
+}
+
+/// What a resource's status says of its signing key, by the resource's name.
+async fn fingerprints(world: &World) -> BTreeMap<String, Option<String>> {
+    let objects = world.api().list(&Default::default()).await.unwrap();
+    let of = |object: AuthConsistency| {
+        let key = object.status.unwrap_or_default().signing_key;
+        (object.metadata.name.unwrap(), key.and_then(|key| key.fingerprint))
+    };
+    objects.into_iter().map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verdicts_wait_for_no_fingerprint_and_keys_that_changed_meanwhile_are_told_once() {
+    const SIZE: usize = 16;
+    let world = World::new(CONSISTENT).await;
+    fleet::create(&world, SIZE, SIZE).await;
+    let home = format!("op-{}", world.namespace);
+    let namespaces = [world.namespace.as_str()];
+    let launch = Launch {
+        home: &home,
+        namespaces: &namespaces,
+        extra: &["--concurrent-passes", "1"],
+        ..Launch::default()
+    };
+    let record = recorded(&world);
+    until("the record's first list", async || record.lock().unwrap().len() >= SIZE).await;
+    let operator = Operator::launch(&launch);
+    let all_known = async || fingerprints(&world).await.values().all(Option::is_some);
+    until("all fingerprints", all_known).await;
+    let before = fingerprints(&world).await;
+    assert_eq!(before.values().collect::<std::collections::BTreeSet<_>>().len(), SIZE, "a key for each");
+    let mut put_off = 0;
+    for object in std::mem::take(&mut *record.lock().unwrap()) {
+        let status = object.status.clone().unwrap_or_default();
+        let ready = shown(&object).1 == "True";
+        put_off += usize::from(ready && status.signing_key.is_none());
+        assert!(status.signing_key.is_none_or(|key| key.fingerprint.is_some() && key.changed_time.is_none()));
+    }
+    assert!(put_off > 0, "each verdict has waited");
+    drop(operator);
+
+    // Every other key is another one when the operator comes back.
+    for at in (0..SIZE).step_by(2) {
+        world.secret(
+            &format!("jwt-{at}"),
+            "key",
+            &format!("canary-{at}-6b1f0c5d7e9a4238-the-key-after-that"),
+        );
+    }
+    let operator = Operator::launch(&launch);
+    let changed = |now: &BTreeMap<String, Option<String>>| -> Vec<String> {
+        now.iter().filter(|(name, print)| before[*name] != **print).map(|(name, _)| name.clone()).collect()
+    };
+    until("all changes", async || changed(&fingerprints(&world).await).len() == SIZE / 2).await;
+    let passed = async || passes(&metrics(&operator).await).values().sum::<u64>() >= SIZE as u64;
+    until("a pass of each of them", passed).await;
+    let quiet = async || {
+        let text = metrics(&operator).await;
+        ["asked", "routine"]
+            .iter()
+            .all(|lane| text.contains(&format!("passes_waiting{{lane=\"{lane}\"}} 0\n")))
+    };
+    until("nobody waits any more", quiet).await;
+    let mut wanted: Vec<String> = (0..SIZE).step_by(2).map(|at| format!("app-{at}")).collect();
+    wanted.sort();
+    assert_eq!(changed(&fingerprints(&world).await), wanted);
+    let told = || {
+        let events = crate::world::kubectl(&["get", "events", "-n", &world.namespace, "-o", "json"], "");
+        let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+        let told =
+            events["items"].as_array().unwrap().iter().filter(|one| one["reason"] == "SigningKeyChanged");
+        let mut told: Vec<String> =
+            told.map(|one| one["involvedObject"]["name"].as_str().unwrap().to_owned()).collect();
+        told.sort();
+        told
+    };
+    until("the events", async || told().len() >= wanted.len()).await;
+    assert_eq!(told(), wanted, "once each, and of no other one");
+    for object in record.lock().unwrap().iter() {
+        let (name, ready, reason) = shown(object);
+        assert_eq!((ready.as_str(), reason.as_str()), ("True", "Consistent"), "{name}");
+    }
+    fleet::remove(&world);
 }

@@ -15,7 +15,11 @@ mod fleet;
 mod life;
 mod load;
 mod page;
+mod panics;
 mod requests;
+#[path = "../wire/server.rs"]
+#[allow(dead_code, reason = "a part of what servers can do")]
+mod server;
 #[path = "../scenarios/world.rs"]
 mod world;
 

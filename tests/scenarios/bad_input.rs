@@ -19,7 +19,7 @@ async fn connection_strings_that_cannot_be_used_say_what_is_wrong_and_repeat_not
         ("canary no url", "DatabaseUrlInvalid", "postgresql://"),
         ("mysql+pymysql://u:canary@db/x", "DatabaseEngineUnsupported", "mysql"),
         ("postgresql://u:canary@db/x?sslrootcert=/etc/x", "DatabaseUrlInvalid", "sslrootcert"),
-        ("postgresql://u:canary@db/x?fallback=canary", "DatabaseUrlInvalid", "fallback"),
+        ("postgresql://u:canary@db/x?fallback=canary", "DatabaseUrlInvalid", "option"),
         ("postgresql://u:canary@127.0.0.1:5432/x", "DatabaseHostNotAllowed", "127.0.0.1"),
         ("postgresql://u:canary@169.254.169.254/x", "DatabaseHostNotAllowed", "link-local"),
     ] {

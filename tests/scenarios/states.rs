@@ -132,8 +132,9 @@ async fn two_resources_for_one_user_table_do_not_both_repair_it() {
     let status = second.ready("False", "TargetClaimed").await;
     assert!(condition(&status, "Stalled").is_some());
     assert_eq!(first.database.text("SELECT role || is_active FROM users WHERE id = 1").await, "adminfalse");
-    // The first one is gone for good: the second takes over, asked by its uid.
-    let owner = first.database.text("SELECT owner FROM auth_consistency.claims").await;
+    // The first one is gone for good: the second takes over, asked by its uid and count.
+    let claim = "SELECT format('%s/%s', owner, takes) FROM auth_consistency.claims";
+    let owner = first.database.text(claim).await;
     crate::world::kubectl(&["delete", "authcon", "app", "-n", &first.namespace], "");
     second.annotate("auth.probeops.com/take-claim", &owner);
     second.ready("True", "Consistent").await;

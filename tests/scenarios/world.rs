@@ -4,11 +4,12 @@
 #![allow(dead_code, reason = "two test binaries share it, and each uses its own part")]
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
-        OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,6 +22,9 @@ use kube::{
     runtime::wait::await_condition,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+#[path = "../support/canary.rs"]
+pub mod canary;
 
 /// No state of the world is waited for longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,16 +143,24 @@ pub struct Operator {
     pub log: PathBuf,
     /// Name of its ServiceAccount as the audit log has it.
     pub user: String,
+    /// The namespaces that it watches, where it does not watch all.
+    namespaces: Vec<String>,
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
         // The wrapper ends the operator when its input does.
+        if !std::thread::panicking() {
+            canary::keeps_all(&self.metrics_now().unwrap_or_default(), hidden(&self.namespaces));
+        }
         drop(self.child.stdin.take());
         if !self.wrapped && !self.peek() {
             let _ = self.child.kill();
         }
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            canary::keeps_all(&self.logged(), hidden(&self.namespaces));
+        }
     }
 }
 
@@ -225,7 +237,8 @@ impl Operator {
             .spawn()
             .unwrap();
         let user = format!("system:serviceaccount:{home}:{account}");
-        Self { child, wrapped, began, listen, log, user }
+        let namespaces = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        Self { child, wrapped, began, listen, log, user, namespaces }
     }
 
     /// Starts an operator without a wrapper, so that its own end can be seen.
@@ -281,6 +294,21 @@ impl Operator {
         get(&format!("http://{}/metrics", self.listen)).await.1
     }
 
+    /// What `/metrics` says, where it still answers.
+    fn metrics_now(&self) -> std::io::Result<String> {
+        let mut stream = std::net::TcpStream::connect(&self.listen)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\nhost: localhost\r\n\r\n")?;
+        std::io::read_to_string(stream)
+    }
+
+    /// What it has logged since its log was so long.
+    fn logged_since(&self, bytes: u64) -> String {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let from = usize::try_from(bytes).unwrap_or(0).min(log.len());
+        String::from_utf8_lossy(&log[from..]).into_owned()
+    }
+
     /// What it has logged so far.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -310,9 +338,10 @@ pub fn app_ports() -> &'static [String; 2] {
     })
 }
 
+static SHARED: OnceLock<Operator> = OnceLock::new();
+
 /// The operator that all scenarios share.
 pub fn shared_operator() -> &'static Operator {
-    static SHARED: OnceLock<Operator> = OnceLock::new();
     SHARED.get_or_init(|| {
         let resolve = app_ports().each_ref().map(|port| format!("app.test:{port}:127.0.0.1"));
         let extra = ["--allow-probe-host", "app.test", "--resolve", &resolve[0], "--resolve", &resolve[1]];
@@ -347,7 +376,9 @@ impl Database {
     /// A new database with some SQL run by its owner.
     pub async fn create(sql: &str) -> Self {
         let name = format!("s_{}", unique().replace('-', "_"));
-        let database = Self { role: format!("r{name}"), password: format!("canary-{name}-db"), name };
+        // Nothing of the password is a part of a name, which may be told.
+        let password = format!("canary-{:016x}", rand::random::<u64>());
+        let database = Self { role: format!("r{name}"), password, name };
         let mut admin = Self::superuser("postgres").await;
         run(&mut admin, &format!("CREATE ROLE {} LOGIN PASSWORD '{}'", database.role, database.password))
             .await;
@@ -407,6 +438,32 @@ pub struct World {
     pub namespace: String,
     pub database: Database,
     pub client: Client,
+    /// Where the log of the operator that all scenarios share was when it began.
+    heard: u64,
+}
+
+/// What no text of a namespace may tell any of.
+static HIDDEN: Mutex<BTreeMap<String, Vec<Vec<u8>>>> = Mutex::new(BTreeMap::new());
+
+fn hidden(namespaces: &[String]) -> Vec<Vec<u8>> {
+    let hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
+    namespaces.iter().filter_map(|namespace| hidden.get(namespace)).flatten().cloned().collect()
+}
+
+impl Drop for World {
+    /// Whatever the test was about: status, events, log and metrics tell nothing of its Secrets.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let secrets = hidden(std::slice::from_ref(&self.namespace));
+        let shown = ["get", "authcon,events.events.k8s.io", "-n", &self.namespace, "-o", "yaml"];
+        canary::keeps_all(&String::from_utf8_lossy(&ask_kubectl(&shown, "").stdout), secrets.clone());
+        if let Some(operator) = SHARED.get() {
+            canary::keeps_all(&operator.logged_since(self.heard), secrets.clone());
+            canary::keeps_all(&operator.metrics_now().unwrap_or_default(), secrets);
+        }
+    }
 }
 
 impl World {
@@ -416,7 +473,14 @@ impl World {
         let database = Database::create(sql).await;
         let namespace = format!("s-{}", unique());
         kubectl(&["create", "namespace", &namespace], "");
-        let world = Self { namespace, database, client: Client::try_default().await.unwrap() };
+        let heard =
+            SHARED.get().map_or(0, |operator| std::fs::metadata(&operator.log).map_or(0, |log| log.len()));
+        let world = Self { namespace, database, client: Client::try_default().await.unwrap(), heard };
+        // A row has it, and none is repeated.
+        if world.database.text("SELECT coalesce(to_regclass('users')::text, '')").await == "users" {
+            let hash = world.database.text("SELECT coalesce(max(hashed_password), '') FROM users").await;
+            world.hide(vec![hash.into_bytes()]);
+        }
         world.secret("database", "url", &world.database.dsn());
         let authority = std::fs::read_to_string(part("AUTHCON_TEST_POSTGRES_CA")).unwrap();
         world.secret("ca", "ca.crt", &authority);
@@ -425,8 +489,15 @@ impl World {
         world
     }
 
+    /// Has these looked for in all that is told of the namespace.
+    fn hide(&self, secrets: Vec<Vec<u8>>) {
+        let mut hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.entry(self.namespace.clone()).or_default().extend(secrets);
+    }
+
     /// Writes a Secret with one key.
     pub fn secret(&self, name: &str, key: &str, value: &str) {
+        self.hide(canary::hidden(value.as_bytes()));
         let secret = serde_json::json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": name, "namespace": self.namespace, "labels": {"auth.probeops.com/use": "true"}},

@@ -14,6 +14,7 @@ use auth_consistency::{
         severity::Fault,
         target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
     },
+    controller::{self, Resource},
     database::{Beside, Restored, Search, WrittenBeside},
     memory::Memory,
     network::HostPolicy,
@@ -22,7 +23,7 @@ use auth_consistency::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Db, PASSWORD, setting};
+use super::{Db, PASSWORD, canary, setting};
 
 /// The usual spec: a FastAPI app's table with an admin, for tests that are about something else.
 pub const USUAL: &str = "
@@ -51,6 +52,8 @@ pub struct Case {
     /// Seconds that have gone by beside one for each pass.
     pub later: i64,
     passes: i64,
+    /// How far the log was searched.
+    heard: std::sync::atomic::AtomicUsize,
 }
 
 /// What one pass came to.
@@ -98,6 +101,7 @@ impl Case {
             operator: None,
             later: 0,
             passes: 0,
+            heard: super::log::listen().into(),
         };
         case.secret("db", "ca", &ca);
         case.secret("admin", "password", PASSWORD);
@@ -201,12 +205,16 @@ impl Case {
     /// Puts the rows of a run back.
     pub async fn restore(&self, run: &str) -> Result<Vec<Restored>, Fault> {
         let anywhere = HostPolicy::unrestricted(Vec::new());
-        pass::restore(&self.target(), &anywhere, run, Timestamp::from_second(1_850_000_000).unwrap()).await
+        let now = Timestamp::from_second(1_850_000_000).unwrap();
+        let restored = pass::restore(&self.target(), &anywhere, run, None, now).await;
+        self.keeps_secrets(&format!("{restored:?}{}", super::log::since(&self.heard)));
+        restored
     }
 
     /// Writes the rows of a run that are not back into a new table.
     pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<WrittenBeside, Fault> {
-        let wanted = Beside { run: run.into(), table: table.map(Into::into), into: into.into() };
+        let wanted =
+            Beside { run: run.into(), table: table.map(Into::into), into: into.into(), identity: None };
         let now = Timestamp::from_second(1_840_000_000).unwrap();
         let anywhere = HostPolicy::unrestricted(Vec::new());
         let written = pass::restore_beside(&self.target(), &anywhere, &wanted, now).await;
@@ -255,9 +263,7 @@ impl Case {
             assert_eq!(again, status, "the same input twice gives the same status");
         }
         let report = end.as_ref().ok().map(|outcome| outcome.report(1));
-        self.keeps_secrets(&format!("{shown:?}"));
-        self.keeps_secrets(&serde_json::to_string(&status).unwrap());
-        self.keeps_secrets(&serde_json::to_string(&report).unwrap());
+        self.tells_no_secret(&status, &shown, report.as_ref());
         for finding in status.findings.iter().chain(report.iter().flat_map(|report| &report.findings)) {
             let told = finding.docs.strip_prefix("auth-consistency explain ");
             let page = Reason::ALL.iter().any(|reason| told == Some(reason.as_str()));
@@ -265,6 +271,8 @@ impl Case {
         }
         let messages = status.findings.iter().map(|one| &one.message);
         for text in messages.chain(status.conditions.iter().map(|one| &one.message)) {
+            let unseen = auth_consistency::consistency::sql_name::unseen;
+            assert!(!text.contains(unseen), "{text:?} has characters that nobody sees");
             assert_eq!(repeated(text), None, "the same is said twice in {text:?}");
         }
         // Whoever reads that something is not as it should be is told where there is more.
@@ -285,30 +293,55 @@ impl Case {
         Pass { status, end, report }
     }
 
-    /// No secret, and no hash, stands in a text.
-    fn keeps_secrets(&self, text: &str) {
+    /// Nothing of a secret, of a hash or of a row stands in a text, in whatever form.
+    #[track_caller]
+    pub fn keeps_secrets(&self, text: &str) {
         // The prefix of a format is named, and no hash begins with it alone.
         for hash in ["$2a$0", "$2a$1", "$2b$0", "$2b$1", "$2y$0", "$2y$1", "$argon2", "pbkdf2_sha256$"] {
             assert!(!text.contains(hash), "a password hash stands in {text}");
         }
-        for (reference, value) in &self.secrets {
-            let Ok(value) = value else { continue };
-            let value = String::from_utf8_lossy(secrecy::ExposeSecret::expose_secret(value)).into_owned();
-            let parts = match url::Url::parse(&value) {
-                Ok(url) => url.password().map(str::to_owned).into_iter().collect(),
-                Err(_) => vec![value],
-            };
-            for part in parts {
-                // Shorter ones are words that any text may hold.
-                if part.len() >= 8 {
-                    assert!(!text.contains(&part), "Secret {reference:?} stands in {text}");
-                }
-            }
+        let of_secrets = self.secrets.values().flatten().map(secrecy::ExposeSecret::expose_secret);
+        let hidden = of_secrets.flat_map(|value| canary::hidden(value)).collect::<Vec<_>>();
+        // Those that are long are the same in all tests.
+        let (long, short): (Vec<_>, Vec<_>) = hidden.into_iter().partition(|secret| secret.len() > 200);
+        let always = [super::HASH, super::ROW, PASSWORD].map(|secret| secret.as_bytes().to_vec());
+        canary::keeps_all(text, short);
+        canary::keeps_all(text, always.into_iter().chain(long).collect());
+    }
+
+    /// All that anybody gets to read of a pass: what it came to, the status, events, the log, the report as a
+    /// document and as a page.
+    #[track_caller]
+    fn tells_no_secret(&self, next: &AuthConsistencyStatus, end: &End, report: Option<&ConsistencyReport>) {
+        let resource = Resource::read(
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency",
+                "metadata": {
+                    "namespace": self.resource.namespace, "name": self.resource.name, "uid": self.resource.uid,
+                },
+                "spec": self.spec, "status": self.status,
+            }))
+            .unwrap(),
+        );
+        controller::pass_ended(&resource, next, end, std::time::Duration::from_millis(1), 1);
+        let outcome = if let End::Done(outcome) = end { Some(&**outcome) } else { None };
+        let events = controller::tellings(&self.status, next, outcome);
+        self.keeps_secrets(&format!("{end:?}"));
+        self.keeps_secrets(&format!("{events:?} {:?}", controller::not_done(&self.status, next)));
+        self.keeps_secrets(&serde_json::to_string(next).unwrap());
+        self.keeps_secrets(&super::log::since(&self.heard));
+        if let Some(report) = report {
+            self.keeps_secrets(&serde_json::to_string(report).unwrap());
+            self.keeps_secrets(&auth_consistency::cli::page(report));
         }
     }
 
     /// A further pass finds the same, does nothing and writes nothing.
     pub async fn settled(&mut self, db: &Db) {
+        // As the operator does: an annotation that was answered is no request any more.
+        let handled = self.status.last_handled_approval.clone();
+        let answered = |approval: &mut Approval| handled.as_deref() == Some(approval.hash.trim());
+        self.requests.approval.take_if(answered);
         let (before, status) = (db.fingerprint().await, self.status.clone());
         let pass = self.repair().await;
         assert_eq!(pass.outcome().repaired, [], "a settled resource is not repaired again");

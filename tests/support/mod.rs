@@ -3,9 +3,12 @@
 
 #![allow(dead_code, reason = "every test program uses a part of it")]
 
+pub mod canary;
 mod case;
 mod database;
 mod line;
+mod log;
+pub mod qualified;
 mod relay;
 mod server;
 
@@ -25,6 +28,9 @@ pub use server::Server;
 
 /// A password hash of the app: bcrypt with a low cost, of `correct horse 4711`.
 pub const HASH: &str = "$2b$04$StO5YdpXBHU.dGrIJMQ9JuEyIpvU.QP4y56x5Rh7Axf6benhMlntG";
+
+/// What tests put into rows that no message may repeat.
+pub const ROW: &str = "canary-of-a-row";
 
 /// The password behind [`HASH`].
 pub const PASSWORD: &str = "correct horse 4711";

@@ -17,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server of its own, removed at its end.
 pub struct Server {
+    programs: PathBuf,
     directory: PathBuf,
     process: Child,
     port: u16,
@@ -25,30 +26,71 @@ pub struct Server {
 impl Server {
     /// A new server; `db` says where the programs are.
     pub async fn new(db: &Db) -> Self {
+        Self::with(db, "").await
+    }
+
+    /// A new server with more lines in its configuration.
+    pub async fn with(db: &Db, configuration: &str) -> Self {
         let programs = PathBuf::from(db.text("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
-        let directory = std::env::temp_dir().join(format!("auth-consistency-{:016x}", rand::random::<u64>()));
-        std::fs::create_dir(&directory).unwrap();
-        let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-        if root {
-            assert!(Command::new("chown").arg("postgres").arg(&directory).status().unwrap().success());
-        }
-        let data = directory.join("data");
-        let initdb = program(root, &programs.join("initdb"))
+        let directory = directory();
+        let initdb = program(&programs.join("initdb"))
             .args(["--no-sync", "--auth=trust", "--username=postgres", "--pgdata"])
-            .arg(&data)
+            .arg(directory.join("data"))
             .stdout(Stdio::null())
             .status();
         assert!(initdb.unwrap().success());
+        let file = directory.join("data/postgresql.conf");
+        let before = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{before}\n{configuration}\n")).unwrap();
+        Self::start(programs, directory).await
+    }
+
+    /// Lets in whom these lines of pg_hba.conf let in, and no others.
+    pub async fn let_in(&self, lines: &[&str]) {
+        let before = self.text("SELECT pg_conf_load_time()").await;
+        std::fs::write(self.directory.join("data/pg_hba.conf"), format!("{}\n", lines.join("\n"))).unwrap();
+        assert_eq!(self.text("SELECT pg_reload_conf()").await, "true");
+        self.ask_until("SELECT pg_conf_load_time()::text", &before).await;
+    }
+
+    /// A standby that follows this server as it streams its log.
+    pub async fn standby(&self) -> Self {
+        let directory = directory();
+        let copied = program(&self.programs.join("pg_basebackup"))
+            .args(["--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf"])
+            .args(["--host=127.0.0.1", "--username=postgres", "--port", &self.port.to_string(), "--pgdata"])
+            .arg(directory.join("data"))
+            .status();
+        assert!(copied.unwrap().success());
+        let standby = Self::start(self.programs.clone(), directory).await;
+        assert_eq!(standby.text("SELECT pg_is_in_recovery()").await, "true");
+        standby
+    }
+
+    /// Waits until a standby has replayed all that this server has written.
+    pub async fn is_followed_by(&self, standby: &Self) {
+        let written = self.text("SELECT pg_current_wal_flush_lsn()").await;
+        let replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}'::pg_lsn)::text");
+        standby.ask_until(&replayed, "false").await;
+    }
+
+    /// Makes a standby a server of its own.
+    pub async fn promote(&self) {
+        assert_eq!(self.text("SELECT pg_promote()").await, "true");
+        self.ask_until("SELECT pg_is_in_recovery()::text", "true").await;
+    }
+
+    async fn start(programs: PathBuf, directory: PathBuf) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = program(root, &programs.join("postgres"))
+        let process = program(&programs.join("postgres"))
             .arg("-D")
-            .arg(&data)
+            .arg(directory.join("data"))
             .args(["-p", &port.to_string(), "-k", "", "-h", "127.0.0.1"])
             .args(["-c", "fsync=off", "-c", "shared_buffers=16MB"])
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { directory, process, port };
+        let server = Self { programs, directory, process, port };
         server.ask_until("SELECT 'up'", "").await;
         server
     }
@@ -106,8 +148,22 @@ impl Server {
     }
 }
 
-fn program(root: bool, path: &Path) -> Command {
-    if !root {
+fn as_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+/// A new directory that belongs to whoever runs the server.
+fn directory() -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("auth-consistency-{:016x}", rand::random::<u64>()));
+    std::fs::create_dir(&directory).unwrap();
+    if as_root() {
+        assert!(Command::new("chown").arg("postgres").arg(&directory).status().unwrap().success());
+    }
+    directory
+}
+
+fn program(path: &Path) -> Command {
+    if !as_root() {
         return Command::new(path);
     }
     // PostgreSQL refuses to be run by root.

@@ -3,10 +3,13 @@
 use crate::{
     api::{
         condition::Reason,
-        report::{ConsistencyReport, Finding, Severity, StepReport},
+        report::{Action, ConsistencyReport, Finding, Severity, StepReport},
     },
     cli::target::Again,
-    consistency::wording::{count, docs},
+    consistency::{
+        offer::ResetOffer,
+        wording::{count, docs},
+    },
 };
 
 /// What a person asked for.
@@ -58,6 +61,8 @@ pub(in crate::cli) struct Closing<'a> {
     pub approval_unused: Option<String>,
     /// A reset was asked for and was not done.
     pub reset_undone: bool,
+    /// A reset that would help the admin and would be done.
+    pub reset_offer: Option<ResetOffer>,
 }
 
 impl Closing<'_> {
@@ -84,9 +89,15 @@ impl Closing<'_> {
         .map(|(findings, noun)| format!("{} ({})", count(length(&findings), noun), names(&findings)))
         .collect();
         let counted = list(&counted);
+        let next_id = match report.next_id_untold {
+            Some(_) => " Nobody knows here what gives the next id, see above.",
+            None => "",
+        };
         match report.consistent {
-            Some(true) if counted.is_empty() => "Consistent: accounts, references and tokens agree.".into(),
-            Some(true) => format!("Consistent, with {counted}."),
+            Some(true) if counted.is_empty() => {
+                format!("Consistent: accounts, references and tokens agree.{next_id}")
+            }
+            Some(true) => format!("Consistent, with {counted}.{next_id}"),
             Some(false) => {
                 let untold = match self.unknown.as_slice() {
                     [] => String::new(),
@@ -151,10 +162,16 @@ impl Closing<'_> {
                 count(plan.rows, "row")
             )];
         }
-        let (waiting, ready): (Vec<&StepReport>, Vec<&StepReport>) =
+        let (waiting, mut ready): (Vec<&StepReport>, Vec<&StepReport>) =
             plan.steps.iter().partition(|step| step.waits.is_some());
         let barred = [Reason::DatabaseReadOnly, Reason::TargetClaimed].iter().any(|one| has(report, *one));
         let mut next = Vec::new();
+        // What was asked for by the reset alone is in no plan of a repair.
+        let mine = |step: &StepReport| step.action == Action::Reset;
+        if self.reset_undone && !self.by_operator && !barred && ready.iter().any(|step| mine(step)) {
+            ready.retain(|step| !mine(step));
+            next.push(format!("Once that is mended, {} does it.", self.again.command("reset")));
+        }
         if !ready.is_empty() && !barred {
             let steps = count(length(&ready), "step");
             let (need, was) = if ready.len() == 1 { ("needs", "was") } else { ("need", "were") };
@@ -204,8 +221,7 @@ impl Closing<'_> {
         }
     }
 
-    /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know. A reset is
-    /// offered only where one would be done.
+    /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know.
     fn password(&self, report: &ConsistencyReport) -> Option<String> {
         let admin = report.admin.as_ref()?;
         if self.asked == Asked::Reset {
@@ -218,10 +234,12 @@ impl Closing<'_> {
             }
             _ => None,
         };
-        let refused = report.passwords.as_ref().is_some_and(|passwords| passwords.writes.is_none());
-        let odd = said.is_some() || has(report, Reason::PasswordHashForeign);
-        let offer = (odd && !refused && !self.observes).then(|| {
-            format!("If the admin cannot sign in, {} writes the password again.", self.again.command("reset"))
+        let told = |odd: &String| report.findings.iter().any(|one| one.message.contains(odd));
+        let offer = self.reset_offer.as_ref().map(|offer| {
+            let odd = offer.odd.as_ref().filter(|odd| !told(odd));
+            let odd = odd.map_or_else(String::new, |odd| format!(" Before that: {odd}."));
+            let reset = self.again.command("reset");
+            format!("If the admin cannot sign in, {reset} writes the password again.{odd}")
         });
         let sentences: Vec<String> = said.into_iter().chain(offer).collect();
         (!sentences.is_empty()).then(|| sentences.join(" "))

@@ -14,6 +14,7 @@ pub(super) use report::{Heading, report};
 pub(super) use table::{Cell, Table, clean, wrap};
 
 use super::said::Failure;
+use crate::consistency::{sql_name::unseen, wording::escaped};
 
 /// Columns that a page has unless the terminal has fewer.
 const PAGE: u16 = 100;
@@ -76,8 +77,9 @@ impl Format {
 /// # Errors
 /// It cannot be written down.
 pub(super) fn json<T: Serialize>(answer: &T) -> Result<String, Failure> {
-    serde_json::to_string_pretty(answer)
-        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as JSON: {error}")))
+    let text = serde_json::to_string_pretty(answer)
+        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as JSON: {error}")))?;
+    Ok(escaped(&text, false).into_owned())
 }
 
 /// YAML.
@@ -85,6 +87,30 @@ pub(super) fn json<T: Serialize>(answer: &T) -> Result<String, Failure> {
 /// # Errors
 /// It cannot be written down.
 pub(super) fn yaml<T: Serialize>(answer: &T) -> Result<String, Failure> {
-    serde_saphyr::to_string(answer)
-        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as YAML: {error}")))
+    let text = serde_saphyr::to_string(answer)
+        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as YAML: {error}")))?;
+    // Every JSON document is one of YAML, and JSON alone writes those characters in one way only.
+    if text.contains(|c: char| unseen(c) && c != '\n') { json(answer) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_hide_nothing_and_are_the_same_documents() {
+        let answer =
+            serde_json::json!({"a\u{202e}": ["\u{9b}31m\u{1b}", "\u{e0041}\u{200b}", "größe", "x\ny\t"]});
+        for text in [json(&answer).unwrap(), yaml(&answer).unwrap()] {
+            assert!(!text.contains(|c: char| unseen(c) && c != '\n'), "{text:?}");
+            assert!(text.contains("\\u202e") && text.contains("größe"), "{text}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), answer);
+        }
+        assert_eq!(
+            escaped("\u{1b}[31mred\u{1b}[0m \u{1b}[2J\u{9b}m", true),
+            "\u{1b}[31mred\u{1b}[0m \\u001b[2J\\u009bm"
+        );
+        let plain = yaml(&serde_json::json!({"a": "b"})).unwrap();
+        assert_eq!(plain.trim_end(), "a: b");
+    }
 }

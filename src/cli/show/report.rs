@@ -111,6 +111,9 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
             add("not checked", format!("{}: {}", skipped.object.describe(), skipped.why));
         }
     }
+    if let Some(untold) = &report.next_id_untold {
+        add("next id", untold.clone());
+    }
     if facts.is_empty() { String::new() } else { facts.render() }
 }
 
@@ -171,11 +174,11 @@ fn steps(name: &str, steps: &[StepReport], look: Look) -> String {
     }
     let mut rows = Table::new(&[name, "ROWS", "WHAT"], 3, look);
     for step in steps {
-        let waits = step.waits.as_ref().map(|why| format!("\nwaits: {why}")).unwrap_or_default();
+        let waits = step.waits.as_ref().map(|why| format!("waits: {why}"));
         rows.row(vec![
             Cell::text(step.action.as_str()),
             Cell::Number(number(step.rows)),
-            Cell::text(format!("{}{waits}", step.message)),
+            Cell::lines([step.message.clone()].into_iter().chain(waits)),
         ]);
     }
     rows.render()

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Width, presets};
 
 use super::Look;
-use crate::api::report::Severity;
+use crate::{
+    api::report::Severity,
+    consistency::wording::{self, clean_but},
+};
 
 /// One cell.
 pub(in crate::cli) enum Cell {
@@ -18,9 +21,16 @@ pub(in crate::cli) enum Cell {
 }
 
 impl Cell {
-    /// Text.
+    /// Text in one line: a line break in a name would look like another row.
     pub(in crate::cli) fn text(text: impl AsRef<str>) -> Self {
-        Self::Text(clean(text.as_ref()).into_owned())
+        Self::Text(wording::clean(text.as_ref()).into_owned())
+    }
+
+    /// Texts, each in a line of its own.
+    pub(in crate::cli) fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let lines: Vec<String> =
+            lines.into_iter().map(|line| wording::clean(line.as_ref()).into_owned()).collect();
+        Self::Text(lines.join("\n"))
     }
 }
 
@@ -45,7 +55,8 @@ impl Table {
             table.force_no_tty();
         }
         if !headers.is_empty() {
-            table.set_header(headers.to_vec());
+            // Columns of a table of the app may be headers.
+            table.set_header(headers.iter().map(|header| wording::clean(header).into_owned()));
         }
         Self { table, columns, rows: 0 }
     }
@@ -87,16 +98,7 @@ impl Table {
 
 /// A text from a database or a cluster that cannot steer a terminal. Line breaks stay.
 pub(in crate::cli) fn clean(text: &str) -> Cow<'_, str> {
-    let bad = |c: char| c.is_control() && c != '\n';
-    if text.contains(bad) {
-        Cow::Owned(
-            text.chars()
-                .flat_map(|c| if bad(c) { c.escape_debug().collect::<Vec<_>>() } else { vec![c] })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
-    }
+    clean_but(text, &['\n'])
 }
 
 /// A paragraph. What stands in backquotes is one word, so that a command can be copied.
@@ -165,6 +167,13 @@ mod tests {
     fn texts_cannot_steer_a_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert!(matches!(clean("plain"), Cow::Borrowed(_)));
+        let mut table = Table::new(&["A\u{202e}", "B"], 2, Look { width: 80, colour: false });
+        table.row(vec![Cell::text("x\nERROR  y\u{9b}31m"), Cell::lines(["one\n", "two"])]);
+        let shown = table.render();
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        for text in ["A\\u{202e}", "x\\nERROR", "y\\u{9b}31m", "one\\n", "two"] {
+            assert!(shown.contains(text), "{text}: {shown}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{
         target::{Admin, Target},
         wording::clip,
     },
-    passwords,
+    passwords::{self, Format, PasswordWarning},
 };
 
 /// The format that the account's password is written in; the error is why it is not written.
@@ -40,13 +40,13 @@ pub(super) fn writable(
         };
         (refused.reason, why)
     })?;
-    passwords::check(chosen.format.family, password)
+    passwords::check_in(&chosen.format, password)
         .map_err(|error| unusable(format!("the password of {field} cannot be used: {error}")))?;
     Ok(chosen)
 }
 
 /// What the passwords of others are.
-fn sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
+pub(super) fn sample<'a>(admin: &Admin, users: &'a UserTable) -> Option<&'a HashSample> {
     users.passwords.get(&admin.account().map(str::to_owned))
 }
 
@@ -55,9 +55,9 @@ pub(super) fn suspicious(
     target: &Target,
     admin: &Admin,
     account: Option<&Account>,
+    users: &UserTable,
     asked: bool,
 ) -> Option<Diagnosed> {
-    let password = admin.password.as_ref()?;
     let matters = match account {
         None => asked || admin.on_missing == OnMissing::Seed,
         // Somebody has set another one, and it is left alone.
@@ -65,18 +65,19 @@ pub(super) fn suspicious(
             asked
                 || admin.password_policy == PasswordPolicy::Always
                 || account.password.matches != Some(false)
+                // A reset is offered.
+                || is_foreign(target, admin, account, users)
         }
     };
-    let warnings = passwords::audit_password(password);
-    if !matters || warnings.is_empty() {
-        return None;
-    }
-    let what: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let message = format!(
-        "the password of {}.passwordSecretRef is taken as it stands, and {}: if that is not meant, correct the Secret",
-        admin.field(),
-        what.join("; ")
-    );
+    // A line break that is left off is nothing where nothing is going to be written.
+    let written = account.is_none_or(|account| {
+        let always = admin.password_policy == PasswordPolicy::Always;
+        asked
+            || (always && account.password.matches != Some(true))
+            || is_foreign(target, admin, account, users)
+    });
+    let only_left_off = admin.password_warnings.as_slice() == [PasswordWarning::LineBreakLeftOff];
+    let message = odd(admin).filter(|_| matters && (written || !only_left_off))?;
     let object = ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
@@ -87,13 +88,47 @@ pub(super) fn suspicious(
     Some(person(reason, condition, Severity::Warning, Some(object), message))
 }
 
-/// What is wrong with the stored password of an account that is there.
+/// What is odd about the password that a Secret holds, in a clause that says what will have to be typed.
+pub(in crate::consistency) fn odd(admin: &Admin) -> Option<String> {
+    let left_off = PasswordWarning::LineBreakLeftOff;
+    let (cut, kept): (Vec<_>, Vec<_>) =
+        admin.password_warnings.iter().copied().partition(|warning: &PasswordWarning| *warning == left_off);
+    let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+    let secret = format!("the password of {}.passwordSecretRef", admin.field());
+    match (kept.as_slice(), cut.first()) {
+        ([], None) => None,
+        ([], Some(cut)) => Some(format!("{secret} {cut}")),
+        (kept, cut) => {
+            let also = cut.map_or_else(String::new, |cut| format!("; it {cut}"));
+            Some(format!(
+                "{secret} is taken as it stands, and {}: if that is not meant, correct the Secret{also}",
+                kept.join("; ")
+            ))
+        }
+    }
+}
+
+/// Whether the app does not read what is stored for an account.
+pub(in crate::consistency) fn is_foreign(
+    target: &Target,
+    admin: &Admin,
+    account: &Account,
+    users: &UserTable,
+) -> bool {
+    let (facts, others) = (&account.password, sample(admin, users));
+    target.users.password_column.is_some()
+        && (hashing::own(&target.users, others, facts.format, &facts.seems) == Own::Foreign
+            || hashing::is_cut(users, others, &facts.seems))
+}
+
+/// What is wrong with the stored password of an account that is there. `barred`: why no step is done now.
 pub(super) fn diagnose(
     target: &Target,
     admin: &Admin,
     account: &Account,
     users: &UserTable,
     reset: Option<String>,
+    barred: Option<&str>,
 ) -> Option<Diagnosed> {
     let asked = reset.is_some();
     let always = admin.password_policy == PasswordPolicy::Always;
@@ -112,9 +147,33 @@ pub(super) fn diagnose(
     let chosen = writable(target, admin, users);
     let of_others = sample(admin, users);
     let read = target.users.password_column.is_some();
-    let foreign = read && hashing::own(&target.users, of_others, facts.format, &facts.seems) == Own::Foreign;
-    let mut found = if foreign {
-        finding(Reason::PasswordHashForeign, not_read(target, admin, facts, of_others, &chosen))
+    let stands = hashing::own(&target.users, of_others, facts.format, &facts.seems);
+    // What a reset would come to is asked of what would do it. Who asked for one needs no such advice.
+    let reset_now = || diagnose(target, admin, account, users, Some(String::new()), None);
+    let would_do = || (!asked).then(reset_now).flatten();
+    let offered = |would: &Option<Diagnosed>| match would {
+        Some(would) if would.step.is_some() => barred.map_or(Ok(()), |why| Err(Some(why.to_owned()))),
+        _ => Err(None),
+    };
+    let padding = of_others.and_then(|sample| sample.unfit.as_ref()?.padding(&target.users));
+    let padding = padding.filter(|_| facts.is_padded());
+    let warning = |message: String| {
+        let (reason, condition) = (Reason::PasswordHashForeign, ConditionType::AdminConsistent);
+        Some(person(reason, condition, Severity::Warning, Some(object.clone()), message))
+    };
+    let mut found = if let Some(padding) = padding {
+        let message = format!("{who}'s stored password is {}: {padding}", facts.seems);
+        if !asked && !always {
+            // Whether the app takes the blanks off does not stand in the table.
+            return warning(message);
+        }
+        finding(Reason::PasswordHashForeign, message)
+    } else if is_foreign(target, admin, account, users) {
+        let would = would_do();
+        if let Some(would) = would.as_ref().filter(|would| would.step.is_none() && !always) {
+            return Some(finding(Reason::PasswordHashForeign, would.finding.message.clone()));
+        }
+        finding(Reason::PasswordHashForeign, not_read(target, admin, facts, users, offered(&would)))
     } else if always && facts.matches == Some(false) {
         finding(
             Reason::AdminPasswordDiffers,
@@ -130,7 +189,7 @@ pub(super) fn diagnose(
         let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
         let found = match &chosen {
             // Why nothing can be written is said below, and is why nothing was compared.
-            Err((Reason::AdminPasswordUnusable, _)) => finding(Reason::AdminPasswordDiffers, message("")),
+            Err((reason @ Reason::AdminPasswordUnusable, _)) => finding(*reason, message("")),
             Err(_) => finding(Reason::PasswordHashUnclear, message("")),
             Ok(_) => finding(
                 Reason::PasswordHashUnclear,
@@ -145,7 +204,12 @@ pub(super) fn diagnose(
         }
         found
     } else if asked {
-        finding(Reason::AdminDrifted, "a reset of the admin was asked for".to_owned())
+        finding(Reason::AdminDrifted, unproven(facts, &chosen))
+    } else if read && stands == Own::Undecided {
+        return warning(undecided(admin, facts, of_others));
+    } else if read && hashing::of_another_variant(&target.users, of_others, facts.format) {
+        // The right password is not replaced on a guess: whether the app reads it shows where it is tried.
+        return warning(of_another_variant(target, admin, facts, of_others, offered(&would_do())));
     } else {
         return None;
     };
@@ -155,19 +219,31 @@ pub(super) fn diagnose(
     let chosen = match chosen {
         Ok(chosen) => chosen,
         Err((reason, why)) => {
-            if found.finding.finding != Reason::PasswordHashForeign {
-                found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
+            let why = hashing::mend(users, of_others, &facts.seems).unwrap_or(why);
+            // What was seen of the others is not said twice.
+            let seen = of_others.map(hashing::seen).filter(|seen| why.contains(seen));
+            let seen = seen.map_or_else(String::new, |seen| format!(", and {seen}"));
+            let said = found.finding.message.strip_suffix(&seen).unwrap_or(&found.finding.message);
+            if !said.contains(&why) {
+                found.finding.message = clip(&format!("{said}, and {why}"), 1024);
             }
             return Some(found.blocked_by(reason));
         }
     };
-    // The right password in a format that only the spec says is wrong: nobody else's says so.
-    if !asked && facts.matches == Some(true) && !matches!(chosen.by, By::Others { .. }) {
+    // The right password is replaced by a person alone, whatever format it is in.
+    if !asked && facts.matches == Some(true) {
         return Some(found);
     }
+    let proven = facts.matches.is_some() && facts.format.is_some_and(|format| !format.is_told());
     // Its own hash is the only one that the app is known to have written.
     let own = facts.format.filter(|own| own.family != chosen.format.family);
-    let refused = if let (Some(own), By::Preset) = (own, &chosen.by) {
+    let refused = if !asked && !facts.absent && !chosen.format.is_told() && !proven {
+        let why = format!(
+            "that the app reads {} shows in no stored password: have the app set the password",
+            chosen.format.family.words()
+        );
+        Some((Reason::PasswordHashUnclear, why))
+    } else if let (Some(own), By::Preset { .. }) = (own, &chosen.by) {
         let why = format!(
             "what is stored is {own}, nobody else's says what the app reads, and the preset's format is another one: set spec.users.passwordHash"
         );
@@ -193,28 +269,91 @@ pub(super) fn diagnose(
     Some(found.with_step(Step::Reset { users: object, account, token: reset, format }))
 }
 
-/// What is stored, what the app reads by what others have, and what to do; a reset is offered only where one
-/// would be done.
-fn not_read(
+/// That a reset was asked for, and what nobody knows of the format that it writes.
+fn unproven(facts: &PasswordFacts, chosen: &Result<Chosen, (Reason, String)>) -> String {
+    let asked = "a reset of the admin was asked for".to_owned();
+    let verified = facts.format.filter(|_| facts.matches == Some(true)).map(|format| format.family);
+    match chosen {
+        Ok(chosen) if !chosen.format.is_told() && verified != Some(chosen.format.family) => format!(
+            "{asked}, and that the app reads {} shows in no stored password: sign in once afterwards",
+            chosen.format.family.words()
+        ),
+        _ => asked,
+    }
+}
+
+/// What is stored, and what so few others have that nothing follows from it.
+fn undecided(admin: &Admin, facts: &PasswordFacts, of_others: Option<&HashSample>) -> String {
+    let others = of_others.map(hashing::seen).unwrap_or_default();
+    let named = |format: Option<Format>| format.map_or("AsStored", |format| format.family.as_str());
+    let theirs = of_others.and_then(|sample| sample.survey.formats.first()).map(|(format, _)| *format);
+    format!(
+        "{}'s stored password is {}, and {others}: so few decide nothing, so sign in once, and set spec.users.passwordHash to {} if the app takes it, to {} if not",
+        admin.called(),
+        facts.seems,
+        named(facts.format),
+        named(theirs)
+    )
+}
+
+/// What is stored, what others of its family have in its place, and how to find out whether the app reads it.
+fn of_another_variant(
     target: &Target,
     admin: &Admin,
     facts: &PasswordFacts,
     of_others: Option<&HashSample>,
-    chosen: &Result<Chosen, (Reason, String)>,
+    advice: Result<(), Option<String>>,
 ) -> String {
-    let who = admin.called();
-    let others = of_others.filter(|sample| sample.survey.with_password() > 0);
-    let reads = match (others, target.users.password_hash.family()) {
-        (Some(sample), _) => format!(", and {}", hashing::seen(sample)),
-        (None, Some(named)) => format!(", and spec.users.passwordHash says {}", named.as_str()),
+    let (who, seems) = (admin.called(), &facts.seems);
+    let others = of_others.map(hashing::seen).unwrap_or_default();
+    let family = facts.format.map_or("it", |format| format.family.words());
+    let named = target.users.password_hash.prefix();
+    let named =
+        named.map_or_else(String::new, |prefix| format!(", and spec.users.passwordHash names {prefix}"));
+    let advice = match (advice, admin.place) {
+        (Ok(()), None) => format!("reset it by {}", requests::reset(target)),
+        (Err(Some(why)), None) => format!("have it written anew, which is not done now, since {why}"),
+        _ => "have the app set the password".to_owned(),
+    };
+    format!(
+        "{who}'s stored password is {seems}{named}, and {others}: not every reader of {family} takes all of its variants, so sign in once, and only if the app refuses it, {advice}"
+    )
+}
+
+/// What is stored, what the app reads by what others have, and what to do: `advice` is whether a reset would be
+/// done now, or why not.
+fn not_read(
+    target: &Target,
+    admin: &Admin,
+    facts: &PasswordFacts,
+    users: &UserTable,
+    advice: Result<(), Option<String>>,
+) -> String {
+    let (who, of_others) = (admin.called(), sample(admin, users));
+    let others = of_others.filter(|sample| hashing::say(sample, facts.format));
+    let named = target.users.password_hash.family().map(|_| target.users.says());
+    let reads = match (others, named) {
+        (Some(sample), _) => hashing::beside(sample, &facts.seems),
+        (None, Some(named)) => format!(", and spec.users.passwordHash says {named}"),
         (None, None) => String::new(),
     };
-    let advice = match chosen {
-        Ok(_) => match admin.place {
-            None => format!("reset it by {}", requests::reset(target)),
-            Some(_) => format!("set {}.passwordPolicy to Always", admin.field()),
+    let advice = match advice {
+        Ok(()) => match admin.place {
+            None => format!(": reset it by {}", requests::reset(target)),
+            // The right password is not replaced under any policy.
+            Some(_) if facts.matches == Some(true) || admin.password_policy == PasswordPolicy::Always => {
+                ": have the app set the password".to_owned()
+            }
+            Some(_) => format!(
+                ": set {}.passwordPolicy to Always, which writes it unless it is the Secret's already",
+                admin.field()
+            ),
         },
-        Err((_, why)) => why.clone(),
+        Err(Some(why)) => format!(": it is not written anew now, since {why}"),
+        Err(None) => String::new(),
     };
-    format!("{who}'s stored password is {}{reads}: {advice}", facts.seems)
+    // Where that is to be mended, it is said with how.
+    let mend = hashing::mend(users, of_others, &facts.seems).is_some();
+    let cut = hashing::cut_by(users, &facts.seems).filter(|_| !mend).unwrap_or_default();
+    format!("{who}'s stored password is {}{cut}{reads}{advice}", facts.seems)
 }

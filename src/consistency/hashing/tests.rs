@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
-    api::spec::PasswordFamily,
-    passwords::{Stored, describe, recognise, survey},
+    api::spec::{PasswordFamily, PasswordHash},
+    passwords::{Description, Stored, describe, recognise, survey},
 };
 
 /// Hashes of one format each; digests are made up, since only formats are looked at.
@@ -61,7 +61,10 @@ fn a_new_hash_is_as_more_than_half_of_the_others_have_it_with_prefix_and_paramet
 
 #[test]
 fn without_a_majority_or_in_a_format_that_is_not_known_none_is_written() {
-    let refused = |of: &[_]| chosen(PasswordHash::AsStored, of).unwrap_err();
+    let refused = |of: &[_]| {
+        let refused = choose(&users(PasswordHash::AsStored, None), Some(&sample(of))).unwrap_err();
+        (refused.reason, refused.why)
+    };
     let (reason, why) = refused(&[(BCRYPT_2Y, 5), (ARGON2ID, 5)]);
     assert_eq!(reason, Reason::PasswordHashUnclear);
     assert!(
@@ -168,4 +171,169 @@ fn the_report_says_what_was_found_and_what_is_written() {
     assert_eq!((found.sampled, found.writes.as_deref()), (200, Some("argon2id (m=65536, t=3, p=4)")));
     let found = report(&users(PasswordHash::AsStored, None), &HashSample::default());
     assert_eq!((found.sampled, found.formats.len(), found.writes), (0, 0, None));
+}
+
+#[test]
+fn a_format_whose_columns_the_spec_does_not_name_is_refused_and_so_is_one_without_a_name_where_one_is_asked_for()
+ {
+    let refused = |hash, salt: bool, algorithm: bool, of: &[_]| {
+        let columns = users(hash, Some(PasswordFamily::Bcrypt));
+        let columns = Users {
+            salt_column: salt.then(|| "salt".into()),
+            algorithm_column: algorithm.then(|| "algorithm".into()),
+            ..columns
+        };
+        choose(&columns, Some(&sample(of))).err().map(|refused| {
+            assert_eq!(refused.reason, Reason::PasswordHashUnclear, "{}", refused.why);
+            refused.why
+        })
+    };
+    let (gitea, grafana, as_stored) =
+        (PasswordHash::GiteaPbkdf2, PasswordHash::GrafanaPbkdf2, PasswordHash::AsStored);
+    let no_salt = "keeps the salt in a column of its own: set spec.users.saltColumn";
+    let no_algorithm = "keeps its name in a column of its own: set spec.users.algorithmColumn";
+    let no_name = "has no name that is known for the column of spec.users.algorithmColumn: have the app set the password";
+    for (hash, salt, algorithm, of, why) in [
+        (gitea, false, false, &[][..], format!("Gitea PBKDF2 {no_salt}")),
+        (gitea, false, true, &[], format!("Gitea PBKDF2 {no_salt}")),
+        (gitea, true, false, &[], format!("Gitea PBKDF2 {no_algorithm}")),
+        // Without its columns what the others have reads as nothing.
+        (gitea, false, false, &[(UNKNOWN, 9)], format!("Gitea PBKDF2 {no_salt}")),
+        (grafana, false, false, &[], format!("Grafana PBKDF2 {no_salt}")),
+        (grafana, true, true, &[], format!("Grafana PBKDF2 {no_name}")),
+        (as_stored, false, true, &[(BCRYPT_2B, 9)], format!("bcrypt {no_name}")),
+        (as_stored, true, true, &[], format!("bcrypt {no_name}")),
+        (PasswordHash::Bcrypt, false, true, &[], format!("bcrypt {no_name}")),
+    ] {
+        assert_eq!(refused(hash, salt, algorithm, of), Some(why), "{hash:?} {salt} {algorithm}");
+    }
+    assert_eq!(refused(gitea, true, true, &[]), None);
+    assert_eq!(refused(grafana, true, false, &[]), None);
+    // A salt that is there for hashes of before is no obstacle.
+    assert_eq!(refused(as_stored, true, false, &[(BCRYPT_2B, 9)]), None);
+}
+
+#[test]
+fn digits_that_stand_beside_a_salt_ask_for_its_column() {
+    let digits = "9c".repeat(50);
+    let of = HashSample {
+        survey: survey([Stored::from(digits.as_str()), Stored::from(digits.as_str())]),
+        ..HashSample::default()
+    };
+    let why = choose(&users(PasswordHash::AsStored, None), Some(&of)).unwrap_err().why;
+    assert!(
+        why.contains("set spec.users.saltColumn to the column that holds the salt")
+            && !why.contains("have the app"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_column_that_does_not_take_a_new_hash_is_told_with_what_widens_it_where_that_is_known() {
+    let unfit = |column_type: &str| {
+        let unfit = Unfit { column: "Hash".into(), column_type: column_type.into(), characters: 97 };
+        let sample = HashSample { unfit: Some(unfit), ..HashSample::default() };
+        choose(&users(PasswordHash::Argon2id, None), Some(&sample)).unwrap_err()
+    };
+    let refused = unfit("character varying(60)");
+    assert_eq!(refused.reason, Reason::RepairUnsupported);
+    assert_eq!(
+        refused.why,
+        "column \"Hash\" is character varying(60) and does not take the 97 characters that argon2id (m=65536, t=3, p=4) puts there: widen it, by a migration of the app or by ALTER TABLE public.users ALTER COLUMN \"Hash\" TYPE varchar(255)"
+    );
+    assert!(unfit("character(60)").why.ends_with("TYPE varchar(255)"));
+    for other in ["public.short", "bytea"] {
+        assert!(unfit(other).why.ends_with(": give it a type that does"));
+    }
+}
+
+#[test]
+fn the_order_of_nodes_scrypt_is_not_guessed_where_rows_disagree() {
+    let (salt, key) = ("0a".repeat(16), "1b".repeat(64));
+    let of = |salt_first: usize, key_first: usize| {
+        let rows =
+            [vec![format!("{salt}:{key}"); salt_first], vec![format!("{key}.{salt}"); key_first]].concat();
+        let survey = survey(rows.iter().map(|row| Stored::from(row.as_str())));
+        choose(&users(PasswordHash::NodeScrypt, None), Some(&HashSample { survey, ..HashSample::default() }))
+    };
+    assert_eq!(of(9, 1).unwrap().format.prefix, "salt:key");
+    assert_eq!(of(1, 9).unwrap().format.prefix, "key.salt");
+    let refused = of(3, 3).unwrap_err();
+    assert_eq!(refused.reason, Reason::PasswordHashUnclear);
+    assert_eq!(
+        refused.why,
+        "in which order the app reads Node scrypt cannot be told, since of the other active accounts that have it 3 have key.salt and 3 have salt:key: have the app set the password"
+    );
+}
+
+#[test]
+fn an_accounts_own_format_is_kept_where_others_have_it_or_are_too_few_to_say_another() {
+    let of = |own: &str, others: &[_], kept: bool, hash| {
+        let own = recognise(&Stored::from(hashes(own, 1).remove(0).as_str()));
+        let sample = HashSample { own, kept, ..sample(others) };
+        let users = users(hash, Some(PasswordFamily::Bcrypt));
+        let stands = super::own(&users, Some(&sample), own, &Description::Unrecognised);
+        let chosen = choose(&users, Some(&sample)).map_err(|refused| refused.reason);
+        (stands, chosen.map(|chosen| chosen.describe()))
+    };
+    let as_stored = PasswordHash::AsStored;
+    let kept = |why: &str| Ok(format!("bcrypt ($2b$, cost 11), as its own is{why}"));
+    for (others, spec, stands, chosen) in [
+        (&[][..], false, Own::Fitting, kept(": no other account has a password to go by")),
+        // Accounts of the spec say nothing of one another.
+        (&[(ARGON2ID, 5)], true, Own::Fitting, kept(": no other account has a password to go by")),
+        (
+            &[(ARGON2ID, 1)],
+            false,
+            Own::Undecided,
+            kept(": 1 other account that has another is too few to go by"),
+        ),
+        (
+            &[(ARGON2ID, 2)],
+            false,
+            Own::Undecided,
+            kept(": 2 other accounts that have another are too few to go by"),
+        ),
+        (&[(ARGON2ID, 9), (BCRYPT_2B, 1)], false, Own::Fitting, kept(", and 1 of 10 other accounts have it")),
+        (
+            &[(BCRYPT_2Y, 9), (BCRYPT_2B, 1)],
+            false,
+            Own::Fitting,
+            kept(", and 1 of 10 other accounts have it"),
+        ),
+        (
+            &[(ARGON2ID, 3)],
+            false,
+            Own::Foreign,
+            Ok("argon2id (m=65536, t=3, p=4), as 3 of 3 other accounts have it".to_owned()),
+        ),
+    ] {
+        assert_eq!(of(BCRYPT_2B, others, spec, as_stored), (stands, chosen), "{others:?}");
+    }
+    // A format that is named and that the account has is not contradicted by one other.
+    assert_eq!(of(BCRYPT_2B, &[(ARGON2ID, 1)], false, PasswordHash::Bcrypt).0, Own::Fitting);
+    assert!(of(BCRYPT_2B, &[(ARGON2ID, 1)], false, PasswordHash::Bcrypt).1.is_ok());
+    let contradicted = Err(Reason::PasswordHashContradicted);
+    assert_eq!(of(BCRYPT_2B, &[(ARGON2ID, 3)], false, PasswordHash::Bcrypt).1, contradicted);
+    // A named prefix is the one that is written, and another one that nobody else has is foreign.
+    let (stands, chosen) = of(BCRYPT_2B, &[], false, PasswordHash::Bcrypt2y);
+    assert_eq!((stands, chosen.unwrap().starts_with("bcrypt ($2y$, cost 12)")), (Own::Foreign, true));
+    assert_eq!(of(BCRYPT_2B, &[(BCRYPT_2B, 3)], false, PasswordHash::Bcrypt2y).0, Own::Fitting);
+}
+
+#[test]
+fn columns_are_taken_for_a_salt_or_an_algorithm_by_their_whole_names_only() {
+    for (name, says) in [
+        ("salt", Some(Says::Salt)),
+        ("Password_Salt", Some(Says::Salt)),
+        ("password_algo", Some(Says::Algorithm)),
+        ("passwd_hash_algo", Some(Says::Algorithm)),
+        ("hashVersion", Some(Says::Algorithm)),
+        ("session_salt", None),
+        ("version", None),
+        ("type", None),
+        ("basalt", None),
+    ] {
+        assert_eq!(Says::of(name), says, "{name}");
+    }
 }

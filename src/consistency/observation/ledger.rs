@@ -14,6 +14,8 @@ pub struct Bookkeeping {
     pub version: Option<i64>,
     /// Whether the role may create or use it.
     pub usable: bool,
+    /// What of it is not ours; then nothing else is read from it.
+    pub untrusted: Vec<Distrust>,
     /// Who repairs this user table.
     pub claim: Option<Claim>,
     /// The last entry of the audit that is of this resource; 0 where there is none.
@@ -38,6 +40,49 @@ pub struct Bookkeeping {
     pub history: Vec<Repair>,
 }
 
+impl Bookkeeping {
+    /// Whether a repair may write there: the role may, and nothing of others stands on it.
+    pub fn writable(&self) -> bool {
+        self.usable && self.untrusted.is_empty()
+    }
+}
+
+/// Something of the schema `auth_consistency` that this program has not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distrust {
+    /// Its table, index or sequence; `None`: the schema itself.
+    pub table: Option<String>,
+    /// What it is.
+    pub doubt: Doubt,
+    /// The statement that ends it and keeps the rest; `None` where nothing of the schema can be relied on.
+    pub mend: Option<String>,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is somebody else's: the role.
+    Owner(String),
+    /// It is not as this program makes it: a view, another type, a default, an index over an expression. The
+    /// part by name, where it is a part.
+    Shape(Option<String>),
+    /// A trigger, rule or policy of this name runs with whoever writes or reads there.
+    Code(String),
+    /// Row-level security hides rows.
+    RowSecurity,
+    /// A foreign key of this other table, as SQL names it, rests on it.
+    Key(String),
+    /// A role has rights on it; `None`: everybody has.
+    Grant(Option<String>),
+    /// An event trigger of the database runs code of a role whenever something is made or changed in the schema.
+    EventTrigger {
+        /// The event trigger.
+        name: String,
+        /// Whose it is, or its function.
+        role: String,
+    },
+}
+
 /// Who repairs a user table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -51,7 +96,8 @@ pub struct Claim {
     pub plan_serial: i64,
     /// What tells its operator from that of every other cluster; `None` where nobody knows.
     pub operator: Option<String>,
-    /// How often it went from one resource to another.
+    /// Counts up when it goes from one resource to another, from the time at which it was made: no request for it
+    /// fits twice.
     pub takes: i64,
 }
 
@@ -90,6 +136,10 @@ pub struct OpenStep {
     pub object: ObjectRef,
     /// Rows that were approved and are not done yet.
     pub rows_left: i64,
+    /// Rows that are done.
+    pub done: i64,
+    /// Whether the audit has it, or some of its rows.
+    pub audited: bool,
     /// What the walk has passed; of ending sessions, whose they are, as a digest; of an id that rows name, who
     /// gets which.
     pub passed: Option<String>,

@@ -4,6 +4,7 @@ use super::{Parser, Users};
 use crate::{
     api::spec::{AdminSpec, AuthConsistencySpec, ColumnCondition, OnMissing, PasswordPolicy},
     consistency::target::{Admin, SeedValue},
+    passwords::audit_secret,
 };
 
 /// Accounts that `spec.accounts` may name; the schema says so too.
@@ -45,6 +46,7 @@ impl Parser<'_> {
             place,
             login: spec.login.clone(),
             password: None,
+            password_warnings: Vec::new(),
             columns: spec.columns.clone(),
             seed_columns: Vec::new(),
             id: spec.id.clone(),
@@ -86,6 +88,9 @@ impl Parser<'_> {
         account.seed_columns = self.seed_columns(spec, users, &field);
         let of = format!("{field}.passwordSecretRef");
         account.password = self.secret_line(spec.password_secret_ref.as_ref(), &of).map(Into::into);
+        // Of the bytes, since a line break at their end is gone by now.
+        let bytes = self.secret(spec.password_secret_ref.as_ref());
+        account.password_warnings = bytes.map(audit_secret).unwrap_or_default();
         account
     }
 

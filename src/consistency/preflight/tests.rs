@@ -64,6 +64,7 @@ fn reference(table: &str) -> Reference {
         validated: true,
         enforcement: Default::default(),
         types: None,
+        defaulted: false,
         comparison: Comparison::Native,
         orphans: Orphans::default(),
         table_rows: 0,
@@ -79,8 +80,10 @@ fn reference(table: &str) -> Reference {
         cascades: Vec::new(),
         lacking: Default::default(),
         partition_keys: Vec::new(),
+        twins: Vec::new(),
         rights: TableRights::default(),
         unfit: None,
+        in_the_way: None,
         names_id: true,
         last: None,
     }
@@ -109,9 +112,15 @@ fn sequence() -> SequenceFacts {
         next: 5121,
         increment: 1,
         maximum: i64::from(i32::MAX),
-        ascending: true,
+        minimum: 1,
         cycle: false,
+        cache: 1,
         settable: true,
+        used: None,
+        next_used: false,
+        ahead: false,
+        column_end: i64::from(i32::MAX),
+        last_used: false,
     }
 }
 
@@ -142,8 +151,12 @@ impl World {
                 oid: 1,
                 id_type: "uuid".into(),
                 id_kind: KeyKind::Uuid,
+                password_column: None,
+                password_type: None,
                 id_default: IdDefault::Expression,
+                first_id: i64::from(i32::MIN),
                 last_id: i64::from(i32::MAX),
+                takes: Default::default(),
                 highest_id: None,
                 subject_kind: Some(KeyKind::Uuid),
                 seed: SeedFacts::default(),
@@ -153,6 +166,7 @@ impl World {
             bookkeeping: Bookkeeping::default(),
             accounts: Vec::new(),
             sessions: None,
+            foreign: Vec::new(),
             admin: Some(AdminFacts {
                 account: Some(account("7d1f")),
                 exact: 1,
@@ -162,6 +176,7 @@ impl World {
                     occupied: false,
                     orphan_rows: 0,
                     unseen: Vec::new(),
+                    refused: None,
                     immovable: None,
                 }),
             }),
@@ -550,7 +565,7 @@ prop_compose! {
             account: id.map(|id| Account { references: vec![(ObjectRef::default(), i64::MAX); 2], ..account(&id) }),
             exact: 1,
             look_alikes: 0,
-            wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, unseen: Vec::new(), immovable: None }),
+            wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, unseen: Vec::new(), refused: None, immovable: None }),
         });
         world.columns = columns;
         world.logins = logins.map(|(absent, shared, alike)| LoginFacts { absent, shared, alike });

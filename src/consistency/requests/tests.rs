@@ -102,7 +102,7 @@ fn claim(owner: &str, takes: i64) -> Claim {
 fn a_claim_is_asked_for_by_uid_and_by_how_often_it_went_from_one_to_another() {
     for (asked, owner, takes, fit) in [
         ("a", "a", 0, true),
-        ("a", "a", 3, true),
+        ("a", "a", 3, false),
         ("a/3", "a", 3, true),
         ("a/3/1764500000", "a", 3, true),
         (" a/3 ", "a", 3, true),
@@ -110,17 +110,17 @@ fn a_claim_is_asked_for_by_uid_and_by_how_often_it_went_from_one_to_another() {
         ("a/", "a", 0, false),
         ("b/3", "a", 3, false),
         ("", "a", 0, false),
-        ("default/probeops", "default/probeops", 2, true),
+        ("default/probeops", "default/probeops", 0, true),
+        ("default/probeops", "default/probeops", 2, false),
         ("default/probeops/2", "default/probeops", 2, true),
         ("default/probeops/1", "default/probeops", 2, false),
         ("default", "default/probeops", 0, false),
     ] {
         assert_eq!(fits(asked, &claim(owner, takes)), fit, "{asked} for {owner}/{takes}");
     }
-    // As an annotation, which stays, the uid alone is good for the first time only.
+    // As an annotation, to which a time may be added.
     assert_eq!(claim_asked("a"), "a/0");
     assert_eq!(claim_asked("a/2/x"), "a/2/x");
-    assert!(!fits(&claim_asked("a"), &claim("a", 2)));
 }
 
 #[test]
@@ -137,4 +137,46 @@ fn the_words_about_a_request_that_came_along_say_how_to_ask_anew() {
     let long = older(RESET, &"x".repeat(5000), "shop", "app");
     assert!(long.value.chars().count() <= 1024 && long.message.chars().count() <= 1024);
     assert!(long.message.ends_with('`'), "{}", long.message);
+}
+
+#[test]
+fn a_value_that_is_too_long_says_so_and_stays_another_than_one_that_begins_alike() {
+    let long = "x".repeat(MAX_VALUE + 1);
+    let kept = kept_value(&long);
+    assert!(kept.chars().count() <= MAX_VALUE && kept.contains("(1,025 characters, "), "{kept}");
+    assert_eq!(kept_value(&long), kept);
+    assert_ne!(kept_value(&format!("{long}y")), kept);
+    assert_ne!(kept_value(&format!("{}y", "x".repeat(MAX_VALUE))), kept);
+    for value in ["", "1", "größe", &"ü".repeat(MAX_VALUE)] {
+        assert_eq!(kept_value(value), value, "what fits is kept as it is");
+    }
+    assert_eq!(kept_value("a\u{202e}\n"), "a\\u{202e}\\n");
+    // What is shown as more characters than it has.
+    let unseen = "\u{202e}".repeat(200);
+    let kept = kept_value(&unseen);
+    assert!(kept.chars().count() <= MAX_VALUE && kept.contains("(200 characters, "), "{kept}");
+    assert_ne!(kept_value(&format!("{unseen}a")), kept);
+}
+
+#[test]
+fn no_claim_that_somebody_forged_is_in_a_command() {
+    for owner in [
+        "\"; touch canary; \"",
+        "$(touch canary)",
+        "`touch canary`",
+        "--x",
+        "a b",
+        "a\nb",
+        "",
+        &"x".repeat(600),
+    ] {
+        assert_eq!(uid_word(owner), "UID", "{owner:?}");
+    }
+    for owner in [
+        "0b7c6d2e-6f5d-4e3c-9f53-0d1f2a3b4c5d",
+        "default/probeops",
+        "default/my.app_2".replace('_', "-").as_str(),
+    ] {
+        assert_eq!(uid_word(owner), owner);
+    }
 }

@@ -194,3 +194,65 @@ proptest! {
         }
     }
 }
+
+/// A resource with sessions that end with a key, and perhaps the key of before.
+fn target(previous: bool) -> Target {
+    use secrecy::SecretBox;
+
+    use crate::{
+        api::spec::SecretKeyRef,
+        consistency::target::{ResourceIdentity, Secrets},
+    };
+
+    let named = if previous { ", previousSecretRefs: [{name: old, key: key}]" } else { "" };
+    let yaml = format!(
+        "database: {{urlSecretRef: {{name: db, key: url}}}}
+users: {{preset: FastAPI}}
+jwt: {{secretRef: {{name: jwt, key: key}}{named}}}
+sessions: {{invalidateBeforeColumn: valid_from, onKeyChange: End}}"
+    );
+    let secret = |name: &str, key: &str, text: &str| {
+        let value = SecretBox::new(Box::new(text.as_bytes().to_vec()));
+        (SecretKeyRef { name: name.into(), key: key.into() }, Ok(value))
+    };
+    let secrets = Secrets::from([
+        secret("db", "url", "postgres://app:canary-password@db/probeops"),
+        secret("jwt", "key", "canary-5f2d8c1be07a4936a1d4c7728e6b9f03"),
+        secret("old", "key", "canary-c7728e6b9f035f2d8c1be07a4936a1d4"),
+    ]);
+    let [namespace, name, uid] = ["probeops", "probeops", "6a5b"].map(str::to_owned);
+    let resource = ResourceIdentity { namespace, name, uid, generation: 1 };
+    Target::parse(&serde_saphyr::from_str(&yaml).unwrap(), resource, &secrets).unwrap()
+}
+
+#[test]
+fn what_may_come_later_decides_nothing_and_what_stands_is_what_a_pass_would_have_kept() {
+    use crate::consistency::sessions::{new_key, old_tokens};
+
+    let settled = first("one".into(), Algorithm::HS256);
+    let (changed, _) = pass(Some(&settled), Some("two"), &[], Heard::NoProbe, at(10));
+    let (ended, _) = pass(Some(&changed), Some("two"), &[], Heard::NoProbe, at(9999));
+    let alone = target(false);
+    for stands in [None, Some(&settled), Some(&ended)] {
+        assert!(!decides(&alone, stands), "{stands:?}");
+        let fingerprint = stands.and_then(|before| before.fingerprint.as_deref()).unwrap_or("one");
+        let (kept, found) = pass(stands, Some(fingerprint), &[], Heard::NoProbe, at(20_000));
+        assert_eq!((Some(&kept), found), (stands.or(Some(&settled)), None));
+    }
+    let sessions = alone.sessions.as_ref().unwrap();
+    let of = |target: &Target, key| (new_key(target, sessions, key), old_tokens(target, key));
+    assert_eq!(of(&alone, None), of(&alone, Some("one")));
+
+    // Each of these says something that another key would end.
+    let none = SigningKeyStatus { fingerprint: None, ..settled.clone() };
+    let other = SigningKeyStatus { algorithm: Algorithm::HS512, ..settled.clone() };
+    let rotating = pass(Some(&settled), Some("one"), &[Some("old")], Heard::NoProbe, at(0)).0;
+    assert!(!changed.replaced.is_empty() && rotating.rotation.is_some());
+    for before in [&changed, &none, &other, &rotating] {
+        assert!(decides(&alone, Some(before)), "{before:?}");
+    }
+    let rotates = target(true);
+    assert!(decides(&rotates, None) && decides(&rotates, Some(&settled)));
+    assert_ne!(of(&rotates, None), of(&rotates, Some("one")));
+    assert!(!decides(&Target { jwt: None, ..target(false) }, None), "there is no key at all");
+}

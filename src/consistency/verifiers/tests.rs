@@ -194,6 +194,7 @@ fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
             approval_used: None,
             approval_unused: None,
             not_done: None,
+            reset_offer: None,
         };
         assert_eq!(outcome.verdict(), Verdict::Person);
         assert!(!outcome.unfinished());

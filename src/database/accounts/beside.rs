@@ -15,7 +15,7 @@ pub(in crate::database) async fn observe_beside(
     connection: &mut PgConnection,
     target: &Target,
     known: &Known,
-    compare: Compare<'_>,
+    compare: &mut Compare<'_>,
     alike: Option<&[i64]>,
 ) -> Result<Vec<AdminFacts>, DatabaseError> {
     let Some(login) = known.login.as_ref().filter(|_| !target.accounts.is_empty()) else {
@@ -49,8 +49,16 @@ async fn named_alike(
     sql.add(" p ON lower(btrim(").column("p", &login.name).add("::text)) = lower(btrim(w.login)) WHERE NOT ");
     match &login.equality {
         Some(operator) => {
-            sql.column("p", &login.name).operator(operator);
-            sql.add("CAST(w.login AS ").type_name(&login.type_name).add(")");
+            let wanted = |sql: &mut Sql| {
+                sql.add("CAST(w.login AS ").type_name(&login.type_name).add(")");
+            };
+            sql.compared(
+                operator,
+                |sql| {
+                    sql.column("p", &login.name);
+                },
+                wanted,
+            );
         }
         None => {
             sql.column("p", &login.name).add("::text = w.login");

@@ -1,14 +1,15 @@
 //! Passwords of accounts that are kept: compared with the Secret's, made in the format that the app reads, and
 //! read back once they are written.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
+use super::Compare;
 use crate::{
-    api::condition::Reason,
+    api::{condition::Reason, password::PasswordFamily},
     consistency::{
-        hashing::choose,
-        observation::PasswordFacts,
+        hashing::{choose, misplaced},
+        observation::{Observation, PasswordFacts},
         target::{Admin, Target},
     },
     database::{
@@ -20,57 +21,154 @@ use crate::{
         references::equals,
     },
     hashing,
-    memory::Memory,
-    passwords::{self, Format, Made, PasswordError},
+    passwords::{self, Coat, Description, Format, Made, PasswordError},
 };
 
-/// Recognises the stored hash, and compares it where that was asked for: away from the async threads,
-/// since hashing takes a while on purpose.
-pub(super) async fn facts(
+/// A stored password that is still to be compared with its Secret's.
+pub(super) struct Uncompared {
+    place: Option<usize>,
+    stored: StoredRow,
+    format: Format,
+    /// A column of salts that is filled beside it, though the format keeps none there.
+    salted: Option<String>,
+}
+
+/// Recognises the stored hash. Where it is to be compared by a calculation, that is left for later.
+pub(super) fn facts(
     stored: Option<StoredRow>,
     account: &Admin,
-    compare: Option<&Memory>,
+    known: &Known,
+    compare: &mut Compare<'_>,
 ) -> PasswordFacts {
+    let asked = compare.of(account);
     let Some(stored) = stored else {
-        let matches = compare.map(|_| false);
+        let matches = asked.then_some(false);
         return PasswordFacts { absent: true, matches, ..PasswordFacts::unknown() };
     };
-    let format = passwords::recognise(&stored.stored());
-    let seems = passwords::describe(&stored.stored());
+    let (mut format, mut seems) =
+        (passwords::recognise(&stored.stored()), passwords::describe(&stored.stored()));
+    if stored.is_padded() && !seems.is_none() {
+        // What clients get is not what a cast to text says.
+        format = None;
+        seems = Description::Coated { coat: Coat::WhiteSpace, inside: Box::new(seems) };
+    }
     let absent = seems.is_none();
     let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None };
-    let (Some(password), Some(memory)) = (&account.password, compare) else { return facts };
+    let (Some(password), true) = (&account.password, asked) else { return facts };
     if absent {
         return PasswordFacts { matches: Some(false), ..facts };
     }
-    if facts.format.is_none() {
+    let Some(format) = facts.format else {
         let uncompared = Some(format!("the stored one is {}", facts.seems));
         return PasswordFacts { uncompared, ..facts };
+    };
+    let matched =
+        |family| compare.memory.password_matched(&account.login, &whole_in(&stored, family), password);
+    if let Some(format) = readings(&stored).into_iter().find(|format| matched(format.family)) {
+        return PasswordFacts { matches: Some(true), ..read_as(facts, format) };
     }
-    let whole = stored.whole();
-    if memory.password_matched(&account.login, &whole, password) {
-        return PasswordFacts { matches: Some(true), ..facts };
+    let salted = stored.salted(known, &format);
+    compare.later.push(Uncompared { place: account.place, stored, format, salted });
+    facts
+}
+
+/// What is known of a stored password that was verified in a format.
+fn read_as(facts: PasswordFacts, format: Format) -> PasswordFacts {
+    PasswordFacts { format: Some(format), seems: Description::Readable(format), ..facts }
+}
+
+/// The formats that a stored password may be in, where its text does not tell.
+fn readings(stored: &StoredRow) -> Vec<Format> {
+    let families = PasswordFamily::ALL.iter();
+    families.filter_map(|family| passwords::recognise_as(&stored.stored(), *family)).collect()
+}
+
+/// All of a stored password and the family that it is read in, by which it is known again.
+fn whole_in(stored: &StoredRow, family: PasswordFamily) -> SecretString {
+    format!("{}\0{}", stored.whole().expose_secret(), family.as_str()).into()
+}
+
+/// Compares what was left for later: away from the async threads, since hashing takes a while on purpose, and after
+/// the snapshot, which would keep the database from tidying up for as long.
+pub(in crate::database) async fn compare(
+    target: &Target,
+    compare: Compare<'_>,
+    observation: &mut Observation,
+) {
+    let Compare { memory, later, .. } = compare;
+    // What looks like a stored password of a family that was verified with another account's is one of it.
+    let mut proven: Vec<PasswordFamily> = Vec::new();
+    let mut doubtful = Vec::new();
+    for facts in observation.admin.iter().chain(&observation.accounts) {
+        let password = facts.account.as_ref().map(|account| &account.password);
+        let verified = password.filter(|password| password.matches == Some(true));
+        proven.extend(verified.and_then(|password| password.format).map(|format| format.family));
     }
-    let word = password.clone();
-    let mebibytes = facts.format.map_or(u32::MAX, |format| format.mebibytes());
-    match hashing::compute(mebibytes, move || passwords::verify(&stored.stored(), &word)).await {
-        Some(Ok(matches)) => {
-            if matches {
-                memory.remember_password(&account.login, &whole, password);
+    for Uncompared { place, stored, format, salted } in later {
+        let Some((account, facts)) = whose(target, observation, place) else { continue };
+        let Some(password) = &account.password else { continue };
+        let (readings, word) = (readings(&stored), password.clone());
+        let wholes: Vec<_> =
+            readings.iter().map(|format| (*format, whole_in(&stored, format.family))).collect();
+        let verified = hashing::compute(move || passwords::matching(&stored.stored(), &word));
+        match (verified.await, salted) {
+            (Some(Ok(Some(format))), _) => {
+                if let Some((_, whole)) = wholes.iter().find(|(read, _)| *read == format) {
+                    memory.remember_password(&account.login, whole, password);
+                }
+                proven.push(format.family);
+                let known = std::mem::replace(facts, PasswordFacts::unknown());
+                *facts = PasswordFacts { matches: Some(true), ..read_as(known, format) };
             }
-            PasswordFacts { matches: Some(matches), ..facts }
+            (Some(Ok(None)), Some(column)) => {
+                facts.uncompared = Some(format!(
+                    "column {column:?} is filled beside it, and {} keeps no salt there: the app may mix it in",
+                    format.family.words()
+                ));
+            }
+            (Some(Ok(None)), None) if format.is_told() => facts.matches = Some(false),
+            (Some(Ok(None)), None) => doubtful.push((place, format, readings)),
+            (Some(Err(why)), _) => facts.uncompared = Some(why.to_string()),
+            (None, _) => facts.uncompared = Some("hashing was interrupted".into()),
         }
-        Some(Err(why)) => PasswordFacts { uncompared: Some(why.to_string()), ..facts },
-        None => PasswordFacts { uncompared: Some("hashing was interrupted".into()), ..facts },
+    }
+    for (place, format, readings) in doubtful {
+        let Some((_, facts)) = whose(target, observation, place) else { continue };
+        if readings.iter().any(|format| proven.contains(&format.family)) {
+            facts.matches = Some(false);
+        } else {
+            let alike = if format.family == PasswordFamily::GrafanaPbkdf2 {
+                "Gitea and others store digits beside a salt"
+            } else {
+                "apps of Node store PBKDF2 and several kinds of scrypt"
+            };
+            facts.uncompared = Some(format!(
+                "the stored one is {}: the text does not tell the format, since {alike} alike",
+                format.seems()
+            ));
+        }
     }
 }
 
-/// Computes a hash of a format, or with one, once there is room for it.
-async fn hashed<T: Send + 'static>(
-    format: &Format,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, DatabaseError> {
-    hashing::compute(format.mebibytes(), work)
+/// The account at a place of the spec, and what is known of its password.
+fn whose<'a, 'b>(
+    target: &'a Target,
+    observation: &'b mut Observation,
+    place: Option<usize>,
+) -> Option<(&'a Admin, &'b mut PasswordFacts)> {
+    let (account, facts) = match place {
+        None => (target.admin.as_ref()?, observation.admin.as_mut()?),
+        Some(_) => {
+            let at = target.accounts.iter().position(|account| account.place == place)?;
+            (target.accounts.get(at)?, observation.accounts.get_mut(at)?)
+        }
+    };
+    Some((account, &mut facts.account.as_mut()?.password))
+}
+
+/// Computes a hash, or with one, once it is its turn.
+async fn hashed<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DatabaseError> {
+    hashing::compute(work)
         .await
         .ok_or_else(|| DatabaseError::Moved("hashing the password was interrupted".into()))
 }
@@ -90,21 +188,23 @@ pub(in crate::database) async fn hash(
     let password = account.password.clone().ok_or_else(|| {
         DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
     })?;
-    let made = hashed(&chosen.format, move || passwords::make(&chosen.format, &password)).await??;
-    let refused = match (&made, known) {
-        (Made { salt: Some(_), .. }, Known { salt: None, .. }) => {
-            Some("keeps the salt in a column of its own: set spec.users.saltColumn")
-        }
-        (Made { algorithm: Some(_), .. }, Known { algorithm: None, .. }) => {
-            Some("keeps its name in a column of its own: set spec.users.algorithmColumn")
-        }
-        // What stands in that column is what the app goes by.
-        (Made { algorithm: None, .. }, Known { algorithm: Some(_), .. }) => Some(
-            "has no name that is known for the column of spec.users.algorithmColumn: have the app set the password",
-        ),
-        _ => None,
+    let made = hashed(move || {
+        let made = passwords::make(&chosen.format, &password)?;
+        // What is written is verified before a transaction begins, so that none waits until it is a hash's turn.
+        let stored = made.as_stored();
+        let reads = passwords::recognise_as(&stored, chosen.format.family) == Some(chosen.format);
+        let holds = reads && passwords::verify_as(&stored, chosen.format.family, &password)?;
+        Ok::<_, PasswordError>(holds.then_some(made))
+    })
+    .await??;
+    let Some(made) = made else {
+        return Err(DatabaseError::HashRefused(
+            Reason::PasswordHashUnclear,
+            format!("what was made as {} does not verify", chosen.format),
+        ));
     };
-    if let Some(why) = refused {
+    // Refused when it was planned, too: this is the last wall before something is written.
+    if let Some(why) = misplaced(&made, known.salt.is_some(), known.algorithm.is_some()) {
         let family = chosen.format.family.words();
         return Err(DatabaseError::HashRefused(Reason::PasswordHashUnclear, format!("{family} {why}")));
     }
@@ -127,26 +227,27 @@ pub(in crate::database) fn stored_columns<'a>(
     .collect()
 }
 
-/// Reads back what was written, and holds the password against it.
+/// Reads back what was written: it is what was made, which was verified.
 pub(in crate::database) async fn read_back(
     connection: &mut PgConnection,
     known: &Known,
-    account: &Admin,
+    made: &Made,
     id: &str,
-    format: Format,
 ) -> Result<(), DatabaseError> {
     let mut sql = Sql::new("SELECT ");
     hashes::select(&mut sql, known);
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", &known.id, id);
     let row = sql.optional(connection).await?;
-    let row = row.as_ref().map(|row| StoredRow::read(row, 0)).transpose()?.flatten();
-    let (Some(stored), Some(password)) = (row, account.password.clone()) else { return Err(other_hash()) };
-    let holds = hashed(&format, move || {
-        let same = passwords::recognise_as(&stored.stored(), format.family) == Some(format);
-        Ok::<_, PasswordError>(same && passwords::verify_as(&stored.stored(), format.family, &password)?)
-    });
-    if holds.await?? { Ok(()) } else { Err(other_hash()) }
+    let row = row.as_ref().map(|row| StoredRow::read(row, 0, known)).transpose()?.flatten();
+    let Some(stored) = row.filter(|stored| !stored.is_padded()) else { return Err(other_hash()) };
+    let (stored, made) = (stored.stored(), made.as_stored());
+    let kept = |written: Option<&str>, stored: Option<&str>| written.is_none() || written == stored;
+    if stored.hash == made.hash && kept(made.salt, stored.salt) && kept(made.algorithm, stored.algorithm) {
+        Ok(())
+    } else {
+        Err(other_hash())
+    }
 }
 
 fn other_hash() -> DatabaseError {

@@ -5,10 +5,16 @@ use std::collections::BTreeMap;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    super::identifier::{Name, Operator, Sql},
+    super::identifier::{Name, Operator, Sql, TAKES},
     triggers,
 };
-use crate::{api::report::ObjectRef, consistency::enforcement::Enforcement};
+use crate::{
+    api::report::ObjectRef,
+    consistency::{
+        enforcement::Enforcement,
+        observation::{PartitionKey, Twin},
+    },
+};
 
 /// The equality that btree indexes use between one type and each of others, where there is one.
 pub async fn equalities(
@@ -20,8 +26,10 @@ pub async fn equalities(
         return Ok(BTreeMap::new());
     }
     let mut sql = Sql::new(
-        "SELECT DISTINCT ON (ao.amoprighttype) ao.amoprighttype::int8, n.nspname::text, o.oprname::text \
-         FROM pg_opclass oc JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree' \
+        "SELECT DISTINCT ON (ao.amoprighttype) ao.amoprighttype::int8, n.nspname::text, o.oprname::text, ",
+    );
+    sql.add(TAKES).add(
+        " FROM pg_opclass oc JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree' \
          JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 AND ao.amopmethod = am.oid \
          JOIN pg_operator o ON o.oid = ao.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace \
          WHERE oc.opcdefault AND oc.opcintype = ",
@@ -33,7 +41,7 @@ pub async fn equalities(
     let mut found = BTreeMap::new();
     for row in sql.all(connection).await? {
         if let Some(operator) = Operator::from_catalog(row.try_get(1)?, row.try_get(2)?) {
-            found.insert(row.try_get(0)?, operator);
+            found.insert(row.try_get(0)?, operator.taking(row.try_get(3)?));
         }
     }
     Ok(found)
@@ -67,7 +75,7 @@ pub struct ForeignKey {
     pub deferrable: bool,
     /// MATCH FULL: a row with some NULLs is a violation.
     pub match_full: bool,
-    /// `pg_get_constraintdef`.
+    /// `pg_get_constraintdef`, which has names and words of the grammar alone.
     pub definition: String,
     /// Schema and name of the referencing table.
     pub child: (String, String),
@@ -99,6 +107,21 @@ impl ForeignKey {
             constraint: Some(self.name.clone()),
         }
     }
+
+    /// What the heart is told of it, where a partition has it for itself.
+    pub fn of_partition(&self) -> PartitionKey {
+        PartitionKey { object: self.object(), validated: self.validated }
+    }
+
+    /// What the heart is told of it, where another key of its columns stands for the reference.
+    pub fn twin(&self) -> Twin {
+        Twin {
+            object: self.object(),
+            definition: self.definition.clone(),
+            validated: self.validated,
+            enforcement: self.enforcement.clone(),
+        }
+    }
 }
 
 /// Every foreign key to a table, those of partitions counted once.
@@ -124,7 +147,7 @@ async fn keys(
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', \
-         pg_get_constraintdef(con.oid), n.nspname::text, c.relname::text, c.oid::int8, \
+         \"left\"(pg_get_constraintdef(con.oid), 16384), n.nspname::text, c.relname::text, c.oid::int8, \
          ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
                JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i), \
          ARRAY(SELECT a.attname::text FROM unnest(con.confkey) WITH ORDINALITY k(n, i) \
@@ -142,7 +165,9 @@ async fn keys(
                FROM pg_attribute a WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey)), \
          con.confrelid::int8, con.oid::int8, \
          coalesce(NOT (to_jsonb(con) ->> 'conenforced')::bool, false), \
-         coalesce((to_jsonb(con) ->> 'conperiod')::bool, false) \
+         coalesce((to_jsonb(con) ->> 'conperiod')::bool, false), \
+         ARRAY(SELECT format_type(o.oprleft, -1) FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) JOIN pg_operator o ON o.oid = k.o ORDER BY k.i), \
+         ARRAY(SELECT format_type(o.oprright, -1) FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) JOIN pg_operator o ON o.oid = k.o ORDER BY k.i) \
          FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid) LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace \
          WHERE con.contype = 'f' AND con.conparentid = 0 AND (con.confrelid = ",
@@ -170,6 +195,7 @@ async fn keys(
 fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
     let schemas: Vec<String> = row.try_get(10)?;
     let symbols: Vec<String> = row.try_get(11)?;
+    let takes = row.try_get::<Vec<String>, _>(23)?.into_iter().zip(row.try_get::<Vec<String>, _>(24)?);
     Ok(ForeignKey {
         name: row.try_get(0)?,
         validated: row.try_get(1)?,
@@ -186,7 +212,10 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
         operators: schemas
             .into_iter()
             .zip(symbols)
-            .filter_map(|(schema, symbol)| Operator::from_catalog(schema, symbol))
+            .zip(takes)
+            .filter_map(|((schema, symbol), (left, right))| {
+                Some(Operator::from_catalog(schema, symbol)?.taking(Some(vec![left, right])))
+            })
             .collect(),
         readable: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
         has_children: row.try_get(13)?,

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
-    super::identifier::{Name, Operator, Relation, Sql, TypeName},
-    Collation, Column, Found, Table,
+    super::{
+        foreign_code,
+        identifier::{Name, Operator, Relation, Sql, TypeName},
+    },
+    Collation, Column, Found, Hidden, Table,
 };
 use crate::consistency::observation::TableRights;
 
@@ -27,7 +30,11 @@ const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname
      coalesce(has_table_privilege(c.oid, 'DELETE'), false), \
      (SELECT ARRAY[rn.nspname::text, r.relname::text] FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace \
       WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)), \
-     c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f')";
+     c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f'), \
+     c.relkind = 'r' AND c.relhassubclass, c.relowner::int8, \
+     CASE WHEN c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AND NOT EXISTS \
+      (SELECT FROM pg_roles q WHERE q.rolname = current_user AND (q.rolbypassrls OR q.rolsuper)) \
+      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END";
 
 /// Looks tables up by their exact names; the answers are in the order of the names.
 pub async fn find_tables(
@@ -48,11 +55,12 @@ pub async fn find_tables(
     );
     let mut there = BTreeMap::new();
     for row in sql.all(connection).await? {
-        let at: i64 = row.try_get(10)?;
+        let at: i64 = row.try_get(13)?;
         there.insert(at, relation(&row)?);
     }
     let oids: Vec<i64> = there.values().filter_map(|one| one.as_ref().ok().map(|table| table.oid)).collect();
     let columns = columns(connection, &oids).await?;
+    let foreign = foreign_code::of(connection, &oids).await?;
     let missing: Vec<(&str, &str)> =
         (1_i64..).zip(names).filter(|(at, _)| !there.contains_key(at)).map(|(_, name)| *name).collect();
     let mut alike = alike(connection, &missing).await?.into_iter();
@@ -62,6 +70,7 @@ pub async fn find_tables(
             Some(Ok(mut table)) => {
                 // Two names of the list may be one.
                 table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
+                table.brings(foreign.get(&table.oid).cloned().unwrap_or_default());
                 Found::Table(Box::new(table))
             }
             Some(Err(kind)) => Found::Other(kind),
@@ -95,6 +104,11 @@ pub async fn tables(
             table.columns = columns;
         }
     }
+    for (oid, foreign) in foreign_code::of(connection, &there).await? {
+        if let Some(table) = found.get_mut(&oid) {
+            table.brings(foreign);
+        }
+    }
     Ok(found)
 }
 
@@ -125,6 +139,14 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
             _ => None,
         },
         foreign: row.try_get(9)?,
+        inherited: row.try_get(10)?,
+        owner: row.try_get(11)?,
+        hidden: match row.try_get::<Option<Vec<String>>, _>(12)?.as_deref() {
+            Some([role, owner]) => Some(Hidden { role: role.clone(), owner: owner == "true" }),
+            _ => None,
+        },
+        app: 0,
+        code: Vec::new(),
     }))
 }
 
@@ -182,9 +204,9 @@ async fn columns(
          kind AS MATERIALIZED ( \
            SELECT b.origin, format_type(b.origin, -1) AS bare, \
              CASE b.oid WHEN 'varchar'::regtype THEN 'text'::regtype::oid ELSE b.oid END::int8 AS oid, \
-             t.typname::text AS name, b.strict, b.filled, e.nspname, e.oprname \
+             t.typname::text AS name, b.strict, b.filled, e.nspname, e.oprname, e.takes \
            FROM base b JOIN pg_type t ON t.oid = b.oid \
-           LEFT JOIN LATERAL (SELECT n.nspname::text, o.oprname::text FROM pg_opclass oc \
+           LEFT JOIN LATERAL (SELECT n.nspname::text, o.oprname::text, ARRAY[format_type(o.oprleft, -1), format_type(o.oprright, -1)] AS takes FROM pg_opclass oc \
              JOIN pg_am am ON am.oid = oc.opcmethod AND am.amname = 'btree' \
              JOIN pg_amop ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3 AND ao.amopmethod = am.oid \
                AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype \
@@ -194,7 +216,7 @@ async fn columns(
            WHERE b.next = 0) \
          SELECT col.attrelid::int8, col.name, format_type(col.atttypid, col.atttypmod), kind.bare, kind.oid, \
            kind.name, col.attnotnull OR kind.strict, col.filled OR kind.filled, col.generated, \
-           col.identity_always, kind.nspname, kind.oprname, col.collation_schema, col.collation \
+           col.identity_always, kind.nspname, kind.oprname, col.collation_schema, col.collation, kind.oid = col.atttypid::int8, kind.takes \
          FROM col JOIN kind ON kind.origin = col.atttypid ORDER BY col.attrelid, col.attnum",
     );
     let mut found: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
@@ -216,7 +238,10 @@ fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
         generated: row.try_get(8)?,
         identity_always: row.try_get(9)?,
         equality: match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<String>, _>(11)?) {
-            (Some(schema), Some(symbol)) => Operator::from_catalog(schema, symbol),
+            (Some(schema), Some(symbol)) => {
+                let takes = row.try_get(15)?;
+                Operator::from_catalog(schema, symbol).map(|operator| operator.taking(takes))
+            }
             _ => None,
         },
         collation: match (row.try_get::<Option<String>, _>(12)?, row.try_get::<Option<String>, _>(13)?) {
@@ -225,5 +250,7 @@ fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
             }
             _ => None,
         },
+        bare: row.try_get(14)?,
+        opaque: false,
     })
 }

@@ -143,14 +143,22 @@ fn operator(row: &PgRow, at: usize) -> Result<Option<Operator>, sqlx::Error> {
     }))
 }
 
+/// Whether the operators that order keys take exactly what the columns are: then no other one of their name, which
+/// somebody else made, comes before them.
+fn exact(table: &ReferenceTable, operator: &Operator) -> bool {
+    let columns = || table.columns.iter().chain(&table.parent_columns);
+    let first = columns().next().map(|column| column.base_oid);
+    operator.is_of_catalogue() || columns().all(|column| column.bare && Some(column.base_oid) == first)
+}
+
 fn of_row(table: &ReferenceTable, row: &PgRow) -> Result<(SearchFacts, Option<Order>), sqlx::Error> {
     let one_collation = row.try_get::<bool, _>(3)?;
     let equal = operator(row, 9)?;
     // A key that is compared by another family's equality than the one that orders it.
-    let usual = matches!(table.operators.as_deref(), Some([only]) if Some(only) == equal.as_ref());
+    let usual = matches!((table.operators.as_deref(), &equal), (Some([only]), Some(equal)) if only.is(equal));
     let order = match (operator(row, 6)?, operator(row, 7)?, operator(row, 8)?) {
         (Some(above_key), Some(below_key), Some(above))
-            if usual && one_collation && table.columns.len() == 1 =>
+            if usual && one_collation && table.columns.len() == 1 && exact(table, &above_key) =>
         {
             Some(Order { above_key, below_key, above })
         }

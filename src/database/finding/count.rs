@@ -70,10 +70,11 @@ pub(super) async fn listing(
     table.on_list(&mut sql, |sql| {
         sql.add("g.key");
     });
-    sql.add(
-        " FROM g) SELECT pg_catalog.min(g.key COLLATE pg_catalog.\"C\"), \
-         pg_catalog.sum(g.n)::pg_catalog.int8 FROM g GROUP BY ",
-    );
+    sql.add(" FROM g) SELECT ");
+    sql.bounded(|sql| {
+        sql.add("pg_catalog.min(g.key COLLATE pg_catalog.\"C\")");
+    });
+    sql.add(", pg_catalog.sum(g.n)::pg_catalog.int8 FROM g GROUP BY ");
     ordinals(&mut sql);
     sql.add(" ORDER BY ");
     ordinals(&mut sql);
@@ -122,11 +123,16 @@ enum Shown {
 /// Equal keys may differ in spelling (citext, numeric): one of them stands for all, and always the
 /// same one, or the digest would depend on the order of rows.
 fn grouped(table: &ReferenceTable) -> Sql {
-    let mut sql = Sql::new("SELECT pg_catalog.min((");
-    table.key_text(&mut sql);
-    sql.add(") COLLATE pg_catalog.\"C\"), pg_catalog.count(*)");
+    let mut sql = Sql::new("SELECT ");
+    sql.bounded(|sql| {
+        sql.add("pg_catalog.min((");
+        table.key_text(sql);
+        sql.add(") COLLATE pg_catalog.\"C\")");
+    });
+    sql.add(", pg_catalog.count(*)");
     if let Some(column) = id_beside(table) {
-        sql.add(", ").column("c", &column.name).add("::pg_catalog.text");
+        // A number, or it is of no use: how long it is beyond that is nobody's concern.
+        sql.add(", pg_catalog.\"left\"(").column("c", &column.name).add("::pg_catalog.text, 100)");
     }
     sql.add(" FROM ");
     sql
@@ -176,7 +182,10 @@ async fn read(
                 (true, Shown::Ids) => row.try_get::<Option<String>, _>(2)?.as_deref().and_then(ids::number),
                 (true, Shown::Keys) => None,
             };
-            orphans.highest = orphans.highest.max(id.filter(|id| *id < part.last));
+            if let Some(id) = id.filter(|id| part.first < *id && *id < part.last) {
+                orphans.highest = orphans.highest.max(Some(id));
+                orphans.lowest = Some(orphans.lowest.map_or(id, |lowest| lowest.min(id)));
+            }
         }
         // The length in front keeps two lists of keys from having one text.
         digest.update(format!("{}:", key.len()));

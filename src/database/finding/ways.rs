@@ -122,7 +122,7 @@ fn gap_probe(sql: &mut Sql, at: usize, table: &ReferenceTable, from: Shared, to:
 /// Between each two neighbouring keys of users the first key, and from each that is found the next.
 fn key_probe(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
     let relation = &table.child.relation;
-    sql.add("f.key::text FROM (WITH RECURSIVE users(low, high) AS MATERIALIZED (SELECT ");
+    sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE users(low, high) AS MATERIALIZED (SELECT ");
     parent(sql, table);
     sql.add(", lead(");
     parent(sql, table);
@@ -172,7 +172,7 @@ fn key_probe(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
 /// From one distinct key to the next; of these, those that no user has.
 fn loose_scan(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
     let relation = &table.child.relation;
-    sql.add("f.key::text FROM (WITH RECURSIVE d(key) AS ((SELECT ");
+    sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE d(key) AS ((SELECT ");
     child(sql, table, "c");
     sql.add(" FROM ").only(relation).add(" c WHERE ");
     child(sql, table, "c");
@@ -192,7 +192,7 @@ fn loose_scan(sql: &mut Sql, table: &ReferenceTable, order: &super::Order) {
 
 /// The distinct keys of one scan; of these, those that no user has.
 fn distinct_scan(sql: &mut Sql, table: &ReferenceTable) {
-    sql.add("d.key::text FROM (SELECT DISTINCT ");
+    sql.whole_or_null("d.key::text").add(" FROM (SELECT DISTINCT ");
     child(sql, table, "c");
     sql.add(" AS key FROM ").only(&table.child.relation).add(" c WHERE ");
     child(sql, table, "c");

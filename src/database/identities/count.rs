@@ -9,7 +9,7 @@ use crate::{
         correspondence::{Pair, ReferenceFacts},
         credentials,
         identities::{Identities, hex},
-        observation::{IdDefault, KeyKind, Reference, UserTable},
+        observation::{IdDefault, KeyKind, Reference, UnfitColumn, UserTable},
     },
     database::{
         catalog::{self, Column},
@@ -85,7 +85,10 @@ impl Looking<'_> {
         if named.is_empty() {
             return Ok(Seen::Nothing);
         }
-        let past = history::of(connection, &self.reference.object, &self.mapping.list).await?;
+        let past = match self.known.ours {
+            true => history::of(connection, &self.reference.object, &self.mapping.list).await?,
+            false => history::Past::default(),
+        };
         let integer = self.known.id.kind() == KeyKind::Integer;
         let mut facts = ReferenceFacts { object: self.reference.object.clone(), ..Default::default() };
         let mut used = Vec::new();
@@ -148,9 +151,12 @@ impl Looking<'_> {
         // Only numbers are given out again, and only those below the next one can have been.
         match &self.users.id_default {
             _ if self.known.id.kind() != KeyKind::Integer => sql.add("false"),
-            IdDefault::Sequence(sequence) if sequence.ascending => {
-                sql.add("m.old_id::int8 < ").integer(sequence.next)
+            // One that begins anew at its end may have given any.
+            IdDefault::Sequence(sequence) if sequence.cycle => sql.add("true"),
+            IdDefault::Sequence(sequence) if sequence.descends() => {
+                sql.add("m.old_id::int8 > ").integer(sequence.next)
             }
+            IdDefault::Sequence(sequence) => sql.add("m.old_id::int8 < ").integer(sequence.next),
             _ => sql.add("true"),
         };
         sql.add(") FROM ").only(&self.table.child.relation).add(" c JOIN ");
@@ -161,7 +167,7 @@ impl Looking<'_> {
         concerned(&mut sql, self.table, None);
         sql.add(" GROUP BY m.n ORDER BY m.n");
         let mut named = Vec::new();
-        for row in sql.all(connection).await? {
+        for row in sql.every(connection).await? {
             let at = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default();
             let Some(pair) = at.checked_sub(1).and_then(|at| pairs.get(at)) else { continue };
             named.push(Named {
@@ -229,11 +235,14 @@ impl Looking<'_> {
         facts.table_rows = sql.scalar(connection).await?;
         let new: Vec<String> = mapped.used.iter().filter_map(|pair| pair.new.clone()).collect();
         if !fit::takes(connection, self.table, 0, &new).await? {
-            facts.unfit = Some(format!(
-                "column {:?} is {} and cannot hold every new id",
-                column.name.as_str(),
-                column.declared_type.as_str()
-            ));
+            let (name, own) = (column.name.as_str(), column.declared_type.as_str());
+            let why = format!("column {name:?} is {own} and cannot hold every new id");
+            facts.unfit = Some(UnfitColumn { why, check: None });
+        } else if let Some(check) = fit::refused_one(connection, child, column, &new).await? {
+            let why = format!("the CHECK {check:?} of column {:?} refuses a new id", column.name.as_str());
+            facts.unfit = Some(UnfitColumn { why, check: Some(check) });
+        }
+        if facts.unfit.is_some() {
             // What cannot be written there collides with nothing.
             facts.surplus = Some(0);
             return Ok(());
@@ -320,7 +329,7 @@ pub(super) async fn keys_among(
         return Ok(Vec::new());
     }
     sql.add(" w ON w.t OPERATOR(pg_catalog.=) c.tableoid AND w.i OPERATOR(pg_catalog.=) c.ctid");
-    sql.all(connection)
+    sql.every(connection)
         .await?
         .iter()
         .map(|row| (0..primary_key.len()).map(|at| row.try_get(at)).collect())

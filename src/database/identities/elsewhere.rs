@@ -117,7 +117,7 @@ pub async fn read_elsewhere(
     let (server, _) = server::of(connection).await?;
     let (started, standby) = run_of(connection).await?;
     let said = |why: String| format!("{origin}: {why}");
-    let found = match source_table(connection, table, "grant it that there").await? {
+    let found = match source_table(connection, table, "grant it that there", None).await? {
         Ok(found) => found,
         Err(why) => return Ok(Err(said(why))),
     };

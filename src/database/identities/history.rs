@@ -10,6 +10,7 @@ use crate::{
     database::{
         fence::Fence,
         identifier::{Name, Relation, Sql, run},
+        trust,
     },
 };
 
@@ -132,11 +133,12 @@ pub(in crate::database) async fn remember(
     if !there {
         run(
             connection,
-            "CREATE TABLE auth_consistency.remaps (system_identifier text NOT NULL, database_oid bigint NOT NULL, \
-             run text NOT NULL, step bigint NOT NULL, object text NOT NULL, list text NOT NULL, shifted bigint NOT NULL, \
-             at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp())",
+            "CREATE TABLE auth_consistency.remaps (system_identifier pg_catalog.text NOT NULL, \
+             database_oid bigint NOT NULL, run pg_catalog.text NOT NULL, step bigint NOT NULL, object pg_catalog.text NOT NULL, \
+             list pg_catalog.text NOT NULL, shifted bigint NOT NULL, at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp())",
         )
         .await?;
+        trust::keep_to_ourselves(connection).await?;
     }
     let mut sql = Sql::new(
         "INSERT INTO auth_consistency.remaps (system_identifier, database_oid, run, step, object, list, shifted) VALUES (",

@@ -2,16 +2,20 @@
 
 use sqlx::{PgConnection, Row};
 
+use super::{newer, today};
 use crate::{
     api::report::Action,
+    consistency::sql_name::sql_table,
     database::{
         catalog::Column,
         error::DatabaseError,
         fence::Fence,
+        guard::Own,
         identifier::{Sql, run},
         kept::with_batches,
         likeness::{self, Pair, Place, is_as_copied},
         lineage::{self, Member},
+        references::equals,
         sessions,
         transaction::tentatively,
     },
@@ -21,6 +25,22 @@ use crate::{
 pub(super) const PLACE_TAKEN: &str = "a row with its key is there already";
 /// Why a row stays that is not as the repair left it.
 pub(super) const CHANGED_SINCE: &str = "the row was changed or removed since";
+
+/// The right that the role lacks to put rows back.
+pub(super) fn lacks(pair: &Pair, action: Action) -> Option<String> {
+    let rights = pair.source.rights;
+    let (right, there) = match action {
+        Action::Delete => ("INSERT into", rights.insert),
+        // A right on the one column may do.
+        _ => ("UPDATE", rights.update || action == Action::EndSessions),
+    };
+    let table = sql_table(pair.source.relation.schema.as_str(), pair.source.relation.name.as_str());
+    (!there).then(|| {
+        format!(
+            "the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again"
+        )
+    })
+}
 
 /// What is undone of one row: its copies from first to last, each of another step.
 pub(in crate::database) struct Undo<'a> {
@@ -49,6 +69,20 @@ impl<'a> Undo<'a> {
     /// Whether the row is put in again, and not changed.
     pub fn inserts(&self) -> bool {
         self.last.action == Action::Delete
+    }
+
+    /// Whether the last copy has a value in a column.
+    pub async fn has_value(
+        &self,
+        connection: &mut PgConnection,
+        column: &Column,
+    ) -> Result<bool, sqlx::Error> {
+        let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+        sql.relation(&self.pair.quarantine.relation).add(" q WHERE ");
+        is_copy(&mut sql, &self.last.copy);
+        // A row of NULLs is a value.
+        sql.add(" AND ").column("q", &column.name).add("::pg_catalog.text IS NOT NULL)");
+        sql.scalar(connection).await
     }
 
     /// The copy that has a column as it was before the run: the first whose step changed it, the last one of
@@ -100,25 +134,41 @@ impl<'a> Undo<'a> {
             .collect()
     }
 
-    /// Whether the last copy still has what the steps before it wrote: the app may have changed it between.
+    /// The columns of the source that one of the copies changed and the next to change them moved an id in, with
+    /// that one's copy.
+    fn moved_on(&self, at: usize) -> impl Iterator<Item = (&'a Member, Vec<&'a Column>)> {
+        let Self { members, pair, .. } = *self;
+        let wrote = move |one: &Member, name: &str| one.columns.iter().any(|other| other == name);
+        let from = members.get(at);
+        members.iter().enumerate().skip(at + 1).filter(|(_, one)| one.moves_id()).map(move |(next, one)| {
+            let first = |name: &str| !members.iter().take(next).skip(at + 1).any(|one| wrote(one, name));
+            let columns = one.columns.iter().map(String::as_str);
+            let columns = columns.filter(|name| from.is_some_and(|from| wrote(from, name)) && first(name));
+            (one, columns.filter_map(|name| pair.source.column(name)).collect())
+        })
+    }
+
+    /// Whether the last copy still has what the steps before it wrote, and that of an id that was moved what it was
+    /// moved in: the app may have changed it between.
     async fn is_linked(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         for (at, one) in self.members.iter().enumerate().take(self.members.len() - 1) {
-            let columns = self.written_by(at);
             let Some(pair) = self.pairs.get(one.table) else { continue };
-            if columns.is_empty() {
-                continue;
-            }
-            let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-            sql.relation(&pair.quarantine.relation).add(" q, ").relation(&self.pair.quarantine.relation);
-            sql.add(" c WHERE ");
-            is_copy(&mut sql, &one.copy);
-            sql.add(" AND c.ctid OPERATOR(pg_catalog.=) CAST(")
-                .text(&self.last.copy)
-                .add(" AS pg_catalog.tid)");
-            holds_what_was_written(&mut sql, &columns, one.columns.len(), one.action);
-            sql.add(")");
-            if !sql.scalar::<bool>(connection).await? {
-                return Ok(false);
+            for (next, columns) in self.moved_on(at).chain([(self.last, self.written_by(at))]) {
+                let Some(after) = self.pairs.get(next.table).filter(|_| !columns.is_empty()) else {
+                    continue;
+                };
+                let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
+                sql.relation(&pair.quarantine.relation).add(" q, ").relation(&after.quarantine.relation);
+                sql.add(" c WHERE ");
+                is_copy(&mut sql, &one.copy);
+                sql.add(" AND c.ctid OPERATOR(pg_catalog.=) CAST(")
+                    .text(&next.copy)
+                    .add(" AS pg_catalog.tid)");
+                holds_what_was_written(&mut sql, &columns, one.columns.len(), one.action);
+                sql.add(")");
+                if !sql.scalar::<bool>(connection).await? {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -161,11 +211,16 @@ impl<'a> Undo<'a> {
 
     /// Adds the condition that the row `c` is the one that the last copy `q` is of, and still holds what the
     /// steps wrote.
-    fn is_row(&self, sql: &mut Sql, key: &[Column]) {
+    pub(super) fn is_row(&self, sql: &mut Sql, key: &[Column]) {
         let Self { last, pair, .. } = self;
         let own = |column: &Column| last.columns.iter().any(|name| name == column.name.as_str());
         is_copy(sql, &last.copy);
-        for column in key {
+        for (at, column) in key.iter().enumerate() {
+            // An id that was moved may be the row's own, and stays where it is.
+            if let Some(now) = last.now.get(at).filter(|_| last.moves_id()) {
+                equals(sql.add(" AND "), "c", column, now);
+                continue;
+            }
             // Where the key holds the reference itself, the row has the key that the repair gave it, which
             // the condition below says.
             if matches!(last.action, Action::Reassign | Action::Remap) && own(column) {
@@ -200,7 +255,11 @@ impl<'a> Undo<'a> {
         &self,
         connection: &mut PgConnection,
         key: &[Column],
+        own: &mut Own,
     ) -> Result<Result<(), String>, sqlx::Error> {
+        if let Some(why) = today::lacking(connection, self, key).await? {
+            return Ok(Err(why));
+        }
         if !self.is_linked(connection).await? {
             return Ok(Err(CHANGED_SINCE.into()));
         }
@@ -237,13 +296,14 @@ impl<'a> Undo<'a> {
         if let Some(why) = likeness::unlike(connection, self, &place, before, &self.last.copy).await? {
             return Ok(Err(why));
         }
-        for one in self.members {
+        for one in self.members.iter().filter(|one| one.whole) {
             let Some(pair) = self.pairs.get(one.table) else { continue };
             let mut sql = Sql::new("UPDATE ");
             sql.relation(&pair.quarantine.relation);
             sql.add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() WHERE ");
             is_copy(&mut sql, &one.copy);
-            sql.execute(connection).await?;
+            // What is undone is counted by the server, too.
+            own.noted += sql.execute(connection).await?;
         }
         Ok(Ok(()))
     }
@@ -252,17 +312,26 @@ impl<'a> Undo<'a> {
 /// Puts one row back, with all that its copies are undone for. The inner error says why it stays.
 pub(super) async fn put_back(
     connection: &mut PgConnection,
+    fence: &Fence,
     pairs: &[Pair],
     key: &[Column],
     members: &[Member],
-) -> Result<Result<(), String>, DatabaseError> {
+    own: &mut Own,
+) -> Result<Result<Option<newer::Kept>, String>, DatabaseError> {
     let Some(undo) = Undo::new(pairs, members) else { return Ok(Err(CHANGED_SINCE.into())) };
     if key.is_empty() && !undo.inserts() {
         return Ok(Err("the table has no primary key, so the row cannot be named".into()));
     }
-    let result =
-        tentatively(connection, async |connection: &mut PgConnection| undo.put_back(connection, key).await)
-            .await?;
+    let work = async |connection: &mut PgConnection| {
+        // Together with what overwrites it, or not at all.
+        let kept = match newer::keep(connection, fence, &undo, key, undo.last, own).await {
+            Ok(kept) => kept,
+            Err(DatabaseError::Sql(error)) => return Err(error),
+            Err(other) => return Ok(Err(other.to_string())),
+        };
+        Ok(undo.put_back(connection, key, own).await?.map(|()| kept))
+    };
+    let result = tentatively(connection, work).await?;
     Ok(result.map_err(|why| match why {
         why if why.contains("(SQLSTATE 23503)") => "it still names a user that does not exist".into(),
         why if why.contains("(SQLSTATE 23505)") => PLACE_TAKEN.into(),
@@ -276,9 +345,10 @@ pub(super) async fn put_back_later(
     pairs: &[Pair],
     key: &[Column],
     members: &[Member],
+    own: &mut Own,
 ) -> Result<(), sqlx::Error> {
     let Some(undo) = members.get(1..).and_then(|later| Undo::new(pairs, later)) else { return Ok(()) };
-    match undo.put_back(connection, key).await? {
+    match undo.put_back(connection, key, own).await? {
         Ok(()) => Ok(()),
         Err(why) => Err(sqlx::Error::Protocol(why)),
     }
@@ -351,6 +421,12 @@ fn holds_what_was_written(sql: &mut Sql, columns: &[&Column], all: usize, action
             for column in columns {
                 sql.add(" AND ");
                 sessions::holds_what_was_set(sql, column);
+            }
+        }
+        Action::MoveId => {
+            for column in columns {
+                sql.add(" AND ").column("c", &column.name);
+                sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
             }
         }
         // What a later step wrote over is that one's to compare.

@@ -125,13 +125,14 @@ impl Pending<'_> {
             }
             Self::NotCopied(Some((copies, of, digest))) => {
                 sql.add("NOT EXISTS (SELECT FROM ").relation(&copies.relation).add(" q WHERE ");
-                sql.column("q", &id.name);
                 match &id.equality {
                     Some(equality) => {
-                        sql.operator(equality).column("p", &id.name);
+                        sql.columns_compared(equality, ("q", &id.name), ("p", &id.name));
                     }
                     None => {
-                        sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) ").column("p", &id.name);
+                        sql.column("q", &id.name)
+                            .add("::pg_catalog.text OPERATOR(pg_catalog.=) ")
+                            .column("p", &id.name);
                         sql.add("::pg_catalog.text");
                     }
                 }

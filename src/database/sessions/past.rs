@@ -18,6 +18,7 @@ use crate::{
         quarantine::Quarantine,
         references::equals,
         transaction::savepoint,
+        trust,
     },
 };
 
@@ -45,7 +46,7 @@ pub(super) async fn ended(
     target: &Target,
     known: &Known,
 ) -> Result<Vec<Ended>, DatabaseError> {
-    if !readable(connection, "ended").await? {
+    if !known.ours || !readable(connection, "ended").await? {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(
@@ -72,7 +73,7 @@ pub(super) async fn begun(
     known: &Known,
     digest: &str,
 ) -> Result<Option<i64>, DatabaseError> {
-    if !readable(connection, "batches").await? {
+    if !known.ours || !readable(connection, "batches").await? {
         return Ok(None);
     }
     let mut sql = Sql::new(
@@ -114,7 +115,7 @@ pub(super) async fn moves(
     known: &Known,
 ) -> Result<Vec<MovedId>, DatabaseError> {
     let Some(jwt) = &target.jwt else { return Ok(Vec::new()) };
-    if !readable(connection, "batches").await? {
+    if !known.ours || !readable(connection, "batches").await? {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(
@@ -128,7 +129,7 @@ pub(super) async fn moves(
     sql.add("::float8) ORDER BY b.batch");
     // The account's own row is copied before those of the table that name it.
     let mut own: BTreeMap<(String, i64), (i64, String)> = BTreeMap::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let of = (row.try_get(0)?, row.try_get(1)?);
         own.entry(of).or_insert((row.try_get(2)?, row.try_get(3)?));
     }
@@ -175,7 +176,8 @@ pub(super) async fn count_done(
     Ok(())
 }
 
-/// Writes down for what it was done, in the transaction that ends it.
+/// Writes down for what it was done, in the transaction that ends it, and that nothing of it is left: who signed
+/// out meanwhile was counted too, and whoever signs in later was not meant.
 pub(super) async fn remember(
     connection: &mut PgConnection,
     fence: &Fence,
@@ -183,6 +185,10 @@ pub(super) async fn remember(
     due: &Due,
     valid_after: i64,
 ) -> Result<(), sqlx::Error> {
+    let mut sql =
+        Sql::new("UPDATE auth_consistency.steps SET ceiling = done WHERE run OPERATOR(pg_catalog.=) ");
+    sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step);
+    sql.execute(connection).await?;
     let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.ended') IS NOT NULL")
         .scalar(connection)
         .await?;
@@ -190,12 +196,13 @@ pub(super) async fn remember(
     if !there {
         run(
             connection,
-            "CREATE TABLE auth_consistency.ended (system_identifier text NOT NULL, database_oid bigint NOT NULL, \
-             owner text NOT NULL, run text NOT NULL, step bigint NOT NULL, cause text NOT NULL, accounts text[], \
-             valid_after bigint NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), \
-             restored_at timestamptz)",
+            "CREATE TABLE auth_consistency.ended (system_identifier pg_catalog.text NOT NULL, \
+             database_oid bigint NOT NULL, owner pg_catalog.text NOT NULL, run pg_catalog.text NOT NULL, step bigint NOT NULL, \
+             cause pg_catalog.text NOT NULL, accounts pg_catalog.text[], valid_after bigint NOT NULL, \
+             at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), restored_at pg_catalog.timestamptz)",
         )
         .await?;
+        trust::keep_to_ourselves(connection).await?;
     }
     for cause in due.remembered() {
         let mut sql = Sql::new(

@@ -36,6 +36,8 @@ pub(super) struct Locked {
     pub more: bool,
     /// Whether anything was written down that has to stay, though there may be nothing to change.
     pub moved: bool,
+    /// How many were taken off the step's list.
+    pub unlisted: i64,
 }
 
 /// A table of sessions with what statements about it need.
@@ -60,6 +62,9 @@ pub(super) async fn table(
         Ok(reference) => reference,
         Err(why) => return Ok(Err(why)),
     };
+    if let Some(why) = reference.refused() {
+        return Ok(Err(why));
+    }
     let key: Vec<Column> =
         reference.primary_key.iter().filter_map(|name| reference.child.column(name)).cloned().collect();
     Ok(if key.is_empty() {
@@ -270,7 +275,7 @@ pub(super) async fn lock(
     of_step(&mut sql);
     sql.add(" ORDER BY l.key LIMIT ").integer(rows).add(")) RETURNING l.key");
     let mut listed = Vec::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let key: String = row.try_get(0)?;
         let key = serde_json::from_str(&key)
             .map_err(|_| DatabaseError::Moved("the list of a step is not as it was written".into()))?;
@@ -293,11 +298,12 @@ pub(super) async fn lock(
     meant(&mut sql, sessions, known, due);
     sql.add(" FOR UPDATE OF c");
     let mut keys = Vec::new();
-    for row in sql.all(connection).await? {
+    for row in sql.every(connection).await? {
         let key = (0..sessions.key.len()).map(|at| row.try_get(at)).collect::<Result<Vec<String>, _>>()?;
         keys.push(key);
     }
-    Ok(Locked { keys, more, moved: !listed.is_empty() })
+    let unlisted = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+    Ok(Locked { keys, more, moved: unlisted > 0, unlisted })
 }
 
 /// Removes locked rows.

@@ -20,7 +20,7 @@ use crate::{
         catalog::{Column, Table},
         error::DatabaseError,
         fence::{self, Fence, Standing},
-        guard::{self, Expected},
+        guard::{self, Expected, Own},
         identifier::{Sql, run},
         observe::Known,
         quarantine,
@@ -101,8 +101,10 @@ impl<'a> SessionsStep<'a> {
     ) -> Result<Chunk, DatabaseError> {
         let (mut transaction, standing) = fence::enter_step(connection, fence, self.number).await?;
         let connection = &mut *transaction;
-        let before = guard::counts(connection).await?;
-        let Locked { keys, more, moved } = match &self.way {
+        // Made before anything of the app's runs: what is created after that is not ours.
+        quarantine::table(connection, self.table()).await?;
+        let before = guard::counts(connection, fence).await?;
+        let Locked { keys, more, moved, unlisted } = match &self.way {
             Way::Column { column, kind } => self.accounts(connection, fence, column, *kind).await?,
             Way::Rows(sessions) => {
                 let next = (self.number, self.rows);
@@ -123,8 +125,11 @@ impl<'a> SessionsStep<'a> {
             let (table, deletes) = (self.table(), matches!(self.way, Way::Rows(_)));
             let tables = guard::storage(connection, table).await?;
             let (updated, deleted) = if deletes { (0, rows) } else { (rows, 0) };
-            guard::compare(connection, &before, &[Expected { tables, updated, deleted, inserted: 0 }])
-                .await?;
+            let expected = [Expected { tables, updated, deleted, inserted: 0 }];
+            let stamps = matches!(self.way, Way::Column { kind: Kind::Stamp, .. });
+            let noted = if stamps { rows } else { 0 };
+            let own = Own { noted, unlisted, ..Own::copied(rows, 1) };
+            guard::compare(connection, fence, &before, guard::Rows::Only(&expected), &own).await?;
             let (chunk, action) = (standing.chunk + 1, Action::EndSessions);
             let entry = Entry { step: self.number, chunk, action, object: self.object, rows, token: None };
             bookkeeping::audit(connection, fence, &entry).await?;
@@ -144,7 +149,7 @@ impl<'a> SessionsStep<'a> {
         }
     }
 
-    /// Locks accounts that are to sign in again, in physical order.
+    /// Locks accounts that are to sign in again, in whatever order the database comes to them.
     async fn accounts(
         &self,
         connection: &mut PgConnection,
@@ -179,7 +184,7 @@ impl<'a> SessionsStep<'a> {
         // One more than a chunk takes: that it was the last one is written down with its own rows.
         sql.add(" LIMIT ").integer(self.rows + 1).add(" FOR UPDATE OF p");
         let mut keys = Vec::new();
-        for row in sql.all(connection).await? {
+        for row in sql.every(connection).await? {
             keys.push(vec![row.try_get(0)?]);
         }
         let more = keys.len() > usize::try_from(self.rows).unwrap_or(usize::MAX);
@@ -187,7 +192,7 @@ impl<'a> SessionsStep<'a> {
             keys.pop();
         }
         let moved = !keys.is_empty();
-        Ok(Locked { keys, more, moved })
+        Ok(Locked { keys, more, moved, unlisted: 0 })
     }
 
     /// Copies what was locked, and changes or removes it.

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use crate::{
     consistency::{observation::KeyKind, target::Target},
     database::{
-        catalog::{self, Column, Found},
+        catalog::{self, Column, Found, Table},
         error::DatabaseError,
         identifier::{Relation, Sql},
         references::equals,
@@ -26,13 +26,14 @@ pub(super) struct List {
 pub(super) async fn list(
     connection: &mut PgConnection,
     target: &Target,
+    users: &Table,
 ) -> Result<Option<List>, DatabaseError> {
     let Some(spec) = target.sessions.as_ref().and_then(|sessions| sessions.revoked.as_ref()) else {
         return Ok(None);
     };
     let (schema, name) = (&spec.schema, &spec.table);
     let wrong = |why: String| DatabaseError::Unsupported(format!("spec.sessions.revoked: {why}"));
-    let table = match catalog::find_table(connection, schema, name).await? {
+    let mut table = match catalog::find_table(connection, schema, name).await? {
         Found::Table(table) => *table,
         Found::Other(kind) => return Err(wrong(format!("{schema}.{name} is a {kind} and not a table"))),
         Found::Nothing(_) => return Err(wrong(format!("there is no table {schema}.{name}"))),
@@ -51,6 +52,10 @@ pub(super) async fn list(
         return Err(wrong(format!(
             "the role may not SELECT from {schema}.{name}: run what `auth-consistency grants` prints"
         )));
+    }
+    table.beside(users);
+    if let Some(why) = table.refused([&column], []) {
+        return Err(wrong(format!("{schema}.{name} is not read: {why}")));
     }
     Ok(Some(List { relation: table.relation, column }))
 }

@@ -30,6 +30,18 @@ fn passwords_that_people_and_generators_make_are_not_odd() {
         "Qw8=Zx",
         "9f86d081884c7d659a2feaa0c55ad015",
         "M7-xk.Wq_2!",
+        "the pa$$word of a person",
+        "it costs $5 or 'five' dollars",
+        "b is for \"book\"",
+        "b'rook",
+        "back\\nslash",
+        "run/secrets/of the house",
+        "/home of the brave",
+        "$2 for a coffee",
+        "$2b or not $2b",
+        "path: straight on <then left>",
+        "scrypt:is my friend",
+        "a$b$c$d",
     ] {
         assert_eq!(found(text), [], "{text}");
     }
@@ -133,6 +145,30 @@ fn what_is_no_password_but_stands_for_one_is_told() {
     ] {
         assert_eq!(found(text), [warning], "{text}");
     }
+}
+
+#[test]
+fn what_a_tool_made_of_a_password_on_its_way_into_the_secret_is_told() {
+    for (text, warnings) in [
+        ("b'Tr0ub4dor&3'", vec![W::PythonBytes]),
+        ("b\"Tr0ub4dor&3\"", vec![W::PythonBytes]),
+        ("Tr0ub4dor&3\\n", vec![W::WrittenLineBreak]),
+        ("Tr0ub4dor&3\\r\\n", vec![W::WrittenLineBreak]),
+        ("'Tr0ub4dor&3'\\n", vec![W::WrittenLineBreak, W::Quotes]),
+        ("/run/secrets/admin_password", vec![W::Path]),
+        ("file:///run/secrets/admin_password", vec![W::Path]),
+        ("/var/run/secrets/app/password", vec![W::Path]),
+        ("Tr0$$ub4$$dor", vec![W::DoubledDollars]),
+        ("$${ADMIN_PASSWORD}", vec![W::DoubledDollars]),
+        ("$$2b$$06$$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i", vec![W::DoubledDollars]),
+        ("$2b$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6", vec![W::CutHash]),
+        ("$2a$08$IhC0lJ", vec![W::CutHash]),
+        ("$argon2id$v=19$m=65536,t=3", vec![W::CutHash]),
+    ] {
+        assert_eq!(found(text), warnings, "{text:?}");
+    }
+    let vault = found("<path:secret/data/app#password>");
+    assert!(matches!(vault.as_slice(), [W::Unresolved(what)] if what.contains("argocd-vault-plugin")));
 }
 
 #[test]

@@ -113,12 +113,59 @@ fn formats_that_are_known_by_name_only_are_named() {
         ("sha1$salt$abcdef", "salted SHA-1"),
         ("{\"value\":\"abc\",\"salt\":\"def\"}", "Keycloak"),
         ("$fbscrypt$v=1,n=14", "Firebase"),
+        (
+            "1|$2y$10$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "as Nextcloud and ownCloud have it",
+        ),
+        ("2|$argon2i$v=19$m=1024,t=2,p=2$SW1HVmc3$0SMc", "as Nextcloud and ownCloud have it"),
+        ("3|$argon2id$v=19$m=65536,t=4,p=1$c29tZQ$aaaa", "as Nextcloud and ownCloud have it"),
+        (&format!("400$8$36$78f4ae6983f76119${}", digits.repeat(4)), "Ruby's gem"),
+        (
+            "sha256:64000:18:B6oWbvtHvu8qCgoE75wxmvpidRnGzGFt:R1gkPOuVjqIoTulWP1TABS0H",
+            "defuse's PasswordStorage",
+        ),
+        ("sha256:1000:B6oWbvtHvu8qCgoE75wxmvpidRnGzGFt:R1gkPOuVjqIoTulWP1TABS0H", "defuse's older"),
+        (&format!("$SHA$f9a1b2c3d4e5f607${}", digits.repeat(4)), "AuthMe"),
+        ("PBKDF2$sha256$901$x0bcYmT3NQ4xHQcN$sqCqWrVzLWeZ+aqBBGTDRrJd", "mosquitto-auth-plug"),
+        (":pbkdf2:sha512:30000:64:abc:def", "MediaWiki PBKDF2"),
+        (&format!("{}:Wy0n0rl4sYc5fJ5H", digits.repeat(2)), "as Joomla had it"),
         (&digits.repeat(2), "as many as MD5 gives"),
         (&digits.repeat(4), "as many as SHA-256 gives"),
         (&format!("{}0123", digits.repeat(6)), "Gitea and Grafana"),
     ] {
         assert!(told(stored).contains(words), "{stored}: {}", told(stored));
     }
+}
+
+#[test]
+fn what_no_library_reads_is_told_from_what_an_app_may_unpack_itself() {
+    for stored in [
+        "[object Promise]",
+        &BCRYPT[..50],
+        &format!("{BCRYPT}x"),
+        &format!("b'{BCRYPT}'"),
+        &format!("\"{BCRYPT}\""),
+        &format!("\\x{}", hex(BCRYPT.as_bytes())),
+        &BCRYPT.replace('$', "$$"),
+        &format!("{} ", &BCRYPT[..50]),
+    ] {
+        assert!(describe(&stored.into()).is_broken(), "{stored}: {}", told(stored));
+    }
+    for stored in [
+        BCRYPT,
+        "hunter2",
+        "$y$j9T$abc$def",
+        "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$CTFhFd",
+        &format!("{{BLF-CRYPT}}{BCRYPT}"),
+        &STANDARD.encode(BCRYPT),
+        &hex(BCRYPT.as_bytes()),
+        &format!("{BCRYPT}    "),
+        "",
+    ] {
+        assert!(!describe(&stored.into()).is_broken(), "{stored}: {}", told(stored));
+    }
+    assert_eq!(describe(&BCRYPT[..50].into()).cut_from(), Some(60));
+    assert_eq!(describe(&BCRYPT.into()).cut_from(), None);
 }
 
 #[test]

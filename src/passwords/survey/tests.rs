@@ -37,7 +37,7 @@ fn the_strongest_parameters_that_are_common_are_taken_and_not_the_one_account_of
     assert_eq!(new(&[bcrypt("$2b$", 10, 20), bcrypt("$2b$", 14, 1)]), power(10));
     // Neither cheaper than is safe nor dearer than is verified.
     assert_eq!(new(&[bcrypt("$2b$", 4, 3)]), power(10));
-    assert_eq!(new(&[bcrypt("$2b$", 31, 3)]), power(16));
+    assert_eq!(new(&[bcrypt("$2b$", 31, 3)]), power(14));
     // The prefix is the most frequent one's, and the cost that of its own hashes.
     let mixed = new(&[bcrypt("$2b$", 11, 6), bcrypt("$2a$", 13, 4)]);
     assert_eq!(mixed, power(11));
@@ -89,6 +89,47 @@ fn families_that_look_alike_are_told_and_none_of_them_is_contradicted() {
     assert_eq!(looked(&[bcrypt("$2b$", 12, 3)]).majority().unwrap().alike, None);
 }
 
+/// Of Node's scrypt: with the salt first, which looks like better-auth's, or the key first.
+fn node(salt_first: usize, key_first: usize) -> Survey {
+    let (salt, key) = ("0a".repeat(16), "1b".repeat(64));
+    looked(&[vec![format!("{salt}:{key}"); salt_first], vec![format!("{key}.{salt}"); key_first]])
+}
+
+#[test]
+fn the_order_of_nodes_scrypt_is_that_of_most_rows_and_not_of_the_one_that_looks_like_nothing_else() {
+    let order = |survey: &Survey| survey.new_in(PasswordFamily::NodeScrypt).prefix;
+    for (salt_first, key_first, prefix) in
+        [(9, 1, "salt:key"), (2, 1, "salt:key"), (1, 9, "key.salt"), (0, 3, "key.salt")]
+    {
+        let survey = node(salt_first, key_first);
+        assert_eq!(order(&survey), prefix, "{salt_first} {key_first}");
+        assert_eq!(survey.undecided(PasswordFamily::NodeScrypt), None);
+        assert_eq!(survey.has(PasswordFamily::NodeScrypt), salt_first + key_first);
+    }
+    let even = node(2, 2);
+    assert_eq!(even.undecided(PasswordFamily::NodeScrypt), Some(vec![("key.salt", 2), ("salt:key", 2)]));
+    assert_eq!(looked(&[]).undecided(PasswordFamily::NodeScrypt), None);
+    // Most look like both, and all of them are one.
+    let majority = node(3, 1).majority().unwrap();
+    assert_eq!(
+        (majority.new.family, majority.alike),
+        (PasswordFamily::BetterAuthScrypt, Some(PasswordFamily::NodeScrypt))
+    );
+    // A library that made hashes of two prefixes reads both.
+    let mixed = looked(&[bcrypt("$2a$", 12, 2), bcrypt("$2b$", 12, 2)]);
+    assert_eq!(mixed.undecided(PasswordFamily::Bcrypt), None);
+}
+
+#[test]
+fn a_variant_that_nobody_has_is_told_of_a_family_that_somebody_has() {
+    let format = |prefix| Format { family: PasswordFamily::Bcrypt, prefix, cost: Cost::Power(10) };
+    let survey = looked(&[bcrypt("$2b$", 12, 3), bcrypt("$2a$", 12, 1)]);
+    assert!(survey.lacks(&format("$2y$")));
+    assert!(!survey.lacks(&format("$2a$")) && !survey.lacks(&format("$2b$")));
+    assert!(!looked(&[]).lacks(&format("$2y$")));
+    assert!(!survey.lacks(&Format::default_of(PasswordFamily::Argon2id)), "that is another family");
+}
+
 #[test]
 fn what_others_are_is_counted_by_what_they_are() {
     let printed: Vec<String> = bcrypt("$2b$", 12, 3).into_iter().map(|hash| format!("b'{hash}'")).collect();
@@ -130,4 +171,15 @@ proptest! {
         prop_assert_eq!(survey.sample, rows.len());
         prop_assert_eq!(formats + others + survey.without, rows.len());
     }
+}
+
+#[test]
+fn what_holds_a_digest_is_never_said_to_be_plain_text() {
+    let digest = "78f4ae6983f76119cccccccccccccccc";
+    let unknown = [format!("v9!{digest}"), format!("v10!{digest}"), format!("v100!{digest}!x")];
+    let found = survey(unknown.iter().map(|hash| Stored::from(hash.as_str())));
+    assert_eq!(found.others, [(Description::Unrecognised, 3)]);
+    let thought_of = ["hunter2", "correct horse battery staple", "letmein", "password-of-4711"];
+    let found = survey(thought_of.iter().map(|hash| Stored::from(*hash)));
+    assert_eq!(found.others, [(Description::PlainText, 4)]);
 }

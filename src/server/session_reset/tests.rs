@@ -228,7 +228,7 @@ fn names_are_written_as_text_and_never_as_html_or_placeholders() {
 async fn connections_that_say_nothing_end_and_make_room_for_others() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = TcpListener::local_addr(&listener).unwrap();
-    let bounded = bounded::Bounded::new(listener, 1, Duration::from_millis(50));
+    let bounded = super::super::bounded::Bounded::new(listener, 1, Duration::from_millis(50));
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = super::super::serve_draining(
         bounded,
@@ -249,8 +249,90 @@ async fn connections_that_say_nothing_end_and_make_room_for_others() {
 }
 
 #[tokio::test]
+async fn a_flood_of_connections_that_never_ask_denies_the_page_to_nobody() {
+    // What each of them says: nothing, a half of a line, of the headers, of a body; and one that does not read.
+    for said in [
+        "",
+        "G",
+        "GET /session-reset HTTP/1.1\r\nHost: a\r\n",
+        "POST /session-reset HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\na",
+        "POST /session-reset HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET /session-reset HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let served = Served::start(&["access_token"]).await;
+        let mut flood = Vec::new();
+        for _ in 0..3 * PLACES {
+            let mut one = TcpStream::connect(served.address).await.unwrap();
+            // The oldest may be closed while it speaks.
+            let _ = one.write_all(said.as_bytes()).await;
+            flood.push(one);
+        }
+        let asked = std::time::Instant::now();
+        let answer = served.ask("GET", "/session-reset").send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{said:?}");
+        assert!(asked.elapsed() < LIFE / 2, "{said:?}: nobody waits for the others' end");
+        let answer = served.post(&[("sec-fetch-site", "same-origin")]).await;
+        assert!(answer.status() == 200 && cleared(&answer), "{said:?}");
+        drop(flood);
+        served.stop().await;
+    }
+}
+
+/// A connection from another address of this machine.
+async fn from(last: u8, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, last], 0).into())?;
+    socket.connect(to).await
+}
+
+#[tokio::test]
+async fn a_flood_that_goes_on_denies_the_page_to_nobody_who_comes_from_elsewhere_or_has_spoken() {
+    let served = Served::start(&["access_token"]).await;
+    let to = served.address;
+    // Of the flood's own address, and slow: its request is begun before the flood and ended within it.
+    let mut slow = from(2, to).await.unwrap();
+    slow.write_all(b"GET /session-reset HTTP/1.1\r\n").await.unwrap();
+    // It has no more to say until it was read.
+    for _ in 0..3 {
+        let answer = served.ask("GET", "/session-reset").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    let (pressing, pressed) = tokio::sync::watch::channel(0_usize);
+    let flood = tokio::spawn(async move {
+        let mut open = std::collections::VecDeque::new();
+        loop {
+            if let Ok(one) = from(2, to).await {
+                open.push_back(one);
+            }
+            if open.len() > 4 * PLACES {
+                open.pop_front();
+            }
+            pressing.send_modify(|count| *count += 1);
+        }
+    });
+    let more = async |than: usize| {
+        let mut pressed = pressed.clone();
+        let now = *pressed.borrow();
+        pressed.wait_for(|count| *count > now + than).await.unwrap();
+    };
+    more(2 * PLACES).await;
+    let mut polite = from(3, to).await.unwrap();
+    more(2 * PLACES).await;
+    for (one, said) in
+        [(&mut polite, "GET /session-reset HTTP/1.1\r\nHost: a\r\n\r\n"), (&mut slow, "Host: a\r\n\r\n")]
+    {
+        one.write_all(said.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        one.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    }
+    flood.abort();
+    served.stop().await;
+}
+
+#[tokio::test]
 async fn a_bounded_listener_knows_its_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = TcpListener::local_addr(&listener).unwrap();
-    assert_eq!(bounded::Bounded::new(listener, 1, LIFE).local_addr().unwrap(), address);
+    assert_eq!(super::super::bounded::Bounded::new(listener, 1, LIFE).local_addr().unwrap(), address);
 }

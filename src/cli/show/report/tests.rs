@@ -1,3 +1,4 @@
+use crate::consistency::offer::ResetOffer;
 use serde_json::json;
 
 use super::*;
@@ -60,6 +61,12 @@ fn page(shown: &ConsistencyReport, asked: Asked) -> String {
         unknown: Vec::new(),
         approval_unused: None,
         reset_undone: false,
+        // What would do it says whether it would be done.
+        reset_offer: shown
+            .passwords
+            .as_ref()
+            .is_none_or(|passwords| passwords.writes.is_some())
+            .then(ResetOffer::default),
     };
     report(shown, &heading, &closing, LOOK)
 }
@@ -104,8 +111,8 @@ fn a_plan_shows_what_it_does_not_mend_apart() {
     assert!(rest.contains("ConstraintUnvalidated") && !rest.contains("Error     OrphanRows"), "{page}");
 }
 
-#[test]
-fn a_consistent_target_says_so_in_one_line() {
+/// A report with nothing in it but that all is right.
+fn consistent() -> ConsistencyReport {
     let mut report = example();
     report.consistent = Some(true);
     report.findings.clear();
@@ -113,10 +120,29 @@ fn a_consistent_target_says_so_in_one_line() {
     report.admin = None;
     report.references = None;
     report.signing_key = None;
+    report
+}
+
+#[test]
+fn a_consistent_target_says_so_in_one_line() {
+    let report = consistent();
     assert_eq!(
         page(&report, Asked::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          Consistent: accounts, references and tokens agree. Nothing was changed.\n"
+    );
+}
+
+#[test]
+fn what_is_not_known_of_the_next_id_stands_beside_what_is_consistent() {
+    let mut report = consistent();
+    report.next_id_untold = Some("nobody knows here what gives the next id: users.id has no default".into());
+    assert_eq!(
+        page(&report, Asked::Check),
+        "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
+         next id  nobody knows here what gives the next id: users.id has no default\n\n\
+         Consistent: accounts, references and tokens agree. Nobody knows here what gives the next id, see\n\
+         above. Nothing was changed.\n"
     );
 }
 

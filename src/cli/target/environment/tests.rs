@@ -127,7 +127,7 @@ fn messages_speak_of_variables_and_not_of_secrets_that_nobody_wrote() {
     let errors = Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).unwrap_err();
     assert_eq!(
         plain(&errors[0].message),
-        "DATABASE_URL: the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        "DATABASE_URL: the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and @ / ? # % of the password as %40 %2F %3F %23 %25"
     );
     assert_eq!(plain("the key is short (Secret environment/JWT_SECRET)"), "the key is short (JWT_SECRET)");
     let reference = SecretKeyRef { name: SECRET.into(), key: DATABASE_URL.into() };
