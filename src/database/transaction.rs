@@ -17,33 +17,41 @@ use crate::consistency::wording::clip;
 /// empty to the snapshot: what was seen of it is worth nothing.
 pub(super) async fn unrewritten(connection: &mut PgConnection, known: &Known) -> Result<(), DatabaseError> {
     let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
+    let mut parts = known.references.iter().any(|reference| reference.child.relation.partitioned);
     if let Some(Source::Table(table)) = known.identities.as_ref().map(|mapping| &mapping.source) {
         tables.push(table.oid);
+        parts = true;
     }
     if tables.is_empty() {
         return Ok(());
     }
     tables.push(known.users.oid);
-    unrewritten_tables(connection, tables).await
+    unrewritten_tables(connection, tables, parts || known.users.relation.partitioned).await
 }
 
-/// The same of tables by their object ids.
+/// The same of tables by their object ids; `parts`: whether one of them may be partitioned.
 pub(super) async fn unrewritten_tables(
     connection: &mut PgConnection,
     mut tables: Vec<i64>,
+    parts: bool,
 ) -> Result<(), DatabaseError> {
     tables.sort_unstable();
     tables.dedup();
     // The catalog as the snapshot has it, beside what the server has now: all are locked by now.
-    let mut sql =
-        Sql::new("SELECT min(format('%I.%I', n.nspname, c.relname)) FROM (SELECT t.oid::oid FROM unnest(");
-    sql.integers(tables.clone()).add(") t(oid) UNION SELECT p.relid::oid FROM unnest(");
-    sql.integers(tables).add(
-        ") t(oid) JOIN pg_partitioned_table q ON q.partrelid = t.oid::oid \
-         CROSS JOIN LATERAL pg_partition_tree(t.oid::oid::regclass) p) t(oid) \
-         JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)",
+    let mut sql = Sql::new(
+        "SELECT min(format('%I.%I', n.nspname, c.relname)) FROM pg_class c \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid) AND c.oid = ANY (",
     );
+    if parts {
+        sql.add("ARRAY(SELECT t.oid::oid FROM unnest(").integers(tables.clone());
+        sql.add(") t(oid) UNION SELECT p.relid::oid FROM unnest(").integers(tables).add(
+            ") t(oid) JOIN pg_partitioned_table q ON q.partrelid = t.oid::oid \
+             CROSS JOIN LATERAL pg_partition_tree(t.oid::oid::regclass) p))",
+        );
+    } else {
+        sql.integers(tables).add("::oid[])");
+    }
     match sql.scalar::<Option<String>>(connection).await? {
         Some(table) => Err(DatabaseError::Rewritten(table)),
         None => Ok(()),
@@ -82,9 +90,9 @@ pub async fn prepare(connection: &mut PgConnection, timeout: Duration) -> Result
          pg_catalog.set_config('quote_all_identifiers', 'off', true), \
          pg_catalog.set_config('client_min_messages', 'error', true), \
          pg_catalog.set_config('constraint_exclusion', 'off', true), pg_catalog.set_config('jit', 'off', true), \
-         (SELECT pg_catalog.set_config(s.name, 'view', true) FROM pg_catalog.pg_settings s \
-          WHERE s.name OPERATOR(pg_catalog.=) 'restrict_nonsystem_relation_kind' \
-          AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on'), \
+         CASE WHEN pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL \
+          AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on' \
+          THEN pg_catalog.set_config('restrict_nonsystem_relation_kind', 'view', true) END, \
          pg_catalog.set_config('row_security', 'off', true), pg_catalog.set_config('statement_timeout', ",
     );
     sql.text(timeout.as_millis().to_string()).add(", true), pg_catalog.set_config('lock_timeout', ");

@@ -145,8 +145,6 @@ pub async fn find(
             Subject { table, order, ids, choice, rows: facts.rows, estimate }
         })
         .collect();
-    // Plans are short-lived, and compiling one costs more than it saves.
-    run(connection, "SET LOCAL jit = off").await?;
     let mut found: Vec<Found> = subjects.iter().map(Subject::unreached).collect();
     // What was cut among others, or keeps moving, is no burden to its neighbours in the next look.
     let alone = |subject: &Subject<'_>| search.explain || (looking.turn)(&subject.table.object) > 0;

@@ -132,7 +132,7 @@ pub async fn read_elsewhere(
             };
         }
     };
-    unrewritten_tables(connection, vec![found.oid]).await?;
+    unrewritten_tables(connection, vec![found.oid], true).await?;
     transaction.rollback().await?;
     Ok(people.map_err(said).map(|people| Elsewhere {
         list: Arc::new(Identities {
