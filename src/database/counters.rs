@@ -1,5 +1,6 @@
 //! Reads the counters that hint at whether anything moved: two statements, or three where the spec
-//! declares references of its own, however many references there are.
+//! declares references of its own, however many references there are; one or two more where a table is
+//! partitioned.
 //!
 //! No row of the app is read, and no table is opened but partitioned ones, whose parts the catalog
 //! lists. Versions of catalog rows (`xmin`) stand for what these say, and for what they say of rights.
@@ -18,8 +19,14 @@ use crate::{
     },
 };
 
-/// What is counted of the table `c`, or of all its leaves where it is partitioned: its files, whether
-/// all is counted, rows inserted, updated, of these heap-only, and deleted. See [`marks`].
+/// What is counted of the table `c`: its files, whether all is counted, rows inserted, updated, of these heap-only, and
+/// deleted. See [`marks`]. Of a partitioned one nothing: it is asked for all of its leaves by [`COUNTED`], of which there is
+/// much to plan, and most have none.
+const OF_ONE: &str = "CASE WHEN c.relkind <> 'p' THEN ARRAY[c.relfilenode::int8, (c.relkind = 'r')::int4::int8, \
+       pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_hot_updated(c.oid), \
+       pg_stat_get_tuples_deleted(c.oid)] END";
+
+/// The same of the table `c`, or of all its leaves where it is partitioned.
 const COUNTED: &str = "CASE c.relkind WHEN 'p' THEN ( \
        SELECT ARRAY[coalesce(hashtextextended(string_agg(concat(l.oid, ':', l.relfilenode), ' ' ORDER BY l.oid), 0), 0), \
          coalesce(bool_and(l.relkind = 'r'), true)::int4::int8, \
@@ -68,6 +75,46 @@ async fn server_and_users(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<Option<(Reading, i64)>, sqlx::Error> {
+    let mut row = counted_users(connection, target, OF_ONE).await?;
+    if let Some(one) = &row
+        && is_partitioned(one, 10)?
+    {
+        row = counted_users(connection, target, COUNTED).await?;
+    }
+    let Some(row) = row else { return Ok(None) };
+    let server = ServerMarks {
+        identity: DatabaseIdentity { system: row.try_get(0)?, database: row.try_get(1)? },
+        started: row.try_get(2)?,
+        reset: row.try_get(3)?,
+        standby: row.try_get(4)?,
+        counting: row.try_get(5)?,
+        role: row.try_get(6)?,
+    };
+    let (mut users, heap_only) = marks(&row, 8, 10)?;
+    let users_written = users.inserted + users.updated + users.deleted;
+    let indexes: Vec<String> = row.try_get(9)?;
+    users.catalog.extend(indexes.first().map(|files| format!(" {files}")));
+    // An update that changes an indexed column is never a heap-only one, so that those cannot have
+    // changed a key: people who sign in do not make every reference suspect. What others reference has
+    // an index; the id that only a rule references may have none.
+    if indexes.get(1).is_some_and(|keyed| keyed == "true") {
+        users.updated -= heap_only;
+    }
+    let reading = Reading { server, users, users_written, references: BTreeMap::new() };
+    Ok(Some((reading, row.try_get(7)?)))
+}
+
+/// Whether nothing was counted, since that takes the leaves.
+fn is_partitioned(row: &PgRow, counted: usize) -> Result<bool, sqlx::Error> {
+    Ok(row.try_get::<Option<Vec<i64>>, _>(counted)?.is_none())
+}
+
+/// Asks for the server and the user table, in one statement.
+async fn counted_users(
+    connection: &mut PgConnection,
+    target: &Target,
+    counted: &'static str,
+) -> Result<Option<PgRow>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT (SELECT system_identifier::text FROM pg_control_system()), d.oid::int8, \
          pg_postmaster_start_time()::text, \
@@ -91,34 +138,14 @@ async fn server_and_users(
           FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
           LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname::text = ",
     );
-    sql.text(&target.users.id_column).add(" WHERE i.indrelid = c.oid AND i.indisunique), ").add(COUNTED);
+    sql.text(&target.users.id_column).add(" WHERE i.indrelid = c.oid AND i.indisunique), ").add(counted);
     sql.add(
         " FROM pg_database d CROSS JOIN pg_roles r CROSS JOIN pg_namespace n \
          JOIN pg_class c ON c.relnamespace = n.oid \
          WHERE d.datname = current_database() AND r.rolname = current_user AND ",
     );
     named(&mut sql, &target.users.schema, &target.users.table);
-    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
-    let server = ServerMarks {
-        identity: DatabaseIdentity { system: row.try_get(0)?, database: row.try_get(1)? },
-        started: row.try_get(2)?,
-        reset: row.try_get(3)?,
-        standby: row.try_get(4)?,
-        counting: row.try_get(5)?,
-        role: row.try_get(6)?,
-    };
-    let (mut users, heap_only) = marks(&row, 8, 10)?;
-    let users_written = users.inserted + users.updated + users.deleted;
-    let indexes: Vec<String> = row.try_get(9)?;
-    users.catalog.extend(indexes.first().map(|files| format!(" {files}")));
-    // An update that changes an indexed column is never a heap-only one, so that those cannot have
-    // changed a key: people who sign in do not make every reference suspect. What others reference has
-    // an index; the id that only a rule references may have none.
-    if indexes.get(1).is_some_and(|keyed| keyed == "true") {
-        users.updated -= heap_only;
-    }
-    let reading = Reading { server, users, users_written, references: BTreeMap::new() };
-    Ok(Some((reading, row.try_get(7)?)))
+    sql.optional(connection).await
 }
 
 /// Adds the condition that the table `c` in the schema `n` has this exact name; by the index, which
@@ -148,37 +175,20 @@ async fn hard(
     connection: &mut PgConnection,
     users: i64,
 ) -> Result<BTreeMap<ObjectRef, TableMarks>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT n.nspname::text, c.relname::text, con.conname::text, \
-         concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
-           CASE WHEN EXISTS (SELECT FROM pg_constraint part WHERE part.conparentid = con.oid) \
-           THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
-                   SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
-                 SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
-                 JOIN pg_trigger t ON t.tgconstraint = tree.oid WHERE t.tgenabled NOT IN ('O', 'A')) \
-           ELSE (SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM pg_trigger t \
-                 WHERE t.tgconstraint = con.oid AND t.tgenabled NOT IN ('O', 'A')) END, \
-           CASE cardinality(con.conkey) \
-           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum = con.conkey[1]) \
-           ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
-                 WHERE a.attrelid = o.oid AND a.attnum = ANY (con.conkey)) END), ",
-    );
-    sql.add(COUNTED).add(
-        ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
-           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i) \
-         FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
-         JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
-         JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
-    );
-    sql.integer(users).add("::oid ORDER BY con.oid");
+    let mut rows = counted_keys(connection, users, OF_ONE).await?;
+    for row in &rows {
+        if is_partitioned(row, 4)? {
+            rows = counted_keys(connection, users, COUNTED).await?;
+            break;
+        }
+    }
     let mut found = BTreeMap::new();
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
     let mut twins: BTreeMap<ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
-    for row in sql.all(connection).await? {
+    for row in &rows {
         let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
-        let marks = marks(&row, 3, 4)?.0;
+        let marks = marks(row, 3, 4)?.0;
         let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
         if row.try_get(5)? {
             match parts.get_mut(&place) {
@@ -211,6 +221,39 @@ async fn hard(
     }
     found.extend(parts);
     Ok(found)
+}
+
+/// Asks for the foreign keys, in one statement.
+async fn counted_keys(
+    connection: &mut PgConnection,
+    users: i64,
+    counted: &'static str,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT n.nspname::text, c.relname::text, con.conname::text, \
+         concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
+           CASE WHEN EXISTS (SELECT FROM pg_constraint part WHERE part.conparentid = con.oid) \
+           THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
+                   SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
+                 SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
+                 JOIN pg_trigger t ON t.tgconstraint = tree.oid WHERE t.tgenabled NOT IN ('O', 'A')) \
+           ELSE (SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM pg_trigger t \
+                 WHERE t.tgconstraint = con.oid AND t.tgenabled NOT IN ('O', 'A')) END, \
+           CASE cardinality(con.conkey) \
+           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum = con.conkey[1]) \
+           ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
+                 WHERE a.attrelid = o.oid AND a.attnum = ANY (con.conkey)) END), ",
+    );
+    sql.add(counted).add(
+        ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
+           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i) \
+         FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
+         JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+    );
+    sql.integer(users).add("::oid ORDER BY con.oid");
+    sql.all(connection).await
 }
 
 /// The tables of references that only the spec declares; what is not there has no marks.
