@@ -153,7 +153,7 @@ pub async fn observe(
               ELSE has_schema_privilege(n.oid, 'USAGE') AND (has_schema_privilege(n.oid, 'CREATE')) END, \
          n.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE') \
          AND to_regclass('auth_consistency.layout') IS NOT NULL, \
-         coalesce(t.readable, true), coalesce(t.writable, true) \
+         coalesce(t.readable, true), coalesce(t.writable, true), EXISTS (SELECT FROM pg_event_trigger) \
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
          LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
            bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
@@ -166,7 +166,9 @@ pub async fn observe(
     let readable: bool = row.try_get(3)?;
     let usable = row.try_get::<bool, _>(1)? && readable && row.try_get::<bool, _>(4)?;
     let approval_before = requests.approval_before.clone();
-    let untrusted = super::trust::observe(connection, user_table).await?;
+    // Where there is neither the schema nor an event trigger, there is nothing to doubt, and much to plan.
+    let doubtful = row.try_get::<bool, _>(0)? || row.try_get::<bool, _>(5)?;
+    let untrusted = if doubtful { super::trust::observe(connection, user_table).await? } else { Vec::new() };
     let mut found = Bookkeeping { usable, approval_before, untrusted, ..Bookkeeping::default() };
     if !there || !readable || !found.untrusted.is_empty() {
         return Ok(found);
