@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use sqlx::{PgConnection, Row};
 
 use super::{
-    catalog::{self, Column},
+    catalog::{self, Column, Table},
     error::DatabaseError,
     identifier::{Expression, Name, Sql},
     transaction::savepoint,
@@ -321,11 +321,11 @@ async fn is_taken(connection: &mut PgConnection, id: &Column, value: i64) -> Res
 /// The database fails.
 pub(super) async fn of(
     connection: &mut PgConnection,
-    table: i64,
+    table: &Table,
     id: &Column,
     sequence: Option<&catalog::Sequence>,
 ) -> Result<(Takes, i64, i64), DatabaseError> {
-    let checks = checks(connection, table, &id.name).await?;
+    let checks = if table.checked { checks(connection, table.oid, &id.name).await? } else { Vec::new() };
     let takes = takes(connection, id, &checks).await?;
     let (first, last) = ends(connection, id, sequence, &takes).await?;
     Ok((if id.kind() == KeyKind::Integer { takes } else { Takes::default() }, first, last))

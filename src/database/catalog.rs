@@ -6,6 +6,7 @@
 
 mod heirs;
 mod keys;
+mod plain;
 mod sequence;
 mod table;
 mod triggers;
@@ -116,6 +117,10 @@ pub struct Table {
     pub owner: i64,
     /// From whom row-level security hides rows of it, where it does from the role.
     pub hidden: Option<Hidden>,
+    /// Whether it has CHECK constraints.
+    pub checked: bool,
+    /// Whether it has no parts, and nothing runs when its rows are read or written that the server did not come with.
+    pub plain: bool,
     /// Object id of the role that is trusted as the app is; none before that is known.
     pub app: i64,
     /// What reading it could run that is not the app's.

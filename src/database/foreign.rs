@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
-use super::{error::DatabaseError, foreign_code::REACHED, identifier::Sql, transaction::by_the_catalog};
+use super::{
+    catalog::Table, error::DatabaseError, foreign_code::REACHED, identifier::Sql, transaction::by_the_catalog,
+};
 use crate::{
     api::report::ObjectRef,
     consistency::{
@@ -62,6 +64,14 @@ const OF_OTHERS: &str = " SELECT s.nspname::text, c.relname::text, x.kind, x.nam
          JOIN pg_namespace v ON v.oid = y.typnamespace) x \
      JOIN pg_class c ON c.oid = x.top JOIN pg_namespace s ON s.oid = c.relnamespace \
      WHERE NOT EXISTS (SELECT FROM app WHERE app.oid = x.owner) ORDER BY 1, 2, 3 DESC, 4";
+
+impl Table {
+    /// Whether it is that role's, and nothing of anybody else's runs when its rows are written: [`observe`] finds nothing
+    /// of it then.
+    pub(super) fn is_plain_of(&self, owner: i64) -> bool {
+        self.plain && self.owner == owner
+    }
+}
 
 /// What of these, as far as no rule names them, is of roles that are not the app: the tables, functions that run
 /// when their rows are written, and types that check what is.

@@ -88,6 +88,75 @@ const WHOSE: &str = ", whose(top, table_owner, att, kind, name, owner) AS ( \
      WHERE NOT o.rolsuper AND NOT (o.ours AND (w.att IS NOT NULL OR t.rolsuper OR t.ours)) \
      ORDER BY w.top, w.att, w.kind = 'Output', w.owner, w.table_owner, w.kind, w.name";
 
+/// What of an object `d` of the catalog rests on what the server did not come with.
+const ON_OTHERS: &str = " AND d.refobjid >= 16384 AND d.refclassid IN \
+     ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass))";
+
+/// What rests on what the server did not come with.
+pub(super) struct Rests {
+    /// What is expanded when the tables are planned.
+    pub(super) read: bool,
+    /// What runs when their rows are written, or that.
+    pub(super) written: bool,
+}
+
+/// Whether anything of tables rests on what the server did not come with; `types`: whether their columns do, `parts`:
+/// whether others are below them.
+///
+/// It looks for the same things as [`of`] and `foreign::observe` do, and at no less of them: most tables have nothing of
+/// the kind, and to plan either question takes a multiple of the time.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn rests(
+    connection: &mut PgConnection,
+    tables: &[i64],
+    types: bool,
+    parts: bool,
+) -> Result<Rests, sqlx::Error> {
+    if types {
+        return Ok(Rests { read: true, written: true });
+    }
+    if parts {
+        let mut sql = seeds(tables);
+        sql.add(RESTS);
+        return Ok(Rests { read: sql.scalar(connection).await?, written: true });
+    }
+    let mut sql = Sql::new(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
+           WHERE i.indrelid = ANY (n.tables)",
+    );
+    sql.add(ON_OTHERS);
+    sql.add(
+        ", EXISTS (SELECT FROM pg_statistic_ext e JOIN pg_depend d ON d.classid = 'pg_statistic_ext'::regclass AND d.objid = e.oid \
+           WHERE e.stxrelid = ANY (n.tables)",
+    );
+    sql.add(ON_OTHERS);
+    sql.add(
+        ", EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY (n.tables) AND NOT g.tgisinternal) \
+           OR EXISTS (SELECT FROM pg_rewrite g WHERE g.ev_class = ANY (n.tables)) \
+           OR EXISTS (SELECT FROM pg_constraint g JOIN pg_depend d ON d.classid = 'pg_constraint'::regclass AND d.objid = g.oid \
+             WHERE g.conrelid = ANY (n.tables)",
+    );
+    sql.add(ON_OTHERS);
+    sql.add(
+        " OR EXISTS (SELECT FROM pg_attrdef g JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = g.oid \
+             WHERE g.adrelid = ANY (n.tables)",
+    );
+    sql.add(ON_OTHERS);
+    sql.add(" FROM (SELECT ").integers(tables.to_vec()).add("::oid[] AS tables) n");
+    let row = sql.one(connection).await?;
+    let index: bool = row.try_get(0)?;
+    Ok(Rests { read: index || row.try_get(1)?, written: index || row.try_get(2)? })
+}
+
+fn seeds(tables: &[i64]) -> Sql {
+    let mut sql =
+        Sql::new("WITH RECURSIVE tree(top, oid) AS (SELECT c.oid, c.oid FROM pg_class c WHERE c.oid = ANY (");
+    sql.integers(tables.to_vec()).add(PLANNED);
+    sql
+}
+
 /// What reading these tables could run, as far as it is no superuser's and not our own role's; by the tables' object
 /// ids.
 ///
@@ -98,22 +167,7 @@ pub(super) async fn of(
     tables: &[i64],
 ) -> Result<BTreeMap<i64, Vec<ForeignCode>>, sqlx::Error> {
     let mut found: BTreeMap<i64, Vec<ForeignCode>> = BTreeMap::new();
-    if tables.is_empty() {
-        return Ok(found);
-    }
-    let seeds = || {
-        let mut sql = Sql::new(
-            "WITH RECURSIVE tree(top, oid) AS (SELECT c.oid, c.oid FROM pg_class c WHERE c.oid = ANY (",
-        );
-        sql.integers(tables.to_vec()).add(PLANNED);
-        sql
-    };
-    let mut rests = seeds();
-    rests.add(RESTS);
-    if !rests.scalar::<bool>(connection).await? {
-        return Ok(found);
-    }
-    let mut sql = seeds();
+    let mut sql = seeds(tables);
     sql.add(", ").add(REACHED).add(WHOSE);
     for row in sql.all(connection).await? {
         found.entry(row.try_get(0)?).or_default().push(ForeignCode {

@@ -293,7 +293,7 @@ pub(super) async fn named(
         return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
     }
     let (sequence, untold) = catalog::giver(connection, table.oid, id.name.as_str()).await?.parts();
-    let (takes, first_id, last_id) = bounds::of(connection, table.oid, &id, sequence.as_ref()).await?;
+    let (takes, first_id, last_id) = bounds::of(connection, &table, &id, sequence.as_ref()).await?;
     let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
     Ok(Ok(Known {
         beside,
@@ -447,7 +447,8 @@ async fn inside(
             }
         }
     }
-    let mut touched: Vec<ObjectRef> = known.references.iter().map(|table| table.object.clone()).collect();
+    let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
+    let mut touched: Vec<ObjectRef> = others.map(|table| table.object.clone()).collect();
     touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
     let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
     let constraints =

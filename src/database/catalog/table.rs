@@ -1,6 +1,6 @@
 //! Tables and their columns, many at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -9,7 +9,7 @@ use super::{
         foreign_code,
         identifier::{Name, Operator, Relation, Sql, TypeName},
     },
-    Collation, Column, Found, Hidden, Table,
+    Collation, Column, Found, Hidden, Table, plain,
 };
 use crate::consistency::observation::TableRights;
 
@@ -23,7 +23,7 @@ pub async fn find_table(
     Ok(found.pop().unwrap_or(Found::Nothing(Vec::new())))
 }
 
-/// What there is to know of a relation but for its columns, and where its name stands in the list.
+/// What there is to know of a relation but for its columns.
 const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false), \
      coalesce(has_table_privilege(c.oid, 'INSERT'), false), coalesce(has_table_privilege(c.oid, 'UPDATE'), false), \
@@ -34,7 +34,34 @@ const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname
      c.relkind = 'r' AND c.relhassubclass, c.relowner::int8, \
      CASE WHEN c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AND NOT EXISTS \
       (SELECT FROM pg_roles q WHERE q.rolname = current_user AND (q.rolbypassrls OR q.rolsuper)) \
-      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END";
+      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END, c.relchecks > 0, false";
+
+/// The same of one that has no parts, is none, and has no row-level security, and last whether it is another one.
+const BRIEF: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
+     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false), \
+     coalesce(has_table_privilege(c.oid, 'INSERT'), false), coalesce(has_table_privilege(c.oid, 'UPDATE'), false), \
+     coalesce(has_table_privilege(c.oid, 'DELETE'), false), NULL::text[], false, c.relkind = 'r' AND c.relhassubclass, \
+     c.relowner::int8, NULL::text[], c.relchecks > 0, c.relkind = 'p' OR c.relispartition OR c.relrowsecurity";
+
+/// Asks for relations, in short first: most are of the kind for which that does, and it is planned in half of the time.
+async fn relations(
+    connection: &mut PgConnection,
+    from: impl Fn(&mut Sql),
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut ask = async |what: &'static str| {
+        let mut sql = Sql::new("SELECT ");
+        sql.add(what);
+        from(&mut sql);
+        sql.all(connection).await
+    };
+    let rows = ask(BRIEF).await?;
+    for row in &rows {
+        if row.try_get(14)? {
+            return ask(RELATION).await;
+        }
+    }
+    Ok(rows)
+}
 
 /// Looks tables up by their exact names; the answers are in the order of the names.
 pub async fn find_tables(
@@ -45,34 +72,28 @@ pub async fn find_tables(
         return Ok(Vec::new());
     }
     // A name is cut to 63 bytes, and the cut one may be another table's: it is compared as text too.
-    let mut sql = Sql::new("SELECT ");
-    sql.add(RELATION).add(", k.at FROM unnest(");
-    listed(&mut sql, names);
-    sql.add(
-        ") WITH ORDINALITY AS k(schema, name, at) \
-         JOIN pg_namespace n ON n.nspname = k.schema::name AND n.nspname::text = k.schema \
-         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = k.name::name AND c.relname::text = k.name",
-    );
+    let from = |sql: &mut Sql| {
+        sql.add(", k.at FROM unnest(");
+        listed(sql, names);
+        sql.add(
+            ") WITH ORDINALITY AS k(schema, name, at) \
+             JOIN pg_namespace n ON n.nspname = k.schema::name AND n.nspname::text = k.schema \
+             JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = k.name::name AND c.relname::text = k.name",
+        );
+    };
     let mut there = BTreeMap::new();
-    for row in sql.all(connection).await? {
-        let at: i64 = row.try_get(13)?;
-        there.insert(at, relation(&row)?);
+    for row in &relations(connection, from).await? {
+        let at: i64 = row.try_get(15)?;
+        there.insert(at, relation(row)?);
     }
-    let oids: Vec<i64> = there.values().filter_map(|one| one.as_ref().ok().map(|table| table.oid)).collect();
-    let columns = columns(connection, &oids).await?;
-    let foreign = foreign_code::of(connection, &oids).await?;
+    filled(connection, there.values_mut().filter_map(|one| one.as_mut().ok()).collect()).await?;
     let missing: Vec<(&str, &str)> =
         (1_i64..).zip(names).filter(|(at, _)| !there.contains_key(at)).map(|(_, name)| *name).collect();
     let mut alike = alike(connection, &missing).await?.into_iter();
     let mut found = Vec::with_capacity(names.len());
     for at in (1_i64..).take(names.len()) {
         found.push(match there.remove(&at) {
-            Some(Ok(mut table)) => {
-                // Two names of the list may be one.
-                table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
-                table.brings(foreign.get(&table.oid).cloned().unwrap_or_default());
-                Found::Table(Box::new(table))
-            }
+            Some(Ok(table)) => Found::Table(Box::new(table)),
             Some(Err(kind)) => Found::Other(kind),
             None => Found::Nothing(alike.next().unwrap_or_default()),
         });
@@ -88,28 +109,40 @@ pub async fn tables(
     if oids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut sql = Sql::new("SELECT ");
-    sql.add(RELATION)
-        .add(" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (");
-    sql.integers(oids.to_vec()).add("::oid[])");
+    let from = |sql: &mut Sql| {
+        sql.add(" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (");
+        sql.integers(oids.to_vec()).add("::oid[])");
+    };
     let mut found = BTreeMap::new();
-    for row in sql.all(connection).await? {
-        if let Ok(table) = relation(&row)? {
+    for row in &relations(connection, from).await? {
+        if let Ok(table) = relation(row)? {
             found.insert(table.oid, table);
         }
     }
-    let there: Vec<i64> = found.keys().copied().collect();
-    for (oid, columns) in columns(connection, &there).await? {
-        if let Some(table) = found.get_mut(&oid) {
-            table.columns = columns;
-        }
-    }
-    for (oid, foreign) in foreign_code::of(connection, &there).await? {
-        if let Some(table) = found.get_mut(&oid) {
-            table.brings(foreign);
-        }
-    }
+    filled(connection, found.values_mut().collect()).await?;
     Ok(found)
+}
+
+/// Adds their columns, and what reading them could run. Two of them may be one.
+async fn filled(connection: &mut PgConnection, mut tables: Vec<&mut Table>) -> Result<(), sqlx::Error> {
+    let oids: Vec<i64> = tables.iter().map(|table| table.oid).collect::<BTreeSet<_>>().into_iter().collect();
+    if oids.is_empty() {
+        return Ok(());
+    }
+    let short = plain::columns(connection, &oids).await?;
+    let columns = match short.columns {
+        Some(columns) => columns,
+        None => columns(connection, &oids).await?,
+    };
+    let parts = tables.iter().any(|table| table.relation.partitioned || table.inherited);
+    let rests = foreign_code::rests(connection, &oids, short.rests, parts).await?;
+    let foreign = if rests.read { foreign_code::of(connection, &oids).await? } else { BTreeMap::new() };
+    for table in &mut tables {
+        table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
+        table.plain = !rests.written;
+        table.brings(foreign.get(&table.oid).cloned().unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// The table without its columns, or what it is instead.
@@ -145,6 +178,8 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
             Some([role, owner]) => Some(Hidden { role: role.clone(), owner: owner == "true" }),
             _ => None,
         },
+        checked: row.try_get(13)?,
+        plain: false,
         app: 0,
         code: Vec::new(),
     }))
@@ -180,9 +215,6 @@ async fn columns(
     connection: &mut PgConnection,
     tables: &[i64],
 ) -> Result<BTreeMap<i64, Vec<Column>>, sqlx::Error> {
-    if tables.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     // What is known of a type is looked up once, however many columns have it. varchar has no operators
     // of its own, its values are compared as text. A domain may forbid NULL or bring a default, on each
     // of its levels.
