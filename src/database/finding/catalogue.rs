@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 use crate::{
     consistency::search::SearchFacts,
     database::{
+        catalog::Column,
         error::DatabaseError,
         identifier::{Operator, Sql},
         references::ReferenceTable,
@@ -45,6 +46,13 @@ pub(super) async fn facts(
     }
 }
 
+/// With more rows than this, it is worth knowing how many keys are distinct.
+const MANY_ROWS: f64 = 20_000.0;
+
+/// Begins to say how many rows a table `l` has, by the blocks that follow.
+const ROWS: &str =
+    "CASE WHEN l.reltuples > 0 AND l.relpages > 0 THEN l.reltuples / l.relpages ELSE 60 END * (";
+
 /// Reads them; `blocks` is how many of them a table `l` has.
 async fn read(
     connection: &mut PgConnection,
@@ -55,13 +63,13 @@ async fn read(
     if tables.is_empty() {
         return Ok(facts);
     }
-    let first = |columns: &[crate::database::catalog::Column]| {
-        columns.first().map(|column| (column.name.as_str().to_owned(), column.base_oid))
-    };
+    if let Some(families) = families(tables) {
+        return short(connection, tables, &families, blocks).await;
+    }
     let mut sql = Sql::new("WITH r AS MATERIALIZED (SELECT * FROM unnest(");
     let child = sql.share(tables.iter().map(|table| table.child.oid).collect());
     let parent = sql.share(tables.iter().map(|table| table.parent.oid).collect());
-    let types = |of: fn(&ReferenceTable) -> &[crate::database::catalog::Column]| {
+    let types = |of: fn(&ReferenceTable) -> &[Column]| {
         tables.iter().map(|table| first(of(table)).map_or(0, |column| column.1)).collect::<Vec<i64>>()
     };
     let child_type = sql.share(types(|table| &table.columns));
@@ -72,11 +80,9 @@ async fn read(
         .texts(tables.iter().map(|table| first(&table.parent_columns).map(|column| column.0)).collect());
     sql.add(
         ") WITH ORDINALITY AS r(child, parent, child_type, parent_type, child_column, parent_column, n)), \
-         sizes AS MATERIALIZED (SELECT t.oid, sum(CASE WHEN l.reltuples > 0 AND l.relpages > 0 \
-             THEN l.reltuples / l.relpages ELSE 60 END \
-             * (",
+         sizes AS MATERIALIZED (SELECT t.oid, sum(",
     );
-    sql.add(blocks).add(
+    sql.add(ROWS).add(blocks).add(
         "))::float8 AS rows, count(*)::float8 AS leaves \
            FROM (SELECT child AS oid FROM r UNION SELECT parent FROM r) t \
            CROSS JOIN LATERAL (SELECT t.oid::oid AS leaf WHERE NOT EXISTS (SELECT FROM pg_partitioned_table q WHERE q.partrelid = t.oid::oid) \
@@ -118,9 +124,130 @@ async fn read(
         return Ok(facts);
     }
     for ((fact, table), row) in facts.iter_mut().zip(tables).zip(&rows) {
-        *fact = of_row(table, row)?;
+        *fact = Said::read(row)?.facts(table);
     }
     Ok(facts)
+}
+
+/// The name and the type of the first of some columns.
+fn first(columns: &[Column]) -> Option<(String, i64)> {
+    columns.first().map(|column| (column.name.as_str().to_owned(), column.base_oid))
+}
+
+/// PostgreSQL 15, src/include/catalog/pg_opfamily.dat: the family in which a btree orders keys of these types among one
+/// another, by operators of the catalogue. Their object ids are the same on every server.
+fn family(child: i64, parent: i64) -> Option<i64> {
+    match (child, parent) {
+        (20 | 21 | 23, 20 | 21 | 23) => Some(1976),
+        (25, 25) => Some(1994),
+        (2950, 2950) => Some(2968),
+        _ => None,
+    }
+}
+
+/// The family of each reference, where all are known and no table has parts: then a short question does, and to plan the
+/// whole one takes a multiple of the time.
+fn families(tables: &[ReferenceTable]) -> Option<Vec<i64>> {
+    let of = |table: &ReferenceTable| {
+        let parts = table.child.relation.partitioned || table.parent.relation.partitioned;
+        let (child, parent) = (first(&table.columns)?, first(&table.parent_columns)?);
+        family(child.1, parent.1).filter(|_| !parts)
+    };
+    tables.iter().map(of).collect()
+}
+
+/// Reads the facts of references of which [`families`] knows the order of the keys.
+async fn short(
+    connection: &mut PgConnection,
+    tables: &[ReferenceTable],
+    families: &[i64],
+    blocks: &'static str,
+) -> Result<Vec<(SearchFacts, Option<Order>)>, sqlx::Error> {
+    let mut sql = Sql::new("SELECT coalesce((SELECT ");
+    sql.add(ROWS)
+        .add(blocks)
+        .add(") FROM pg_class l WHERE l.oid = r.child::oid), 0)::float8, coalesce((SELECT ");
+    sql.add(ROWS).add(blocks).add(
+        ") FROM pg_class l WHERE l.oid = r.parent::oid), 0)::float8, ca.attcollation = pa.attcollation, \
+           EXISTS (SELECT FROM pg_index i JOIN pg_opclass oc ON oc.oid = i.indclass[0] WHERE i.indrelid = r.child::oid \
+             AND i.indisvalid AND i.indisready AND i.indislive AND NOT i.indcheckxmin AND i.indpred IS NULL \
+             AND i.indkey[0] = ca.attnum AND oc.opcfamily = r.family::oid AND i.indcollation[0] = ca.attcollation) \
+         FROM unnest(",
+    );
+    sql.integers(tables.iter().map(|table| table.child.oid).collect()).add(", ");
+    sql.integers(tables.iter().map(|table| table.parent.oid).collect()).add(", ");
+    sql.integers(families.to_vec()).add(", ");
+    let names = |of: fn(&ReferenceTable) -> &[Column]| {
+        tables.iter().map(|table| first(of(table)).map(|column| column.0)).collect::<Vec<_>>()
+    };
+    sql.texts(names(|table| &table.columns)).add(", ").texts(names(|table| &table.parent_columns));
+    sql.add(
+        ") WITH ORDINALITY AS r(child, parent, family, child_column, parent_column, n) \
+         JOIN pg_attribute ca ON ca.attrelid = r.child::oid AND ca.attname::text = r.child_column \
+         JOIN pg_attribute pa ON pa.attrelid = r.parent::oid AND pa.attname::text = r.parent_column ORDER BY r.n",
+    );
+    let rows = sql.all(connection).await?;
+    let mut facts: Vec<(SearchFacts, Option<Order>)> = tables.iter().map(|_| (unknown(), None)).collect();
+    if rows.len() != tables.len() {
+        return Ok(facts);
+    }
+    for ((fact, table), row) in facts.iter_mut().zip(tables).zip(&rows) {
+        let operator = |symbol: &str| Operator::from_catalog("pg_catalog".into(), symbol.into());
+        let said = Said {
+            rows: row.try_get(0)?,
+            leaves: 1.0,
+            users: row.try_get(1)?,
+            one_collation: row.try_get(2)?,
+            indexed: row.try_get(3)?,
+            distinct: None,
+            above_key: operator(">"),
+            below_key: operator("<"),
+            above: operator(">"),
+            equal: operator("="),
+        };
+        *fact = said.facts(table);
+    }
+    let large: Vec<usize> = (0..tables.len()).filter(|at| facts[*at].0.rows > MANY_ROWS).collect();
+    for (at, distinct) in distinct(connection, tables, &facts, &large).await? {
+        if let Some((fact, _)) = facts.get_mut(at) {
+            fact.distinct = distinct;
+        }
+    }
+    Ok(facts)
+}
+
+/// How many distinct keys these references have, as the statistics say.
+async fn distinct(
+    connection: &mut PgConnection,
+    tables: &[ReferenceTable],
+    facts: &[(SearchFacts, Option<Order>)],
+    wanted: &[usize],
+) -> Result<Vec<(usize, Option<f64>)>, sqlx::Error> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT r.at, (SELECT CASE WHEN d.n_distinct < 0 THEN - d.n_distinct * r.rows::float8 ELSE d.n_distinct END::float8 \
+           FROM pg_stats d WHERE d.schemaname = cn.nspname AND d.tablename = c.relname AND d.attname::text = r.child_column \
+           ORDER BY d.inherited DESC LIMIT 1) FROM unnest(",
+    );
+    let (mut places, mut children, mut rows, mut names) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for at in wanted {
+        let (Some(table), Some((facts, _))) = (tables.get(*at), facts.get(*at)) else { continue };
+        places.push(i64::try_from(*at).unwrap_or(i64::MAX));
+        children.push(table.child.oid);
+        rows.push(Some(facts.rows.to_string()));
+        names.push(first(&table.columns).map(|column| column.0));
+    }
+    sql.integers(places).add(", ").integers(children).add(", ").texts(rows).add(", ").texts(names).add(
+        ") AS r(at, child, rows, child_column) \
+         JOIN pg_class c ON c.oid = r.child::oid JOIN pg_namespace cn ON cn.oid = c.relnamespace",
+    );
+    let mut found = Vec::new();
+    for row in sql.all(connection).await? {
+        found.push((usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX), row.try_get(1)?));
+    }
+    Ok(found)
 }
 
 fn unknown() -> SearchFacts {
@@ -151,28 +278,57 @@ fn exact(table: &ReferenceTable, operator: &Operator) -> bool {
     operator.is_of_catalogue() || columns().all(|column| column.bare && Some(column.base_oid) == first)
 }
 
-fn of_row(table: &ReferenceTable, row: &PgRow) -> Result<(SearchFacts, Option<Order>), sqlx::Error> {
-    let one_collation = row.try_get::<bool, _>(3)?;
-    let equal = operator(row, 9)?;
-    // A key that is compared by another family's equality than the one that orders it.
-    let usual = matches!((table.operators.as_deref(), &equal), (Some([only]), Some(equal)) if only.is(equal));
-    let order = match (operator(row, 6)?, operator(row, 7)?, operator(row, 8)?) {
-        (Some(above_key), Some(below_key), Some(above))
-            if usual && one_collation && table.columns.len() == 1 && exact(table, &above_key) =>
-        {
-            Some(Order { above_key, below_key, above })
-        }
-        _ => None,
-    };
-    let facts = SearchFacts {
-        rows: row.try_get(0)?,
-        distinct: row.try_get(5)?,
-        leaves: row.try_get(1)?,
-        users: row.try_get(2)?,
-        ordered: order.is_some(),
-        // Where only some rows count, most keys that the index holds may be somebody else's.
-        indexed: row.try_get(4)? && table.only_where.is_empty(),
-        ids: None,
-    };
-    Ok((facts, order))
+/// What the catalogue says of one reference.
+struct Said {
+    rows: f64,
+    leaves: f64,
+    users: f64,
+    one_collation: bool,
+    indexed: bool,
+    distinct: Option<f64>,
+    above_key: Option<Operator>,
+    below_key: Option<Operator>,
+    above: Option<Operator>,
+    equal: Option<Operator>,
+}
+
+impl Said {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            rows: row.try_get(0)?,
+            leaves: row.try_get(1)?,
+            users: row.try_get(2)?,
+            one_collation: row.try_get(3)?,
+            indexed: row.try_get(4)?,
+            distinct: row.try_get(5)?,
+            above_key: operator(row, 6)?,
+            below_key: operator(row, 7)?,
+            above: operator(row, 8)?,
+            equal: operator(row, 9)?,
+        })
+    }
+
+    fn facts(self, table: &ReferenceTable) -> (SearchFacts, Option<Order>) {
+        // A key that is compared by another family's equality than the one that orders it.
+        let usual = matches!((table.operators.as_deref(), &self.equal), (Some([only]), Some(equal)) if only.is(equal));
+        let order = match (self.above_key, self.below_key, self.above) {
+            (Some(above_key), Some(below_key), Some(above))
+                if usual && self.one_collation && table.columns.len() == 1 && exact(table, &above_key) =>
+            {
+                Some(Order { above_key, below_key, above })
+            }
+            _ => None,
+        };
+        let facts = SearchFacts {
+            rows: self.rows,
+            distinct: self.distinct,
+            leaves: self.leaves,
+            users: self.users,
+            ordered: order.is_some(),
+            // Where only some rows count, most keys that the index holds may be somebody else's.
+            indexed: self.indexed && table.only_where.is_empty(),
+            ids: None,
+        };
+        (facts, order)
+    }
 }
