@@ -113,6 +113,8 @@ mod sequences;
 mod sessions;
 #[path = "databases/shapes.rs"]
 mod shapes;
+#[path = "databases/short.rs"]
+mod short;
 #[path = "databases/sign_in.rs"]
 mod sign_in;
 #[path = "databases/since_18.rs"]

@@ -31,7 +31,7 @@ const INNER: [&str; 5] =
     ["gtsvector", "pg_brin_bloom_summary", "pg_brin_minmax_multi_summary", "ghstore", "ltree_gist"];
 
 /// Values of each type, as text.
-const VALUES: &[(&str, &[&str])] = &[
+pub(crate) const VALUES: &[(&str, &[&str])] = &[
     ("bool", &["t", "f"]),
     ("bytea", &["\\x00ff27", ""]),
     ("char", &["a", "", "\\377"]),
@@ -133,7 +133,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("seg", &["1.50 .. 2.0", "~5", "<6.00"]),
 ];
 
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
