@@ -229,10 +229,12 @@ async fn counted_keys(
     users: i64,
     counted: &'static str,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
+    // Keys that have keys below them are looked up in one list: the planner would take the table as a whole for each key,
+    // since nearly all have the same parent, which is none.
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, con.conname::text, \
          concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
-           CASE WHEN EXISTS (SELECT FROM pg_constraint part WHERE part.conparentid = con.oid) \
+           CASE WHEN con.oid IN (SELECT part.conparentid FROM pg_constraint part WHERE part.conparentid <> 0) \
            THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
                    SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
                  SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
