@@ -19,6 +19,7 @@ use crate::{
     consistency::{
         diagnosis::Requests,
         observation::{Bookkeeping, Claim, DatabaseIdentity, OpenRun, OpenStep, PriorUse},
+        sql_name::sql_name,
         target::Target,
         wording::clip,
     },
@@ -153,7 +154,7 @@ pub async fn observe(
               ELSE has_schema_privilege(n.oid, 'USAGE') AND (has_schema_privilege(n.oid, 'CREATE')) END, \
          n.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE') \
          AND to_regclass('auth_consistency.layout') IS NOT NULL, \
-         coalesce(t.readable, true), coalesce(t.writable, true) \
+         coalesce(t.readable, true), coalesce(t.writable, true), current_user::text, current_database()::text, n.oid IS NOT NULL \
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
          LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
            bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
@@ -167,7 +168,16 @@ pub async fn observe(
     let usable = row.try_get::<bool, _>(1)? && readable && row.try_get::<bool, _>(4)?;
     let approval_before = requests.approval_before.clone();
     let untrusted = super::trust::observe(connection, user_table).await?;
-    let mut found = Bookkeeping { usable, approval_before, untrusted, ..Bookkeeping::default() };
+    let (role, database): (String, String) = (row.try_get(5)?, row.try_get(6)?);
+    let (role, database) = (sql_name(&role), sql_name(&database));
+    let grant = match row.try_get::<bool, _>(7)? {
+        true => format!(
+            "GRANT USAGE, CREATE ON SCHEMA auth_consistency TO {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth_consistency TO {role}"
+        ),
+        false => format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+    };
+    let grant = Some(grant).filter(|_| !usable);
+    let mut found = Bookkeeping { usable, grant, approval_before, untrusted, ..Bookkeeping::default() };
     if !there || !readable || !found.untrusted.is_empty() {
         return Ok(found);
     }

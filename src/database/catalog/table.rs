@@ -34,7 +34,7 @@ const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname
      c.relkind = 'r' AND c.relhassubclass, c.relowner::int8, \
      CASE WHEN c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AND NOT EXISTS \
       (SELECT FROM pg_roles q WHERE q.rolname = current_user AND (q.rolbypassrls OR q.rolsuper)) \
-      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END";
+      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END, current_user::text";
 
 /// Looks tables up by their exact names; the answers are in the order of the names.
 pub async fn find_tables(
@@ -55,7 +55,7 @@ pub async fn find_tables(
     );
     let mut there = BTreeMap::new();
     for row in sql.all(connection).await? {
-        let at: i64 = row.try_get(13)?;
+        let at: i64 = row.try_get(14)?;
         there.insert(at, relation(&row)?);
     }
     let oids: Vec<i64> = there.values().filter_map(|one| one.as_ref().ok().map(|table| table.oid)).collect();
@@ -133,7 +133,12 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
         oid: row.try_get(0)?,
         columns: Vec::new(),
         select: row.try_get(4)?,
-        rights: TableRights { insert: row.try_get(5)?, update: row.try_get(6)?, delete: row.try_get(7)? },
+        rights: TableRights {
+            role: row.try_get(13)?,
+            insert: row.try_get(5)?,
+            update: row.try_get(6)?,
+            delete: row.try_get(7)?,
+        },
         root: match row.try_get::<Option<Vec<String>>, _>(8)?.as_deref() {
             Some([schema, table]) => Some((schema.clone(), table.clone())),
             _ => None,
