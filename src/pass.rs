@@ -36,13 +36,13 @@ use crate::{
         status::SigningKeyStatus,
     },
     consistency::{
-        diagnosis::{Diagnosed, Ends, Requests, diagnose, person},
+        diagnosis::{Diagnosed, Ends, Requests, diagnose},
         observation::{Bookkeeping, Observation},
         orphans,
         plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
         progress::Progress,
         report::{Outcome, Verdict},
-        requests, rotation,
+        requests, rights, rotation,
         round::Unfinished,
         severity::{Class, Fault},
         target::{Database, Target},
@@ -252,7 +252,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         asked.verifiers.as_deref(),
         &left(pass, &observed),
     );
-    found.extend(bookkeeping(pass, &observed.observation, &found));
+    rights::of_ledger(target, &observed.observation, &mut found);
     // Whoever was faster may have done all that there was to do.
     let done_by_another = applied.overtaken && found.iter().all(|one| one.step.is_none());
     found.extend(applied.failure.filter(|_| !done_by_another).into_iter().chain(applied.passed_over));
@@ -368,24 +368,6 @@ fn at_database(database: &Database, mut fault: Fault) -> Fault {
         fault.message = format!("{} ({disagreement})", fault.message);
     }
     fault
-}
-
-/// Repairs are wanted, and our own schema cannot be made or used.
-fn bookkeeping(pass: &Pass<'_>, observation: &Observation, found: &[Diagnosed]) -> Option<Diagnosed> {
-    let wanted = found.iter().any(|one| one.step.is_some());
-    let enforced = pass.target.mode == crate::api::spec::Mode::Enforce;
-    // Of one that is another's, what to grant on it would be the wrong advice.
-    let ledger = &observation.bookkeeping;
-    let unusable = !ledger.usable && ledger.untrusted.is_empty();
-    (wanted && enforced && unusable && observation.server.read_only.is_none()).then(|| {
-        person(
-            Reason::PrivilegeMissing,
-            ConditionType::SchemaCompatible,
-            crate::api::report::Severity::Error,
-            None,
-            "the role may neither make nor use the schema auth_consistency, which every repair writes first: run what `auth-consistency grants` prints".into(),
-        )
-    })
 }
 
 fn report_target(target: &Target, observation: &Observation) -> ReportTarget {

@@ -75,6 +75,8 @@ mod ledger;
 mod long_texts;
 #[path = "databases/mending.rs"]
 mod mending;
+#[path = "databases/mistagged.rs"]
+mod mistagged;
 #[path = "databases/offers.rs"]
 mod offers;
 #[path = "databases/orphans.rs"]

@@ -9,7 +9,8 @@ use super::{
     foreign, giving,
     hashing::Chosen,
     observation::{Account, AdminFacts, IdDefault, KeyKind, Observation, Untold, UserTable},
-    orphans, seeding,
+    orphans, rights, seeding,
+    sql_name::sql_table,
     target::{Admin, Target},
     undone,
     wording::{count, sample},
@@ -222,9 +223,14 @@ fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
     let mut why: Vec<(Reason, String)> = grave;
     why.extend(chosen.as_ref().err().cloned());
     if !users.rights.insert {
+        let table = sql_table(&users.object.schema, &users.object.table);
+        let drawn = seeding::undrawable(target, admin, users);
+        let drawn: Vec<String> = drawn.into_iter().map(|name| format!("SEQUENCE {name}")).collect();
+        let rights = drawn.iter().map(|on| ("USAGE", on.as_str()));
         let message = format!(
-            "the role may not INSERT into {}: run what `auth-consistency grants` prints",
-            users.object.describe()
+            "the role may not INSERT into {}: {}",
+            users.object.describe(),
+            rights::granted(&users.rights.role, std::iter::once(("INSERT", table.as_str())).chain(rights))
         );
         why.push((Reason::PrivilegeMissing, message));
     }
@@ -411,8 +417,9 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
     if !users.rights.update {
         return Some(
             finding(format!(
-                "{message}, and the role may not UPDATE {}: run what `auth-consistency grants` prints",
-                users.object.describe()
+                "{message}, and the role may not UPDATE {}: {}",
+                users.object.describe(),
+                rights::grant(&users.rights, "UPDATE", &users.object)
             ))
             .blocked_by(Reason::PrivilegeMissing),
         );

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::observation::{KeyKind, UnfitColumn};
+use super::observation::{InTheWay, KeyKind, UnfitColumn};
 use crate::api::{condition::Reason, report::ObjectRef};
 
 /// One old id that does not name the same person any more.
@@ -169,6 +169,8 @@ pub struct ReferenceFacts {
     pub cascades: Vec<String>,
     /// Why the column cannot hold a person's new id, if so.
     pub unfit: Option<UnfitColumn>,
+    /// The constraint that refuses rows as they would be, if one does.
+    pub in_the_way: Option<InTheWay>,
     /// Rights on other tables that the role lacks to tell of those.
     pub lacking: Vec<String>,
     /// Rows of the table.

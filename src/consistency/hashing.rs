@@ -4,6 +4,7 @@
 
 mod beside;
 mod own;
+mod statements;
 
 use super::{
     sql_name::{sql_name, sql_table},
@@ -21,6 +22,7 @@ use crate::{
 pub use beside::{Beside, Others, Says};
 pub use own::{Own, of_another_variant, own};
 use own::{kept_format, untied};
+pub(super) use statements::{reprefix, retag, unpack};
 
 /// Fewer accounts than this say nothing against an account's own format: one may be an exporter's.
 const FEW: usize = 3;

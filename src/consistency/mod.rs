@@ -41,6 +41,7 @@ pub mod progress;
 mod remap;
 pub mod report;
 pub mod requests;
+pub mod rights;
 pub mod rotation;
 pub mod round;
 pub mod schedule;

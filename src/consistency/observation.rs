@@ -4,6 +4,7 @@
 mod foreign;
 mod ledger;
 mod new_ids;
+mod password;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub use self::{
     foreign::{Foreign, ForeignThing},
     ledger::{Bookkeeping, Claim, Distrust, Doubt, OpenRun, OpenStep, PriorUse},
     new_ids::{IdDefault, SequenceFacts, Takes, UnfitColumn, Untold},
+    password::PasswordFacts,
     unread::{Unchecked, Untrusted},
 };
 
@@ -24,7 +26,7 @@ use crate::{
         condition::Reason,
         report::{ObjectRef, Skipped},
     },
-    passwords::{Coat, Description, Format},
+    passwords::{Coat, Description, Format, Mistagged},
 };
 
 /// Everything that a pass saw in the database, in one snapshot.
@@ -240,8 +242,10 @@ pub struct UserTable {
 }
 
 /// What the role may do to a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TableRights {
+    /// The role.
+    pub role: String,
     /// INSERT.
     pub insert: bool,
     /// UPDATE.
@@ -278,34 +282,6 @@ pub struct Account {
     pub password: PasswordFacts,
     /// Rows of each table that name it, its own left out, for moving its id: (object, rows).
     pub references: Vec<(ObjectRef, i64)>,
-}
-
-/// What is known of a stored password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasswordFacts {
-    /// Its format, when it is one we know.
-    pub format: Option<Format>,
-    /// What it is, for messages.
-    pub seems: Description,
-    /// Whether there is none at all.
-    pub absent: bool,
-    /// Whether it is the Secret's; `None` where it was not compared.
-    pub matches: Option<bool>,
-    /// Why it could not be compared, where it was to be.
-    pub uncompared: Option<String>,
-}
-
-impl PasswordFacts {
-    /// Whether there is white space around what would be read without it.
-    pub fn is_padded(&self) -> bool {
-        let Description::Coated { coat: Coat::WhiteSpace, inside } = &self.seems else { return false };
-        matches!(**inside, Description::Readable(_))
-    }
-
-    /// Nothing was looked at.
-    pub fn unknown() -> Self {
-        Self { format: None, seems: Description::Empty, absent: false, matches: None, uncompared: None }
-    }
 }
 
 /// What is known of the id that an account must have.

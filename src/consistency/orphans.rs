@@ -8,7 +8,7 @@ use super::{
     observation::{
         Barrier, Comparison, InTheWay, Observation, Reference, SequenceFacts, UnfitColumn, UserTable,
     },
-    remap,
+    remap, rights,
     sql_name::{sql_name, sql_table, statement},
     target::{Policy, Target},
     wording::{clip, count, number, sample},
@@ -227,24 +227,31 @@ pub(super) fn refusal(
     }
     let rights = &reference.rights;
     if !rights.update || (action == Action::Delete && !rights.delete) {
+        let (may_not, right) = if rights.update { ("DELETE from", "DELETE") } else { ("UPDATE", "UPDATE") };
         return Some((
             Reason::PrivilegeMissing,
             format!(
-                "the role may not {} {}; run what `auth-consistency grants` prints",
-                if rights.update { "DELETE from" } else { "UPDATE" },
-                table(reference)
+                "the role may not {may_not} {}; {}",
+                table(reference),
+                rights::grant(rights, right, &reference.object)
             ),
         ));
     }
     // The admin's row is locked while rows are given to it, which takes the right to UPDATE it.
-    if action == Action::Reassign && observation.users.as_ref().is_ok_and(|users| !users.rights.update) {
+    let users = observation.users.as_ref().ok();
+    if let Some(users) = users.filter(|users| action == Action::Reassign && !users.rights.update) {
         return Some((
             Reason::PrivilegeMissing,
-            "the role may not UPDATE the user table, without which the admin's account cannot be held; run what `auth-consistency grants` prints".into(),
+            format!(
+                "the role may not UPDATE the user table, without which the admin's account cannot be held; {}",
+                rights::grant(&users.rights, "UPDATE", &users.object)
+            ),
         ));
     }
     let lacking = &reference.lacking;
-    if let Some(why) = lacks(if action == Action::Delete { &lacking.delete } else { &lacking.change }) {
+    if let Some(why) =
+        lacks(&rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
+    {
         return Some(why);
     }
     if action != Action::Delete && !reference.cascades.is_empty() {
@@ -261,7 +268,7 @@ pub(super) fn refusal(
             Reason::SetNullRefused,
             "the column may not be NULL; use Reassign or Delete, or allow NULL".into(),
         )),
-        Action::SetNull => in_the_way(Action::SetNull, reference),
+        Action::SetNull => in_the_way(Action::SetNull, &reference.object, reference.in_the_way.as_ref()),
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
             format!(
@@ -276,7 +283,8 @@ pub(super) fn refusal(
                 otherwise: "or use Delete, or merge them by hand",
             };
             let collision = collision.refused(observation, reference, policy);
-            if let Some(why) = collision.or_else(|| in_the_way(Action::Reassign, reference)) {
+            let way = || in_the_way(Action::Reassign, &reference.object, reference.in_the_way.as_ref());
+            if let Some(why) = collision.or_else(way) {
                 return Some(why);
             }
             // An ambiguous admin is nobody's heir.
@@ -289,39 +297,53 @@ pub(super) fn refusal(
 }
 
 /// A constraint that refuses some of the rows as they would be, and what can be done instead.
-fn in_the_way(action: Action, reference: &Reference) -> Option<(Reason, String)> {
-    let InTheWay { name, kind, rows } = reference.in_the_way.as_ref()?;
-    let (null, of) = (action == Action::SetNull, count(*rows, "row"));
+pub(super) fn in_the_way(
+    action: Action,
+    object: &ObjectRef,
+    found: Option<&InTheWay>,
+) -> Option<(Reason, String)> {
+    let InTheWay { name, kind, rows } = found?;
+    let of = count(*rows, "row");
+    let (given, whose) = match action {
+        Action::SetNull => ("NULL", ""),
+        Action::Reassign => ("the admin's id", "the admin"),
+        _ => ("today's ids", "the same people"),
+    };
     let what = match kind {
-        Barrier::Check if null => format!("the CHECK {name:?} refuses NULL in {of}"),
-        Barrier::Check => format!("the CHECK {name:?} refuses the admin's id in {of}"),
+        Barrier::Check => format!("the CHECK {name:?} refuses {given} in {of}"),
         Barrier::NullsNotDistinct => {
             format!("{of} would be equal in the unique key {name:?}, for which NULL equals NULL")
         }
         Barrier::Exclusion => {
-            format!("the EXCLUDE constraint {name:?} refuses {of} beside others of the admin")
+            format!("the EXCLUDE constraint {name:?} refuses {of} beside others of {whose}")
         }
     };
-    let other = match (null, kind) {
-        (true, _) => "Reassign or Delete",
-        (false, Barrier::Check) => "SetNull or Delete",
-        (false, _) => "Delete, or merge them by hand",
+    let other = match (action, kind) {
+        (Action::SetNull, _) => "use Reassign or Delete",
+        (Action::Reassign, Barrier::Check) => "use SetNull or Delete",
+        (Action::Reassign, _) => "use Delete, or merge them by hand",
+        _ => "correct these rows by hand",
     };
     // What stands in a unique index alone is dropped as such.
     let drop = match kind {
         Barrier::NullsNotDistinct => String::new(),
-        _ => format!(
-            ", or drop that constraint first (ALTER TABLE {} DROP CONSTRAINT {})",
-            sql_table(&reference.object.schema, &reference.object.table),
-            sql_name(name)
-        ),
+        _ => format!(", {}", dropping(object, name)),
     };
-    let reason = match (null, kind) {
-        (true, _) => Reason::SetNullRefused,
-        (false, Barrier::Check) => Reason::RepairUnsupported,
-        (false, _) => Reason::UniqueKeyInTheWay,
+    let reason = match (action, kind) {
+        (Action::SetNull, _) => Reason::SetNullRefused,
+        (_, Barrier::Check) => Reason::RepairUnsupported,
+        _ => Reason::UniqueKeyInTheWay,
     };
-    Some((reason, format!("{what}; use {other}{drop}")))
+    Some((reason, format!("{what}; {other}{drop}")))
+}
+
+/// That a constraint can be dropped, with the statement.
+pub(crate) fn dropping(object: &ObjectRef, name: &str) -> String {
+    format!(
+        "or drop that constraint first (ALTER TABLE {} DROP CONSTRAINT {})",
+        sql_table(&object.schema, &object.table),
+        sql_name(name)
+    )
 }
 
 /// What has to be done before a column takes what it refuses.
@@ -350,15 +372,16 @@ fn retype(reference: &Reference) -> &'static str {
 }
 
 /// Rights that the role lacks on tables whose rows depend on orphans.
-pub(super) fn lacks(rights: &[String]) -> Option<(Reason, String)> {
+pub(super) fn lacks(role: &str, rights: &[String]) -> Option<(Reason, String)> {
     let rights = rights.iter().collect::<std::collections::BTreeSet<_>>();
     let rights: Vec<&str> = rights.into_iter().map(String::as_str).collect();
     (!rights.is_empty()).then(|| {
         (
             Reason::PrivilegeMissing,
             format!(
-                "rows of other tables depend on them, and the role lacks {}; run what `auth-consistency grants` prints",
-                rights.join(", ")
+                "rows of other tables depend on them, and the role lacks {}; {}",
+                rights.join(", "),
+                rights::granted(role, rights.iter().filter_map(|right| right.split_once(" on ")))
             ),
         )
     })

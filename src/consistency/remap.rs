@@ -5,7 +5,7 @@ use super::{
     correspondence::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
     diagnosis::{Diagnosed, Ends, Step, person},
     observation::{Observation, Reference, UserTable},
-    orphans,
+    orphans, rights,
     target::{Policy, Target},
     wording::{clip, count, number, sample},
 };
@@ -325,10 +325,13 @@ fn refusal(
     if facts.rows() == 0 {
         return None;
     }
-    if observation.users.as_ref().is_ok_and(|users| !users.rights.update) {
+    if let Some(users) = observation.users.as_ref().ok().filter(|users| !users.rights.update) {
         return Some((
             Reason::PrivilegeMissing,
-            "the role may not UPDATE the user table, without which the accounts cannot be held; run what `auth-consistency grants` prints".into(),
+            format!(
+                "the role may not UPDATE the user table, without which the accounts cannot be held; {}",
+                rights::grant(&users.rights, "UPDATE", &users.object)
+            ),
         ));
     }
     if let Some(unfit) = &facts.unfit {
@@ -337,7 +340,7 @@ fn refusal(
             format!("{}: {}", unfit.why, orphans::refit(reference, unfit)),
         ));
     }
-    if let Some(why) = orphans::lacks(&facts.lacking) {
+    if let Some(why) = orphans::lacks(&reference.rights.role, &facts.lacking) {
         return Some(why);
     }
     if !facts.cascades.is_empty() {
@@ -357,6 +360,10 @@ fn refusal(
     if let Some(why) = collision.refused(observation, reference, policy) {
         return Some(why);
     }
+    let way = orphans::in_the_way(Action::Remap, &reference.object, facts.in_the_way.as_ref());
+    if way.is_some() {
+        return way;
+    }
     exchange_refused(reference, facts)
 }
 
@@ -368,12 +375,17 @@ fn exchange_refused(reference: &Reference, facts: &ReferenceFacts) -> Option<(Re
     let rows = count(facts.exchanged, "row");
     let rights = &reference.rights;
     if !rights.insert || !rights.delete {
+        let (may_not, lacking) = match (rights.insert, rights.delete) {
+            (true, _) => ("DELETE from", "DELETE"),
+            (_, true) => ("INSERT into", "INSERT"),
+            _ => ("INSERT into and DELETE from", "INSERT, DELETE"),
+        };
         return Some((
             Reason::PrivilegeMissing,
             format!(
-                "{rows} would change places in a unique key, for which they are taken out and put in again, and the role may not {} {}; run what `auth-consistency grants` prints",
-                if rights.insert { "DELETE from" } else { "INSERT into" },
-                ObjectRef { columns: Vec::new(), ..reference.object.clone() }.describe()
+                "{rows} would change places in a unique key, for which they are taken out and put in again, and the role may not {may_not} {}; {}",
+                ObjectRef { columns: Vec::new(), ..reference.object.clone() }.describe(),
+                rights::grant(rights, lacking, &reference.object)
             ),
         ));
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     giving::IdSource,
     observation::UserTable,
+    rights,
     target::{Admin, SeedValue, Target},
     wording::count,
 };
@@ -23,6 +24,8 @@ pub struct SeedFacts {
     pub computed: Vec<String>,
     /// What the app may take ids from, where the id column has no default.
     pub sources: Vec<IdSource>,
+    /// Columns whose defaults draw from a sequence that the role may not draw from, each with it as SQL.
+    pub undrawn: Vec<(String, String)>,
     /// What of an account's `seedColumns` cannot be written, by login; the admin's under `None`.
     pub faults: BTreeMap<Option<String>, Vec<SeedFault>>,
 }
@@ -67,7 +70,38 @@ pub(super) fn obstacles(target: &Target, account: &Admin, users: &UserTable) -> 
     found.extend(computed(target, account, users));
     found.extend(faults(account, users));
     found.extend(unfilled(target, account, users));
+    found.extend(undrawn(target, account, users));
     found
+}
+
+/// Sequences that a new row draws from and the role may not, as SQL.
+pub(super) fn undrawable(target: &Target, account: &Admin, users: &UserTable) -> Vec<String> {
+    let given = |column: &String| {
+        account.seed_columns.iter().any(|(name, _)| name == column)
+            || account.columns.iter().any(|one| one.column == *column)
+            || (*column == target.users.id_column && account.id.is_some())
+    };
+    let undrawn = users.seed.undrawn.iter().filter(|(column, _)| !given(column));
+    let mut names: Vec<String> = undrawn.map(|(_, sequence)| sequence.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The same as an obstacle, where the role may insert at all: else that is said with it.
+fn undrawn(target: &Target, account: &Admin, users: &UserTable) -> Option<Obstacle> {
+    let names = undrawable(target, account, users);
+    (users.rights.insert && !names.is_empty()).then(|| {
+        let on: Vec<String> = names.iter().map(|name| format!("SEQUENCE {name}")).collect();
+        (
+            Reason::PrivilegeMissing,
+            format!(
+                "a new row draws from {}, and the role may not: {}",
+                names.join(", "),
+                rights::granted(&users.rights.role, on.iter().map(|one| ("USAGE", one.as_str())))
+            ),
+        )
+    })
 }
 
 /// Columns that would have to be written and cannot be.

@@ -15,6 +15,8 @@ use super::{
     correspondence::OldTokens,
     diagnosis::{Diagnosed, Step, person},
     observation::{Observation, UserTable},
+    rights,
+    sql_name::sql_name,
     target::{IdentitySource, Target},
     wording::{clip, count, sample},
 };
@@ -404,15 +406,17 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
     match (&facts.means, usable) {
         (_, Some(Means::Rows { .. })) if !facts.permitted => {
             message.push_str(&format!(
-                "; the role may not UPDATE and DELETE rows of {}, run what `auth-consistency grants` prints",
-                table.describe()
+                "; the role may not UPDATE and DELETE rows of {}, {}",
+                table.describe(),
+                rights::grant(&users.rights, "UPDATE, DELETE", &table)
             ));
             refused = Some(Reason::PrivilegeMissing);
         }
         (_, Some(_)) if !facts.permitted => {
             message.push_str(&format!(
-                "; the role may not UPDATE {}, run what `auth-consistency grants` prints",
-                object.describe()
+                "; the role may not UPDATE {}, {}",
+                object.describe(),
+                rights::grant(&users.rights, &on_columns(&object), &users.object)
             ));
             refused = Some(Reason::PrivilegeMissing);
         }
@@ -452,6 +456,12 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
             Some(found)
         }
     }
+}
+
+/// UPDATE of some columns alone, as a right.
+fn on_columns(object: &ObjectRef) -> String {
+    let columns: Vec<String> = object.columns.iter().map(|column| sql_name(column)).collect();
+    format!("UPDATE ({})", columns.join(", "))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     consistency::{
         diagnosis::Requests,
         observation::{Bookkeeping, Claim, DatabaseIdentity, OpenRun, OpenStep, PriorUse},
+        sql_name::sql_name,
         target::Target,
         wording::clip,
     },
@@ -153,7 +154,8 @@ pub async fn observe(
               ELSE has_schema_privilege(n.oid, 'USAGE') AND (has_schema_privilege(n.oid, 'CREATE')) END, \
          n.oid IS NOT NULL AND has_schema_privilege(n.oid, 'USAGE') \
          AND to_regclass('auth_consistency.layout') IS NOT NULL, \
-         coalesce(t.readable, true), coalesce(t.writable, true), EXISTS (SELECT FROM pg_event_trigger) \
+         coalesce(t.readable, true), coalesce(t.writable, true), EXISTS (SELECT FROM pg_event_trigger), \
+         current_user::text, current_database()::text \
          FROM (SELECT 1) one LEFT JOIN pg_namespace n ON n.nspname = 'auth_consistency' \
          LEFT JOIN LATERAL (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) AS readable, \
            bool_and(has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE') \
@@ -169,7 +171,16 @@ pub async fn observe(
     // Where there is neither the schema nor an event trigger, there is nothing to doubt, and much to plan.
     let doubtful = row.try_get::<bool, _>(0)? || row.try_get::<bool, _>(5)?;
     let untrusted = if doubtful { super::trust::observe(connection, user_table).await? } else { Vec::new() };
-    let mut found = Bookkeeping { usable, approval_before, untrusted, ..Bookkeeping::default() };
+    let (role, database): (String, String) = (row.try_get(6)?, row.try_get(7)?);
+    let (role, database) = (sql_name(&role), sql_name(&database));
+    let grant = match row.try_get::<bool, _>(0)? {
+        true => format!(
+            "GRANT USAGE, CREATE ON SCHEMA auth_consistency TO {role}; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA auth_consistency TO {role}"
+        ),
+        false => format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+    };
+    let grant = Some(grant).filter(|_| !usable);
+    let mut found = Bookkeeping { usable, grant, approval_before, untrusted, ..Bookkeeping::default() };
     if !there || !readable || !found.untrusted.is_empty() {
         return Ok(found);
     }

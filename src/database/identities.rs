@@ -3,6 +3,7 @@
 //! What a repair reads again inside its transaction is written with qualified names and operators,
 //! since the path there is the role's own.
 
+mod barred;
 mod count;
 mod elsewhere;
 mod history;

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     bounds,
-    catalog::Column,
+    catalog::{Column, Table},
     identifier::{Expression, Name, Operator, Sql},
     references::{ReferenceTable, equals},
     room,
@@ -17,8 +17,33 @@ use crate::consistency::observation::{Barrier, InTheWay};
 /// Rows that are held against each other at most.
 const MOST_ROWS: i64 = 5_000;
 
-/// A column and what is written there.
-type Written<'a> = (&'a Column, Option<&'a str>);
+/// Adds SQL about the row `c`.
+type Adds<'a> = &'a (dyn Fn(&mut Sql) + Send + Sync);
+
+/// Rows of a table, and what they become.
+pub(super) struct Change<'a> {
+    /// The table.
+    pub(super) table: &'a Table,
+    /// Adds ` FROM` the rows `c` that change, after which ` AND` may follow.
+    pub(super) rows: Adds<'a>,
+    /// What they get.
+    pub(super) written: &'a [(&'a Column, Value<'a>)],
+    /// Adds the condition that the row `c` stays as it is, and names one of those whom they name afterwards.
+    pub(super) beside: Adds<'a>,
+}
+
+/// What a column gets.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    /// NULL.
+    Null,
+    /// This.
+    Text(&'a str),
+    /// The new id of the pair `m` that is joined to the row.
+    Mapped,
+    /// This, where the row meets a condition; else it stays as it is.
+    Where(Adds<'a>, &'a str),
+}
 
 /// What refuses orphans that name nobody afterwards.
 ///
@@ -30,8 +55,14 @@ pub(super) async fn of_null(
     server_version: i64,
 ) -> Result<Option<InTheWay>, sqlx::Error> {
     let cleared = reference.cleared();
-    let written: Vec<Written<'_>> = cleared.iter().map(|column| (*column, None)).collect();
-    if let Some(found) = check(connection, reference, &written, 1).await? {
+    let written: Vec<_> = cleared.iter().map(|column| (*column, Value::Null)).collect();
+    let rows = |sql: &mut Sql| orphans(sql, reference);
+    // Nobody is named afterwards.
+    let beside = |sql: &mut Sql| {
+        sql.add("false");
+    };
+    let change = Change { table: &reference.child, rows: &rows, written: &written, beside: &beside };
+    if let Some(found) = check(connection, &change, 1).await? {
         return Ok(Some(found));
     }
     let keys = room::unique_keys(connection, reference, server_version).await?;
@@ -76,36 +107,65 @@ pub(super) async fn of_given(
     reference: &ReferenceTable,
     values: &[String],
 ) -> Result<Option<InTheWay>, sqlx::Error> {
-    let written: Vec<Written<'_>> =
-        reference.columns.iter().zip(values).map(|(column, value)| (column, Some(value.as_str()))).collect();
-    if let Some(found) = check(connection, reference, &written, 2).await? {
+    let written = reference.columns.iter().zip(values);
+    let written: Vec<_> = written.map(|(column, value)| (column, Value::Text(value))).collect();
+    let rows = |sql: &mut Sql| orphans(sql, reference);
+    let beside = |sql: &mut Sql| {
+        sql.add("true");
+        for (column, value) in reference.columns.iter().zip(values) {
+            sql.add(" AND ");
+            equals(sql, "c", column, value);
+        }
+    };
+    of_change(
+        connection,
+        &Change { table: &reference.child, rows: &rows, written: &written, beside: &beside },
+    )
+    .await
+}
+
+/// What refuses some rows as they would be. CHECKs on one of the columns alone are told by whether they take the value
+/// at all.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn of_change(
+    connection: &mut PgConnection,
+    change: &Change<'_>,
+) -> Result<Option<InTheWay>, sqlx::Error> {
+    if let Some(found) = check(connection, change, 2).await? {
         return Ok(Some(found));
     }
-    exclusion(connection, reference, &written).await
+    exclusion(connection, change).await
+}
+
+/// Adds the rows of a reference that name nobody.
+fn orphans(sql: &mut Sql, reference: &ReferenceTable) {
+    sql.add(" FROM ").only(&reference.child.relation).add(" c WHERE (");
+    reference.orphaned(sql);
+    sql.add(")");
 }
 
 /// The first CHECK on at least so many columns that refuses some of the rows.
 async fn check(
     connection: &mut PgConnection,
-    reference: &ReferenceTable,
-    written: &[Written<'_>],
+    change: &Change<'_>,
     least: usize,
 ) -> Result<Option<InTheWay>, sqlx::Error> {
     let mut tried: Vec<String> = Vec::new();
-    for (column, _) in written {
-        for check in bounds::checks_with(connection, reference.child.oid, &column.name).await? {
+    for (column, _) in change.written {
+        for check in bounds::checks_with(connection, change.table.oid, &column.name).await? {
             let Some(condition) = &check.condition else { continue };
             if check.columns.len() < least || tried.contains(&check.name) {
                 continue;
             }
             tried.push(check.name.clone());
-            let Some(columns) = readable(reference, &check.columns) else { continue };
-            let mut sql = Sql::new("SELECT count(*) FROM ");
-            sql.only(&reference.child.relation).add(" c WHERE (");
-            reference.orphaned(&mut sql);
+            let Some(columns) = readable(change.table, &check.columns) else { continue };
+            let mut sql = Sql::new("SELECT count(*)");
+            (change.rows)(&mut sql);
             // What it names is found in the innermost query.
-            sql.add(") AND NOT (SELECT coalesce(").expression(condition).add(", true) FROM (SELECT ");
-            image(&mut sql, &columns, written, None);
+            sql.add(" AND NOT (SELECT coalesce(").expression(condition).add(", true) FROM (SELECT ");
+            image(&mut sql, &columns, change.written);
             sql.add(") t)");
             let rows: i64 = sql.scalar(connection).await?;
             if rows > 0 {
@@ -117,35 +177,40 @@ async fn check(
 }
 
 /// The columns of these names, where reading them runs nobody's code.
-fn readable<'r>(reference: &'r ReferenceTable, names: &[String]) -> Option<Vec<&'r Column>> {
-    let columns: Vec<&Column> =
-        names.iter().map(|name| reference.child.column(name)).collect::<Option<_>>()?;
-    reference.child.refused(columns.iter().copied(), []).is_none().then_some(columns)
+fn readable<'t>(table: &'t Table, names: &[String]) -> Option<Vec<&'t Column>> {
+    let columns: Vec<&Column> = names.iter().map(|name| table.column(name)).collect::<Option<_>>()?;
+    table.refused(columns.iter().copied(), []).is_none().then_some(columns)
 }
 
-/// Adds columns of the row `c` as they are afterwards; all of them are somebody's orphans, or `only` says which.
-fn image(sql: &mut Sql, columns: &[&Column], written: &[Written<'_>], only: Option<&dyn Fn(&mut Sql)>) {
+/// Adds columns of the row `c` as they are once it has changed.
+fn image(sql: &mut Sql, columns: &[&Column], written: &[(&Column, Value<'_>)]) {
     for (at, column) in columns.iter().enumerate() {
         sql.add(if at > 0 { ", " } else { "" });
-        match (written.iter().find(|(one, _)| one.name == column.name), only) {
-            (None, _) => {
+        match written.iter().find(|(one, _)| one.name == column.name).map(|(_, value)| *value) {
+            None => {
                 sql.column("c", &column.name);
             }
-            (Some((_, value)), only) => {
-                if let Some(only) = only {
-                    sql.add("CASE WHEN ");
-                    only(sql);
-                    sql.add(" THEN ");
-                }
-                sql.add("CAST(").text_or_null(value.map(str::to_owned)).add(" AS ");
-                sql.type_name(&column.declared_type).add(")");
-                if only.is_some() {
-                    sql.add(" ELSE ").column("c", &column.name).add(" END");
-                }
+            Some(Value::Null) => {
+                sql.add("CAST(NULL AS ").type_name(&column.declared_type).add(")");
+            }
+            Some(Value::Text(value)) => text(sql, column, value),
+            Some(Value::Mapped) => {
+                sql.add("CAST(m.new_id AS ").type_name(&column.declared_type).add(")");
+            }
+            Some(Value::Where(condition, value)) => {
+                sql.add("CASE WHEN ");
+                condition(sql);
+                sql.add(" THEN ");
+                text(sql, column, value);
+                sql.add(" ELSE ").column("c", &column.name).add(" END");
             }
         }
         sql.add(" AS ").name(&column.name);
     }
+}
+
+fn text(sql: &mut Sql, column: &Column, value: &str) {
+    sql.add("CAST(").text(value).add(" AS ").type_name(&column.declared_type).add(")");
 }
 
 /// An EXCLUDE constraint.
@@ -158,10 +223,7 @@ struct Exclusion {
 
 /// The EXCLUDE constraints of a table that are about some columns, as far as nothing of them runs somebody's code and
 /// no condition says for which rows they hold.
-async fn exclusions(
-    connection: &mut PgConnection,
-    reference: &ReferenceTable,
-) -> Result<Vec<Exclusion>, sqlx::Error> {
+async fn exclusions(connection: &mut PgConnection, table: &Table) -> Result<Vec<Exclusion>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT con.conname::text, \
          ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = con.conrelid AND a.attnum > 0 \
@@ -179,7 +241,7 @@ async fn exclusions(
            WHERE n.m[2]::int8 >= 16384) \
          AND con.conrelid = ",
     );
-    sql.integer(reference.child.oid).add("::oid ORDER BY con.conname");
+    sql.integer(table.oid).add("::oid ORDER BY con.conname");
     let mut found = Vec::new();
     for row in sql.all(connection).await? {
         let (texts, schemas, symbols): (Vec<String>, Vec<String>, Vec<String>) =
@@ -198,42 +260,37 @@ async fn exclusions(
     Ok(found)
 }
 
-/// The first EXCLUDE constraint that keeps some of the rows from standing beside those that the user has, or beside
-/// each other.
+/// The first EXCLUDE constraint that keeps some of the rows from standing beside those that stay, or beside each other.
 async fn exclusion(
     connection: &mut PgConnection,
-    reference: &ReferenceTable,
-    written: &[Written<'_>],
+    change: &Change<'_>,
 ) -> Result<Option<InTheWay>, sqlx::Error> {
-    for one in exclusions(connection, reference).await? {
-        if !written.iter().any(|(column, _)| one.columns.iter().any(|name| column.name.as_str() == name)) {
+    for one in exclusions(connection, change.table).await? {
+        let about = |column: &Column| one.columns.iter().any(|name| column.name.as_str() == name);
+        if !change.written.iter().any(|(column, _)| about(column)) {
             continue;
         }
-        let Some(columns) = readable(reference, &one.columns) else { continue };
-        let orphan = |sql: &mut Sql| {
-            sql.add("(");
-            reference.orphaned(sql);
-            sql.add(")");
+        let Some(columns) = readable(change.table, &one.columns) else { continue };
+        let elements = |sql: &mut Sql, changes: bool, written: &[(&Column, Value<'_>)]| {
+            sql.add("SELECT c.tableoid AS part, c.ctid AS place, ");
+            sql.add(if changes { "true AS changes" } else { "false AS changes" });
+            for (at, (expression, _)) in one.elements.iter().enumerate() {
+                sql.add(", (SELECT ").expression(expression).add(" FROM (SELECT ");
+                image(sql, &columns, written);
+                sql.add(") t) AS ").name(&element(at));
+            }
         };
         // Those that stand beside each other afterwards.
-        let mut sql = Sql::new("WITH x AS MATERIALIZED (SELECT c.tableoid AS part, c.ctid AS place, ");
-        orphan(&mut sql);
-        sql.add(" AS orphan");
-        for (at, (expression, _)) in one.elements.iter().enumerate() {
-            sql.add(", (SELECT ").expression(expression).add(" FROM (SELECT ");
-            image(&mut sql, &columns, written, Some(&orphan));
-            sql.add(") t) AS ").name(&element(at));
-        }
-        sql.add(" FROM ").only(&reference.child.relation).add(" c WHERE ");
-        orphan(&mut sql);
-        sql.add(" OR (true");
-        for (column, value) in written {
-            sql.add(" AND ");
-            equals(&mut sql, "c", column, value.unwrap_or_default());
-        }
-        sql.add(") LIMIT ").integer(MOST_ROWS + 1);
+        let mut sql = Sql::new("WITH x AS MATERIALIZED (SELECT * FROM (");
+        elements(&mut sql, true, change.written);
+        (change.rows)(&mut sql);
+        sql.add(" UNION ALL ");
+        elements(&mut sql, false, &[]);
+        sql.add(" FROM ").only(&change.table.relation).add(" c WHERE ");
+        (change.beside)(&mut sql);
+        sql.add(") u LIMIT ").integer(MOST_ROWS + 1);
         sql.add(") SELECT CASE WHEN (SELECT count(*) FROM x) > ").integer(MOST_ROWS);
-        sql.add(" THEN 0 ELSE (SELECT count(*) FROM x a WHERE a.orphan AND EXISTS (SELECT FROM x b WHERE (a.part, a.place) <> (b.part, b.place)");
+        sql.add(" THEN 0 ELSE (SELECT count(*) FROM x a WHERE a.changes AND EXISTS (SELECT FROM x b WHERE (a.part, a.place) <> (b.part, b.place)");
         for (at, (_, operator)) in one.elements.iter().enumerate() {
             let name = element(at);
             sql.add(" AND ").columns_compared(operator, ("a", &name), ("b", &name));

@@ -4,9 +4,11 @@
 //! NO ACTION, RESTRICT or ON UPDATE CASCADE, and references of the user table to itself, pass without
 //! deferring anything.
 
+mod barred;
 mod beside;
 mod crowded;
 
+use barred::barred;
 use beside::nothing_beside;
 use crowded::crowded;
 use sqlx::{PgConnection, Row};
@@ -33,6 +35,8 @@ use crate::{
         report::{Action, ObjectRef},
     },
     consistency::{
+        rights,
+        sql_name::sql_table,
         target::{References, Target},
         wording::count,
     },
@@ -188,11 +192,9 @@ pub async fn prospect(
     }
     let users = &known.users;
     let no_update = |table: &Table| {
-        let why = format!(
-            "the role may not UPDATE {}.{}: run what `auth-consistency grants` prints",
-            table.relation.schema.as_str(),
-            table.relation.name.as_str()
-        );
+        let name = sql_table(table.relation.schema.as_str(), table.relation.name.as_str());
+        let grant = rights::granted(&table.rights.role, [("UPDATE", name.as_str())]);
+        let why = format!("the role may not UPDATE {name}: {grant}");
         (Reason::PrivilegeMissing, why)
     };
     let mut refused = (!users.rights.update).then(|| no_update(users));
@@ -255,6 +257,11 @@ pub async fn prospect(
         let first = &carrier.references[0].object;
         counted.push((ObjectRef { columns, constraint: None, ..first.clone() }, rows));
     }
+    // What cannot be asked is the database's to say when it runs.
+    let way = savepoint(connection, async |connection: &mut PgConnection| {
+        barred(connection, known, &carriers, from, to).await
+    });
+    refused = refused.or(way.await?.unwrap_or_default());
     Ok(Prospect { rows: counted, refused })
 }
 

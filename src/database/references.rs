@@ -287,7 +287,7 @@ impl ReferenceTable {
             lacking: Lacking::default(),
             partition_keys: self.partition_keys.iter().map(ForeignKey::of_partition).collect(),
             twins: self.twins.iter().map(ForeignKey::twin).collect(),
-            rights: self.child.rights,
+            rights: self.child.rights.clone(),
             unfit: None,
             in_the_way: None,
             names_id: self.ids.is_some(),

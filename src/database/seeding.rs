@@ -12,6 +12,7 @@ use crate::{
     consistency::{
         observation::KeyKind,
         seeding::{NeededColumn, SeedFacts, SeedFault, Suggested},
+        sql_name::sql_table,
         target::{Admin, SeedValue, Target},
     },
 };
@@ -37,7 +38,30 @@ pub(super) async fn observe(
         }
     }
     let needed = needed_columns(connection, known, &needed).await?;
-    Ok(SeedFacts { needed, computed, sources: sources::observe(connection, known).await?, faults })
+    let undrawn = undrawn(connection, known.users.oid).await?;
+    Ok(SeedFacts { needed, computed, sources: sources::observe(connection, known).await?, undrawn, faults })
+}
+
+/// Columns whose defaults draw from a sequence of which the role may not take a value, each with its sequence. An
+/// identity column asks for no right.
+async fn undrawn(connection: &mut PgConnection, table: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT a.attname::text, n.nspname::text, c.relname::text FROM pg_attrdef d \
+         JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
+         JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid \
+           AND dep.refclassid = 'pg_class'::regclass \
+         JOIN pg_class c ON c.oid = dep.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'USAGE') \
+           AND NOT has_sequence_privilege(c.oid, 'UPDATE') END \
+         AND d.adrelid = ",
+    );
+    sql.integer(table).add("::oid ORDER BY 1, 2, 3");
+    let mut found = Vec::new();
+    for row in sql.all(connection).await? {
+        let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        found.push((row.try_get(0)?, sql_table(&schema, &name)));
+    }
+    Ok(found)
 }
 
 fn required(column: &Column) -> bool {

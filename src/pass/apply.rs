@@ -455,8 +455,16 @@ fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     }
     // Integrity constraint violations; what a plan can tell beforehand it tells.
     let refused = error.sqlstate().is_some_and(|state| state.starts_with("23"));
-    if refused && matches!(step, Step::Rows { .. }) {
-        let way = "choose another onOrphan for it in spec.references.rules, or change what refuses it first";
+    let way = match step {
+        Step::Rows { .. } | Step::Remap { .. } => {
+            Some("choose another onOrphan for it in spec.references.rules, or change what refuses it first")
+        }
+        Step::MoveId { .. } => {
+            Some("leave the id out of the spec or choose another one, or change what refuses it first")
+        }
+        _ => None,
+    };
+    if let Some(way) = way.filter(|_| refused) {
         return stopped(step, &format!("{}: {way}", fault.message), fault.class);
     }
     stopped(step, &fault.message, fault.class)

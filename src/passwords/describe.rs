@@ -210,6 +210,11 @@ pub(super) const READ: &[(&str, &str, Option<usize>, F)] = &[
     ("c2NyeXB0", "a scrypt-kdf hash, as Medusa has it", Some(128), F::MedusaScrypt),
 ];
 
+/// What the hashes of a family begin with; nothing where they have no beginning of their own.
+pub fn beginnings(family: F) -> Vec<&'static str> {
+    READ.iter().filter(|(.., one)| *one == family).map(|(beginning, ..)| *beginning).collect()
+}
+
 /// Beginnings of formats that this program knows by name: (beginning, name).
 pub(super) const FOREIGN: &[(&str, &str)] = &[
     ("$2x$", "bcrypt $2x$ (from a faulty PHP release)"),

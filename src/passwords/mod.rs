@@ -14,6 +14,7 @@ mod crypt;
 mod describe;
 mod django;
 mod format;
+mod mistagged;
 mod node;
 mod passlib;
 mod phpass;
@@ -34,8 +35,9 @@ use crate::api::password::PasswordFamily;
 pub use self::{
     audit::{PasswordWarning, audit_password, audit_secret},
     bcrypt::BCRYPT_MAX_BYTES,
-    describe::{Coat, Description, describe},
+    describe::{Coat, Description, beginnings, describe},
     format::{Cost, Format},
+    mistagged::{Mistagged, mistagged},
     survey::{Majority, Survey, survey},
     within::holds_hash,
 };

@@ -20,7 +20,7 @@ const UNCLEAR: (R, C, Option<R>) = (R::PasswordHashUnclear, C::AdminConsistent, 
 const REFUSED: (R, C, Option<R>) = (R::PasswordHashUnclear, C::AdminConsistent, Some(R::PasswordHashUnclear));
 
 /// A format with parameters that are quick to compute.
-fn cheap(family: F) -> Format {
+pub(crate) fn cheap(family: F) -> Format {
     let default = Format::default_of(family);
     let cost = match default.cost {
         Cost::Power(_) if family == F::Phpass => Cost::Power(7),
@@ -37,18 +37,18 @@ fn bcrypt(prefix: &'static str) -> Format {
 }
 
 /// A stored password of that format.
-fn made(format: &Format, password: &str) -> String {
+pub(crate) fn made(format: &Format, password: &str) -> String {
     let made = passwords::make(format, &password.to_owned().into()).unwrap();
     made.hash.expose_secret().to_owned()
 }
 
 /// So many accounts with a password of their own.
-fn people(format: &Format, accounts: usize) -> Vec<String> {
+pub(crate) fn people(format: &Format, accounts: usize) -> Vec<String> {
     vec![made(format, "somebody's own"); accounts]
 }
 
 /// A table whose password column has this type, with the admin's row where it has one, and those of others.
-async fn table(column: &str, admin: Option<&str>, others: &[Vec<String>]) -> Db {
+pub(crate) async fn table(column: &str, admin: Option<&str>, others: &[Vec<String>]) -> Db {
     let mut sql = format!(
         "CREATE TABLE users (id serial PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password {column}, \
          role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true);"
@@ -67,11 +67,11 @@ async fn table(column: &str, admin: Option<&str>, others: &[Vec<String>]) -> Db 
 }
 
 /// With more in `users`.
-fn usual(db: &Db, of: &str) -> Case {
+pub(crate) fn usual(db: &Db, of: &str) -> Case {
     Case::new(db, &USUAL.replace("{preset: FastAPI}", &format!("{{preset: FastAPI{of}}}")))
 }
 
-fn always(db: &Db, of: &str) -> Case {
+pub(crate) fn always(db: &Db, of: &str) -> Case {
     let mut case = usual(db, of);
     case.edit(|spec| spec.admin.as_mut().unwrap().password_policy = PasswordPolicy::Always);
     case
@@ -85,7 +85,7 @@ fn presetless(yaml: &str) -> String {
     )
 }
 
-async fn stored(db: &Db) -> String {
+pub(crate) async fn stored(db: &Db) -> String {
     db.text("SELECT hashed_password FROM users WHERE email = 'admin@example.com'").await
 }
 
@@ -499,8 +499,27 @@ async fn a_prefix_that_the_spec_does_not_name_is_told_however_many_have_it_and_t
             .contains("bcrypt ($2a$, cost 4), and spec.users.passwordHash names $2y$, and of the passwords"),
         "{message}"
     );
+    // A prefix that is named on purpose makes no work by itself.
+    assert!(
+        message.contains(": it is the Secret's password under either, and both are the same calculation, so nothing needs doing unless the app refuses $2a$; only then reset it by ")
+            && !message.contains("sign in once"),
+        "{message}"
+    );
     assert_eq!(stored(&db).await, mine);
     asked(&mut case, &db, F::Bcrypt).await;
     assert!(stored(&db).await.starts_with("$2y$"));
     case.repair().await.found(&[]).consistent();
+    // For all accounts that have it, as is printed: the same hashes under the other prefix.
+    case.requests.reset = None;
+    db.run(&format!("UPDATE users SET hashed_password = '{mine}' WHERE email = 'admin@example.com'")).await;
+    let all = "SELECT substr(hashed_password, 5) FROM users ORDER BY id";
+    let before = db.texts(all).await;
+    let message = case.check().await.finding(R::PasswordHashForeign).message;
+    let statement = message.split('`').find(|one| one.starts_with("UPDATE ")).unwrap();
+    db.run(statement).await;
+    assert_eq!(db.texts(all).await, before);
+    assert_eq!(db.texts("SELECT DISTINCT left(hashed_password, 4) FROM users").await, ["$2y$"]);
+    let hash = stored(&db).await;
+    assert_eq!(passwords::verify(&Stored::from(hash.as_str()), &PASSWORD.to_owned().into()), Ok(true));
+    case.repair().await.found(&[]).consistent().repaired(&[]);
 }

@@ -5,7 +5,10 @@ use auth_consistency::api::{
     report::Action as A,
 };
 
-use crate::support::{Case, Db, USUAL, admin_and_ada as with};
+use crate::{
+    remap::{REMAP, moved, old_world},
+    support::{Case, Db, HASH, USUAL, admin_and_ada as with},
+};
 
 fn spec(on_orphan: &str, column: &str) -> String {
     format!(
@@ -149,4 +152,140 @@ async fn an_exclusion_that_has_room_keeps_nothing_from_being_given() {
     let changes = ["- desks (2,8,\"[6,8)\")", "- desks (3,9,)", "+ desks (2,1,\"[6,8)\")", "+ desks (3,1,)"];
     let mut case = Case::new(&db, &spec("Reassign", "who"));
     case.mends(&db, found, &[(A::Reassign, "desks.who", 2)], &changes).await;
+}
+
+/// What is refused when it is planned, with these words; the constraint is dropped as they say.
+async fn dropped(db: &Db, case: &mut Case, reason: (R, R), said: &str) {
+    let before = db.fingerprint().await;
+    let pass = case.repair().await;
+    pass.repaired(&[]);
+    assert_eq!(db.fingerprint().await, before);
+    let findings = pass.outcome().findings();
+    let told = findings.iter().find(|one| one.message.contains(said));
+    let told = told.unwrap_or_else(|| panic!("{said}: {findings:?}"));
+    assert_eq!((told.finding, told.blocked), (reason.0, Some(reason.1)), "{told:?}");
+    let (_, statement) = told.message.split_once("or drop that constraint first (").unwrap();
+    db.run(statement.split_once(')').unwrap().0).await;
+}
+
+#[tokio::test]
+async fn constraints_that_refuse_rows_as_their_people_would_have_them_are_told_before_they_go_back() {
+    for (constraint, reason, said) in [
+        (
+            "CHECK (user_id <> 3 OR note <> 'old') NOT VALID",
+            R::RepairUnsupported,
+            "the CHECK \"Kept so\" refuses today's ids in 3 rows; correct these rows by hand",
+        ),
+        (
+            "EXCLUDE USING gist (int4range(user_id, user_id, '[]') WITH &&, span WITH &&)",
+            R::UniqueKeyInTheWay,
+            "the EXCLUDE constraint \"Kept so\" refuses 1 row beside others of the same people; correct these rows by hand",
+        ),
+    ] {
+        let db = old_world().await;
+        let mut case = moved(&db, REMAP).await;
+        // One of bob's rows of before would stand where his new one does.
+        db.run(
+            "ALTER TABLE logs ADD span int4range; UPDATE logs SET span = int4range(id, id + 1);
+             UPDATE logs SET span = (SELECT span FROM logs WHERE note = 'new, bob') \
+             WHERE id = (SELECT min(id) FROM logs WHERE user_id = 3 AND note = 'old')",
+        )
+        .await;
+        db.run(&format!("ALTER TABLE logs ADD CONSTRAINT \"Kept so\" {constraint}")).await;
+        dropped(&db, &mut case, (R::IdentityShifted, reason), said).await;
+        case.repair().await.plans(&[(A::Remap, "logs.user_id", 9, true)]);
+        case.approve().await.repaired(&[(A::Remap, "logs.user_id", 9)]);
+    }
+}
+
+#[tokio::test]
+async fn constraints_that_take_the_rows_keep_nobody_from_getting_them_back() {
+    let db = old_world().await;
+    let mut case = moved(&db, REMAP).await;
+    db.run(
+        "ALTER TABLE logs ADD span int4range; UPDATE logs SET span = int4range(id, id + 1);
+         ALTER TABLE logs ADD CHECK (user_id <> 7 OR note <> 'old'), \
+         ADD EXCLUDE USING gist (int4range(user_id, user_id, '[]') WITH &&, span WITH &&)",
+    )
+    .await;
+    case.repair().await.plans(&[(A::Remap, "logs.user_id", 9, true)]);
+    case.approve().await.repaired(&[(A::Remap, "logs.user_id", 9)]);
+}
+
+/// Ada 5 and the admin 9, whose id should be 1.
+async fn numbered(sql: &str) -> (Db, Case) {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, hashed_password text NOT NULL, \
+         role text NOT NULL DEFAULT 'user', is_active boolean NOT NULL DEFAULT true, boss int);
+         INSERT INTO users VALUES (5, 'ada@example.com', '{HASH}', 'user'), (9, 'admin@example.com', '{HASH}', 'admin');
+         CREATE TABLE desks (id int PRIMARY KEY, who int REFERENCES users, beside int REFERENCES users, days int4range);
+         INSERT INTO desks VALUES (1, 9, 5, '[1,5)'), (2, 5, 9, '[4,9)'), (3, 9, 9, '[20,22)'), (4, 5, 5, '[30,31)'); {sql}"
+    ))
+    .await;
+    let case = Case::new(&db, &format!("{USUAL}  id: '1'\n"));
+    (db, case)
+}
+
+#[tokio::test]
+async fn constraints_that_refuse_the_rows_of_an_account_by_its_new_id_are_told_before_it_moves() {
+    for (sql, reason, said) in [
+        (
+            "ALTER TABLE desks ADD CONSTRAINT \"Far\" CHECK (who > 1 OR beside > 4)",
+            R::RepairUnsupported,
+            "the CHECK \"Far\" of desks refuses the id 1 in 1 row: choose another id, ",
+        ),
+        (
+            "UPDATE users SET boss = 1 WHERE id = 9; ALTER TABLE users ADD CONSTRAINT own CHECK (boss <> id)",
+            R::RepairUnsupported,
+            "the CHECK \"own\" of users refuses the id 1 in 1 row: ",
+        ),
+        (
+            "ALTER TABLE desks ADD CONSTRAINT one EXCLUDE USING gist \
+             ((CASE WHEN who < 2 THEN int4range(1, 99) ELSE int4range(id, id + 1) END) WITH &&)",
+            R::UniqueKeyInTheWay,
+            "the EXCLUDE constraint \"one\" of desks refuses the id 1 in 3 rows: ",
+        ),
+    ] {
+        let (db, mut case) = numbered(sql).await;
+        dropped(&db, &mut case, (R::AdminIdDiffers, reason), said).await;
+        case.repair().await.consistent().repaired(&[(A::MoveId, "users", 4)]);
+    }
+    let (_db, mut case) = numbered(
+        "ALTER TABLE desks ADD CHECK (who <> 1 OR beside <> 7), \
+         ADD EXCLUDE USING gist (int4range(who, who, '[]') WITH &&, days WITH &&)",
+    )
+    .await;
+    case.repair().await.consistent().repaired(&[(A::MoveId, "users", 4)]);
+}
+
+#[tokio::test]
+async fn what_only_the_database_can_tell_of_a_move_names_the_constraint_and_a_way_on() {
+    const OWN: &str = "CREATE FUNCTION own(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS \
+        'SELECT $1 NOT IN (1, 3) OR $2 LIKE ''new%''';";
+    let db = old_world().await;
+    let mut case = moved(&db, REMAP).await;
+    db.run(&format!("{OWN} ALTER TABLE logs ADD CONSTRAINT \"Own\" CHECK (own(user_id, note)) NOT VALID"))
+        .await;
+    case.repair().await.plans(&[(A::Remap, "logs.user_id", 9, true)]);
+    let rows = "SELECT format('%s %s %s', id, user_id, note) FROM logs ORDER BY id";
+    let before = db.texts(rows).await;
+    let message = case.approve().await.repaired(&[]).finding(R::RepairFailed).message;
+    let said = "constraint \"Own\", table public.logs: choose another onOrphan for it in spec.references.rules, or change";
+    assert!(message.contains(said), "{message}");
+    assert_eq!(db.texts(rows).await, before);
+
+    let own = format!("{OWN} ALTER TABLE desks ADD CONSTRAINT \"Own\" CHECK (own(who, 'x'))");
+    let (db, mut case) = numbered(&own).await;
+    let rows = "SELECT desks::text FROM desks UNION ALL SELECT users::text FROM users ORDER BY 1";
+    let before = db.texts(rows).await;
+    let message = case.repair().await.repaired(&[]).finding(R::RepairFailed).message;
+    let said = "constraint \"Own\", table public.desks: leave the id out of the spec or choose another one, or change what refuses it first";
+    assert!(message.contains(said), "{message}");
+    assert_eq!(db.texts(rows).await, before);
+    // The way on: what refuses it is changed.
+    db.run(
+        "CREATE OR REPLACE FUNCTION own(int, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'",
+    )
+    .await;
+    case.repair().await.consistent().repaired(&[(A::MoveId, "users", 4)]);
 }

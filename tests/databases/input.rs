@@ -333,7 +333,7 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
     const DRIFTS: &str = "INSERT INTO users (id, email, hashed_password) VALUES (3, 'admin@example.com', 'x'); SELECT setval('users_id_seq', 3);";
     const ORPHANS: &str = "INSERT INTO users (id, email, hashed_password, role) VALUES (3, 'admin@example.com', '$2b$04$StO5YdpXBHU.dGrIJMQ9JuEyIpvU.QP4y56x5Rh7Axf6benhMlntG', 'admin'); SELECT setval('users_id_seq', 9999); \
         SET session_replication_role = replica; INSERT INTO logs VALUES (2, 4711); RESET session_replication_role;";
-    let cases: [(&str, &str, &str, Expected<'_>); 9] = [
+    let cases: [(&str, &str, &str, Expected<'_>); 11] = [
         (
             "REVOKE USAGE ON SCHEMA public FROM ROLE",
             SEEDS,
@@ -401,7 +401,25 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
             "REVOKE CREATE ON DATABASE \"DATABASE_NAME\" FROM ROLE",
             SEEDS,
             "Report",
-            &[(R::PrivilegeMissing, C::SchemaCompatible, None), (R::AdminMissing, C::AdminConsistent, None)],
+            &[
+                (R::PrivilegeMissing, C::SchemaCompatible, None),
+                (R::AdminMissing, C::AdminConsistent, Some(R::PrivilegeMissing)),
+            ],
+        ),
+        (
+            "REVOKE USAGE, UPDATE ON SEQUENCE \"Numbers\" FROM ROLE",
+            "CREATE SEQUENCE \"Numbers\"; ALTER TABLE users ADD number int DEFAULT nextval('\"Numbers\"')",
+            "Report",
+            &[(R::AdminMissing, C::AdminConsistent, Some(R::PrivilegeMissing))],
+        ),
+        (
+            "REVOKE CREATE ON DATABASE \"DATABASE_NAME\" FROM ROLE; CREATE SCHEMA auth_consistency",
+            SEEDS,
+            "Report",
+            &[
+                (R::PrivilegeMissing, C::SchemaCompatible, None),
+                (R::AdminMissing, C::AdminConsistent, Some(R::PrivilegeMissing)),
+            ],
         ),
     ];
     for (revoke, state, on_orphan, found) in cases {
@@ -415,6 +433,19 @@ async fn each_right_alone_that_is_missing_is_told_before_anything_is_tried() {
         if found.iter().any(|(reason, _, blocked)| *reason == R::PrivilegeMissing || blocked.is_some()) {
             assert!(texts.contains("auth-consistency grants"), "{revoke}: {texts}");
         }
+        // What is lacking is planned by nobody, and what is printed beside it is all that it lacked.
+        let plan = pass.outcome().plan.clone();
+        assert!(plan.is_none_or(|plan| plan.steps.is_empty()), "{revoke}: {texts}");
+        let findings = pass.outcome().findings();
+        let printed = findings.iter().flat_map(|one| one.message.split('`').skip(1).step_by(2));
+        let Some(grant) = printed.into_iter().find(|one| one.starts_with("GRANT ")) else {
+            assert!(revoke.contains("SCHEMA public") || revoke.contains("SELECT"), "{revoke}: {texts}");
+            continue;
+        };
+        db.run(grant).await;
+        let done = case.repair().await;
+        assert!(!done.outcome().repaired.is_empty(), "{revoke}: {:?}", done.outcome().findings());
+        assert!(!serde_json::to_string(&done.status).unwrap().contains("PrivilegeMissing"), "{revoke}");
     }
 }
 
@@ -511,6 +542,25 @@ async fn what_is_printed_of_a_read_only_database_makes_it_writable_wherever_that
     }
     case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
     db.run(&format!("DROP OWNED BY {role} CASCADE")).await;
+}
+
+#[tokio::test]
+async fn what_is_printed_makes_a_database_writable_that_was_read_only_for_all_roles() {
+    let server = Server::new(&Db::new("").await).await;
+    server.run(&tables()).await;
+    let mut case = Case::with_database(PLAIN, USUAL);
+    case.secret("db", "url", &server.url());
+    server.run("ALTER ROLE ALL SET default_transaction_read_only = on").await;
+    let found = case.repair().await;
+    found.repaired(&[]);
+    let message = found.finding(R::DatabaseReadOnly).message;
+    assert!(message.contains("until a superuser takes that back"), "{message}");
+    let statement = message.split('`').nth(1).unwrap();
+    assert!(statement.contains("ALTER ROLE ALL RESET "), "{message}");
+    // As whoever reads it does: in a session that is read-only by the same setting.
+    server.run(statement).await;
+    assert_eq!(server.text("SELECT current_setting('default_transaction_read_only')").await, "off");
+    case.repair().await.consistent().repaired(&[(A::Seed, "users", 1)]);
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ impl Model {
     pub fn observe(&self, target: &Target) -> Observation {
         let orphans = self.orphans();
         let keys: BTreeSet<i64> = orphans.values().copied().collect();
-        let rights = TableRights { insert: true, update: true, delete: true };
+        let rights = TableRights { role: "app".to_owned(), insert: true, update: true, delete: true };
         let facts = |spec: &Admin, there: Option<i64>| AdminFacts {
             account: there.map(|id| Account {
                 id: id.to_string(),
@@ -170,6 +170,7 @@ impl Model {
                     absent: false,
                     matches: None,
                     uncompared: None,
+                    mistagged: None,
                 },
                 references: vec![(
                     logs_ref(),
@@ -229,7 +230,7 @@ impl Model {
                 subject_kind: None,
                 seed: SeedFacts::default(),
                 passwords: BTreeMap::new(),
-                rights,
+                rights: rights.clone(),
             }),
             bookkeeping: Bookkeeping {
                 usable: true,

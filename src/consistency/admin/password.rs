@@ -11,11 +11,11 @@ use crate::{
         diagnosis::{Diagnosed, Step, person},
         hashing::{self, By, Chosen, HashSample, Own},
         observation::{Account, PasswordFacts, UserTable},
-        requests,
+        requests, rights,
         target::{Admin, Target},
         wording::clip,
     },
-    passwords::{self, Format, PasswordWarning},
+    passwords::{self, Format, Mistagged, PasswordWarning},
 };
 
 /// The format that the account's password is written in; the error is why it is not written.
@@ -161,6 +161,10 @@ pub(super) fn diagnose(
         let (reason, condition) = (Reason::PasswordHashForeign, ConditionType::AdminConsistent);
         Some(person(reason, condition, Severity::Warning, Some(object.clone()), message))
     };
+    if let Some(what) = facts.mistagged.filter(|_| !asked) {
+        let message = mistagged(target, admin, facts, users, what);
+        return Some(finding(Reason::PasswordHashForeign, message));
+    }
     let mut found = if let Some(padding) = padding {
         let message = format!("{who}'s stored password is {}: {padding}", facts.seems);
         if !asked && !always {
@@ -209,7 +213,7 @@ pub(super) fn diagnose(
         return warning(undecided(admin, facts, of_others));
     } else if read && hashing::of_another_variant(&target.users, of_others, facts.format) {
         // The right password is not replaced on a guess: whether the app reads it shows where it is tried.
-        return warning(of_another_variant(target, admin, facts, of_others, offered(&would_do())));
+        return warning(of_another_variant(target, admin, facts, users, offered(&would_do())));
     } else {
         return None;
     };
@@ -253,8 +257,9 @@ pub(super) fn diagnose(
         Some((Reason::RepairUnsupported, why.to_owned()))
     } else if !users.rights.update {
         let why = format!(
-            "the role may not UPDATE {}: run what `auth-consistency grants` prints",
-            users.object.describe()
+            "the role may not UPDATE {}: {}",
+            users.object.describe(),
+            rights::grant(&users.rights, "UPDATE", &users.object)
         );
         Some((Reason::PrivilegeMissing, why))
     } else {
@@ -296,27 +301,78 @@ fn undecided(admin: &Admin, facts: &PasswordFacts, of_others: Option<&HashSample
     )
 }
 
-/// What is stored, what others of its family have in its place, and how to find out whether the app reads it.
+/// What is stored, what others of its family have in its place or the spec names, and when something is to be done.
 fn of_another_variant(
     target: &Target,
     admin: &Admin,
     facts: &PasswordFacts,
-    of_others: Option<&HashSample>,
+    users: &UserTable,
     advice: Result<(), Option<String>>,
 ) -> String {
     let (who, seems) = (admin.called(), &facts.seems);
-    let others = of_others.map(hashing::seen).unwrap_or_default();
+    let others = sample(admin, users).map(hashing::seen).unwrap_or_default();
     let family = facts.format.map_or("it", |format| format.family.words());
-    let named = target.users.password_hash.prefix();
-    let named =
-        named.map_or_else(String::new, |prefix| format!(", and spec.users.passwordHash names {prefix}"));
     let advice = match (advice, admin.place) {
         (Ok(()), None) => format!("reset it by {}", requests::reset(target)),
         (Err(Some(why)), None) => format!("have it written anew, which is not done now, since {why}"),
         _ => "have the app set the password".to_owned(),
     };
+    let Some((named, format)) = target.users.password_hash.prefix().zip(facts.format) else {
+        return format!(
+            "{who}'s stored password is {seems}, and {others}: not every reader of {family} takes all of its variants, so sign in once, and only if the app refuses it, {advice}"
+        );
+    };
+    // Whoever names a prefix knows what new hashes get, and may well have older ones.
+    let (it, rewrite) = (
+        if facts.matches == Some(true) { "it is the Secret's password under either, and " } else { "" },
+        hashing::reprefix(users, format.prefix, named).map_or_else(String::new, |sql| {
+            format!(", or, for all accounts that have {}, write the other one by `{sql}`", format.prefix)
+        }),
+    );
     format!(
-        "{who}'s stored password is {seems}{named}, and {others}: not every reader of {family} takes all of its variants, so sign in once, and only if the app refuses it, {advice}"
+        "{who}'s stored password is {seems}, and spec.users.passwordHash names {named}, and {others}: {it}both are the same calculation, so nothing needs doing unless the app refuses {}; only then {advice}{rewrite}",
+        format.prefix
+    )
+}
+
+/// That the password is the right one, and what stands around it is not; what to do.
+fn mistagged(
+    target: &Target,
+    admin: &Admin,
+    facts: &PasswordFacts,
+    users: &UserTable,
+    what: Mistagged,
+) -> String {
+    let who = admin.called();
+    let wrong = match what {
+        Mistagged::Tag { stored, right, made } => {
+            let named = |tag: &str| if tag.is_empty() { "none".to_owned() } else { format!("{tag:?}") };
+            let needs = match right {
+                "bcrypt$" => {
+                    " (Django reads that only with its BCryptPasswordHasher in PASSWORD_HASHERS, which is not there by default)"
+                }
+                _ => "",
+            };
+            format!(
+                "under the wrong tag: the hash is one of {made}, for which the tag is {} and not {}{needs}",
+                named(right),
+                named(stored)
+            )
+        }
+        Mistagged::PlainSalt => "with its salt in the wrong form: it stands there as the text that was hashed with it, and is read as base64".to_owned(),
+        Mistagged::EncodedSalt => "with its salt in the wrong form: it stands there in base64, what was hashed with it are the bytes, and Django takes it as it stands".to_owned(),
+    };
+    let login = target.users.login_column.as_deref();
+    let statement = login.and_then(|column| hashing::retag(users, (column, &admin.login), what));
+    let advice = match statement {
+        Some(sql) => format!(
+            "correct it by `{sql}` if that is what the app reads, and then those that were imported with it, which were not looked at"
+        ),
+        None => "have the app set the password, and look at those that were imported with it".to_owned(),
+    };
+    format!(
+        "{who}'s stored password is {}, and is the Secret's password {wrong}. The app refuses it where it goes by what is stored: {advice}",
+        facts.seems
     )
 }
 
@@ -355,5 +411,12 @@ fn not_read(
     // Where that is to be mended, it is said with how.
     let mend = hashing::mend(users, of_others, &facts.seems).is_some();
     let cut = hashing::cut_by(users, &facts.seems).filter(|_| !mend).unwrap_or_default();
-    format!("{who}'s stored password is {}{cut}{reads}{advice}", facts.seems)
+    let unpack = hashing::unpack(users, &facts.seems).filter(|_| !mend);
+    let unpack = unpack.map_or_else(String::new, |sql| {
+        let or = if advice.is_empty() { "" } else { "; or, for this account alone" };
+        format!(
+            ": make text of all that are stored as bytes by `{sql}`, which leaves rows in another form as they are{or}"
+        )
+    });
+    format!("{who}'s stored password is {}{cut}{reads}{unpack}{advice}", facts.seems)
 }

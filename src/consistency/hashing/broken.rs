@@ -75,6 +75,11 @@ pub(in crate::consistency) fn mend(
     };
     let (whole, of) = (seems.cut_from(), users.password_type.as_deref());
     let short = cut || whole.zip(room(users)).is_some_and(|(whole, room)| room < whole);
+    if let Some(unpack) = super::unpack(users, seems) {
+        return Some(format!(
+            "nobody can sign in with it: have the app store the text of a hash and not its bytes (in Python hash.decode()), then make text of those that are there by `{unpack}`, which leaves all rows in another form as they are"
+        ));
+    }
     let first = match (of, &users.password_column) {
         (Some(of), Some(column)) if short => {
             let widen = format!(

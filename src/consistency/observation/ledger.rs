@@ -14,6 +14,8 @@ pub struct Bookkeeping {
     pub version: Option<i64>,
     /// Whether the role may create or use it.
     pub usable: bool,
+    /// What lets it, as SQL, where it may not.
+    pub grant: Option<String>,
     /// What of it is not ours; then nothing else is read from it.
     pub untrusted: Vec<Distrust>,
     /// Who repairs this user table.

@@ -9,6 +9,7 @@ use crate::{
     consistency::{
         diagnosis::{Diagnosed, Step, person},
         observation::{IdDefault, Observation, SequenceFacts, UserTable},
+        rights,
         sql_name::{sql_regclass, sql_table},
     },
 };
@@ -154,7 +155,9 @@ pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Diagnose
         )
     };
     if !sequence.settable {
-        let why = "; the role may not set it: run what `auth-consistency grants` prints";
+        let on = format!("SEQUENCE {}", sql_table(&sequence.object.schema, &sequence.object.table));
+        let grant = rights::granted(&users.rights.role, [("USAGE, UPDATE", on.as_str())]);
+        let why = format!("; the role may not set it: {grant}");
         return Some(found(&format!("{message}{why}")).blocked_by(Reason::PrivilegeMissing));
     }
     let above = behind.or_else(|| course.id(course.next() - 1))?;

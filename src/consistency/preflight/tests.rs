@@ -101,6 +101,7 @@ fn account(id: &str) -> Account {
             absent: false,
             matches: None,
             uncompared: None,
+            mistagged: None,
         },
         references: vec![(object("usage_logs", "user_id"), 12)],
     }

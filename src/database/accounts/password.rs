@@ -1,6 +1,8 @@
 //! Passwords of accounts that are kept: compared with the Secret's, made in the format that the app reads, and
 //! read back once they are written.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
@@ -53,7 +55,7 @@ pub(super) fn facts(
         seems = Description::Coated { coat: Coat::WhiteSpace, inside: Box::new(seems) };
     }
     let absent = seems.is_none();
-    let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None };
+    let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None, mistagged: None };
     let (Some(password), true) = (&account.password, asked) else { return facts };
     if absent {
         return PasswordFacts { matches: Some(false), ..facts };
@@ -107,10 +109,11 @@ pub(in crate::database) async fn compare(
     for Uncompared { place, stored, format, salted } in later {
         let Some((account, facts)) = whose(target, observation, place) else { continue };
         let Some(password) = &account.password else { continue };
-        let (readings, word) = (readings(&stored), password.clone());
+        let (readings, stored) = (readings(&stored), Arc::new(stored));
         let wholes: Vec<_> =
             readings.iter().map(|format| (*format, whole_in(&stored, format.family))).collect();
-        let verified = hashing::compute(move || passwords::matching(&stored.stored(), &word));
+        let (row, word) = (Arc::clone(&stored), password.clone());
+        let verified = hashing::compute(move || passwords::matching(&row.stored(), &word));
         match (verified.await, salted) {
             (Some(Ok(Some(format))), _) => {
                 if let Some((_, whole)) = wholes.iter().find(|(read, _)| *read == format) {
@@ -126,7 +129,13 @@ pub(in crate::database) async fn compare(
                     format.family.words()
                 ));
             }
-            (Some(Ok(None)), None) if format.is_told() => facts.matches = Some(false),
+            (Some(Ok(None)), None) if format.is_told() => {
+                let word = password.clone();
+                // A turn of its own, so that others come in between.
+                let found = hashing::compute(move || passwords::mistagged(&stored.stored(), &word));
+                facts.mistagged = found.await.flatten();
+                facts.matches = Some(facts.mistagged.is_some());
+            }
             (Some(Ok(None)), None) => doubtful.push((place, format, readings)),
             (Some(Err(why)), _) => facts.uncompared = Some(why.to_string()),
             (None, _) => facts.uncompared = Some("hashing was interrupted".into()),

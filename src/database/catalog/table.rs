@@ -34,14 +34,15 @@ const RELATION: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname
      c.relkind = 'r' AND c.relhassubclass, c.relowner::int8, \
      CASE WHEN c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')) AND NOT EXISTS \
       (SELECT FROM pg_roles q WHERE q.rolname = current_user AND (q.rolbypassrls OR q.rolsuper)) \
-      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END, c.relchecks > 0, false";
+      THEN ARRAY[current_user::text, pg_has_role(c.relowner, 'USAGE')::text] END, c.relchecks > 0, current_user::text, false";
 
 /// The same of one that has no parts, is none, and has no row-level security, and last whether it is another one.
 const BRIEF: &str = "c.oid::int8, c.relkind::text, n.nspname::text, c.relname::text, \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false), \
      coalesce(has_table_privilege(c.oid, 'INSERT'), false), coalesce(has_table_privilege(c.oid, 'UPDATE'), false), \
      coalesce(has_table_privilege(c.oid, 'DELETE'), false), NULL::text[], false, c.relkind = 'r' AND c.relhassubclass, \
-     c.relowner::int8, NULL::text[], c.relchecks > 0, c.relkind = 'p' OR c.relispartition OR c.relrowsecurity";
+     c.relowner::int8, NULL::text[], c.relchecks > 0, current_user::text, \
+     c.relkind = 'p' OR c.relispartition OR c.relrowsecurity";
 
 /// Asks for relations, in short first: most are of the kind for which that does, and it is planned in half of the time.
 async fn relations(
@@ -56,7 +57,7 @@ async fn relations(
     };
     let rows = ask(BRIEF).await?;
     for row in &rows {
-        if row.try_get(14)? {
+        if row.try_get(15)? {
             return ask(RELATION).await;
         }
     }
@@ -83,7 +84,7 @@ pub async fn find_tables(
     };
     let mut there = BTreeMap::new();
     for row in &relations(connection, from).await? {
-        let at: i64 = row.try_get(15)?;
+        let at: i64 = row.try_get(16)?;
         there.insert(at, relation(row)?);
     }
     filled(connection, there.values_mut().filter_map(|one| one.as_mut().ok()).collect()).await?;
@@ -166,7 +167,12 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
         oid: row.try_get(0)?,
         columns: Vec::new(),
         select: row.try_get(4)?,
-        rights: TableRights { insert: row.try_get(5)?, update: row.try_get(6)?, delete: row.try_get(7)? },
+        rights: TableRights {
+            role: row.try_get(14)?,
+            insert: row.try_get(5)?,
+            update: row.try_get(6)?,
+            delete: row.try_get(7)?,
+        },
         root: match row.try_get::<Option<Vec<String>>, _>(8)?.as_deref() {
             Some([schema, table]) => Some((schema.clone(), table.clone())),
             _ => None,

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use super::of_those;
 use crate::{
     api::condition::Reason,
-    consistency::{sql_name::sql_table, wording::count},
+    consistency::{rights, sql_name::sql_table, wording::count},
     database::{
         catalog::{ForeignKey, Table},
         identifier::{Name, Sql},
@@ -50,11 +50,12 @@ pub(in crate::database) async fn held(
         let Some(column) = behind(key) else { continue };
         let called = dependent.object().describe();
         if !key.readable || !dependent.table.select {
+            let name = dependent.called();
             return Ok(Some((
                 Reason::PrivilegeMissing,
                 format!(
-                    "rows of {called} may depend on it, and the role may not SELECT from {}: run what `auth-consistency grants` prints",
-                    dependent.called()
+                    "rows of {called} may depend on it, and the role may not SELECT from {name}: {}",
+                    rights::granted(&dependent.table.rights.role, [("SELECT", name.as_str())])
                 ),
             )));
         }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
-use super::{Mapped, Mapping, history, own_key, places, surplus, unreadable_sequence};
+use super::{Mapped, Mapping, barred, history, own_key, places, surplus, unreadable_sequence};
 use crate::{
     consistency::{
         correspondence::{Pair, ReferenceFacts},
@@ -266,6 +266,7 @@ impl Looking<'_> {
         } else {
             surplus::count(connection, self.table, mapped, &indexes).await?
         };
+        facts.in_the_way = barred::of(connection, self.table, mapped).await?;
         facts.exchanged = places::count(connection, self.table, mapped, &indexes).await?;
         if facts.exchanged > 0 {
             facts.tied = exchange::tied(connection, child.oid).await?;

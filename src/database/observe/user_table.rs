@@ -116,7 +116,7 @@ pub(super) async fn facts(
         subject_kind: subject.as_ref().map(Column::kind),
         seed: SeedFacts::default(),
         passwords: BTreeMap::new(),
-        rights: table.rights,
+        rights: table.rights.clone(),
     }))
 }
 

@@ -28,7 +28,7 @@ pub(super) const CHANGED_SINCE: &str = "the row was changed or removed since";
 
 /// The right that the role lacks to put rows back.
 pub(super) fn lacks(pair: &Pair, action: Action) -> Option<String> {
-    let rights = pair.source.rights;
+    let rights = &pair.source.rights;
     let (right, there) = match action {
         Action::Delete => ("INSERT into", rights.insert),
         // A right on the one column may do.

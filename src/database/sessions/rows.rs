@@ -112,7 +112,7 @@ pub(super) async fn observe(
             return Ok(());
         }
     };
-    let rights = sessions.reference.child.rights;
+    let rights = &sessions.reference.child.rights;
     facts.permitted = rights.update && rights.delete;
     let Some(due) = facts.due.clone() else { return Ok(()) };
     // Row security that would hide rows, a type that cannot be compared: of this table alone.
