@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
-use super::{error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare};
+use super::{
+    catalog::Kept, error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare,
+};
 use crate::{
     api::report::ObjectRef,
     consistency::{
@@ -148,49 +150,34 @@ async fn hard(
     connection: &mut PgConnection,
     users: i64,
 ) -> Result<BTreeMap<ObjectRef, TableMarks>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT n.nspname::text, c.relname::text, con.conname::text, \
-         concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
-           CASE WHEN EXISTS (SELECT FROM pg_constraint part WHERE part.conparentid = con.oid) \
-           THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
-                   SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
-                 SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
-                 JOIN pg_trigger t ON t.tgconstraint = tree.oid WHERE t.tgenabled NOT IN ('O', 'A')) \
-           ELSE (SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM pg_trigger t \
-                 WHERE t.tgconstraint = con.oid AND t.tgenabled NOT IN ('O', 'A')) END, \
-           CASE cardinality(con.conkey) \
-           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum = con.conkey[1]) \
-           ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
-                 WHERE a.attrelid = o.oid AND a.attnum = ANY (con.conkey)) END), ",
-    );
-    sql.add(COUNTED).add(
-        ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
-           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i) \
-         FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
-         JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
-         JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
-    );
-    sql.integer(users).add("::oid ORDER BY con.oid");
     let mut found = BTreeMap::new();
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
     let mut twins: BTreeMap<ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
-    for row in sql.all(connection).await? {
-        let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
-        let marks = marks(&row, 3, 4)?.0;
-        let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
-        if row.try_get(5)? {
-            match parts.get_mut(&place) {
-                Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
-                None => {
-                    parts.insert(place, marks);
+    let (mut last, mut kept) = (0, Kept::default());
+    loop {
+        let rows = page(connection, users, last).await?;
+        for row in &rows {
+            last = row.try_get(7)?;
+            let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
+            let marks = marks(row, 3, 4)?.0;
+            let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
+            kept.more(1_024 + marks.catalog.len())?;
+            if row.try_get(5)? {
+                match parts.get_mut(&place) {
+                    Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
+                    None => {
+                        parts.insert(place, marks);
+                    }
                 }
+            } else {
+                let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
+                twins.entry(place).or_default().push(key.clone());
+                found.insert(key, marks);
             }
-        } else {
-            let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
-            twins.entry(place).or_default().push(key.clone());
-            found.insert(key, marks);
+        }
+        if rows.len() < PAGE {
+            break;
         }
     }
     // Keys of the same columns are one reference, which the first of them stands for.
@@ -211,6 +198,39 @@ async fn hard(
     }
     found.extend(parts);
     Ok(found)
+}
+
+/// Foreign keys that one statement asks for.
+const PAGE: usize = 5_000;
+
+/// The next of them, by object id.
+async fn page(connection: &mut PgConnection, users: i64, after: i64) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT n.nspname::text, c.relname::text, con.conname::text, \
+         concat_ws(' ', con.oid, con.xmin, c.oid, c.xmin, n.xmin, \
+           CASE WHEN con.oid IN (SELECT part.conparentid FROM pg_constraint part WHERE part.conparentid <> 0) \
+           THEN (WITH RECURSIVE tree(oid) AS (SELECT con.oid UNION ALL \
+                   SELECT part.oid FROM tree JOIN pg_constraint part ON part.conparentid = tree.oid) \
+                 SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM tree \
+                 JOIN pg_trigger t ON t.tgconstraint = tree.oid WHERE t.tgenabled NOT IN ('O', 'A')) \
+           ELSE (SELECT string_agg(concat(t.oid, t.tgenabled), ' ' ORDER BY t.oid) FROM pg_trigger t \
+                 WHERE t.tgconstraint = con.oid AND t.tgenabled NOT IN ('O', 'A')) END, \
+           CASE cardinality(con.conkey) \
+           WHEN 1 THEN (SELECT a.xmin::text FROM pg_attribute a WHERE a.attrelid = o.oid AND a.attnum = con.conkey[1]) \
+           ELSE (SELECT string_agg(a.xmin::text, ' ' ORDER BY a.attnum) FROM pg_attribute a \
+                 WHERE a.attrelid = o.oid AND a.attnum = ANY (con.conkey)) END), ",
+    );
+    sql.add(COUNTED).add(
+        ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
+           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i), con.oid::int8 \
+         FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
+         JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
+         JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
+    );
+    sql.integer(users).add("::oid AND con.oid > ").integer(after).add("::oid ORDER BY con.oid LIMIT ");
+    sql.integer(PAGE as i64);
+    sql.all(connection).await
 }
 
 /// The tables of references that only the spec declares; what is not there has no marks.

@@ -1,6 +1,6 @@
 //! Tables and their columns, many at a time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -9,7 +9,7 @@ use super::{
         foreign_code,
         identifier::{Name, Operator, Relation, Sql, TypeName},
     },
-    Collation, Column, Found, Hidden, Table,
+    Collation, Column, Found, Hidden, Kept, PART, Table,
 };
 use crate::consistency::observation::TableRights;
 
@@ -69,7 +69,7 @@ pub async fn find_tables(
         found.push(match there.remove(&at) {
             Some(Ok(mut table)) => {
                 // Two names of the list may be one.
-                table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
+                table.columns = Arc::new(columns.get(&table.oid).cloned().unwrap_or_default());
                 table.brings(foreign.get(&table.oid).cloned().unwrap_or_default());
                 Found::Table(Box::new(table))
             }
@@ -85,9 +85,18 @@ pub async fn tables(
     connection: &mut PgConnection,
     oids: &[i64],
 ) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
-    if oids.is_empty() {
-        return Ok(BTreeMap::new());
+    let (mut found, mut kept) = (BTreeMap::new(), Kept::default());
+    for some in oids.chunks(PART) {
+        let part = tables_of(connection, some).await?;
+        for table in part.values() {
+            kept.more(1_024 + table.columns.iter().map(Column::weight).sum::<usize>())?;
+        }
+        found.extend(part);
     }
+    Ok(found)
+}
+
+async fn tables_of(connection: &mut PgConnection, oids: &[i64]) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
     let mut sql = Sql::new("SELECT ");
     sql.add(RELATION)
         .add(" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (");
@@ -101,7 +110,7 @@ pub async fn tables(
     let there: Vec<i64> = found.keys().copied().collect();
     for (oid, columns) in columns(connection, &there).await? {
         if let Some(table) = found.get_mut(&oid) {
-            table.columns = columns;
+            table.columns = Arc::new(columns);
         }
     }
     for (oid, foreign) in foreign_code::of(connection, &there).await? {
@@ -131,7 +140,7 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
             partitioned,
         },
         oid: row.try_get(0)?,
-        columns: Vec::new(),
+        columns: Arc::default(),
         select: row.try_get(4)?,
         rights: TableRights { insert: row.try_get(5)?, update: row.try_get(6)?, delete: row.try_get(7)? },
         root: match row.try_get::<Option<Vec<String>>, _>(8)?.as_deref() {
