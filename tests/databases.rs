@@ -13,6 +13,8 @@ mod accounts;
 mod admin;
 #[path = "databases/beside.rs"]
 mod beside;
+#[path = "databases/big_catalog.rs"]
+mod big_catalog;
 #[path = "databases/bounds.rs"]
 mod bounds;
 #[path = "databases/collisions.rs"]
@@ -73,6 +75,8 @@ mod leaks;
 mod ledger;
 #[path = "databases/long_texts.rs"]
 mod long_texts;
+#[path = "databases/made_up_names.rs"]
+mod made_up_names;
 #[path = "databases/mending.rs"]
 mod mending;
 #[path = "databases/mistagged.rs"]

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     consistency::{
-        identities::{Identities, LoginKey},
-        snapshot::{Keyed, Snapshot},
-        wording::number,
+        identities::{Identities, LoginKey, MAX_FIELD},
+        snapshot::{Keyed, LongLogins, Snapshot},
+        wording::{self, clip, number, sample},
     },
     pass,
 };
@@ -115,6 +115,18 @@ impl Against {
     }
 }
 
+/// That logins were left out, and what it means.
+fn left_out(long: &LongLogins) -> String {
+    let count = i64::try_from(long.count).unwrap_or(i64::MAX);
+    let ids: Vec<String> = long.sample.iter().map(|id| clip(id, 64)).collect();
+    format!(
+        "auth-consistency: the snapshot has no login of {} (id {}), since it has more than {} bytes: rows that name one are given back to nobody by it, so give such an account a shorter login and take it anew",
+        wording::count(count, "account"),
+        sample(&ids, count),
+        number(MAX_FIELD as i64)
+    )
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -140,6 +152,9 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
             "auth-consistency: the snapshot holds the logins of {} people as they are, which is personal data: keep it as such, or set {PASSPHRASE}",
             number(snapshot.people.len() as i64)
         ));
+    }
+    if let Some(long) = &snapshot.long_logins {
+        said = said.remark(left_out(long));
     }
     if bytes > CONFIG_MAP_BYTES {
         said = said.remark(format!(

@@ -397,6 +397,7 @@ mod tests {
                 subject_type: SubjectType::String,
                 subject_column: "id".into(),
             }),
+            long_logins: None,
             people: [("1", "admin"), ("2", "ada"), ("3", "bob")]
                 .map(|(id, login)| (id.to_owned(), Some(login.to_owned())))
                 .to_vec(),

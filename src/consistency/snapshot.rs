@@ -38,8 +38,20 @@ pub struct Snapshot {
     pub tokens: Option<Tokens>,
     /// Every reference, and what was known of it.
     pub references: Vec<Reference>,
-    /// Old id and login of every user, in the order of ids; null for who has no login.
+    /// Logins that were left out since they are longer than any list of people may have; null where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub long_logins: Option<LongLogins>,
+    /// Old id and login of every user, in the order of ids; null for who has no login, or one that was left out.
     pub people: Vec<(String, Option<String>)>,
+}
+
+/// Logins that were left out, so that nobody is taken for somebody else by a part of one.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+pub struct LongLogins {
+    /// How many.
+    pub count: u64,
+    /// The ids of the first of them.
+    pub sample: Vec<String>,
 }
 
 /// A database.

@@ -19,13 +19,42 @@ pub use keys::{
 pub use sequence::{Sequence, giver, next, next_value, sequence, untied};
 pub use table::{find_table, find_tables, tables};
 
-use super::identifier::{Name, Operator, Relation, TypeName};
+use std::sync::Arc;
+
+use super::{
+    identifier::{Name, Operator, Relation, TypeName},
+    wire::Broken,
+};
 use crate::consistency::{
     foreign_code::ForeignCode,
     observation::{KeyKind, TableRights},
     sql_name::{sql_name, sql_table},
     wording::clip,
 };
+
+/// Tables that one statement asks about: the answer to one is bounded, and a catalog is not.
+const PART: usize = 200;
+
+/// Bytes that one look keeps of what the catalog says of foreign keys, and as many of tables.
+const MOST: usize = 32 << 20;
+
+/// What is kept of the catalog so far.
+#[derive(Default)]
+pub(super) struct Kept(usize);
+
+impl Kept {
+    /// Counts so much more.
+    ///
+    /// # Errors
+    /// It is more than is kept.
+    pub(super) fn more(&mut self, bytes: usize) -> Result<(), sqlx::Error> {
+        self.0 = self.0.saturating_add(bytes);
+        if self.0 > MOST {
+            return Err(sqlx::Error::Io(std::io::Error::other(Broken::Catalog)));
+        }
+        Ok(())
+    }
+}
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -68,6 +97,12 @@ pub struct Collation {
 }
 
 impl Column {
+    /// Bytes that it takes, about.
+    fn weight(&self) -> usize {
+        let names = [self.declared_type.as_str(), self.type_name.as_str(), &self.base_name];
+        512 + self.name.as_str().len() + names.iter().map(|name| name.len()).sum::<usize>()
+    }
+
     /// The last value that an integer type has.
     pub fn last(&self) -> Option<i64> {
         match self.base_name.as_str() {
@@ -101,8 +136,8 @@ pub struct Table {
     pub relation: Relation,
     /// Its object id.
     pub oid: i64,
-    /// Its columns in order.
-    pub columns: Vec<Column>,
+    /// Its columns in order; each reference of a table has them, too.
+    pub columns: Arc<Vec<Column>>,
     /// What the role may do to it.
     pub rights: TableRights,
     /// Whether the role may SELECT from it.

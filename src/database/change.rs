@@ -116,7 +116,7 @@ pub(super) async fn repair(
     sql.add(") x WHERE x.so), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
     keep(&mut sql, fence, reference, batch);
     new_key(&mut sql, reference, if batch.action == Action::Delete { None } else { heir });
-    for column in &reference.child.columns {
+    for column in reference.child.columns.iter() {
         sql.add(", ").column("c", &column.name);
     }
     sql.add(" FROM ").only(table).add(" c WHERE ");
@@ -162,7 +162,7 @@ pub(super) fn keep(sql: &mut Sql, fence: &Fence, reference: &ReferenceTable, bat
     quarantine::batch(sql, fence, batch);
     sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
     sql.relation(&batch.quarantine.relation).add(" AS q (_ac_batch, _ac_new_key");
-    for column in &reference.child.columns {
+    for column in reference.child.columns.iter() {
         sql.add(", ").name(&column.name);
     }
     sql.add(") SELECT (SELECT b.batch FROM b), ");

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
-use super::{error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare};
+use super::{
+    catalog::Kept, error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare,
+};
 use crate::{
     api::report::ObjectRef,
     consistency::{
@@ -175,32 +177,41 @@ async fn hard(
     connection: &mut PgConnection,
     users: i64,
 ) -> Result<BTreeMap<ObjectRef, TableMarks>, sqlx::Error> {
-    let mut rows = counted_keys(connection, users, OF_ONE).await?;
-    for row in &rows {
-        if is_partitioned(row, 4)? {
-            rows = counted_keys(connection, users, COUNTED).await?;
-            break;
-        }
-    }
     let mut found = BTreeMap::new();
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
     let mut twins: BTreeMap<ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
-    for row in &rows {
-        let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
-        let marks = marks(row, 3, 4)?.0;
-        let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
-        if row.try_get(5)? {
-            match parts.get_mut(&place) {
-                Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
-                None => {
-                    parts.insert(place, marks);
-                }
+    let (mut last, mut kept, mut counted) = (0, Kept::default(), OF_ONE);
+    loop {
+        let mut rows = page(connection, users, last, counted).await?;
+        for row in &rows {
+            if counted == OF_ONE && is_partitioned(row, 4)? {
+                counted = COUNTED;
+                rows = page(connection, users, last, counted).await?;
+                break;
             }
-        } else {
-            let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
-            twins.entry(place).or_default().push(key.clone());
-            found.insert(key, marks);
+        }
+        for row in &rows {
+            last = row.try_get(7)?;
+            let table = ObjectRef { schema: row.try_get(0)?, table: row.try_get(1)?, ..ObjectRef::default() };
+            let marks = marks(row, 3, 4)?.0;
+            let place = ObjectRef { columns: row.try_get(6)?, ..table.clone() };
+            kept.more(1_024 + marks.catalog.len())?;
+            if row.try_get(5)? {
+                match parts.get_mut(&place) {
+                    Some(there) => there.catalog.push_str(&format!(" {}", marks.catalog)),
+                    None => {
+                        parts.insert(place, marks);
+                    }
+                }
+            } else {
+                let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
+                twins.entry(place).or_default().push(key.clone());
+                found.insert(key, marks);
+            }
+        }
+        if rows.len() < PAGE {
+            break;
         }
     }
     // Keys of the same columns are one reference, which the first of them stands for.
@@ -223,10 +234,14 @@ async fn hard(
     Ok(found)
 }
 
-/// Asks for the foreign keys, in one statement.
-async fn counted_keys(
+/// Foreign keys that one statement asks for.
+const PAGE: usize = 5_000;
+
+/// The next of them, by object id.
+async fn page(
     connection: &mut PgConnection,
     users: i64,
+    after: i64,
     counted: &'static str,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     // Keys that have keys below them are looked up in one list: the planner would take the table as a whole for each key,
@@ -248,13 +263,14 @@ async fn counted_keys(
     );
     sql.add(counted).add(
         ", o.relispartition, ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
-           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i) \
+           JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i), con.oid::int8 \
          FROM pg_constraint con JOIN pg_class o ON o.oid = con.conrelid \
          JOIN pg_class c ON c.oid = CASE WHEN o.relispartition THEN pg_partition_root(o.oid)::oid ELSE o.oid END \
          JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE con.contype = 'f' AND con.conparentid = 0 AND con.confrelid = ",
     );
-    sql.integer(users).add("::oid ORDER BY con.oid");
+    sql.integer(users).add("::oid AND con.oid > ").integer(after).add("::oid ORDER BY con.oid LIMIT ");
+    sql.integer(PAGE as i64);
     sql.all(connection).await
 }
 

@@ -105,7 +105,7 @@ pub async fn discover(
                     match code.as_str() {
                         "57014" => format!("a sample took longer than {} s", LONGEST.as_secs()),
                         "55P03" => LOCKED.to_owned(),
-                        _ => error.to_string(),
+                        _ => error.with_names(connection).await.to_string(),
                     }
                 }
             }

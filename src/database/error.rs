@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
-use super::{admission::Refusal, refusal, wire};
+use super::{
+    admission::Refusal,
+    refusal::{self, Thing},
+    wire,
+};
 use crate::{
     api::condition::{ConditionType, Reason},
     consistency::{
@@ -63,6 +67,14 @@ pub enum DatabaseError {
     /// The transaction touched more than the plan says; nothing of it was done.
     #[error("{0}")]
     TouchesMore(String),
+    /// The transaction wrote to the catalog; nothing of it was done. What it is about may have got its name on the way.
+    #[error("{}", alters(*.thing, None, end))]
+    Alters {
+        /// What it is about.
+        thing: Thing,
+        /// What ends it.
+        end: &'static str,
+    },
     /// Code of a role that is not the app would run, and no rule says that it may.
     #[error("{0}")]
     ForeignOwner(String),
@@ -101,6 +113,11 @@ impl DatabaseError {
         }
     }
 
+    /// Whether there was no room beside what others send.
+    fn is_crowded(&self) -> bool {
+        self.is_too_much() && self.sql().is_some_and(|error| plain(error).contains(wire::CROWDED))
+    }
+
     /// Whether it is the relay that read nothing more from the server.
     pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
         matches!(error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == wire::REFUSED))
@@ -132,7 +149,15 @@ impl DatabaseError {
     /// The same with the names of what is concerned, where the catalog has them: the server tells those of whatever a
     /// function made under a name of its choice, too. What failed must have been taken back by now.
     pub async fn with_names(self, connection: &mut PgConnection) -> Self {
-        let Self::Sql(error) = self else { return self };
+        let error = match self {
+            Self::Sql(error) => error,
+            Self::Alters { thing, end } => {
+                let called = tokio::time::timeout(NAMES, refusal::called(connection, thing)).await;
+                let called = called.ok().and_then(Result::ok).flatten();
+                return Self::TouchesMore(alters(thing, called.as_deref(), end));
+            }
+            other => return other,
+        };
         let names = match &error {
             sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
                 // Whoever cannot be asked has no names for it.
@@ -174,6 +199,9 @@ impl DatabaseError {
             Reason::DatabaseBusy => {
                 ": another session holds what is to be looked at, so wait until it ends, or end it"
             }
+            Reason::DatabaseError if self.is_crowded() => {
+                ": it is looked at again by itself, so look at the resources whose databases answer so much"
+            }
             Reason::DatabaseError if self.is_too_much() => {
                 ": look whether it is the database that is meant, and what in it is so large"
             }
@@ -206,7 +234,7 @@ impl DatabaseError {
             Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
             Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
-            Self::TouchesMore(_) => (Reason::RepairTouchesMore, Class::Terminal),
+            Self::TouchesMore(_) | Self::Alters { .. } => (Reason::RepairTouchesMore, Class::Terminal),
             Self::ForeignOwner(_) => (Reason::ForeignOwner, Class::Terminal),
             Self::LedgerUntrusted(_) => (Reason::LedgerUntrusted, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
@@ -259,6 +287,15 @@ impl DatabaseError {
             },
         }
     }
+}
+
+/// That something was altered, by what it was called before.
+fn alters(thing: Thing, called: Option<&str>, end: &str) -> String {
+    let called = called.map(|name| format!("{name}, ")).unwrap_or_default();
+    format!(
+        "a trigger or rule would have created, altered or granted what is not temporary ({called}in {}): {end}",
+        thing.catalog
+    )
 }
 
 /// What went wrong, in our own words: what the server or the driver says may hold a row or a secret.

@@ -9,7 +9,7 @@
 //! that took a table's place. Policies are an error there. Triggers, rules, defaults and generated columns that are
 //! stored are for who writes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -216,7 +216,10 @@ impl Table {
     }
 
     fn mark(&mut self) {
-        for column in &mut self.columns {
+        if !self.columns.iter().any(|column| column.opaque) && self.code.is_empty() {
+            return;
+        }
+        for column in Arc::make_mut(&mut self.columns) {
             column.opaque = self.code.iter().any(|one| one.column.as_deref() == Some(column.name.as_str()));
         }
     }

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
 
+use beyond::Drawn;
 pub(super) use beyond::Own;
 
 use super::{catalog::Table, error::DatabaseError, fence::Fence, foreign, identifier::Sql};
@@ -104,7 +105,8 @@ async fn read(connection: &mut PgConnection, fence: &Fence) -> Result<Counts, sq
            WHEN n.nspname OPERATOR(pg_catalog.=) 'pg_catalog' THEN 'catalog' \
            WHEN n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' THEN 'own' ELSE 'table' END, \
          CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN NOT EXISTS (SELECT FROM app \
-           WHERE app.oid OPERATOR(pg_catalog.=) c.relowner) ELSE false END \
+           WHERE app.oid OPERATOR(pg_catalog.=) c.relowner) ELSE false END, \
+         pg_catalog.age(c.xmin) OPERATOR(pg_catalog.>) 0 AND pg_catalog.age(n.xmin) OPERATOR(pg_catalog.>) 0 \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
          CROSS JOIN LATERAL (SELECT pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) AS i, \
            pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) AS u, \
@@ -126,7 +128,11 @@ async fn read(connection: &mut PgConnection, fence: &Fence) -> Result<Counts, sq
         let (oid, name): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
         let beyond = &mut counts.beyond;
         match row.try_get::<&str, _>(7)? {
-            "sequence" => _ = beyond.sequences.insert(name, (row.try_get(5)?, row.try_get(8)?)),
+            "sequence" => {
+                let of_before: bool = row.try_get(9)?;
+                let (times, of_others) = (row.try_get(5)?, row.try_get(8)?);
+                beyond.sequences.insert(oid, Drawn { name: of_before.then_some(name), times, of_others });
+            }
             "temporary" => _ = beyond.temporary.insert(oid, touched),
             "catalog" => _ = beyond.catalog.insert(row.try_get(6)?, touched),
             "own" => _ = beyond.own.insert(row.try_get(6)?, touched),

@@ -116,7 +116,7 @@ pub(super) async fn unlike(
 ) -> Result<Option<String>, sqlx::Error> {
     let (pair, changed) = (undo.pair, &undo.changed);
     let mut sql = Sql::new("SELECT pg_catalog.array_remove(ARRAY[NULL::pg_catalog.text");
-    for column in &pair.source.columns {
+    for column in pair.source.columns.iter() {
         let Some(copied) = undo.copied(column) else { continue };
         if undo.inserts() || changed.iter().any(|name| name == column.name.as_str()) {
             sql.add(", CASE WHEN ");

@@ -30,6 +30,8 @@ mod foreign_code;
 mod grants;
 mod guard;
 mod hashes;
+#[cfg(target_os = "linux")]
+mod holding;
 mod identifier;
 mod identities;
 mod ids;

@@ -42,7 +42,7 @@ impl Quarantine {
 /// A digest of a table's columns and types: another layout gets another quarantine table.
 fn layout(table: &Table) -> String {
     let mut digest = Sha256::new();
-    for column in &table.columns {
+    for column in table.columns.iter() {
         digest.update(column.name.as_str().as_bytes());
         digest.update([0]);
         digest.update(column.declared_type.as_str().as_bytes());
@@ -91,7 +91,7 @@ pub(super) async fn table(
     sql.relation(&quarantine.relation).add(
         " (_ac_batch bigint NOT NULL, _ac_new_key pg_catalog.text, _ac_restored_at pg_catalog.timestamptz",
     );
-    for column in &source.columns {
+    for column in source.columns.iter() {
         sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
     }
     sql.add(")");
@@ -240,11 +240,11 @@ pub async fn copy(
     batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
     sql.add(" RETURNING batch), kept AS (INSERT INTO ").relation(&quarantine.relation);
     sql.add(" AS q (_ac_batch, _ac_new_key");
-    for column in &source.columns {
+    for column in source.columns.iter() {
         sql.add(", ").name(&column.name);
     }
     sql.add(") SELECT (SELECT b.batch FROM b), ").text_or_null(new_key.map(str::to_owned));
-    for column in &source.columns {
+    for column in source.columns.iter() {
         sql.add(", ").column("c", &column.name);
     }
     sql.add(" FROM ").only(&source.relation).add(" c JOIN ");

@@ -5,15 +5,17 @@
 //! A message, DETAIL, HINT and CONTEXT are never repeated. Names of a table, a column or a constraint are, where the
 //! server itself put them there and the catalog has them: an error that a function raises can be given any of them
 //! (`RAISE ... USING CONSTRAINT = ...`), but not the source file that raised it; and a function can give something the
-//! name that it wants told, but that name is gone with the transaction that failed.
+//! name that it wants told, but that name is gone with the transaction that failed. So it is with what a right is
+//! missing on. What our own statement is about and is not there stands in the statement, where we wrote it.
 
-use sqlx::{
-    PgConnection, Row,
-    postgres::{PgDatabaseError, PgErrorPosition},
-};
+mod names;
 
-use super::identifier::Sql;
-use crate::consistency::{sql_name::sql_table, wording::clip};
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+pub use names::Thing;
+pub(super) use names::{called, names};
+
+use crate::consistency::wording::clip;
 
 /// Under which the driver writes what a server says beside its answers (`RAISE WARNING`, `RAISE INFO`).
 pub const NOTICES: &str = "sqlx::postgres::notice";
@@ -39,27 +41,9 @@ const CODES: &str = "00000 01000 01003 01004 01006 01007 01008 0100C 01P01 02000
     HV00K HV00L HV00M HV00N HV00P HV00Q HV00R HV010 HV014 HV021 HV024 HV090 HV091 P0000 P0001 \
     P0002 P0003 P0004 XX000 XX001 XX002";
 
-/// Source files whose errors name tables, columns, constraints and types in fields of their own, and take them out
-/// of the catalogue.
-const NAMING: [&str; 12] = [
-    "ri_triggers.c",
-    "nbtinsert.c",
-    "execMain.c",
-    "execIndexing.c",
-    "execExprInterp.c",
-    "execPartition.c",
-    "domains.c",
-    "tablecmds.c",
-    "index.c",
-    "partbounds.c",
-    "tuplesort.c",
-    "tuplesortvariants.c",
-];
-
-/// Messages whose every word is the server's or a name out of its catalogue, by SQLSTATE and source file. A cast of
-/// a row's value to `regclass` says 42P01, too, from another file, with the value in it.
-const PLAIN: [(&str, &str); 4] =
-    [("42501", "aclchk.c"), ("42501", "rls.c"), ("42P01", "parse_relation.c"), ("42703", "parse_relation.c")];
+/// Messages whose every word is the server's or our own statement's, by SQLSTATE; the statement has been parsed. A cast
+/// of a row's value to `regclass` says 42P01, too, from another file, with the value in it.
+const PLAIN: [&str; 2] = ["42P01", "42703"];
 
 /// How PgBouncer says that it has no place left.
 const FULL: &str = "no more connections allowed";
@@ -93,90 +77,28 @@ pub(super) fn told(error: &PgDatabaseError) -> String {
     format!("the database says: {} (SQLSTATE {shown})", words(error))
 }
 
-/// The constraint, column and table that are concerned, to stand behind what was refused: those that the catalog has,
-/// and had before the transaction that this is asked in changed anything. What failed must have been taken back.
-///
-/// # Errors
-/// The database fails.
-pub(super) async fn names(
-    connection: &mut PgConnection,
-    error: &PgDatabaseError,
-) -> Result<String, sqlx::Error> {
-    if !error.file().is_some_and(|file| NAMING.contains(&file)) {
-        return Ok(String::new());
-    }
-    // Temporary ones stay for the session. A row of the catalog is of before where its transaction is older than this
-    // one, of which it may be a part that was not taken back.
-    let mut sql = Sql::new(
-        "WITH said AS (SELECT s.*, (SELECT n.oid FROM pg_catalog.pg_namespace n \
-           WHERE n.nspname OPERATOR(pg_catalog.=) s.space::pg_catalog.name \
-           AND pg_catalog.age(n.xmin) OPERATOR(pg_catalog.>) 0) AS home FROM (SELECT ",
-    );
-    let text = |said: Option<&str>| said.map(str::to_owned);
-    sql.text_or_null(text(error.schema())).add(" AS space, ").text_or_null(text(error.table()));
-    sql.add(" AS rel, ").text_or_null(text(error.column())).add(" AS part, ");
-    sql.text_or_null(text(error.data_type())).add(" AS kind, ").text_or_null(text(error.constraint()));
-    sql.add(
-        " AS held) s), place AS (SELECT s.*, c.oid FROM said s JOIN pg_catalog.pg_class c \
-           ON c.relnamespace OPERATOR(pg_catalog.=) s.home AND c.relname OPERATOR(pg_catalog.=) s.rel::pg_catalog.name \
-           AND c.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog.\"char\" \
-           AND pg_catalog.age(c.xmin) OPERATOR(pg_catalog.>) 0) \
-         SELECT EXISTS (SELECT FROM place), \
-           EXISTS (SELECT FROM place p JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) p.oid \
-             AND a.attname OPERATOR(pg_catalog.=) p.part::pg_catalog.name AND NOT a.attisdropped \
-             AND pg_catalog.age(a.xmin) OPERATOR(pg_catalog.>) 0), \
-           EXISTS (SELECT FROM place p JOIN pg_catalog.pg_constraint k ON k.conrelid OPERATOR(pg_catalog.=) p.oid \
-             AND k.conname OPERATOR(pg_catalog.=) p.held::pg_catalog.name \
-             AND pg_catalog.age(k.xmin) OPERATOR(pg_catalog.>) 0) \
-           OR EXISTS (SELECT FROM place p JOIN pg_catalog.pg_index i ON i.indrelid OPERATOR(pg_catalog.=) p.oid \
-             JOIN pg_catalog.pg_class x ON x.oid OPERATOR(pg_catalog.=) i.indexrelid \
-             AND x.relname OPERATOR(pg_catalog.=) p.held::pg_catalog.name \
-             AND pg_catalog.age(x.xmin) OPERATOR(pg_catalog.>) 0) \
-           OR EXISTS (SELECT FROM said s JOIN pg_catalog.pg_type t ON t.typnamespace OPERATOR(pg_catalog.=) s.home \
-             AND t.typname OPERATOR(pg_catalog.=) s.kind::pg_catalog.name \
-             JOIN pg_catalog.pg_constraint k ON k.contypid OPERATOR(pg_catalog.=) t.oid \
-             AND k.conname OPERATOR(pg_catalog.=) s.held::pg_catalog.name \
-             AND pg_catalog.age(k.xmin) OPERATOR(pg_catalog.>) 0 \
-             WHERE s.home OPERATOR(pg_catalog.<>) pg_catalog.pg_my_temp_schema())",
-    );
-    let row = sql.one(connection).await?;
-    let (table, column, constraint): (bool, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let mut text = String::new();
-    if let Some(constraint) = error.constraint().filter(|_| constraint) {
-        text.push_str(&format!(", constraint {:?}", name(constraint)));
-    }
-    if let Some(column) = error.column().filter(|_| column) {
-        text.push_str(&format!(", column {:?}", name(column)));
-    }
-    if let (Some(schema), Some(relation), true) = (error.schema(), error.table(), table) {
-        text.push_str(&format!(", table {}", sql_table(&name(schema), &name(relation))));
-    }
-    Ok(text)
-}
-
-/// No name of PostgreSQL's is longer than 63 bytes.
-fn name(name: &str) -> String {
-    clip(name, 63)
-}
-
 fn words(error: &PgDatabaseError) -> String {
     let (code, file) = (error.code(), error.file());
     if code.starts_with("P0") || is_raised(error) {
         return "a trigger or function of the app refused it".into();
     }
-    let plain = file.is_some_and(|file| PLAIN.contains(&(code, file)));
-    // A statement within ours, of what runs a text that it makes of values, has a position of its own; what is parsed has
-    // always one.
-    let of_ours = match error.position() {
-        Some(PgErrorPosition::Original(_)) => true,
-        Some(PgErrorPosition::Internal { .. }) => false,
-        None => file != Some("parse_relation.c"),
-    };
+    if is_of_rights(error) {
+        return names::denied(error).unwrap_or_else(|| ours(code).into());
+    }
+    let plain = file == Some("parse_relation.c") && PLAIN.contains(&code);
+    // A statement within ours, of what runs a text that it makes of values, has a position of its own.
+    let of_ours = matches!(error.position(), Some(PgErrorPosition::Original(_)));
     if plain && error.r#where().is_none() && of_ours {
         return clip(error.message(), 300);
     }
     let pooler = POOLERS.iter().find(|(begins, _)| file.is_none() && error.message().starts_with(begins));
     pooler.map_or_else(|| ours(code), |(_, words)| words).into()
+}
+
+/// Whether the server itself says what a right is missing on. What that is called may have been made up on the way, by
+/// whoever may make or rename something while our statement runs.
+fn is_of_rights(error: &PgDatabaseError) -> bool {
+    error.code() == "42501" && matches!(error.file(), Some("aclchk.c" | "rls.c")) && error.r#where().is_none()
 }
 
 /// Whether it was raised on purpose, by `RAISE` of PL/pgSQL: what SQLSTATE it has is then the function's choice.

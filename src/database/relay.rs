@@ -8,7 +8,7 @@
 use std::{
     net::SocketAddr,
     os::linux::net::SocketAddrExt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -31,6 +31,7 @@ use tokio::{
 };
 
 use super::{
+    holding::{Room, Share},
     scram::{self, Exchange},
     wire::{Broken, Filter, MANY, refusal},
 };
@@ -44,6 +45,9 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 /// The request for encryption: PostgreSQL 15 manual, section 55.7.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f];
+
+/// What the connections of the process hold together.
+static ROOM: LazyLock<Room> = LazyLock::new(Room::default);
 
 /// Connects to the server, and says where the driver finds it.
 pub(super) async fn open(
@@ -193,7 +197,9 @@ async fn relay(
     let Ok(mut driver) = driver(listener).await else { return };
     // The server is gone from here on. Whatever else the driver asks has the same answer, since whoever asked first
     // may not be the one who tells.
-    let Some(broken) = pass_on(&mut driver, upstream, &password).await else { return };
+    // Until the driver is gone, too: it has what was passed on.
+    let mut share = ROOM.share();
+    let Some(broken) = pass_on(&mut driver, upstream, &password, &mut share).await else { return };
     let (refusal, mut ignored) = (refusal(broken), [0; 1024]);
     // A driver that waits for the end of what it asked before says nothing more, and would wait for ever.
     while driver.write_all(&refusal).await.is_ok()
@@ -206,6 +212,7 @@ async fn pass_on(
     driver: &mut UnixStream,
     mut upstream: impl AsyncRead + AsyncWrite + Unpin,
     password: &SecretString,
+    share: &mut Share<'_>,
 ) -> Option<Broken> {
     let mut filter = Filter::default();
     let read = match sign_in(driver, &mut upstream, &mut filter, password).await {
@@ -216,11 +223,13 @@ async fn pass_on(
     let filter = Mutex::new(filter);
     let (from_server, to_server) = tokio::io::split(upstream);
     let mut asking = std::pin::pin!(ask(&filter, &mut asked, to_server));
-    let mut answering = std::pin::pin!(answer(&filter, read, from_server, &mut answered));
+    let call = share.call();
+    let mut answering = std::pin::pin!(answer(&filter, read, from_server, &mut answered, share));
     // Either side's end is the connection's end; the driver reports what that means.
     tokio::select! {
         () = &mut asking => answering.await,
         broken = &mut answering => broken,
+        () = call.wait() => Some(Broken::Crowded),
     }
 }
 
@@ -329,12 +338,21 @@ async fn answer(
     mut read: Vec<u8>,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
+    share: &mut Share<'_>,
 ) -> Option<Broken> {
     let mut passed = Vec::new();
     loop {
         read.reserve(CHUNK);
         let Ok(1..) = from.read_buf(&mut read).await else { return None };
-        let taken = locked(filter).take(&read, &mut passed);
+        let (taken, held) = {
+            let mut filter = locked(filter);
+            let taken = filter.take(&read, &mut passed);
+            let rest = taken.as_ref().ok().and_then(|taken| read.get(*taken..)).unwrap_or_default();
+            (taken, filter.holds(rest))
+        };
+        if share.holds(held).await.is_err() {
+            return Some(Broken::Crowded);
+        }
         if to.write_all(&passed).await.is_err() {
             return None;
         }

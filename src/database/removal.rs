@@ -87,7 +87,7 @@ pub(super) async fn attempt(
     sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d), b AS (");
     change::keep(&mut sql, fence, reference, batch);
     sql.add("NULL::pg_catalog.text");
-    for column in &reference.child.columns {
+    for column in reference.child.columns.iter() {
         sql.add(", ").column("d", &column.name);
     }
     sql.add(" FROM d");

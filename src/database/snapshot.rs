@@ -15,13 +15,17 @@ use super::{
 };
 use crate::consistency::{
     counters::Relied,
-    identities::{LoginKey, MAX_PEOPLE},
+    identities::{LoginKey, MAX_FIELD, MAX_PEOPLE},
     snapshot::{
-        Column, Database, HighWater, KIND, Key, Keyed, Logins, Reference, Sequence, Snapshot, Tokens, Users,
+        Column, Database, HighWater, KIND, Key, Keyed, Logins, LongLogins, Reference, Sequence, Snapshot,
+        Tokens, Users,
     },
     target::Target,
     wording::number,
 };
+
+/// Ids of people whose logins were left out that are told.
+const SAMPLE: usize = 5;
 
 /// Takes a snapshot: whom ids name, and the schema around them.
 ///
@@ -92,6 +96,7 @@ pub async fn snapshot(
         Some((key, keyed)) => (Some(key), Logins::Keyed(keyed)),
         None => (None, Logins::Plain),
     };
+    let (people, long_logins) = people(connection, &known, login, login_key).await?;
     let snapshot = Snapshot {
         api_version: crate::api::API_VERSION.into(),
         kind: KIND.into(),
@@ -115,7 +120,8 @@ pub async fn snapshot(
         signing_key,
         tokens,
         references,
-        people: people(connection, &known, login, login_key).await?,
+        long_logins,
+        people,
     };
     transaction.rollback().await?;
     Ok(snapshot)
@@ -152,30 +158,51 @@ async fn high_water(
     }))
 }
 
+/// People, and how many of them have a login that is longer than a list may hold. What is digested must be one text for
+/// all logins that are equal; a plain one stays as it is.
 async fn people(
     connection: &mut PgConnection,
     known: &Known,
     login: &catalog::Column,
     key: Option<&LoginKey>,
-) -> Result<Vec<(String, Option<String>)>, DatabaseError> {
+) -> Result<(Vec<(String, Option<String>)>, Option<LongLogins>), DatabaseError> {
+    let short = |sql: &mut Sql, text: fn(&mut Sql)| {
+        sql.add("CASE WHEN pg_catalog.octet_length(");
+        text(sql);
+        sql.add(") OPERATOR(pg_catalog.<=) ").ordinal(MAX_FIELD).add(" THEN ");
+        text(sql);
+        sql.add(" END");
+    };
     let mut sql = Sql::new("SELECT ");
-    sql.column("p", &known.id.name).add("::text, ");
-    // What is digested must be one text for all logins that are equal; a plain one stays as it is.
+    short(&mut sql, |sql| _ = sql.add("p.id"));
+    sql.add(", ");
+    short(&mut sql, |sql| _ = sql.add("p.login"));
+    sql.add(", coalesce(pg_catalog.octet_length(p.login) OPERATOR(pg_catalog.>) ").ordinal(MAX_FIELD);
+    sql.add(", false) FROM (SELECT ").column("p", &known.id.name).add("::pg_catalog.text AS id, ");
     if key.is_some() {
         super::identities::login_text(&mut sql, login, |sql| {
             sql.column("p", &login.name);
         });
     } else {
-        sql.column("p", &login.name).add("::text");
+        sql.column("p", &login.name).add("::pg_catalog.text");
     }
-    sql.add(" FROM ").only(&known.users.relation).add(" p ORDER BY ").column("p", &known.id.name);
-    sql.add(" LIMIT ").integer(MAX_PEOPLE as i64 + 1);
-    let mut people = Vec::new();
+    sql.add(" AS login, ").column("p", &known.id.name).add(" AS place FROM ");
+    sql.only(&known.users.relation).add(" p) p ORDER BY p.place LIMIT ").integer(MAX_PEOPLE as i64 + 1);
+    let (mut people, mut long) = (Vec::new(), LongLogins { count: 0, sample: Vec::new() });
     let mut rows = sql.stream(connection);
     while let Some(row) = rows.try_next().await? {
+        let Some(id) = row.try_get::<Option<String>, _>(0)? else {
+            return Err(DatabaseError::Unsupported(format!(
+                "an id has more than {} bytes, or is NULL, and no list of people can hold such a one: remove that account, or give it another id",
+                number(MAX_FIELD as i64)
+            )));
+        };
         let login: Option<String> = row.try_get(1)?;
-        people
-            .push((row.try_get(0)?, login.map(|login| key.map_or(login.clone(), |key| key.digest(&login)))));
+        if row.try_get(2)? {
+            long.count += 1;
+            long.sample.extend(Some(id.clone()).filter(|_| long.sample.len() < SAMPLE));
+        }
+        people.push((id, login.map(|login| key.map_or(login.clone(), |key| key.digest(&login)))));
     }
     if people.len() > MAX_PEOPLE {
         return Err(DatabaseError::Unsupported(format!(
@@ -183,5 +210,5 @@ async fn people(
             number(MAX_PEOPLE as i64)
         )));
     }
-    Ok(people)
+    Ok((people, Some(long).filter(|long| long.count > 0)))
 }

@@ -28,6 +28,9 @@ const LONGEST_ASIDE: usize = 16 << 20;
 const ROW: usize = 96;
 const VALUE: usize = 16;
 
+/// How often a message that is not there as a whole stands in memory until it is passed on, buffers grown by half.
+const BUFFERS: usize = 4;
+
 /// A table has no more columns (`MaxTupleAttributeNumber`).
 const MOST_COLUMNS: usize = 1664;
 
@@ -42,6 +45,10 @@ pub(super) const REFUSED: &str = "08W00";
 
 /// How a message begins that cannot be from PostgreSQL.
 pub(super) const FOREIGN: &str = "what answers there does not speak PostgreSQL's protocol";
+
+/// That others take the room.
+pub(super) const CROWDED: &str =
+    "other databases send long answers at the same time, and no more of what this one sends is kept";
 
 /// Why nothing more is read from a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +76,14 @@ pub enum Broken {
     /// More than what is kept of an answer may take.
     #[error("the server's answer to one statement takes more than {} MiB, and no more is kept of one", MOST_KEPT >> 20)]
     Kept,
+    /// More of a catalog than is kept.
+    #[error(
+        "the catalog says more of the foreign keys to the user table and of their tables than is kept of one look"
+    )]
+    Catalog,
+    /// No room for more beside what other servers send.
+    #[error("{CROWDED}")]
+    Crowded,
     /// Too many rounds of hashing.
     #[error("the server asks for more than {MOST_ROUNDS} rounds of hashing of the password")]
     Rounds,
@@ -144,6 +159,13 @@ impl Filter {
             done += message.len();
         }
         Ok(done)
+    }
+
+    /// Bytes that are held on its account: what is kept of the answer, and what is read of a long message.
+    pub(super) fn holds(&self, rest: &[u8]) -> usize {
+        let many = matches!(self.asked.front(), Some(Asked::Extended { many: true }));
+        let announced = head(rest).and_then(|(_, length)| usize::try_from(length).ok()).unwrap_or_default();
+        (if many { 0 } else { self.bytes }) + announced * BUFFERS
     }
 
     fn is_expected(&self, kind: u8) -> bool {

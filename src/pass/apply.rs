@@ -267,6 +267,7 @@ fn is_alone(error: &DatabaseError) -> bool {
         }
         DatabaseError::Moved(_)
         | DatabaseError::TouchesMore(_)
+        | DatabaseError::Alters { .. }
         | DatabaseError::ForeignOwner(_)
         | DatabaseError::Unsupported(_)
         | DatabaseError::HashRefused(..)

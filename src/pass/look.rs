@@ -290,15 +290,13 @@ async fn observe(
     let given =
         Given { relied, known: before, budget: &budget, elsewhere: elsewhere.as_ref(), progress: &progress };
     // On the heap: what a look holds is large, and a thread's stack is not.
-    let looking = Box::pin(database::observe(
-        connection,
-        pass.target,
-        pass.requests,
-        pass.memory,
-        compare,
-        search,
-        &given,
-    ));
+    let looking = Box::pin(async {
+        let (target, requests, memory) = (pass.target, pass.requests, pass.memory);
+        match database::observe(connection, target, requests, memory, compare, search, &given).await {
+            Ok(observed) => Ok(observed),
+            Err(error) => Err(error.with_names(connection).await),
+        }
+    });
     let mut observed = in_time(pass, &budget, looking).await?;
     if let Some(facts) = &mut observed.observation.identities {
         facts.tokens = old_tokens(pass);

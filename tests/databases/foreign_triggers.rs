@@ -381,7 +381,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ),
     (
         "BEGIN CREATE TABLE public.taken AS SELECT * FROM public.users; EXCEPTION WHEN division_by_zero THEN NULL; END",
-        "taken",
+        "pg_class",
     ),
     ("GRANT SELECT ON public.users TO PUBLIC", "users"),
     ("GRANT SELECT (email) ON public.users TO PUBLIC", "pg_attribute"),
@@ -390,7 +390,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("CREATE OR REPLACE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 2'", "pg_depend"),
     ("CREATE SCHEMA later", "pg_namespace"),
     ("CREATE TYPE public.later AS ENUM ('a')", "pg_enum"),
-    ("CREATE DOMAIN public.later AS int", "later"),
+    ("CREATE DOMAIN public.later AS int", "pg_type"),
     ("ALTER TABLE public.trail ADD COLUMN more int", "trail"),
     ("DROP TABLE public.trail", "dropped"),
     ("DROP FUNCTION public.mine()", "dropped"),

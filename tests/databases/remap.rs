@@ -6,8 +6,8 @@ use auth_consistency::{
         report::{Action as A, Severity},
     },
     consistency::{
-        identities::LoginKey,
-        snapshot::{Keyed, Snapshot},
+        identities::{Identities, LoginKey},
+        snapshot::{Keyed, Logins, Snapshot},
     },
     network::HostPolicy,
     pass,
@@ -369,6 +369,35 @@ async fn a_keyed_snapshot_says_nothing_without_its_passphrase_and_the_same_with_
         (1, R::IdentitiesInvalid, C::ReferencesConsistent)
     );
     assert!(errors[0].message.contains("the passphrase is not the one that it was taken with"), "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_longer_than_any_list_holds_is_left_out_of_a_snapshot_and_matches_nobody() {
+    let db = old_world().await;
+    let long = "UPDATE users SET email = repeat('canary', 30000000) WHERE id = 2; \
+                UPDATE users SET email = repeat('x', 1025) WHERE id = 3";
+    db.run(&format!("ALTER TABLE users DROP CONSTRAINT users_email_key; {long}")).await;
+    let old = Case::new(&db, &spec(""));
+    let salt = [7; 16];
+    let key = LoginKey::derive(b"canary passphrase of the snapshot", &salt).unwrap();
+    for keyed in [None, Some((&key, Keyed::new(&salt, key.check())))] {
+        let snapshot = taken(&old, keyed).await;
+        let login = |id: &str| snapshot.people.iter().find(|one| one.0 == id).unwrap().1.clone();
+        assert_eq!((login("2"), login("3")), (None, None), "no part of one stands there");
+        assert!(login("1").is_some());
+        let left_out = snapshot.long_logins.clone().unwrap();
+        assert_eq!((left_out.count, left_out.sample), (2, vec!["2".to_owned(), "3".to_owned()]));
+        let text = snapshot.write().unwrap();
+        assert!(!text.contains("canary") && text.len() < 20_000, "{} bytes", text.len());
+        assert_eq!(Snapshot::read(&text).unwrap(), snapshot);
+        // The others are known again by it.
+        let passphrase =
+            matches!(snapshot.logins, Logins::Keyed(_)).then_some(&b"canary passphrase of the snapshot"[..]);
+        let people = Identities::parse(&text, "before".into(), passphrase).unwrap().people;
+        assert!(people.iter().all(|one| !["2", "3"].contains(&one.id.as_str())) && !people.is_empty());
+    }
+    db.run("UPDATE users SET email = 'of ' || id WHERE id IN (2, 3)").await;
+    assert_eq!(taken(&old, None).await.long_logins, None);
 }
 
 #[tokio::test]

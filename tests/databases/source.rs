@@ -250,7 +250,11 @@ async fn what_is_wrong_with_the_other_table_is_told_and_nothing_is_given_back() 
             USERS,
             "public.users is a view and not a table",
         ),
-        ("ALTER TABLE users ENABLE ROW LEVEL SECURITY", USERS, "row-level security policy for table"),
+        (
+            "ALTER TABLE users ENABLE ROW LEVEL SECURITY",
+            USERS,
+            "a row-level security policy would hide rows of a table (SQLSTATE 42501)",
+        ),
         ("UPDATE users SET email = CASE id WHEN 1 THEN '' END", USERS, "nobody with a login"),
         ("TRUNCATE users", USERS, "nobody with a login stands in it"),
         (

@@ -26,7 +26,11 @@ use server::{At, Does};
 /// KiB by which a process may grow for any server.
 const GROWTH: u64 = 32 << 10;
 
-/// Names the file of the resource, in the process that is measured.
+/// Servers that misbehave at once.
+const MANY: usize = 16;
+
+/// Names the files of the resources, one a line, in the process that is measured; the last one's server answers as it
+/// should, as far as it does.
 const CHILD: &str = "AUTH_CONSISTENCY_TEST_WIRE";
 
 /// `check` on a server, with nothing else in its environment; what it said, and how it ended.
@@ -89,22 +93,31 @@ fn resource(port: u16, tls: &str) -> String {
 /// The command line, in a process of its own that says at its end what it took.
 #[test]
 fn the_process_that_is_measured() {
-    let Ok(file) = std::env::var(CHILD) else { return };
+    let Ok(files) = std::env::var(CHILD) else { return };
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     auth_consistency::tokens::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let check = |file: &str| {
+    let check = async |file: &str| {
         let arguments = ["auth-consistency", "check", "-f", file].map(OsString::from);
-        runtime.block_on(auth_consistency::cli::main(arguments))
+        auth_consistency::cli::main(arguments).await
+    };
+    let files: Vec<&str> = files.lines().collect();
+    let all = |files: &[&str]| {
+        let checks = files.iter().map(|file| check(file));
+        runtime.block_on(futures::future::join_all(checks))
     };
     // What it takes anyhow, encryption and all: nobody answers there.
-    let nobody = format!("{file}.nobody");
+    let nobody = format!("{}.nobody", files[0]);
     std::fs::write(&nobody, resource(1, "VerifyFull")).unwrap();
-    assert_eq!(check(&nobody).exit.code(), 1);
+    assert!(all(&vec![nobody.as_str(); files.len()]).iter().all(|said| said.exit.code() == 1));
     std::fs::remove_file(&nobody).unwrap();
     let before = peak();
-    let said = check(&file);
-    eprintln!("<{}>\n{}{}<grew {} KiB>", said.exit.code(), said.out, said.err, peak() - before);
+    let said = all(&files);
+    let grew = peak() - before;
+    for said in said {
+        eprintln!("<{}>\n{}{}", said.exit.code(), said.out, said.err);
+    }
+    eprintln!("<grew {grew} KiB>");
 }
 
 /// What is wrong with what was said, and by how much the process grew.
@@ -164,6 +177,61 @@ fn all_are_told(misbehaviours: &[Misbehaviour], encrypted: bool) {
         judges.into_iter().flat_map(|judge| judge.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), misbehaviours.len(), wrong.join("\n\n"));
+}
+
+/// By how much a process grows that asks all of these servers at once, and what it says.
+fn together(ports: &[u16], encrypted: bool) -> (u64, String) {
+    let files: Vec<String> = ports
+        .iter()
+        .map(|port| {
+            let file = std::env::temp_dir().join(format!("authcon-wire-{port}.yaml"));
+            std::fs::write(&file, resource(*port, if encrypted { "Require" } else { "Disable" })).unwrap();
+            file.to_str().unwrap().to_owned()
+        })
+        .collect();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_process_that_is_measured", "--nocapture"])
+        .env(CHILD, files.join("\n"))
+        .output()
+        .unwrap();
+    files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && !said.contains("panicked"), "{said}");
+    let grew =
+        said.split_once("<grew ").and_then(|(_, rest)| rest.split_once(" KiB>")).unwrap().0.parse().unwrap();
+    (grew, said)
+}
+
+#[test]
+fn many_servers_that_misbehave_at_once_grow_the_process_by_no_more_than_one_may() {
+    use server::{message, row};
+    let text = vec![b'x'; 500_000];
+    let long = row(&[Some(&text)]);
+    let small = row(&[Some(b"x")]);
+    for (name, does) in [
+        ("long rows without end", Does::Floods(message(b'2', b""), long.clone())),
+        ("short rows without end", Does::Floods(message(b'2', b""), small.clone())),
+        (
+            "eleven megabytes of long rows, and silence",
+            Does::Says([message(b'2', b""), long.repeat(22)].concat()),
+        ),
+        (
+            "eleven megabytes of short rows, and silence",
+            Does::Says([message(b'2', b""), small.repeat(88_000)].concat()),
+        ),
+        (
+            "the beginning of a long message",
+            Does::Says(server::lying(b'D', 2 << 20, &[0, 1].repeat(900_000))),
+        ),
+    ] {
+        for encrypted in [false, true] {
+            let ports = (0..MANY).map(|_| server::serve(At::Rows(1), does.clone(), encrypted).0);
+            let (grew, said) = together(&ports.collect::<Vec<u16>>(), encrypted);
+            println!("{grew:>6} KiB {name}, encrypted: {encrypted}");
+            assert!(grew < GROWTH, "{name}: {grew} KiB");
+            assert_eq!(said.matches("<1>").count(), MANY, "{name}: {said}");
+        }
+    }
 }
 
 #[test]

@@ -223,7 +223,7 @@ fn session(client: &mut dyn Stream, at: At, does: &Does) -> std::io::Result<()> 
         }
         let (columns, rows) = match does {
             Does::Always(columns, rows) => (columns.clone(), rows.clone()),
-            Does::Floods(..) if matches!(at, At::Rows(_)) => (columns(&[25]), Vec::new()),
+            Does::Floods(..) | Does::Says(_) if matches!(at, At::Rows(_)) => (columns(&[25]), Vec::new()),
             _ => (message(b'n', b""), Vec::new()),
         };
         let answer = match here {

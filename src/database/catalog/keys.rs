@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     super::identifier::{Name, Operator, Sql, TAKES},
-    triggers,
+    Kept, PART, triggers,
 };
 use crate::{
     api::report::ObjectRef,
@@ -98,6 +98,13 @@ pub struct ForeignKey {
 }
 
 impl ForeignKey {
+    /// Bytes that it takes, about.
+    fn weight(&self) -> usize {
+        let columns = self.child_columns.iter().chain(&self.parent_columns);
+        let names: usize = columns.map(|name| name.len() + 64).sum();
+        1_024 + self.name.len() + self.definition.len() + names
+    }
+
     /// What it is about, by name.
     pub fn object(&self) -> ObjectRef {
         ObjectRef {
@@ -145,6 +152,43 @@ async fn keys(
     parent: i64,
     parts: bool,
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
+    let (mut keys, mut last, mut kept, mut some_silent) = (Vec::new(), 0, Kept::default(), false);
+    loop {
+        let rows = page(connection, parent, parts, last).await?;
+        for row in &rows {
+            last = row.try_get(20)?;
+            some_silent |= row.try_get::<bool, _>(25)?;
+            let key = foreign_key(row)?;
+            kept.more(key.weight())?;
+            keys.push((last, key));
+        }
+        if rows.len() < PAGE {
+            break;
+        }
+    }
+    // Most databases have no trigger at all that does not fire: then none of these has.
+    let mut silent = match some_silent {
+        true => triggers::silent(connection, parent).await?,
+        false => BTreeMap::new(),
+    };
+    for (oid, key) in &mut keys {
+        key.enforcement.silent = silent.remove(oid).unwrap_or_default();
+    }
+    let mut keys: Vec<ForeignKey> = keys.into_iter().map(|(_, key)| key).collect();
+    keys.sort_by(|a, b| (&a.child, &a.name).cmp(&(&b.child, &b.name)));
+    Ok(keys)
+}
+
+/// Foreign keys that one statement asks for.
+const PAGE: usize = 2_000;
+
+/// The next of them, by object id.
+async fn page(
+    connection: &mut PgConnection,
+    parent: i64,
+    parts: bool,
+    after: i64,
+) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', \
          \"left\"(pg_get_constraintdef(con.oid), 16384), n.nspname::text, c.relname::text, c.oid::int8, \
@@ -178,21 +222,8 @@ async fn keys(
         sql.add(" OR con.confrelid = ANY (ARRAY(SELECT t.relid::oid FROM pg_partition_tree(").integer(parent);
         sql.add("::oid::regclass) t))");
     }
-    sql.add(") ORDER BY n.nspname, c.relname, con.conname");
-    let rows = sql.all(connection).await?;
-    // Most databases have no trigger at all that does not fire: then none of these has.
-    let mut silent = match rows.first() {
-        None => return Ok(Vec::new()),
-        Some(row) if row.try_get(25)? => triggers::silent(connection, parent).await?,
-        Some(_) => BTreeMap::new(),
-    };
-    rows.iter()
-        .map(|row| {
-            let mut key = foreign_key(row)?;
-            key.enforcement.silent = silent.remove(&row.try_get(20)?).unwrap_or_default();
-            Ok(key)
-        })
-        .collect()
+    sql.add(") AND con.oid > ").integer(after).add("::oid ORDER BY con.oid LIMIT ").integer(PAGE as i64);
+    sql.all(connection).await
 }
 
 fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
@@ -245,9 +276,17 @@ pub async fn primary_keys(
     connection: &mut PgConnection,
     tables: &[i64],
 ) -> Result<BTreeMap<i64, Vec<String>>, sqlx::Error> {
-    if tables.is_empty() {
-        return Ok(BTreeMap::new());
+    let mut found = BTreeMap::new();
+    for some in tables.chunks(PART) {
+        found.extend(primary_keys_of(connection, some).await?);
     }
+    Ok(found)
+}
+
+async fn primary_keys_of(
+    connection: &mut PgConnection,
+    tables: &[i64],
+) -> Result<BTreeMap<i64, Vec<String>>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT i.indrelid::int8, \
          ARRAY(SELECT (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = k.n) \

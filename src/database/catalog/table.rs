@@ -1,6 +1,9 @@
 //! Tables and their columns, many at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -9,7 +12,7 @@ use super::{
         foreign_code,
         identifier::{Name, Operator, Relation, Sql, TypeName},
     },
-    Collation, Column, Found, Hidden, Table, plain,
+    Collation, Column, Found, Hidden, Kept, PART, Table, plain,
 };
 use crate::consistency::observation::TableRights;
 
@@ -107,9 +110,18 @@ pub async fn tables(
     connection: &mut PgConnection,
     oids: &[i64],
 ) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
-    if oids.is_empty() {
-        return Ok(BTreeMap::new());
+    let (mut found, mut kept) = (BTreeMap::new(), Kept::default());
+    for some in oids.chunks(PART) {
+        let part = tables_of(connection, some).await?;
+        for table in part.values() {
+            kept.more(1_024 + table.columns.iter().map(Column::weight).sum::<usize>())?;
+        }
+        found.extend(part);
     }
+    Ok(found)
+}
+
+async fn tables_of(connection: &mut PgConnection, oids: &[i64]) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
     let from = |sql: &mut Sql| {
         sql.add(" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY (");
         sql.integers(oids.to_vec()).add("::oid[])");
@@ -139,7 +151,7 @@ async fn filled(connection: &mut PgConnection, mut tables: Vec<&mut Table>) -> R
     let rests = foreign_code::rests(connection, &oids, short.rests, parts).await?;
     let foreign = if rests.read { foreign_code::of(connection, &oids).await? } else { BTreeMap::new() };
     for table in &mut tables {
-        table.columns = columns.get(&table.oid).cloned().unwrap_or_default();
+        table.columns = Arc::new(columns.get(&table.oid).cloned().unwrap_or_default());
         table.plain = !rests.written;
         table.brings(foreign.get(&table.oid).cloned().unwrap_or_default());
     }
@@ -165,7 +177,7 @@ fn relation(row: &PgRow) -> Result<Result<Table, &'static str>, sqlx::Error> {
             partitioned,
         },
         oid: row.try_get(0)?,
-        columns: Vec::new(),
+        columns: Arc::default(),
         select: row.try_get(4)?,
         rights: TableRights {
             role: row.try_get(14)?,

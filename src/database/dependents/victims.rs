@@ -120,11 +120,11 @@ impl Dependent {
         sql.add(" RETURNING batch), kept AS (INSERT INTO ")
             .relation(&quarantine.relation)
             .add(" AS q (_ac_batch");
-        for column in &self.table.columns {
+        for column in self.table.columns.iter() {
             sql.add(", ").name(&column.name);
         }
         sql.add(") SELECT (SELECT b.batch FROM b)");
-        for column in &self.table.columns {
+        for column in self.table.columns.iter() {
             sql.add(", ").column("d", &column.name);
         }
         sql.add(" FROM ").only(table).add(" d WHERE ");

@@ -7,13 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{Touched, words};
-use crate::{
-    consistency::wording::clip,
-    database::{error::DatabaseError, identifier::Sql},
-};
+use crate::database::{error::DatabaseError, identifier::Sql, refusal::Thing};
 
 /// What ends all of these.
 const END: &str = "nothing of this was done; disable the trigger while this is repaired, choose another onOrphan, or repair these rows by hand";
@@ -26,55 +23,55 @@ const STATISTICS: [&str; 2] = ["pg_statistic", "pg_statistic_ext_data"];
 const EXPLAINED: [(&str, &str); 13] = [
     (
         "pg_class",
-        "(SELECT c.xmin, c.ctid, c.oid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_class c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, pg_catalog.starts_with(c.oid::pg_catalog.regclass::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_class c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
     ),
     (
         "pg_attribute",
-        "(SELECT c.xmin, c.ctid, c.attrelid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_attribute c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.attrelid))",
+        "(SELECT c.xmin, c.ctid, c.attrelid AS thing, pg_catalog.starts_with(c.attrelid::pg_catalog.regclass::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_attribute c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.attrelid))",
     ),
     (
         "pg_type",
-        "(SELECT c.xmin, c.ctid, c.oid::pg_catalog.regtype::pg_catalog.text AS name FROM pg_catalog.pg_type c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, pg_catalog.starts_with(c.oid::pg_catalog.regtype::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_type c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
     ),
     (
         "pg_proc",
-        "(SELECT c.xmin, c.ctid, c.oid::pg_catalog.regprocedure::pg_catalog.text AS name FROM pg_catalog.pg_proc c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, false AS aside FROM pg_catalog.pg_proc c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
     ),
     (
         "pg_constraint",
-        "(SELECT c.xmin, c.ctid, c.conname::pg_catalog.text AS name FROM pg_catalog.pg_constraint c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, false AS aside FROM pg_catalog.pg_constraint c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.oid))",
     ),
     (
         "pg_attrdef",
-        "(SELECT c.xmin, c.ctid, c.adrelid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_attrdef c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.adrelid))",
+        "(SELECT c.xmin, c.ctid, c.adrelid AS thing, pg_catalog.starts_with(c.adrelid::pg_catalog.regclass::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_attrdef c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.adrelid))",
     ),
     (
         "pg_index",
-        "(SELECT c.xmin, c.ctid, c.indexrelid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_index c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.indexrelid))",
+        "(SELECT c.xmin, c.ctid, c.indexrelid AS thing, pg_catalog.starts_with(c.indexrelid::pg_catalog.regclass::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_index c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.indexrelid))",
     ),
     (
         "pg_sequence",
-        "(SELECT c.xmin, c.ctid, c.seqrelid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_sequence c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.seqrelid))",
+        "(SELECT c.xmin, c.ctid, c.seqrelid AS thing, pg_catalog.starts_with(c.seqrelid::pg_catalog.regclass::pg_catalog.text, 'pg_toast.') AS aside FROM pg_catalog.pg_sequence c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.seqrelid))",
     ),
     (
         "pg_rewrite",
-        "(SELECT c.xmin, c.ctid, c.rulename::pg_catalog.text AS name FROM pg_catalog.pg_rewrite c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.ev_class))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, false AS aside FROM pg_catalog.pg_rewrite c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.ev_class))",
     ),
     (
         "pg_trigger",
-        "(SELECT c.xmin, c.ctid, c.tgname::pg_catalog.text AS name FROM pg_catalog.pg_trigger c WHERE NOT c.tgisinternal OR NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.tgrelid))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, false AS aside FROM pg_catalog.pg_trigger c WHERE NOT c.tgisinternal OR NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.tgrelid))",
     ),
     (
         "pg_namespace",
-        "(SELECT c.xmin, c.ctid, c.nspname::pg_catalog.text AS name FROM pg_catalog.pg_namespace c WHERE NOT pg_catalog.starts_with(c.nspname::pg_catalog.text, 'pg_temp_') AND NOT pg_catalog.starts_with(c.nspname::pg_catalog.text, 'pg_toast_temp_'))",
+        "(SELECT c.xmin, c.ctid, c.oid AS thing, false AS aside FROM pg_catalog.pg_namespace c WHERE NOT pg_catalog.starts_with(c.nspname::pg_catalog.text, 'pg_temp_') AND NOT pg_catalog.starts_with(c.nspname::pg_catalog.text, 'pg_toast_temp_'))",
     ),
     (
         "pg_depend",
-        "(SELECT c.xmin, c.ctid, c.classid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_depend c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.objid))",
+        "(SELECT c.xmin, c.ctid, c.classid AS thing, false AS aside FROM pg_catalog.pg_depend c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.objid))",
     ),
     (
         "pg_shdepend",
-        "(SELECT c.xmin, c.ctid, c.classid::pg_catalog.regclass::pg_catalog.text AS name FROM pg_catalog.pg_shdepend c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.objid))",
+        "(SELECT c.xmin, c.ctid, c.classid AS thing, false AS aside FROM pg_catalog.pg_shdepend c WHERE NOT EXISTS (SELECT FROM t WHERE t.oid OPERATOR(pg_catalog.=) c.objid))",
     ),
 ];
 
@@ -101,14 +98,34 @@ pub(super) struct Counts {
     pub own: BTreeMap<String, Touched>,
     /// Of this session's temporary tables, by object id.
     pub temporary: BTreeMap<i64, Touched>,
-    /// How often sequences were looked up, by name, and whether they are of others than the app.
-    pub sequences: BTreeMap<String, (i64, bool)>,
+    /// How often sequences were looked up, by object id.
+    pub sequences: BTreeMap<i64, Drawn>,
     /// Cursors that outlive the transaction.
     pub cursors: i64,
     /// Whether the server counts at all.
     pub counted: bool,
     /// What the transaction itself had written to the catalog, as far as it may have written anything.
-    pub written: BTreeMap<Place, String>,
+    pub written: BTreeMap<Place, Written>,
+}
+
+/// A sequence that was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Drawn {
+    /// Its name, where it had that before the transaction.
+    pub name: Option<String>,
+    /// How often it was looked up.
+    pub times: i64,
+    /// Whether it is of others than the app.
+    pub of_others: bool,
+}
+
+/// What a row of the catalog that the transaction wrote belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Its object id.
+    oid: i64,
+    /// Whether it goes along with a table, for its values out of line.
+    aside: bool,
 }
 
 /// A row of the catalog: the table, and its place there.
@@ -213,11 +230,15 @@ pub(super) async fn compare(
         return Err(refused("left a cursor WITH HOLD, whose query runs when nobody looks any more".into()));
     }
     ours(&done(&before.own, &after.own), own)?;
-    let moved = after.sequences.iter().find(|(name, (now, of_others))| {
-        (theirs || *of_others) && before.sequences.get(*name).map(|(then, _)| then) != Some(now)
+    let moved = after.sequences.iter().find(|(oid, now)| {
+        (theirs || now.of_others) && before.sequences.get(*oid).map(|then| then.times) != Some(now.times)
     });
-    if let Some((name, (_, of_others))) = moved {
+    if let Some((_, Drawn { name, of_others, .. })) = moved {
         let whose = if *of_others { " of another role" } else { "" };
+        // What was made or called something on the way may have a row's content for its name.
+        let Some(name) = name else {
+            return Err(refused(format!("used a sequence{whose} that it made or altered, too")));
+        };
         return Err(DatabaseError::TouchesMore(format!(
             "a trigger or rule used the sequence {name}{whose}, which no rollback moves back: look at it, since else {END}"
         )));
@@ -242,9 +263,20 @@ pub(super) async fn compare(
     Ok(())
 }
 
+/// Tables of ours beside those of the copies. Whatever else stands in our schema was called so by somebody else.
+const OURS: [&str; 6] = ["audit", "batches", "steps", "step_keys", "runs", "claims"];
+
 fn of_others(name: &str, touched: Touched) -> DatabaseError {
-    refused(format!("written to auth_consistency.{name} ({})", words(touched)))
+    let what = if OURS.contains(&name) || name == COPIES {
+        format!("auth_consistency.{name}")
+    } else {
+        "a table of the schema auth_consistency".into()
+    };
+    refused(format!("written to {what} ({})", words(touched)))
 }
+
+/// The tables of the copies.
+const COPIES: &str = "q_*, where copies are kept";
 
 /// Whether all that was written to our own schema is the step's.
 fn ours(done: &BTreeMap<String, Touched>, own: &Own) -> Result<(), DatabaseError> {
@@ -266,7 +298,7 @@ fn ours(done: &BTreeMap<String, Touched>, own: &Own) -> Result<(), DatabaseError
     }
     let planned = Touched { inserted: own.copies, updated: own.noted, deleted: 0 };
     if copies != planned {
-        return Err(of_others("q_*, where copies are kept", copies));
+        return Err(of_others(COPIES, copies));
     }
     Ok(())
 }
@@ -275,7 +307,7 @@ fn ours(done: &BTreeMap<String, Touched>, own: &Own) -> Result<(), DatabaseError
 async fn in_catalog(
     connection: &mut PgConnection,
     done: &BTreeMap<String, Touched>,
-    before: &BTreeMap<Place, String>,
+    before: &BTreeMap<Place, Written>,
 ) -> Result<(), DatabaseError> {
     for (name, touched) in done.iter().filter(|(name, _)| !STATISTICS.contains(&name.as_str())) {
         // What was dropped cannot be seen any more, so nobody can tell whose it was.
@@ -286,29 +318,28 @@ async fn in_catalog(
     let after = written(connection).await?;
     let new = |catalog: &str| {
         let of_catalog = after.iter().filter(|(place, _)| place.0 == catalog && !before.contains_key(*place));
-        most_telling(of_catalog.map(|(_, name)| name.as_str()))
+        most_telling(of_catalog.map(|(_, written)| *written))
     };
-    match EXPLAINED.iter().find_map(|(catalog, _)| Some((catalog, new(catalog)?))) {
+    match EXPLAINED.iter().find_map(|(catalog, _)| Some((*catalog, new(catalog)?))) {
         None => Ok(()),
-        Some((catalog, name)) => Err(refused(format!(
-            "created, altered or granted what is not temporary ({}, in {catalog})",
-            clip(name, 128)
-        ))),
+        Some((catalog, written)) => {
+            Err(DatabaseError::Alters { thing: Thing { catalog, oid: written.oid }, end: END })
+        }
     }
 }
 
-/// The first that is no table or index of values out of line: what goes along with a table says less than its own
-/// name, and comes before it wherever the server found room for it.
-fn most_telling<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    names.clone().find(|name| !name.starts_with("pg_toast.")).or_else(|| names.clone().next())
+/// The first that does not go along with a table for its values out of line: that says less than the table, and comes
+/// before it wherever the server found room for it.
+fn most_telling(written: impl Iterator<Item = Written> + Clone) -> Option<Written> {
+    written.clone().find(|one| !one.aside).or_else(|| written.clone().next())
 }
 
-/// What the transaction has written to the catalog that is no temporary object, with what it is called.
-pub(super) async fn written(connection: &mut PgConnection) -> Result<BTreeMap<Place, String>, sqlx::Error> {
+/// What the transaction has written to the catalog that is no temporary object.
+pub(super) async fn written(connection: &mut PgConnection) -> Result<BTreeMap<Place, Written>, sqlx::Error> {
     let mut sql = Sql::new(TEMPORARY);
     for (at, (name, of_others)) in EXPLAINED.iter().enumerate() {
         sql.add(if at > 0 { " UNION ALL " } else { "" }).add("SELECT ").text(*name);
-        sql.add(", x.ctid::pg_catalog.text, x.name FROM me, ");
+        sql.add(", x.ctid::pg_catalog.text, x.thing::pg_catalog.int8, x.aside FROM me, ");
         // A row that is seen and whose writer has not ended is our own, or of a subtransaction of ours. Only
         // numbers from our own on are asked about: the server knows nothing of much older ones.
         sql.add(of_others).add(
@@ -319,7 +350,11 @@ pub(super) async fn written(connection: &mut PgConnection) -> Result<BTreeMap<Pl
         );
     }
     let rows = sql.every(connection).await?;
-    rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+    let one = |row: &PgRow| {
+        let written = Written { oid: row.try_get(2)?, aside: row.try_get(3)? };
+        Ok(((row.try_get(0)?, row.try_get(1)?), written))
+    };
+    rows.iter().map(one).collect()
 }
 
 fn told(catalog: &str, touched: Touched) -> String {
@@ -342,15 +377,16 @@ mod tests {
 
     #[test]
     fn what_goes_along_with_a_table_is_named_only_where_nothing_else_is() {
-        let (toast, index) = ("pg_toast.pg_toast_7", "pg_toast.pg_toast_7_index");
-        for (names, told) in [
-            (&["taken", toast, index][..], Some("taken")),
-            (&[toast, "taken", index], Some("taken")),
-            (&[toast, index, "taken"], Some("taken")),
+        let table = Written { oid: 7, aside: false };
+        let (toast, index) = (Written { oid: 8, aside: true }, Written { oid: 9, aside: true });
+        for (written, told) in [
+            (&[table, toast, index][..], Some(table)),
+            (&[toast, table, index], Some(table)),
+            (&[toast, index, table], Some(table)),
             (&[toast, index], Some(toast)),
             (&[], None),
         ] {
-            assert_eq!(most_telling(names.iter().copied()), told, "{names:?}");
+            assert_eq!(most_telling(written.iter().copied()), told, "{written:?}");
         }
     }
 

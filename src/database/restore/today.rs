@@ -1,5 +1,7 @@
 //! What a step's table is today, beside the copies: the app's schema may have moved on since.
 
+use std::sync::Arc;
+
 use sqlx::{Connection, PgConnection, Row};
 
 use super::{Done, row::Undo};
@@ -88,7 +90,7 @@ fn pair(quarantine: Quarantine, source: Option<&Table>, copies: Table, triggers:
         theirs().filter(|column| source.column(column.name.as_str()).is_none()).cloned().collect();
     let mut source = source.clone();
     let all = source.columns.len();
-    source.columns.retain(|column| copies.column(column.name.as_str()).is_some());
+    Arc::make_mut(&mut source.columns).retain(|column| copies.column(column.name.as_str()).is_some());
     let renamed = !lost.is_empty() && source.columns.len() < all;
     Pair { quarantine, source, copies, triggers, lost, renamed }
 }
