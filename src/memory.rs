@@ -16,7 +16,7 @@ use sha2::Sha256;
 
 use crate::{
     consistency::{counters::Settled, endpoints::MOST_ASKED, round::Round, verifiers::VerifierFacts},
-    database::Known,
+    database::{Keeping, Known},
 };
 
 type Digest = [u8; 32];
@@ -42,8 +42,8 @@ struct State {
     probe: Option<Probed>,
     turn: usize,
     forged: Option<(Digest, Instant)>,
-    settled: Option<(Digest, Basis)>,
-    round: Option<(Digest, Round)>,
+    settled: Option<(Digest, Basis, Keeping)>,
+    round: Option<(Digest, Round, Keeping)>,
 }
 
 struct Probed {
@@ -133,13 +133,14 @@ impl Memory {
     /// not reach its end leaves nothing to rely on.
     pub fn take_settled(&self, about: &[String]) -> Option<Basis> {
         let digest = self.digest_of(about);
-        self.state().settled.take().filter(|(of, _)| Some(*of) == digest).map(|(_, basis)| basis)
+        self.state().settled.take().filter(|(of, ..)| Some(*of) == digest).map(|(_, basis, _)| basis)
     }
 
-    /// Remembers what a look at a target left to rely on.
+    /// Remembers what a look at a target left to rely on; where there is no room for it, the next look is a deep one.
     pub fn remember_settled(&self, about: &[String], basis: Basis) {
-        let digest = self.digest_of(about);
-        self.state().settled = digest.map(|digest| (digest, basis));
+        self.forget_settled();
+        let (digest, kept) = (self.digest_of(about), room_for(basis.settled.weight()));
+        self.state().settled = digest.zip(kept).map(|(digest, kept)| (digest, basis, kept));
     }
 
     /// Forgets it: the next look is a deep one.
@@ -151,13 +152,16 @@ impl Memory {
     pub fn round(&self, about: &[String]) -> Option<Round> {
         let digest = self.digest_of(about);
         let state = self.state();
-        state.round.as_ref().filter(|(of, _)| Some(*of) == digest).map(|(_, round)| round.clone())
+        state.round.as_ref().filter(|(of, ..)| Some(*of) == digest).map(|(_, round, _)| round.clone())
     }
 
-    /// Remembers what they have searched; nothing where one look sufficed.
+    /// Remembers what they have searched; nothing where one look sufficed, or there is no room for it: then the next
+    /// look begins anew.
     pub fn remember_round(&self, about: &[String], round: Option<Round>) {
-        let digest = self.digest_of(about);
-        self.state().round = digest.zip(round);
+        self.forget_round();
+        let Some((digest, round)) = self.digest_of(about).zip(round) else { return };
+        let kept = room_for(round.weight());
+        self.state().round = kept.map(|kept| (digest, round, kept));
     }
 
     /// Forgets it: the next look searches everything.
@@ -204,6 +208,12 @@ impl Memory {
         let digest = self.digest_about(b"forged", key);
         self.state().forged = digest.map(|of| (of, Instant::now()));
     }
+}
+
+/// Room for so many bytes that are remembered, where there is some.
+fn room_for(bytes: usize) -> Option<Keeping> {
+    let kept = Keeping::remembered();
+    kept.more(bytes).is_ok().then_some(kept)
 }
 
 #[cfg(test)]
@@ -261,6 +271,65 @@ mod tests {
         assert!(!memory.password_matched("b", &hash, &password));
         memory.remember_password("b", &hash, &password);
         assert!(memory.password_matched("a", &hash, &password), "one account displaces no other");
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_remembered_and_nothing_of_before_stands_for_it() {
+        use std::collections::BTreeMap;
+
+        use crate::{
+            api::report::ObjectRef,
+            consistency::{
+                counters::{Reading, Relied, ServerMarks, TableMarks},
+                observation::{Bookkeeping, DatabaseIdentity, Observation, SchemaFault, Server},
+            },
+        };
+
+        let identity = DatabaseIdentity { system: "1".into(), database: 1 };
+        let observation = Observation {
+            server: Server { version: "15.14".into(), identity: identity.clone(), read_only: None },
+            users: Err(SchemaFault::NotATable { kind: "view".into() }),
+            bookkeeping: Bookkeeping::default(),
+            admin: None,
+            accounts: Vec::new(),
+            references: Vec::new(),
+            relied: 0,
+            skipped: Vec::new(),
+            unchecked: Vec::new(),
+            unreached: Vec::new(),
+            missing_constraints: Vec::new(),
+            constraints: Vec::new(),
+            spellings: Vec::new(),
+            untrusted: Vec::new(),
+            foreign: Vec::new(),
+            identities: None,
+            sessions: None,
+        };
+        let text = String::new;
+        let server = ServerMarks {
+            identity,
+            started: text(),
+            reset: text(),
+            standby: false,
+            counting: true,
+            role: text(),
+        };
+        let users =
+            TableMarks { catalog: text(), storage: 1, countable: true, inserted: 0, updated: 0, deleted: 0 };
+        let reading = Reading { server, users, users_written: 0, references: BTreeMap::new() };
+        let round = |tables: usize| {
+            let object = |n| ObjectRef { table: format!("{n:063}"), ..ObjectRef::default() };
+            let tried: Vec<_> = (0..tables).map(|n| object(n).into()).collect();
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            Round::after(None, &Relied::default(), at, reading.clone(), &observation, &tried).unwrap()
+        };
+        let (memory, about) = (Memory::default(), ["app".to_owned()]);
+        memory.remember_round(&about, Some(round(8_000)));
+        assert_eq!(memory.round(&about), Some(round(8_000)));
+        memory.remember_round(&about, Some(round(40_000)));
+        assert_eq!(memory.round(&about), None);
+        memory.remember_round(&about, Some(round(8_000)));
+        assert_eq!(memory.round(&about), Some(round(8_000)), "what was not remembered takes no room");
     }
 
     #[test]

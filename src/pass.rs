@@ -227,6 +227,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
             }
             // A COMMIT may have been done though its answer was lost: what was done is told.
             applied.find_out(pass, &mut session).await;
+            // Not two looks at once: each keeps what the catalog says of all references.
+            drop(observed);
             match look::deep(pass, &mut session).await {
                 // What was done is not left untold for a connection that breaks after it, or a table that is held.
                 Err(fault)

@@ -190,6 +190,12 @@ impl Reading {
         })
     }
 
+    /// Bytes that it takes, about.
+    pub(super) fn weight(&self) -> usize {
+        let of = |(place, marks): (&ObjectRef, &TableMarks)| 320 + names(place) + marks.catalog.len();
+        self.references.iter().map(of).sum()
+    }
+
     /// Whether the catalog says the same of the user table, to the same role.
     fn same_users(&self, now: &Self) -> bool {
         self.server.moved(&now.server).is_none() && self.users.catalog == now.users.catalog
@@ -212,6 +218,12 @@ pub fn place(object: &ObjectRef) -> ObjectRef {
         place.columns.clear();
     }
     place
+}
+
+/// Bytes of the names of a reference, with what each takes beside them.
+pub(super) fn names(object: &ObjectRef) -> usize {
+    let names = [&object.schema, &object.table].into_iter().chain(&object.columns).chain(&object.constraint);
+    names.map(|name| 32 + name.len()).sum()
 }
 
 /// What a pass relies on instead of looking; by default nothing.
@@ -366,6 +378,13 @@ impl Settled {
             relied.alike_beside = Some(self.alike_beside.clone());
         }
         relied
+    }
+
+    /// Bytes that it takes, about.
+    pub fn weight(&self) -> usize {
+        let clean = self.clean.iter().map(|(place, one)| 1_280 + 2 * names(place) + one.definition.len());
+        let skipped = self.rest.skipped.iter().map(|one| 256 + names(&one.object) + one.why.len());
+        self.reading.weight() + clean.sum::<usize>() + skipped.sum::<usize>()
     }
 
     /// Whether a pass that relied on this may say what it found: nothing but what was said before.

@@ -7,7 +7,7 @@ mod new_ids;
 mod password;
 mod unread;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use self::{
     foreign::{Foreign, ForeignThing},
@@ -309,7 +309,7 @@ pub struct Reference {
     /// Columns of the user table that it names.
     pub parent_columns: Vec<String>,
     /// The constraint's definition; empty for a soft reference.
-    pub definition: String,
+    pub definition: Arc<str>,
     /// Whether only the spec declares it.
     pub soft: bool,
     /// Whether the constraint is marked valid.
@@ -393,7 +393,7 @@ pub struct Twin {
     /// The reference under this key's name.
     pub object: ObjectRef,
     /// Its definition.
-    pub definition: String,
+    pub definition: Arc<str>,
     /// Whether it is marked valid.
     pub validated: bool,
     /// What keeps it from holding new rows to its word.

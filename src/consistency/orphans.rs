@@ -126,7 +126,7 @@ fn rows(target: &Target, observation: &Observation, reference: &Reference) -> Op
     let mut found = finish(message).with_step(Step::Rows {
         action,
         reference: reference.object.clone(),
-        definition: reference.definition.clone(),
+        definition: reference.definition.to_string(),
         rows: orphans.rows,
         keys: orphans.keys,
         digest: orphans.digest.clone(),

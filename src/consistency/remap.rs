@@ -280,7 +280,7 @@ pub(super) fn remedy(observation: &Observation, reference: &Reference, policy: &
     };
     let step = Step::Remap {
         reference: reference.object.clone(),
-        definition: reference.definition.clone(),
+        definition: reference.definition.to_string(),
         rows: facts.rows(),
         keys: facts.returning.keys + facts.movable.keys,
         shifted: facts.movable.rows,

@@ -8,13 +8,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use jiff::Timestamp;
 
 use super::{
-    counters::{MOST, Reading, Relied, place},
+    counters::{MOST, Reading, Relied, names, place},
     observation::{Observation, Reference, Spelling},
     wording::{count, number},
 };
@@ -95,13 +96,13 @@ impl Round {
         at: Timestamp,
         reading: Reading,
         observation: &Observation,
-        tried: &[ObjectRef],
+        tried: &[Arc<ObjectRef>],
     ) -> Option<Self> {
         let seen = observation.references.len();
         if seen + observation.unreached.len() > MOST {
             return None;
         }
-        let searched: BTreeSet<ObjectRef> = tried.iter().map(place).collect();
+        let searched: BTreeSet<ObjectRef> = tried.iter().map(|object| place(object)).collect();
         let mut sights = BTreeMap::new();
         for reference in &observation.references {
             let place = place(&reference.object);
@@ -119,6 +120,15 @@ impl Round {
         let mut last = before.map(|before| before.tried.clone()).unwrap_or_default();
         last.extend(searched.into_iter().map(|place| (place, turn)));
         Some(Self { reading, searched: sights, tried: last, turn, seen })
+    }
+
+    /// Bytes that it takes, about.
+    pub fn weight(&self) -> usize {
+        let searched = self.searched.iter().map(|(place, sight)| {
+            256 + names(place) + if sight.orphans.is_some() { 2_048 + 2 * names(place) } else { 0 }
+        });
+        let tried = self.tried.keys().map(|place| 224 + names(place));
+        self.reading.weight() + searched.sum::<usize>() + tried.sum::<usize>()
     }
 
     /// When the first of the searches was that this rests on.

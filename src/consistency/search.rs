@@ -3,7 +3,7 @@
 //! Every way finds the same keys; they differ in what their cost grows with. Nothing is chosen by a
 //! flag, and a wrong estimate costs time, never a wrong answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::api::report::ObjectRef;
 
@@ -50,7 +50,7 @@ pub struct Choice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Searched {
     /// The reference.
-    pub object: ObjectRef,
+    pub object: Arc<ObjectRef>,
     /// The way, and why it was chosen.
     pub choice: Choice,
     /// How long it took, with counting; shared by all references that one statement looked at.

@@ -19,12 +19,9 @@ pub use keys::{
 pub use sequence::{Sequence, giver, next, next_value, sequence, untied};
 pub use table::{find_table, find_tables, tables};
 
-use std::sync::Arc;
+use std::{collections::HashSet, ops::Deref, sync::Arc};
 
-use super::{
-    identifier::{Name, Operator, Relation, TypeName},
-    wire::Broken,
-};
+use super::identifier::{Name, Operator, Relation, TypeName};
 use crate::consistency::{
     foreign_code::ForeignCode,
     observation::{KeyKind, TableRights},
@@ -35,40 +32,13 @@ use crate::consistency::{
 /// Tables that one statement asks about: the answer to one is bounded, and a catalog is not.
 const PART: usize = 200;
 
-/// Bytes that one look keeps of what the catalog says of foreign keys, and as many of tables.
-const MOST: usize = 32 << 20;
-
-/// What is kept of the catalog so far.
-#[derive(Default)]
-pub(super) struct Kept(usize);
-
-impl Kept {
-    /// Counts so much more.
-    ///
-    /// # Errors
-    /// It is more than is kept.
-    pub(super) fn more(&mut self, bytes: usize) -> Result<(), sqlx::Error> {
-        self.0 = self.0.saturating_add(bytes);
-        if self.0 > MOST {
-            return Err(sqlx::Error::Io(std::io::Error::other(Broken::Catalog)));
-        }
-        Ok(())
-    }
-}
-
 /// A column of a table.
 #[derive(Debug, Clone)]
 pub struct Column {
     /// Its name.
     pub name: Name,
-    /// Its type with modifiers, as a table is made with it.
-    pub declared_type: TypeName,
-    /// Its type without modifiers, as values are read with it: `varchar(3)` would cut them.
-    pub type_name: TypeName,
-    /// The type behind domains, without modifiers; varchar counts as text.
-    pub base_oid: i64,
-    /// The name of that type.
-    pub base_name: String,
+    /// What there is to know of its type; columns of one type have it together.
+    pub typed: Arc<ColumnType>,
     /// Whether it may not be NULL.
     pub not_null: bool,
     /// Whether a new row gets a value by itself.
@@ -77,18 +47,54 @@ pub struct Column {
     pub generated: bool,
     /// `GENERATED ALWAYS AS IDENTITY`: an INSERT that names it needs OVERRIDING SYSTEM VALUE.
     pub identity_always: bool,
+    /// Whether a cast or a comparison of it could run somebody's code: then only its output is used.
+    pub opaque: bool,
+}
+
+/// A type as a column has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ColumnType {
+    /// Its type with modifiers, as a table is made with it.
+    pub declared_type: TypeName,
+    /// Its type without modifiers, as values are read with it: `varchar(3)` would cut them.
+    pub type_name: TypeName,
+    /// The type behind domains, without modifiers; varchar counts as text.
+    pub base_oid: i64,
+    /// The name of that type.
+    pub base_name: String,
     /// The equality that btree indexes use for it; `None` for json and the like.
     pub equality: Option<Operator>,
     /// The collation of its values, for types that have one.
     pub collation: Option<Collation>,
     /// Whether its type is that very type, and no domain or varchar.
     pub bare: bool,
-    /// Whether a cast or a comparison of it could run somebody's code: then only its output is used.
-    pub opaque: bool,
+}
+
+impl Deref for Column {
+    type Target = ColumnType;
+
+    fn deref(&self) -> &ColumnType {
+        &self.typed
+    }
+}
+
+/// The types of the columns that are read, each once.
+#[derive(Default)]
+struct Types(HashSet<Arc<ColumnType>>);
+
+impl Types {
+    fn one(&mut self, of: ColumnType) -> Arc<ColumnType> {
+        if let Some(there) = self.0.get(&of) {
+            return Arc::clone(there);
+        }
+        let of = Arc::new(of);
+        self.0.insert(Arc::clone(&of));
+        of
+    }
 }
 
 /// A collation's schema and name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Collation {
     /// Its schema.
     pub schema: Name,
@@ -97,12 +103,6 @@ pub struct Collation {
 }
 
 impl Column {
-    /// Bytes that it takes, about.
-    fn weight(&self) -> usize {
-        let names = [self.declared_type.as_str(), self.type_name.as_str(), &self.base_name];
-        512 + self.name.as_str().len() + names.iter().map(|name| name.len()).sum::<usize>()
-    }
-
     /// The last value that an integer type has.
     pub fn last(&self) -> Option<i64> {
         match self.base_name.as_str() {
@@ -160,6 +160,22 @@ pub struct Table {
     pub app: i64,
     /// What reading it could run that is not the app's.
     pub code: Vec<ForeignCode>,
+}
+
+/// Bytes that tables take, about; those that are read at once have what is the same in them together.
+fn weight<'t>(tables: impl IntoIterator<Item = &'t Table>) -> usize {
+    let (mut bytes, mut types) = (0, HashSet::new());
+    for table in tables {
+        bytes += 512 + table.code.len() * 512;
+        for column in &*table.columns {
+            bytes += 64 + column.name.as_str().len();
+            if types.insert(Arc::as_ptr(&column.typed)) {
+                let names = [column.declared_type.as_str(), column.type_name.as_str(), &column.base_name];
+                bytes += 512 + names.iter().map(|name| 2 * name.len()).sum::<usize>();
+            }
+        }
+    }
+    bytes
 }
 
 /// From whom row-level security hides rows.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 
 use super::{
-    catalog::Kept, error::DatabaseError, identifier::Sql, scope::declared_object, transaction::prepare,
+    error::DatabaseError, identifier::Sql, keeping::Kept, scope::declared_object, transaction::prepare,
 };
 use crate::{
     api::report::ObjectRef,
@@ -180,8 +180,8 @@ async fn hard(
     let mut found = BTreeMap::new();
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
-    let mut twins: BTreeMap<ObjectRef, Vec<ObjectRef>> = BTreeMap::new();
-    let (mut last, mut kept, mut counted) = (0, Kept::default(), OF_ONE);
+    let mut twins: BTreeMap<ObjectRef, Vec<String>> = BTreeMap::new();
+    let (mut last, kept, mut counted) = (0, Kept::default(), OF_ONE);
     loop {
         let mut rows = page(connection, users, last, counted).await?;
         for row in &rows {
@@ -205,9 +205,10 @@ async fn hard(
                     }
                 }
             } else {
-                let key = ObjectRef { constraint: Some(row.try_get(2)?), ..table };
-                twins.entry(place).or_default().push(key.clone());
-                found.insert(key, marks);
+                let name: String = row.try_get(2)?;
+                // Nearly all are alone.
+                twins.entry(place).or_insert_with(|| Vec::with_capacity(1)).push(name.clone());
+                found.insert(ObjectRef { constraint: Some(name), ..table }, marks);
             }
         }
         if rows.len() < PAGE {
@@ -215,10 +216,12 @@ async fn hard(
         }
     }
     // Keys of the same columns are one reference, which the first of them stands for.
-    for keys in twins.values().filter(|keys| keys.len() > 1) {
+    for (place, names) in twins.into_iter().filter(|(_, names)| names.len() > 1) {
+        let key = |name: String| ObjectRef { columns: Vec::new(), constraint: Some(name), ..place.clone() };
+        let keys: Vec<ObjectRef> = names.into_iter().map(key).collect();
         let marks = keys.iter().filter_map(|key| found.get(key)).map(|marks| marks.catalog.clone());
         let all = marks.collect::<Vec<_>>().join(" ");
-        for key in keys {
+        for key in &keys {
             if let Some(marks) = found.get_mut(key) {
                 marks.catalog.clone_from(&all);
             }
@@ -235,7 +238,7 @@ async fn hard(
 }
 
 /// Foreign keys that one statement asks for.
-const PAGE: usize = 5_000;
+const PAGE: usize = 1_000;
 
 /// The next of them, by object id.
 async fn page(

@@ -16,6 +16,7 @@ use super::{
     change::columns_but,
     error::DatabaseError,
     identifier::Sql,
+    keeping::Kept,
     references::ReferenceTable,
 };
 use crate::{
@@ -101,11 +102,11 @@ async fn of_those(
     parent: &Table,
     wanted: impl Fn(&ForeignKey) -> bool,
 ) -> Result<Vec<Dependent>, sqlx::Error> {
-    let mut found = Vec::new();
+    let (mut found, kept) = (Vec::new(), Kept::default());
     let keys = if parent.relation.partitioned {
-        catalog::foreign_keys_into(connection, parent.oid).await?
+        catalog::foreign_keys_into(connection, parent.oid, &kept).await?
     } else {
-        catalog::foreign_keys(connection, parent.oid).await?
+        catalog::foreign_keys(connection, parent.oid, &kept).await?
     };
     for key in keys.into_iter().filter(|key| wanted(key)) {
         let there = catalog::find_table(connection, &key.child.0, &key.child.1).await?;
@@ -176,7 +177,7 @@ pub(super) async fn touched(
         .map(|one| Touched {
             schema: one.key.child.0.clone(),
             table: one.key.child.1.clone(),
-            parent_columns: one.key.parent_columns.clone(),
+            parent_columns: one.key.parent_columns.to_vec(),
             effect: one.effect,
             carries: one.carries,
         })

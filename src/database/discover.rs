@@ -1,7 +1,7 @@
 //! Looks for columns that name users although no foreign key says so. Reads a bounded sample of a
 //! bounded number of columns, and writes nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, Row};
 
@@ -240,21 +240,21 @@ async fn sample(
     let operators = catalog::equalities(connection, known.id.base_oid, &[column.base_oid]).await?;
     let operators = operators.into_values().next();
     let table = ReferenceTable {
-        object: object.clone(),
-        parent: known.users.clone(),
+        object: Arc::new(object.clone()),
+        parent: Arc::clone(&known.users),
         columns: vec![column.clone()],
         parent_columns: vec![known.id.clone()],
-        operators: operators.map(|operator| vec![operator]),
+        operators: operators.map(|operator| Arc::from([operator])),
         match_full: false,
         key: None,
         partition_keys: Vec::new(),
         twins: Vec::new(),
         absent: Vec::new(),
         only_where: Vec::new(),
-        primary_key: Vec::new(),
+        primary_key: Arc::default(),
         shared: Vec::new(),
         ids: None,
-        child: *child,
+        child: Arc::from(child),
     };
     let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT c.");
     sql.name(&column.name).add(", ");

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 use super::{
     admission::Refusal,
+    keeping,
     refusal::{self, Thing},
     wire,
 };
@@ -115,7 +116,9 @@ impl DatabaseError {
 
     /// Whether there was no room beside what others send.
     fn is_crowded(&self) -> bool {
-        self.is_too_much() && self.sql().is_some_and(|error| plain(error).contains(wire::CROWDED))
+        let told = [wire::CROWDED, keeping::CROWDED];
+        self.is_too_much()
+            && self.sql().is_some_and(|error| told.iter().any(|words| plain(error).contains(words)))
     }
 
     /// Whether it is the relay that read nothing more from the server.

@@ -14,6 +14,7 @@ use super::{
     dependents,
     error::DatabaseError,
     identifier::Sql,
+    keeping::Kept,
     transaction::prepare,
 };
 use crate::{
@@ -226,8 +227,8 @@ async fn references(
     users: &Table,
 ) -> Result<Vec<(ObjectRef, Table, Policy, bool)>, DatabaseError> {
     let mut objects = Vec::new();
-    for key in catalog::foreign_keys(connection, users.oid).await? {
-        let names_id = key.parent_columns == [target.users.id_column.clone()];
+    for key in catalog::foreign_keys(connection, users.oid, &Kept::default()).await? {
+        let names_id = *key.parent_columns == [target.users.id_column.clone()];
         let ruled = |rule: &Rule| (&rule.schema, &rule.rule.table) == (&key.child.0, &key.child.1);
         // What a partition has for itself is looked at through the whole table.
         let whole = key.root.filter(|root| !root.foreign && !target.references.rules.iter().any(ruled));

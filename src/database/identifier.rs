@@ -4,6 +4,8 @@
 //! [`TypeName`], [`Operator`] and [`Expression`] can be made inside this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
 //! poolers work.
 
+use std::sync::Arc;
+
 use super::wire::MANY;
 use crate::consistency::{sql_name::sql_name, wording::clip};
 use futures::TryStreamExt as _;
@@ -17,12 +19,12 @@ pub(super) const LONGEST_TEXT: usize = 64 << 10;
 
 /// A name out of the catalog, or one of our own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 impl Name {
     /// A name as the catalog gave it.
     pub(super) fn from_catalog(name: String) -> Self {
-        Self(name)
+        Self(name.into())
     }
 
     /// A name for something that is made now: one that would be cut, or that no name can be, is refused,
@@ -41,7 +43,7 @@ impl Name {
                 name.len()
             ));
         }
-        Ok(Self(name.to_owned()))
+        Ok(Self(name.into()))
     }
 
     /// The bare name.
@@ -75,8 +77,8 @@ const GRAMMAR: [&str; 12] = [
 /// A type as `format_type` wrote it under `search_path = pg_catalog, pg_temp`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TypeName {
-    shown: String,
-    sql: String,
+    shown: Arc<str>,
+    sql: Arc<str>,
 }
 
 impl TypeName {
@@ -92,11 +94,11 @@ impl TypeName {
         };
         let (word, rest) = name.split_at_checked(end).unwrap_or((&name, ""));
         let sql = if rest.starts_with('.') || GRAMMAR.contains(&word) {
-            name.clone()
+            Arc::from(name.as_str())
         } else {
-            format!("pg_catalog.{name}")
+            format!("pg_catalog.{name}").into()
         };
-        Self { shown: name, sql }
+        Self { shown: name.into(), sql }
     }
 
     /// The type as people read it.
@@ -109,9 +111,9 @@ impl TypeName {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Operator {
     schema: Name,
-    symbol: String,
+    symbol: Arc<str>,
     /// What it takes, where that is not the catalogue's own.
-    takes: Option<Box<(TypeName, TypeName)>>,
+    takes: Option<Arc<(TypeName, TypeName)>>,
 }
 
 impl Operator {
@@ -119,7 +121,7 @@ impl Operator {
     pub(super) fn from_catalog(schema: String, symbol: String) -> Option<Self> {
         // PostgreSQL 15 manual, section 4.1.3.
         let fits = !symbol.is_empty() && symbol.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c));
-        fits.then_some(Self { schema: Name(schema), symbol, takes: None })
+        fits.then_some(Self { schema: Name(schema.into()), symbol: symbol.into(), takes: None })
     }
 
     /// The same with the types that it takes, as the catalog wrote them: where others may make operators, too, one of
@@ -127,7 +129,7 @@ impl Operator {
     pub(super) fn taking(self, types: Option<Vec<String>>) -> Self {
         let takes = match types.map(<[String; 2]>::try_from) {
             Some(Ok([left, right])) if self.schema.as_str() != "pg_catalog" => {
-                Some(Box::new((TypeName::from_catalog(left), TypeName::from_catalog(right))))
+                Some(Arc::new((TypeName::from_catalog(left), TypeName::from_catalog(right))))
             }
             _ => None,
         };
@@ -492,7 +494,7 @@ mod tests {
             ("\"a\"\".b\".\"c d\"", "\"a\"\".b\".\"c d\""),
         ] {
             let name = TypeName::from_catalog(shown.into());
-            assert_eq!((name.as_str(), name.sql.as_str()), (shown, sql));
+            assert_eq!((name.as_str(), &*name.sql), (shown, sql));
         }
     }
 
@@ -515,7 +517,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_name_ends_its_quotes_early(name in ".{0,40}") {
-            let quoted = Name(name.clone()).quoted();
+            let quoted = Name(name.as_str().into()).quoted();
             let inner = &quoted[1..quoted.len() - 1];
             prop_assert_eq!(inner.replace("\"\"", "\u{1}").matches('"').count(), 0);
             prop_assert_eq!(inner.replace("\"\"", "\""), name);

@@ -168,7 +168,7 @@ pub(super) async fn observe(
         Source::Table(_) => None,
     };
     for reference in references {
-        let Some(table) = known.references.iter().find(|table| table.object == reference.object) else {
+        let Some(table) = known.references.iter().find(|table| *table.object == reference.object) else {
             continue;
         };
         let looking = count::Looking {
@@ -388,7 +388,7 @@ pub(super) async fn own_key(
     connection: &mut PgConnection,
     table: &ReferenceTable,
 ) -> Result<Option<(Column, catalog::Sequence, i64)>, sqlx::Error> {
-    let [name] = table.primary_key.as_slice() else { return Ok(None) };
+    let [name] = &*table.primary_key else { return Ok(None) };
     let Some(column) = table.child.column(name).filter(|column| column.kind() == KeyKind::Integer) else {
         return Ok(None);
     };
@@ -407,7 +407,7 @@ pub(super) async fn unreadable_sequence(
     connection: &mut PgConnection,
     table: &ReferenceTable,
 ) -> Result<Option<String>, sqlx::Error> {
-    let [name] = table.primary_key.as_slice() else { return Ok(None) };
+    let [name] = &*table.primary_key else { return Ok(None) };
     let found = catalog::sequence(connection, table.child.oid, name).await?;
     Ok(found
         .filter(|sequence| !sequence.readable)
@@ -425,7 +425,7 @@ async fn missing(
     if before.references.iter().all(|reference| reference.constraint.is_none()) {
         return Ok(Vec::new());
     }
-    let keys: BTreeSet<_> = catalog::foreign_keys(connection, known.users.oid)
+    let keys: BTreeSet<_> = catalog::foreign_keys(connection, known.users.oid, &known.kept.another())
         .await?
         .into_iter()
         .map(|key| (key.child.0, key.child.1, key.child_columns))

@@ -209,7 +209,7 @@ pub(super) async fn unchecked(
     for one in passive.iter_mut().filter(|one| one.seen) {
         if let Some(why) = one.table.refused() {
             one.seen = false;
-            found.push(Unchecked { object: one.table.object.clone(), ends: Err(why) });
+            found.push(Unchecked { object: ObjectRef::clone(&one.table.object), ends: Err(why) });
             continue;
         }
         let seen = savepoint(connection, async |connection: &mut PgConnection| {
@@ -222,7 +222,7 @@ pub(super) async fn unchecked(
             Err(error) => return Err(error),
         };
         one.seen &= ends.is_ok();
-        found.push(Unchecked { object: one.table.object.clone(), ends });
+        found.push(Unchecked { object: ObjectRef::clone(&one.table.object), ends });
     }
     known.passive = passive;
     Ok(found)
@@ -246,7 +246,7 @@ pub(super) async fn naming(
             continue;
         }
         if table.refused().is_some() {
-            unseen.push(table.object.clone());
+            unseen.push(ObjectRef::clone(&table.object));
             continue;
         }
         let counted = savepoint(connection, async |connection: &mut PgConnection| {
@@ -260,7 +260,7 @@ pub(super) async fn naming(
             Ok(Ok(counted)) => rows += counted,
             Err(error) if !error.is_timeout() => return Err(error),
             Ok(Err(_)) | Err(_) => {
-                unseen.push(table.object.clone());
+                unseen.push(ObjectRef::clone(&table.object));
                 if let Some(seen) = seen {
                     *seen = false;
                 }
@@ -302,7 +302,7 @@ async fn named_by<'k>(
             }
         };
         if named {
-            return Ok(Some(&table.object));
+            return Ok(Some(&*table.object));
         }
     }
     Ok(None)

@@ -254,7 +254,7 @@ pub async fn prospect(
         }
         let columns =
             carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect::<Vec<_>>();
-        let first = &carrier.references[0].object;
+        let first = &*carrier.references[0].object;
         counted.push((ObjectRef { columns, constraint: None, ..first.clone() }, rows));
     }
     // What cannot be asked is the database's to say when it runs.
@@ -282,7 +282,8 @@ async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<S
     let cascades = cascades.await?;
     let seen = |cascade: &catalog::Cascade| {
         known.references.iter().any(|reference| {
-            let mut keys = reference.key.iter().chain(&reference.partition_keys).chain(&reference.twins);
+            let mut keys =
+                reference.key.as_deref().into_iter().chain(&reference.partition_keys).chain(&reference.twins);
             keys.any(|key| key.child == cascade.child && key.name == cascade.constraint)
         })
     };
@@ -393,7 +394,7 @@ async fn copy(
     if carrier.primary_key.is_empty() {
         return Err(DatabaseError::Unsupported(no_primary_key(carrier)));
     }
-    let named = carrier.references.iter().map(|one| one.object.clone()).collect();
+    let named = carrier.references.iter().map(|one| ObjectRef::clone(&one.object)).collect();
     let theirs = foreign::require(connection, fence.user_table, references, named).await?;
     let mut sql = Sql::new("SELECT ");
     for (at, column) in carrier.primary_key.iter().enumerate() {
@@ -481,7 +482,7 @@ async fn change<'a>(
         sql.add(", (SELECT pg_catalog.count(*) FROM t").ordinal(at).add(")");
     }
     let row = sql.one(connection).await?;
-    let mut changed = vec![(&known.users, row.try_get(0)?)];
+    let mut changed = vec![(&*known.users, row.try_get(0)?)];
     for (at, carrier) in others.iter().enumerate() {
         changed.push((carrier.table, row.try_get(at + 1)?));
     }

@@ -7,7 +7,7 @@
 mod user_table;
 mod values;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sqlx::{Connection, PgConnection};
 
@@ -22,9 +22,9 @@ use super::{
     error::DatabaseError,
     finding::{self, Looking, Search, Unseen},
     foreign, hashes,
-    identifier::Name,
     identities::{self, Elsewhere},
     ids::{self, Passive},
+    keeping::Kept,
     references::{Condition, ReferenceTable},
     scope::{self, Scope},
     seeding, server, sessions,
@@ -58,14 +58,14 @@ pub struct Observed {
     /// How each reference was searched.
     pub searched: Vec<Searched>,
     /// References whose search was begun, whatever came of it.
-    pub tried: Vec<ObjectRef>,
+    pub tried: Vec<Arc<ObjectRef>>,
 }
 
 /// The catalog's names for what a target is about.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// The user table.
-    pub users: Table,
+    pub users: Arc<Table>,
     /// Its id column, of a type that can be compared.
     pub id: Column,
     /// Its login column.
@@ -96,6 +96,8 @@ pub struct Known {
     pub last_id: i64,
     /// Which integers the id column's checks take.
     pub takes: Takes,
+    /// The room that this look has for what the catalog says of its references.
+    pub kept: Arc<Kept>,
     /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
     /// References that are not checked, whose rows may name ids all the same.
@@ -106,19 +108,6 @@ pub struct Known {
     pub identity: DatabaseIdentity,
     /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
     pub ours: bool,
-}
-
-impl Known {
-    /// Whether a column holds a stored password, or a part of one.
-    pub(super) fn stores_password(&self, name: &Name) -> bool {
-        let mut parts = [&self.password, &self.salt, &self.algorithm].into_iter().flatten();
-        parts.any(|column| column.name == *name)
-    }
-
-    /// The `columns` of the account of that login, or of the admin for `None`.
-    pub(super) fn columns_of(&self, account: Option<&str>) -> &[Condition] {
-        self.columns.get(&account.map(str::to_owned)).map_or(&[], Vec::as_slice)
-    }
 }
 
 /// What a look need not ask for, and how long it may take.
@@ -297,7 +286,7 @@ pub(super) async fn named(
     let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
     Ok(Ok(Known {
         beside,
-        users: table,
+        users: Arc::new(table),
         id,
         login,
         password,
@@ -312,6 +301,7 @@ pub(super) async fn named(
         first_id,
         last_id,
         takes,
+        kept: Arc::default(),
         references: Vec::new(),
         passive: Vec::new(),
         identities: None,
@@ -397,11 +387,13 @@ async fn inside(
         done: relied_on,
     };
     let found = finding::find(connection, &tables, &looking).await?;
-    let (mut tried, mut unreached) = (Vec::new(), Vec::new());
+    let (mut tried, mut unreached) = (Vec::with_capacity(tables.len()), Vec::new());
+    references.reserve_exact(tables.len());
+    known.references.reserve_exact(tables.len());
     let mut searched = Vec::with_capacity(found.len());
     for (table, found) in tables.into_iter().zip(found) {
         if found.tried {
-            tried.push(table.object.clone());
+            tried.push(Arc::clone(&table.object));
         }
         if !matches!(found.orphans, Err(Unseen::Unreached)) {
             searched.push(found.searched);
@@ -437,18 +429,18 @@ async fn inside(
             Err(Unseen::Unreadable(why)) => {
                 let passes = why == LOCKED;
                 let why = table.child.with_way_out(why);
-                skipped.push(Skipped { object: table.object.clone(), why, asked: false, passes });
+                skipped.push(Skipped { object: ObjectRef::clone(&table.object), why, asked: false, passes });
                 known.passive.push(Passive { table, seen: false });
             }
             // No row of it is claimed anything about, but its name is known: who moves an id, moves there.
             Err(Unseen::Unreached) => {
-                unreached.push(table.object.clone());
+                unreached.push(ObjectRef::clone(&table.object));
                 known.references.push(table);
             }
         }
     }
     let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
-    let mut touched: Vec<ObjectRef> = others.map(|table| table.object.clone()).collect();
+    let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
     touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
     let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
     let constraints =

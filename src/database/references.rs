@@ -3,6 +3,8 @@
 
 mod condition;
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
 pub use condition::{Condition, equals, holds};
@@ -30,21 +32,21 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct ReferenceTable {
     /// Table, columns, constraint.
-    pub object: ObjectRef,
-    /// The referencing table.
-    pub child: Table,
+    pub object: Arc<ObjectRef>,
+    /// The referencing table; each reference of it has it together with the others.
+    pub child: Arc<Table>,
     /// The user table.
-    pub parent: Table,
+    pub parent: Arc<Table>,
     /// Referencing columns.
     pub columns: Vec<Column>,
     /// Referenced columns.
     pub parent_columns: Vec<Column>,
     /// Operators, referenced column on the left; `None`: compared as text.
-    pub operators: Option<Vec<Operator>>,
+    pub operators: Option<Arc<[Operator]>>,
     /// MATCH FULL.
     pub match_full: bool,
     /// The foreign key; `None` for a soft reference.
-    pub key: Option<ForeignKey>,
+    pub key: Option<Box<ForeignKey>>,
     /// Foreign keys that partitions of the table have for themselves: their rows are this reference's.
     pub partition_keys: Vec<ForeignKey>,
     /// Further foreign keys of the same columns to the same ones.
@@ -54,7 +56,7 @@ pub struct ReferenceTable {
     /// Where a soft reference holds.
     pub only_where: Vec<Condition>,
     /// Names of the primary key's columns.
-    pub primary_key: Vec<String>,
+    pub primary_key: Arc<[String]>,
     /// Columns that another key of the table uses too.
     pub shared: Vec<Name>,
     /// Which of its columns names the id, if one does.
@@ -260,13 +262,13 @@ impl ReferenceTable {
     /// This reference with no orphans.
     pub fn sound(&self) -> Reference {
         Reference {
-            object: self.object.clone(),
+            object: ObjectRef::clone(&self.object),
             parent_columns: self
                 .parent_columns
                 .iter()
                 .map(|column| column.name.as_str().to_owned())
                 .collect(),
-            definition: self.key.as_ref().map_or(String::new(), |key| key.definition.clone()),
+            definition: self.key.as_ref().map_or_else(Arc::default, |key| Arc::clone(&key.definition)),
             soft: self.key.is_none(),
             validated: self.key.as_ref().is_none_or(|key| key.validated),
             enforcement: self.key.as_ref().map(|key| key.enforcement.clone()).unwrap_or_default(),

@@ -73,7 +73,7 @@ pub async fn remap(
     let moved =
         |what: &str| DatabaseError::Moved(format!("{what} of {}: nothing was changed", object.describe()));
     let gone = || moved("the plan is not there any more for the rows");
-    let table = known.references.iter().find(|table| table.object == *object).ok_or_else(gone)?;
+    let table = known.references.iter().find(|table| *table.object == *object).ok_or_else(gone)?;
     let mapping = known.identities.as_ref().ok_or_else(gone)?;
     let mapped = mapping.references.iter().find(|mapped| mapped.object == *object).ok_or_else(gone)?;
     if mapped.digest != remapping.digest {

@@ -71,7 +71,7 @@ pub(super) async fn collisions(
             sql.add(" OR EXISTS (SELECT FROM ").only(&reference.parent.relation).add(" p WHERE ");
             equals(&mut sql, "p", column, id);
             for ((child, parent), operator) in
-                reference.columns.iter().zip(&reference.parent_columns).zip(operators)
+                reference.columns.iter().zip(&reference.parent_columns).zip(operators.iter())
             {
                 sql.add(" AND ").columns_compared(operator, ("p", &parent.name), ("c", &child.name));
             }

@@ -29,7 +29,7 @@ use super::{
     walk::{self, Ground, Passed, Stretch, Stride, Way},
 };
 use crate::{
-    api::report::Action,
+    api::report::{Action, ObjectRef},
     consistency::{diagnosis::Step, observation::Taken, target::Target},
 };
 
@@ -110,7 +110,7 @@ impl<'a> RowsStep<'a> {
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
         prepare(&mut transaction, fence.statement_timeout).await?;
-        let mut touched = vec![reference.object.clone()];
+        let mut touched = vec![ObjectRef::clone(&reference.object)];
         touched.extend(takes.iter().map(|one| one.object.clone()));
         let theirs =
             foreign::require(&mut transaction, fence.user_table, &target.references, touched).await?;
@@ -191,7 +191,7 @@ pub(super) async fn list_keys(
     number: i64,
 ) -> Result<(), DatabaseError> {
     let Step::Rows { reference, digest, .. } = step else { return Ok(()) };
-    let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
+    let Some(table) = known.references.iter().find(|table| *table.object == *reference) else {
         return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
     };
     // No index is trusted with what is about to be changed.

@@ -9,7 +9,10 @@ mod partitions;
 mod passive;
 mod twins;
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sqlx::PgConnection;
 
@@ -130,8 +133,7 @@ pub(super) async fn resolve(
     twins::to_partitions(connection, target, known, of_parts, &taken, &mut scope).await?;
     heirs::unseen(connection, target, known, &taken, &mut scope).await?;
     for table in &mut scope.tables {
-        let key = table.key.as_ref().map(ForeignKey::object);
-        table.twins.extend(key.and_then(|key| twins.remove(&key)).unwrap_or_default());
+        table.twins.extend(twins.remove(&*table.object).unwrap_or_default());
         table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
     }
     let mut ignored = Vec::new();
@@ -190,7 +192,7 @@ pub(super) async fn believable(
         let mut seen = std::collections::BTreeSet::new();
         remedy.retain(|one| seen.insert(one.clone()));
         let fact = Untrusted {
-            object: table.object.clone(),
+            object: ObjectRef::clone(&table.object),
             why: format!(
                 "the index {} was sorted by version {} of {} and the library has {} now, so it may miss rows",
                 first.index.name.as_str(),
@@ -298,12 +300,19 @@ async fn hard(
     };
     let oids: Vec<i64> =
         wanted.iter().map(|(key, object)| whole(key, object)).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut children = catalog::tables(connection, &oids).await?;
-    children.values_mut().for_each(|child| child.beside(&known.users));
+    let children =
+        catalog::tables(connection, &oids, &known.kept).await?.into_iter().map(|(oid, mut child)| {
+            child.beside(&known.users);
+            (oid, Arc::new(child))
+        });
+    let children: BTreeMap<i64, Arc<Table>> = children.collect();
     let primary_keys = catalog::primary_keys(connection, &oids).await?;
     let pick = |table: &Table, names: &[String]| -> Vec<Column> {
         names.iter().filter_map(|name| table.column(name)).cloned().collect()
     };
+    let primary_keys: BTreeMap<i64, Arc<[String]>> =
+        primary_keys.into_iter().map(|(oid, names)| (oid, names.into())).collect();
+    scope.tables.reserve_exact(wanted.len());
     for (key, object) in wanted {
         let oid = whole(&key, &object);
         let Some(child) = children.get(&oid) else {
@@ -319,18 +328,18 @@ async fn hard(
             ids: ids::part(known, &columns, &parent_columns),
             columns,
             parent_columns,
-            operators: (key.operators.len() == key.child_columns.len()).then(|| key.operators.clone()),
+            operators: (key.operators.len() == key.child_columns.len()).then(|| Arc::clone(&key.operators)),
             match_full: key.match_full,
             absent: Vec::new(),
             only_where: Vec::new(),
             primary_key: primary_keys.get(&oid).cloned().unwrap_or_default(),
             shared,
-            parent: known.users.clone(),
-            child: child.clone(),
-            key: object.constraint.is_some().then_some(key),
+            parent: Arc::clone(&known.users),
+            child: Arc::clone(child),
+            key: object.constraint.is_some().then(|| Box::new(key)),
             partition_keys: Vec::new(),
             twins: Vec::new(),
-            object,
+            object: Arc::new(object),
         });
     }
     Ok(())
@@ -392,7 +401,7 @@ async fn soft(
     let operators = catalog::equalities(connection, known.id.base_oid, &types).await?;
     for (rule, object, child, column, only_where) in usable {
         let mut table = ReferenceTable {
-            operators: operators.get(&column.base_oid).cloned().map(|operator| vec![operator]),
+            operators: operators.get(&column.base_oid).cloned().map(|operator| Arc::from([operator])),
             absent: Vec::new(),
             ids: ids::part(known, std::slice::from_ref(&column), std::slice::from_ref(&known.id)),
             columns: vec![column],
@@ -402,11 +411,11 @@ async fn soft(
             partition_keys: Vec::new(),
             twins: Vec::new(),
             only_where,
-            primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default(),
+            primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default().into(),
             shared: Vec::new(),
-            parent: known.users.clone(),
-            child,
-            object,
+            parent: Arc::clone(&known.users),
+            child: Arc::new(child),
+            object: Arc::new(object),
         };
         if table.refused().is_none() {
             table.absent = absent(connection, rule, &table.columns[0]).await?;

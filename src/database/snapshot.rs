@@ -82,13 +82,13 @@ pub async fn snapshot(
             table: table.object.table.clone(),
             columns: columns(&table.columns),
             constraint: table.key.as_ref().map(|key| key.name.clone()),
-            definition: table.key.as_ref().map(|key| key.definition.clone()),
+            definition: table.key.as_ref().map(|key| key.definition.to_string()),
             high_water: high_water(connection, table).await?,
         };
         references.push(one.clone());
         references.extend(table.twins.iter().map(|twin| Reference {
             constraint: Some(twin.name.clone()),
-            definition: Some(twin.definition.clone()),
+            definition: Some(twin.definition.to_string()),
             ..one.clone()
         }));
     }

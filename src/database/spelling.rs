@@ -5,6 +5,7 @@ use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
 
 use super::{catalog::Column, identifier::Sql, references::ReferenceTable};
+use crate::api::report::ObjectRef;
 use crate::consistency::{
     observation::{KeyKind, Spelling},
     wording::clip,
@@ -47,7 +48,7 @@ pub(super) async fn observe(
     canonical(&mut sql, "p", parent);
     sql.add(" AS canonical FROM ").only(&table.parent.relation).add(" p) p ON p.canonical = o.canonical ");
     sql.add("GROUP BY o.key, o.n ORDER BY o.key COLLATE \"C\"");
-    let mut found = Spelling { object: table.object.clone(), ..Spelling::default() };
+    let mut found = Spelling { object: ObjectRef::clone(&table.object), ..Spelling::default() };
     let mut all = sql.stream(connection);
     while let Some(row) = all.try_next().await? {
         let (key, twin, rows, twins): (String, String, i64, i64) =

@@ -81,6 +81,9 @@ pub enum Broken {
         "the catalog says more of the foreign keys to the user table and of their tables than is kept of one look"
     )]
     Catalog,
+    /// No room for more of a catalog beside those of others.
+    #[error("{}", super::keeping::CROWDED)]
+    Catalogs,
     /// No room for more beside what other servers send.
     #[error("{CROWDED}")]
     Crowded,

@@ -359,7 +359,7 @@ async fn step(
             in_time(pass, database::remap(connection, fence, number, target, known, &remapping)).await?
         }
         Step::Rows { action, reference, takes, surplus, .. } => {
-            let Some(table) = known.references.iter().find(|table| table.object == *reference) else {
+            let Some(table) = known.references.iter().find(|table| *table.object == *reference) else {
                 return Err(
                     DatabaseError::Moved(format!("{} is not there any more", reference.describe())).into()
                 );

@@ -3,7 +3,7 @@
 //! A hint decides nothing. What a pass would say or do on hints must be what the last deep look already
 //! said, with nothing to repair; otherwise it looks at every row before it says a word.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Pass, at_database,
@@ -70,7 +70,7 @@ impl Sight {
     fn unsearched(&self) -> Vec<ObjectRef> {
         let rows = self.permitted.steps.iter().filter(|one| matches!(one.step, Step::Rows { .. }));
         let objects = rows.map(|one| one.step.object());
-        objects.filter(|object| !self.observed.tried.contains(object)).cloned().collect()
+        objects.filter(|object| !self.observed.tried.iter().any(|one| **one == **object)).cloned().collect()
     }
 
     /// Whether there is nothing to do.
@@ -105,11 +105,11 @@ pub(super) async fn look(
         pass.memory.remember_settled(&about, basis);
         return Ok(sight);
     }
-    let sight = every_row(pass, session, key_findings, reading.as_ref()).await?;
+    let mut sight = every_row(pass, session, key_findings, reading.as_ref()).await?;
     let whole = sight.observed.observation.unreached.is_empty();
     // As old as the first of the searches that it rests on.
     let at = pass.memory.round(&about).and_then(|round| round.oldest()).unwrap_or(pass.now);
-    if let (Some(reading), Some(known), true) = (reading, names(&sight.observed), whole && sight.idle())
+    if let (Some(reading), Some(known), true) = (reading, names(&mut sight.observed), whole && sight.idle())
         && let Some(settled) = Settled::after(at, reading, &sight.observed.observation, &sight.found)
     {
         pass.memory.remember_settled(&about, Basis { settled, known });
@@ -181,7 +181,7 @@ async fn hinted(
         // What a hint rests on may just have changed.
         Err(_) => return Ok(None),
     };
-    let sight = Sight::of(pass, observed, key_findings);
+    let mut sight = Sight::of(pass, observed, key_findings);
     let whole = sight.observed.observation.unreached.is_empty();
     if !whole || !sight.idle() || !settled.upholds(&sight.found) {
         return Ok(None);
@@ -191,7 +191,7 @@ async fn hinted(
         keep(pass, &about, Some(&round), &relied, reading, &sight.observed);
     }
     let settled = settled.renewed(reading.clone(), &sight.observed.observation);
-    let known = names(&sight.observed).unwrap_or(known);
+    let known = names(&mut sight.observed).unwrap_or(known);
     Ok(Some((sight, Basis { settled, known })))
 }
 
@@ -209,9 +209,13 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
 }
 
 /// What the catalog says of the user table alone.
-fn names(observed: &Observed) -> Option<Known> {
-    let known = observed.known.as_ref()?;
-    Some(Known { references: Vec::new(), ..known.clone() })
+fn names(observed: &mut Observed) -> Option<Known> {
+    let known = observed.known.as_mut()?;
+    // There may be very many of them: not even for a moment twice.
+    let references = std::mem::take(&mut known.references);
+    let names = Known { kept: Arc::default(), ..known.clone() };
+    known.references = references;
+    Some(names)
 }
 
 /// Looks at every row, as far as the time suffices; what the looks before have searched is not searched
@@ -240,6 +244,7 @@ async fn every_row(
     let about = about(pass);
     let round = pass.memory.round(&about).map(|round| round.but(&unsearched));
     pass.memory.remember_round(&about, round);
+    drop(sight);
     let mut sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
     let unsearched = sight.unsearched();
     sight.permitted.steps.retain(|one| !unsearched.contains(one.step.object()));

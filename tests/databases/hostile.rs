@@ -2,6 +2,8 @@
 //! for the catalogue's, triggers, rules and views with side effects. Whatever it holds, only what the
 //! plan says is changed, and nothing of theirs is run in our name.
 
+use std::io::Read as _;
+
 use auth_consistency::api::{
     condition::{ConditionType as C, Reason as R},
     report::{Action as A, Finding},
@@ -730,17 +732,35 @@ async fn a_role_for_which_triggers_and_foreign_keys_are_off_repairs_with_them_on
     db.run(&format!("DROP SCHEMA auth_consistency CASCADE; DROP OWNED BY {}, {}", weak.0, strong.0)).await;
 }
 
-/// The most memory that the program has used at a time, in kB, for a look at a database.
-fn peak(url: &str) -> (i64, i32) {
+/// A look at a database by the program, in a process of its own.
+pub struct Looked {
+    /// The most memory that it has used at a time, in kB.
+    pub most: i64,
+    /// How it ended.
+    pub code: i32,
+    /// What it said.
+    pub said: String,
+}
+
+/// Looks at a database.
+pub fn peak(url: &str) -> Looked {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_auth-consistency"))
         .args(["check", "-o", "json"])
         .env_clear()
         .env("DATABASE_URL", url)
         .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    // Beside the measuring, so that it never waits for somebody to read.
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        out.read_to_string(&mut said).unwrap();
+        err.read_to_string(&mut said).unwrap();
+        said
+    });
     let status = format!("/proc/{}/status", child.id());
     let mut highest = 0;
     loop {
@@ -749,7 +769,7 @@ fn peak(url: &str) -> (i64, i32) {
         let now = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         highest = highest.max(now.unwrap_or(0));
         if let Some(ended) = child.try_wait().unwrap() {
-            return (highest, ended.code().unwrap());
+            return Looked { most: highest, code: ended.code().unwrap(), said: said.join().unwrap() };
         }
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
@@ -765,7 +785,7 @@ async fn a_look_at_ten_thousand_tables_and_keys_of_a_megabyte_takes_little_memor
     ))
     .await;
     let url = |db: &Db| format!("{}?sslmode=require", db.url().replace("postgresql+asyncpg", "postgresql"));
-    let (least, code) = peak(&url(&small));
+    let Looked { most: least, code, .. } = peak(&url(&small));
     assert_eq!(code, 0);
     let large = Db::new(&format!(
         "CREATE TABLE users ({USERS}); INSERT INTO users VALUES ('1', 'admin@example.com', '{HASH}', 'admin');
@@ -791,7 +811,7 @@ async fn a_look_at_ten_thousand_tables_and_keys_of_a_megabyte_takes_little_memor
              ALTER TABLE logs ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID; ANALYZE logs, users",
         )
         .await;
-    let (most, code) = peak(&url(&large));
+    let Looked { most, code, .. } = peak(&url(&large));
     assert_eq!(code, 2, "the orphans are found");
     // The 60 keys alone have 60 MB. A few of them at a time, and what the catalogue says of 501 foreign keys,
     // fit below half of that; whoever holds all keys does not.
@@ -807,7 +827,7 @@ async fn a_value_of_twenty_megabytes_in_the_admins_row_or_in_a_key_costs_little_
         "CREATE TABLE users ({USERS}); INSERT INTO users VALUES ('1', 'admin@example.com', '{HASH}', 'admin')"
     ))
     .await;
-    let (least, code) = peak(&url(&small));
+    let Looked { most: least, code, .. } = peak(&url(&small));
     assert_eq!(code, 0);
     let large = Db::new(&format!(
         "CREATE TABLE users ({USERS});
@@ -818,7 +838,7 @@ async fn a_value_of_twenty_megabytes_in_the_admins_row_or_in_a_key_costs_little_
          ALTER TABLE logs ADD FOREIGN KEY (user_id) REFERENCES users NOT VALID; ANALYZE logs, users"
     ))
     .await;
-    let (most, code) = peak(&url(&large));
+    let Looked { most, code, .. } = peak(&url(&large));
     assert_eq!(code, 2, "the orphans are found");
     assert!(most - least < 8 * 1024, "{} kB more than for a small database", most - least);
     let mut case = Case::new(&large, crate::support::USUAL);

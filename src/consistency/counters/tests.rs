@@ -303,7 +303,7 @@ proptest! {
 
 /// What a look at `at` of some references leaves, the others being left to the next one.
 fn round(before: Option<&Round>, at_second: i64, searched: &[Reference], relied: &Relied) -> Round {
-    let tried: Vec<ObjectRef> = searched.iter().map(|one| one.object.clone()).collect();
+    let tried: Vec<_> = searched.iter().map(|one| one.object.clone().into()).collect();
     let mut seen = observation(searched.to_vec());
     let known = |place: &&ObjectRef| relied.rests_on(place);
     let tables = reading(BOTH).references;

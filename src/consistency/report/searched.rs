@@ -1,7 +1,7 @@
 //! How references were searched, as reports show it.
 
 use crate::{
-    api::report::SearchReport,
+    api::report::{ObjectRef, SearchReport},
     consistency::{search::Searched, wording::clip},
 };
 
@@ -10,7 +10,7 @@ pub fn searched(searched: &[Searched]) -> Vec<SearchReport> {
     searched
         .iter()
         .map(|one| SearchReport {
-            object: one.object.clone(),
+            object: ObjectRef::clone(&one.object),
             strategy: one.choice.strategy,
             why: clip(&one.choice.why, 255),
             elapsed_micros: i64::try_from(one.elapsed.as_micros()).unwrap_or(i64::MAX),

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{
     super::identifier::{Name, Operator, Sql, TypeName},
-    Collation, Column,
+    Collation, Column, ColumnType, Types,
 };
 
 /// PostgreSQL 15, src/include/catalog/pg_type.dat and pg_opclass.dat: types that a btree orders by an operator `=` of
@@ -46,11 +46,11 @@ pub(super) async fn columns(connection: &mut PgConnection, tables: &[i64]) -> Re
     );
     sql.integers(tables.to_vec()).add("::oid[]) ORDER BY a.attrelid, a.attnum");
     let mut columns: Option<BTreeMap<i64, Vec<Column>>> = Some(BTreeMap::new());
-    let mut rests = false;
+    let (mut rests, mut types) = (false, Types::default());
     for row in sql.all(connection).await? {
         let generated: String = row.try_get(8)?;
         rests |= row.try_get::<i64, _>(4)? >= OWN || !matches!(generated.as_str(), "" | "s");
-        match (column(&row, !generated.is_empty())?, &mut columns) {
+        match (column(&row, !generated.is_empty(), &mut types)?, &mut columns) {
             (Some(column), Some(columns)) => columns.entry(row.try_get(0)?).or_default().push(column),
             _ => columns = None,
         }
@@ -59,7 +59,7 @@ pub(super) async fn columns(connection: &mut PgConnection, tables: &[i64]) -> Re
 }
 
 /// The column, where all that there is to know of its type is known here.
-fn column(row: &PgRow, generated: bool) -> Result<Option<Column>, sqlx::Error> {
+fn column(row: &PgRow, generated: bool, types: &mut Types) -> Result<Option<Column>, sqlx::Error> {
     let oid: i64 = row.try_get(4)?;
     let base_oid = if oid == VARCHAR { TEXT } else { oid };
     let equality = if ORDERED.contains(&base_oid) {
@@ -78,19 +78,22 @@ fn column(row: &PgRow, generated: bool) -> Result<Option<Column>, sqlx::Error> {
         _ => return Ok(None),
     };
     let name = |name: &str| Name::from_catalog(name.to_owned());
-    Ok(Some(Column {
-        name: Name::from_catalog(row.try_get(1)?),
+    let typed = ColumnType {
         declared_type: TypeName::from_catalog(row.try_get(2)?),
         type_name: TypeName::from_catalog(row.try_get(3)?),
         base_oid,
         base_name: row.try_get(5)?,
+        equality,
+        collation: collation.map(|called| Collation { schema: name("pg_catalog"), name: name(called) }),
+        bare: base_oid == oid,
+    };
+    Ok(Some(Column {
+        name: Name::from_catalog(row.try_get(1)?),
+        typed: types.one(typed),
         not_null: row.try_get(6)?,
         has_default: row.try_get(7)?,
         generated,
         identity_always: row.try_get(9)?,
-        equality,
-        collation: collation.map(|called| Collation { schema: name("pg_catalog"), name: name(called) }),
-        bare: base_oid == oid,
         opaque: false,
     }))
 }

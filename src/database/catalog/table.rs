@@ -11,8 +11,9 @@ use super::{
     super::{
         foreign_code,
         identifier::{Name, Operator, Relation, Sql, TypeName},
+        keeping::Kept,
     },
-    Collation, Column, Found, Hidden, Kept, PART, Table, plain,
+    Collation, Column, ColumnType, Found, Hidden, PART, Table, Types, plain, weight,
 };
 use crate::consistency::observation::TableRights;
 
@@ -109,13 +110,12 @@ pub async fn find_tables(
 pub async fn tables(
     connection: &mut PgConnection,
     oids: &[i64],
+    kept: &Kept,
 ) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
-    let (mut found, mut kept) = (BTreeMap::new(), Kept::default());
+    let mut found = BTreeMap::new();
     for some in oids.chunks(PART) {
         let part = tables_of(connection, some).await?;
-        for table in part.values() {
-            kept.more(1_024 + table.columns.iter().map(Column::weight).sum::<usize>())?;
-        }
+        kept.more(weight(part.values()))?;
         found.extend(part);
     }
     Ok(found)
@@ -270,23 +270,19 @@ async fn columns(
          FROM col JOIN kind ON kind.origin = col.atttypid ORDER BY col.attrelid, col.attnum",
     );
     let mut found: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
+    let mut types = Types::default();
     for row in sql.all(connection).await? {
-        found.entry(row.try_get(0)?).or_default().push(column(&row)?);
+        found.entry(row.try_get(0)?).or_default().push(column(&row, &mut types)?);
     }
     Ok(found)
 }
 
-fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
-    Ok(Column {
-        name: Name::from_catalog(row.try_get(1)?),
+fn column(row: &PgRow, types: &mut Types) -> Result<Column, sqlx::Error> {
+    let typed = ColumnType {
         declared_type: TypeName::from_catalog(row.try_get(2)?),
         type_name: TypeName::from_catalog(row.try_get(3)?),
         base_oid: row.try_get(4)?,
         base_name: row.try_get(5)?,
-        not_null: row.try_get(6)?,
-        has_default: row.try_get(7)?,
-        generated: row.try_get(8)?,
-        identity_always: row.try_get(9)?,
         equality: match (row.try_get::<Option<String>, _>(10)?, row.try_get::<Option<String>, _>(11)?) {
             (Some(schema), Some(symbol)) => {
                 let takes = row.try_get(15)?;
@@ -301,6 +297,14 @@ fn column(row: &PgRow) -> Result<Column, sqlx::Error> {
             _ => None,
         },
         bare: row.try_get(14)?,
+    };
+    Ok(Column {
+        name: Name::from_catalog(row.try_get(1)?),
+        typed: types.one(typed),
+        not_null: row.try_get(6)?,
+        has_default: row.try_get(7)?,
+        generated: row.try_get(8)?,
+        identity_always: row.try_get(9)?,
         opaque: false,
     })
 }

@@ -41,7 +41,7 @@ pub(in crate::database) async fn held(
         along(key.child_oid, own) || key.root.as_ref().is_some_and(|root| along(root.oid, own))
     };
     let behind = |key: &ForeignKey| {
-        let mut columns = key.child_columns.iter().zip(&key.parent_columns);
+        let mut columns = key.child_columns.iter().zip(&*key.parent_columns);
         columns.find(|(own, named)| changes(named) && !changed(key, own)).map(|(own, _)| own.clone())
     };
     let there = of_those(connection, table, |key| behind(key).is_some()).await?;

@@ -9,7 +9,10 @@ mod count;
 mod ids;
 mod ways;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
@@ -188,7 +191,7 @@ pub async fn find(
 impl Subject<'_> {
     /// As it is before its search.
     fn unreached(&self) -> Found {
-        let (object, choice) = (self.table.object.clone(), self.choice.clone());
+        let (object, choice) = (Arc::clone(&self.table.object), self.choice.clone());
         Found {
             orphans: Err(Unseen::Unreached),
             tried: false,

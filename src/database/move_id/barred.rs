@@ -33,7 +33,7 @@ pub(super) async fn barred(
     from: &str,
     to: &str,
 ) -> Result<Option<(Reason, String)>, sqlx::Error> {
-    let users = std::iter::once(&known.users);
+    let users = std::iter::once(&*known.users);
     let tables = carriers.iter().map(|one| one.table).filter(|table| table.oid != known.users.oid);
     for table in users.chain(tables) {
         let mut naming: Vec<Naming<'_>> = Vec::new();

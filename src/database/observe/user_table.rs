@@ -18,8 +18,9 @@ use crate::{
         bounds,
         catalog::{self, Column, Table},
         error::DatabaseError,
-        identifier::Relation,
+        identifier::{Name, Relation},
         ids,
+        references::Condition,
     },
 };
 
@@ -153,4 +154,17 @@ fn hidden<T>(error: sqlx::Error, table: &Table) -> Result<Result<T, SchemaFault>
         return Ok(Err(SchemaFault::RowsHidden { why: error.to_string(), ends }));
     }
     Err(error)
+}
+
+impl Known {
+    /// Whether a column holds a stored password, or a part of one.
+    pub(in crate::database) fn stores_password(&self, name: &Name) -> bool {
+        let mut parts = [&self.password, &self.salt, &self.algorithm].into_iter().flatten();
+        parts.any(|column| column.name == *name)
+    }
+
+    /// The `columns` of the account of that login, or of the admin for `None`.
+    pub(in crate::database) fn columns_of(&self, account: Option<&str>) -> &[Condition] {
+        self.columns.get(&account.map(str::to_owned)).map_or(&[], Vec::as_slice)
+    }
 }

@@ -1,7 +1,10 @@
 //! References whose rows are not read, since that could run somebody's code: told, and never looked at.
 
 use super::Scope;
-use crate::{api::report::Skipped, consistency::wording::clip};
+use crate::{
+    api::report::{ObjectRef, Skipped},
+    consistency::wording::clip,
+};
 
 /// Moves them from those to look at to those that are not.
 pub(super) fn set_aside(scope: &mut Scope) {
@@ -10,7 +13,7 @@ pub(super) fn set_aside(scope: &mut Scope) {
             None => scope.tables.push(table),
             Some(why) => {
                 let why = clip(&format!("{why}, or ignore the reference by a rule"), 512);
-                let object = table.object.clone();
+                let object = ObjectRef::clone(&table.object);
                 scope.skipped.push(Skipped { object, why, asked: false, passes: false });
                 scope.unread.push(table);
             }

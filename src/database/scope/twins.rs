@@ -1,6 +1,9 @@
 //! Foreign keys that are about one thing: several of the same columns, and those to a part of the user table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sqlx::PgConnection;
 
@@ -26,9 +29,9 @@ pub(super) async fn keys(
 ) -> Result<(Vec<ForeignKey>, Vec<ForeignKey>), DatabaseError> {
     let users = &known.users;
     if !users.relation.partitioned {
-        return Ok((catalog::foreign_keys(connection, users.oid).await?, Vec::new()));
+        return Ok((catalog::foreign_keys(connection, users.oid, &known.kept).await?, Vec::new()));
     }
-    let keys = catalog::foreign_keys_into(connection, users.oid).await?;
+    let keys = catalog::foreign_keys_into(connection, users.oid, &known.kept).await?;
     Ok(keys.into_iter().partition(|key| key.parent_oid == users.oid))
 }
 
@@ -37,12 +40,12 @@ pub(super) async fn keys(
 pub(super) fn of_one_reference(
     keys: Vec<ForeignKey>,
 ) -> (Vec<ForeignKey>, BTreeMap<ObjectRef, Vec<ForeignKey>>) {
-    let mut first: BTreeMap<(Place, Vec<String>, bool), ObjectRef> = BTreeMap::new();
+    let mut first: BTreeMap<(Place, Arc<[String]>, bool), ObjectRef> = BTreeMap::new();
     let (mut own, mut twins) = (Vec::new(), BTreeMap::<ObjectRef, Vec<ForeignKey>>::new());
     for key in keys {
         let object = key.object();
         // What MATCH FULL makes of some NULLs, or a stretch of time, is another matter.
-        let what = (place(&object), key.parent_columns.clone(), key.match_full || key.temporal);
+        let what = (place(&object), Arc::clone(&key.parent_columns), key.match_full || key.temporal);
         match first.get(&what) {
             Some(one) => twins.entry(one.clone()).or_default().push(key),
             None => {
@@ -65,7 +68,7 @@ pub(super) async fn to_partitions(
 ) -> Result<(), DatabaseError> {
     let references = &target.references;
     let parents: Vec<i64> = keys.iter().map(|key| key.parent_oid).collect();
-    let parents = catalog::tables(connection, &parents).await?;
+    let parents = catalog::tables(connection, &parents, &known.kept).await?;
     let mut passive = Vec::new();
     for key in keys {
         let object = key.object();
