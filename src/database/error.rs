@@ -6,7 +6,6 @@ use sqlx::{PgConnection, postgres::PgDatabaseError};
 
 use super::{
     admission::Refusal,
-    keeping,
     refusal::{self, Thing},
     wire,
 };
@@ -116,7 +115,7 @@ impl DatabaseError {
 
     /// Whether there was no room beside what others send.
     fn is_crowded(&self) -> bool {
-        let told = [wire::CROWDED, keeping::CROWDED];
+        let told = [wire::CROWDED, wire::CATALOGS_CROWDED];
         self.is_too_much()
             && self.sql().is_some_and(|error| told.iter().any(|words| plain(error).contains(words)))
     }

@@ -23,9 +23,6 @@ const REMEMBERED_OF_ONE: usize = 10 << 20;
 /// Bytes that a look keeps whatever the others do, and that are remembered of one whatever is of others.
 const SMALL: usize = 256 << 10;
 
-/// That others take the room.
-pub(super) const CROWDED: &str = "other databases with many foreign keys to their user tables are looked at at the same time, and no more of what the catalog of this one says is kept";
-
 static ROOM: LazyLock<Arc<Room>> = LazyLock::new(|| Arc::new(Room::of(TOGETHER, TOGETHER)));
 
 static MEMORY: LazyLock<Arc<Room>> = LazyLock::new(|| Arc::new(Room::of(REMEMBERED_OF_ONE, REMEMBERED)));

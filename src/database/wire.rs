@@ -46,6 +46,9 @@ pub(super) const REFUSED: &str = "08W00";
 /// How a message begins that cannot be from PostgreSQL.
 pub(super) const FOREIGN: &str = "what answers there does not speak PostgreSQL's protocol";
 
+/// That other looks take the room for what catalogs say.
+pub(super) const CATALOGS_CROWDED: &str = "other databases with many foreign keys to their user tables are looked at at the same time, and no more of what the catalog of this one says is kept";
+
 /// That others take the room.
 pub(super) const CROWDED: &str =
     "other databases send long answers at the same time, and no more of what this one sends is kept";
@@ -82,7 +85,7 @@ pub enum Broken {
     )]
     Catalog,
     /// No room for more of a catalog beside those of others.
-    #[error("{}", super::keeping::CROWDED)]
+    #[error("{CATALOGS_CROWDED}")]
     Catalogs,
     /// No room for more beside what other servers send.
     #[error("{CROWDED}")]
