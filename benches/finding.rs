@@ -20,11 +20,11 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use auth_consistency::network::HostPolicy;
 use auth_consistency::{
-    consistency::{counters::Relied, diagnosis::Requests, target::Target},
-    database::{self, Budget, Given, Search, Session},
-    memory::Memory,
-    network::HostPolicy,
+    domain::{diagnose::Requests, incremental::change_marks::Relied, target::Target},
+    engine::postgres::{self, Budget, Given, Search, Session},
+    pass::memory::Memory,
 };
 
 use support::{Case, Db, HASH};
@@ -133,7 +133,7 @@ impl Bench {
         let case = Case::new(&db, "users: {preset: FastAPI}\n");
         let target = case.target();
         let policy = HostPolicy::unrestricted(Vec::new());
-        let session = database::connect(&target.database, &policy, "probeops").await.expect("no connection");
+        let session = postgres::connect(&target.database, &policy, "probeops").await.expect("no connection");
         Self { db, session, memory: Memory::default() }
     }
 
@@ -150,7 +150,7 @@ impl Bench {
         let target = self.target(question);
         let requests = Requests::default();
         let began = Instant::now();
-        let observed = database::observe(
+        let observed = postgres::observe(
             self.session.connection(),
             &target,
             &requests,

@@ -17,9 +17,11 @@ mod support;
 use std::time::{Duration, Instant};
 
 use auth_consistency::{
-    consistency::{report::Outcome, target::Target},
-    database::Search,
-    memory::Memory,
+    domain::{report::Outcome, target::Target},
+    engine::postgres::Search,
+    pass::memory::Memory,
+};
+use auth_consistency::{
     network::HostPolicy,
     pass::{self, Look, Person, Repairs},
 };

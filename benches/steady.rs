@@ -17,14 +17,16 @@ mod support;
 use std::time::{Duration, Instant};
 
 use auth_consistency::{
-    consistency::{
-        counters::{Relied, Settled},
-        diagnosis::Requests,
+    domain::{
+        diagnose::Requests,
+        incremental::change_marks::{Relied, Settled},
         report::Outcome,
         target::Target,
     },
-    database::{self, Budget, Given, Known, Observed, Search, Session},
-    memory::Memory,
+    engine::postgres::{self, Budget, Given, Known, Observed, Search, Session},
+    pass::memory::Memory,
+};
+use auth_consistency::{
     network::HostPolicy,
     pass::{self, Look, Person, Repairs},
 };
@@ -131,14 +133,14 @@ impl Bench {
 
     async fn session(&self) -> Session {
         let anywhere = HostPolicy::unrestricted(Vec::new());
-        database::connect(&self.target.database, &anywhere, "bench").await.expect("no connection")
+        postgres::connect(&self.target.database, &anywhere, "bench").await.expect("no connection")
     }
 
     /// What a hinted pass asks of the database, on a connection that has just been opened.
     async fn hinted_sql(&self, settled: &Settled, known: &Known) -> Duration {
         let mut session = self.session().await;
         let began = Instant::now();
-        let reading = database::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
+        let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
         let relied = settled.rely(&reading, Timestamp::now(), self.target.references.deep_interval);
         assert_eq!(relied.references.len(), REFERENCES);
         self.observe(&mut session, &relied, Some(known)).await;
@@ -152,7 +154,7 @@ impl Bench {
         let connection = session.connection();
         let budget = Budget::new(self.target.timeout);
         let given = Given { relied, known, budget: &budget, elsewhere: None, progress: &|_| () };
-        database::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
+        postgres::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
             .await
             .unwrap()
     }
@@ -160,7 +162,7 @@ impl Bench {
     /// What a deep look leaves to rely on.
     async fn settled(&self) -> (Settled, Known) {
         let mut session = self.session().await;
-        let reading = database::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
+        let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
         let observed = self.observe(&mut session, &Relied::default(), None).await;
         session.close().await;
         let settled = Settled::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap();

@@ -6,7 +6,7 @@
 //! spec + secrets -> Target -> Observation -> Findings -> Plan -> Outcome -> Status / report
 //! ```
 //!
-//! `api` is the contract; `consistency` decides and touches nothing; `database` is all the SQL there
+//! `api` is the contract; `domain` decides and touches nothing; `engine` is all the SQL there
 //! is; `passwords` and `tokens` know what apps store and mint; `application` asks the running app;
 //! `network` says where we may connect; `pass` is the one place that knows the whole order, for the
 //! controller and the command line alike.
@@ -14,14 +14,13 @@
 pub mod api;
 pub mod application;
 pub mod cli;
-pub mod consistency;
 pub mod controller;
 mod crash;
-pub mod database;
+pub mod domain;
+pub mod engine;
 pub mod fingerprints;
 pub mod hashing;
 pub mod inherited;
-pub mod memory;
 pub mod network;
 pub mod pass;
 pub mod passwords;

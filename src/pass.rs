@@ -18,6 +18,7 @@ mod identities;
 mod keys;
 mod look;
 mod manners;
+pub mod memory;
 mod pods;
 mod preflight;
 mod retention;
@@ -35,23 +36,22 @@ use crate::{
         },
         status::SigningKeyStatus,
     },
-    consistency::{
-        diagnosis::{Diagnosed, Ends, Requests, diagnose},
-        observation::{Bookkeeping, Observation},
-        orphans,
+    domain::{
+        diagnose::{
+            Diagnosed, Ends, Requests, diagnose, references as orphans, requests, rights, rotation, verifiers,
+        },
+        facts::{Bookkeeping, Observation},
+        fault::{Class, Fault},
+        incremental::partial_scan::Unfinished,
         plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
         progress::Progress,
         report::{Outcome, Verdict},
-        requests, rights, rotation,
-        round::Unfinished,
-        severity::{Class, Fault},
         target::{Database, Target},
-        verifiers,
-        wording::{count, number},
+        text::{count, number},
     },
-    database::{self, Observed, Search, Session},
-    memory::Memory,
+    engine::postgres::{self, Observed, Search, Session},
     network::HostPolicy,
+    pass::memory::Memory,
 };
 
 pub use ask::{Asked, mint_for_admin, show_to_app};
@@ -358,7 +358,7 @@ fn unused_message(unused: &Unused) -> String {
 }
 
 async fn connect(target: &Target, policy: &HostPolicy) -> Result<Session, Fault> {
-    database::connect(&target.database, policy, &target.resource.namespace)
+    postgres::connect(&target.database, policy, &target.resource.namespace)
         .await
         .map_err(|error| at_database(&target.database, error.fault()))
 }

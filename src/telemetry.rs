@@ -12,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{consistency::wording::escaped, database::NOTICES};
+use crate::{domain::text::escaped, engine::postgres::NOTICES};
 
 /// What is logged unless a filter says otherwise. The libraries below log every request and statement.
 const DEFAULT_FILTER: &str = "info,kube=warn,kube_client=warn,kube_runtime=warn,sqlx=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,tower=warn";
@@ -227,7 +227,7 @@ mod tests {
             });
             assert_eq!(text.lines().count(), 2, "{text:?}");
             let without_colours = text.replace("\u{1b}[", "").replace('\n', "");
-            assert!(!without_colours.contains(crate::consistency::sql_name::unseen), "{text:?}");
+            assert!(!without_colours.contains(crate::domain::sql_name::unseen), "{text:?}");
             assert!(!text.contains("\u{1b}[2J") && text.contains("202e"), "{text:?}");
             if format == LogFormat::Json {
                 let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

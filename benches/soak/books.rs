@@ -1,6 +1,6 @@
 //! Whether everything is still there, and nothing was taken that should not have been.
 
-use auth_consistency::consistency::report::{Outcome, Verdict};
+use auth_consistency::domain::report::{Outcome, Verdict};
 
 use crate::{
     living, nobody,

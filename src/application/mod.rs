@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::{
-    consistency::{authority::Authorities, target::Probe},
+    domain::target::{Probe, certificates::Authorities},
     network::HostPolicy,
 };
 use line::Line;

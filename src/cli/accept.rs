@@ -12,7 +12,7 @@ use crate::{
         report::{Finding, ObjectRef},
         spec::{Accept, ReferenceRule},
     },
-    consistency::{target::Rule, wording::count},
+    domain::{target::Rule, text::count},
 };
 
 /// Shows the rules for what a look found.

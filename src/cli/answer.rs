@@ -21,7 +21,7 @@ use crate::{
         report::ConsistencyReport,
         spec::{Mode, TlsMode},
     },
-    consistency::{period, target::Rule, wording::count},
+    domain::{parse::duration, target::Rule, text::count},
 };
 
 /// Flags of the commands that the operator can be asked to do.
@@ -33,7 +33,7 @@ pub(super) struct AnswerFlags {
     #[arg(long, requires = "name", help_heading = "In a cluster")]
     direct: bool,
     /// How long to wait for the operator
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period::parse, help_heading = "In a cluster")]
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration::parse, help_heading = "In a cluster")]
     wait_timeout: Duration,
     #[command(flatten)]
     output: OutputFlags,

@@ -12,11 +12,13 @@ use super::{
     target::{self, TargetFlags, Variables},
 };
 use crate::{
-    consistency::{
-        compare::{Comparison, compare},
-        identities::LoginKey,
-        snapshot::{Keyed, Logins, Snapshot},
-        wording::{count, number},
+    domain::{
+        advise::compare::{Comparison, compare},
+        identities::{
+            list::LoginKey,
+            snapshot::{Keyed, Logins, Snapshot},
+        },
+        text::{count, number},
     },
     network::ResolveEntry,
     pass,

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     api::{report::Skipped, spec::ReferenceRule},
-    consistency::{
-        suggestions::{Suggestion, summary},
-        wording::number,
+    domain::{
+        advise::suggestions::{Suggestion, summary},
+        text::number,
     },
     pass,
 };

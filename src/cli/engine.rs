@@ -7,15 +7,14 @@ use jiff::Timestamp;
 use super::{said::Failure, target::Place, watching::Watching};
 use crate::{
     api::{report::ConsistencyReport, spec::Mode},
-    consistency::{
-        diagnosis::{Approval, Requests},
+    domain::{
+        diagnose::{Approval, Requests},
         report::{Outcome, searched},
         target::Target,
     },
-    database::Search,
-    memory::Memory,
+    engine::postgres::Search,
     network::HostPolicy,
-    pass::{self, Look, Pass, Repairs},
+    pass::{self, Look, Pass, Repairs, memory::Memory},
 };
 
 /// What one pass is asked for.

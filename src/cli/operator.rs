@@ -12,14 +12,17 @@ use super::{
     target::Cluster,
     watching::Watching,
 };
-use crate::api::{
-    API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
-    condition::{ConditionType, Reason},
-    report::{AdminReport, ConsistencyReport, ReportTarget, Severity},
-    status::AdminStatus,
-};
 use crate::{
-    consistency::{orphans, progress::Progress, requests::claim_asked, rotation},
+    api::{
+        API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
+        condition::{ConditionType, Reason},
+        report::{AdminReport, ConsistencyReport, ReportTarget, Severity},
+        status::AdminStatus,
+    },
+    domain::{
+        diagnose::{references, requests::claim_asked, rotation},
+        progress::Progress,
+    },
     pass::Supervisor,
 };
 
@@ -172,7 +175,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
         next_id_untold: status.conditions.iter().filter(|one| one.status == "True").find_map(|one| {
-            let at = one.message.find(orphans::NOBODY_KNOWS)?;
+            let at = one.message.find(references::NOBODY_KNOWS)?;
             one.message.get(at..).map(str::to_owned)
         }),
         searched: Vec::new(),
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_of_the_next_id_is_told_from_the_status_too() {
-        let untold = format!("{}: users.id has no default", orphans::NOBODY_KNOWS);
+        let untold = format!("{}: users.id has no default", references::NOBODY_KNOWS);
         let mut seen = status("True", "Consistent", "ConstraintMissing");
         let before = told(ReportTarget::default(), &seen, 1);
         assert_eq!(before.report.next_id_untold, None);

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     api::API_VERSION,
-    consistency::{
-        preflight::{Preflight, Risk},
+    domain::{
+        advise::preflight::{Preflight, Risk},
         target::Target,
-        wording::count,
+        text::count,
     },
     pass,
 };
@@ -193,7 +193,7 @@ fn closing(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consistency::preflight::RiskName;
+    use crate::domain::advise::preflight::RiskName;
 
     const LOOK: Look = Look { width: 60, colour: false };
 

@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{
     api::report::ObjectRef,
-    consistency::{
-        period,
-        wording::{count, number},
+    domain::{
+        parse::duration,
+        text::{count, number},
     },
-    database::{Kept, Shown, Wanted, Which},
+    engine::postgres::{Kept, Shown, Wanted, Which},
     pass,
 };
 
@@ -75,7 +75,7 @@ pub(super) struct PurgeFlags {
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// Drop what was taken this long ago, for example 30d
-    #[arg(long, value_name = "DAYS", value_parser = period::days)]
+    #[arg(long, value_name = "DAYS", value_parser = duration::days)]
     older_than: Option<i64>,
     /// Whose rows, as `quarantine list` shows those of another database or resource
     #[arg(long, value_name = "IDENTITY")]

@@ -18,11 +18,11 @@ use crate::{
         condition::Reason,
         report::{Action, ObjectRef},
     },
-    consistency::{
+    domain::{
         sql_name::{sql_table, unseen},
-        wording::{count, more, number},
+        text::{count, more, number},
     },
-    database::{Beside, Restored, Run, WrittenBeside},
+    engine::postgres::{Beside, Restored, Run, WrittenBeside},
     pass,
 };
 

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::consistency::wording::{clean, clean_but, escaped};
+use crate::domain::text::{clean, clean_but, escaped};
 
 /// How a command ends, as pipelines see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +124,13 @@ impl Failure {
     }
 }
 
-impl From<crate::consistency::severity::Fault> for Failure {
-    fn from(fault: crate::consistency::severity::Fault) -> Self {
+impl From<crate::domain::fault::Fault> for Failure {
+    fn from(fault: crate::domain::fault::Fault) -> Self {
         Self::CouldNotTell(format!(
             "{} ({}, {})",
             fault.message,
             fault.reason,
-            crate::consistency::wording::more(fault.reason)
+            crate::domain::text::more(fault.reason)
         ))
     }
 }
@@ -163,10 +163,10 @@ mod tests {
         for failure in [Failure::Usage(name.into()), Failure::CouldNotTell(name.into())] {
             assert_eq!(failure.said().err, format!("auth-consistency: {shown}\n"));
         }
-        let fault = crate::consistency::severity::Fault {
+        let fault = crate::domain::fault::Fault {
             reason: crate::api::condition::Reason::RepairTouchesMore,
             condition: crate::api::condition::ConditionType::DatabaseReachable,
-            class: crate::consistency::severity::Class::Terminal,
+            class: crate::domain::fault::Class::Terminal,
             message: name.into(),
         };
         let told = Failure::from(fault).said().err;

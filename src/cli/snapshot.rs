@@ -11,10 +11,12 @@ use super::{
     target::{self, TargetFlags, Variables},
 };
 use crate::{
-    consistency::{
-        identities::{Identities, LoginKey, MAX_FIELD},
-        snapshot::{Keyed, LongLogins, Snapshot},
-        wording::{self, clip, number, sample},
+    domain::{
+        identities::{
+            list::{Identities, LoginKey, MAX_FIELD},
+            snapshot::{Keyed, LongLogins, Snapshot},
+        },
+        text::{self, clip, number, sample},
     },
     pass,
 };
@@ -121,7 +123,7 @@ fn left_out(long: &LongLogins) -> String {
     let ids: Vec<String> = long.sample.iter().map(|id| clip(id, 64)).collect();
     format!(
         "auth-consistency: the snapshot has no login of {} (id {}), since it has more than {} bytes: rows that name one are given back to nobody by it, so give such an account a shorter login and take it anew",
-        wording::count(count, "account"),
+        text::count(count, "account"),
         sample(&ids, count),
         number(MAX_FIELD as i64)
     )

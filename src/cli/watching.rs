@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     api::report::StepReport,
-    consistency::{progress::Progress, severity::Fault},
+    domain::{fault::Fault, progress::Progress},
     pass::Supervisor,
 };
 

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     api::spec::Algorithm,
-    consistency::{
-        rotation,
+    domain::{
+        diagnose::rotation,
         target::{ResourceIdentity, Target},
     },
     fingerprints,
@@ -122,11 +122,8 @@ mod tests {
         super::tests::{context, object},
         *,
     };
-    use crate::{
-        api::AuthConsistencyStatus,
-        consistency::report::{End, Outcome, status},
-        tokens,
-    };
+    use crate::domain::report::{End, Outcome, status};
+    use crate::{api::AuthConsistencyStatus, tokens};
 
     const KEY: &str = "kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
     const WAIT: Duration = Duration::from_secs(3600);

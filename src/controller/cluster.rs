@@ -19,7 +19,7 @@ use crate::{
         AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
-    consistency::severity::{Class, Fault, of_http},
+    domain::fault::{Class, Fault, of_http},
     server::metrics::{ApiOperation, ApiResult, Metrics},
 };
 

@@ -13,7 +13,7 @@ use super::{
     cluster::Cluster,
     surroundings::Reads,
 };
-use crate::{memory::Memory, network::HostPolicy, server::metrics::Metrics, shutdown::Shutdown};
+use crate::{network::HostPolicy, pass::memory::Memory, server::metrics::Metrics, shutdown::Shutdown};
 
 /// No resource has a pass more often, whatever its spec says and however often its annotations change: who
 /// may write them could otherwise keep everybody's operator and database busy.

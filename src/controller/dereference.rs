@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
-    consistency::{
-        coming_up::Beginning,
-        identities::ConfigMaps,
-        severity::Class,
+    domain::{
+        fault::Class,
+        identities::list::ConfigMaps,
+        report::first_install::Beginning,
         target::{ResourceIdentity, SecretProblem, Secrets, config_map_ref, secret_refs},
     },
 };

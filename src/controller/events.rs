@@ -15,7 +15,7 @@ use crate::{
         condition::{ConditionType, Reason},
         report::{Finding, Severity, SigningKeyReport},
     },
-    consistency::{report::Outcome, rotation::key_changed, target::ResourceIdentity, wording::clip},
+    domain::{diagnose::rotation::key_changed, report::Outcome, target::ResourceIdentity, text::clip},
 };
 
 /// One thing to tell.

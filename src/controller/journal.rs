@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dereference::Resource;
 use crate::{
     api::{AuthConsistencyStatus, condition::ConditionType, report::StepReport},
-    consistency::report::{End, Outcome},
+    domain::report::{End, Outcome},
 };
 
 /// The verdict of a status: Ready and its reason, with the message.

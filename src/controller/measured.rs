@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{context::Context, dereference::Resource};
 use crate::{
-    consistency::report::{End, Outcome, Verdict},
+    domain::report::{End, Outcome, Verdict},
     server::metrics::{LookLabel, PassResult, PassSummary},
 };
 

@@ -28,11 +28,14 @@ use crate::{
         AuthConsistency, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
-    consistency::{
-        period,
-        report::{End, Outcome, Verdict, held_up, looking, status, suspended, working},
-        schedule::{self, Ending, Held},
-        severity::{Class, Fault},
+    domain::{
+        fault::{Class, Fault},
+        parse::duration,
+        report::{
+            End, Outcome, Verdict, held_up, looking,
+            schedule::{self, Ending, Held},
+            status, suspended, working,
+        },
         target::{Target, TargetError},
     },
     pass::{self, Look, Pass, Repairs},
@@ -293,7 +296,7 @@ async fn end(
         repairs: Repairs::All,
         look: Look::Hinted,
         compare_password: false,
-        search: crate::database::Search::default(),
+        search: crate::engine::postgres::Search::default(),
         ask: true,
         key_before: resource.status.signing_key.as_ref(),
         now: jiff::Timestamp::now(),
@@ -338,7 +341,7 @@ async fn overtaken(
     let identity = &resource.identity;
     let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
     let races = context.lost(&identity.uid);
-    let timeout = resource.spec.as_ref().ok().and_then(|spec| period::parse(&spec.timeout).ok());
+    let timeout = resource.spec.as_ref().ok().and_then(|spec| duration::parse(&spec.timeout).ok());
     let lasting = races.lasting();
     let held = schedule::held(lasting, timeout.unwrap_or(Duration::from_secs(60)));
     if held == Held::TooLong {
@@ -425,7 +428,7 @@ async fn finish(
     let interval = match (&end, resource.spec.as_ref()) {
         // What is wrong says nothing about when to look again.
         (End::NoTarget(_), _) | (_, Err(_)) => schedule::DEFAULT,
-        (_, Ok(spec)) => period::interval(&spec.interval).unwrap_or(schedule::DEFAULT),
+        (_, Ok(spec)) => duration::interval(&spec.interval).unwrap_or(schedule::DEFAULT),
     };
     let awaited = seen(resource).awaited.filter(|_| retried);
     let ending = match (goes_on, failed, awaited) {

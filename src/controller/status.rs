@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     api::{AuthConsistencyStatus, annotation, condition::ConditionType, report::RequestNotDone},
-    consistency::{
-        coming_up::awaited,
-        diagnosis::{Approval, Requests},
-        report::{Seen, called_for},
-        requests::{Past, claim_asked, kept_value, older},
-    },
     crash,
+    domain::{
+        diagnose::{
+            Approval, Requests,
+            requests::{Past, claim_asked, kept_value, older},
+        },
+        report::{Seen, called_for, first_install::awaited},
+    },
 };
 
 /// The status of one resource during one pass: what stands in the cluster, and its version.

@@ -22,11 +22,11 @@ use crate::{
         report::StepReport,
         spec::Mode,
     },
-    consistency::{
+    domain::{
+        fault::{Class, Fault},
         progress::Progress,
         report::{looking, working},
-        severity::{Class, Fault},
-        wording::count,
+        text::count,
     },
     pass::{Supervisor, Surroundings},
 };

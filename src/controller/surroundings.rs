@@ -15,10 +15,12 @@ use serde::de::DeserializeOwned;
 
 use super::cluster::{Cluster, ClusterError, Namespaced};
 use crate::{
-    consistency::{
-        endpoints::{self, Endpoint},
-        severity::Class,
-        workloads::{self, TakenBy, Workload},
+    domain::{
+        facts::{
+            endpoints::{self, Endpoint},
+            workloads::{self, TakenBy, Workload},
+        },
+        fault::Class,
     },
     pass::{Surroundings, Unread},
     server::metrics::ApiOperation,

@@ -6,13 +6,12 @@ use crate::{
         condition::ConditionType,
         report::{AdminReport, PasswordsReport},
     },
-    consistency::{
-        hashing,
-        observation::{AdminFacts, Observation},
-        offer::{self, ResetOffer},
-        orphans,
+    domain::{
+        diagnose::{hashing, references},
+        facts::{AdminFacts, Observation},
+        plan::offer::{self, ResetOffer},
         target::{Admin, Target},
-        wording::{clip, count},
+        text::{clip, count},
     },
 };
 
@@ -61,7 +60,7 @@ fn one(spec: &Admin, facts: &AdminFacts) -> Option<AdminReport> {
 /// What is said of accounts and of their ids when nothing is wrong with them.
 pub(super) fn remarks(target: &Target, observation: &Observation) -> Vec<(ConditionType, String)> {
     let users = observation.users.as_ref().ok();
-    let next_id = users.and_then(|users| orphans::untold(target, users));
+    let next_id = users.and_then(|users| references::untold(target, users));
     let next_id = next_id.map(|text| (ConditionType::SchemaCompatible, clip(&text, 1024)));
     remark(target).into_iter().chain(next_id).collect()
 }

@@ -11,18 +11,20 @@ use crate::{
         condition::{ConditionType, Reason},
         report::{Action, Severity, StepReport},
     },
-    consistency::{
-        diagnosis::{Diagnosed, Ends, Step, person},
-        observation::Observation,
-        plan::{Permission, Permitted, PermittedStep},
-        progress::Progress,
-        severity::{Class, Fault},
-        telling::{done_report, step_report},
-        undone::{goes_on, rests_on},
-        wording::{clip, count},
-    },
     crash,
-    database::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
+    domain::{
+        diagnose::{Diagnosed, Ends, Step, person},
+        facts::Observation,
+        fault::{Class, Fault},
+        plan::{
+            Permission, Permitted, PermittedStep,
+            describe::{done_report, step_report},
+            undone::{goes_on, rests_on},
+        },
+        progress::Progress,
+        text::{clip, count},
+    },
+    engine::postgres::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
 };
 
 /// Chunks in a row that may find nothing to do.
@@ -63,7 +65,7 @@ impl Applied {
     pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
         for Stopped { step, fence, number, before, why, passed_over } in std::mem::take(&mut self.stopped) {
             let Ok(Some(written)) =
-                in_time(pass, database::written(session.connection(), &fence, number)).await
+                in_time(pass, postgres::written(session.connection(), &fence, number)).await
             else {
                 continue;
             };
@@ -88,7 +90,7 @@ impl Applied {
             }
         }
         if let Some(fence) = self.purging.take()
-            && let Ok(purged) = in_time(pass, database::purged(session.connection(), &fence)).await
+            && let Ok(purged) = in_time(pass, postgres::purged(session.connection(), &fence)).await
         {
             self.repaired.extend(retention::told(pass, purged));
         }
@@ -115,7 +117,7 @@ pub(super) async fn apply(
     let approved = permitted.steps.iter().any(|one| !matches!(one.by, Permission::Limits));
     let begin = if approved { "approved begin" } else { "begin" };
     crash::point(&format!("before {begin}"));
-    let beginning = database::begin(
+    let beginning = postgres::begin(
         session.connection(),
         pass.target,
         known,
@@ -193,7 +195,7 @@ pub(super) async fn apply(
     // Nothing of an approved run is left over: a later pass needs an approval of its own.
     if approved || leftover {
         crash::point("before close");
-        if let Err(error) = database::close(session.connection(), &begun.fence).await {
+        if let Err(error) = postgres::close(session.connection(), &begun.fence).await {
             // Every step is done; the next pass closes what is left over.
             applied.failure = permitted.steps.last().map(|one| {
                 let mut found = failure(&one.step, &error);
@@ -314,49 +316,49 @@ async fn step(
     let connection = session.connection();
     Ok(match &permitted.step {
         Step::AdvanceSequence { past, .. } => {
-            in_time(pass, database::advance_sequence(connection, fence, number, known, *past)).await?
+            in_time(pass, postgres::advance_sequence(connection, fence, number, known, *past)).await?
         }
         Step::Seed { account, id, claimed, token, format, .. } => {
             let account = account.as_deref();
-            let seeding = database::Seeding {
+            let seeding = postgres::Seeding {
                 account,
                 id: id.as_deref(),
                 claimed: *claimed,
                 token: token.as_deref(),
                 format: *format,
             };
-            in_time(pass, database::seed(connection, fence, number, target, known, &seeding)).await?
+            in_time(pass, postgres::seed(connection, fence, number, target, known, &seeding)).await?
         }
         Step::Correct { account, .. } => {
             let account = account.as_deref();
-            in_time(pass, database::correct(connection, fence, number, target, known, account)).await?
+            in_time(pass, postgres::correct(connection, fence, number, target, known, account)).await?
         }
         Step::Reset { account, token, format, .. } => {
             let (account, token) = (account.as_deref(), token.as_deref());
-            let resetting = database::Resetting { account, token, format: *format };
-            in_time(pass, database::reset(connection, fence, number, target, known, &resetting)).await?
+            let resetting = postgres::Resetting { account, token, format: *format };
+            in_time(pass, postgres::reset(connection, fence, number, target, known, &resetting)).await?
         }
         Step::MoveId { account, from, to, claimed, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             let (account, ceiling) = (account.as_deref(), permitted.ceiling);
-            let moving = database::Moving { account, from, to, ceiling, claimed: *claimed };
-            in_time(pass, database::move_id(connection, fence, number, target, known, &moving)).await?
+            let moving = postgres::Moving { account, from, to, ceiling, claimed: *claimed };
+            in_time(pass, postgres::move_id(connection, fence, number, target, known, &moving)).await?
         }
         Step::AddConstraint { reference, options } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-            in_time(pass, database::add_constraint(connection, fence, number, known, reference, options))
+            in_time(pass, postgres::add_constraint(connection, fence, number, known, reference, options))
                 .await?
         }
         Step::ValidateConstraint { reference } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
-            in_time(pass, database::validate_constraint(connection, fence, number, known, reference)).await?
+            in_time(pass, postgres::validate_constraint(connection, fence, number, known, reference)).await?
         }
         Step::Remap { reference, digest, surplus, .. } => {
             pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)?;
             still_says(pass, known).await?;
             let remapping =
-                database::Remapping { reference, digest, ceiling: permitted.ceiling, surplus: *surplus };
-            in_time(pass, database::remap(connection, fence, number, target, known, &remapping)).await?
+                postgres::Remapping { reference, digest, ceiling: permitted.ceiling, surplus: *surplus };
+            in_time(pass, postgres::remap(connection, fence, number, target, known, &remapping)).await?
         }
         Step::Rows { action, reference, takes, surplus, .. } => {
             let Some(table) = known.references.iter().find(|table| *table.object == *reference) else {
@@ -390,7 +392,7 @@ enum Chunked<'a> {
 impl Chunked<'_> {
     async fn next(&mut self, session: &mut Session, fence: &Fence) -> Result<Chunk, DatabaseError> {
         match self {
-            Self::Rows(rows) => database::repair_chunk(session.connection(), fence, rows).await,
+            Self::Rows(rows) => postgres::repair_chunk(session.connection(), fence, rows).await,
             Self::Sessions(ending) => ending.chunk(session.connection(), fence).await,
         }
     }

@@ -7,12 +7,14 @@ use secrecy::SecretString;
 use super::{Pass, pods};
 use crate::{
     application::{self, Answer, Route, Verifier},
-    consistency::{
-        diagnosis::Diagnosed,
+    domain::{
+        diagnose::{
+            Diagnosed,
+            verifiers::{self, ProbeAnswer, VerifierFacts},
+        },
         target::{Jwt, Target},
-        verifiers::{self, ProbeAnswer, VerifierFacts},
     },
-    database::Observed,
+    engine::postgres::Observed,
     network::HostPolicy,
     tokens::{self, Forgery, MintError},
 };

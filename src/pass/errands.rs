@@ -3,28 +3,27 @@
 use jiff::Timestamp;
 
 use super::connect;
-use crate::database::Search;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
     },
-    consistency::{
-        counters::Relied,
-        diagnosis::Requests,
-        observation::Account,
+    domain::{
+        advise::suggestions::Suggestion,
+        diagnose::Requests,
+        facts::Account,
+        fault::{Class, Fault},
+        incremental::change_marks::Relied,
         plan::Permitted,
-        severity::{Class, Fault},
-        suggestions::Suggestion,
         target::Target,
-        wording::count,
+        text::count,
     },
-    database::{
+    engine::postgres::{
         self, Asked, Beside, Budget, DatabaseError, Discovered, Extent, Fence, Given, Kept, Known, Observed,
-        Restored, Run, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
+        Restored, Run, Search, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
-    memory::Memory,
     network::HostPolicy,
+    pass::memory::Memory,
 };
 
 /// The runs of a target that have changed something, newest first.
@@ -34,7 +33,7 @@ use crate::{
 pub async fn runs(target: &Target, policy: &HostPolicy) -> Result<Vec<Run>, Fault> {
     let mut session = connect(target, policy).await?;
     let known = known(target, &mut session).await?;
-    let runs = database::runs(session.connection(), target, &known).await.map_err(fault)?;
+    let runs = postgres::runs(session.connection(), target, &known).await.map_err(fault)?;
     session.close().await;
     Ok(runs)
 }
@@ -54,13 +53,13 @@ pub async fn restore(
     let mut session = connect(target, policy).await?;
     let known = known(target, &mut session).await?;
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
+    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
-    match database::restore(session.connection(), &begun.fence, run, identity).await {
+    match postgres::restore(session.connection(), &begun.fence, run, identity).await {
         Ok(mut restored) => {
             // Only words hang on it: what is back is back.
-            let _ = database::repeats(session.connection(), target, &known, &mut restored).await;
+            let _ = postgres::repeats(session.connection(), target, &known, &mut restored).await;
             session.close().await;
             Ok(restored)
         }
@@ -80,12 +79,12 @@ pub async fn restore_beside(
     now: Timestamp,
 ) -> Result<WrittenBeside, Fault> {
     let mut session = connect(target, policy).await?;
-    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
+    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
+    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
-    let written = database::write_beside(session.connection(), &begun.fence, wanted).await.map_err(fault)?;
+    let written = postgres::write_beside(session.connection(), &begun.fence, wanted).await.map_err(fault)?;
     session.close().await;
     Ok(written)
 }
@@ -96,8 +95,8 @@ pub async fn restore_beside(
 /// The user table cannot be used, or the database fails.
 pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Kept>, Fault> {
     let mut session = connect(target, policy).await?;
-    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
-    let kept = database::kept(session.connection(), target, &known).await.map_err(fault)?;
+    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
+    let kept = postgres::kept(session.connection(), target, &known).await.map_err(fault)?;
     session.close().await;
     Ok(kept)
 }
@@ -108,8 +107,8 @@ pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Kept>, Fau
 /// There are none, the user table cannot be used, or the database fails.
 pub async fn show_kept(target: &Target, policy: &HostPolicy, wanted: &Wanted) -> Result<Vec<Shown>, Fault> {
     let mut session = connect(target, policy).await?;
-    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
-    let shown = database::show_kept(session.connection(), target, &known, wanted).await.map_err(fault)?;
+    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
+    let shown = postgres::show_kept(session.connection(), target, &known, wanted).await.map_err(fault)?;
     session.close().await;
     Ok(shown)
 }
@@ -127,19 +126,19 @@ pub async fn purge(
     now: Option<Timestamp>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     let mut session = connect(target, policy).await?;
-    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = database::identity_text(&known.identity, &target.resource.uid);
+    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
+    let own = postgres::identity_text(&known.identity, &target.resource.uid);
     let identity = identity.unwrap_or(&own);
-    let doomed = database::doomed(session.connection(), target, which, identity).await.map_err(fault)?;
+    let doomed = postgres::doomed(session.connection(), target, which, identity).await.map_err(fault)?;
     let Some(now) = now.filter(|_| !doomed.is_empty()) else {
         session.close().await;
         return Ok(doomed);
     };
     let own = super::apply::run_id(now);
-    let begun = database::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
+    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
-    match database::purge(session.connection(), &begun.fence, which, identity).await {
+    match postgres::purge(session.connection(), &begun.fence, which, identity).await {
         Ok(purged) => {
             session.close().await;
             Ok(purged)
@@ -159,9 +158,9 @@ pub async fn unrestored(
     identity: Option<&str>,
 ) -> Result<i64, Fault> {
     let mut session = connect(target, policy).await?;
-    let known = database::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = database::identity_text(&known.identity, &target.resource.uid);
-    let rows = database::away(session.connection(), target, which, identity.unwrap_or(&own)).await;
+    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
+    let own = postgres::identity_text(&known.identity, &target.resource.uid);
+    let rows = postgres::away(session.connection(), target, which, identity.unwrap_or(&own)).await;
     session.close().await;
     rows.map_err(fault)
 }
@@ -172,7 +171,7 @@ pub async fn unrestored(
 /// The user table is not there, or the database fails.
 pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
     let mut session = connect(target, policy).await?;
-    let text = database::grants(session.connection(), target, Extent::Enforce).await.map_err(fault)?;
+    let text = postgres::grants(session.connection(), target, Extent::Enforce).await.map_err(fault)?;
     session.close().await;
     Ok(text)
 }
@@ -183,7 +182,7 @@ pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Faul
 /// The user table is not there, or the database fails.
 pub async fn grants_to_observe(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
     let mut session = connect(target, policy).await?;
-    let text = database::grants(session.connection(), target, Extent::Observe).await.map_err(fault)?;
+    let text = postgres::grants(session.connection(), target, Extent::Observe).await.map_err(fault)?;
     session.close().await;
     Ok(text)
 }
@@ -194,7 +193,7 @@ pub async fn grants_to_observe(target: &Target, policy: &HostPolicy) -> Result<S
 /// The user table cannot be used, or the database fails.
 pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Suggestion>, Discovered), Fault> {
     let mut session = connect(target, policy).await?;
-    let found = database::suggestions(session.connection(), target).await.map_err(fault)?;
+    let found = postgres::suggestions(session.connection(), target).await.map_err(fault)?;
     session.close().await;
     Ok(found)
 }
@@ -209,7 +208,7 @@ pub async fn resolve(
     asked: &[Asked],
 ) -> Result<Vec<SubjectRow>, Fault> {
     let mut session = connect(target, policy).await?;
-    let rows = database::resolve_subjects(session.connection(), target, asked).await.map_err(fault)?;
+    let rows = postgres::resolve_subjects(session.connection(), target, asked).await.map_err(fault)?;
     session.close().await;
     Ok(rows)
 }
@@ -242,7 +241,7 @@ async fn with_done(
     session.close().await;
     let mut fault = error.fault();
     let Ok(mut session) = connect(target, policy).await else { return fault };
-    let audited = database::audited(session.connection(), fence).await.unwrap_or_default();
+    let audited = postgres::audited(session.connection(), fence).await.unwrap_or_default();
     session.close().await;
     if !audited.is_empty() {
         let audited = audited.iter().map(|(object, rows)| format!("{} of {object}", count(*rows, "row")));
@@ -254,7 +253,7 @@ async fn with_done(
 
 /// What runs are bound to; no row of a user has a say in it.
 async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
-    database::known_alone(session.connection(), target).await.map_err(fault)
+    postgres::known_alone(session.connection(), target).await.map_err(fault)
 }
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
@@ -262,7 +261,7 @@ async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault>
     let (requests, nothing) = (Requests::default(), Relied::default());
     let budget = Budget::new(target.timeout);
     let given = Given { relied: &nothing, known: None, budget: &budget, elsewhere: None, progress: &|_| () };
-    database::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
+    postgres::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)
 }

@@ -5,15 +5,18 @@ use jiff::Timestamp;
 use super::{Pass, connect};
 use crate::{
     api::{condition::Reason, spec::TlsMode},
-    consistency::{
-        correspondence::{OldTokens, Unusable},
-        identities::LoginKey,
-        sessions,
-        severity::{Class, Fault},
-        snapshot::{Key, Keyed, Snapshot, Tokens},
+    domain::{
+        diagnose::sessions,
+        fault::{Class, Fault},
+        identities::{
+            list::LoginKey,
+            mapping::{OldTokens, Unusable},
+            snapshot::{Key, Keyed, Snapshot, Tokens},
+        },
         target::{IdentitySource, Target},
     },
-    database::{self, DatabaseError, Elsewhere, Known},
+    engine::PasswordCache,
+    engine::postgres::{self, DatabaseError, Elsewhere, Known},
     network::HostPolicy,
     tokens,
 };
@@ -33,9 +36,9 @@ pub(super) async fn elsewhere(pass: &Pass<'_>) -> Option<Result<Elsewhere, Unusa
     let connection = &other.connection;
     let origin = format!("spec.references.identities.database ({}:{})", connection.host, connection.port);
     let reading = async {
-        let mut session = database::connect(other, pass.policy, &target.resource.namespace).await?;
+        let mut session = postgres::connect(other, pass.policy, &target.resource.namespace).await?;
         let limit = target.timeout;
-        let reading = database::read_elsewhere(session.connection(), table, &origin, limit);
+        let reading = postgres::read_elsewhere(session.connection(), table, &origin, limit);
         let read = tokio::time::timeout(limit, reading)
             .await
             .unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))?;
@@ -126,7 +129,7 @@ pub async fn snapshot(
     });
     let mut session = connect(target, policy).await?;
     let taken = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let snapshot = database::snapshot(session.connection(), target, taken, (signing_key, tokens), key)
+    let snapshot = postgres::snapshot(session.connection(), target, taken, (signing_key, tokens), key)
         .await
         .map_err(|error| error.fault())?;
     session.close().await;

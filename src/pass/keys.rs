@@ -3,11 +3,14 @@
 use super::{Asked, Pass};
 use crate::{
     api::{condition::ConditionType, report::SigningKeyReport},
-    consistency::{
-        diagnosis::{Diagnosed, person},
-        rotation::{self, Heard},
+    domain::{
+        diagnose::{
+            Diagnosed, person,
+            rotation::{self, Heard},
+        },
         target::Jwt,
     },
+    engine::PasswordCache,
     fingerprints,
     tokens::{self, SigningKey},
 };

@@ -15,17 +15,19 @@ use crate::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
     },
-    consistency::{
-        correspondence::OldTokens,
-        counters::{Reading, Relied, Settled},
-        diagnosis::{Diagnosed, Step, diagnose},
+    domain::{
+        diagnose::{Diagnosed, Step, diagnose},
+        fault::{Class, Fault},
+        identities::mapping::OldTokens,
+        incremental::{
+            change_marks::{Reading, Relied, Settled},
+            partial_scan::Round,
+        },
         plan::{Permitted, PermittedStep, Unused, propose},
         progress::Progress,
-        round::Round,
-        severity::{Class, Fault},
     },
-    database::{self, Budget, DatabaseError, Given, Known, Observed, Session},
-    memory::Basis,
+    engine::postgres::{self, Budget, DatabaseError, Given, Known, Observed, Session},
+    pass::memory::Basis,
 };
 
 /// How a pass looks at references.
@@ -197,7 +199,7 @@ async fn hinted(
 
 /// The counters, where they can be read: what keeps them from it will keep a look from it too.
 async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>, Fault> {
-    let reading = database::read_counters(session.connection(), pass.target);
+    let reading = postgres::read_counters(session.connection(), pass.target);
     match in_time(pass, &Budget::new(pass.target.timeout), reading).await {
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
@@ -297,7 +299,7 @@ async fn observe(
     // On the heap: what a look holds is large, and a thread's stack is not.
     let looking = Box::pin(async {
         let (target, requests, memory) = (pass.target, pass.requests, pass.memory);
-        match database::observe(connection, target, requests, memory, compare, search, &given).await {
+        match postgres::observe(connection, target, requests, memory, compare, search, &given).await {
             Ok(observed) => Ok(observed),
             Err(error) => Err(error.with_names(connection).await),
         }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::Supervisor;
 use crate::{
-    consistency::progress::Progress,
-    database::{self, DatabaseError, Pressure, Session},
+    domain::progress::Progress,
+    engine::postgres::{self, DatabaseError, Pressure, Session},
 };
 
 /// How often a chunk is tried that meets rows which others hold.
@@ -83,7 +83,7 @@ impl Manners {
         }
         let mut pause = Duration::from_millis(250);
         loop {
-            let pressure = database::pressure(session.connection()).await?;
+            let pressure = postgres::pressure(session.connection()).await?;
             self.count(pressure.commits);
             let first = *self.first.get_or_insert(pressure);
             let Some(why) = too_much(first, pressure) else { return Ok(()) };

@@ -11,11 +11,13 @@ use super::{
 };
 use crate::{
     application::{self, Answer, Route, Verifier, VerifierResult},
-    consistency::{
-        endpoints::{Endpoint, turn},
+    domain::{
+        diagnose::verifiers::{PodFacts, Pods, VerifierFacts},
+        facts::{
+            endpoints::{Endpoint, turn},
+            workloads::TakenBy,
+        },
         target::Jwt,
-        verifiers::{PodFacts, Pods, VerifierFacts},
-        workloads::TakenBy,
     },
 };
 

@@ -4,15 +4,15 @@ use jiff::Timestamp;
 
 use super::{Look, Pass, Repairs, Supervisor, at_database, connect, look};
 use crate::{
-    consistency::{
-        diagnosis::Requests,
-        preflight::{Facts, Preflight, judge},
-        severity::Fault,
+    domain::{
+        advise::preflight::{Facts, Preflight, judge},
+        diagnose::Requests,
+        fault::Fault,
         target::Target,
     },
-    database::{self, DatabaseError, Search},
-    memory::Memory,
+    engine::postgres::{self, DatabaseError, Search},
     network::HostPolicy,
+    pass::memory::Memory,
     tokens::{self, KeyWeakness},
 };
 
@@ -72,14 +72,14 @@ pub async fn preflight(
     let mut told = |what: &str, error: DatabaseError| {
         failed.push(format!("{what}: {}", at_database(&target.database, error.fault()).message));
     };
-    let logins = match database::logins(session.connection(), target, known).await {
+    let logins = match postgres::logins(session.connection(), target, known).await {
         Ok(logins) => logins,
         Err(error) => {
             told("logins could not be counted", error);
             None
         }
     };
-    let (suggestions, left, unreadable) = match database::suggestions(session.connection(), target).await {
+    let (suggestions, left, unreadable) = match postgres::suggestions(session.connection(), target).await {
         Ok((suggestions, found)) => (suggestions, found.left, found.skipped),
         Err(error) => {
             told("columns that may name users could not be sampled", error);

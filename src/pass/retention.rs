@@ -8,15 +8,15 @@ use crate::{
         report::{Action, ObjectRef, Severity, StepReport},
         spec::Mode,
     },
-    consistency::{
-        diagnosis::{Ends, person},
-        observation::Observation,
-        plan::Permitted,
-        severity::{Class, Fault},
-        wording::count,
-    },
     crash,
-    database::{self, Fence, Known, Session, Which},
+    domain::{
+        diagnose::{Ends, person},
+        facts::Observation,
+        fault::{Class, Fault},
+        plan::Permitted,
+        text::count,
+    },
+    engine::postgres::{self, Fence, Known, Session, Which},
 };
 
 use super::apply::Applied;
@@ -69,14 +69,14 @@ async fn dropped(
     pass.supervisor.still_wanted().await?;
     let run = super::apply::run_id(pass.now);
     let begun =
-        database::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
+        postgres::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
             .await
             .map_err(|error| error.fault())?;
-    let own = database::identity_text(&known.identity, &pass.target.resource.uid);
+    let own = postgres::identity_text(&known.identity, &pass.target.resource.uid);
     let which = Which::OlderThan(days);
     let fence = purging.insert(begun.fence);
     let purged =
-        database::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;
+        postgres::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;
     *purging = None;
     Ok(purged)
 }

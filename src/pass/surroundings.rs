@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use crate::consistency::{endpoints::Endpoint, workloads::Workload};
+use crate::domain::facts::{endpoints::Endpoint, workloads::Workload};
 
 /// Reads what stands around the app. Nothing is ever written by it.
 pub trait Surroundings: Send + Sync {

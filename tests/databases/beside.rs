@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use auth_consistency::engine::postgres::Kept;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
-    database::Kept,
     network::HostPolicy,
     pass,
 };

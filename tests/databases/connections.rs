@@ -5,7 +5,8 @@ use std::{
     net::TcpListener,
 };
 
-use auth_consistency::{api::condition::Reason as R, consistency::severity::Class};
+use auth_consistency::api::condition::Reason as R;
+use auth_consistency::domain::fault::Class;
 
 use crate::support::{Case, USUAL, admin_and_ada as with};
 

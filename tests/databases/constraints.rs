@@ -1,13 +1,13 @@
 //! Foreign keys that are gone or do not vouch for their rows are added and validated where the spec
 //! says so, and never while a row names nobody.
 
+use auth_consistency::domain::fault::{Class, Fault};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::Action as A,
         spec::OnConstraint,
     },
-    consistency::severity::{Class, Fault},
     network::HostPolicy,
     pass::{self, Repairs, Supervisor},
 };

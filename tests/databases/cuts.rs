@@ -10,12 +10,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use auth_consistency::domain::{
+    diagnose::{Approval, Requests},
+    report::Outcome,
+};
 use auth_consistency::{
     api::{AuthConsistencyStatus, condition::Reason as R, report::Action as A},
-    consistency::{
-        diagnosis::{Approval, Requests},
-        report::Outcome,
-    },
     network::HostPolicy,
     pass,
 };

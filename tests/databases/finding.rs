@@ -1,12 +1,12 @@
 //! Every way of finding orphans against a plain anti-join, on schemas and data that are made up.
 
+use auth_consistency::api::condition::Reason;
 use auth_consistency::{
-    api::condition::Reason,
-    consistency::{
-        diagnosis::{Diagnosed, Step},
+    domain::{
+        diagnose::{Diagnosed, Step},
         search::Strategy,
     },
-    database::Search,
+    engine::postgres::Search,
 };
 use proptest::{
     prelude::*,

@@ -438,7 +438,7 @@ async fn an_operator_that_is_more_exact_than_an_extensions_compares_nothing() {
         sqlx::raw_sql(AssertSqlSafe(key.to_owned())).execute(&mut connection).await.unwrap();
         let mut case = world.case(&format!("{USUAL}{DELETE}"));
         read(&world, kind, &world.look(&mut case).await);
-        for way in auth_consistency::consistency::search::Strategy::ALL {
+        for way in auth_consistency::domain::search::Strategy::ALL {
             case.search.way = Some(way);
             read(&world, &format!("{kind} {way:?}"), &case.check().await);
         }

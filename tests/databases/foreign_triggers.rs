@@ -3,13 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use auth_consistency::domain::{diagnose::Approval, fault::Fault};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, StepReport},
         spec::{OnOrphan, ReferenceRule},
     },
-    consistency::{diagnosis::Approval, severity::Fault},
     pass::{Repairs, Supervisor},
 };
 use futures::future::BoxFuture;

@@ -1,9 +1,12 @@
 //! The rights that `grants` prints are those that a pass needs, from the first look to the last purge, and no
 //! others: a role with them alone goes through its whole life, with each kind of step.
 
+use auth_consistency::engine::postgres::Which;
 use auth_consistency::{
-    api::{condition::ConditionType as C, condition::Reason as R, report::Action as A},
-    database::Which,
+    api::{
+        condition::{ConditionType as C, Reason as R},
+        report::Action as A,
+    },
     network::HostPolicy,
     pass,
 };
@@ -139,7 +142,11 @@ async fn undone(world: &World, case: &Case, runs: &[String], back: &str, beside:
     for run in runs {
         let restored = case.restore(run).await.unwrap();
         let left = restored.iter().filter(|one| one.action != A::MoveId && one.blocked > 0);
-        assert_eq!(left.collect::<Vec<_>>(), Vec::<&auth_consistency::database::Restored>::new(), "{run}");
+        assert_eq!(
+            left.collect::<Vec<_>>(),
+            Vec::<&auth_consistency::engine::postgres::Restored>::new(),
+            "{run}"
+        );
         let now = Timestamp::from_second(1_860_000_000).unwrap();
         let purged =
             pass::purge(&case.target(), &anywhere(), &Which::Run(run.clone()), None, Some(now)).await;
@@ -500,7 +507,7 @@ async fn names_that_end_a_comment_or_a_statement_do_neither_on_the_page() {
             // The statement's own names may have two dashes in their quotes.
             assert!(!comment.contains("canary") || statement.contains('"'), "{line:?} in {printed}");
         }
-        let unseen = |c: char| auth_consistency::consistency::sql_name::unseen(c) && c != '\n';
+        let unseen = |c: char| auth_consistency::domain::sql_name::unseen(c) && c != '\n';
         assert!(!printed.contains(unseen), "{printed:?}");
         world.db.run(&format!("ALTER TABLE logs OWNER TO {}; DROP ROLE {quoted}", world.owner.0)).await;
         world.end().await;

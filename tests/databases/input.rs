@@ -1,12 +1,10 @@
 //! What people get wrong: connection, table, rights. Each is told, and nothing is changed.
 
-use auth_consistency::{
-    api::{
-        condition::{ConditionType as C, Reason as R},
-        report::Action as A,
-    },
-    consistency::severity::Class,
+use auth_consistency::api::{
+    condition::{ConditionType as C, Reason as R},
+    report::Action as A,
 };
+use auth_consistency::domain::fault::Class;
 
 use crate::support::{Answer, Case, Db, Expected, HASH, Server, USUAL, relay};
 

@@ -1,8 +1,8 @@
 //! What repairs took is listed, shown and kept, until somebody says that it may go.
 
+use auth_consistency::engine::postgres::{Kept, Shown, Wanted, Which};
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
-    database::{Kept, Shown, Wanted, Which},
     network::HostPolicy,
     pass,
 };

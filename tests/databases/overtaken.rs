@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use auth_consistency::domain::fault::{Class, Fault};
 use auth_consistency::{
     api::{
         condition::Reason as R,
         report::{Action as A, StepReport},
     },
-    consistency::severity::{Class, Fault},
     pass::{Repairs, Supervisor},
 };
 use futures::future::BoxFuture;

@@ -8,10 +8,9 @@ use auth_consistency::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, StepReport},
     },
-    consistency::severity::Fault,
-    memory::Memory,
     pass::{Repairs, Supervisor},
 };
+use auth_consistency::{domain::fault::Fault, pass::memory::Memory};
 use futures::future::BoxFuture;
 
 use crate::{

@@ -1,13 +1,13 @@
 //! Rows go back to the people whom old ids named, and nobody else's rows move.
 
+use auth_consistency::domain::identities::{
+    list::{Identities, LoginKey},
+    snapshot::{Keyed, Logins, Snapshot},
+};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, Severity},
-    },
-    consistency::{
-        identities::{Identities, LoginKey},
-        snapshot::{Keyed, Logins, Snapshot},
     },
     network::HostPolicy,
     pass,

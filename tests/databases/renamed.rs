@@ -1,11 +1,8 @@
 //! The app's schema moves on between a repair and its undoing: what goes back goes back whole, what does not
 //! says why, and one table keeps no other's rows.
 
-use auth_consistency::{
-    database::{Restored, Which},
-    network::HostPolicy,
-    pass,
-};
+use auth_consistency::engine::postgres::{Restored, Which};
+use auth_consistency::{network::HostPolicy, pass};
 
 use crate::support::{Case, Db, USUAL, admin_and_ada as with};
 

@@ -1,12 +1,12 @@
 //! A one-off request counts once in the life of a database, whichever resource it stands on; and a claim is
 //! taken over by whoever it belongs to.
 
+use auth_consistency::domain::diagnose::requests::claim_asked;
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, WhyNotDone},
     },
-    consistency::requests::claim_asked,
     hashing,
 };
 

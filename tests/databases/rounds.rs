@@ -8,9 +8,11 @@ use auth_consistency::{
         report::{Action as A, StepReport},
         status::Unit,
     },
-    consistency::{progress::Progress, severity::Fault},
-    database::Search,
     pass::{Look, Repairs, Supervisor},
+};
+use auth_consistency::{
+    domain::{fault::Fault, progress::Progress},
+    engine::postgres::Search,
 };
 use futures::future::BoxFuture;
 

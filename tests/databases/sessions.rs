@@ -1,11 +1,11 @@
 //! Tokens that outlive a change of ids or of the key end once, and only those.
 
+use auth_consistency::engine::postgres::{Asked, SubjectRow};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, Severity},
     },
-    database::{Asked, SubjectRow},
     network::HostPolicy,
     pass,
 };

@@ -1,9 +1,9 @@
 //! Who is not let in, and why: each is told as what it is, as far as the server's answer tells them apart, and what
 //! is printed to end it does. Whoever is let in by libpq is let in here.
 
+use auth_consistency::domain::fault::{Class, Fault};
 use auth_consistency::{
     api::condition::{ConditionType as C, Reason as R},
-    consistency::severity::{Class, Fault},
     network::HostPolicy,
     pass,
 };

@@ -7,11 +7,10 @@ use auth_consistency::{
         report::{Action as A, StepReport},
         spec::DatabaseSpec,
     },
-    consistency::severity::Fault,
-    database::Search,
     network::{HostPolicy, HostSettings},
     pass::{self, Look, Person, Repairs, Supervisor},
 };
+use auth_consistency::{domain::fault::Fault, engine::postgres::Search};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -320,9 +319,7 @@ fn role_of(case: &Case) -> String {
         .references
         .identities
         .map(|source| match source {
-            auth_consistency::consistency::target::IdentitySource::Elsewhere(other, _) => {
-                other.connection.user
-            }
+            auth_consistency::domain::target::IdentitySource::Elsewhere(other, _) => other.connection.user,
             _ => String::new(),
         })
         .unwrap()
@@ -408,7 +405,7 @@ async fn who_is_meant_is_asked_again_before_rows_move() {
         let mut case = over(&db, &old, REMAP, USERS).await;
         case.repair().await.plans(&[(A::Remap, "logs.user_id", 3, true)]);
         let shown = case.status.plan.clone().unwrap();
-        case.requests.approval = Some(auth_consistency::consistency::diagnosis::Approval {
+        case.requests.approval = Some(auth_consistency::domain::diagnose::Approval {
             hash: shown.hash.unwrap(),
             shown: shown.steps,
         });

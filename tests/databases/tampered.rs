@@ -1,9 +1,9 @@
 //! Copies that somebody has written to since they were made do not go back: each batch is held against what was written
 //! down of it, and all of them against the audit.
 
+use auth_consistency::engine::postgres::Which;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
-    database::Which,
     network::HostPolicy,
     pass,
 };

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use auth_consistency::{consistency::preflight::RiskName, network::HostPolicy, pass};
+use auth_consistency::domain::advise::preflight::RiskName;
+use auth_consistency::{network::HostPolicy, pass};
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
 

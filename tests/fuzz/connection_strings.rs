@@ -1,13 +1,13 @@
 //! Connection strings, as a Secret has them.
 
-use auth_consistency::consistency::dsn::{self, Connection};
+use auth_consistency::domain::parse::connection_string::{self, Connection};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 
 use crate::{
     canary::{CANARY, keeps_canary},
-    engine::Target,
+    mutate::Target,
 };
 
 /// The string that says the same.
@@ -29,7 +29,7 @@ fn written(connection: &Connection) -> String {
 }
 
 fn property(bytes: &[u8]) -> String {
-    let connection = match dsn::parse(bytes) {
+    let connection = match connection_string::parse(bytes) {
         Ok(connection) => connection,
         Err(error) => {
             let shown = format!("{error} {error:?}");
@@ -52,7 +52,8 @@ fn property(bytes: &[u8]) -> String {
     let other = if connection.password.expose_secret() == CANARY { "another" } else { CANARY };
     let other = Connection { password: other.to_owned().into(), ..connection.clone() };
     assert_eq!(format!("{connection:?}"), format!("{other:?}"), "what is told depends on the password");
-    let again = dsn::parse(written(&connection).as_bytes()).expect("what was understood is understood again");
+    let again = connection_string::parse(written(&connection).as_bytes())
+        .expect("what was understood is understood again");
     let all = |one: &Connection| {
         let texts = [&one.host, &one.user, &one.database].map(Clone::clone);
         (texts, one.port, one.password.expose_secret().to_owned(), one.schema.clone())

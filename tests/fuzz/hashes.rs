@@ -10,7 +10,7 @@ use auth_consistency::{
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 
-use crate::{canary::keeps_canary, engine::Target};
+use crate::{canary::keeps_canary, mutate::Target};
 
 /// Whether to compute a hash takes less than a moment.
 fn is_cheap(format: &Format) -> bool {

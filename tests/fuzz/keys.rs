@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use auth_consistency::domain::target::certificates::Authorities;
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    consistency::authority::Authorities,
     tokens::{
         KeyIds, KeySet, Keyring, MAX_KEYS, Part, SigningKey, TokenShape, audit, explain, install_crypto, mint,
     },
@@ -16,7 +16,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     canary::{CANARY, keeps_canary},
-    engine::Target,
+    mutate::Target,
 };
 
 const ALGORITHMS: [Algorithm; 5] =

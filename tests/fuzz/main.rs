@@ -14,15 +14,15 @@
 )]
 
 mod connection_strings;
-mod database;
 mod engine;
 mod hashes;
 mod keys;
+mod mutate;
 mod people;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
 
-// What the files of the database room that are tried here name by `crate`.
-use auth_consistency::consistency;
+// What the files of the engine that are tried here name by `crate`.
+use auth_consistency::domain;
 use support::canary;

@@ -1,13 +1,15 @@
 //! Lists of people: CSV and snapshots, as a ConfigMap or a file has them.
 
-use auth_consistency::consistency::{
-    identities::{Identities, MAX_FIELD, canonical},
-    observation::KeyKind,
-    snapshot::Snapshot,
+use auth_consistency::domain::{
+    facts::KeyKind,
+    identities::{
+        list::{Identities, MAX_FIELD, canonical},
+        snapshot::Snapshot,
+    },
 };
 use proptest::prelude::*;
 
-use crate::{canary::keeps_canary, engine::Target};
+use crate::{canary::keeps_canary, mutate::Target};
 
 fn field(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))

@@ -18,7 +18,7 @@ use sha2::Sha256;
 
 use crate::{
     canary::{CANARY, keeps, keeps_canary},
-    engine::Target,
+    mutate::Target,
 };
 
 const SECRET: &[u8] = b"9c1e0f7a3b5d42688f6e1d0c2b4a59783746aabbccddeeff";

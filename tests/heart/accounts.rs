@@ -1,17 +1,17 @@
 //! Several accounts in one plan: none of them stands in another's way, none is taken for another.
 
+use auth_consistency::domain::{
+    diagnose::{Approval, Diagnosed, Requests, Step, diagnose},
+    facts::{IdDefault, KeyKind, Observation},
+    plan::propose,
+    report::Verdict,
+    target::Target,
+};
 use auth_consistency::{
     api::{
         condition::Reason,
         report::{Action, Severity},
         spec::{PasswordFamily, PasswordPolicy},
-    },
-    consistency::{
-        diagnosis::{Approval, Diagnosed, Requests, Step, diagnose},
-        observation::{IdDefault, KeyKind, Observation},
-        plan::propose,
-        report::Verdict,
-        target::Target,
     },
     passwords::Format,
 };

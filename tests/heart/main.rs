@@ -10,18 +10,16 @@
 mod accounts;
 mod model;
 
-use auth_consistency::{
-    api::{
-        AuthConsistencyStatus,
-        condition::Reason,
-        report::{Action, Severity},
-    },
-    consistency::{
-        diagnosis::{Approval, Requests, diagnose},
-        plan::propose,
-        report::{End, Outcome, Seen, Verdict, status},
-        target::Target,
-    },
+use auth_consistency::api::{
+    AuthConsistencyStatus,
+    condition::Reason,
+    report::{Action, Severity},
+};
+use auth_consistency::domain::{
+    diagnose::{Approval, Requests, diagnose},
+    plan::propose,
+    report::{End, Outcome, Seen, Verdict, status},
+    target::Target,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

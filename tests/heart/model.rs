@@ -3,24 +3,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use auth_consistency::domain::{
+    diagnose::{Diagnosed, Step, enforcement::Enforcement, seeding::SeedFacts},
+    facts::{
+        Account, AdminFacts, Bookkeeping, Claim, Comparison, DatabaseIdentity, IdDefault, KeyKind,
+        Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
+        WantedId,
+    },
+    plan::describe::step_report,
+    report::Outcome,
+    target::{Admin, ResourceIdentity, Secrets, Target},
+};
 use auth_consistency::{
     api::{
         condition::ConditionType,
         report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
         spec::{AuthConsistencySpec, PasswordFamily, SecretKeyRef},
-    },
-    consistency::{
-        diagnosis::{Diagnosed, Step},
-        enforcement::Enforcement,
-        observation::{
-            Account, AdminFacts, Bookkeeping, Claim, Comparison, DatabaseIdentity, IdDefault, KeyKind,
-            Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
-            WantedId,
-        },
-        report::Outcome,
-        seeding::SeedFacts,
-        target::{Admin, ResourceIdentity, Secrets, Target},
-        telling::step_report,
     },
     passwords::{Description, Format},
 };

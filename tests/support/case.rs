@@ -7,18 +7,20 @@ use auth_consistency::{
         report::{Action, ConsistencyReport, Finding},
         spec::SecretKeyRef,
     },
-    consistency::{
-        diagnosis::{Approval, Requests},
-        identities::ConfigMaps,
-        report::{End, Outcome, Seen, status},
-        severity::Fault,
-        target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
-    },
     controller::{self, Resource},
-    database::{Beside, Restored, Search, WrittenBeside},
-    memory::Memory,
     network::HostPolicy,
     pass::{self, Look, Person, Repairs, Supervisor},
+};
+use auth_consistency::{
+    domain::{
+        diagnose::{Approval, Requests},
+        fault::Fault,
+        identities::list::ConfigMaps,
+        report::{End, Outcome, Seen, status},
+        target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
+    },
+    engine::postgres::{Beside, Restored, Search, WrittenBeside},
+    pass::memory::Memory,
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -252,7 +254,7 @@ impl Case {
             }
         };
         let status = status(&self.status, self.resource.generation, &Time(now), &shown, &Seen::default());
-        let again = auth_consistency::consistency::report::status(
+        let again = auth_consistency::domain::report::status(
             &status,
             self.resource.generation,
             &Time(Timestamp::from_second(1_900_000_000).unwrap()),
@@ -271,7 +273,7 @@ impl Case {
         }
         let messages = status.findings.iter().map(|one| &one.message);
         for text in messages.chain(status.conditions.iter().map(|one| &one.message)) {
-            let unseen = auth_consistency::consistency::sql_name::unseen;
+            let unseen = auth_consistency::domain::sql_name::unseen;
             assert!(!text.contains(unseen), "{text:?} has characters that nobody sees");
             assert_eq!(repeated(text), None, "the same is said twice in {text:?}");
         }
@@ -286,7 +288,7 @@ impl Case {
             fault.unwrap_or_else(|| Fault {
                 reason: Reason::SpecInvalid,
                 condition: ConditionType::Ready,
-                class: auth_consistency::consistency::severity::Class::Terminal,
+                class: auth_consistency::domain::fault::Class::Terminal,
                 message: format!("{:?}", target.err()),
             })
         });

@@ -10,7 +10,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::*;
-use crate::consistency::authority::Authorities;
+use crate::domain::target::certificates::Authorities;
 
 /// A directory with an authority and what it signs; it goes with this value.
 struct Office(PathBuf);

@@ -6,9 +6,9 @@ use crate::{
         report::{Action, ConsistencyReport, Finding, Severity, StepReport},
     },
     cli::target::Again,
-    consistency::{
-        offer::ResetOffer,
-        wording::{count, docs},
+    domain::{
+        plan::offer::ResetOffer,
+        text::{count, docs},
     },
 };
 

@@ -6,7 +6,7 @@ use crate::{
     api::report::{
         AdminReport, ConsistencyReport, Finding, ObjectRef, PasswordsReport, SearchReport, StepReport,
     },
-    consistency::wording::{count, number},
+    domain::text::{count, number},
 };
 
 /// What the first line of a page says beside the report's own words.

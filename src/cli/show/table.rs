@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Wi
 use super::Look;
 use crate::{
     api::report::Severity,
-    consistency::wording::{self, clean_but},
+    domain::text::{self, clean_but},
 };
 
 /// One cell.
@@ -23,13 +23,13 @@ pub(in crate::cli) enum Cell {
 impl Cell {
     /// Text in one line: a line break in a name would look like another row.
     pub(in crate::cli) fn text(text: impl AsRef<str>) -> Self {
-        Self::Text(wording::clean(text.as_ref()).into_owned())
+        Self::Text(text::clean(text.as_ref()).into_owned())
     }
 
     /// Texts, each in a line of its own.
     pub(in crate::cli) fn lines(lines: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let lines: Vec<String> =
-            lines.into_iter().map(|line| wording::clean(line.as_ref()).into_owned()).collect();
+            lines.into_iter().map(|line| text::clean(line.as_ref()).into_owned()).collect();
         Self::Text(lines.join("\n"))
     }
 }
@@ -56,7 +56,7 @@ impl Table {
         }
         if !headers.is_empty() {
             // Columns of a table of the app may be headers.
-            table.set_header(headers.iter().map(|header| wording::clean(header).into_owned()));
+            table.set_header(headers.iter().map(|header| text::clean(header).into_owned()));
         }
         Self { table, columns, rows: 0 }
     }

@@ -12,8 +12,8 @@ use super::Loaded;
 use crate::{
     api::{AuthConsistency, condition::Reason},
     cli::said::Failure,
-    consistency::{
-        identities::ConfigMaps,
+    domain::{
+        identities::list::ConfigMaps,
         target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
     },
 };

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::Cluster;
 use crate::{
     api::{AuthConsistency, jwt::JwtSpec},
-    consistency::wording::count,
+    domain::text::count,
     tokens::{KeyIds, KeySet, SigningKey},
 };
 

@@ -8,9 +8,9 @@ use crate::{
         Algorithm, AuthConsistencySpec, ColumnCondition, OnOrphan, Preset, SecretKeyRef, TlsMode, TlsSpec,
     },
     cli::said::Failure,
-    consistency::{
-        dsn,
-        identities::ConfigMaps,
+    domain::{
+        identities::list::ConfigMaps,
+        parse::connection_string,
         target::{ResourceIdentity, SecretBytes, Secrets},
     },
     tokens::{KeyIds, KeySet, SubjectClaim, TokenShape},
@@ -199,7 +199,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
 
 /// Whether the connection never leaves the machine and the string says nothing of encryption.
 fn loopback(url: &[u8]) -> bool {
-    dsn::parse(url).is_ok_and(|connection| {
+    connection_string::parse(url).is_ok_and(|connection| {
         let host = connection.host.trim_end_matches('.');
         connection.tls.is_none()
             && (host.eq_ignore_ascii_case("localhost")

@@ -15,8 +15,8 @@ use crate::{
         spec::{ConfigMapKeyRef, SecretKeyRef},
     },
     cli::said::Failure,
-    consistency::{
-        identities::ConfigMaps,
+    domain::{
+        identities::list::ConfigMaps,
         target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
     },
 };

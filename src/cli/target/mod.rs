@@ -24,9 +24,9 @@ use crate::{
         spec::{Algorithm, ColumnCondition, OnOrphan},
         status::SigningKeyStatus,
     },
-    consistency::{
-        identities::ConfigMaps,
-        requests::Asking,
+    domain::{
+        diagnose::requests::Asking,
+        identities::list::ConfigMaps,
         target::{IdentitySource, ResourceIdentity, Secrets, Target},
     },
     network::{HostPolicy, ResolveEntry},

@@ -14,8 +14,8 @@ use crate::{
         show::{Cell, Format, Look, OutputFlags, Table, wrap},
         target::{ElsewhereFlags, Place, Signer, TargetFlags, Variables},
     },
-    consistency::wording::clip,
-    database::{Asked, SubjectRow},
+    domain::text::clip,
+    engine::postgres::{Asked, SubjectRow},
     pass,
     tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
 };

@@ -12,8 +12,8 @@ use crate::{
         show::{Cell, Format, Look, Table, wrap},
         target::{Place, Signer},
     },
-    consistency::wording::{count, number},
-    database::Asked,
+    domain::text::{count, number},
+    engine::postgres::Asked,
     pass,
     tokens::{Verdict, Verification},
 };

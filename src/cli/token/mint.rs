@@ -11,7 +11,7 @@ use crate::{
         said::{Exit, Failure, Said},
         target::{TargetFlags, Variables},
     },
-    consistency::{period, target::Target},
+    domain::{parse::duration, target::Target},
     network::HostPolicy,
     pass, tokens,
 };
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Flags {
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
     /// How long the token lives
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = period::parse)]
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration::parse)]
     lifetime: Duration,
 }
 

@@ -1,8 +1,10 @@
-use crate::consistency::offer::ResetOffer;
+use crate::{
+    cli::{show::Asked, target::Again},
+    domain::plan::offer::ResetOffer,
+};
 use serde_json::json;
 
 use super::*;
-use crate::cli::{show::Asked, target::Again};
 
 const LOOK: Look = Look { width: 100, colour: false };
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     api::spec::{OnMissing, SecretKeyRef},
-    consistency::target::Target,
+    domain::target::Target,
 };
 
 const URL: &str = "postgresql://app:canary@db.example.com/probeops";

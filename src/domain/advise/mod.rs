@@ -1,0 +1,5 @@
+//! What is told before anybody repairs: a comparison, rules that may be meant, whether a pass would work.
+
+pub mod compare;
+pub mod preflight;
+pub mod suggestions;

@@ -1,0 +1,191 @@
+//! What is odd about the values by which somebody signs in to a database, as their Secrets hold them: told beside a
+//! sign-in that fails, and where it works only since something is left off.
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::Severity,
+    },
+    domain::{
+        diagnose::{Diagnosed, person},
+        parse::connection_string::Connection,
+        target::Database,
+        text::count,
+    },
+    passwords::{PasswordWarning, audit_password, audit_secret},
+};
+
+/// One thing that is odd about one of them. Never holds a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Odd {
+    /// Which value, in words.
+    pub value: String,
+    /// What is odd about it.
+    pub warning: PasswordWarning,
+}
+
+impl Odd {
+    /// What is odd about a Secret's value that is taken whole.
+    pub fn whole(field: &str, bytes: &[u8]) -> Vec<Self> {
+        Self::of(&format!("the value of {field}"), audit_secret(bytes))
+    }
+
+    /// What is odd about a connection string and its parts.
+    pub fn parts(field: &str, bytes: &[u8], connection: &Connection) -> Vec<Self> {
+        let ends = bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r' | b' ' | b'\t'));
+        let whole = ends.then_some(PasswordWarning::LineBreakLeftOff).into_iter().collect();
+        let user = audit_password(&connection.user.clone().into());
+        let mut odd = Self::of(&format!("the value of {field}"), whole);
+        odd.extend(Self::of(&format!("the user name in {field}"), user));
+        odd.extend(Self::of(&format!("the password in {field}"), audit_password(&connection.password)));
+        odd
+    }
+
+    fn of(value: &str, warnings: Vec<PasswordWarning>) -> Vec<Self> {
+        // How easily it is guessed says nothing about whether it is the right one.
+        let told = warnings.into_iter().filter(|warning| *warning != PasswordWarning::Placeholder);
+        told.map(|warning| Self { value: value.to_owned(), warning }).collect()
+    }
+
+    /// In a clause.
+    pub fn describe(&self) -> String {
+        use PasswordWarning as W;
+        let what = match self.warning {
+            W::Placeholder => "is a well-known word of examples",
+            W::Unfilled => "is a variable or template that nobody filled in",
+            W::Unresolved(what) => return format!("{} is {what}, not what that stands for", self.value),
+            W::NoValue => "is the word that a program prints for no value",
+            W::Assignment => "is a whole line NAME=value, with the name in it",
+            W::JsonDocument => "is a JSON document",
+            W::Hash => "is a hash, not what it was made of",
+            W::CutHash => "is a hash that was cut off",
+            W::PythonBytes => "stands in b'…', as Python prints bytes, which is taken for a part of it",
+            W::Path => "is the path of a file, not what the file holds",
+            W::DoubledDollars => "has each $ twice, as a Compose file wants it",
+            W::WrittenLineBreak => {
+                "ends with a backslash and a letter, as a line break is written in quotes, which are taken for a part of it"
+            }
+            W::Quotes => "stands in quotes, which are taken for a part of it",
+            W::Blanks => "begins or ends with white space, which is taken for a part of it",
+            W::LineBreakLeftOff => {
+                "ends with a line break or white space, which is left off here and which an app that reads the same Secret may keep: store it without, as printf %s writes it"
+            }
+            W::LineBreakAtEnd => "ends with a line break, which is taken for a part of it",
+            W::LineBreakInside => "has a line break or tabulator in it",
+            W::ByteOrderMark => "begins with a byte order mark, which is taken for a part of it",
+            W::Utf16 => "is encoded as UTF-16",
+            W::Invisible => {
+                "has characters that nobody sees or that look like others (a no-break or zero-width space, typographic quotes, a control character)"
+            }
+            W::Base64 => "is base64 of a text, as a Secret's data has when it was encoded once too often",
+            W::Base64Twice => {
+                "is base64 of base64 of a text, as a Secret's data has when it was encoded twice too often"
+            }
+        };
+        format!("{} {what}", self.value)
+    }
+}
+
+/// What may be the reason that a sign-in fails, at the end of a sentence.
+pub fn beside(odd: &[Odd]) -> String {
+    let mut told = String::new();
+    for (at, one) in odd.iter().enumerate() {
+        let again = odd[..at].iter().any(|before| before.warning == one.warning);
+        let said = if again { format!("the same holds for {}", one.value) } else { one.describe() };
+        told.push_str("; ");
+        told.push_str(&said);
+    }
+    told
+}
+
+/// What makes a value none that can be understood, in brackets behind what is said of it.
+pub fn bracketed(bytes: &[u8]) -> String {
+    let odd = Odd::whole("", bytes).into_iter().find(|one| one.warning != PasswordWarning::LineBreakLeftOff);
+    odd.map(|one| format!(" (it {})", one.describe().trim_start_matches("the value of").trim_start()))
+        .unwrap_or_default()
+}
+
+/// What works only since something is left off.
+pub(in crate::domain) fn suspicious(database: &Database) -> Option<Diagnosed> {
+    let cut: Vec<&Odd> =
+        database.odd.iter().filter(|one| one.warning == PasswordWarning::LineBreakLeftOff).collect();
+    let first = cut.first()?;
+    let others = match cut.len() - 1 {
+        0 => String::new(),
+        more => format!(" ({} beside)", count(i64::try_from(more).unwrap_or(i64::MAX), "value")),
+    };
+    let (reason, condition) = (Reason::DatabaseSecretSuspicious, ConditionType::DatabaseReachable);
+    Some(person(reason, condition, Severity::Warning, None, format!("{}{others}", first.describe())))
+}
+
+/// The name of a database that is not there, as far as it may be repeated: what is no usual name may be half of
+/// something else.
+pub fn unknown_name(name: &str) -> String {
+    let usual = |c: char| c.is_ascii_alphanumeric() || "_.$-".contains(c);
+    if (1..=63).contains(&name.len()) && name.chars().all(usual) {
+        return format!("there is no database {name:?}");
+    }
+    let characters = count(i64::try_from(name.chars().count()).unwrap_or(i64::MAX), "character");
+    let odd = if name.trim_end().len() != name.len() {
+        " and ends with white space"
+    } else if name.trim_start().len() != name.len() {
+        " and begins with white space"
+    } else if name.contains(crate::domain::sql_name::unseen) {
+        " and one of them nobody sees"
+    } else if name.len() > 63 {
+        " and no name of PostgreSQL's is longer than 63 bytes"
+    } else {
+        ""
+    };
+    format!("there is no database of that name, which has {characters}{odd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_odd_about_a_value_is_told_without_it_and_a_weak_one_is_not_odd() {
+        for (value, told) in [
+            ("postgres", ""),
+            ("s3cr3t-Canary", ""),
+            ("\"s3cr3t-Canary\"", "stands in quotes"),
+            ("${DB_PASSWORD}", "variable or template"),
+            ("s3cr3t-Canary\n", "ends with a line break or white space, which is left off here"),
+            ("s3cr3t-Canary\n\n", "ends with a line break, which is taken for a part of it"),
+            ("\u{feff}s3cr3t-Canary", "byte order mark"),
+            ("czNjcjN0LUNhbmFyeQ==", "is base64 of a text"),
+            (" s3cr3t-Canary", "begins or ends with white space"),
+        ] {
+            let said = beside(&Odd::whole("spec.database.passwordSecretRef", value.as_bytes()));
+            assert!(said.contains(told) && said.is_empty() == told.is_empty(), "{value:?}: {said}");
+            assert!(!said.contains("anary"), "{said}");
+            assert!(
+                told.is_empty() || said.starts_with("; the value of spec.database.passwordSecretRef "),
+                "{said}"
+            );
+        }
+        assert_eq!(
+            bracketed(b"'postgres://u:canary@h/d'"),
+            " (it stands in quotes, which are taken for a part of it)"
+        );
+        assert_eq!(bracketed(b"canary\n"), "");
+    }
+
+    #[test]
+    fn names_of_databases_are_repeated_where_they_can_be_nothing_else() {
+        assert_eq!(unknown_name("Shop_2.x"), "there is no database \"Shop_2.x\"");
+        for name in [
+            "a;password=canary",
+            "canary\n",
+            " canary",
+            "can ary",
+            "can\u{202e}ary",
+            &"canary".repeat(20),
+            "",
+        ] {
+            let told = unknown_name(name);
+            assert!(!told.contains("canary") && told.contains("character"), "{name:?}: {told}");
+        }
+    }
+}

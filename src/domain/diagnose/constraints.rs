@@ -1,0 +1,300 @@
+//! Foreign keys that are not there, or do not vouch for their rows: what is told of them, and the steps
+//! that add and validate them. Neither is done while a row names nobody.
+
+use super::foreign;
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{ObjectRef, Severity},
+        spec::OnConstraint,
+    },
+    domain::{
+        diagnose::{Diagnosed, Step, person},
+        facts::{ConstraintFacts, Observation, Reference, foreign_key::ForeignKeyOptions},
+        plan::PlannedStep,
+        sql_name::{sql_name, sql_table, statement},
+        target::Target,
+        text::{count, number},
+    },
+};
+
+fn warning(reason: Reason, object: &ObjectRef, message: String) -> Diagnosed {
+    let condition = ConditionType::SchemaCompatible;
+    person(reason, condition, Severity::Warning, Some(object.clone()), message)
+}
+
+/// Foreign keys that a rule asks for and that are not there. `mended` are the references whose orphans
+/// a step of the plan mends.
+pub(in crate::domain) fn missing(
+    target: &Target,
+    observation: &Observation,
+    mended: &[ObjectRef],
+) -> Vec<Diagnosed> {
+    observation.missing_constraints.iter().map(|object| absent(target, observation, mended, object)).collect()
+}
+
+fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], object: &ObjectRef) -> Diagnosed {
+    let name = object.constraint.as_deref().unwrap_or_default();
+    let ruled = target.references.rules.iter().any(|rule| {
+        (&rule.schema, &rule.rule.table, &rule.rule.constraint)
+            == (&object.schema, &object.table, &object.constraint)
+    });
+    let message = format!(
+        "the foreign key {name} of {} is not there, and {}",
+        object.describe(),
+        if ruled { "a rule says that it must be" } else { "was when the snapshot was taken" }
+    );
+    let told = |why: &str| warning(Reason::ConstraintMissing, object, format!("{message}{why}"));
+    if target.references.policy(object).constraint != OnConstraint::Restore {
+        return told(
+            ": add it with NOT VALID, then validate it, or set spec.references.constraint to Restore",
+        );
+    }
+    let step =
+        |facts: &ConstraintFacts| Step::AddConstraint { reference: object.clone(), options: facts.options };
+    with_step(observation, mended, object, "added", told, step)
+}
+
+/// Whether the foreign key of a reference vouches for its rows, and for those that come.
+pub(in crate::domain) fn vouching(
+    target: &Target,
+    observation: &Observation,
+    reference: &Reference,
+    mended: &[ObjectRef],
+) -> Vec<Diagnosed> {
+    if reference.soft {
+        return Vec::new();
+    }
+    if reference.enforcement.not_enforced {
+        // No row is checked, so that neither NOT VALID nor a violation says more.
+        return vec![not_enforced(reference)];
+    }
+    let mut found = Vec::new();
+    found.extend(disabled(reference));
+    if reference.validated {
+        found.extend(violated(reference));
+    } else {
+        found.push(unvalidated(target, observation, reference, mended));
+    }
+    found
+}
+
+fn not_enforced(reference: &Reference) -> Diagnosed {
+    let object = &reference.object;
+    let name = object.constraint.as_deref().unwrap_or_default();
+    let orphans = match reference.orphans.rows {
+        0 => "none does now".to_owned(),
+        rows => format!("{} now: mend those first", count(rows, "row")),
+    };
+    warning(
+        Reason::ConstraintNotEnforced,
+        object,
+        format!(
+            "the foreign key {name} is NOT ENFORCED, so no row is checked, neither old ones nor new ones: in a quiet hour, since nothing can be written to either table while it looks at all rows, run {}; it fails while a row names nobody ({orphans})",
+            statement(format!(
+                "ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED",
+                sql_table(&object.schema, &object.table),
+                sql_name(name)
+            ))
+        ),
+    )
+}
+
+/// Triggers that are off. That the key is marked valid says nothing then.
+fn disabled(reference: &Reference) -> Option<Diagnosed> {
+    let enforcement = &reference.enforcement;
+    if enforcement.silent.is_empty() {
+        return None;
+    }
+    let object = &reference.object;
+    let (statements, left) = enforcement.statements();
+    let more = match left {
+        0 => String::new(),
+        _ => format!(
+            " and so on for {} (the page has one statement for all)",
+            count(i64::try_from(left).unwrap_or(i64::MAX), "other table")
+        ),
+    };
+    Some(warning(
+        Reason::ConstraintDisabled,
+        object,
+        format!(
+            "triggers of the foreign key {} {} on {}, so {}: as a superuser run {statements}{more} Old rows are not looked at by that{}",
+            object.constraint.as_deref().unwrap_or_default(),
+            if enforcement.replica_only() { "fire for replication alone" } else { "are off" },
+            enforcement.places(),
+            enforcement.consequences().join(", and "),
+            match reference.orphans.rows {
+                0 => ", and none names nobody now".to_owned(),
+                1 => ": mend the one that names nobody next".to_owned(),
+                rows => format!(": mend the {} that name nobody next", number(rows)),
+            }
+        ),
+    ))
+}
+
+/// A key that is marked valid and does not hold. Once its rows are mended it is as valid as it says, where it
+/// keeps new orphans out.
+fn violated(reference: &Reference) -> Option<Diagnosed> {
+    let rows = reference.orphans.rows;
+    if rows == 0 {
+        return None;
+    }
+    let object = &reference.object;
+    Some(warning(
+        Reason::ConstraintViolated,
+        object,
+        format!(
+            "the foreign key {} is marked valid and {} {} it, as after a restore with triggers off; validating it again would look at nothing, and a dump of this database does not restore with it: {}",
+            object.constraint.as_deref().unwrap_or_default(),
+            count(rows, "row"),
+            if rows == 1 { "violates" } else { "violate" },
+            if reference.enforcement.holds() {
+                "it holds again when no orphans are left"
+            } else {
+                "it holds again when its triggers are on and then no orphans are left"
+            }
+        ),
+    ))
+}
+
+fn unvalidated(
+    target: &Target,
+    observation: &Observation,
+    reference: &Reference,
+    mended: &[ObjectRef],
+) -> Diagnosed {
+    let object = &reference.object;
+    let name = object.constraint.as_deref().unwrap_or_default();
+    let told = |why: &str| {
+        let checked = if reference.enforcement.holds() { "so only new rows are checked and" } else { "so" };
+        let message = format!("the foreign key {name} is NOT VALID, {checked} old ones may violate it{why}");
+        warning(Reason::ConstraintUnvalidated, object, message)
+    };
+    if target.references.policy(object).constraint == OnConstraint::Report {
+        return told(&format!(
+            ": when no orphans are left, run {}, or set spec.references.constraint to Validate",
+            validate(object)
+        ));
+    }
+    // Marked valid while new orphans come in, it would say what is not so.
+    if !reference.enforcement.holds() {
+        return told("; it is validated when its triggers are on").blocked_by(Reason::ConstraintDisabled);
+    }
+    let step = |_: &ConstraintFacts| Step::ValidateConstraint { reference: object.clone() };
+    with_step(observation, mended, object, "validated", told, step)
+}
+
+fn validate(object: &ObjectRef) -> String {
+    statement(format!(
+        "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+        sql_table(&object.schema, &object.table),
+        sql_name(object.constraint.as_deref().unwrap_or_default())
+    ))
+}
+
+/// Foreign keys that partitions have for themselves and that do not vouch for their rows: those are the
+/// whole table's, and so is what is done about them.
+pub(in crate::domain) fn of_partitions(reference: &Reference) -> Vec<Diagnosed> {
+    let unvalidated = reference.partition_keys.iter().filter(|key| !key.validated);
+    unvalidated
+        .map(|key| {
+            let (object, name) = (&key.object, key.object.constraint.as_deref().unwrap_or_default());
+            warning(
+                Reason::ConstraintUnvalidated,
+                object,
+                format!(
+                    "the foreign key {name}, which the partition {} has for itself, is NOT VALID, so only new rows are checked and old ones may violate it: when no orphans of {} are left, run {}",
+                    object.table,
+                    reference.object.describe(),
+                    validate(object)
+                ),
+            )
+        })
+        .collect()
+}
+
+/// The finding with its step, or with what keeps it from being done.
+fn with_step(
+    observation: &Observation,
+    mended: &[ObjectRef],
+    object: &ObjectRef,
+    done: &str,
+    told: impl Fn(&str) -> Diagnosed,
+    step: impl Fn(&ConstraintFacts) -> Step,
+) -> Diagnosed {
+    let Some(facts) = observation.constraints.iter().find(|facts| facts.object == *object) else {
+        return told("");
+    };
+    if let Some((reason, why)) = &facts.refused {
+        return told(&format!("; it is not {done}: {why}")).blocked_by(*reason);
+    }
+    if let Some(why) = foreign::unnamed(&observation.foreign, &[object], None) {
+        return told(&format!("; it is not {done}: {why}")).blocked_by(Reason::ForeignOwner);
+    }
+    let left = orphans(observation, object);
+    if left > 0 && !mended.iter().any(|one| same_columns(one, object)) {
+        return told(&format!("; it is {done} when no orphans are left ({} now)", count(left, "row")));
+    }
+    told("").with_step(step(facts))
+}
+
+fn orphans(observation: &Observation, object: &ObjectRef) -> i64 {
+    let reference = observation.references.iter().find(|one| same_columns(&one.object, object));
+    reference.map_or(0, |reference| reference.orphans.rows)
+}
+
+pub(in crate::domain) fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
+    one.schema == other.schema && one.table == other.table && one.columns == other.columns
+}
+
+/// What is added is validated next, in a transaction of its own; and rows that name nobody are mended
+/// before: where that waits so does the foreign key, where it is not planned there is nothing to vouch
+/// for.
+pub(in crate::domain) fn follow_the_rows(observation: &Observation, steps: &mut Vec<PlannedStep>) {
+    let added: Vec<PlannedStep> = steps
+        .iter()
+        .filter_map(|one| match &one.step {
+            Step::AddConstraint { reference, .. } => Some(PlannedStep {
+                step: Step::ValidateConstraint { reference: reference.clone() },
+                waits: one.waits.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    steps.extend(added);
+    let rows: Vec<PlannedStep> =
+        steps.iter().filter(|one| matches!(one.step, Step::Rows { .. })).cloned().collect();
+    steps.retain_mut(|one| {
+        let object = match &one.step {
+            Step::AddConstraint { reference, .. } | Step::ValidateConstraint { reference } => reference,
+            _ => return true,
+        };
+        if orphans(observation, object) == 0 {
+            return true;
+        }
+        let Some(before) = rows.iter().find(|rows| same_columns(rows.step.object(), object)) else {
+            return false;
+        };
+        if let Some(why) = &before.waits {
+            one.waits.get_or_insert_with(|| format!("its rows are mended first, and that waits: {why}"));
+        }
+        true
+    });
+}
+
+/// An addition in words.
+pub(in crate::domain) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String {
+    let said = options.to_string();
+    format!(
+        "the foreign key {} of {} for new rows, {}",
+        object.constraint.as_deref().unwrap_or_default(),
+        object.describe(),
+        if said.is_empty() { "without ON DELETE and ON UPDATE".to_owned() } else { format!("with {said}") }
+    )
+}
+
+/// A validation in words.
+pub(in crate::domain) fn validating(object: &ObjectRef) -> String {
+    format!("the foreign key {} of {}", object.constraint.as_deref().unwrap_or_default(), object.describe())
+}

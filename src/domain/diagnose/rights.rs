@@ -1,0 +1,65 @@
+//! Rights that the role lacks, with the statement that gives them.
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{ObjectRef, Severity},
+        spec::Mode,
+    },
+    domain::{
+        diagnose::{Diagnosed, person},
+        facts::{Observation, TableRights},
+        sql_name::{sql_name, sql_table, statement},
+        target::Target,
+    },
+};
+
+/// What gives them, as a clause: `rights` are pairs of a right and of what it is on, as SQL. Reading may take a right on
+/// the schema, too: that the command says.
+pub fn granted<'a>(role: &str, rights: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let (role, mut reading) = (sql_name(role), false);
+    let grants = rights.into_iter().map(|(right, on)| {
+        reading |= right == "SELECT";
+        format!("GRANT {right} ON {on} TO {role}")
+    });
+    let sql = grants.collect::<Vec<_>>().join("; ");
+    if reading || sql.is_empty() || statement(sql.clone()) != sql {
+        return "run what `auth-consistency grants` prints".to_owned();
+    }
+    format!("run `{sql}`, or what `auth-consistency grants` prints")
+}
+
+/// The same for one right on a table.
+pub fn grant(rights: &TableRights, right: &str, object: &ObjectRef) -> String {
+    granted(&rights.role, [(right, sql_table(&object.schema, &object.table).as_str())])
+}
+
+/// Repairs are wanted, and our own schema can be neither made nor used: said once, and none of them is offered.
+pub fn of_ledger(target: &Target, observation: &Observation, found: &mut Vec<Diagnosed>) {
+    let ledger = &observation.bookkeeping;
+    // Of one that is another's, what to grant on it would be the wrong advice.
+    let unusable = !ledger.usable && ledger.untrusted.is_empty();
+    let wanted = found.iter().any(|one| one.step.is_some());
+    if !(unusable && wanted && target.mode == Mode::Enforce) || observation.server.read_only.is_some() {
+        return;
+    }
+    for one in found.iter_mut().filter(|one| one.step.is_some()) {
+        one.step = None;
+        one.finding.blocked.get_or_insert(Reason::PrivilegeMissing);
+    }
+    let advice = match &ledger.grant {
+        Some(sql) => {
+            format!("let its owner or a superuser run `{sql}`, or run what `auth-consistency grants` prints")
+        }
+        None => "run what `auth-consistency grants` prints".to_owned(),
+    };
+    found.push(person(
+        Reason::PrivilegeMissing,
+        ConditionType::SchemaCompatible,
+        Severity::Error,
+        None,
+        format!(
+            "the role may neither make nor use the schema auth_consistency, which every repair writes first, so none is planned: {advice}"
+        ),
+    ));
+}

@@ -1,0 +1,79 @@
+//! Rows that look like orphans and may be none: keys in another spelling, and answers of an index that
+//! another library sorted. They are told, and never repaired.
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{ObjectRef, Severity},
+    },
+    domain::{
+        diagnose::{Diagnosed, person, references::accepted},
+        facts::{Observation, Spelling, unread::Untrusted},
+        sql_name::statement,
+        target::Target,
+        text::{clip, count, sample},
+    },
+};
+
+/// What keeps orphans of this observation from being believed.
+pub(in crate::domain) fn doubts(target: &Target, observation: &Observation) -> Vec<Diagnosed> {
+    let wanted = |object: &ObjectRef| {
+        observation.references.iter().any(|reference| {
+            reference.object == *object && accepted(&target.references.policy(object), reference)
+        })
+    };
+    let spelled = observation.spellings.iter().filter(|one| !wanted(&one.object)).map(spelling);
+    observation.untrusted.iter().map(untrusted).chain(spelled).collect()
+}
+
+/// What is known of the spelling of a reference's orphans.
+pub(in crate::domain) fn spelled<'a>(
+    observation: &'a Observation,
+    object: &ObjectRef,
+) -> Option<&'a Spelling> {
+    observation.spellings.iter().find(|one| one.object == *object)
+}
+
+fn spelling(one: &Spelling) -> Diagnosed {
+    let first = one.sample.first().map_or("", String::as_str);
+    let mut found = person(
+        Reason::IdSpellingDiffers,
+        ConditionType::ReferencesConsistent,
+        Severity::Error,
+        Some(one.object.clone()),
+        format!(
+            "{} of {} {} users in another spelling ({}; {:?} is {:?}), so {}: {}",
+            count(one.rows, "row"),
+            one.object.describe(),
+            if one.rows == 1 { "names" } else { "name" },
+            sample(&one.sample.iter().map(|key| clip(key, 40)).collect::<Vec<_>>(), one.keys),
+            clip(first, 40),
+            clip(&one.twin, 40),
+            if one.rows == 1 { "it is no orphan" } else { "they are no orphans" },
+            if one.ambiguous {
+                "more than one user differs from another in spelling only, so decide by hand whose rows they are".to_owned()
+            } else {
+                format!("give them the users' own spelling with {}", statement(one.normalise.clone()))
+            },
+        ),
+    );
+    found.finding.rows = Some(one.rows);
+    found.finding.keys = Some(one.keys);
+    found.finding.sample = one.sample.iter().map(|key| clip(key, 255)).collect();
+    found
+}
+
+fn untrusted(one: &Untrusted) -> Diagnosed {
+    person(
+        Reason::IndexUntrusted,
+        ConditionType::ReferencesConsistent,
+        Severity::Error,
+        Some(one.object.clone()),
+        format!(
+            "{} was not checked, since {}: run {}",
+            one.object.describe(),
+            one.why,
+            one.remedy.join("; ")
+        ),
+    )
+}

@@ -1,0 +1,52 @@
+//! Conditions of the spec on columns.
+
+use crate::{
+    api::spec::ColumnCondition,
+    engine::postgres::{
+        catalog::{Column, foreign_code},
+        sql::Sql,
+    },
+};
+
+/// A condition of the spec with the column that it names.
+pub type Condition = (Column, ColumnCondition);
+
+/// Adds `alias.column = value` in the column's own equality, NULL where the column is.
+pub fn equals(sql: &mut Sql, alias: &'static str, column: &Column, value: &str) {
+    match &column.equality {
+        Some(operator) if !column.opaque => {
+            let value = |sql: &mut Sql| {
+                sql.typed(value, &column.type_name);
+            };
+            sql.compared(
+                operator,
+                |sql| {
+                    sql.column(alias, &column.name);
+                },
+                value,
+            );
+        }
+        // No btree equality (json and the like): the value's own text is what can be compared.
+        _ => {
+            foreign_code::text(sql, alias, column);
+            sql.add(" OPERATOR(pg_catalog.=) ").text(value);
+        }
+    }
+}
+
+/// Adds the condition `alias.column` equals or is NULL, false where it cannot be told.
+pub fn holds(sql: &mut Sql, alias: &'static str, column: &Column, condition: &ColumnCondition) {
+    match (&condition.equals, condition.is_null) {
+        (Some(value), _) => {
+            sql.add("coalesce(");
+            equals(sql, alias, column, value);
+            sql.add(", false)");
+        }
+        (None, Some(false)) => {
+            sql.column(alias, &column.name).add(" IS NOT NULL");
+        }
+        (None, _) => {
+            sql.column(alias, &column.name).add(" IS NULL");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Whether the copies in quarantine are those that were made.
+//!
+//! Each batch of copies is written down with their number and a digest of what they hold, in the transaction
+//! that makes them; and the audit says how many rows a step changed or removed. Before rows go back, both are held
+//! against the copies. Whoever could write to all three at once is not found by that.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{PgConnection, Row};
+
+use super::fence::Fence;
+use crate::{
+    api::report::Action,
+    domain::text::number,
+    engine::postgres::{
+        catalog::{self, Column, Found},
+        restore::inventory,
+        session::{error::DatabaseError, transaction::catalog_path},
+        sql::Sql,
+    },
+};
+
+/// The first object id that the server gives to what it did not bring along.
+const FIRST_OF_OTHERS: i64 = 16_384;
+
+/// Types that are written in other words where another session reads them.
+const CHANGING: [&str; 3] = ["money", "aclitem", "_aclitem"];
+
+/// What is written down of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::engine::postgres) struct Note {
+    pub batch: i64,
+    pub rows: i64,
+    pub digest: String,
+}
+
+/// Whether a value is told in the same words later. Labels of enumerations may be renamed, and with them all values.
+fn lasts(column: &Column) -> bool {
+    let name = column.base_name.as_str();
+    let own = column.base_oid < FIRST_OF_OTHERS || name == "citext";
+    own && !CHANGING.contains(&name) && !name.starts_with("reg") && !name.starts_with("_reg")
+}
+
+/// Columns of a copy that are of its source, in the order in which they were made.
+fn of_source(columns: &[Column]) -> impl Iterator<Item = (usize, &Column)> {
+    columns.iter().filter(|column| !column.name.as_str().starts_with("_ac_")).enumerate()
+}
+
+/// Adds a number that stands for what the copy `q` holds.
+pub(in crate::engine::postgres) fn of_row(sql: &mut Sql, columns: &[Column]) {
+    add_row(sql, of_source(columns).filter(|(_, column)| lasts(column)).map(|(_, column)| column));
+}
+
+fn add_row<'a>(sql: &mut Sql, columns: impl Iterator<Item = &'a Column>) {
+    sql.add("CAST(pg_catalog.concat('x', pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(ROW(");
+    for (at, column) in columns.enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name);
+    }
+    sql.add(")::pg_catalog.text, 'UTF8')), 'hex'), 16)) AS bit(64))::pg_catalog.int8");
+}
+
+/// Adds the digest of rows of which `number` are the numbers: in which zone times were told, the sum, and the places
+/// of the columns that are in it, since a column of the copies may get another type later.
+pub(in crate::engine::postgres) fn of_rows(sql: &mut Sql, number: &'static str, columns: &[Column]) {
+    let places: Vec<String> =
+        of_source(columns).filter(|(_, column)| lasts(column)).map(|(at, _)| at.to_string()).collect();
+    add_rows(sql, number, &places.join("."));
+}
+
+fn add_rows(sql: &mut Sql, number: &'static str, places: &str) {
+    sql.add("pg_catalog.concat(pg_catalog.current_setting('TimeZone'), ' ', coalesce(pg_catalog.sum(");
+    sql.add(number).add("), 0)::pg_catalog.text, ' ', ").text(places).add("::pg_catalog.text)");
+}
+
+/// Adds the statement that writes down what batches hold, without its beginning and end.
+pub(in crate::engine::postgres) fn noting(sql: &mut Sql, notes: &[Note]) {
+    sql.add("UPDATE auth_consistency.batches AS b SET rows = k.n, digest = k.d FROM ROWS FROM (pg_catalog.unnest(");
+    sql.integers(notes.iter().map(|one| one.batch).collect()).add("), pg_catalog.unnest(");
+    sql.integers(notes.iter().map(|one| one.rows).collect()).add("), pg_catalog.unnest(");
+    sql.texts(notes.iter().map(|one| Some(one.digest.clone())).collect());
+    sql.add(")) AS k(b, n, d) WHERE b.batch OPERATOR(pg_catalog.=) k.b");
+}
+
+/// A batch as it was written down, and as it is.
+#[derive(Debug, Default)]
+struct Batch {
+    step: i64,
+    action: String,
+    written: Option<(i64, String)>,
+    rows: i64,
+    digest: Option<String>,
+}
+
+impl Batch {
+    /// In which zone its times were told, and which columns are in its digest; empty where nothing was written down.
+    fn terms(&self) -> (String, String) {
+        let digest = self.written.as_ref().map_or("", |(_, digest)| digest.as_str());
+        let mut parts = digest.splitn(3, ' ');
+        let zone = parts.next().unwrap_or_default().to_owned();
+        (zone, parts.nth(1).unwrap_or_default().to_owned())
+    }
+}
+
+/// Goes on where the copies of a run are those that were made. It sets the path of its transaction to the catalog's
+/// alone, so that nothing else is to be done there.
+///
+/// # Errors
+/// They are not, or the database fails.
+pub(in crate::engine::postgres) async fn require(
+    connection: &mut PgConnection,
+    whose: &Fence,
+    run: &str,
+    steps: &[(i64, Action)],
+) -> Result<(), DatabaseError> {
+    catalog_path(connection).await?;
+    let mut batches = written(connection, whose, run).await?;
+    for (quarantine, _) in inventory::tables(connection).await? {
+        let name = quarantine.relation.name.as_str();
+        let Found::Table(copies) = catalog::find_table(connection, "auth_consistency", name).await? else {
+            continue;
+        };
+        let terms: BTreeSet<(String, String)> = batches.values().map(Batch::terms).collect();
+        for (zone, places) in terms {
+            let of_terms = batches
+                .iter()
+                .filter(|(_, one)| one.terms() == (zone.clone(), places.clone()))
+                .map(|(batch, _)| *batch)
+                .collect();
+            let mut sql = Sql::new("SELECT q._ac_batch, pg_catalog.count(*), ");
+            add_rows(&mut sql, "q.h", &places);
+            sql.add(" FROM (SELECT q._ac_batch, ");
+            let there: Vec<&str> = places.split('.').collect();
+            let summed =
+                of_source(&copies.columns).filter(|(at, _)| there.contains(&at.to_string().as_str()));
+            add_row(&mut sql, summed.map(|(_, column)| column));
+            sql.add(" AS h FROM ").relation(&quarantine.relation);
+            sql.add(" q WHERE q._ac_batch OPERATOR(pg_catalog.=) ANY (").integers(of_terms);
+            sql.add(")) q GROUP BY q._ac_batch");
+            if !zone.is_empty() {
+                let mut set = Sql::new("SELECT pg_catalog.set_config('TimeZone', ");
+                set.text(zone).add(", true)");
+                set.execute(connection).await?;
+            }
+            for row in sql.every(connection).await? {
+                let batch: i64 = row.try_get(0)?;
+                if let Some(one) = batches.get_mut(&batch) {
+                    one.rows += row.try_get::<i64, _>(1)?;
+                    one.digest = Some(row.try_get(2)?);
+                }
+            }
+        }
+    }
+    let purged = purged_since(connection, run).await?;
+    for one in batches.values() {
+        let Some((rows, digest)) = &one.written else { continue };
+        // What is being purged is partly gone.
+        if one.rows < *rows && purged {
+            continue;
+        }
+        let (zone, places) = one.terms();
+        let none = format!("{zone} 0 {places}");
+        if one.rows != *rows || one.digest.as_ref().unwrap_or(&none) != digest {
+            let what = if one.rows == *rows {
+                format!("{} changed since", if *rows == 1 { "it was" } else { "some of them were" })
+            } else {
+                format!(
+                    "{} there",
+                    if one.rows == 1 { "1 is".to_owned() } else { format!("{} are", number(one.rows)) }
+                )
+            };
+            return Err(other(one.step, &one.action, *rows, &what));
+        }
+    }
+    let audited = audited(connection, whose, run).await?;
+    for (number, action) in steps {
+        let counted = matches!(
+            action,
+            Action::Remap
+                | Action::SetNull
+                | Action::Reassign
+                | Action::Delete
+                | Action::EndSessions
+                | Action::Correct
+                | Action::Reset
+        );
+        let Some(told) = audited.get(number).copied().filter(|_| counted) else { continue };
+        let there: i64 = batches.values().filter(|one| one.step == *number).map(|one| one.rows).sum();
+        if there > told || (there < told && !purged) {
+            let what = format!("{there} are there, and the audit tells of {told}");
+            return Err(other(*number, action.as_str(), told, &what));
+        }
+    }
+    Ok(())
+}
+
+fn other(step: i64, action: &str, rows: i64, what: &str) -> DatabaseError {
+    let copies = if rows == 1 { "copy".to_owned() } else { format!("{} copies", number(rows)) };
+    DatabaseError::LedgerUntrusted(format!(
+        "the copies of the run are not those that were made: of the {copies} of step {step} ({action}) {what}, so somebody else has written to the schema auth_consistency; see what is there by `auth-consistency quarantine list`, and write what you know to be right into a table of its own (restore with --into)"
+    ))
+}
+
+async fn written(
+    connection: &mut PgConnection,
+    whose: &Fence,
+    run: &str,
+) -> Result<BTreeMap<i64, Batch>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT b.batch, b.step, b.action, b.rows, b.digest FROM auth_consistency.batches b WHERE b.run OPERATOR(pg_catalog.=) ",
+    );
+    of_identity(sql.text(run), "b", whose);
+    let mut batches = BTreeMap::new();
+    for row in sql.every(connection).await? {
+        let (rows, digest): (Option<i64>, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
+        let one = Batch {
+            step: row.try_get(1)?,
+            action: row.try_get(2)?,
+            written: rows.zip(digest),
+            ..Batch::default()
+        };
+        batches.insert(row.try_get(0)?, one);
+    }
+    Ok(batches)
+}
+
+fn of_identity(sql: &mut Sql, alias: &'static str, whose: &Fence) {
+    sql.add(" AND ")
+        .add(alias)
+        .add(".system_identifier OPERATOR(pg_catalog.=) ")
+        .text(&whose.identity.system);
+    sql.add(" AND ").add(alias).add(".database_oid OPERATOR(pg_catalog.=) ").integer(whose.identity.database);
+    sql.add(" AND ").add(alias).add(".owner OPERATOR(pg_catalog.=) ").text(&whose.owner);
+}
+
+/// Rows that the audit tells of, by step. A run that itself put rows back keeps some that it tells nothing of.
+async fn audited(
+    connection: &mut PgConnection,
+    whose: &Fence,
+    run: &str,
+) -> Result<BTreeMap<i64, i64>, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT s.step, coalesce((SELECT pg_catalog.sum(a.rows) FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step",
+    );
+    of_identity(&mut sql, "a", whose);
+    sql.add(
+        "), 0)::pg_catalog.int8 FROM auth_consistency.steps s WHERE NOT EXISTS (SELECT FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.action OPERATOR(pg_catalog.=) 'Restore') \
+         AND s.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run);
+    sql.every(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Whether copies were dropped for good since the run.
+async fn purged_since(connection: &mut PgConnection, run: &str) -> Result<bool, DatabaseError> {
+    let mut sql = Sql::new(
+        "SELECT EXISTS (SELECT FROM auth_consistency.audit p WHERE p.action OPERATOR(pg_catalog.=) 'Purge' \
+         AND p.id OPERATOR(pg_catalog.>) coalesce((SELECT pg_catalog.min(a.id) FROM auth_consistency.audit a \
+           WHERE a.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(run).add("), 0))");
+    Ok(sql.scalar(connection).await?)
+}

@@ -1,0 +1,317 @@
+//! Where every row that a repair removes or changes is copied first, in the same transaction.
+//!
+//! One table per source table and column layout: the source's columns in their own types, without
+//! constraints, defaults or indexes, beside a number that leads to target identity, run, step, chunk and
+//! action: those are the same for all rows of a chunk, and ten million rows are copied as fast as
+//! possible. A `jsonb` copy would lose json text and number spellings, so there is none.
+
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row};
+
+use super::{
+    fence::Fence,
+    integrity::{self, Note},
+    trust,
+};
+use crate::{
+    api::report::Action,
+    engine::postgres::{
+        catalog::{Column, Table, condition::equals},
+        session::error::DatabaseError,
+        sql::{Name, Relation, Sql},
+    },
+};
+
+/// A quarantine table.
+#[derive(Debug, Clone)]
+pub struct Quarantine {
+    /// Its name in the schema `auth_consistency`.
+    pub relation: Relation,
+}
+
+impl Quarantine {
+    /// A quarantine table by its name in the registry.
+    pub(in crate::engine::postgres) fn named(name: String) -> Self {
+        Self {
+            relation: Relation {
+                schema: Name::from_catalog("auth_consistency".into()),
+                name: Name::from_catalog(name),
+                partitioned: false,
+            },
+        }
+    }
+}
+
+/// A digest of a table's columns and types: another layout gets another quarantine table.
+fn layout(table: &Table) -> String {
+    let mut digest = Sha256::new();
+    for column in table.columns.iter() {
+        digest.update(column.name.as_str().as_bytes());
+        digest.update([0]);
+        digest.update(column.declared_type.as_str().as_bytes());
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The quarantine table of a source table as it is today, where there is one.
+pub(in crate::engine::postgres) async fn existing(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Option<Quarantine>, sqlx::Error> {
+    let mut sql =
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
+    sql.text(source.relation.name.as_str()).add(" AND layout OPERATOR(pg_catalog.=) ").text(layout(source));
+    sql.optional(connection).await?.map(|row| Ok(Quarantine::named(row.try_get(0)?))).transpose()
+}
+
+/// The quarantine table of a source table; made when it is not there yet.
+pub(in crate::engine::postgres) async fn table(
+    connection: &mut PgConnection,
+    source: &Table,
+) -> Result<Quarantine, DatabaseError> {
+    if let Some(there) = existing(connection, source).await? {
+        return Ok(there);
+    }
+    let layout = layout(source);
+    // The digest of schema and name keeps two tables of one name apart, and the whole under 63 bytes.
+    let mut digest = Sha256::new();
+    digest.update(source.relation.schema.as_str().as_bytes());
+    digest.update([0]);
+    digest.update(source.relation.name.as_str().as_bytes());
+    let source_digest: String = digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let readable: String = source
+        .relation
+        .name
+        .as_str()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(24)
+        .collect();
+    let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
+    let mut sql = Sql::new("CREATE TABLE ");
+    sql.relation(&quarantine.relation).add(
+        " (_ac_batch bigint NOT NULL, _ac_new_key pg_catalog.text, _ac_restored_at pg_catalog.timestamptz",
+    );
+    for column in source.columns.iter() {
+        sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
+    }
+    sql.add(")");
+    sql.execute(connection).await?;
+    trust::keep_to_ourselves(connection).await?;
+    let mut sql =
+        Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
+    sql.text(quarantine.relation.name.as_str()).add(", ").text(source.relation.schema.as_str()).add(", ");
+    sql.text(source.relation.name.as_str()).add(", ").text(&layout).add(")");
+    sql.execute(connection).await?;
+    Ok(quarantine)
+}
+
+/// Adds `FROM ONLY source c JOIN (the keys) ON key = key`, or the condition for UPDATE and DELETE.
+pub fn keyed(sql: &mut Sql, columns: &[Column], keys: &[Vec<String>]) {
+    sql.add("ROWS FROM (");
+    for at in 0..columns.len() {
+        sql.add(if at > 0 { ", " } else { "" }).add("pg_catalog.unnest(");
+        sql.texts(keys.iter().map(|key| key.get(at).cloned()).collect()).add(")");
+    }
+    sql.add(") AS k(");
+    for at in 0..columns.len() {
+        sql.add(if at > 0 { ", " } else { "" }).add("k").ordinal(at);
+    }
+    sql.add(")");
+}
+
+/// Adds the condition that the row `alias` is the one of the keys `k`.
+pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { " AND " } else { "" });
+        match &column.equality {
+            Some(operator) => {
+                let key = |sql: &mut Sql| {
+                    sql.add("CAST(k.k").ordinal(at).add(" AS ").type_name(&column.type_name).add(")");
+                };
+                sql.compared(
+                    operator,
+                    |sql| {
+                        sql.column(alias, &column.name);
+                    },
+                    key,
+                );
+            }
+            None => {
+                sql.column(alias, &column.name)
+                    .add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k")
+                    .ordinal(at);
+            }
+        }
+    }
+}
+
+/// Adds the INSERT of what the copies of a chunk belong to; its `RETURNING batch` is the caller's.
+/// `columns` are those that change where they are not the step's: what a foreign key of the app sets to NULL
+/// along with a repair, what names an id that is moved.
+pub(in crate::engine::postgres) fn batch(sql: &mut Sql, fence: &Fence, of: &Batch<'_>) {
+    let Batch { step, chunk, action, quarantine, columns } = *of;
+    sql.add(
+        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action, \
+         name, column_names) SELECT ",
+    );
+    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
+    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
+    sql.integer(chunk).add(", ").text(action.as_str()).add(", ").text(quarantine.relation.name.as_str());
+    match columns {
+        Some(columns) => sql.add(", ").texts(columns.iter().cloned().map(Some).collect()),
+        None => sql.add(", NULL::pg_catalog.text[]"),
+    };
+}
+
+/// What the copies of a chunk belong to.
+#[derive(Clone, Copy)]
+pub(in crate::engine::postgres) struct Batch<'a> {
+    /// The step's number in its run.
+    pub step: i64,
+    /// The chunk's number in its step.
+    pub chunk: i64,
+    /// What is done to the rows.
+    pub action: Action,
+    /// Where the copies are.
+    pub quarantine: &'a Quarantine,
+    /// Columns that change, where they are not those of the step.
+    pub columns: Option<&'a [String]>,
+}
+
+/// Brings copies of the first layout, which said in each row what it belongs to, to the second one.
+///
+/// # Errors
+/// The database fails.
+pub(in crate::engine::postgres) async fn into_batches(
+    connection: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    let names =
+        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE pg_catalog.to_regclass(pg_catalog.format('auth_consistency.%I', name)) IS NOT NULL ORDER BY name").all(connection).await?;
+    for row in names {
+        let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
+             SELECT pg_catalog.min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
+        );
+        sql.text(relation.name.as_str()).add(" FROM ").relation(&relation);
+        sql.add(" GROUP BY _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action");
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("ALTER TABLE ");
+        sql.relation(&relation).add(" ADD COLUMN _ac_batch bigint");
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("UPDATE ");
+        sql.relation(&relation).add(
+            " AS q SET _ac_batch = b.batch FROM auth_consistency.batches b \
+             WHERE b.run OPERATOR(pg_catalog.=) q._ac_run AND b.step OPERATOR(pg_catalog.=) q._ac_step \
+             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner \
+             AND b.action OPERATOR(pg_catalog.=) q._ac_action AND b.system_identifier OPERATOR(pg_catalog.=) q._ac_system \
+             AND b.database_oid OPERATOR(pg_catalog.=) q._ac_database AND b.name OPERATOR(pg_catalog.=) ",
+        );
+        sql.text(relation.name.as_str());
+        sql.execute(connection).await?;
+        let mut sql = Sql::new("ALTER TABLE ");
+        sql.relation(&relation).add(
+            " ALTER COLUMN _ac_batch SET NOT NULL, DROP COLUMN _ac_id, DROP COLUMN _ac_at, DROP COLUMN _ac_system, \
+             DROP COLUMN _ac_database, DROP COLUMN _ac_owner, DROP COLUMN _ac_run, DROP COLUMN _ac_step, \
+             DROP COLUMN _ac_chunk, DROP COLUMN _ac_action",
+        );
+        sql.execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Copies rows to quarantine.
+///
+/// # Errors
+/// Not every row was there to be copied; then nothing of the transaction may stay.
+#[expect(clippy::too_many_arguments, reason = "what a copy is of, and what it is for")]
+pub async fn copy(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+    chunk: i64,
+    action: Action,
+    source: &Table,
+    key_columns: &[Column],
+    keys: &[Vec<String>],
+    new_key: Option<&str>,
+    columns: Option<&[String]>,
+) -> Result<(), DatabaseError> {
+    let quarantine = table(connection, source).await?;
+    let mut sql = Sql::new("WITH b AS (");
+    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
+    sql.add(" RETURNING batch), kept AS (INSERT INTO ").relation(&quarantine.relation);
+    sql.add(" AS q (_ac_batch, _ac_new_key");
+    for column in source.columns.iter() {
+        sql.add(", ").name(&column.name);
+    }
+    sql.add(") SELECT (SELECT b.batch FROM b), ").text_or_null(new_key.map(str::to_owned));
+    for column in source.columns.iter() {
+        sql.add(", ").column("c", &column.name);
+    }
+    sql.add(" FROM ").only(&source.relation).add(" c JOIN ");
+    keyed(&mut sql, key_columns, keys);
+    sql.add(" ON ");
+    is_keyed(&mut sql, "c", key_columns);
+    sql.add(" RETURNING ");
+    integrity::of_row(&mut sql, &source.columns);
+    sql.add(" AS h) SELECT pg_catalog.count(*), (SELECT b.batch FROM b), ");
+    integrity::of_rows(&mut sql, "kept.h", &source.columns);
+    sql.add(" FROM kept");
+    let row = sql.one(connection).await?;
+    let copied: i64 = row.try_get(0)?;
+    let note = Note { batch: row.try_get(1)?, rows: copied, digest: row.try_get(2)? };
+    let mut sql = Sql::new("");
+    integrity::noting(&mut sql, &[note]);
+    sql.execute(connection).await?;
+    if usize::try_from(copied) != Ok(keys.len()) {
+        return Err(DatabaseError::Moved(format!(
+            "{copied} rows could be copied to quarantine, and {} were meant: nothing was changed",
+            keys.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Adds an object of digests of columns of the row `c`, by their names.
+pub(in crate::engine::postgres) fn digests(sql: &mut Sql, columns: &[&Column]) {
+    sql.add("pg_catalog.jsonb_build_object(");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).text(column.name.as_str()).add("::pg_catalog.text, ");
+        sql.add("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(").column("c", &column.name);
+        sql.add("::pg_catalog.text, 'UTF8')), 'hex')");
+    }
+    sql.add(")");
+}
+
+/// Notes beside the copy of an account's row what its step has written, as digests: whoever puts the row back is
+/// told whether somebody has changed that since.
+pub(in crate::engine::postgres) async fn note_written(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+    source: &Table,
+    key: &Column,
+    id: &str,
+) -> Result<(), DatabaseError> {
+    let mut sql =
+        Sql::new("SELECT s.column_names FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ");
+    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let Some(row) = sql.optional(connection).await? else { return Ok(()) };
+    let names: Vec<String> = row.try_get(0)?;
+    let columns: Vec<&Column> = names.iter().filter_map(|name| source.column(name)).collect();
+    let quarantine = table(connection, source).await?;
+    let mut sql = Sql::new("UPDATE ");
+    sql.relation(&quarantine.relation).add(" AS q SET _ac_new_key = (SELECT ");
+    digests(&mut sql, &columns);
+    sql.add("::pg_catalog.text FROM ").only(&source.relation).add(" c WHERE ");
+    equals(&mut sql, "c", key, id);
+    sql.add(") FROM auth_consistency.batches b WHERE b.batch OPERATOR(pg_catalog.=) q._ac_batch");
+    sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(&fence.run);
+    sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step);
+    sql.execute(connection).await?;
+    Ok(())
+}

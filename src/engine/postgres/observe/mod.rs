@@ -1,0 +1,508 @@
+//! One snapshot of everything that a pass wants to know.
+//!
+//! One read-only, repeatable-read transaction with the path pinned to `pg_catalog` and row security
+//! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
+//! savepoint's affair and shows as skipped.
+
+pub(in crate::engine::postgres) mod change_marks;
+pub(in crate::engine::postgres) mod fit;
+pub(in crate::engine::postgres) mod foreign;
+pub(in crate::engine::postgres) mod hashes;
+pub(in crate::engine::postgres) mod identities;
+pub(in crate::engine::postgres) mod ids;
+pub(in crate::engine::postgres) mod in_the_way;
+pub(in crate::engine::postgres) mod more_accounts;
+pub(in crate::engine::postgres) mod scope;
+pub(in crate::engine::postgres) mod seeding;
+pub(in crate::engine::postgres) mod sessions;
+pub(in crate::engine::postgres) mod spelling;
+pub(super) mod user_table;
+mod values;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sqlx::{Connection, PgConnection};
+
+pub(super) use user_table::inherited;
+
+use super::catalog::{self, Column, Found, Table};
+use crate::{
+    api::{
+        report::{ObjectRef, Skipped},
+        spec::ColumnCondition,
+    },
+    domain::{
+        diagnose::{
+            Requests,
+            hashing::{HashSample, Says},
+        },
+        facts::{DatabaseIdentity, Observation, SchemaFault, Server, Takes, Untold, UserTable},
+        identities::mapping::Unusable,
+        incremental::change_marks::Relied,
+        progress::Progress,
+        search::Searched,
+        target::Target,
+        text::clip,
+    },
+    engine::{
+        PasswordCache,
+        budget::Budget,
+        postgres::{
+            catalog::{bounds, condition::Condition, keeping::Kept, reference::ReferenceTable},
+            ledger,
+            observe::{identities::remote::Elsewhere, ids::Passive, scope::Scope},
+            repair::{
+                accounts::{self, Compare},
+                constraints,
+            },
+            search::{self, Looking, Search, Unseen},
+            session::{
+                error::DatabaseError,
+                server,
+                transaction::{LOCKED, prepare, statement_timeout, unrewritten},
+            },
+        },
+    },
+};
+
+/// What a pass saw, and the catalog's names for it.
+pub struct Observed {
+    /// The facts.
+    pub observation: Observation,
+    /// The names that statements are made of; `None` where the user table cannot be used.
+    pub known: Option<Known>,
+    /// How each reference was searched.
+    pub searched: Vec<Searched>,
+    /// References whose search was begun, whatever came of it.
+    pub tried: Vec<Arc<ObjectRef>>,
+}
+
+/// The catalog's names for what a target is about.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The user table.
+    pub users: Arc<Table>,
+    /// Its id column, of a type that can be compared.
+    pub id: Column,
+    /// Its login column.
+    pub login: Option<Column>,
+    /// Its password column.
+    pub password: Option<Column>,
+    /// Its column of salts.
+    pub salt: Option<Column>,
+    /// Its column of the algorithms' names.
+    pub algorithm: Option<Column>,
+    /// Columns that may say how the password is read, the column of salts that the spec names among them.
+    pub beside: Vec<(Column, Says)>,
+    /// What the passwords of others are, as the last look at them saw it.
+    pub samples: BTreeMap<Option<String>, HashSample>,
+    /// What the subject names.
+    pub subject: Option<Column>,
+    /// `users.activeWhen`, resolved.
+    pub active_when: Vec<Condition>,
+    /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
+    pub columns: BTreeMap<Option<String>, Vec<Condition>>,
+    /// The sequence behind the id column.
+    pub sequence: Option<catalog::Sequence>,
+    /// What its default is instead, where nobody can tell what that gives next.
+    pub untold: Option<Untold>,
+    /// The first id that there can be, for a sequence that counts downwards.
+    pub first_id: i64,
+    /// The last one: that of the column's type, or where its checks or the sequence end before.
+    pub last_id: i64,
+    /// Which integers the id column's checks take.
+    pub takes: Takes,
+    /// The room that this look has for what the catalog says of its references.
+    pub kept: Arc<Kept>,
+    /// Every reference that was looked at.
+    pub references: Vec<ReferenceTable>,
+    /// References that are not checked, whose rows may name ids all the same.
+    pub passive: Vec<Passive>,
+    /// Who of before is who today; `None` where the spec names no identities, or they cannot be used.
+    pub identities: Option<identities::Mapping>,
+    /// The database that these names are of.
+    pub identity: DatabaseIdentity,
+    /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
+    pub ours: bool,
+}
+
+/// What a look need not ask for, and how long it may take.
+pub struct Given<'a> {
+    /// What needs no look.
+    pub relied: &'a Relied,
+    /// What the catalog said of the user table, where it is known to say so still.
+    pub known: Option<&'a Known>,
+    /// How long the look may take.
+    pub budget: &'a Budget,
+    /// What another database says of old ids, where the spec names one; `None`: it was not asked.
+    pub elsewhere: Option<&'a Result<Elsewhere, Unusable>>,
+    /// Told how far the look has got.
+    pub progress: &'a (dyn Fn(&Progress) + Send + Sync),
+}
+
+/// Looks in one snapshot at everything but what is given.
+///
+/// # Errors
+/// The database fails as a whole. What is wrong with single tables is in the observation.
+pub async fn observe(
+    connection: &mut PgConnection,
+    target: &Target,
+    requests: &Requests,
+    memory: &dyn PasswordCache,
+    compare_password: bool,
+    search: Search,
+    given: &Given<'_>,
+) -> Result<Observed, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let (server, version) = server::of(connection).await?;
+    let found = match given.known {
+        Some(known) => {
+            user_table::facts(connection, target, known).await?.map(|facts| (known.clone(), facts))
+        }
+        None => users(connection, target).await?,
+    };
+    let found = match found {
+        Ok((known, table)) => inherited(connection, &known).await?.map_or(Ok((known, table)), Err),
+        Err(fault) => Err(fault),
+    };
+    let mut compare = Compare::new(memory, compare_password);
+    let mut observed = match found {
+        Ok((known, table)) => {
+            let known = Known { identity: server.identity.clone(), ..known };
+            let compare = &mut compare;
+            inside(connection, target, requests, server, version, known, table, compare, search, given)
+                .await?
+        }
+        Err(fault) => Observed {
+            observation: Observation {
+                server,
+                users: Err(fault),
+                bookkeeping: Default::default(),
+                admin: None,
+                accounts: Vec::new(),
+                references: Vec::new(),
+                skipped: Vec::new(),
+                unchecked: Vec::new(),
+                missing_constraints: Vec::new(),
+                constraints: Vec::new(),
+                spellings: Vec::new(),
+                untrusted: Vec::new(),
+                foreign: Vec::new(),
+                unreached: Vec::new(),
+                relied: 0,
+                identities: None,
+                sessions: None,
+            },
+            known: None,
+            searched: Vec::new(),
+            tried: Vec::new(),
+        },
+    };
+    if let Some(known) = &observed.known {
+        let key = target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
+        let fingerprint = key.and_then(|key| memory.fingerprint(&key)).flatten();
+        observed.observation.sessions =
+            sessions::observe(connection, target, known, fingerprint.as_deref()).await?;
+        unrewritten(connection, known).await?;
+    }
+    transaction.rollback().await?;
+    accounts::compare(target, compare, &mut observed.observation).await;
+    observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
+    Ok(observed)
+}
+
+/// The user table, and every column that the spec names of it.
+pub(super) async fn users(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
+    let known = match named(connection, target).await? {
+        Ok(known) => known,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if let Some(fault) = values::unfit(connection, target, &known).await? {
+        return Ok(Err(fault));
+    }
+    Ok(user_table::facts(connection, target, &known).await?.map(|facts| (known, facts)))
+}
+
+/// What the user table is called, and every column that the spec names of it.
+pub(super) async fn named(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<Result<Known, SchemaFault>, DatabaseError> {
+    let spec = &target.users;
+    let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
+        Found::Table(table) => user_table::of_app(*table),
+        Found::Other(kind) => return Ok(Err(SchemaFault::NotATable { kind: kind.into() })),
+        Found::Nothing(alike) => return Ok(Err(SchemaFault::TableMissing { alike })),
+    };
+    let object = ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() };
+    if !table.select {
+        return Ok(Err(SchemaFault::NotReadable {
+            why: format!(
+                "the role may not SELECT from {}: run what `auth-consistency grants` prints",
+                object.describe()
+            ),
+        }));
+    }
+    if let Some(fault) = user_table::refused(target, &table) {
+        return Ok(Err(fault));
+    }
+    let column = |name: &str, field: &str| {
+        table.column(name).cloned().ok_or_else(|| SchemaFault::ColumnMissing {
+            column: name.to_owned(),
+            field: field.to_owned(),
+            there: table.columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
+        })
+    };
+    let optional =
+        |name: &Option<String>, field: &str| name.as_ref().map(|name| column(name, field)).transpose();
+    let resolved = (|| {
+        let subject = target
+            .jwt
+            .as_ref()
+            .map(|jwt| column(&jwt.subject_column, "spec.jwt.subjectColumn"))
+            .transpose()?;
+        let conditions = |list: &[ColumnCondition], field: &str| {
+            list.iter()
+                .map(|one| Ok((column(&one.column, field)?, one.clone())))
+                .collect::<Result<Vec<_>, SchemaFault>>()
+        };
+        Ok((
+            column(&spec.id_column, "spec.users.idColumn")?,
+            optional(&spec.login_column, "spec.users.loginColumn")?,
+            (
+                optional(&spec.password_column, "spec.users.passwordColumn")?,
+                optional(&spec.salt_column, "spec.users.saltColumn")?,
+                optional(&spec.algorithm_column, "spec.users.algorithmColumn")?,
+            ),
+            subject,
+            conditions(&spec.active_when, "spec.users.activeWhen")?,
+            target
+                .kept()
+                .map(|one| {
+                    let field = format!("{}.columns", one.field());
+                    Ok((one.account().map(str::to_owned), conditions(&one.columns, &field)?))
+                })
+                .collect::<Result<_, SchemaFault>>()?,
+        ))
+    })();
+    let (id, login, (password, salt, algorithm), subject, active_when, columns) = match resolved {
+        Ok(resolved) => resolved,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    if id.equality.is_none() {
+        return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
+    }
+    let (sequence, untold) = catalog::giver(connection, table.oid, id.name.as_str()).await?.parts();
+    let (takes, first_id, last_id) = bounds::of(connection, &table, &id, sequence.as_ref()).await?;
+    let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
+    Ok(Ok(Known {
+        beside,
+        users: Arc::new(table),
+        id,
+        login,
+        password,
+        salt,
+        algorithm,
+        samples: BTreeMap::new(),
+        subject,
+        active_when,
+        columns,
+        sequence,
+        untold,
+        first_id,
+        last_id,
+        takes,
+        kept: Arc::default(),
+        references: Vec::new(),
+        passive: Vec::new(),
+        identities: None,
+        identity: DatabaseIdentity { system: String::new(), database: 0 },
+        ours: false,
+    }))
+}
+
+#[expect(clippy::too_many_arguments, reason = "one snapshot, gathered once; a struct would only rename it")]
+async fn inside(
+    connection: &mut PgConnection,
+    target: &Target,
+    requests: &Requests,
+    server: Server,
+    version: i64,
+    mut known: Known,
+    mut users: UserTable,
+    compare: &mut Compare<'_>,
+    search: Search,
+    given: &Given<'_>,
+) -> Result<Observed, DatabaseError> {
+    let relied = given.relied;
+    let bookkeeping = ledger::observe(connection, target, &server.identity, users.oid, requests).await?;
+    known.ours = bookkeeping.untrusted.is_empty();
+    let mut admin = match &target.admin {
+        Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
+        None => None,
+    };
+    let alike = relied.alike_beside.as_deref();
+    let mut beside = accounts::observe_beside(connection, target, &known, compare, alike).await?;
+    let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
+    if missing || given.known.is_none() {
+        users.seed = seeding::observe(connection, target, &known).await?;
+        let facts = target.kept().zip(admin.iter().chain(&beside));
+        let own = facts.filter_map(|(of, facts)| {
+            let format = facts.account.as_ref()?.password.format?;
+            Some((of.account().map(str::to_owned), format))
+        });
+        known.samples = hashes::observe(connection, target, &known, &own.collect()).await?;
+    }
+    for (of, facts) in target.kept().zip(admin.iter().chain(&beside)) {
+        if let Some(sample) = known.samples.get_mut(&of.account().map(str::to_owned)) {
+            sample.own = facts.account.as_ref().and_then(|account| account.password.format);
+        }
+    }
+    users.passwords = known.samples.clone();
+    let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
+    let Scope { tables, mut skipped, missing, passive, unread } = match relied.rest.clone() {
+        Some(rest) => Scope { skipped: rest.skipped, missing: rest.missing, ..Scope::default() },
+        None => scope::resolve(connection, target, &known, relied).await?,
+    };
+    known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
+    known.passive.extend(unread.into_iter().map(|table| Passive { table, seen: false }));
+    let mut references = relied.references.clone();
+    let (tables, untrusted) = scope::believable(connection, tables, version).await?;
+    let (set_aside, untrusted): (Vec<_>, Vec<_>) = untrusted.into_iter().unzip();
+    known.passive.extend(set_aside.into_iter().map(|table| Passive { table, seen: false }));
+    skipped.extend(untrusted.iter().map(|one| Skipped {
+        object: one.object.clone(),
+        why: clip(&one.why, 512),
+        asked: false,
+        passes: false,
+    }));
+    let (again, tables): (Vec<_>, Vec<_>) =
+        tables.into_iter().partition(|table| relied.on_search_of(&table.object).is_some());
+    let mut spellings = Vec::new();
+    for table in again {
+        match relied.on_search_of(&table.object).flatten() {
+            Some(orphans) => {
+                references.push(orphans.reference.clone());
+                spellings.extend(orphans.spelling.clone());
+            }
+            None => references.push(table.sound()),
+        }
+        known.references.push(table);
+    }
+    let relied_on = references.len();
+    let looking = Looking {
+        search,
+        budget: given.budget,
+        turn: &|object| relied.turn(object),
+        progress: given.progress,
+        done: relied_on,
+    };
+    let found = search::find(connection, &tables, &looking).await?;
+    let (mut tried, mut unreached) = (Vec::with_capacity(tables.len()), Vec::new());
+    references.reserve_exact(tables.len());
+    known.references.reserve_exact(tables.len());
+    let mut searched = Vec::with_capacity(found.len());
+    for (table, found) in tables.into_iter().zip(found) {
+        if found.tried {
+            tried.push(Arc::clone(&table.object));
+        }
+        if !matches!(found.orphans, Err(Unseen::Unreached)) {
+            searched.push(found.searched);
+        }
+        let observed = match found.orphans {
+            Ok(orphans) if orphans.rows == 0 => Ok((table.sound(), None)),
+            Ok(orphans) => {
+                // Rows, collisions, spellings: each a look of its own at the same tables.
+                let longer = given.budget.make_room(found.estimate * 4.0);
+                if let Some(longer) = longer {
+                    statement_timeout(connection, longer).await?;
+                }
+                let repair = target.references.policy(&table.object).on_orphan;
+                let heir = heir.as_deref().map(|id| (id, &known.id));
+                let seen = table.look_at(connection, orphans, repair, heir, version).await;
+                if longer.is_some() {
+                    statement_timeout(connection, target.timeout).await?;
+                }
+                match seen {
+                    Ok(seen) => seen.map_err(Unseen::Unreadable),
+                    Err(error) if error.is_timeout() => Err(Unseen::Unreached),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(unseen) => Err(unseen),
+        };
+        match observed {
+            Ok((reference, spelling)) => {
+                references.push(reference);
+                spellings.extend(spelling);
+                known.references.push(table);
+            }
+            Err(Unseen::Unreadable(why)) => {
+                let passes = why == LOCKED;
+                let why = table.child.with_way_out(why);
+                skipped.push(Skipped { object: ObjectRef::clone(&table.object), why, asked: false, passes });
+                known.passive.push(Passive { table, seen: false });
+            }
+            // No row of it is claimed anything about, but its name is known: who moves an id, moves there.
+            Err(Unseen::Unreached) => {
+                unreached.push(ObjectRef::clone(&table.object));
+                known.references.push(table);
+            }
+        }
+    }
+    let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
+    let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
+    touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
+    let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
+    let constraints =
+        constraints::observe(connection, target, &known, &references, &missing, version).await?;
+    let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
+    let reset = requests.reset.is_some();
+    let mut missing_ones = kept.filter(|(_, facts)| facts.account.is_none());
+    let unchecked = if missing_ones.any(|(spec, _)| spec.is_created(reset)) {
+        ids::unchecked(connection, &mut known).await?
+    } else {
+        Vec::new()
+    };
+    if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
+        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
+    }
+    for (spec, facts) in target.accounts.iter().zip(&mut beside) {
+        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
+    }
+    let looking =
+        identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);
+    let facts = looking.await?.map(|(facts, mapping)| {
+        known.identities = mapping;
+        facts
+    });
+    Ok(Observed {
+        observation: Observation {
+            server,
+            users: Ok(users),
+            bookkeeping,
+            admin,
+            accounts: beside,
+            references,
+            skipped,
+            unchecked,
+            missing_constraints: missing,
+            constraints,
+            spellings,
+            untrusted,
+            foreign,
+            unreached,
+            relied: relied_on,
+            identities: facts,
+            sessions: None,
+        },
+        known: Some(known),
+        searched,
+        tried,
+    })
+}

@@ -1,0 +1,333 @@
+//! Looks for columns that name users although no foreign key says so. Reads a bounded sample of a
+//! bounded number of columns, and writes nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::{
+    api::report::{ObjectRef, Skipped},
+    domain::{
+        advise::suggestions::{self, Sampled, Value},
+        facts::KeyKind,
+        target::Target,
+        text::clip,
+    },
+    engine::postgres::{
+        catalog::{self, Column, Found, foreign_code, reference::ReferenceTable},
+        observe::{self, Known},
+        session::{
+            error::DatabaseError,
+            transaction::{LOCKED, prepare},
+        },
+        sql::Sql,
+    },
+};
+
+/// Columns that are looked at.
+const MOST_COLUMNS: i64 = 200;
+
+/// Rows of a sample.
+const SAMPLE_ROWS: i64 = 10_000;
+
+/// Tables with more rows than this are sampled by blocks, the others read from their beginning.
+const LARGE_ROWS: i64 = 100_000;
+
+/// No column is worth waiting longer for.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// What a search saw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discovered {
+    /// The samples.
+    pub sampled: Vec<Sampled>,
+    /// What kind of key the user table has.
+    pub id_kind: KeyKind,
+    /// Columns that could be candidates and were not looked at, since there are so many.
+    pub left: i64,
+    /// Columns that could not be looked at, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A column that may name users.
+struct Candidate {
+    object: ObjectRef,
+    rows: Option<i64>,
+    type_column: Option<String>,
+    readable: bool,
+}
+
+/// Samples the columns that may name users.
+///
+/// # Errors
+/// The user table cannot be used, or the database fails as a whole.
+pub async fn discover(
+    connection: &mut PgConnection,
+    target: &Target,
+    endings: &[String],
+) -> Result<Discovered, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    let Ok((known, users)) = observe::users(connection, target).await? else {
+        return Err(DatabaseError::Unsupported(
+            "the user table cannot be used: run `auth-consistency check` to see why".into(),
+        ));
+    };
+    let (candidates, all) = candidates(connection, target, &known, endings).await?;
+    let mut found = Discovered {
+        sampled: Vec::new(),
+        id_kind: users.id_kind,
+        left: all - i64::try_from(candidates.len()).unwrap_or(i64::MAX),
+        skipped: Vec::new(),
+    };
+    prepare(connection, target.timeout.min(LONGEST)).await?;
+    for candidate in candidates {
+        let object = candidate.object.clone();
+        let why = if candidate.readable {
+            let mut inner = connection.begin().await?;
+            match sample(&mut inner, &known, candidate).await {
+                Ok(Ok(sampled)) => {
+                    inner.commit().await?;
+                    found.sampled.extend(sampled);
+                    continue;
+                }
+                Ok(Err(why)) => {
+                    inner.rollback().await?;
+                    why
+                }
+                // Nothing more is read from this server, and no rollback would be answered.
+                Err(error) if DatabaseError::is_refusal(&error) => return Err(error.into()),
+                Err(error) => {
+                    let error = DatabaseError::from(error);
+                    let Some(code) = error.sqlstate() else { return Err(error) };
+                    inner.rollback().await?;
+                    match code.as_str() {
+                        "57014" => format!("a sample took longer than {} s", LONGEST.as_secs()),
+                        "55P03" => LOCKED.to_owned(),
+                        _ => error.with_names(connection).await.to_string(),
+                    }
+                }
+            }
+        } else {
+            format!("no SELECT privilege on {}.{}", object.schema, object.table)
+        };
+        found.skipped.push(Skipped { object, why: clip(&why, 512), asked: false, passes: false });
+    }
+    transaction.rollback().await?;
+    Ok(found)
+}
+
+/// The most promising columns, and how many there are in all: one statement, whatever the size of the
+/// catalogue.
+async fn candidates(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    endings: &[String],
+) -> Result<(Vec<Candidate>, i64), DatabaseError> {
+    let (alike, further) = comparable(&known.id);
+    let texts = |names: &[&str]| names.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
+    let ruled = target.references.rules.iter().filter(|rule| rule.rule.declared || rule.rule.ignore);
+    let ruled: Vec<(String, String, Option<String>)> = ruled
+        .flat_map(|rule| {
+            let columns = match &rule.rule.columns {
+                Some(columns) => columns.iter().cloned().map(Some).collect(),
+                None => vec![None],
+            };
+            columns.into_iter().map(|column| (rule.schema.clone(), rule.rule.table.clone(), column))
+        })
+        .collect();
+    let mut sql = Sql::new("WITH ruled AS (SELECT s, t, c FROM ROWS FROM (unnest(");
+    sql.texts(ruled.iter().map(|(schema, ..)| Some(schema.clone())).collect()).add("), unnest(");
+    sql.texts(ruled.iter().map(|(_, table, _)| Some(table.clone())).collect()).add("), unnest(");
+    sql.texts(ruled.iter().map(|(.., column)| column.clone()).collect());
+    sql.add(
+        ")) AS r(s, t, c)), columns AS (SELECT c.oid AS r, n.nspname::text AS s, c.relname::text AS t, \
+           a.attname::text AS c, a.attnum AS n, c.reltuples, c.relkind, bt.typname::text AS type, \
+           lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) AS plain, \
+           has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT') AS readable \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type bt ON bt.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END \
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+         AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'auth_consistency') AND n.nspname !~ '^pg_(toast|temp)' \
+         AND a.attidentity = '' AND a.attgenerated = '' \
+         AND NOT EXISTS (SELECT FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum \
+                         AND pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%') \
+         AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND k.conrelid = c.oid AND a.attnum = ANY (k.conkey)) \
+         AND bt.typname::text = ANY (",
+    );
+    sql.texts(texts(&[alike, further].concat())).add(") AND NOT (c.oid = ").integer(known.users.oid);
+    sql.add("::oid AND a.attname::text = ").text(known.id.name.as_str());
+    sql.add(
+        ") AND NOT EXISTS (SELECT FROM ruled x WHERE x.s = n.nspname::text AND x.t = c.relname::text \
+                           AND coalesce(x.c = a.attname::text, true))), \
+         told AS (SELECT k.*, EXISTS (SELECT FROM unnest(",
+    );
+    sql.texts(endings.iter().cloned().map(Some).collect());
+    sql.add(
+        ") e WHERE k.plain = e OR right(k.plain, length(e) + 1) = '_' || e) AS named FROM columns k), \
+         all_of AS (SELECT *, count(*) OVER () AS many FROM told WHERE named OR type = ANY (",
+    );
+    sql.texts(texts(alike));
+    sql.add(
+        ")) SELECT s, t, c, CASE WHEN relkind = 'p' THEN (SELECT sum(greatest(l.reltuples, 0)) FROM pg_partition_tree(r) p \
+               JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf)::int8 WHEN reltuples >= 0 THEN reltuples::int8 END, \
+             (SELECT a.attname::text FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid \
+              WHERE a.attrelid = k.r AND a.attnum > 0 AND NOT a.attisdropped \
+              AND (y.typname IN ('text', 'varchar', 'bpchar', 'citext') OR y.typtype = 'e') \
+              AND has_column_privilege(k.r, a.attnum, 'SELECT') \
+              AND lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) \
+                IN (regexp_replace(k.plain, '_?(id|uuid)$', '') || '_type', k.plain || '_type', \
+                    regexp_replace(k.plain, '_?(id|uuid)$', '') || '_kind') LIMIT 1), \
+             readable, many \
+         FROM all_of k ORDER BY named DESC, reltuples DESC, s, t, c LIMIT ",
+    );
+    sql.integer(MOST_COLUMNS);
+    let mut candidates = Vec::new();
+    let mut all = 0;
+    for row in sql.all(connection).await? {
+        all = row.try_get(6)?;
+        candidates.push(Candidate {
+            object: ObjectRef {
+                schema: row.try_get(0)?,
+                table: row.try_get(1)?,
+                columns: vec![row.try_get(2)?],
+                constraint: None,
+            },
+            rows: row.try_get(3)?,
+            type_column: row.try_get(4)?,
+            readable: row.try_get(5)?,
+        });
+    }
+    Ok((candidates, all))
+}
+
+/// Types whose values can be the id's: those whose data alone say something, and those that count only
+/// where the name says that they name users.
+fn comparable(id: &Column) -> (&'static [&'static str], &'static [&'static str]) {
+    const TEXT: &[&str] = &["text", "varchar", "bpchar", "citext"];
+    const NUMBERS: &[&str] = &["int2", "int4", "int8"];
+    match id.kind() {
+        KeyKind::Integer => (NUMBERS, &["numeric", "text", "varchar", "bpchar", "citext"]),
+        KeyKind::Uuid => (&["uuid"], TEXT),
+        KeyKind::Text => (TEXT, &["uuid"]),
+        KeyKind::Other => (&[], NUMBERS),
+    }
+}
+
+/// Reads a sample of one column. `None` where its values cannot be users in any spelling; the inner error says why it
+/// is not read.
+async fn sample(
+    connection: &mut PgConnection,
+    known: &Known,
+    candidate: Candidate,
+) -> Result<Result<Option<Sampled>, String>, sqlx::Error> {
+    let object = &candidate.object;
+    let Found::Table(mut child) = catalog::find_table(connection, &object.schema, &object.table).await?
+    else {
+        return Ok(Ok(None));
+    };
+    child.beside(&known.users);
+    let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
+        return Ok(Ok(None));
+    };
+    let kind = candidate.type_column.as_ref().and_then(|name| child.column(name)).cloned();
+    if let Some(why) = child.refused([&column], &kind) {
+        return Ok(Err(why));
+    }
+    let operators = catalog::equalities(connection, known.id.base_oid, &[column.base_oid]).await?;
+    let operators = operators.into_values().next();
+    let table = ReferenceTable {
+        object: Arc::new(object.clone()),
+        parent: Arc::clone(&known.users),
+        columns: vec![column.clone()],
+        parent_columns: vec![known.id.clone()],
+        operators: operators.map(|operator| Arc::from([operator])),
+        match_full: false,
+        key: None,
+        partition_keys: Vec::new(),
+        twins: Vec::new(),
+        absent: Vec::new(),
+        only_where: Vec::new(),
+        primary_key: Arc::default(),
+        shared: Vec::new(),
+        ids: None,
+        child: Arc::from(child),
+    };
+    let mut sql = Sql::new("WITH c AS MATERIALIZED (SELECT c.");
+    sql.name(&column.name).add(", ");
+    match &kind {
+        Some(kind) => {
+            sql.add("left(");
+            foreign_code::text(&mut sql, "c", kind);
+            sql.add(", 64)")
+        }
+        None => sql.add("NULL::text"),
+    };
+    sql.add(" AS _ac_kind, count(*) AS _ac_rows FROM (SELECT * FROM ").only(&table.child.relation).add(" c");
+    if let Some(rows) = candidate.rows.filter(|rows| *rows > LARGE_ROWS) {
+        // A little more than is wanted, since blocks are not equally full.
+        let thousandths = (SAMPLE_ROWS * 150_000 / rows).max(1);
+        sql.add(" TABLESAMPLE SYSTEM ((least(").integer(thousandths).add(", 100000) / 1000.0)::real)");
+    }
+    sql.add(" WHERE ").column("c", &column.name).add(" IS NOT NULL LIMIT ").integer(SAMPLE_ROWS);
+    sql.add(") c GROUP BY 1, 2) SELECT left(")
+        .column("c", &column.name)
+        .add("::text, 64), c._ac_kind, c._ac_rows, (");
+    table.orphaned(&mut sql);
+    sql.add(") FROM c");
+    let mut values = Vec::new();
+    for row in sql.all(connection).await? {
+        let orphan: bool = row.try_get(3)?;
+        values.push(Value {
+            text: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            rows: row.try_get(2)?,
+            user: !orphan,
+        });
+    }
+    let chance = match known.id.kind() {
+        KeyKind::Integer => chance(connection, known, &values).await?,
+        _ => None,
+    };
+    Ok(Ok(Some(Sampled {
+        object: candidate.object,
+        column_type: column.declared_type.as_str().to_owned(),
+        rows: candidate.rows,
+        type_column: kind.map(|kind| kind.name.as_str().to_owned()),
+        values,
+        chance,
+    })))
+}
+
+/// How many numbers of a hundred between the lowest and the highest value of the sample are users.
+async fn chance(
+    connection: &mut PgConnection,
+    known: &Known,
+    values: &[Value],
+) -> Result<Option<i64>, sqlx::Error> {
+    let numbers = || values.iter().filter_map(|value| value.text.parse::<i64>().ok());
+    let (Some(low), Some(high)) = (numbers().min(), numbers().max()) else { return Ok(None) };
+    let mut sql = Sql::new("SELECT count(*) FROM ");
+    sql.only(&known.users.relation).add(" p WHERE ").column("p", &known.id.name).add(" >= ").integer(low);
+    sql.add(" AND ").column("p", &known.id.name).add(" <= ").integer(high);
+    let there: i64 = sql.scalar(connection).await?;
+    let range = i128::from(high) - i128::from(low) + 1;
+    Ok(i64::try_from(i128::from(there) * 100 / range).ok())
+}
+
+/// Samples and what they come to.
+///
+/// # Errors
+/// As [`discover`].
+pub async fn suggestions(
+    connection: &mut PgConnection,
+    target: &Target,
+) -> Result<(Vec<suggestions::Suggestion>, Discovered), DatabaseError> {
+    let endings = suggestions::endings(&target.users.table);
+    let found = discover(connection, target, &endings).await?;
+    let all = found.sampled.iter().filter_map(|one| suggestions::suggest(one, found.id_kind, &endings));
+    Ok((suggestions::ordered(all.collect()), found))
+}

@@ -1,0 +1,151 @@
+//! Which account a token's subject names.
+
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::{
+    domain::{facts::KeyKind, target::Target},
+    engine::postgres::{
+        catalog::condition::{equals, holds},
+        observe::{Known, named, sessions},
+        queries::revoked,
+        session::{
+            error::DatabaseError,
+            transaction::{prepare, savepoint},
+        },
+        sql::Sql,
+    },
+};
+
+/// What the user table says of a subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubjectRow {
+    /// Nobody has it.
+    Missing,
+    /// The column's type cannot hold it.
+    NotOfType {
+        /// The column's type.
+        type_name: String,
+    },
+    /// Somebody has it who is not active.
+    Inactive {
+        /// What they sign in with.
+        login: String,
+    },
+    /// Somebody active has it.
+    Active {
+        /// What they sign in with.
+        login: String,
+        /// Their id as text.
+        id: String,
+        /// The column's value as the database writes it: numbers and uuids, which it reads in more than one
+        /// spelling.
+        written: Option<String>,
+        /// From when on their tokens count, in whole seconds since the epoch, where the app has such a column.
+        valid_after: Option<i64>,
+        /// Whether the token's id is among the revoked ones.
+        revoked: bool,
+    },
+}
+
+/// What a token says of itself, as far as the database has a word in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Whom it names.
+    pub subject: String,
+    /// Its own id (`jti`), where it has one.
+    pub token: Option<String>,
+}
+
+/// Looks a subject up; inside a transaction that `prepare` has set up.
+///
+/// # Errors
+/// The database fails as a whole.
+pub async fn find_subject(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    subject: &str,
+) -> Result<SubjectRow, DatabaseError> {
+    let column = known.subject.as_ref().unwrap_or(&known.id);
+    // `CAST('abc' AS integer)` fails: a subject that the type cannot hold names nobody. What fails beside that,
+    // such as a lock that somebody holds, says nothing of the subject.
+    if column.kind() != KeyKind::Text {
+        let fits = savepoint(connection, async |connection: &mut PgConnection| {
+            let mut sql = Sql::new("SELECT ");
+            sql.typed(subject, &column.type_name).add(" IS NULL");
+            sql.one(connection).await.map(drop)
+        });
+        if fits.await?.is_err() {
+            return Ok(SubjectRow::NotOfType { type_name: column.declared_type.as_str().to_owned() });
+        }
+    }
+    let mut sql = Sql::new("SELECT ");
+    for column in [Some(&known.id), known.login.as_ref(), Some(column)] {
+        match column {
+            Some(column) => sql.bounded(|sql| {
+                sql.column("p", &column.name).add("::pg_catalog.text");
+            }),
+            None => sql.add("NULL::pg_catalog.text"),
+        };
+        sql.add(", ");
+    }
+    match sessions::column(target, known) {
+        Some((column, kind)) => sessions::seconds(&mut sql, "p", column, kind),
+        None => {
+            sql.add("NULL::pg_catalog.int8");
+        }
+    }
+    sql.add(", true");
+    for (column, condition) in &known.active_when {
+        sql.add(" AND ");
+        holds(&mut sql, "p", column, condition);
+    }
+    // As the app reads it: with the rows of tables that inherit.
+    sql.add(" FROM ").relation(&known.users.relation).add(" p WHERE ");
+    equals(&mut sql, "p", column, subject);
+    sql.add(" LIMIT 1");
+    let Some(row) = sql.optional(connection).await? else { return Ok(SubjectRow::Missing) };
+    let id: String = row.try_get(0)?;
+    let login = row.try_get::<Option<String>, _>(1)?.unwrap_or_else(|| id.clone());
+    Ok(if row.try_get::<bool, _>(4)? {
+        let spelled = matches!(column.kind(), KeyKind::Integer | KeyKind::Uuid);
+        SubjectRow::Active {
+            login,
+            id,
+            written: row.try_get::<Option<String>, _>(2)?.filter(|_| spelled),
+            valid_after: row.try_get(3)?,
+            revoked: false,
+        }
+    } else {
+        SubjectRow::Inactive { login }
+    })
+}
+
+/// Which accounts tokens name, in their order and in one snapshot.
+///
+/// # Errors
+/// The user table cannot be used, nor the table of revoked tokens that the spec names, or the database fails.
+pub async fn resolve_subjects(
+    connection: &mut PgConnection,
+    target: &Target,
+    asked: &[Asked],
+) -> Result<Vec<SubjectRow>, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    prepare(&mut transaction, target.timeout).await?;
+    let Ok(known) = named(&mut transaction, target).await? else {
+        return Err(DatabaseError::Unsupported(
+            "the user table cannot be used: run `auth-consistency check` to see why".into(),
+        ));
+    };
+    let list = revoked::list(&mut transaction, target, &known.users).await?;
+    let mut rows = Vec::with_capacity(asked.len());
+    for Asked { subject, token } in asked {
+        let mut row = find_subject(&mut transaction, target, &known, subject).await?;
+        if let (SubjectRow::Active { revoked, .. }, Some(list), Some(token)) = (&mut row, &list, token) {
+            *revoked = list.has(&mut transaction, token).await?;
+        }
+        rows.push(row);
+    }
+    transaction.rollback().await?;
+    Ok(rows)
+}

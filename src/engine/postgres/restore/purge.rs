@@ -1,0 +1,193 @@
+//! What is kept in quarantine, dropped when nobody wants it any more. What another target took is dropped only
+//! when it is named.
+
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    api::report::{Action, ObjectRef},
+    domain::{facts::DatabaseIdentity, target::Target},
+    engine::postgres::{
+        ledger::{
+            self, Entry,
+            fence::{self, Fence},
+        },
+        restore::inventory::{tables, with_batches},
+        session::{error::DatabaseError, transaction::prepare},
+        sql::Sql,
+    },
+};
+
+/// Rows that one statement drops at most.
+const CHUNK: i64 = 10_000;
+
+/// Which rows are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Those of one run.
+    Run(String),
+    /// Those that were taken this many days ago or longer.
+    OlderThan(i64),
+}
+
+/// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
+pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &Which, identity: &str) {
+    sql.add(
+        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
+         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(identity);
+    match which {
+        Which::Run(run) => {
+            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
+        }
+        Which::OlderThan(days) => {
+            // The same time for copies and their batches, as they go in two statements of one transaction.
+            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
+            sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
+        }
+    }
+}
+
+/// How many rows of each table [`purge`] would drop.
+///
+/// # Errors
+/// The database fails.
+pub async fn doomed(
+    connection: &mut PgConnection,
+    target: &Target,
+    which: &Which,
+    identity: &str,
+) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
+    counted(connection, target, which, identity, false).await
+}
+
+/// How many of those were never put back.
+///
+/// # Errors
+/// The database fails.
+pub async fn away(
+    connection: &mut PgConnection,
+    target: &Target,
+    which: &Which,
+    identity: &str,
+) -> Result<i64, DatabaseError> {
+    Ok(counted(connection, target, which, identity, true).await?.iter().map(|(_, rows)| rows).sum())
+}
+
+async fn counted(
+    connection: &mut PgConnection,
+    target: &Target,
+    which: &Which,
+    identity: &str,
+    away: bool,
+) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    prepare(&mut transaction, target.timeout).await?;
+    let mut doomed = Vec::new();
+    for (quarantine, object) in tables(&mut transaction).await? {
+        let mut sql = Sql::new("SELECT count(*) FROM ");
+        with_batches(&mut sql, &quarantine);
+        condition(&mut sql, which, identity);
+        if away {
+            sql.add(" AND q._ac_restored_at IS NULL");
+        }
+        let rows: i64 = sql.scalar(&mut transaction).await?;
+        if rows > 0 {
+            doomed.push((object, rows));
+        }
+    }
+    Ok(doomed)
+}
+
+/// Drops rows from quarantine, some thousands at a time, each with its audit row. Nothing brings them
+/// back.
+///
+/// # Errors
+/// The run was overtaken, or the database fails; what was dropped before stays dropped.
+pub async fn purge(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    which: &Which,
+    identity: &str,
+) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
+    let mut transaction = fence::enter(connection, fence).await?;
+    let tables = tables(&mut transaction).await?;
+    transaction.rollback().await?;
+    let mut purged = Vec::new();
+    let mut chunk = 0;
+    for (quarantine, object) in tables {
+        let mut all = 0;
+        loop {
+            let mut transaction = fence::enter(connection, fence).await?;
+            let mut sql = Sql::new("DELETE FROM ");
+            sql.relation(&quarantine.relation);
+            sql.add(" WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT q.ctid FROM ");
+            with_batches(&mut sql, &quarantine);
+            condition(&mut sql, which, identity);
+            sql.add(" ORDER BY q.ctid LIMIT ").integer(CHUNK).add("))");
+            let rows = sql.execute(&mut transaction).await?;
+            if rows > 0 {
+                chunk += 1;
+                let entry =
+                    Entry { step: 0, chunk, action: Action::Purge, object: &object, rows, token: None };
+                ledger::audit(&mut transaction, fence, &entry).await?;
+            }
+            if rows < CHUNK {
+                let mut sql = Sql::new("DELETE FROM auth_consistency.batches AS b");
+                condition(&mut sql, which, identity);
+                sql.add(" AND b.name OPERATOR(pg_catalog.=) ").text(quarantine.relation.name.as_str());
+                sql.execute(&mut transaction).await?;
+            }
+            transaction.commit().await?;
+            all += rows;
+            if rows < CHUNK {
+                break;
+            }
+        }
+        if all > 0 {
+            purged.push((object, all));
+        }
+    }
+    Ok(purged)
+}
+
+/// What a purge dropped that did not come to its end, as far as anybody heard.
+///
+/// # Errors
+/// The database fails.
+pub async fn purged(
+    connection: &mut PgConnection,
+    fence: &Fence,
+) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
+    let audited = fence::audited(connection, fence).await?;
+    let mut objects = Vec::new();
+    for (_, object) in tables(connection).await? {
+        if !objects.contains(&object) {
+            objects.push(object);
+        }
+    }
+    let named = |name: &String| objects.iter().find(|object| object.describe() == *name).cloned();
+    Ok(audited.iter().filter_map(|(name, rows)| Some((named(name)?, *rows))).collect())
+}
+
+/// Whether this target keeps rows longer than it should. Looks at when chunks were copied, at no copy.
+pub(in crate::engine::postgres) async fn overdue(
+    connection: &mut PgConnection,
+    target: &Target,
+    identity: &DatabaseIdentity,
+) -> Result<bool, sqlx::Error> {
+    let Some(days) = target.retention_days else { return Ok(false) };
+    for (quarantine, _) in tables(connection).await? {
+        let mut sql = Sql::new(
+            "SELECT EXISTS (SELECT FROM auth_consistency.batches b WHERE b.at < clock_timestamp() - make_interval(days => ",
+        );
+        sql.integer(days).add("::int4) AND b.name = ").text(quarantine.relation.name.as_str());
+        sql.add(" AND b.system_identifier = ").text(&identity.system);
+        sql.add(" AND b.database_oid = ").integer(identity.database);
+        sql.add(" AND b.owner = ").text(&target.resource.uid).add(")");
+        if sql.scalar(connection).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,63 @@
+//! The runs whose rows may be put back.
+
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::{
+    domain::target::Target,
+    engine::postgres::{
+        ledger,
+        observe::Known,
+        session::{error::DatabaseError, transaction::prepare},
+        sql::Sql,
+    },
+};
+
+/// One run that has rows in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub run: String,
+    /// When it began, RFC 3339.
+    pub opened_at: String,
+    /// What it did, in words.
+    pub actions: String,
+    /// Rows that it changed or removed.
+    pub rows: i64,
+}
+
+/// The runs of this target, newest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn runs(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+) -> Result<Vec<Run>, DatabaseError> {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
+    prepare(connection, target.timeout).await?;
+    if ledger::version(connection).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new(
+        "SELECT run, to_char(min(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
+         string_agg(DISTINCT action || ' ' || object, ', '), sum(rows)::int8 FROM auth_consistency.audit \
+         WHERE system_identifier = ",
+    );
+    sql.text(&known.identity.system).add(" AND database_oid = ").integer(known.identity.database);
+    sql.add(" AND owner = ")
+        .text(&target.resource.uid)
+        .add(" AND action NOT IN ('Purge', 'Restore') GROUP BY run ORDER BY max(id) DESC LIMIT 50");
+    let rows = sql.all(connection).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Run {
+                run: row.try_get(0)?,
+                opened_at: row.try_get(1)?,
+                actions: row.try_get(2)?,
+                rows: row.try_get(3)?,
+            })
+        })
+        .collect()
+}

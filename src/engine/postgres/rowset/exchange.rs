@@ -1,0 +1,213 @@
+//! Rows that change places in a unique key.
+//!
+//! An index that is checked row by row refuses an UPDATE in which rows change places, whatever the end is.
+//! So rows whose places others get are taken out and put in again, in one statement: a foreign key that has
+//! no action of its own is checked at its end, when every key is back.
+
+use std::collections::BTreeMap;
+
+use sqlx::{PgConnection, Row};
+
+use crate::engine::postgres::{
+    catalog::{Column, Table},
+    repair::guard::beyond::Own,
+    session::{error::DatabaseError, transaction::savepoint},
+    sql::{Relation, Sql, run},
+};
+
+/// A statement that takes rows `c` out and puts them in again with another value in one column, and counts
+/// those that are otherwise as they were. `which` adds the other tables of the DELETE and its condition,
+/// `value` the new value. For a repair: every name and operator is qualified.
+pub(in crate::engine::postgres) fn put_in_again(
+    source: &Table,
+    reference: &Column,
+    which: impl Fn(&mut Sql),
+    value: impl Fn(&mut Sql),
+) -> Sql {
+    let columns: Vec<&Column> = source.columns.iter().filter(|column| !column.generated).collect();
+    let mut sql = Sql::new("WITH d AS (DELETE FROM ");
+    sql.only(&source.relation).add(" AS c USING ");
+    which(&mut sql);
+    sql.add(" RETURNING ");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" });
+        if column.name == reference.name {
+            value(&mut sql);
+        } else {
+            sql.column("c", &column.name);
+        }
+        sql.add(" AS o").ordinal(at);
+    }
+    // Counted first: no row comes in before all are out.
+    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d), i AS (INSERT INTO ");
+    sql.relation(&source.relation).add(" AS c (");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
+    }
+    sql.add(") OVERRIDING SYSTEM VALUE SELECT ");
+    for at in 0..columns.len() {
+        sql.add(if at > 0 { ", d.o" } else { "d.o" }).ordinal(at);
+    }
+    sql.add(" FROM n CROSS JOIN d RETURNING ");
+    for (at, column) in columns.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add(" AS o").ordinal(at);
+    }
+    sql.add(") SELECT pg_catalog.count(*) FROM i JOIN d ON ");
+    as_text(&mut sql, "i.o", columns.len());
+    sql.add(" OPERATOR(pg_catalog.=) ");
+    as_text(&mut sql, "d.o", columns.len());
+    sql
+}
+
+fn as_text(sql: &mut Sql, alias: &'static str, columns: usize) {
+    sql.add("ROW(");
+    for at in 0..columns {
+        sql.add(if at > 0 { ", " } else { "" }).add(alias).ordinal(at);
+    }
+    sql.add(")::pg_catalog.text");
+}
+
+/// Foreign keys through which rows of other tables would go along with rows that are taken out.
+///
+/// # Errors
+/// The database fails.
+pub(in crate::engine::postgres) async fn tied(
+    connection: &mut PgConnection,
+    table: i64,
+) -> Result<Vec<String>, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT pg_catalog.format('%s.%s', c.relname, con.conname) FROM pg_catalog.pg_constraint con \
+         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) con.conrelid \
+         WHERE con.contype OPERATOR(pg_catalog.=) 'f' AND con.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid \
+         AND con.confdeltype OPERATOR(pg_catalog.<>) 'a' AND con.confrelid OPERATOR(pg_catalog.=) ",
+    );
+    sql.integer(table).add("::pg_catalog.oid ORDER BY 1");
+    sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// A copy of a row whose old place another one has that is to go back too.
+struct Crossed {
+    copy: String,
+    old: String,
+    new: String,
+}
+
+/// Puts those rows of `copies` back that only stand in one another's way. Returns which. `later` undoes
+/// before it what later steps of the run did to them. What is written to our own schema is counted in `own`.
+///
+/// # Errors
+/// The database fails as a whole.
+pub(in crate::engine::postgres) async fn put_back(
+    connection: &mut PgConnection,
+    (quarantine, source): (&Relation, &Table),
+    key: &[Column],
+    reference: &Column,
+    copies: &[String],
+    later: impl AsyncFn(&mut PgConnection, &[String], &mut Own) -> Result<(), sqlx::Error>,
+    own: &mut Own,
+) -> Result<Vec<String>, DatabaseError> {
+    if copies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tied = !tied(connection, source.oid).await?.is_empty();
+    let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, ");
+    sql.column("q", &reference.name).add("::pg_catalog.text, q._ac_new_key FROM ").relation(quarantine);
+    sql.add(" q JOIN pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
+    sql.add(") AS k(i) ON q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
+    let rows = sql.every(connection).await?;
+    let crossed: Vec<Crossed> = rows
+        .iter()
+        .map(|row| Ok(Crossed { copy: row.try_get(0)?, old: row.try_get(1)?, new: row.try_get(2)? }))
+        .collect::<Result<_, sqlx::Error>>()?;
+    let mut back = Vec::new();
+    for group in groups(&crossed) {
+        let copies: Vec<String> = group.iter().map(|one| one.copy.clone()).collect();
+        let all = i64::try_from(copies.len()).unwrap_or(i64::MAX);
+        let done = savepoint(connection, async |connection: &mut PgConnection| {
+            later(connection, &copies, own).await?;
+            let which = |sql: &mut Sql| {
+                sql.relation(quarantine).add(" q JOIN pg_catalog.unnest(");
+                sql.texts(copies.iter().cloned().map(Some).collect());
+                sql.add(") AS k(i) ON q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid) WHERE ");
+                sql.column("c", &reference.name)
+                    .add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
+                for column in key.iter().filter(|column| column.name != reference.name) {
+                    sql.add(" AND ").column("c", &column.name);
+                    sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) ").column("q", &column.name);
+                    sql.add("::pg_catalog.text");
+                }
+            };
+            let value = |sql: &mut Sql| {
+                sql.column("q", &reference.name);
+            };
+            let came: i64 = if tied {
+                // Then a unique key that is checked row by row was none in the way.
+                let mut sql = Sql::new("UPDATE ");
+                sql.only(&source.relation).add(" AS c SET ").name(&reference.name).add(" = ");
+                value(&mut sql);
+                sql.add(" FROM ");
+                which(&mut sql);
+                sql.execute(connection).await?
+            } else {
+                put_in_again(source, reference, which, value).scalar(connection).await?
+            };
+            if came != all {
+                return Err(sqlx::Error::Protocol("not all of the rows are as the repair left them".into()));
+            }
+            let mut sql = Sql::new("UPDATE ");
+            sql.relation(quarantine).add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() FROM ");
+            sql.add("pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
+            sql.add(") AS k(i) WHERE q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
+            own.noted += sql.execute(connection).await?;
+            run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await
+        })
+        .await?;
+        if done.is_ok() {
+            back.extend(copies);
+        }
+    }
+    Ok(back)
+}
+
+/// The copies by what can stand in one another's way: a unique key holds the id, so only rows whose ids are
+/// linked can.
+fn groups(crossed: &[Crossed]) -> Vec<Vec<&Crossed>> {
+    // Each id points to another one of its group, or to itself.
+    let mut of: BTreeMap<&str, &str> = BTreeMap::new();
+    fn first<'a>(of: &BTreeMap<&'a str, &'a str>, id: &'a str) -> &'a str {
+        let mut id = id;
+        while let Some(next) = of.get(id).filter(|next| **next != id) {
+            id = next;
+        }
+        id
+    }
+    for one in crossed {
+        let (old, new) = (first(&of, &one.old), first(&of, &one.new));
+        of.insert(new, old);
+    }
+    let mut groups: BTreeMap<&str, Vec<&Crossed>> = BTreeMap::new();
+    for one in crossed {
+        groups.entry(first(&of, &one.old)).or_default().push(one);
+    }
+    groups.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_whose_ids_are_linked_go_together_and_others_do_not() {
+        let crossed: Vec<Crossed> = [("1", "2"), ("5", "6"), ("2", "3"), ("3", "1"), ("6", "5"), ("9", "8")]
+            .iter()
+            .enumerate()
+            .map(|(at, (old, new))| Crossed { copy: at.to_string(), old: (*old).into(), new: (*new).into() })
+            .collect();
+        let mut groups: Vec<Vec<&str>> = groups(&crossed)
+            .iter()
+            .map(|group| group.iter().map(|one| one.copy.as_str()).collect())
+            .collect();
+        groups.sort();
+        assert_eq!(groups, [vec!["0", "2", "3"], vec!["1", "4"], vec!["5"]]);
+    }
+}

@@ -1,0 +1,332 @@
+//! Tables whose rows are sessions: which rows are meant, and their removal.
+//!
+//! People sign in while sessions end. So a run lists the rows that there are when it begins, by their primary
+//! key, and removes those: whoever signs in afterwards stays signed in.
+
+use sqlx::{PgConnection, Row};
+
+use crate::{
+    api::{condition::Reason, report::ObjectRef},
+    domain::{
+        diagnose::sessions::{Due, Means, MeansFacts, Whom},
+        target::Target,
+    },
+    engine::postgres::{
+        catalog::{Column, condition::holds, reference::ReferenceTable},
+        ledger::{fence::Fence, quarantine},
+        observe::{Known, scope},
+        repair::rows::cascades,
+        session::{
+            error::DatabaseError,
+            transaction::{LOCKED, savepoint},
+        },
+        sql::Sql,
+    },
+};
+
+/// Bytes that a key may have on the list of a step: its index takes little more.
+const LONGEST_KEY: i64 = 2_000;
+
+/// What was locked for a chunk.
+pub(in crate::engine::postgres) struct Locked {
+    /// The keys.
+    pub keys: Vec<Vec<String>>,
+    /// Whether others come after it.
+    pub more: bool,
+    /// Whether anything was written down that has to stay, though there may be nothing to change.
+    pub moved: bool,
+    /// How many were taken off the step's list.
+    pub unlisted: i64,
+}
+
+/// A table of sessions with what statements about it need.
+pub(in crate::engine::postgres) struct Sessions {
+    /// The table and its column, as a reference to the users.
+    pub reference: ReferenceTable,
+    /// Its primary key.
+    pub key: Vec<Column>,
+}
+
+/// The table of the means; the inner error says why it cannot be used.
+///
+/// # Errors
+/// The database fails.
+pub(in crate::engine::postgres) async fn table(
+    connection: &mut PgConnection,
+    known: &Known,
+    means: &Means,
+    object: &ObjectRef,
+) -> Result<Result<Sessions, String>, DatabaseError> {
+    let reference = match scope::by_column(connection, known, object, &means.field()).await? {
+        Ok(reference) => reference,
+        Err(why) => return Ok(Err(why)),
+    };
+    if let Some(why) = reference.refused() {
+        return Ok(Err(why));
+    }
+    let key: Vec<Column> =
+        reference.primary_key.iter().filter_map(|name| reference.child.column(name)).cloned().collect();
+    Ok(if key.is_empty() {
+        Err("it has no primary key, so its rows cannot be told from one another".into())
+    } else {
+        Ok(Sessions { reference, key })
+    })
+}
+
+/// Adds the condition that the row `c` is a session that is to end.
+fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
+    let Whom::Accounts(ids) = &due.whom else {
+        sql.add("true");
+        return;
+    };
+    let (id, keys) = (std::slice::from_ref(&known.id), crate::engine::postgres::observe::sessions::keys(ids));
+    sql.add("EXISTS (SELECT FROM ").only(&known.users.relation).add(" p JOIN ");
+    quarantine::keyed(sql, id, &keys);
+    sql.add(" ON ");
+    quarantine::is_keyed(sql, "p", id);
+    sql.add(" WHERE ");
+    sessions.reference.matches(sql);
+    sql.add(")");
+}
+
+/// What is wrong with the table, the rights, and how many rows of how many active accounts would go. Rows of
+/// the tables `before` are gone when its turn comes.
+///
+/// # Errors
+/// The database fails.
+pub(in crate::engine::postgres) async fn observe(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    (means, before): (&Means, &[ObjectRef]),
+    facts: &mut MeansFacts,
+) -> Result<(), DatabaseError> {
+    let object = means.object(&crate::engine::postgres::observe::sessions::users(target));
+    let field = means.field();
+    let sessions = match table(connection, known, means, &object).await? {
+        Ok(sessions) => sessions,
+        Err(why) => {
+            let why = format!("{} of {field} cannot be used: {why}", object.describe());
+            facts.problem = Some((Reason::SessionsColumnUnsupported, why));
+            return Ok(());
+        }
+    };
+    let rights = &sessions.reference.child.rights;
+    facts.permitted = rights.update && rights.delete;
+    let Some(due) = facts.due.clone() else { return Ok(()) };
+    // Row security that would hide rows, a type that cannot be compared: of this table alone.
+    let looked = savepoint(connection, async |connection: &mut PgConnection| {
+        let counted = count(connection, known, &sessions, &due).await?;
+        let tied = if counted.rows > 0 {
+            cascades::on_rows(connection, &sessions.reference.child, before, |sql| {
+                meant(sql, &sessions, known, &due);
+            })
+            .await?
+        } else {
+            Vec::new()
+        };
+        Ok((counted, tied))
+    });
+    let table = ObjectRef { columns: Vec::new(), ..object.clone() };
+    let why = match looked.await? {
+        Ok((counted, tied)) => {
+            (facts.rows, facts.active) = (counted.rows, counted.active);
+            match unfit(&table, &field, counted.longest_key, &tied) {
+                Some(why) => why,
+                None => return Ok(()),
+            }
+        }
+        Err(why) if why == LOCKED => {
+            return Err(DatabaseError::Busy(format!("{} could not be looked at: {why}", table.describe())));
+        }
+        Err(why) => format!("{} of {field} cannot be looked at: {why}", object.describe()),
+    };
+    facts.problem = Some((Reason::SessionsColumnUnsupported, why));
+    Ok(())
+}
+
+struct Counted {
+    rows: i64,
+    active: i64,
+    /// Bytes of the longest key as it would stand on a step's list.
+    longest_key: i64,
+}
+
+/// Counts the rows that would go, and the active accounts that they are of.
+async fn count(
+    connection: &mut PgConnection,
+    known: &Known,
+    sessions: &Sessions,
+    due: &Due,
+) -> Result<Counted, sqlx::Error> {
+    let mut sql = Sql::new("SELECT count(*), (SELECT count(*) FROM ");
+    sql.only(&known.users.relation).add(" p WHERE EXISTS (SELECT FROM ");
+    sql.only(&sessions.reference.child.relation).add(" c WHERE ");
+    sessions.reference.matches(&mut sql);
+    sql.add(")");
+    for (column, condition) in &known.active_when {
+        sql.add(" AND ");
+        holds(&mut sql, "p", column, condition);
+    }
+    if let Whom::Accounts(ids) = &due.whom {
+        let (id, keys) =
+            (std::slice::from_ref(&known.id), crate::engine::postgres::observe::sessions::keys(ids));
+        sql.add(" AND EXISTS (SELECT FROM ");
+        quarantine::keyed(&mut sql, id, &keys);
+        sql.add(" WHERE ");
+        quarantine::is_keyed(&mut sql, "p", id);
+        sql.add(")");
+    }
+    sql.add("), coalesce(max(octet_length(");
+    key_text(&mut sql, &sessions.key);
+    sql.add(")), 0)::int8 FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
+    meant(&mut sql, sessions, known, due);
+    let row = sql.one(connection).await?;
+    Ok(Counted { rows: row.try_get(0)?, active: row.try_get(1)?, longest_key: row.try_get(2)? })
+}
+
+/// What keeps the rows from being removed, if anything does.
+fn unfit(table: &ObjectRef, field: &str, longest_key: i64, tied: &[ObjectRef]) -> Option<String> {
+    let of = table.describe();
+    if longest_key > LONGEST_KEY {
+        return Some(format!(
+            "keys of {of} have up to {longest_key} bytes, and {field} takes {LONGEST_KEY}: end these sessions by the app"
+        ));
+    }
+    let own = tied.iter().find(|one| (&one.schema, &one.table) == (&table.schema, &table.table));
+    if let Some(own) = own {
+        return Some(format!(
+            "rows of {of} depend on one another ({}), which {field} does not take: end these sessions by the app",
+            own.describe()
+        ));
+    }
+    let tied: Vec<String> = tied.iter().map(ObjectRef::describe).collect();
+    (!tied.is_empty()).then(|| {
+        format!(
+            "rows of {} depend on rows of {of}: name such tables in spec.sessions.tables before {field}, where they hold sessions too, or end these sessions by the app",
+            tied.join(", ")
+        )
+    })
+}
+
+fn key_text(sql: &mut Sql, key: &[Column]) {
+    sql.add("pg_catalog.json_build_array(");
+    for (at, column) in key.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(")::pg_catalog.text");
+}
+
+/// Writes down which rows a step removes: those that there are now.
+///
+/// # Errors
+/// The table cannot be used any more, or the database fails.
+pub(in crate::engine::postgres) async fn list(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    known: &Known,
+    (means, object, due): (&Means, &ObjectRef, &Due),
+    number: i64,
+) -> Result<(), DatabaseError> {
+    let sessions = ready(connection, known, means, object).await?;
+    let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT ");
+    sql.text(&fence.run).add(", ").integer(number).add(", ");
+    key_text(&mut sql, &sessions.key);
+    sql.add(" FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
+    meant(&mut sql, &sessions, known, due);
+    sql.execute(connection).await?;
+    Ok(())
+}
+
+/// The table of a step.
+///
+/// # Errors
+/// It cannot be used any more, or the database fails.
+pub(in crate::engine::postgres) async fn ready(
+    connection: &mut PgConnection,
+    known: &Known,
+    means: &Means,
+    object: &ObjectRef,
+) -> Result<Sessions, DatabaseError> {
+    table(connection, known, means, object)
+        .await?
+        .map_err(|why| DatabaseError::Moved(format!("{} cannot be used: {why}", object.describe())))
+}
+
+/// Takes the next rows off the list and locks those of them that are there still.
+///
+/// # Errors
+/// The database fails.
+pub(in crate::engine::postgres) async fn lock(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    known: &Known,
+    sessions: &Sessions,
+    due: &Due,
+    (number, rows): (i64, i64),
+) -> Result<Locked, DatabaseError> {
+    let of_step = |sql: &mut Sql| {
+        sql.add(" WHERE l.run OPERATOR(pg_catalog.=) ").text(&fence.run);
+        sql.add(" AND l.step OPERATOR(pg_catalog.=) ").integer(number);
+    };
+    let mut sql = Sql::new("DELETE FROM auth_consistency.step_keys l");
+    of_step(&mut sql);
+    sql.add(" AND l.key OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT l.key FROM auth_consistency.step_keys l");
+    of_step(&mut sql);
+    sql.add(" ORDER BY l.key LIMIT ").integer(rows).add(")) RETURNING l.key");
+    let mut listed = Vec::new();
+    for row in sql.every(connection).await? {
+        let key: String = row.try_get(0)?;
+        let key = serde_json::from_str(&key)
+            .map_err(|_| DatabaseError::Moved("the list of a step is not as it was written".into()))?;
+        listed.push(key);
+    }
+    // That it was the last chunk is written down with its own rows.
+    let mut sql = Sql::new("SELECT EXISTS (SELECT FROM auth_consistency.step_keys l");
+    of_step(&mut sql);
+    sql.add(")");
+    let more: bool = sql.scalar(connection).await?;
+    let mut sql = Sql::new("SELECT ");
+    for (at, column) in sessions.key.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
+    }
+    sql.add(" FROM ").only(&sessions.reference.child.relation).add(" c JOIN ");
+    quarantine::keyed(&mut sql, &sessions.key, &listed);
+    sql.add(" ON ");
+    quarantine::is_keyed(&mut sql, "c", &sessions.key);
+    sql.add(" WHERE ");
+    meant(&mut sql, sessions, known, due);
+    sql.add(" FOR UPDATE OF c");
+    let mut keys = Vec::new();
+    for row in sql.every(connection).await? {
+        let key = (0..sessions.key.len()).map(|at| row.try_get(at)).collect::<Result<Vec<String>, _>>()?;
+        keys.push(key);
+    }
+    let unlisted = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+    Ok(Locked { keys, more, moved: unlisted > 0, unlisted })
+}
+
+/// Removes locked rows.
+///
+/// # Errors
+/// Others would go than were meant, or the database refuses it.
+pub(in crate::engine::postgres) async fn remove(
+    connection: &mut PgConnection,
+    sessions: &Sessions,
+    keys: &[Vec<String>],
+) -> Result<(), DatabaseError> {
+    let mut sql = Sql::new("DELETE FROM ");
+    sql.only(&sessions.reference.child.relation).add(" c USING ");
+    quarantine::keyed(&mut sql, &sessions.key, keys);
+    sql.add(" WHERE ");
+    quarantine::is_keyed(&mut sql, "c", &sessions.key);
+    let gone = sql.execute(connection).await?;
+    if usize::try_from(gone) == Ok(keys.len()) {
+        return Ok(());
+    }
+    Err(DatabaseError::Moved(format!(
+        "{gone} rows of {} would have been removed, and {} were meant: nothing of this chunk was done (a trigger or rule may keep them)",
+        sessions.reference.object.describe(),
+        keys.len()
+    )))
+}

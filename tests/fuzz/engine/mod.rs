@@ -1,0 +1,3 @@
+//! What a server sends, and names out of its catalog.
+
+mod postgres;
