@@ -15,6 +15,8 @@
 )]
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
+use auth_consistency::domain::request::Requests;
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -22,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::network::HostPolicy;
 use auth_consistency::{
-    domain::{diagnose::Requests, incremental::change_marks::Relied, target::Target},
+    domain::{incremental::change_marks::Relied, target::Target},
     engine::postgres::{self, Budget, Given, Search, Session},
     pass::memory::Memory,
 };

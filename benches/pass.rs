@@ -11,6 +11,8 @@
 )]
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
+use auth_consistency::pass::request::{self, Person, Repairs};
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -23,8 +25,9 @@ use auth_consistency::{
 };
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look, Person, Repairs},
+    pass::{self, Look},
 };
+
 use jiff::Timestamp;
 
 use support::{Case, Db, HASH, USUAL};
@@ -101,7 +104,7 @@ impl Bench {
     /// A whole pass, from the connection to the outcome.
     async fn pass(&self, repairs: Repairs) -> Duration {
         let began = Instant::now();
-        let outcome = pass::run(&pass::Pass {
+        let outcome = pass::run(&request::Pass {
             target: &self.target,
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,

@@ -11,6 +11,11 @@
 )]
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
+use auth_consistency::{
+    domain::request::Requests,
+    pass::request::{self, Person, Repairs},
+};
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -18,7 +23,6 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::{
     domain::{
-        diagnose::Requests,
         incremental::change_marks::{Relied, Settled},
         report::Outcome,
         target::Target,
@@ -26,10 +30,12 @@ use auth_consistency::{
     engine::postgres::{self, Budget, Given, Known, Observed, Search, Session},
     pass::memory::Memory,
 };
+
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look, Person, Repairs},
+    pass::{self, Look},
 };
+
 use jiff::Timestamp;
 
 use support::{Case, Db, HASH, USUAL};
@@ -103,7 +109,7 @@ impl Bench {
     /// A whole pass, from the connection to the outcome.
     async fn pass(&self, look: Look, relied: usize) -> Duration {
         let began = Instant::now();
-        let outcome = pass::run(&pass::Pass {
+        let outcome = pass::run(&request::Pass {
             target: &self.target,
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,

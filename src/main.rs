@@ -1,8 +1,10 @@
 //! Entry point: the choice of cryptography, the arguments, the exit code.
 
+use auth_consistency::tokens::crypto;
+
 use std::{panic::AssertUnwindSafe, process::ExitCode};
 
-use auth_consistency::{cli, inherited, telemetry, tokens};
+use auth_consistency::{cli, inherited, telemetry};
 
 /// What a person reads below the line that says where.
 const MISTAKE: &str = "a mistake in auth-consistency ended the command before it could tell: report it with the line above, \
@@ -15,7 +17,7 @@ fn main() -> ExitCode {
     }
     // An error says that a choice was made before, which is what was wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokens::install_crypto();
+    crypto::install_crypto();
     // Each thread keeps memory of its own, so their number does not grow with the machine: what is done here
     // waits for others most of the time. Blocking threads look hosts up and hash, which is bounded as well.
     let workers = std::thread::available_parallelism().map_or(2, |all| all.get().min(4));

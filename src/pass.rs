@@ -13,167 +13,53 @@
 mod accounts;
 mod apply;
 mod ask;
+pub mod connect;
 mod errands;
 mod identities;
 mod keys;
 mod look;
 mod manners;
 pub mod memory;
+pub mod outcome;
 mod pods;
 mod preflight;
+pub mod probe_answer;
+pub mod request;
 mod retention;
 mod surroundings;
 
-use futures::future::BoxFuture;
-use jiff::Timestamp;
-
 use crate::{
-    api::{
-        condition::{ConditionType, Reason},
-        report::{
-            Action, ObjectRef, ReferencesReport, ReportTarget, RequestNotDone, SigningKeyReport, Skipped,
-            StepReport,
-        },
-        status::SigningKeyStatus,
-    },
+    api::report::RequestNotDone,
     domain::{
-        diagnose::{
-            Diagnosed, Ends, Requests, diagnose, references as orphans, requests, rights, rotation, verifiers,
-        },
+        diagnose::{diagnose, requests, rights},
         facts::{Bookkeeping, Observation},
         fault::{Class, Fault},
-        incremental::partial_scan::Unfinished,
-        plan::{Permission, Permitted, Unused, propose, waits_for_the_look},
-        progress::Progress,
+        finding::Ends,
+        plan::{propose, wait::waits_for_the_look},
         report::{Outcome, Verdict},
-        target::{Database, Target},
-        text::{count, number},
+        request::Requests,
     },
-    engine::postgres::{self, Observed, Search, Session},
-    network::HostPolicy,
-    pass::memory::Memory,
+    engine::postgres::Observed,
+    pass::{
+        connect::connect,
+        outcome::{
+            applicable, passing, references, remarks, report_target, unfinished, unknown, unused_message,
+        },
+        request::{Pass, Repairs},
+    },
 };
 
+pub use crate::pass::request::Look;
 pub use ask::{Asked, mint_for_admin, show_to_app};
 pub use errands::{
     admin_account, discover, grants, grants_to_observe, kept, purge, resolve, restore, restore_beside, runs,
     show_kept, unrestored,
 };
 pub use identities::snapshot;
-pub use look::Look;
 pub use preflight::preflight;
 pub use surroundings::{Surroundings, Unread};
 
 use look::Sight;
-
-/// Asked before anything is written, and again before every chunk of destructive work.
-pub trait Supervisor: Send + Sync {
-    /// Whether the steps may begin. Called once, before the first statement that writes.
-    ///
-    /// # Errors
-    /// Why the pass must stop with nothing repaired.
-    fn begin<'a>(&'a self, steps: &'a [StepReport]) -> BoxFuture<'a, Result<(), Fault>>;
-
-    /// Whether what was asked for is still wanted: a live look, never a cached one.
-    ///
-    /// # Errors
-    /// Why the pass must stop here.
-    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>>;
-
-    /// Told how far the pass has got: before every search, after every chunk, and while a step waits. It
-    /// may be told often, with a snapshot open, so that it must not wait for anything.
-    fn progress(&self, progress: &Progress) {
-        let _ = progress;
-    }
-
-    /// Whether the fingerprint of the signing key is to be computed after this pass, which then says of the key what
-    /// the status said before. It is asked once at most, and only where nothing is decided by it.
-    fn puts_off_the_fingerprint(&self) -> bool {
-        false
-    }
-
-    /// What the cluster tells of the app, where there is one to be asked.
-    fn surroundings(&self) -> Option<&dyn Surroundings> {
-        None
-    }
-}
-
-/// A supervisor for a person at the command line: what they asked for is wanted.
-pub struct Person;
-
-impl Supervisor for Person {
-    fn begin<'a>(&'a self, _: &'a [StepReport]) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn still_wanted(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-/// Which of the permitted steps a pass applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repairs {
-    /// None: nothing is written.
-    None,
-    /// Those about the admin's account alone, and the sequence that it needs.
-    Admin,
-    /// All.
-    All,
-}
-
-impl Repairs {
-    fn narrow(self, mut permitted: Permitted) -> Permitted {
-        permitted.steps.retain(|one| match self {
-            Self::None => false,
-            Self::Admin if one.step.account().is_some() => false,
-            Self::Admin => !matches!(
-                one.step.action(),
-                Action::EndSessions
-                    | Action::Remap
-                    | Action::SetNull
-                    | Action::Reassign
-                    | Action::Delete
-                    | Action::AddConstraint
-                    | Action::ValidateConstraint
-            ),
-            Self::All => true,
-        });
-        // An approval of steps that are left out is not used up by the others.
-        if permitted.steps.iter().all(|one| !matches!(one.by, Permission::Approval(_))) {
-            permitted.approval = None;
-        }
-        permitted
-    }
-}
-
-/// What one pass is given.
-pub struct Pass<'a> {
-    /// The target.
-    pub target: &'a Target,
-    /// Where it may connect.
-    pub policy: &'a HostPolicy,
-    /// What was asked for once.
-    pub requests: &'a Requests,
-    /// What the process remembers of the resource.
-    pub memory: &'a Memory,
-    /// Who agrees to repairs.
-    pub supervisor: &'a dyn Supervisor,
-    /// Which of the permitted steps are applied.
-    pub repairs: Repairs,
-    /// How references are looked at.
-    pub look: Look,
-    /// Whether the admin's password is compared even where the policy does not ask for it.
-    pub compare_password: bool,
-    /// How references are searched.
-    pub search: Search,
-    /// Whether the app is asked.
-    pub ask: bool,
-    /// What the resource's status remembers of its signing key; `None` where there is no status.
-    pub key_before: Option<&'a SigningKeyStatus>,
-    /// The time that minted tokens carry.
-    pub now: Timestamp,
-}
 
 /// Runs the pass.
 ///
@@ -199,7 +85,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let Sight { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
-    let mut applied = apply::Applied::default();
+    let mut applied = outcome::Applied::default();
     let repairs = !permitted.steps.is_empty() || leftover;
     let overdue = retention::due(pass, &observed.observation);
     let observed = match (&observed.known, repairs || overdue) {
@@ -302,17 +188,6 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     })
 }
 
-/// What the next pass may mend by itself waits for nobody: another run was faster, or it came up while
-/// this one was at work. A repair that needs a person has a finding of its own that says so.
-fn passing(found: &mut [Diagnosed], free: &Permitted) {
-    for one in found {
-        let step = one.step.as_ref();
-        if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
-            one.ends = Ends::Retry;
-        }
-    }
-}
-
 /// An approved run that a crash kept from being closed, with nothing left to do: it is closed, so that
 /// its approval is good for nothing more.
 fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
@@ -342,143 +217,4 @@ fn left(pass: &Pass<'_>, observed: &Observed) -> Requests {
 fn not_done(pass: &Pass<'_>, bookkeeping: &Bookkeeping) -> Option<RequestNotDone> {
     let (token, prior) = (pass.requests.reset.as_ref()?, bookkeeping.reset_before.as_ref()?);
     Some(requests::done_before(pass.target, token, prior))
-}
-
-fn unused_message(unused: &Unused) -> String {
-    match unused {
-        Unused::OtherPlan => "the approval that was given is for another plan than this one".into(),
-        Unused::Before => "it was used before, and an approval is good for one time".into(),
-        Unused::Elsewhere => {
-            "the approval that was given was used before, for another resource or in the database that this one was copied from".into()
-        }
-        Unused::MoreRows { shown, now } => {
-            format!("the approval was given for {}, and it is {} now", count(*shown, "row"), number(*now))
-        }
-    }
-}
-
-async fn connect(target: &Target, policy: &HostPolicy) -> Result<Session, Fault> {
-    postgres::connect(&target.database, policy, &target.resource.namespace)
-        .await
-        .map_err(|error| at_database(&target.database, error.fault()))
-}
-
-fn at_database(database: &Database, mut fault: Fault) -> Fault {
-    let connection = &database.connection;
-    fault.message = format!("{}:{}: {}", connection.host, connection.port, fault.message);
-    if let Some(disagreement) = &database.disagreement {
-        fault.message = format!("{} ({disagreement})", fault.message);
-    }
-    fault
-}
-
-fn report_target(target: &Target, observation: &Observation) -> ReportTarget {
-    ReportTarget {
-        namespace: target.resource.namespace.clone(),
-        name: target.resource.name.clone(),
-        engine: Some("PostgreSQL".into()),
-        server_version: Some(observation.server.version.clone()),
-    }
-}
-
-fn applicable(target: &Target) -> Vec<ConditionType> {
-    ConditionType::DOMAIN
-        .into_iter()
-        .filter(|condition| match condition {
-            ConditionType::AdminConsistent => target.kept().next().is_some(),
-            ConditionType::SigningKeyTrusted => target.jwt.is_some(),
-            ConditionType::TokensAccepted => target.probe.is_some(),
-            _ => true,
-        })
-        .collect()
-}
-
-/// How far the looks have got, where they have not seen all references; `before` is how many they had
-/// when the pass began.
-fn unfinished(observation: &Observation, before: usize) -> Option<Unfinished> {
-    if observation.unreached.is_empty() {
-        return None;
-    }
-    let seen = observation.references.len();
-    Some(Unfinished { seen, all: seen + observation.unreached.len(), advanced: seen > before })
-}
-
-fn unknown(
-    target: &Target,
-    observation: &Observation,
-    asked: &Asked,
-) -> Vec<(ConditionType, Reason, String)> {
-    let mut unknown = Vec::new();
-    if observation.users.is_err() {
-        let why = "the user table cannot be used, see SchemaCompatible".to_owned();
-        if target.kept().next().is_some() {
-            unknown.push((ConditionType::AdminConsistent, Reason::NotChecked, why.clone()));
-        }
-        unknown.push((ConditionType::ReferencesConsistent, Reason::NotChecked, why));
-    }
-    if let Some(unfinished) = unfinished(observation, 0) {
-        let rest: Vec<String> = observation.unreached.iter().map(ObjectRef::describe).collect();
-        let why = unfinished.message(&rest);
-        unknown.push((ConditionType::ReferencesConsistent, Reason::LookUnfinished, why));
-    }
-    if let Some(why) = &asked.not_asked {
-        unknown.push((ConditionType::TokensAccepted, Reason::NotChecked, why.clone()));
-    }
-    unknown
-}
-
-fn remarks(
-    target: &Target,
-    observation: &Observation,
-    asked: &Asked,
-    key: Option<&SigningKeyReport>,
-) -> Vec<(ConditionType, String)> {
-    let mut text = format!("PostgreSQL {} answers", observation.server.version);
-    if target.database.tls == crate::api::spec::TlsMode::Disable {
-        text.push_str(", without encryption (tls.mode is Disable)");
-    }
-    if let Some(read_only) = &observation.server.read_only {
-        text.push_str(&format!("; {}, so it is only observed", read_only.why));
-    }
-    if let Some(disagreement) = &target.database.disagreement {
-        text.push_str(&format!("; {disagreement}"));
-    }
-    let accepted: i64 = accepted_rows(target, observation);
-    let checked = i64::try_from(observation.references.len()).unwrap_or(i64::MAX);
-    let mut references = format!("{} checked, every row names a user", count(checked, "reference"));
-    if accepted > 0 {
-        references.push_str(&format!(" or is accepted by a rule ({})", count(accepted, "row")));
-    }
-    references.push_str(&identities::remark(target));
-    let mut remarks =
-        vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)];
-    let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
-    remarks.extend(tokens.map(|text| (ConditionType::TokensAccepted, text)));
-    remarks.extend(accounts::remarks(target, observation));
-    remarks.extend(rotation::remark(key).map(|text| (ConditionType::SigningKeyTrusted, text)));
-    remarks
-}
-
-fn accepted_rows(target: &Target, observation: &Observation) -> i64 {
-    observation
-        .references
-        .iter()
-        .filter(|reference| orphans::accepted(&target.references.policy(&reference.object), reference))
-        .map(|reference| reference.orphans.rows)
-        .sum()
-}
-
-fn references(target: &Target, observation: &Observation) -> Option<ReferencesReport> {
-    observation.users.as_ref().ok()?;
-    let accepted_rows = accepted_rows(target, observation);
-    let all: i64 = observation.references.iter().map(|reference| reference.orphans.rows).sum();
-    let why = "not looked at yet: the next pass goes on with it";
-    let unreached = observation.unreached.iter().cloned();
-    let unreached = unreached.map(|object| Skipped { object, why: why.into(), asked: false, passes: true });
-    Some(ReferencesReport {
-        checked: i64::try_from(observation.references.len()).unwrap_or(i64::MAX),
-        skipped: observation.skipped.iter().cloned().chain(unreached).take(100).collect(),
-        orphan_rows: all - accepted_rows,
-        accepted_rows,
-    })
 }

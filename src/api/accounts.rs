@@ -1,10 +1,10 @@
 //! The accounts that are kept: the admin, and those beside it.
 
+use crate::api::shared::{ColumnCondition, SecretKeyRef};
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::spec::{ColumnCondition, SecretKeyRef};
 
 /// An account that must always exist and work: the admin, or one beside it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

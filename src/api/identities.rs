@@ -1,10 +1,10 @@
 //! Who was who before: the people whom old ids named, by their logins.
 
+use crate::api::shared::{DatabaseSpec, SecretKeyRef};
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::spec::{DatabaseSpec, SecretKeyRef};
 
 /// Where it stands whom each old id named: a snapshot or a CSV file in a ConfigMap, a table that was
 /// kept in the same database, or the user table of another one.

@@ -1,10 +1,10 @@
 //! How the app signs its tokens: `spec.jwt`.
 
+use crate::api::shared::{Algorithm, SecretKeyRef};
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::spec::SecretKeyRef;
 
 /// How the app signs and reads its tokens (RFC 7519).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -71,36 +71,6 @@ pub struct JwtSpec {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[schemars(schema_with = "free_json_object")]
     pub claims: serde_json::Map<String, serde_json::Value>,
-}
-
-/// Signature algorithms of RFC 7518 section 3.1 and RFC 8037. ES512 and ES256K are not supported.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    #[default]
-    HS256,
-    /// HMAC with SHA-384.
-    HS384,
-    /// HMAC with SHA-512.
-    HS512,
-    /// RSA (PKCS#1 v1.5) with SHA-256.
-    RS256,
-    /// RSA (PKCS#1 v1.5) with SHA-384.
-    RS384,
-    /// RSA (PKCS#1 v1.5) with SHA-512.
-    RS512,
-    /// RSA (PSS) with SHA-256.
-    PS256,
-    /// RSA (PSS) with SHA-384.
-    PS384,
-    /// RSA (PSS) with SHA-512.
-    PS512,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// ECDSA on P-384 with SHA-384.
-    ES384,
-    /// Ed25519.
-    EdDSA,
 }
 
 /// JSON type of the subject claim.

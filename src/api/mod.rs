@@ -18,6 +18,7 @@ pub mod preset;
 pub mod references;
 pub mod report;
 pub mod sessions;
+pub mod shared;
 pub mod spec;
 pub mod status;
 

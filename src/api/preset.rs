@@ -1,6 +1,8 @@
 //! What a preset fills in. A field that the spec sets always wins.
 
-use super::spec::{ColumnCondition, PasswordFamily, PasswordHash, Preset, UsersSpec};
+use crate::api::shared::ColumnCondition;
+
+use super::spec::{PasswordFamily, PasswordHash, Preset, UsersSpec};
 
 /// The `users` block with the preset's values where the spec left fields out.
 pub fn fill(spec: &UsersSpec) -> UsersSpec {

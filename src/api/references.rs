@@ -1,11 +1,13 @@
 //! The `references` block of the spec: which column sets name users, and what to do with rows that
 //! name nobody.
 
+use crate::api::shared::ColumnCondition;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{identities::IdentitiesSpec, spec::ColumnCondition};
+use super::identities::IdentitiesSpec;
 
 /// The column sets that name users.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

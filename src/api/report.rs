@@ -1,6 +1,8 @@
 //! The one shape that `check`, `plan`, `reset`, `repair` and `verify` print; `docs/report.schema.json`
 //! is generated from it. The resource's status uses the same field names.
 
+use crate::api::shared::{ReplacedKey, Rotation};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     condition::{ConditionType, Reason},
     spec::{Algorithm, PasswordFamily},
-    status::{ReplacedKey, Rotation},
 };
 
 /// What one pass over one target found, did and left.

@@ -9,19 +9,22 @@
     reason = "each printcolumn has a type of its own, which the lint takes for a repetition"
 )]
 
+use crate::api::shared::{ColumnCondition, DatabaseSpec, SecretKeyRef};
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::accounts::{AdminSpec, OnDrift, OnMissing, PasswordPolicy, SeedColumn};
 pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
-pub use super::jwt::{Algorithm, JwtSpec, SubjectType};
+pub use super::jwt::{JwtSpec, SubjectType};
 pub use super::password::{PasswordFamily, PasswordHash};
 pub use super::references::{
     Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
 };
 pub use super::sessions::{OnKeyChange, SessionsSpec};
 use super::status::AuthConsistencyStatus;
+pub use crate::api::shared::Algorithm;
 
 /// Keeps accounts, the references to them and the tokens that name them consistent in one SQL
 /// database.
@@ -158,78 +161,6 @@ pub enum Mode {
     Observe,
 }
 
-/// One key of a Secret in the resource's own namespace. There is no namespace field, ever.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SecretKeyRef {
-    /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// Key inside the Secret.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-/// How to reach the database: one connection string, or its parts.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("has(self.urlSecretRef) != has(self.host)").message("set exactly one of urlSecretRef and host").field_path(".urlSecretRef"),
-    validation = Rule::new("!has(self.host) || (has(self.name) && has(self.usernameSecretRef) && has(self.passwordSecretRef))").message("with host, set name, usernameSecretRef and passwordSecretRef too").field_path(".host"),
-    validation = Rule::new("has(self.host) || !(has(self.port) || has(self.name) || has(self.usernameSecretRef) || has(self.passwordSecretRef))").message("port, name, usernameSecretRef and passwordSecretRef go with host, not with urlSecretRef").field_path(".urlSecretRef")
-)]
-pub struct DatabaseSpec {
-    /// Secret key that holds the connection string, as the app has it
-    /// (`postgresql+asyncpg://user:password@host/name?sslmode=verify-full`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_secret_ref: Option<SecretKeyRef>,
-    /// Host name of the server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    pub host: Option<String>,
-    /// Port of the server; 5432 when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<i32>,
-    /// Name of the database.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub name: Option<String>,
-    /// Secret key that holds the user name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username_secret_ref: Option<SecretKeyRef>,
-    /// Secret key that holds the password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_secret_ref: Option<SecretKeyRef>,
-    /// Encryption of the connection. Wins over `sslmode` in the connection string.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsSpec>,
-}
-
-/// Encryption of the database connection.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.mode != 'Disable' || !has(self.caSecretRef)").message("mode Disable checks no certificate: leave caSecretRef out, or choose VerifyFull").field_path(".caSecretRef"))]
-pub struct TlsSpec {
-    /// How much is checked.
-    pub mode: TlsMode,
-    /// Secret key that holds the certificate authority in PEM. The web's authorities when left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_secret_ref: Option<SecretKeyRef>,
-}
-
-/// How much of the server's certificate is checked (libpq's `sslmode`).
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// No encryption. Must be said, and shows in the status.
-    Disable,
-    /// Encryption, any certificate.
-    Require,
-    /// The certificate's authority is checked.
-    VerifyCa,
-    /// The certificate's authority and host name are checked.
-    VerifyFull,
-}
-
 /// The table whose rows are accounts. A preset fills what is left out.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -284,23 +215,6 @@ pub struct UsersSpec {
 pub enum Preset {
     /// `public.users` with `id`, `email`, `hashed_password` (bcrypt) and `is_active`.
     FastAPI,
-}
-
-/// One column and what it must hold: exactly one of `equals` and `isNull`.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.equals) != has(self.isNull)").message("set exactly one of equals and isNull").field_path(".equals"))]
-pub struct ColumnCondition {
-    /// Name of the column, exactly as the catalog has it.
-    #[schemars(length(min = 1, max = 63))]
-    pub column: String,
-    /// The value as text; compared and written in the column's own type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub equals: Option<String>,
-    /// True: the column is NULL. False: it is not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_null: Option<bool>,
 }
 
 /// Asks the running app whether it accepts what the signing key mints.

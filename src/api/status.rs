@@ -2,6 +2,8 @@
 //!
 //! Never a secret, a password hash, a connection string, a token, or a row's other columns.
 
+use crate::api::shared::{ReplacedKey, Rotation};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -153,35 +155,6 @@ pub struct SigningKeyStatus {
     /// How far a rotation has got; there while the spec names keys of before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
-}
-
-/// A signing key that another one replaced.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct ReplacedKey {
-    /// Its fingerprint.
-    #[schemars(length(max = 128))]
-    pub fingerprint: String,
-    /// When another one was first seen in its place.
-    pub time: Time,
-}
-
-/// The time in which old signing keys are accepted beside the current one.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Rotation {
-    /// Since when the signing key was seen beside the old ones with no verifier that refuses it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
-    /// Until when tokens live that the old keys signed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
-    /// Whether the old keys may go; absent when nobody can tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub may_go: Option<bool>,
-    /// Why, and what to do.
-    #[schemars(length(max = 512))]
-    pub why: String,
 }
 
 /// How far a pass has got.

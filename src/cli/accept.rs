@@ -1,18 +1,19 @@
 //! `plan --accept`: the rules that say that today's orphans are wanted, for those who decline a repair.
 
-use super::{
-    answer::Looked,
-    discover::rules,
-    said::{Exit, Failure, Said},
-    show::{Format, Look, wrap},
-};
 use crate::{
     api::{
         condition::Reason,
         report::{Finding, ObjectRef},
         spec::{Accept, ReferenceRule},
     },
-    domain::{target::Rule, text::count},
+    domain::{target::policy::Rule, text::count},
+};
+
+use super::{
+    answer::Looked,
+    discover::rules,
+    said::{Exit, Failure, Said},
+    show::{Format, Look, wrap},
 };
 
 /// Shows the rules for what a look found.

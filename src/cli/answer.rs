@@ -1,6 +1,12 @@
 //! The one way of check, plan, reset, repair and verify: look, here or by the operator, and show the
 //! report.
 
+use crate::{
+    api::{preset, report::ConsistencyReport, shared::TlsMode, spec::Mode},
+    cli::target::against::Against,
+    domain::{parse::duration, target::policy::Rule, text::count},
+};
+
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,17 +17,8 @@ use super::{
     operator,
     said::{Exit, Failure, Said},
     show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
-    snapshot::Against,
     target::{Cluster, Place, Signer, Source, TargetFlags, Variables},
     token::{Explained, beside},
-};
-use crate::{
-    api::{
-        preset,
-        report::ConsistencyReport,
-        spec::{Mode, TlsMode},
-    },
-    domain::{parse::duration, target::Rule, text::count},
 };
 
 /// Flags of the commands that the operator can be asked to do.

@@ -1,5 +1,7 @@
 //! `check`: looks for what is wrong, and changes nothing.
 
+use crate::cli::target::against::{Against, PassphraseFlags};
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,7 +11,6 @@ use super::{
     engine::Errand,
     said::{Failure, Said},
     show::Asked,
-    snapshot::{Against, PassphraseFlags},
     target::Variables,
     token,
 };

@@ -1,17 +1,7 @@
 //! `compare`: two environments side by side, each a resource or a snapshot.
 
-use std::path::{Path, PathBuf};
-
-use clap::Args;
-use jiff::Timestamp;
-
-use super::{
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, wrap},
-    snapshot::PassphraseFlags,
-    target::{self, TargetFlags, Variables},
-};
 use crate::{
+    cli::target::against::PassphraseFlags,
     domain::{
         advise::compare::{Comparison, compare},
         identities::{
@@ -22,6 +12,17 @@ use crate::{
     },
     network::ResolveEntry,
     pass,
+};
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    said::{Exit, Failure, Said},
+    show::{Cell, Look, OutputFlags, Table, wrap},
+    target::{self, TargetFlags, Variables},
 };
 
 /// Accounts that the table names.

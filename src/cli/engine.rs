@@ -1,21 +1,26 @@
 //! One pass for a person: the same engine as the controller's, with the person as its supervisor.
 
+use crate::{
+    api::{report::ConsistencyReport, spec::Mode},
+    domain::{
+        report::{Outcome, searched},
+        request::{Approval, Requests},
+        target::Target,
+    },
+    engine::postgres::Search,
+    network::HostPolicy,
+    pass::{
+        self, Look,
+        memory::Memory,
+        request::{Pass, Repairs},
+    },
+};
+
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::{said::Failure, target::Place, watching::Watching};
-use crate::{
-    api::{report::ConsistencyReport, spec::Mode},
-    domain::{
-        diagnose::{Approval, Requests},
-        report::{Outcome, searched},
-        target::Target,
-    },
-    engine::postgres::Search,
-    network::HostPolicy,
-    pass::{self, Look, Pass, Repairs, memory::Memory},
-};
 
 /// What one pass is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

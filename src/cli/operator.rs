@@ -1,17 +1,5 @@
 //! Asks the operator of a cluster: writes an annotation, waits until it was handled, reads the status.
 
-use std::time::Duration;
-
-use kube::api::{Patch, PatchParams};
-use serde_json::json;
-use tokio::time::Instant;
-
-use super::{
-    engine::{Errand, unique},
-    said::Failure,
-    target::Cluster,
-    watching::Watching,
-};
 use crate::{
     api::{
         API_VERSION, AuthConsistency, AuthConsistencyStatus, annotation,
@@ -23,7 +11,20 @@ use crate::{
         diagnose::{references, requests::claim_asked, rotation},
         progress::Progress,
     },
-    pass::Supervisor,
+    pass::request::Supervisor,
+};
+
+use std::time::Duration;
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{
+    engine::{Errand, unique},
+    said::Failure,
+    target::Cluster,
+    watching::Watching,
 };
 
 /// Field manager of the annotations.

@@ -1,5 +1,7 @@
 //! `repair`: does what needs no approval, and with a plan's hash also what waits for it.
 
+use crate::pass::request::Repairs;
+
 use clap::Args;
 
 use super::{
@@ -9,7 +11,6 @@ use super::{
     show::Asked,
     target::Variables,
 };
-use crate::pass::Repairs;
 
 /// Flags of `repair`.
 #[derive(Args, Clone, Debug)]

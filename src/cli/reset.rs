@@ -1,5 +1,7 @@
 //! `reset`: writes the admin's password and columns, now; seeds it where it is missing.
 
+use crate::pass::request::Repairs;
+
 use clap::Args;
 
 use super::{
@@ -9,7 +11,6 @@ use super::{
     show::Asked,
     target::Variables,
 };
-use crate::pass::Repairs;
 
 /// Flags of `reset`.
 #[derive(Args, Clone, Debug)]

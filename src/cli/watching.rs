@@ -1,14 +1,14 @@
 //! The person who asked for a pass and watches it: what they asked for is wanted, and on a terminal
 //! a bar shows how far it has got. Nothing of it is left when the pass has ended.
 
-use futures::future::BoxFuture;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::{
     api::report::StepReport,
     domain::{fault::Fault, progress::Progress},
-    pass::Supervisor,
+    pass::request::Supervisor,
 };
+
+use futures::future::BoxFuture;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often the bar is drawn in a second, at most.
 const DRAWN: u8 = 10;

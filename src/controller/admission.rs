@@ -75,7 +75,7 @@ pub type Needs = BTreeMap<(String, u16), u32>;
 /// What a target needs.
 pub fn needs(target: &Target) -> Needs {
     let mut needs = Needs::new();
-    let mut need = |connection: &crate::domain::parse::connection_string::Connection| {
+    let mut need = |connection: &crate::domain::target::connection::Connection| {
         let host = connection.host.trim_end_matches('.').to_ascii_lowercase();
         *needs.entry((host, connection.port)).or_default() += 1;
     };

@@ -19,7 +19,7 @@ use crate::{
         AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
-    domain::fault::{Class, Fault, of_http},
+    domain::fault::{Class, Fault},
     server::metrics::{ApiOperation, ApiResult, Metrics},
 };
 
@@ -351,11 +351,23 @@ pub fn resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&kind, "authconsistencies")
 }
 
+/// Classes an answer of the Kubernetes API by its HTTP status code.
+pub fn of_http(code: u16) -> Class {
+    match code {
+        409 => Class::Conflict,
+        408 | 425 | 429 | 500..=599 => Class::Transient,
+        401 => Class::Transient,
+        400 | 405 | 406 | 415 => Class::Bug,
+        _ => Class::Terminal,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{difference, is_shared};
+    use super::{difference, is_shared, of_http};
+    use crate::domain::fault::Class;
 
     #[test]
     fn a_status_is_shared_with_whoever_has_written_to_it_but_not_by_applying_as_we_do() {
@@ -388,5 +400,22 @@ mod tests {
         assert_eq!(difference(&to, &to), json!({}));
         assert_eq!(difference(&json!(null), &to), to);
         assert_eq!(difference(&json!("text"), &to), to);
+    }
+
+    #[test]
+    fn http_codes_are_classed_by_what_helps() {
+        for (code, class) in [
+            (400, Class::Bug),
+            (401, Class::Transient),
+            (403, Class::Terminal),
+            (404, Class::Terminal),
+            (409, Class::Conflict),
+            (422, Class::Terminal),
+            (429, Class::Transient),
+            (500, Class::Transient),
+            (503, Class::Transient),
+        ] {
+            assert_eq!(of_http(code), class, "{code}");
+        }
     }
 }

@@ -4,6 +4,19 @@
 //! A Secret that is missing, unreadable or empty is a value here, not an error: it means wait and
 //! change nothing.
 
+use crate::{
+    api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
+    domain::{
+        fault::{Class, SecretProblem},
+        identities::list::ConfigMaps,
+        report::first_install::Beginning,
+        target::{
+            ResourceIdentity,
+            secrets::{Secrets, config_map_ref, secret_refs},
+        },
+    },
+};
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -13,15 +26,6 @@ use secrecy::SecretBox;
 use super::{
     cluster::{Cluster, ClusterError},
     stored::understood,
-};
-use crate::{
-    api::{AuthConsistencySpec, AuthConsistencyStatus, annotation::USE_LABEL, condition::Reason},
-    domain::{
-        fault::Class,
-        identities::list::ConfigMaps,
-        report::first_install::Beginning,
-        target::{ResourceIdentity, SecretProblem, Secrets, config_map_ref, secret_refs},
-    },
 };
 
 /// A resource as it was read.

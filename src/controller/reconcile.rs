@@ -1,5 +1,26 @@
 //! One reconcile of one resource.
 
+use crate::{
+    api::{
+        AuthConsistency, AuthConsistencyStatus,
+        condition::{ConditionType, Reason},
+    },
+    domain::{
+        fault::{Class, Fault},
+        parse::duration,
+        report::{
+            End, Outcome, Verdict, held_up, looking,
+            schedule::{self, Ending, Held},
+            status, suspended, working,
+        },
+        target::{Target, secrets::TargetError},
+    },
+    pass::{
+        self, Look,
+        request::{Pass, Repairs},
+    },
+};
+
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -22,23 +43,6 @@ use super::{
     status::{Statement, asked, now, ready, requests, seen},
     supervise::{LOOKING, Live},
     surroundings::Around,
-};
-use crate::{
-    api::{
-        AuthConsistency, AuthConsistencyStatus,
-        condition::{ConditionType, Reason},
-    },
-    domain::{
-        fault::{Class, Fault},
-        parse::duration,
-        report::{
-            End, Outcome, Verdict, held_up, looking,
-            schedule::{self, Ending, Held},
-            status, suspended, working,
-        },
-        target::{Target, TargetError},
-    },
-    pass::{self, Look, Pass, Repairs},
 };
 
 /// So many races for the status may be lost in a row before what a pass found is written over what stands.

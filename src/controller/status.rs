@@ -1,22 +1,21 @@
 //! Stage 5, *report*: what must be written, if anything. Holds a client only to write it.
 
+use crate::{
+    api::{AuthConsistencyStatus, annotation, condition::ConditionType, report::RequestNotDone},
+    crash,
+    domain::{
+        diagnose::requests::{Past, claim_asked, kept_value, older},
+        report::{Seen, called_for, first_install::awaited},
+        request::{Approval, Requests},
+    },
+};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use tokio::sync::Mutex;
 
 use super::{
     cluster::{Cluster, ClusterError},
     dereference::Resource,
-};
-use crate::{
-    api::{AuthConsistencyStatus, annotation, condition::ConditionType, report::RequestNotDone},
-    crash,
-    domain::{
-        diagnose::{
-            Approval, Requests,
-            requests::{Past, claim_asked, kept_value, older},
-        },
-        report::{Seen, called_for, first_install::awaited},
-    },
 };
 
 /// The status of one resource during one pass: what stands in the cluster, and its version.

@@ -2,6 +2,21 @@
 //! the first statement that writes and before every chunk of destructive work. Tells in the status how
 //! far a long pass has got. Holds a client.
 
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::StepReport,
+        spec::Mode,
+    },
+    domain::{
+        fault::{Class, Fault},
+        progress::Progress,
+        report::{looking, working},
+        text::count,
+    },
+    pass::{Surroundings, request::Supervisor},
+};
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -15,20 +30,6 @@ use super::{
     dereference::Resource,
     status::{Statement, asked, now},
     surroundings::Around,
-};
-use crate::{
-    api::{
-        condition::{ConditionType, Reason},
-        report::StepReport,
-        spec::Mode,
-    },
-    domain::{
-        fault::{Class, Fault},
-        progress::Progress,
-        report::{looking, working},
-        text::count,
-    },
-    pass::{Supervisor, Surroundings},
 };
 
 /// A pass that takes longer than this says so in the status, and again at most so often.

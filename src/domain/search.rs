@@ -3,9 +3,7 @@
 //! Every way finds the same keys; they differ in what their cost grows with. Nothing is chosen by a
 //! flag, and a wrong estimate costs time, never a wrong answer.
 
-use std::{sync::Arc, time::Duration};
-
-use crate::api::report::ObjectRef;
+use crate::domain::facts::search::Choice;
 
 pub use crate::api::report::SearchStrategy as Strategy;
 
@@ -35,26 +33,6 @@ pub struct IdFacts {
     pub gaps: i64,
     /// Whether the gaps fit into the condition of a scan.
     pub scannable: bool,
-}
-
-/// The chosen way, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// The way.
-    pub strategy: Strategy,
-    /// Why, in words.
-    pub why: String,
-}
-
-/// How one reference was searched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Searched {
-    /// The reference.
-    pub object: Arc<ObjectRef>,
-    /// The way, and why it was chosen.
-    pub choice: Choice,
-    /// How long it took, with counting; shared by all references that one statement looked at.
-    pub elapsed: Duration,
 }
 
 /// How many rows of a table of so many are counted through an index, until it is quicker to read them all.
@@ -136,7 +114,7 @@ pub fn choose(facts: &SearchFacts) -> Choice {
     Choice { strategy, why: why(strategy, facts) }
 }
 
-fn why(strategy: Strategy, facts: &SearchFacts) -> String {
+pub(super) fn why(strategy: Strategy, facts: &SearchFacts) -> String {
     let rows = about(facts.rows, "row");
     match strategy {
         Strategy::GapProbe => {

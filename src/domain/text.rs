@@ -1,9 +1,10 @@
 //! How numbers, lists and samples read, and where a reason's page is.
 
+use crate::api::condition::Reason;
+
 use std::borrow::Cow;
 
 use super::sql_name::unseen;
-use crate::api::condition::Reason;
 
 /// `1,234`.
 pub fn number(n: i64) -> String {
@@ -117,6 +118,11 @@ pub fn named(name: &str) -> String {
 
 /// Characters of a name in a sentence: one whose characters are all written as numbers is cut.
 const LONGEST_SHOWN: usize = 100;
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! The admin and the accounts beside it, as they are reported.
 
-use super::Pass;
 use crate::{
     api::{
         condition::ConditionType,
@@ -8,11 +7,12 @@ use crate::{
     },
     domain::{
         diagnose::{hashing, references},
-        facts::{AdminFacts, Observation},
+        facts::{Observation, accounts::AdminFacts},
         plan::offer::{self, ResetOffer},
         target::{Admin, Target},
         text::{clip, count},
     },
+    pass::request::Pass,
 };
 
 /// The admin; `None` where the spec names none or it is not there.

@@ -1,11 +1,6 @@
 //! Executes permitted steps, one effect at a time, in their order. A step that the database refuses for good is
 //! passed over, with those that rest on it; what may pass by itself, or touches the run as a whole, ends it.
 
-use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
-
-use super::{Pass, identities::still_says, manners::Manners, retention};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -13,89 +8,30 @@ use crate::{
     },
     crash,
     domain::{
-        diagnose::{Diagnosed, Ends, Step, person},
         facts::Observation,
         fault::{Class, Fault},
+        finding::{Diagnosed, Ends, person},
         plan::{
-            Permission, Permitted, PermittedStep,
             describe::{done_report, step_report},
             undone::{goes_on, rests_on},
         },
         progress::Progress,
-        text::{clip, count},
+        step::{Permission, Permitted, PermittedStep, Step},
+        text::clip,
     },
     engine::postgres::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
+    pass::{
+        outcome::{Applied, Stopped},
+        request::{Pass, run_id},
+    },
 };
+
+use std::time::{Duration, Instant};
+
+use super::{identities::still_says, manners::Manners};
 
 /// Chunks in a row that may find nothing to do.
 const IDLE_CHUNKS: u32 = 3;
-
-/// What was done.
-#[derive(Default)]
-pub(super) struct Applied {
-    /// Steps that changed something, with the rows that they really changed.
-    pub repaired: Vec<StepReport>,
-    /// Why the rest was not done.
-    pub failure: Option<Diagnosed>,
-    /// Whether nothing was done since another run was at work.
-    pub overtaken: bool,
-    /// Steps that the database refused for good; what rests on none of them was done.
-    pub passed_over: Vec<Diagnosed>,
-    /// The steps that failed: some of them may be done, or all of the last one, without an answer that says so.
-    pub stopped: Vec<Stopped>,
-    /// The purge that failed, for the same reason.
-    pub purging: Option<Fence>,
-}
-
-/// A step that did not come to its end, as far as anybody heard.
-pub(super) struct Stopped {
-    step: Step,
-    fence: Fence,
-    number: i64,
-    /// Rows that were done of it before this pass.
-    before: i64,
-    why: String,
-    /// Which of those that were passed over it is; `None`: the one that ended the run.
-    passed_over: Option<usize>,
-}
-
-impl Applied {
-    /// Finds out what was done all the same, and tells it: the database wrote it down in the transactions
-    /// that did it.
-    pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
-        for Stopped { step, fence, number, before, why, passed_over } in std::mem::take(&mut self.stopped) {
-            let Ok(Some(written)) =
-                in_time(pass, postgres::written(session.connection(), &fence, number)).await
-            else {
-                continue;
-            };
-            let rows = written.done - before;
-            let of_rows = matches!(step, Step::Rows { .. } | Step::EndSessions { .. });
-            if rows > 0 || (written.audited && !of_rows) {
-                let done = done_report(pass.target, &step, rows);
-                let found = match passed_over {
-                    Some(at) => self.passed_over.get_mut(at),
-                    None => self.failure.as_mut(),
-                };
-                if let Some(found) = found {
-                    let told = if of_rows && written.left > 0 {
-                        format!("stopped after {}: {why}", count(rows, "row"))
-                    } else {
-                        format!("was done, and nothing after it: {why}")
-                    };
-                    let denied = format!("was not done: {why}");
-                    found.finding.message = clip(&found.finding.message.replacen(&denied, &told, 1), 1024);
-                }
-                self.repaired.push(done);
-            }
-        }
-        if let Some(fence) = self.purging.take()
-            && let Ok(purged) = in_time(pass, postgres::purged(session.connection(), &fence)).await
-        {
-            self.repaired.extend(retention::told(pass, purged));
-        }
-    }
-}
 
 /// Executes the permitted steps; `observation` is the look that they rest on, `leftover` is whether an
 /// interrupted run is to be closed as well.
@@ -278,14 +214,9 @@ fn is_alone(error: &DatabaseError) -> bool {
     }
 }
 
-/// The id of a new run: when it began, and something that no other run has.
-pub(super) fn run_id(now: Timestamp) -> String {
-    format!("{}-{:06x}", now.strftime("%Y%m%dt%H%M%Sz"), rand::random::<u32>() >> 8)
-}
-
 /// A server that stops answering is no reason to wait for ever: each effect has the time of its
 /// statements, and some to spare.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     pass: &Pass<'_>,
     effect: impl Future<Output = Result<T, DatabaseError>>,
 ) -> Result<T, DatabaseError> {
@@ -442,7 +373,7 @@ async fn chunks(
     }
 }
 
-fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
+pub(super) fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     let fault = error.fault();
     if let Reason::TargetClaimed
     | Reason::LedgerUntrusted
@@ -473,7 +404,7 @@ fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     stopped(step, &fault.message, fault.class)
 }
 
-fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
+pub(super) fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
     let condition = match step.action() {
         Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint | Action::Purge => {
             ConditionType::SchemaCompatible

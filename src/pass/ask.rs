@@ -1,26 +1,27 @@
 //! Asks the running app whether it accepts what the signing key mints, and nothing else.
 
-use std::time::Duration;
-
-use secrecy::SecretString;
-
-use super::{Pass, pods};
 use crate::{
     application::{self, Answer, Route, Verifier},
     domain::{
-        diagnose::{
-            Diagnosed,
-            verifiers::{self, ProbeAnswer, VerifierFacts},
-        },
+        diagnose::verifiers,
+        facts::verifiers::VerifierFacts,
+        finding::Diagnosed,
         target::{Jwt, Target},
     },
     engine::postgres::Observed,
     network::HostPolicy,
+    pass::{
+        probe_answer::{TOKEN_LIFETIME, accepted_instead, answer},
+        request::Pass,
+    },
     tokens::{self, Forgery, MintError},
 };
 
-/// How long a probe's token lives.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::pods;
 
 /// How long an app may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,23 +142,6 @@ fn not_asked(why: impl Into<String>) -> Asked {
     Asked { not_asked: Some(why.into()), ..Asked::default() }
 }
 
-/// The Secret of the first key of before whose token a verifier accepts that refuses the signing key's.
-pub(super) async fn accepted_instead(
-    jwt: &Jwt,
-    subject: &str,
-    now: jiff::Timestamp,
-    verifier: &Verifier,
-    route: &Route<'_>,
-) -> Option<String> {
-    for (origin, key) in &jwt.previous {
-        let Ok(token) = tokens::mint(key, &jwt.shape, subject, now, TOKEN_LIFETIME) else { continue };
-        if let Answer::Accepted { .. } = application::ask(verifier, &token, route).await {
-            return Some(origin.clone());
-        }
-    }
-    None
-}
-
 fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static str, SecretString)> {
     let confused = tokens::confuse(&jwt.key, &jwt.shape, subject, now, TOKEN_LIFETIME).ok().flatten();
     Forgery::of(jwt.shape.algorithm)
@@ -168,14 +152,4 @@ fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static st
         })
         .chain(confused.map(|token| (Forgery::PublicKeyAsSecret.describe(), token)))
         .collect()
-}
-
-pub(super) fn answer(answer: &Answer) -> ProbeAnswer {
-    match answer {
-        Answer::Accepted { .. } => ProbeAnswer::Accepted,
-        Answer::Refused { status } => ProbeAnswer::Refused(*status),
-        Answer::Unclear { status } => ProbeAnswer::Unclear(format!("it answered {status}")),
-        Answer::Unreachable { why } => ProbeAnswer::Unclear(why.clone()),
-        Answer::HostNotAllowed { why } => ProbeAnswer::NotAllowed(why.clone()),
-    }
 }

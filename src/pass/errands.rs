@@ -1,8 +1,5 @@
 //! What is not a whole pass but goes the same way: restore, grants, resolve.
 
-use jiff::Timestamp;
-
-use super::connect;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -10,11 +7,11 @@ use crate::{
     },
     domain::{
         advise::suggestions::Suggestion,
-        diagnose::Requests,
-        facts::Account,
+        facts::accounts::Account,
         fault::{Class, Fault},
         incremental::change_marks::Relied,
-        plan::Permitted,
+        request::Requests,
+        step::Permitted,
         target::Target,
         text::count,
     },
@@ -23,8 +20,10 @@ use crate::{
         Restored, Run, Search, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
     network::HostPolicy,
-    pass::memory::Memory,
+    pass::{connect::connect, memory::Memory},
 };
+
+use jiff::Timestamp;
 
 /// The runs of a target that have changed something, newest first.
 ///
@@ -52,7 +51,7 @@ pub async fn restore(
 ) -> Result<Vec<Restored>, Fault> {
     let mut session = connect(target, policy).await?;
     let known = known(target, &mut session).await?;
-    let own = super::apply::run_id(now);
+    let own = crate::pass::request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
@@ -80,7 +79,7 @@ pub async fn restore_beside(
 ) -> Result<WrittenBeside, Fault> {
     let mut session = connect(target, policy).await?;
     let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = super::apply::run_id(now);
+    let own = crate::pass::request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
@@ -134,7 +133,7 @@ pub async fn purge(
         session.close().await;
         return Ok(doomed);
     };
-    let own = super::apply::run_id(now);
+    let own = crate::pass::request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;

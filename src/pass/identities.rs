@@ -1,31 +1,32 @@
 //! What a pass knows of the people of before beside the rows, and the snapshot that is taken of today's.
 
-use jiff::Timestamp;
-
-use super::{Pass, connect};
 use crate::{
-    api::{condition::Reason, spec::TlsMode},
+    api::{condition::Reason, shared::TlsMode},
     domain::{
-        diagnose::sessions,
+        facts::identities::{OldTokens, Unusable},
         fault::{Class, Fault},
         identities::{
             list::LoginKey,
-            mapping::{OldTokens, Unusable},
             snapshot::{Key, Keyed, Snapshot, Tokens},
         },
         target::{IdentitySource, Target},
     },
-    engine::PasswordCache,
-    engine::postgres::{self, DatabaseError, Elsewhere, Known},
+    engine::{
+        PasswordCache,
+        postgres::{self, DatabaseError, Elsewhere, Known},
+    },
     network::HostPolicy,
+    pass::{connect::connect, request::Pass},
     tokens,
 };
+
+use jiff::Timestamp;
 
 /// Whether a token of before may still be accepted: not where a snapshot knows another signing key.
 pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
     let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
     let fingerprint = key.and_then(|key| pass.memory.fingerprint(&key)).flatten();
-    sessions::old_tokens(pass.target, fingerprint.as_deref())
+    crate::domain::target::sessions::old_tokens(pass.target, fingerprint.as_deref())
 }
 
 /// What another database says of old ids; `None` where the spec names none. It is asked before the look

@@ -1,19 +1,19 @@
 //! What a pass finds out about the signing key and those beside it.
 
-use super::{Asked, Pass};
 use crate::{
     api::{condition::ConditionType, report::SigningKeyReport},
     domain::{
-        diagnose::{
-            Diagnosed, person,
-            rotation::{self, Heard},
-        },
+        diagnose::rotation::{self, Heard},
+        finding::{Diagnosed, person},
         target::Jwt,
     },
     engine::PasswordCache,
     fingerprints,
+    pass::request::Pass,
     tokens::{self, SigningKey},
 };
+
+use super::Asked;
 
 /// The signing key, with what is wrong with it and with those beside it. Where the supervisor puts off the
 /// fingerprint, it is what the status says.

@@ -3,42 +3,38 @@
 //! A hint decides nothing. What a pass would say or do on hints must be what the last deep look already
 //! said, with nothing to repair; otherwise it looks at every row before it says a word.
 
-use std::{sync::Arc, time::Duration};
-
-use super::{
-    Pass, at_database,
-    identities::{elsewhere, old_tokens},
-    leftover,
-};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::ObjectRef,
     },
     domain::{
-        diagnose::{Diagnosed, Step, diagnose},
+        diagnose::diagnose,
+        facts::identities::OldTokens,
         fault::{Class, Fault},
-        identities::mapping::OldTokens,
+        finding::Diagnosed,
         incremental::{
             change_marks::{Reading, Relied, Settled},
             partial_scan::Round,
         },
-        plan::{Permitted, PermittedStep, Unused, propose},
+        plan::{Unused, propose},
         progress::Progress,
+        step::{Permitted, PermittedStep, Step},
     },
     engine::postgres::{self, Budget, DatabaseError, Given, Known, Observed, Session},
-    pass::memory::Basis,
+    pass::{
+        connect::at_database,
+        memory::Basis,
+        request::{Look, Pass},
+    },
 };
 
-/// How a pass looks at references.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// At every row.
-    Deep,
-    /// At the rows of those that seem to have moved since the last deep look, and at every row where
-    /// anything is to be said or done, or that look is too long ago.
-    Hinted,
-}
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    identities::{elsewhere, old_tokens},
+    leftover,
+};
 
 /// What was seen, and what follows from it.
 pub(super) struct Sight {

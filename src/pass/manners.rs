@@ -7,13 +7,13 @@
 //! While others commit in the same database the repair leaves them most of the time: its chunks are shorter,
 //! and after each it rests. Alone it goes on without a pause.
 
-use std::time::{Duration, Instant};
-
-use super::Supervisor;
 use crate::{
     domain::progress::Progress,
     engine::postgres::{self, DatabaseError, Pressure, Session},
+    pass::request::Supervisor,
 };
+
+use std::time::{Duration, Instant};
 
 /// How often a chunk is tried that meets rows which others hold.
 const TRIES: u32 = 4;

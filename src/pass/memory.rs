@@ -4,6 +4,17 @@
 //! No secret is kept: keys and passwords are known again by a digest under a key that this process
 //! drew at random and never shows.
 
+use crate::{
+    domain::{
+        facts::{endpoints::MOST_ASKED, verifiers::VerifierFacts},
+        incremental::{change_marks::Settled, partial_scan::Round},
+    },
+    engine::{
+        PasswordCache,
+        postgres::{Keeping, Known},
+    },
+};
+
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,16 +24,6 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
-
-use crate::{
-    domain::{
-        diagnose::verifiers::VerifierFacts,
-        facts::endpoints::MOST_ASKED,
-        incremental::{change_marks::Settled, partial_scan::Round},
-    },
-    engine::PasswordCache,
-    engine::postgres::{Keeping, Known},
-};
 
 type Digest = [u8; 32];
 
@@ -281,8 +282,9 @@ mod tests {
         use std::collections::BTreeMap;
 
         use crate::api::report::ObjectRef;
+        use crate::domain::facts::schema::{DatabaseIdentity, SchemaFault, Server};
         use crate::domain::{
-            facts::{Bookkeeping, DatabaseIdentity, Observation, SchemaFault, Server},
+            facts::{Bookkeeping, Observation},
             incremental::change_marks::{Reading, Relied, ServerMarks, TableMarks},
         };
 
@@ -345,7 +347,7 @@ mod tests {
     }
     #[test]
     fn the_next_pods_have_their_turn_only_after_those_before_were_well() {
-        use crate::domain::diagnose::verifiers::{PodFacts, Pods, ProbeAnswer};
+        use crate::domain::facts::verifiers::{PodFacts, Pods, ProbeAnswer};
 
         let memory = Memory::default();
         let of: [&[u8]; 1] = [b"key"];

@@ -1,25 +1,26 @@
 //! Asks each ready pod behind a verifier by itself, so that a stale one among fresh ones is found, and looks
 //! up which workloads to restart.
 
-use futures::{StreamExt, stream};
-use secrecy::SecretString;
-
-use super::{
-    Pass,
-    ask::{accepted_instead, answer},
-    surroundings::Unread,
-};
 use crate::{
     application::{self, Answer, Route, Verifier, VerifierResult},
     domain::{
-        diagnose::verifiers::{PodFacts, Pods, VerifierFacts},
         facts::{
             endpoints::{Endpoint, turn},
+            verifiers::{PodFacts, Pods, VerifierFacts},
             workloads::TakenBy,
         },
         target::Jwt,
     },
+    pass::{
+        probe_answer::{accepted_instead, answer},
+        request::Pass,
+    },
 };
+
+use futures::{StreamExt, stream};
+use secrecy::SecretString;
+
+use super::surroundings::Unread;
 
 /// How many pods are asked at once: a probe must not become load, and twenty silent ones no long wait.
 const AT_ONCE: usize = 4;

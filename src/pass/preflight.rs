@@ -1,20 +1,25 @@
 //! One look at a source before a migration: what a pass sees, and what only a move asks for. Nothing is written.
 
-use jiff::Timestamp;
-
-use super::{Look, Pass, Repairs, Supervisor, at_database, connect, look};
 use crate::{
     domain::{
         advise::preflight::{Facts, Preflight, judge},
-        diagnose::Requests,
         fault::Fault,
+        request::Requests,
         target::Target,
     },
     engine::postgres::{self, DatabaseError, Search},
     network::HostPolicy,
-    pass::memory::Memory,
+    pass::{
+        connect::{at_database, connect},
+        memory::Memory,
+        request::{Pass, Repairs, Supervisor},
+    },
     tokens::{self, KeyWeakness},
 };
+
+use jiff::Timestamp;
+
+use super::{Look, look};
 
 /// Looks at a source and says what a move of it would break.
 ///

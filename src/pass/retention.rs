@@ -1,7 +1,6 @@
 //! Drops what `quarantine.retention` says is kept no longer. A pass that finds nothing too old writes
 //! nothing.
 
-use super::{Pass, Repairs};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -10,16 +9,18 @@ use crate::{
     },
     crash,
     domain::{
-        diagnose::{Ends, person},
         facts::Observation,
         fault::{Class, Fault},
-        plan::Permitted,
+        finding::{Ends, person},
+        step::Permitted,
         text::count,
     },
     engine::postgres::{self, Fence, Known, Session, Which},
+    pass::{
+        outcome::Applied,
+        request::{Pass, Repairs},
+    },
 };
-
-use super::apply::Applied;
 
 /// Whether rows are kept too long, and this target may drop them.
 pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
@@ -67,7 +68,7 @@ async fn dropped(
     purging: &mut Option<Fence>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     pass.supervisor.still_wanted().await?;
-    let run = super::apply::run_id(pass.now);
+    let run = crate::pass::request::run_id(pass.now);
     let begun =
         postgres::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
             .await

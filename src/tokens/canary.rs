@@ -6,6 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{
+    crypto::install_crypto,
     explain::tests::{key, now, shape},
     *,
 };
@@ -23,7 +24,7 @@ fn assert_hidden(shown: &str, secret: &str) {
     for part in parts {
         assert!(!shown.contains(part), "{shown}");
     }
-    assert!(!shown.to_lowercase().contains(&keys::hex(secret.as_bytes())[..24]), "{shown}");
+    assert!(!shown.to_lowercase().contains(&text::hex(secret.as_bytes())[..24]), "{shown}");
 }
 
 #[test]

@@ -1,5 +1,14 @@
 //! Why a token fails: the steps of a verifier, one after the other, up to the first that does not hold.
 
+use crate::{
+    api::spec::SubjectType,
+    tokens::{
+        crypto::install_crypto,
+        shape::SKEW,
+        text::{shown, span, type_name},
+    },
+};
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,11 +18,8 @@ use super::{
     Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict,
     algorithm::algorithm_name,
     inspect::{take_apart, timestamp},
-    install_crypto,
     signature::{check_algorithm, check_signature},
-    verdict::{shown, span, type_name},
 };
-use crate::api::spec::SubjectType;
 
 /// One step of a verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,9 +203,6 @@ fn is_a_trick(key_id: &str) -> bool {
         || key_id.contains(['\\', '\'', '"', ';', '|', '`', '\0', '$', '\n'])
         || key_id.contains("--")
 }
-
-/// Clocks of two machines may differ by so many seconds and nobody notices.
-pub(super) const SKEW: Duration = Duration::from_mins(5);
 
 /// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
 const MILLISECONDS: f64 = 1e11;

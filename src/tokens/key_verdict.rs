@@ -1,7 +1,8 @@
 //! What is wrong with a token that concerns key pairs, key ids and the other keys of a set.
 
-use super::{algorithm::algorithm_name, verdict::shown};
-use crate::api::spec::Algorithm;
+use crate::{api::spec::Algorithm, tokens::text::shown};
+
+use super::algorithm::algorithm_name;
 
 /// The part of a [`Verdict`](super::Verdict) that only key pairs, key ids and sets of keys bring about.
 #[derive(Clone, Debug, PartialEq, Eq)]

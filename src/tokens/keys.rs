@@ -1,5 +1,10 @@
 //! The signing key: exactly the bytes that the app gets, or a key pair.
 
+use crate::{
+    api::{condition::Reason, spec::Algorithm},
+    tokens::text::hex,
+};
+
 use std::{fmt, sync::Arc};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -13,7 +18,6 @@ use super::{
     pair::Pair,
     unfit::{Oddity, Unfit},
 };
-use crate::api::{condition::Reason, spec::Algorithm};
 
 /// A signing key: a shared secret, a key pair, a public key, or what cannot be used as any of them. Its
 /// private parts are wiped when it is dropped and never shown.
@@ -275,11 +279,6 @@ pub(crate) fn slow_fingerprint(bytes: &[u8]) -> Option<String> {
     let mut digest = [0u8; 16];
     scrypt::scrypt(bytes, SALT, &params, &mut digest).ok()?;
     Some(format!("v1:scrypt:{}", hex(&digest)))
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! Making tokens: right ones, and forgeries that every verifier must refuse.
 
+use crate::{
+    api::spec::{Algorithm, SubjectType},
+    tokens::crypto::install_crypto,
+};
+
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,10 +18,8 @@ use zeroize::Zeroizing;
 use super::{
     SigningKey, SubjectClaimError, TokenShape,
     algorithm::{algorithm_name, family, hmac_like, is_asymmetric, library_algorithm},
-    install_crypto,
     pair::{MIN_RSA_BITS, Pair},
 };
-use crate::api::spec::{Algorithm, SubjectType};
 
 /// Why a token cannot be minted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

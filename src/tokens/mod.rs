@@ -7,6 +7,7 @@
 
 mod algorithm;
 mod audit;
+pub mod crypto;
 mod der;
 mod explain;
 mod inspect;
@@ -21,10 +22,12 @@ mod pem;
 mod placeholders;
 mod shape;
 mod signature;
+pub mod text;
 mod unfit;
 mod variants;
 mod verdict;
 
+pub(crate) use crate::tokens::text::span;
 pub use audit::{KeyWeakness, Part, audit};
 pub use explain::{Step, Verification, explain};
 pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
@@ -35,18 +38,7 @@ pub use keyset::{KeyIds, KeySet};
 pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};
 pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
 pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, Unfit};
-pub(crate) use verdict::span;
 pub use verdict::{Account, SubjectFacts, Verdict};
-
-/// Chooses the cryptography of this process for tokens. Any number of calls is as good as one, and
-/// minting and explaining call it themselves.
-///
-/// `jsonwebtoken` would choose by its own features at the first use, and cannot when another crate
-/// of the build switches a second one on.
-pub fn install_crypto() {
-    // An error says that a choice was made before, which is what was wanted.
-    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-}
 
 #[cfg(test)]
 mod canary;

@@ -1,6 +1,8 @@
 //! A key pair, or its public half: what verifies with it, what signs, and the forms in which its public
 //! half lies about where somebody could take it for a secret.
 
+use crate::{api::spec::Algorithm, tokens::crypto::install_crypto};
+
 use std::sync::Arc;
 
 use base64::{
@@ -17,10 +19,8 @@ use super::{
     algorithm::{Family, library_algorithm},
     der::{self, Curve, Private, Public},
     inspect::Signed,
-    install_crypto,
     unfit::Unfit,
 };
-use crate::api::spec::Algorithm;
 
 /// The least bits of an RSA key (RFC 7518 section 3.3); the library neither signs nor verifies with fewer.
 pub(super) const MIN_RSA_BITS: usize = 2048;

@@ -167,6 +167,9 @@ impl fmt::Debug for SubjectClaim {
     }
 }
 
+/// Clocks of two machines may differ by so many seconds and nobody notices.
+pub(super) const SKEW: Duration = Duration::from_mins(5);
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

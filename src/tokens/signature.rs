@@ -1,5 +1,7 @@
 //! Algorithm and signature of a token against the keys: which of them made it, and was that one meant.
 
+use crate::{api::spec::Algorithm, tokens::text::shown};
+
 use std::sync::Arc;
 
 use super::{
@@ -10,9 +12,7 @@ use super::{
     pair::{MIN_RSA_BITS, Pair, forms_of},
     placeholders,
     variants::variants,
-    verdict::shown,
 };
-use crate::api::spec::Algorithm;
 
 /// Whether the header names the app's algorithm, and the signature has its form.
 pub(super) fn check_algorithm(

@@ -1,11 +1,9 @@
 //! Why a document is no key for an algorithm, and what is odd about one that is. In words that hold
 //! nothing of a key; key ids may stand in them, since every token carries one.
 
-use super::{
-    algorithm::{algorithm_name, family},
-    verdict::shown,
-};
-use crate::api::spec::Algorithm;
+use crate::{api::spec::Algorithm, tokens::text::shown};
+
+use super::algorithm::{algorithm_name, family};
 
 /// Why what is stored cannot be used as a key for an algorithm.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! The same key, stored differently: what a Secret, an environment file or an app's own decoding
 //! makes of it on the way.
 
+use crate::tokens::text::hex;
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
 };
 use zeroize::Zeroizing;
 
-use super::{SigningKey, jwk, keys::hex, material};
+use super::{SigningKey, jwk, material};
 
 /// A key that another program may have made of this one.
 pub(super) struct Variant {

@@ -1,11 +1,18 @@
 //! What is wrong with a token, in one plain sentence, and what to do.
 
-use std::{fmt::Write as _, time::Duration};
+use crate::{
+    api::spec::{Algorithm, SubjectType},
+    tokens::{
+        shape::SKEW,
+        text::{shown, span, type_name},
+    },
+};
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{KeyVerdict, NotAToken, algorithm::algorithm_name, explain::SKEW};
-use crate::api::spec::{Algorithm, SubjectType};
+use super::{KeyVerdict, NotAToken, algorithm::algorithm_name};
 
 /// The first thing that a verifier would refuse, or that there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -452,30 +459,8 @@ impl Verdict {
     }
 }
 
-/// The JSON type of a subject, in words.
-pub(super) fn type_name(subject_type: SubjectType) -> &'static str {
-    match subject_type {
-        SubjectType::String => "string",
-        SubjectType::Number => "number",
-    }
-}
-
 /// The longest text of a token that a message shows.
-const SHOWN: usize = 80;
-
-/// A text of a token, quoted and cut, so that it can neither steer a terminal nor fill a page.
-pub(super) fn shown(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for (at, character) in text.chars().enumerate() {
-        if at == SHOWN {
-            quoted.push('…');
-            break;
-        }
-        let _ = write!(quoted, "{}", character.escape_debug());
-    }
-    quoted.push('"');
-    quoted
-}
+pub(super) const SHOWN: usize = 80;
 
 fn list(texts: &[String]) -> String {
     const MOST: usize = 5;
@@ -484,18 +469,6 @@ fn list(texts: &[String]) -> String {
         shown.push("…".into());
     }
     shown.join(", ")
-}
-
-/// A span of time in the largest unit of which there are at least two.
-pub(crate) fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (count, unit) = match seconds {
-        0..120 => (seconds, "second"),
-        120..7_200 => (seconds / 60, "minute"),
-        7_200..172_800 => (seconds / 3_600, "hour"),
-        _ => (seconds / 86_400, "day"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

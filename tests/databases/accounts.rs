@@ -1,5 +1,7 @@
 //! Accounts beside the admin: kept by its rules, each by itself, in one plan.
 
+use auth_consistency::pass::request::{Person, Repairs};
+
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
@@ -7,7 +9,7 @@ use auth_consistency::{
         spec::{OnMissing, PasswordPolicy},
     },
     network::HostPolicy,
-    pass::{self, Look, Person, Repairs},
+    pass::{self, Look},
 };
 
 use crate::support::{Case, Db, HASH, USUAL};

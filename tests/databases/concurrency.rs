@@ -1,19 +1,19 @@
 //! Others are at work while a pass is.
 
+use auth_consistency::pass::request::{Repairs, Supervisor};
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use auth_consistency::api::{
+    condition::{ConditionType, Reason as R},
+    report::{Action as A, StepReport},
+    status::Unit,
+};
 use auth_consistency::domain::{
     fault::{Class, Fault},
     progress::Progress,
 };
-use auth_consistency::{
-    api::{
-        condition::{ConditionType, Reason as R},
-        report::{Action as A, StepReport},
-        status::Unit,
-    },
-    pass::{Repairs, Supervisor},
-};
+
 use futures::future::BoxFuture;
 
 use crate::support::{Case, Db, HASH, Pass, USUAL};
@@ -296,7 +296,7 @@ async fn an_approved_run_that_stopped_goes_on_and_no_further_than_was_approved()
     let mut case = Case::new(&db, &spec("Delete"));
     case.edit(|spec| spec.references.limits.rows = 0);
     let hash = case.repair().await.status.plan.unwrap().hash.unwrap();
-    case.requests.approval = Some(auth_consistency::domain::diagnose::Approval { hash, shown: Vec::new() });
+    case.requests.approval = Some(auth_consistency::domain::request::Approval { hash, shown: Vec::new() });
     let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
     case.pass(Repairs::All, &meanwhile).await.finding(R::RepairFailed);
     let left = some_left(&db, 3000).await;
@@ -456,7 +456,7 @@ async fn an_approved_step_goes_on_from_where_its_walk_was() {
     let mut case = Case::new(&db, &spec("SetNull"));
     case.edit(|spec| spec.references.limits.rows = 0);
     let hash = case.repair().await.status.plan.unwrap().hash.unwrap();
-    case.requests.approval = Some(auth_consistency::domain::diagnose::Approval { hash, shown: Vec::new() });
+    case.requests.approval = Some(auth_consistency::domain::request::Approval { hash, shown: Vec::new() });
     let meanwhile = Meanwhile { refuse_after: 1, ..Meanwhile::new(&db) };
     case.pass(Repairs::All, &meanwhile).await.finding(R::RepairFailed);
     let passed = "SELECT passed_tid FROM auth_consistency.steps WHERE done > 0";

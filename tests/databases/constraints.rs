@@ -1,6 +1,8 @@
 //! Foreign keys that are gone or do not vouch for their rows are added and validated where the spec
 //! says so, and never while a row names nobody.
 
+use auth_consistency::pass::request::{Repairs, Supervisor};
+
 use auth_consistency::domain::fault::{Class, Fault};
 use auth_consistency::{
     api::{
@@ -9,8 +11,9 @@ use auth_consistency::{
         spec::OnConstraint,
     },
     network::HostPolicy,
-    pass::{self, Repairs, Supervisor},
+    pass,
 };
+
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 

@@ -5,15 +5,15 @@
 //! Each kind is first repaired over a line that nobody cuts. After each COMMIT the state of the database is
 //! taken: those states, and no others, may be found wherever the line is cut.
 
+use auth_consistency::domain::request::{Approval, Requests};
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
 
-use auth_consistency::domain::{
-    diagnose::{Approval, Requests},
-    report::Outcome,
-};
+use auth_consistency::domain::report::Outcome;
+
 use auth_consistency::{
     api::{AuthConsistencyStatus, condition::Reason as R, report::Action as A},
     network::HostPolicy,

@@ -1,13 +1,10 @@
 //! Every way of finding orphans against a plain anti-join, on schemas and data that are made up.
 
+use auth_consistency::domain::{finding::Diagnosed, step::Step};
+
 use auth_consistency::api::condition::Reason;
-use auth_consistency::{
-    domain::{
-        diagnose::{Diagnosed, Step},
-        search::Strategy,
-    },
-    engine::postgres::Search,
-};
+use auth_consistency::{domain::search::Strategy, engine::postgres::Search};
+
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},

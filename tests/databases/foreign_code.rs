@@ -4,6 +4,8 @@
 //!
 //! Every function of the neighbour sings: it writes a line with the role that runs it into the server's log.
 
+use auth_consistency::pass::request;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use auth_consistency::{api::condition::Reason as R, network::HostPolicy, pass};
@@ -94,7 +96,7 @@ impl World {
         let pass = case.check().await;
         let discovered = pass::discover(&case.target(), &anywhere).await;
         case.keeps_secrets(&format!("{discovered:?}"));
-        let foreseen = pass::preflight(&case.target(), &anywhere, &pass::Person, now).await;
+        let foreseen = pass::preflight(&case.target(), &anywhere, &request::Person, now).await;
         case.keeps_secrets(&format!("{foreseen:?}"));
         // A snapshot without a passphrase has the logins, and nothing else of the accounts.
         let snapshot = pass::snapshot(&case.target(), &anywhere, None, now).await;

@@ -1,17 +1,21 @@
 //! A repair touches what its plan says. Tables of others, and tables on which code of others runs, are repaired only
 //! where a rule names them; and whatever such code does beside the rows of the plan undoes the repair.
 
+use auth_consistency::{
+    domain::request::Approval,
+    pass::request::{Repairs, Supervisor},
+};
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use auth_consistency::domain::{diagnose::Approval, fault::Fault};
-use auth_consistency::{
-    api::{
-        condition::{ConditionType as C, Reason as R},
-        report::{Action as A, StepReport},
-        spec::{OnOrphan, ReferenceRule},
-    },
-    pass::{Repairs, Supervisor},
+use auth_consistency::domain::fault::Fault;
+
+use auth_consistency::api::{
+    condition::{ConditionType as C, Reason as R},
+    report::{Action as A, StepReport},
+    spec::{OnOrphan, ReferenceRule},
 };
+
 use futures::future::BoxFuture;
 
 use crate::support::{Case, Db, USUAL, admin_and_ada};

@@ -1,15 +1,15 @@
 //! Two operators at once, and others who hold what a pass needs.
 
+use auth_consistency::pass::request::{Repairs, Supervisor};
+
 use std::time::Duration;
 
-use auth_consistency::domain::fault::{Class, Fault};
-use auth_consistency::{
-    api::{
-        condition::Reason as R,
-        report::{Action as A, StepReport},
-    },
-    pass::{Repairs, Supervisor},
+use auth_consistency::api::{
+    condition::Reason as R,
+    report::{Action as A, StepReport},
 };
+use auth_consistency::domain::fault::{Class, Fault};
+
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, Notify};
 

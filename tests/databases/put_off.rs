@@ -1,15 +1,15 @@
 //! A fingerprint that a pass does not wait for: nothing is said or done that it would have decided, and nothing
 //! that it tells is lost.
 
+use auth_consistency::pass::request::{Repairs, Supervisor};
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use auth_consistency::{
-    api::{
-        condition::{ConditionType as C, Reason as R},
-        report::{Action as A, StepReport},
-    },
-    pass::{Repairs, Supervisor},
+use auth_consistency::api::{
+    condition::{ConditionType as C, Reason as R},
+    report::{Action as A, StepReport},
 };
+
 use auth_consistency::{domain::fault::Fault, pass::memory::Memory};
 use futures::future::BoxFuture;
 

@@ -1,5 +1,7 @@
 //! References that are too large for one look: the next pass goes on with the rest.
 
+use auth_consistency::pass::request::{Repairs, Supervisor};
+
 use std::{collections::BTreeSet, sync::Mutex, time::Duration};
 
 use auth_consistency::{
@@ -8,8 +10,9 @@ use auth_consistency::{
         report::{Action as A, StepReport},
         status::Unit,
     },
-    pass::{Look, Repairs, Supervisor},
+    pass::Look,
 };
+
 use auth_consistency::{
     domain::{fault::Fault, progress::Progress},
     engine::postgres::Search,

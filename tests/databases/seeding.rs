@@ -1,5 +1,7 @@
 //! What a new account's row needs, and what it must not be kept at afterwards.
 
+use auth_consistency::pass::request::Person;
+
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
@@ -7,8 +9,9 @@ use auth_consistency::{
         spec::SeedColumn,
     },
     network::HostPolicy,
-    pass::{self, Person},
+    pass,
 };
+
 use jiff::Timestamp;
 
 use crate::support::{Case, Db, HASH, USUAL};

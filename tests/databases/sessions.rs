@@ -147,7 +147,7 @@ async fn without_a_column_it_is_told_and_with_another_signing_key_there_is_nothi
     // As long as the key of before is accepted, so are its tokens.
     case.secret("old", "key", "canary-5f2d8c1be07a4936a1d4c7728e6b9f03");
     case.edit(|spec| {
-        let old = auth_consistency::api::spec::SecretKeyRef { name: "old".into(), key: "key".into() };
+        let old = auth_consistency::api::shared::SecretKeyRef { name: "old".into(), key: "key".into() };
         spec.jwt.as_mut().unwrap().previous_secret_refs.push(old);
     });
     case.repair().await.finding(R::SessionsOutliveChange);

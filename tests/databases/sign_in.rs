@@ -416,7 +416,7 @@ async fn what_no_message_of_the_protocol_can_hold_is_refused_with_its_field() {
     for (key, bytes) in [("user", &b"postgr\xe9s"[..]), ("password", b"canary-\xff-rest")] {
         let mut case = Case::with_database(&parts("shop"), USUAL);
         case.secret("db", "user", user).secret("db", "password", password);
-        let reference = auth_consistency::api::spec::SecretKeyRef { name: "db".into(), key: key.into() };
+        let reference = auth_consistency::api::shared::SecretKeyRef { name: "db".into(), key: key.into() };
         case.secrets.insert(reference, Ok(secrecy::SecretBox::new(Box::new(bytes.to_vec()))));
         let errors = case.errors();
         assert_eq!(errors.len(), 1, "{errors:?}");

@@ -2,14 +2,19 @@
 //! never taken for more than it says.
 
 use auth_consistency::{
+    api::shared::DatabaseSpec,
+    pass::request::{self, Person, Repairs, Supervisor},
+};
+
+use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
         report::{Action as A, StepReport},
-        spec::DatabaseSpec,
     },
     network::{HostPolicy, HostSettings},
-    pass::{self, Look, Person, Repairs, Supervisor},
+    pass::{self, Look},
 };
+
 use auth_consistency::{domain::fault::Fault, engine::postgres::Search};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -200,7 +205,7 @@ async fn a_host_that_the_operators_flags_do_not_allow_is_not_asked() {
     };
     let statements = old
         .statements(async {
-            let outcome = pass::run(&pass::Pass {
+            let outcome = pass::run(&request::Pass {
                 target: &target,
                 policy: &HostPolicy::operator(settings),
                 requests: &case.requests,
@@ -405,7 +410,7 @@ async fn who_is_meant_is_asked_again_before_rows_move() {
         let mut case = over(&db, &old, REMAP, USERS).await;
         case.repair().await.plans(&[(A::Remap, "logs.user_id", 3, true)]);
         let shown = case.status.plan.clone().unwrap();
-        case.requests.approval = Some(auth_consistency::domain::diagnose::Approval {
+        case.requests.approval = Some(auth_consistency::domain::request::Approval {
             hash: shown.hash.unwrap(),
             shown: shown.steps,
         });

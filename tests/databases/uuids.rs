@@ -1,6 +1,8 @@
 //! The page about the move from counted ids to UUIDs holds: every statement of it runs as it stands there, forth,
 //! back and forth again, with the app at work between the steps, and nothing is lost.
 
+use auth_consistency::pass::request;
+
 use std::collections::BTreeMap;
 
 use auth_consistency::domain::advise::preflight::RiskName;
@@ -232,7 +234,7 @@ fn case(db: &Db, users: &str, jwt: &str) -> Case {
 async fn risks(case: &Case) -> Vec<RiskName> {
     let anywhere = HostPolicy::unrestricted(Vec::new());
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    let preflight = pass::preflight(&case.target(), &anywhere, &pass::Person, now).await.unwrap();
+    let preflight = pass::preflight(&case.target(), &anywhere, &request::Person, now).await.unwrap();
     assert_eq!(preflight.untold, [""; 0]);
     preflight.risks.iter().map(|risk| risk.risk).collect()
 }

@@ -242,7 +242,7 @@ fn confused(secret: &[u8], claims: &Value) -> String {
 
 #[test]
 fn planted_faults_of_key_pairs_are_refused_by_all_and_called_by_their_names() {
-    auth_consistency::tokens::install_crypto();
+    auth_consistency::tokens::crypto::install_crypto();
     let mut random = StdRng::seed_from_u64(4715);
     for (algorithm, pem, other) in PAIRS {
         let (public_pem, ..) = public(pem);

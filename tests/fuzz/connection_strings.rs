@@ -1,6 +1,9 @@
 //! Connection strings, as a Secret has them.
 
-use auth_consistency::domain::parse::connection_string::{self, Connection};
+use auth_consistency::domain::target::connection::Connection;
+
+use auth_consistency::domain::parse::connection_string;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;

@@ -1,14 +1,15 @@
 //! Keys as Secrets hold them: PEM, JWK, JWKS, shared secrets, and certificates.
 
+use auth_consistency::tokens::crypto::install_crypto;
+
 use std::time::Duration;
 
 use auth_consistency::domain::target::certificates::Authorities;
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    tokens::{
-        KeyIds, KeySet, Keyring, MAX_KEYS, Part, SigningKey, TokenShape, audit, explain, install_crypto, mint,
-    },
+    tokens::{KeyIds, KeySet, Keyring, MAX_KEYS, Part, SigningKey, TokenShape, audit, explain, mint},
 };
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use proptest::prelude::*;

@@ -1,14 +1,16 @@
 //! Tokens (RFC 7515, compact), as people paste them.
 
+use auth_consistency::tokens::crypto::install_crypto;
+
 use std::{sync::LazyLock, time::Duration};
 
 use auth_consistency::{
     api::spec::Algorithm,
     tokens::{
-        Forgery, Keyring, MAX_TOKEN_BYTES, SigningKey, Step, TokenShape, bare, explain, forge, inspect,
-        install_crypto, mint,
+        Forgery, Keyring, MAX_TOKEN_BYTES, SigningKey, Step, TokenShape, bare, explain, forge, inspect, mint,
     },
 };
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;

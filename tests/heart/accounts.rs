@@ -1,12 +1,20 @@
 //! Several accounts in one plan: none of them stands in another's way, none is taken for another.
 
 use auth_consistency::domain::{
-    diagnose::{Approval, Diagnosed, Requests, Step, diagnose},
-    facts::{IdDefault, KeyKind, Observation},
+    facts::schema::KeyKind,
+    finding::Diagnosed,
+    request::{Approval, Requests},
+    step::Step,
+};
+
+use auth_consistency::domain::{
+    diagnose::diagnose,
+    facts::{IdDefault, Observation},
     plan::propose,
     report::Verdict,
     target::Target,
 };
+
 use auth_consistency::{
     api::{
         condition::Reason,

@@ -10,17 +10,20 @@
 mod accounts;
 mod model;
 
+use auth_consistency::domain::request::{Approval, Requests};
+
 use auth_consistency::api::{
     AuthConsistencyStatus,
     condition::Reason,
     report::{Action, Severity},
 };
 use auth_consistency::domain::{
-    diagnose::{Approval, Requests, diagnose},
+    diagnose::diagnose,
     plan::propose,
     report::{End, Outcome, Seen, Verdict, status},
     target::Target,
 };
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use model::{Model, Policy, target, target_of};

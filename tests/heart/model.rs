@@ -1,27 +1,39 @@
 //! A database of two tables, small enough to be a value: `users(id serial, email)` with the admin and the
 //! accounts beside it, and `usage_logs(id, user_id)`.
 
+use auth_consistency::{
+    api::shared::SecretKeyRef,
+    domain::{
+        facts::{
+            accounts::{Account, AdminFacts, WantedId},
+            references::{Comparison, Orphans, Reference, TableRights},
+            schema::{DatabaseIdentity, KeyKind, Server, UserTable},
+        },
+        finding::Diagnosed,
+        step::Step,
+        target::secrets::Secrets,
+    },
+};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use auth_consistency::domain::{
-    diagnose::{Diagnosed, Step, enforcement::Enforcement, seeding::SeedFacts},
-    facts::{
-        Account, AdminFacts, Bookkeeping, Claim, Comparison, DatabaseIdentity, IdDefault, KeyKind,
-        Observation, Orphans, PasswordFacts, Reference, SequenceFacts, Server, TableRights, UserTable,
-        WantedId,
-    },
+    diagnose::{enforcement::Enforcement, seeding::SeedFacts},
+    facts::{Bookkeeping, Claim, IdDefault, Observation, PasswordFacts, SequenceFacts},
     plan::describe::step_report,
     report::Outcome,
-    target::{Admin, ResourceIdentity, Secrets, Target},
+    target::{Admin, ResourceIdentity, Target},
 };
+
 use auth_consistency::{
     api::{
         condition::ConditionType,
         report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
-        spec::{AuthConsistencySpec, PasswordFamily, SecretKeyRef},
+        spec::{AuthConsistencySpec, PasswordFamily},
     },
     passwords::{Description, Format},
 };
+
 use proptest::prelude::*;
 use secrecy::SecretBox;
 

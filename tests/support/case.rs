@@ -1,27 +1,37 @@
 //! One resource over one database, and passes over it.
 
 use auth_consistency::{
+    api::shared::SecretKeyRef,
+    domain::{
+        fault::SecretProblem,
+        request::{Approval, Requests},
+        target::secrets::{Secrets, TargetError},
+    },
+    pass::request::{self, Person, Repairs, Supervisor},
+};
+
+use auth_consistency::{
     api::{
         AuthConsistencySpec, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
         report::{Action, ConsistencyReport, Finding},
-        spec::SecretKeyRef,
     },
     controller::{self, Resource},
     network::HostPolicy,
-    pass::{self, Look, Person, Repairs, Supervisor},
+    pass::{self, Look},
 };
+
 use auth_consistency::{
     domain::{
-        diagnose::{Approval, Requests},
         fault::Fault,
         identities::list::ConfigMaps,
         report::{End, Outcome, Seen, status},
-        target::{ResourceIdentity, SecretProblem, Secrets, Target, TargetError},
+        target::{ResourceIdentity, Target},
     },
     engine::postgres::{Beside, Restored, Search, WrittenBeside},
     pass::memory::Memory,
 };
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -232,7 +242,7 @@ impl Case {
         let (end, shown) = match &target {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
             Ok(target) => {
-                let outcome = Box::pin(pass::run(&pass::Pass {
+                let outcome = Box::pin(pass::run(&request::Pass {
                     target,
                     policy: &HostPolicy::unrestricted(Vec::new()),
                     requests: &self.requests,

@@ -95,7 +95,7 @@ fn resource(port: u16, tls: &str) -> String {
 fn the_process_that_is_measured() {
     let Ok(files) = std::env::var(CHILD) else { return };
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    auth_consistency::tokens::install_crypto();
+    auth_consistency::tokens::crypto::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let check = async |file: &str| {
         let arguments = ["auth-consistency", "check", "-f", file].map(OsString::from);
@@ -237,7 +237,7 @@ fn many_servers_that_misbehave_at_once_grow_the_process_by_no_more_than_one_may(
 #[test]
 fn a_server_that_never_hangs_up_keeps_no_connection_of_ours() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    auth_consistency::tokens::install_crypto();
+    auth_consistency::tokens::crypto::install_crypto();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     for (at, encrypted) in [(At::Hello, false), (At::Hello, true), (At::Begin, false), (At::Begin, true)] {
         let (port, ended) = server::serve(at, Does::Says(Vec::new()), encrypted);

@@ -1,5 +1,18 @@
 //! A resource in a cluster, read with the caller's own rights.
 
+use crate::{
+    api::{AuthConsistency, condition::Reason},
+    cli::said::Failure,
+    domain::{
+        fault::SecretProblem,
+        identities::list::ConfigMaps,
+        target::{
+            ResourceIdentity,
+            secrets::{SecretBytes, Secrets, config_map_ref, secret_refs},
+        },
+    },
+};
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -9,14 +22,6 @@ use kube::{
 };
 
 use super::Loaded;
-use crate::{
-    api::{AuthConsistency, condition::Reason},
-    cli::said::Failure,
-    domain::{
-        identities::list::ConfigMaps,
-        target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
-    },
-};
 
 /// A resource by its name, and how to reach the cluster.
 #[derive(Clone, Debug)]

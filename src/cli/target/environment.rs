@@ -1,20 +1,25 @@
 //! The environment alone, as the guide's script had it: the app's own variables.
 
-use std::ffi::OsString;
-
-use super::Loaded;
 use crate::{
-    api::spec::{
-        Algorithm, AuthConsistencySpec, ColumnCondition, OnOrphan, Preset, SecretKeyRef, TlsMode, TlsSpec,
+    api::{
+        shared::{ColumnCondition, SecretKeyRef, TlsMode, TlsSpec},
+        spec::{Algorithm, AuthConsistencySpec, OnOrphan, Preset},
     },
     cli::said::Failure,
     domain::{
         identities::list::ConfigMaps,
         parse::connection_string,
-        target::{ResourceIdentity, SecretBytes, Secrets},
+        target::{
+            ResourceIdentity,
+            secrets::{SecretBytes, Secrets},
+        },
     },
     tokens::{KeyIds, KeySet, SubjectClaim, TokenShape},
 };
+
+use std::ffi::OsString;
+
+use super::Loaded;
 
 /// Name of the Secret that the variables stand for; it shows in no message.
 const SECRET: &str = "environment";

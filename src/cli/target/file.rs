@@ -1,5 +1,18 @@
 //! A file that holds the resource and the Secrets that it names: YAML or JSON documents.
 
+use crate::{
+    api::{API_VERSION, AuthConsistencySpec, condition::Reason, shared::SecretKeyRef, spec::ConfigMapKeyRef},
+    cli::said::Failure,
+    domain::{
+        fault::SecretProblem,
+        identities::list::ConfigMaps,
+        target::{
+            ResourceIdentity,
+            secrets::{SecretBytes, Secrets, config_map_ref, secret_refs},
+        },
+    },
+};
+
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -8,18 +21,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Loaded, schema};
-use crate::{
-    api::{
-        API_VERSION, AuthConsistencySpec,
-        condition::Reason,
-        spec::{ConfigMapKeyRef, SecretKeyRef},
-    },
-    cli::said::Failure,
-    domain::{
-        identities::list::ConfigMaps,
-        target::{ResourceIdentity, SecretBytes, SecretProblem, Secrets, config_map_ref, secret_refs},
-    },
-};
 
 /// The fields of `metadata` that count without a cluster.
 #[derive(Deserialize, Default)]

@@ -3,11 +3,29 @@
 //! Flags become a [`Place`], and a place is loaded into a spec and its Secrets. Whatever the place,
 //! they are parsed by the same `Target::parse` as the controller's.
 
+pub mod against;
 mod cluster;
 mod elsewhere;
 mod environment;
 mod file;
 mod schema;
+
+use crate::{
+    api::{
+        AuthConsistencySpec, AuthConsistencyStatus,
+        shared::ColumnCondition,
+        spec::{Algorithm, OnOrphan},
+        status::SigningKeyStatus,
+    },
+    cli::target::against::Against,
+    domain::{
+        diagnose::requests::Asking,
+        identities::list::ConfigMaps,
+        target::{IdentitySource, ResourceIdentity, Target, secrets::Secrets},
+    },
+    network::{HostPolicy, ResolveEntry},
+    tokens::{KeySet, SigningKey, TokenShape},
+};
 
 use std::{fmt::Write as _, io::Read as _, path::PathBuf, sync::Arc};
 
@@ -17,21 +35,7 @@ pub(super) use cluster::{Cluster, Named};
 pub(super) use elsewhere::Elsewhere;
 pub(super) use environment::{Variables, process as process_variables};
 
-use super::{said::Failure, snapshot::Against};
-use crate::{
-    api::{
-        AuthConsistencySpec, AuthConsistencyStatus,
-        spec::{Algorithm, ColumnCondition, OnOrphan},
-        status::SigningKeyStatus,
-    },
-    domain::{
-        diagnose::requests::Asking,
-        identities::list::ConfigMaps,
-        target::{IdentitySource, ResourceIdentity, Secrets, Target},
-    },
-    network::{HostPolicy, ResolveEntry},
-    tokens::{KeySet, SigningKey, TokenShape},
-};
+use super::said::Failure;
 
 /// The flags that say what to work on.
 #[derive(Args, Clone, Debug, Default)]

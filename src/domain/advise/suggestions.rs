@@ -2,12 +2,9 @@
 //! evidence. A suggestion is never repaired; whoever knows the app declares it in a rule.
 
 use crate::{
-    api::{
-        report::ObjectRef,
-        spec::{ColumnCondition, ReferenceRule},
-    },
+    api::{report::ObjectRef, shared::ColumnCondition, spec::ReferenceRule},
     domain::{
-        facts::KeyKind,
+        facts::schema::KeyKind,
         text::{count, number},
     },
 };

@@ -3,7 +3,6 @@
 
 pub(in crate::domain) mod password;
 
-use super::{accounts::Free, foreign, giving, hashing::Chosen, rights, seeding};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -11,17 +10,24 @@ use crate::{
         spec::{OnDrift, OnMissing},
     },
     domain::{
-        diagnose::{Diagnosed, Requests, Step, person, references},
+        diagnose::{free_ids::Free, references},
         facts::{
-            Account, AdminFacts, KeyKind, Observation, UserTable,
+            Observation,
+            accounts::{Account, AdminFacts},
             new_ids::{IdDefault, Untold},
+            schema::{KeyKind, UserTable},
         },
+        finding::{Diagnosed, person},
         plan::undone,
+        request::Requests,
         sql_name::sql_table,
+        step::Step,
         target::{Admin, Target},
         text::{count, sample},
     },
 };
+
+use super::{foreign, giving, hashing::Chosen, rights, seeding};
 
 /// What is wrong with the admin, or with another account.
 pub(in crate::domain) fn diagnose(

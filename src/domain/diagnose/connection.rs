@@ -7,9 +7,8 @@ use crate::{
         report::Severity,
     },
     domain::{
-        diagnose::{Diagnosed, person},
-        parse::connection_string::Connection,
-        target::Database,
+        finding::{Diagnosed, person},
+        target::{Database, connection::Connection},
         text::count,
     },
     passwords::{PasswordWarning, audit_password, audit_secret},

@@ -1,7 +1,6 @@
 //! Foreign keys that are not there, or do not vouch for their rows: what is told of them, and the steps
 //! that add and validate them. Neither is done while a row names nobody.
 
-use super::foreign;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -9,14 +8,19 @@ use crate::{
         spec::OnConstraint,
     },
     domain::{
-        diagnose::{Diagnosed, Step, person},
-        facts::{ConstraintFacts, Observation, Reference, foreign_key::ForeignKeyOptions},
-        plan::PlannedStep,
+        facts::{
+            Observation,
+            references::{ConstraintFacts, Reference, same_columns},
+        },
+        finding::{Diagnosed, person},
         sql_name::{sql_name, sql_table, statement},
+        step::Step,
         target::Target,
         text::{count, number},
     },
 };
+
+use super::foreign;
 
 fn warning(reason: Reason, object: &ObjectRef, message: String) -> Diagnosed {
     let condition = ConditionType::SchemaCompatible;
@@ -239,62 +243,7 @@ fn with_step(
     told("").with_step(step(facts))
 }
 
-fn orphans(observation: &Observation, object: &ObjectRef) -> i64 {
+pub(in crate::domain) fn orphans(observation: &Observation, object: &ObjectRef) -> i64 {
     let reference = observation.references.iter().find(|one| same_columns(&one.object, object));
     reference.map_or(0, |reference| reference.orphans.rows)
-}
-
-pub(in crate::domain) fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
-    one.schema == other.schema && one.table == other.table && one.columns == other.columns
-}
-
-/// What is added is validated next, in a transaction of its own; and rows that name nobody are mended
-/// before: where that waits so does the foreign key, where it is not planned there is nothing to vouch
-/// for.
-pub(in crate::domain) fn follow_the_rows(observation: &Observation, steps: &mut Vec<PlannedStep>) {
-    let added: Vec<PlannedStep> = steps
-        .iter()
-        .filter_map(|one| match &one.step {
-            Step::AddConstraint { reference, .. } => Some(PlannedStep {
-                step: Step::ValidateConstraint { reference: reference.clone() },
-                waits: one.waits.clone(),
-            }),
-            _ => None,
-        })
-        .collect();
-    steps.extend(added);
-    let rows: Vec<PlannedStep> =
-        steps.iter().filter(|one| matches!(one.step, Step::Rows { .. })).cloned().collect();
-    steps.retain_mut(|one| {
-        let object = match &one.step {
-            Step::AddConstraint { reference, .. } | Step::ValidateConstraint { reference } => reference,
-            _ => return true,
-        };
-        if orphans(observation, object) == 0 {
-            return true;
-        }
-        let Some(before) = rows.iter().find(|rows| same_columns(rows.step.object(), object)) else {
-            return false;
-        };
-        if let Some(why) = &before.waits {
-            one.waits.get_or_insert_with(|| format!("its rows are mended first, and that waits: {why}"));
-        }
-        true
-    });
-}
-
-/// An addition in words.
-pub(in crate::domain) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String {
-    let said = options.to_string();
-    format!(
-        "the foreign key {} of {} for new rows, {}",
-        object.constraint.as_deref().unwrap_or_default(),
-        object.describe(),
-        if said.is_empty() { "without ON DELETE and ON UPDATE".to_owned() } else { format!("with {said}") }
-    )
-}
-
-/// A validation in words.
-pub(in crate::domain) fn validating(object: &ObjectRef) -> String {
-    format!("the foreign key {} of {}", object.constraint.as_deref().unwrap_or_default(), object.describe())
 }

@@ -1,10 +1,12 @@
 //! Tables of others are not repaired unless a rule names them: what stands on them runs with the rights of the
 //! role that repairs.
 
-use super::constraints::same_columns;
 use crate::{
     api::{report::ObjectRef, spec::OnOrphan},
-    domain::facts::foreign::{Foreign, ForeignThing},
+    domain::facts::{
+        foreign::{Foreign, ForeignThing},
+        references::same_columns,
+    },
 };
 
 impl Foreign {

@@ -7,8 +7,8 @@ use crate::{
     api::report::ObjectRef,
     domain::{
         facts::{
-            UserTable,
             new_ids::{IdDefault, Untold},
+            schema::UserTable,
         },
         sql_name::sql_table,
         text::{clip, sample},

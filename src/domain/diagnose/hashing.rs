@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         sql_name::{sql_name, sql_table},
-        target::{Target, Users},
+        target::{Target, users::Users},
         text::number,
     },
     passwords::{self, Format, Made, Majority, Survey},

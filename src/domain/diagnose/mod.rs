@@ -9,10 +9,12 @@ pub mod connection;
 pub(in crate::domain) mod constraints;
 pub mod enforcement;
 pub mod foreign;
+pub mod free_ids;
 pub mod giving;
 pub mod hashing;
 pub(in crate::domain) mod next_id;
 pub mod references;
+pub mod refusal;
 pub(in crate::domain) mod remap;
 pub mod requests;
 pub mod rights;
@@ -24,203 +26,24 @@ pub(in crate::domain) mod suspects;
 pub mod trust;
 pub mod verifiers;
 
-use super::{sql_name::sql_table, target::Target};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Action, Finding, ObjectRef, Severity, StepReport},
+        report::{ObjectRef, Severity},
         spec::{Mode, SubjectType},
     },
     domain::{
-        diagnose::{
-            sessions::{Due, Whom},
+        facts::{
+            Observation,
+            schema::{KeyKind, ReadOnly, SchemaFault, UserTable},
             verifiers::VerifierFacts,
         },
-        facts::{
-            KeyKind, Observation, ReadOnly, SchemaFault, Taken, UserTable, foreign_key::ForeignKeyOptions,
-            session_mechanism::Means,
-        },
-        text::{clip, docs},
+        finding::{Diagnosed, person},
+        request::Requests,
     },
-    passwords::Format,
 };
 
-/// A finding, and what would mend it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosed {
-    /// The finding as it is shown.
-    pub finding: Finding,
-    /// The step that would mend it.
-    pub step: Option<Step>,
-    /// Why the step must be approved, however small it is.
-    pub approval: Option<String>,
-    /// Who ends it when no step does.
-    pub ends: Ends,
-}
-
-/// Who ends a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
-    /// It may pass by itself.
-    Retry,
-    /// A person must act, unless a step runs.
-    Person,
-}
-
-/// One repair step. Rows are counted exactly; names are those of the live catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Move a sequence so that the next id is past `past`.
-    AdvanceSequence {
-        /// The sequence.
-        sequence: ObjectRef,
-        /// Of the ids in use or named by rows, the one that it would come to last.
-        past: i64,
-        /// Whether it counts downwards.
-        descends: bool,
-    },
-    /// Create the account.
-    Seed {
-        /// The user table.
-        users: ObjectRef,
-        /// Login of the account; `None`: the admin.
-        account: Option<String>,
-        /// The id that it gets; `None`: the column's default, or a random uuid.
-        id: Option<String>,
-        /// Orphans may name this very id: a person said so in the spec's `id` and approved.
-        claimed: bool,
-        /// The reset token that asked for it.
-        token: Option<String>,
-        /// The format of its password.
-        format: Option<Format>,
-    },
-    /// Put the account's columns right.
-    Correct {
-        /// The user table and the columns that differ.
-        users: ObjectRef,
-        /// Login of the account; `None`: the admin.
-        account: Option<String>,
-    },
-    /// Write password and columns.
-    Reset {
-        /// The user table.
-        users: ObjectRef,
-        /// Login of the account; `None`: the admin.
-        account: Option<String>,
-        /// The reset token that asked for it, `None` where the policy did.
-        token: Option<String>,
-        /// The format of its password.
-        format: Option<Format>,
-    },
-    /// Give the account another id, with every reference.
-    MoveId {
-        /// The user table.
-        users: ObjectRef,
-        /// Login of the account; `None`: the admin.
-        account: Option<String>,
-        /// The id that it has.
-        from: String,
-        /// The id that it gets.
-        to: String,
-        /// Rows that change with it, its own included.
-        rows: i64,
-        /// Rows may name the new id already: a person said so in the spec's `id` and approved.
-        claimed: bool,
-    },
-    /// Add a foreign key that vouches for new rows only.
-    AddConstraint {
-        /// Table, columns and the name that it gets.
-        reference: ObjectRef,
-        /// What it says beside its columns.
-        options: ForeignKeyOptions,
-    },
-    /// Have the database prove a foreign key on the rows that there are.
-    ValidateConstraint {
-        /// Table, columns, name.
-        reference: ObjectRef,
-    },
-    /// Give rows of one reference back to the people whom the old ids named, as one exchange.
-    Remap {
-        /// The reference.
-        reference: ObjectRef,
-        /// The constraint's definition.
-        definition: String,
-        /// Rows.
-        rows: i64,
-        /// Distinct old ids.
-        keys: i64,
-        /// Of the rows, how many name somebody else today.
-        shifted: i64,
-        /// Of the rows, how many are removed at most since their people's unique keys have no room for them.
-        surplus: i64,
-        /// Of the rows, how many are taken out and put in again since they change places in a unique key.
-        exchanged: i64,
-        /// The first old and new ids, for people.
-        pairs: String,
-        /// SHA-256 over all old and new ids, and what tells old rows from new ones; hexadecimal.
-        digest: String,
-        /// Rows of the table.
-        table_rows: i64,
-    },
-    /// End the tokens or sessions of accounts.
-    EndSessions {
-        /// By what.
-        means: Means,
-        /// Its table and column.
-        object: ObjectRef,
-        /// For what, and whose.
-        due: Due,
-        /// [`Due::digest`].
-        digest: String,
-        /// Rows that it changes or removes; of everybody, and of sessions, those that there were.
-        rows: i64,
-        /// Active accounts that they are of.
-        active: i64,
-    },
-    /// SetNull, Reassign or Delete the orphans of one reference.
-    Rows {
-        /// Which of the three.
-        action: Action,
-        /// The reference.
-        reference: ObjectRef,
-        /// The constraint's definition.
-        definition: String,
-        /// Rows.
-        rows: i64,
-        /// Distinct keys.
-        keys: i64,
-        /// SHA-256 over all keys in key order, hexadecimal.
-        digest: String,
-        /// Rows of the table.
-        table_rows: i64,
-        /// Rows of other tables that go along.
-        takes: Vec<Taken>,
-        /// Of the rows, how many are removed at most since the admin's unique keys have no room for them.
-        surplus: i64,
-    },
-}
-
-/// What was asked for once, by annotation or at the command line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Requests {
-    /// Reset the admin: the token's value.
-    pub reset: Option<String>,
-    /// Approve a plan.
-    pub approval: Option<Approval>,
-    /// Whose claim is taken over: its uid, and after a slash how often the claim went from one to another.
-    pub take_claim: Option<String>,
-    /// The approval that was used last, as the resource's status says.
-    pub approval_before: Option<String>,
-}
-
-/// An approval and what was shown to whoever gave it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Approval {
-    /// The plan's hash.
-    pub hash: String,
-    /// The steps as they were shown; empty where they are not known.
-    pub shown: Vec<StepReport>,
-}
+use super::{sql_name::sql_table, target::Target};
 
 /// Everything that is wrong, in no particular order.
 pub fn diagnose(
@@ -260,128 +83,6 @@ pub fn diagnose(
         ));
     }
     found
-}
-
-/// A finding that a person must end.
-pub fn person(
-    reason: Reason,
-    condition: ConditionType,
-    severity: Severity,
-    object: Option<ObjectRef>,
-    message: String,
-) -> Diagnosed {
-    Diagnosed {
-        finding: Finding {
-            finding: reason,
-            condition,
-            severity,
-            object,
-            rows: None,
-            keys: None,
-            sample: Vec::new(),
-            message: clip(&message, 1024),
-            remedy: None,
-            blocked: None,
-            docs: docs(reason),
-        },
-        step: None,
-        approval: None,
-        ends: Ends::Person,
-    }
-}
-
-impl Diagnosed {
-    /// Adds the step that would mend it.
-    pub fn with_step(mut self, step: Step) -> Self {
-        self.finding.remedy = Some(step.action());
-        self.step = Some(step);
-        self
-    }
-
-    /// Says why the repair that was asked for cannot be done.
-    pub fn blocked_by(mut self, reason: Reason) -> Self {
-        self.finding.blocked = Some(reason);
-        self.finding.docs = docs(reason);
-        self
-    }
-}
-
-impl Step {
-    /// What it does, as reports name it.
-    pub fn action(&self) -> Action {
-        match self {
-            Self::AdvanceSequence { .. } => Action::AdvanceSequence,
-            Self::Seed { .. } => Action::Seed,
-            Self::Correct { .. } => Action::Correct,
-            Self::Reset { .. } => Action::Reset,
-            Self::MoveId { .. } => Action::MoveId,
-            Self::AddConstraint { .. } => Action::AddConstraint,
-            Self::ValidateConstraint { .. } => Action::ValidateConstraint,
-            Self::Remap { .. } => Action::Remap,
-            Self::EndSessions { .. } => Action::EndSessions,
-            Self::Rows { action, .. } => *action,
-        }
-    }
-
-    /// What it is about.
-    pub fn object(&self) -> &ObjectRef {
-        match self {
-            Self::AdvanceSequence { sequence, .. } => sequence,
-            Self::Seed { users, .. }
-            | Self::Correct { users, .. }
-            | Self::Reset { users, .. }
-            | Self::MoveId { users, .. } => users,
-            Self::EndSessions { object, .. } => object,
-            Self::AddConstraint { reference, .. }
-            | Self::ValidateConstraint { reference }
-            | Self::Remap { reference, .. }
-            | Self::Rows { reference, .. } => reference,
-        }
-    }
-
-    /// Login of the account that it is about; `None` where that is the admin or none.
-    pub fn account(&self) -> Option<&str> {
-        match self {
-            Self::Seed { account, .. }
-            | Self::Correct { account, .. }
-            | Self::Reset { account, .. }
-            | Self::MoveId { account, .. } => account.as_deref(),
-            _ => None,
-        }
-    }
-
-    /// What it is about, in words.
-    pub fn about(&self) -> String {
-        match self.account() {
-            Some(login) => format!("{} for {login}", self.object().describe()),
-            None => self.object().describe(),
-        }
-    }
-
-    /// Rows of other tables that go along with it.
-    pub fn taken(&self) -> &[Taken] {
-        match self {
-            Self::Rows { takes, .. } => takes,
-            _ => &[],
-        }
-    }
-
-    /// Whether it is about everybody, or about sessions that come and go: however many that are by then.
-    pub fn open_ended(&self) -> bool {
-        matches!(self, Self::EndSessions { due, means, .. } if due.whom == Whom::Everybody || means.of_rows())
-    }
-
-    /// Rows that it changes or removes.
-    pub fn rows(&self) -> i64 {
-        match self {
-            Self::AdvanceSequence { .. } | Self::AddConstraint { .. } | Self::ValidateConstraint { .. } => 0,
-            Self::Seed { .. } | Self::Correct { .. } | Self::Reset { .. } => 1,
-            Self::MoveId { rows, .. }
-            | Self::Remap { rows, .. }
-            | Self::EndSessions { rows, .. }
-            | Self::Rows { rows, .. } => *rows,
-        }
-    }
 }
 
 fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
@@ -455,7 +156,7 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
 }
 
 /// Another resource repairs the same user table.
-fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> Option<Diagnosed> {
+pub(super) fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> Option<Diagnosed> {
     let claim = observation.bookkeeping.claim.as_ref()?;
     let foreign = requests::bars(target, claim, requests.take_claim.as_deref());
     (foreign && target.mode == Mode::Enforce).then(|| {

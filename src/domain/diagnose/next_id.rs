@@ -6,11 +6,13 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        diagnose::{Diagnosed, person, references::highest_id},
+        diagnose::sequence::highest_id,
         facts::{
-            KeyKind, Observation, UserTable,
+            Observation,
             new_ids::{IdDefault, Untold},
+            schema::{KeyKind, UserTable},
         },
+        finding::{Diagnosed, person},
         sql_name::{sql_name, sql_table, unseen},
         target::Target,
         text::clip,

@@ -1,7 +1,6 @@
 //! What is wrong with the people whom ids name: ids that name another person than before, and rows
 //! that can be given back to the person whom they were written for.
 
-use super::rights;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -9,13 +8,21 @@ use crate::{
         spec::OnOrphan,
     },
     domain::{
-        diagnose::{Diagnosed, Ends, Step, person, references},
-        facts::{Observation, Reference, UserTable},
-        identities::mapping::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
-        target::{Policy, Target},
+        diagnose::references,
+        facts::{
+            Observation,
+            identities::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
+            references::Reference,
+            schema::UserTable,
+        },
+        finding::{Diagnosed, Ends, person},
+        step::Step,
+        target::{Target, policy::Policy},
         text::{clip, count, number, sample},
     },
 };
+
+use super::rights;
 
 /// What `Remap` comes to for one reference.
 pub(in crate::domain) struct Remedy {
@@ -325,7 +332,9 @@ fn refusal(
             ),
         ));
     }
-    if let Some(refused) = references::refusal(Action::Remap, observation, reference, policy) {
+    if let Some(refused) =
+        crate::domain::diagnose::refusal::refusal(Action::Remap, observation, reference, policy)
+    {
         return Some(refused);
     }
     if facts.rows() == 0 {
@@ -358,7 +367,7 @@ fn refusal(
             ),
         ));
     }
-    let collision = references::Collision {
+    let collision = crate::domain::diagnose::refusal::Collision {
         keys: &facts.collisions,
         surplus: facts.surplus,
         otherwise: "merge them by hand",

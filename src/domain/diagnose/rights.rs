@@ -7,8 +7,8 @@ use crate::{
         spec::Mode,
     },
     domain::{
-        diagnose::{Diagnosed, person},
-        facts::{Observation, TableRights},
+        facts::{Observation, references::TableRights},
+        finding::{Diagnosed, person},
         sql_name::{sql_name, sql_table, statement},
         target::Target,
     },

@@ -2,24 +2,25 @@
 //!
 //! All of it is told from what the status remembers of the passes before, since a key says nothing of its age.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-
-use super::verifiers::VerifierFacts;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::{Severity, SigningKeyReport},
+        shared::{ReplacedKey, Rotation},
         spec::Algorithm,
-        status::{MAX_REPLACED, ReplacedKey, Rotation, SigningKeyStatus},
+        status::{MAX_REPLACED, SigningKeyStatus},
     },
     domain::{
-        diagnose::{Diagnosed, person},
+        facts::verifiers::VerifierFacts,
+        finding::{Diagnosed, person},
         target::{IdentitySource, Target},
     },
 };
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Whether the key in use is another one than the one in the status.
 pub fn key_changed(before: Option<&SigningKeyStatus>, now: &SigningKeyReport) -> bool {

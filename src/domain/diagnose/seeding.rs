@@ -1,17 +1,18 @@
 //! What a new row of the user table needs, and what keeps an account from being created: all of it is named at
 //! once, before anything is planned, with the lines of the spec that mend it.
 
-use std::collections::BTreeMap;
-
-use super::{giving::IdSource, rights};
 use crate::{
     api::condition::Reason,
     domain::{
-        facts::UserTable,
+        facts::schema::UserTable,
         target::{Admin, SeedValue, Target},
         text::count,
     },
 };
+
+use std::collections::BTreeMap;
+
+use super::{giving::IdSource, rights};
 
 /// Lines of a spec that a finding has room for beside its words.
 const ROOM: usize = 700;

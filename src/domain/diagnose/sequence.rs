@@ -1,6 +1,5 @@
 //! The sequence that gives new ids: whether it is behind, how far it goes on, and what is asked first.
 
-use super::next_id;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -8,17 +7,21 @@ use crate::{
     },
     domain::{
         diagnose::{
-            Diagnosed, Step, person,
             references::{named, named_below},
             rights,
         },
         facts::{
-            Observation, UserTable,
+            Observation,
             new_ids::{IdDefault, SequenceFacts},
+            schema::UserTable,
         },
+        finding::{Diagnosed, person},
         sql_name::{sql_regclass, sql_table},
+        step::Step,
     },
 };
+
+use super::next_id;
 
 /// The ids that a sequence comes to, as if it counted upwards: one that counts downwards is read in a mirror.
 struct Course<'a> {
@@ -386,16 +389,35 @@ fn untold(sequence: &SequenceFacts) -> Diagnosed {
     )
 }
 
+/// The highest id that a live user has or that rows still name; 0 when there is none. Whoever has the last
+/// id that there can be, and what names it, is left out: a mark of the app.
+///
+/// Keys of references that do not name the id column say nothing about ids.
+pub fn highest_id(users: &UserTable, observation: &Observation) -> i64 {
+    let unchecked = observation
+        .unchecked
+        .iter()
+        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.1));
+    named(observation).chain(unchecked).chain(users.highest_id).max().unwrap_or(0).max(0)
+}
+
+/// The lowest of them, where ids are counted downwards; 0 when there is none below it.
+pub fn lowest_id(sequence: &SequenceFacts, observation: &Observation) -> i64 {
+    let unchecked = observation
+        .unchecked
+        .iter()
+        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.0));
+    named_below(observation).chain(unchecked).chain(sequence.used).min().unwrap_or(0).min(0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::api::report::ObjectRef;
-    use crate::domain::{
-        diagnose::seeding::SeedFacts,
-        facts::{KeyKind, TableRights, new_ids::Takes},
-    };
+    use crate::domain::facts::{references::TableRights, schema::KeyKind};
+    use crate::domain::{diagnose::seeding::SeedFacts, facts::new_ids::Takes};
 
     const INTEGER: i64 = i32::MAX as i64;
 

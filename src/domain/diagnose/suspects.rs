@@ -7,10 +7,10 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        diagnose::{Diagnosed, person, references::accepted},
-        facts::{Observation, Spelling, unread::Untrusted},
+        facts::{Observation, references::Spelling, unread::Untrusted},
+        finding::{Diagnosed, person},
         sql_name::statement,
-        target::Target,
+        target::{Target, policy::accepted},
         text::{clip, count, sample},
     },
 };

@@ -6,8 +6,12 @@ use crate::{
         report::Severity,
     },
     domain::{
-        diagnose::{Diagnosed, Ends, person},
-        facts::{endpoints::MOST_ASKED, workloads::TakenBy},
+        facts::{
+            endpoints::MOST_ASKED,
+            verifiers::{PodFacts, Pods, ProbeAnswer, VerifierFacts},
+            workloads::TakenBy,
+        },
+        finding::{Diagnosed, Ends, person},
         text::clip,
     },
     tokens::{self, SigningKey},
@@ -30,108 +34,6 @@ pub fn never_asked(key: &SigningKey) -> Option<Diagnosed> {
 
 /// How many pods a message names.
 const MOST_NAMED: usize = 4;
-
-/// What the app said to minted and forged tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifierFacts {
-    /// The verifier's name.
-    pub name: String,
-    /// Its answer to a minted token.
-    pub genuine: ProbeAnswer,
-    /// Forgeries that it accepted.
-    pub accepted_forgeries: Vec<String>,
-    /// The Secret of the key of before that it accepts instead, as `name/key`; asked only where the minted
-    /// token was refused.
-    pub accepts_previous: Option<String>,
-    /// What the pods behind it said, each asked by itself.
-    pub pods: Pods,
-    /// The pod that was asked about the forgeries; none where the verifier's own URL was.
-    pub forged_at: Option<String>,
-    /// Who takes the signing key; looked up only where a minted token was refused.
-    pub taken_by: Option<TakenBy>,
-}
-
-/// An app's answer, as far as it says anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeAnswer {
-    /// 2xx.
-    Accepted,
-    /// One of the statuses that count as a refusal.
-    Refused(u16),
-    /// Another status, or none: why.
-    Unclear(String),
-    /// The operator's flags do not allow the host: why.
-    NotAllowed(String),
-}
-
-/// What the pods behind a verifier said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Pods {
-    /// They were not asked: nobody wants it, or the verifier is no Service.
-    #[default]
-    Unasked,
-    /// It is not known which there are.
-    Unknown {
-        /// Why.
-        why: String,
-        /// Whether the next pass may know.
-        passes: bool,
-    },
-    /// They were asked.
-    Asked {
-        /// How many are ready.
-        ready: usize,
-        /// Those whose turn it was.
-        asked: Vec<PodFacts>,
-    },
-}
-
-/// What one pod said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PodFacts {
-    /// Its name; its address where it has none.
-    pub pod: String,
-    /// Its answer to a minted token.
-    pub genuine: ProbeAnswer,
-    /// The Secret of the key of before that it accepts instead, as `name/key`.
-    pub accepts_previous: Option<String>,
-}
-
-impl PodFacts {
-    fn refuses(&self) -> bool {
-        matches!(self.genuine, ProbeAnswer::Refused(_))
-    }
-}
-
-impl Pods {
-    fn asked(&self) -> &[PodFacts] {
-        match self {
-            Self::Asked { asked, .. } => asked,
-            Self::Unasked | Self::Unknown { .. } => &[],
-        }
-    }
-
-    /// Whether pods whose turn it was ended before they answered: those that came instead were not asked.
-    fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Asked { ready, asked } if asked.len() < MOST_ASKED.min(*ready))
-    }
-}
-
-impl VerifierFacts {
-    /// Whether nothing is wrong and nothing is left to be asked before the next time.
-    pub fn is_well(&self) -> bool {
-        self.genuine == ProbeAnswer::Accepted
-            && self.accepted_forgeries.is_empty()
-            && self.pods.asked().iter().all(|pod| pod.genuine == ProbeAnswer::Accepted)
-            && !matches!(self.pods, Pods::Unknown { passes: true, .. })
-            && !self.pods.is_unsettled()
-    }
-
-    /// Whether a token made with the signing key was refused anywhere.
-    pub fn is_refused(&self) -> bool {
-        matches!(self.genuine, ProbeAnswer::Refused(_)) || self.pods.asked().iter().any(PodFacts::refuses)
-    }
-}
 
 /// A sentence for the condition where all is well and there is more to say than that; none where no pods
 /// were asked.
@@ -303,7 +205,7 @@ fn pods_without_answer(facts: &VerifierFacts) -> Vec<Diagnosed> {
     found
 }
 
-fn why(pod: &PodFacts) -> String {
+pub(in crate::domain) fn why(pod: &PodFacts) -> String {
     match &pod.genuine {
         ProbeAnswer::Unclear(why) | ProbeAnswer::NotAllowed(why) => clip(why, 150),
         ProbeAnswer::Accepted | ProbeAnswer::Refused(_) => String::new(),

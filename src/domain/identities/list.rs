@@ -1,6 +1,13 @@
 //! Whom old ids named: a snapshot or a CSV file, parsed once into a list of people that cannot be
 //! wrong.
 
+use crate::domain::{
+    facts::schema::KeyKind,
+    fault::SecretProblem,
+    target::users::Users,
+    text::{count, hex, number},
+};
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -11,11 +18,6 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::snapshot::{self, Keyed, Logins, Snapshot};
-use crate::domain::{
-    facts::KeyKind,
-    target::{SecretProblem, Users},
-    text::{count, number},
-};
 
 /// More people than this are refused: they are held in memory while a pass compares them.
 pub const MAX_PEOPLE: usize = 1_000_000;
@@ -125,11 +127,6 @@ impl LoginKey {
     pub fn check(&self) -> String {
         self.digest(CHECK)
     }
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Identities {

@@ -1,12 +1,12 @@
 //! What `auth-consistency snapshot` writes before a migration: whom ids name, and what the schema
 //! around them is. No secret, no password hash, no row of another table.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     api::spec::{Algorithm, SubjectType},
-    domain::identities::list::hex,
+    domain::text::hex,
 };
+
+use serde::{Deserialize, Serialize};
 
 /// `kind` of the document.
 pub const KIND: &str = "IdentitySnapshot";

@@ -8,6 +8,21 @@
 //! A hint never proves. A pass that relied on one may only say again what the last deep pass said; with
 //! anything else to say, or anything to repair, it looks at every row.
 
+use crate::{
+    api::{
+        condition::ConditionType,
+        report::{Finding, ObjectRef, Severity, Skipped},
+    },
+    domain::{
+        facts::{
+            Observation,
+            references::{Reference, Spelling},
+            schema::DatabaseIdentity,
+        },
+        finding::Diagnosed,
+    },
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -15,18 +30,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-
-use crate::{
-    api::{
-        condition::ConditionType,
-        report::{Finding, ObjectRef, Severity, Skipped},
-    },
-    domain::{
-        diagnose::Diagnosed,
-        facts::{DatabaseIdentity, Observation, Reference},
-        incremental::partial_scan::Remembered,
-    },
-};
 
 /// The counters of a server and of every table that references are about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -416,6 +419,15 @@ fn harmless(one: &Diagnosed) -> bool {
         || (one.step.is_none()
             && one.finding.severity == Severity::Warning
             && one.finding.condition != ConditionType::ReferencesConsistent)
+}
+
+/// Orphans that a search before has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// The reference with them.
+    pub reference: Reference,
+    /// Whether they name users in another spelling.
+    pub spelling: Option<Spelling>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,15 @@
 //! were read *before* that search, only say that it need not be done twice. What was searched too long
 //! ago, or has moved, is searched again, and so is what a repair would be about.
 
+use crate::{
+    api::report::ObjectRef,
+    domain::{
+        facts::Observation,
+        incremental::change_marks::{MOST, Reading, Relied, Remembered, names, place},
+        text::{count, number},
+    },
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -13,15 +22,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-
-use crate::{
-    api::report::ObjectRef,
-    domain::{
-        facts::{Observation, Reference, Spelling},
-        incremental::change_marks::{MOST, Reading, Relied, names, place},
-        text::{count, number},
-    },
-};
 
 /// What the passes so far have searched.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,15 +41,6 @@ struct Sight {
     at: Timestamp,
     /// What it found, where some rows name nobody.
     orphans: Option<Remembered>,
-}
-
-/// Orphans that a search before has found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Remembered {
-    /// The reference with them.
-    pub reference: Reference,
-    /// Whether they name users in another spelling.
-    pub spelling: Option<Spelling>,
 }
 
 impl Round {

@@ -1,11 +1,15 @@
 //! The admin, and the accounts beside it.
 
-use super::Parser;
 use crate::{
-    api::spec::{AdminSpec, AuthConsistencySpec, ColumnCondition, OnMissing, PasswordPolicy},
-    domain::target::{Admin, SeedValue, Users},
+    api::{
+        shared::ColumnCondition,
+        spec::{AdminSpec, AuthConsistencySpec, OnMissing, PasswordPolicy},
+    },
+    domain::target::{Admin, SeedValue, users::Users},
     passwords::audit_secret,
 };
+
+use super::Parser;
 
 /// Accounts that `spec.accounts` may name; the schema says so too.
 const MOST: usize = 50;

@@ -9,12 +9,11 @@
 //! where an engine, an option or a value should stand may be half a password. So only names out of the lists
 //! here are ever repeated, and all else is told by its place and its length.
 
+use crate::{api::shared::TlsMode, domain::target::connection::Connection};
+
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
 use thiserror::Error;
 use url::Url;
-
-use crate::api::spec::TlsMode;
 
 /// Options of drivers that change nothing about what is reached or trusted.
 const HARMLESS: &[&str] = &[
@@ -114,25 +113,6 @@ const ENGINES: &[&str] = &[
     "sqlite",
     "sqlserver",
 ];
-
-/// Where a database is and how to sign in to it.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// User name.
-    pub user: String,
-    /// Password.
-    pub password: SecretString,
-    /// Name of the database.
-    pub database: String,
-    /// What the string says of encryption.
-    pub tls: Option<TlsMode>,
-    /// The schema that the string says the app's tables are in.
-    pub schema: Option<String>,
-}
 
 /// Why a connection string cannot be used. Never holds anything of it but names that are known here.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -1,17 +1,18 @@
 //! A database block of the spec: one connection string, or its parts.
 
-use super::Parser;
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        spec::{DatabaseSpec, SecretKeyRef, TlsMode},
+        shared::{DatabaseSpec, SecretKeyRef, TlsMode},
     },
     domain::{
         diagnose::connection::{self, Odd},
-        parse::connection_string::{self, Connection},
-        target::{Database, TargetError, certificates::Authorities},
+        parse::connection_string,
+        target::{Database, certificates::Authorities, connection::Connection, secrets::TargetError},
     },
 };
+
+use super::Parser;
 
 /// Where a database block stands, and how what is wrong with it is shown.
 pub(super) struct Place {

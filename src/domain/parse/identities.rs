@@ -1,18 +1,20 @@
 //! `spec.references.identities`: a ConfigMap's text to people, or the name of a table and where it is.
 
-use std::sync::Arc;
-
-use super::{Parser, database::Place};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
         spec::{AuthConsistencySpec, ConfigMapKeyRef},
     },
     domain::{
+        fault::SecretProblem,
         identities::list::{ConfigMaps, Identities},
-        target::{IdentitySource, IdentityTable, SecretProblem, TargetError, Users},
+        target::{IdentitySource, IdentityTable, secrets::TargetError, users::Users},
     },
 };
+
+use std::sync::Arc;
+
+use super::{Parser, database::Place};
 
 impl Parser<'_> {
     pub(super) fn identities(

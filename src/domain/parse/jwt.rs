@@ -1,16 +1,14 @@
 //! How `spec.jwt` and its Secrets become keys and the shape of tokens.
 
+use crate::{
+    api::{bounds, shared::SecretKeyRef, spec::JwtSpec},
+    domain::target::{Jwt, users::Users},
+    tokens::{KeyIds, KeySet, SigningKey, SubjectClaim, TokenShape},
+};
+
 use std::collections::BTreeSet;
 
 use super::Parser;
-use crate::{
-    api::{
-        bounds,
-        spec::{JwtSpec, SecretKeyRef},
-    },
-    domain::target::{Jwt, Users},
-    tokens::{KeyIds, KeySet, SigningKey, SubjectClaim, TokenShape},
-};
 
 /// Bytes that `jwt.claims` may take as JSON.
 const MAX_CLAIMS_BYTES: usize = 4096;

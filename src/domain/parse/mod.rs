@@ -9,23 +9,32 @@ mod identities;
 mod jwt;
 mod sessions;
 
-use std::time::Duration;
-
-use secrecy::ExposeSecret;
-
-use super::target::{
-    Database, Probe, References, ResourceIdentity, Rule, SecretProblem, Secrets, Target, TargetError, Users,
-    secret_refs,
-};
 use crate::{
     api::{
         bounds::{self, Bounds},
         condition::{ConditionType, Reason},
         preset,
-        spec::{AuthConsistencySpec, OnOrphan, SecretKeyRef},
+        shared::SecretKeyRef,
+        spec::{AuthConsistencySpec, OnOrphan},
     },
-    domain::{diagnose::requests::Asking, identities::list::ConfigMaps, target::certificates::Authorities},
+    domain::{
+        diagnose::requests::Asking,
+        fault::SecretProblem,
+        identities::list::ConfigMaps,
+        target::{
+            certificates::Authorities,
+            policy::Rule,
+            secrets::{Secrets, TargetError, secret_refs},
+            users::Users,
+        },
+    },
 };
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::target::{Database, Probe, References, ResourceIdentity, Target};
 
 use database::Place;
 

@@ -1,6 +1,5 @@
 //! `spec.sessions`.
 
-use super::Parser;
 use crate::{
     api::{
         sessions::{OnKeyChange, SessionTable, SessionsSpec},
@@ -8,9 +7,11 @@ use crate::{
     },
     domain::{
         facts::session_mechanism::{Means, Revoked, Sessions},
-        target::{References, Rule, Users},
+        target::{References, policy::Rule, users::Users},
     },
 };
+
+use super::Parser;
 
 /// Has every table of sessions count as a reference, foreign key or not: its rows move along with an id that is
 /// moved, and an id that they name is nobody's to take. A rule of the spec for it says more.

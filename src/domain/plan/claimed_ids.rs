@@ -7,9 +7,10 @@ use crate::{
         spec::{OnDrift, OnMissing},
     },
     domain::{
-        diagnose::Step,
-        facts::{AdminFacts, KeyKind, Observation, Reference, new_ids::IdDefault},
-        plan::{PermittedStep, PlannedStep},
+        facts::{
+            Observation, accounts::AdminFacts, new_ids::IdDefault, references::Reference, schema::KeyKind,
+        },
+        step::{PermittedStep, PlannedStep, Step},
         target::{Admin, Target},
         text::count,
     },

@@ -3,8 +3,10 @@
 use crate::{
     api::report::{Action, ObjectRef, StepReport},
     domain::{
-        diagnose::{Step, constraints, sessions::Whom},
-        facts::{Taken, session_mechanism::Means},
+        facts::{
+            foreign_key::ForeignKeyOptions, references::Taken, session_mechanism::Means, sessions::Whom,
+        },
+        step::Step,
         target::Target,
         text::{clip, count, number},
     },
@@ -105,10 +107,10 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
             format!("{moving} {login} from id {from} to id {to} with {}", count(rows - 1, "row"))
         }
         Step::AddConstraint { reference, options } => {
-            format!("{} {}", tense.verb("add", "added"), constraints::adding(reference, options))
+            format!("{} {}", tense.verb("add", "added"), adding(reference, options))
         }
         Step::ValidateConstraint { reference } => {
-            format!("{} {}", tense.verb("validate", "validated"), constraints::validating(reference))
+            format!("{} {}", tense.verb("validate", "validated"), validating(reference))
         }
         Step::Remap { keys, shifted, surplus, exchanged, pairs, .. } => format!(
             "{} {} of {} back to the {} they belong to, by login ({pairs}){}{}{}",
@@ -186,4 +188,20 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
         message: clip(&message, 512),
         waits: waits.map(|why| clip(&why, 512)),
     }
+}
+
+/// An addition in words.
+pub(in crate::domain) fn adding(object: &ObjectRef, options: &ForeignKeyOptions) -> String {
+    let said = options.to_string();
+    format!(
+        "the foreign key {} of {} for new rows, {}",
+        object.constraint.as_deref().unwrap_or_default(),
+        object.describe(),
+        if said.is_empty() { "without ON DELETE and ON UPDATE".to_owned() } else { format!("with {said}") }
+    )
+}
+
+/// A validation in words.
+pub(in crate::domain) fn validating(object: &ObjectRef) -> String {
+    format!("the foreign key {} of {}", object.constraint.as_deref().unwrap_or_default(), object.describe())
 }

@@ -2,9 +2,11 @@
 //! asked of what would do it.
 
 use crate::domain::{
-    diagnose::{Requests, Step, account::password, diagnose},
+    diagnose::{account::password, diagnose},
     facts::Observation,
     plan::propose,
+    request::Requests,
+    step::Step,
     target::Target,
 };
 

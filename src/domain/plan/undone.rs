@@ -4,12 +4,15 @@
 use crate::{
     api::{report::Action, spec::Mode},
     domain::{
-        diagnose::{Approval, Step, constraints, requests},
+        diagnose::requests,
         facts::{
             Observation,
             ledger::{Bookkeeping, OpenRun},
+            references,
         },
-        plan::{Permission, claimed_ids, detail},
+        plan::{claimed_ids, detail},
+        request::Approval,
+        step::{Permission, Step},
         target::Target,
     },
 };
@@ -119,7 +122,7 @@ fn rests(observation: &Observation, step: &Step, before: &Step) -> bool {
         | Step::Remap { reference, .. }
         | Step::AddConstraint { reference, .. } => match step {
             Step::AddConstraint { reference: other, .. } | Step::ValidateConstraint { reference: other } => {
-                constraints::same_columns(reference, other)
+                references::same_columns(reference, other)
             }
             _ => false,
         },

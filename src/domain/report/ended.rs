@@ -1,6 +1,5 @@
 //! The status where a pass ended before it could say what is right and what is wrong.
 
-use super::{Seen, Verdict, amiss, overall, set, unseen};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -8,9 +7,11 @@ use crate::{
     },
     domain::{
         fault::{Class, Fault},
-        target::TargetError,
+        target::secrets::TargetError,
     },
 };
+
+use super::{Seen, Verdict, amiss, overall, set, unseen};
 
 /// The spec or its Secrets made no target.
 pub(super) fn no_target(next: &mut AuthConsistencyStatus, errors: &[TargetError], seen: &Seen) {

@@ -11,13 +11,6 @@ pub mod schedule;
 mod searched;
 pub(super) mod unseen;
 
-pub use held_up::held_up;
-pub use searched::searched;
-pub use unseen::{called_for, suspended};
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-
-use super::{progress::Progress, search::Searched, target::TargetError};
 use crate::{
     api::{
         condition::{ConditionType, Reason},
@@ -28,12 +21,23 @@ use crate::{
         status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
     },
     domain::{
-        diagnose::{Diagnosed, Ends, requests, rotation},
+        diagnose::{requests, rotation},
+        facts::search::Searched,
         fault::Fault,
+        finding::{Diagnosed, Ends},
         incremental::partial_scan::Unfinished,
+        target::secrets::TargetError,
         text::{clip, count, more},
     },
 };
+
+pub use held_up::held_up;
+pub use searched::searched;
+pub use unseen::{called_for, suspended};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::progress::Progress;
 
 /// What a pass that reached its end found, did and left.
 #[derive(Debug, Clone, Default, PartialEq)]

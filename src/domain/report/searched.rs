@@ -2,7 +2,7 @@
 
 use crate::{
     api::report::{ObjectRef, SearchReport},
-    domain::{search::Searched, text::clip},
+    domain::{facts::search::Searched, text::clip},
 };
 
 /// How references were searched, as it is shown.

@@ -1,8 +1,9 @@
-use super::*;
 use crate::{
     api::report::{ReferencesReport, Severity},
-    domain::{diagnose::person, fault::Class},
+    domain::{fault::Class, finding::person},
 };
+
+use super::*;
 
 fn time(second: i64) -> Time {
     Time(jiff::Timestamp::from_second(second).unwrap())

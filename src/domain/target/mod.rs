@@ -3,31 +3,39 @@
 //! Everything after this room works on a [`Target`] and never looks at the spec again.
 
 pub mod certificates;
-
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
-
-use secrecy::{SecretBox, SecretString};
+pub mod connection;
+pub mod policy;
+pub mod secrets;
+pub mod sessions;
+pub mod users;
 
 use crate::{
     api::{
-        condition::{ConditionType, Reason},
+        condition::Reason,
         report::ObjectRef,
+        shared::{ColumnCondition, SecretKeyRef, TlsMode},
         spec::{
-            AuthConsistencySpec, ColumnCondition, ConfigMapKeyRef, Mode, OnCollision, OnConstraint, OnDrift,
-            OnMissing, OnOrphan, PasswordFamily, PasswordHash, PasswordPolicy, ReferenceRule, SecretKeyRef,
-            TlsMode,
+            Mode, OnCollision, OnConstraint, OnDrift, OnMissing, OnOrphan, PasswordPolicy, ReferenceRule,
         },
     },
     domain::{
         diagnose::{connection::Odd, requests::Asking},
         facts::session_mechanism::Sessions,
         identities::{list::Identities, snapshot::Reference},
-        parse::connection_string::Connection,
-        target::certificates::Authorities,
+        target::{
+            certificates::Authorities,
+            connection::Connection,
+            policy::{Policy, Rule},
+            users::Users,
+        },
     },
     passwords::PasswordWarning,
     tokens::{Part, SigningKey, TokenShape},
 };
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
 
 /// Which resource a pass works for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,39 +48,6 @@ pub struct ResourceIdentity {
     pub uid: String,
     /// Generation of the spec; 0 where there is no cluster.
     pub generation: i64,
-}
-
-/// What a Secret's key turned out to hold.
-pub type SecretBytes = SecretBox<Vec<u8>>;
-
-/// The Secrets that a spec names, as they were read.
-pub type Secrets = BTreeMap<SecretKeyRef, Result<SecretBytes, SecretProblem>>;
-
-/// Why a Secret's key cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretProblem {
-    /// `SecretMissing` or `SecretNotPermitted`.
-    pub reason: Reason,
-    /// What is wrong and what to do, without the name of the field.
-    pub message: String,
-}
-
-/// One thing that keeps a spec from being a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetError {
-    /// Why.
-    pub reason: Reason,
-    /// The condition that it concerns; `Ready` for the spec itself.
-    pub condition: ConditionType,
-    /// What is wrong, where, and what to do.
-    pub message: String,
-}
-
-impl TargetError {
-    /// Whether what is missing may still come without a change of the spec.
-    pub fn may_come(&self) -> bool {
-        matches!(self.reason, Reason::SecretMissing | Reason::IdentitiesMissing)
-    }
 }
 
 /// A database, its user table, its admin, its signing key and its references.
@@ -125,31 +100,6 @@ pub struct Database {
     pub named_in: &'static str,
     /// What is odd about its credentials, as they stand in the Secrets.
     pub odd: Vec<Odd>,
-}
-
-/// The user table as the spec describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Users {
-    /// Schema of the table.
-    pub schema: String,
-    /// Name of the table.
-    pub table: String,
-    /// Column that tokens and references name.
-    pub id_column: String,
-    /// Column that people sign in with.
-    pub login_column: Option<String>,
-    /// Column that holds the password hash.
-    pub password_column: Option<String>,
-    /// Column that holds the salt, where the hash does not.
-    pub salt_column: Option<String>,
-    /// Column that holds the name of the algorithm, where the hash does not.
-    pub algorithm_column: Option<String>,
-    /// Format that the app reads.
-    pub password_hash: PasswordHash,
-    /// The format that the preset's apps write, where there is a preset.
-    pub preset_hash: Option<PasswordFamily>,
-    /// When an account is active.
-    pub active_when: Vec<ColumnCondition>,
 }
 
 /// The admin as the spec describes it, or another account that is kept by the same rules.
@@ -278,32 +228,6 @@ pub struct IdentityTable {
     pub login_column: String,
 }
 
-/// A rule with its schema filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// Schema of the table.
-    pub schema: String,
-    /// The rule as written.
-    pub rule: ReferenceRule,
-}
-
-/// What the rules say of one reference.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Policy {
-    /// What to do with orphans.
-    pub on_orphan: OnOrphan,
-    /// What to do with orphans for which the admin's unique keys have no room.
-    pub on_collision: OnCollision,
-    /// Up to this many orphans are wanted, and why.
-    pub accept: Option<(i64, String)>,
-    /// Not checked, and why.
-    pub ignore: Option<String>,
-    /// A rule says that the rows carry credentials.
-    pub credentials: bool,
-    /// What to do about its foreign key.
-    pub constraint: OnConstraint,
-}
-
 /// What to ask the app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
@@ -365,15 +289,6 @@ impl Admin {
     }
 }
 
-impl Rule {
-    /// Whether it is about exactly these columns of this table.
-    pub fn names(&self, object: &ObjectRef) -> bool {
-        self.schema == object.schema
-            && self.rule.table == object.table
-            && self.rule.columns.as_deref() == Some(object.columns.as_slice())
-    }
-}
-
 impl References {
     /// Whether a rule names this reference, or its whole table.
     pub fn name(&self, object: &ObjectRef) -> bool {
@@ -424,65 +339,4 @@ impl References {
         let by_percent = i128::from(table_rows) * i128::from(self.limit_percent) / 100;
         self.limit_rows.min(i64::try_from(by_percent).unwrap_or(i64::MAX))
     }
-}
-
-/// The ConfigMap that a spec names.
-pub fn config_map_ref(spec: &AuthConsistencySpec) -> Option<&ConfigMapKeyRef> {
-    spec.references.identities.as_ref()?.config_map_ref.as_ref()
-}
-
-/// Every Secret key that a spec names, with the condition that it concerns and the field's path.
-pub fn secret_refs(spec: &AuthConsistencySpec) -> Vec<(SecretKeyRef, ConditionType, Cow<'static, str>)> {
-    let database = &spec.database;
-    let mut refs = Vec::new();
-    let mut add = |reference: Option<&SecretKeyRef>, condition, field: &'static str| {
-        refs.extend(reference.map(|reference| (reference.clone(), condition, Cow::Borrowed(field))));
-    };
-    use ConditionType::{
-        AdminConsistent, DatabaseReachable, ReferencesConsistent, SigningKeyTrusted, TokensAccepted,
-    };
-    add(database.url_secret_ref.as_ref(), DatabaseReachable, "spec.database.urlSecretRef");
-    add(database.username_secret_ref.as_ref(), DatabaseReachable, "spec.database.usernameSecretRef");
-    add(database.password_secret_ref.as_ref(), DatabaseReachable, "spec.database.passwordSecretRef");
-    add(
-        database.tls.as_ref().and_then(|tls| tls.ca_secret_ref.as_ref()),
-        DatabaseReachable,
-        "spec.database.tls.caSecretRef",
-    );
-    add(
-        spec.admin.as_ref().and_then(|admin| admin.password_secret_ref.as_ref()),
-        AdminConsistent,
-        "spec.admin.passwordSecretRef",
-    );
-    add(spec.jwt.as_ref().map(|jwt| &jwt.secret_ref), SigningKeyTrusted, "spec.jwt.secretRef");
-    for previous in spec.jwt.iter().flat_map(|jwt| &jwt.previous_secret_refs) {
-        add(Some(previous), SigningKeyTrusted, "spec.jwt.previousSecretRefs");
-    }
-    add(
-        spec.probe.as_ref().and_then(|probe| probe.ca_secret_ref.as_ref()),
-        TokensAccepted,
-        "spec.probe.caSecretRef",
-    );
-    let identities = spec.references.identities.as_ref();
-    add(
-        identities.and_then(|identities| identities.passphrase_secret_ref.as_ref()),
-        ReferencesConsistent,
-        "spec.references.identities.passphraseSecretRef",
-    );
-    if let Some(other) = identities.and_then(|identities| identities.database.as_ref()) {
-        let mut read = |reference: Option<&SecretKeyRef>, field| add(reference, ReferencesConsistent, field);
-        read(other.url_secret_ref.as_ref(), "spec.references.identities.database.urlSecretRef");
-        read(other.username_secret_ref.as_ref(), "spec.references.identities.database.usernameSecretRef");
-        read(other.password_secret_ref.as_ref(), "spec.references.identities.database.passwordSecretRef");
-        read(
-            other.tls.as_ref().and_then(|tls| tls.ca_secret_ref.as_ref()),
-            "spec.references.identities.database.tls.caSecretRef",
-        );
-    }
-    for (at, account) in spec.accounts.iter().enumerate() {
-        let field = format!("spec.accounts[{at}].passwordSecretRef");
-        let reference = account.password_secret_ref.clone();
-        refs.extend(reference.map(|reference| (reference, AdminConsistent, Cow::Owned(field))));
-    }
-    refs
 }

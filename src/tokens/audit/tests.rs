@@ -1,8 +1,9 @@
+use crate::tokens::text::hex;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tokens::keys::hex;
 
 /// 32 random characters, 64 random hexadecimal digits, and 32 random bytes in base64.
 const GOOD: &str = "kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";

@@ -1,3 +1,8 @@
+use crate::{
+    api::spec::Algorithm,
+    tokens::{Forgery, SigningKey, forge, mint, text::hex},
+};
+
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -7,10 +12,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::*;
-use crate::{
-    api::spec::Algorithm,
-    tokens::{Forgery, SigningKey, forge, keys::hex, mint},
-};
 
 pub(in crate::tokens) const KEY: &[u8] = b"kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
 pub(in crate::tokens) const NOW: i64 = 1_700_000_000;

@@ -1,10 +1,11 @@
+use crate::{
+    api::{shared::SecretKeyRef, spec::OnMissing},
+    domain::target::Target,
+};
+
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{
-    api::spec::{OnMissing, SecretKeyRef},
-    domain::target::Target,
-};
 
 const URL: &str = "postgresql://app:canary@db.example.com/probeops";
 

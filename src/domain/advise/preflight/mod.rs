@@ -8,21 +8,24 @@ mod admin;
 mod rows;
 mod sign_in;
 
-use serde::Serialize;
-
-use super::suggestions::Suggestion;
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
         facts::{
-            KeyKind, Observation, UserTable,
+            Observation,
+            accounts::LoginFacts,
             new_ids::{IdDefault, Untold},
+            schema::{KeyKind, UserTable},
         },
         target::Target,
         text::{count, number},
     },
     tokens::KeyWeakness,
 };
+
+use serde::Serialize;
+
+use super::suggestions::Suggestion;
 
 /// Pieces of evidence that are told one by one.
 const TOLD: usize = 12;
@@ -120,17 +123,6 @@ pub struct Preflight {
     pub untold: Vec<String>,
     /// What nobody can tell from here, and what was left out since nothing names it.
     pub notes: Vec<String>,
-}
-
-/// How logins tell accounts apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LoginFacts {
-    /// Accounts without a login.
-    pub absent: i64,
-    /// Accounts whose very login another one has too.
-    pub shared: i64,
-    /// Accounts whose login differs from another's only by case or surrounding spaces.
-    pub alike: i64,
 }
 
 /// What is known of a source.

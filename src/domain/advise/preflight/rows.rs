@@ -1,16 +1,16 @@
 //! Rows that a move would carry along wrongly, or that nothing would miss.
 
-use super::{Facts, Risk, RiskName};
 use crate::{
     api::report::ObjectRef,
     domain::{
         advise::suggestions::{Confidence, Suggestion},
-        diagnose::references,
-        facts::Reference,
-        target::Target,
+        facts::references::Reference,
+        target::{Target, policy},
         text::{count, number, sample},
     },
 };
+
+use super::{Facts, Risk, RiskName};
 
 /// Columns that name users without a foreign key that vouches for their rows.
 pub(super) fn without_constraint(target: &Target, facts: &Facts<'_>) -> Option<Risk> {
@@ -106,7 +106,7 @@ pub(super) fn perhaps(facts: &Facts<'_>) -> Vec<String> {
 pub(super) fn with_orphans(target: &Target, facts: &Facts<'_>) -> Option<Risk> {
     let unwanted = |reference: &&Reference| {
         reference.orphans.rows > 0
-            && !references::accepted(&target.references.policy(&reference.object), reference)
+            && !policy::accepted(&target.references.policy(&reference.object), reference)
     };
     let mut found: Vec<&Reference> = facts.observation.references.iter().filter(unwanted).collect();
     found.sort_by_key(|reference| std::cmp::Reverse(reference.orphans.rows));

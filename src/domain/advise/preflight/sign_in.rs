@@ -1,17 +1,18 @@
 //! What of keys, tokens and logins does not survive a move.
 
-use std::time::Duration;
-
-use super::{Facts, Risk, RiskName, counted};
 use crate::{
     domain::{
         advise::suggestions::plain,
-        facts::{UserTable, session_mechanism::Means},
+        facts::{schema::UserTable, session_mechanism::Means},
         target::Target,
         text::{count, number},
     },
     tokens::{KeyWeakness, span},
 };
+
+use std::time::Duration;
+
+use super::{Facts, Risk, RiskName, counted};
 
 /// Tokens that live longer outlast a move. The guide's own live for a day, and it wants them refreshed so that
 /// they can expire; a week leaves room for apps without a refresh, and is what people watch a move for.

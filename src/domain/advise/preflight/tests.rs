@@ -1,9 +1,5 @@
-use proptest::prelude::*;
-use secrecy::SecretBox;
-
-use super::*;
 use crate::{
-    api::spec::{AuthConsistencySpec, SecretKeyRef},
+    api::{shared::SecretKeyRef, spec::AuthConsistencySpec},
     domain::{
         advise::suggestions::Confidence,
         diagnose::{
@@ -11,13 +7,22 @@ use crate::{
             seeding::SeedFacts,
         },
         facts::{
-            Account, AdminFacts, Comparison, DatabaseIdentity, Orphans, Reference, SchemaFault, Server,
-            TableRights, WantedId, ledger::Bookkeeping, new_ids::SequenceFacts, password::PasswordFacts,
+            accounts::{Account, AdminFacts, WantedId},
+            ledger::Bookkeeping,
+            new_ids::SequenceFacts,
+            password::PasswordFacts,
+            references::{Comparison, Orphans, Reference, TableRights},
+            schema::{DatabaseIdentity, SchemaFault, Server},
         },
-        target::{ResourceIdentity, Secrets},
+        target::{ResourceIdentity, secrets::Secrets},
     },
     passwords::Description,
 };
+
+use proptest::prelude::*;
+use secrecy::SecretBox;
+
+use super::*;
 
 /// A resource with which a move breaks nothing.
 const RIGHT: &str = "

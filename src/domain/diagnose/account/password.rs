@@ -9,11 +9,12 @@ use crate::{
     },
     domain::{
         diagnose::{
-            Diagnosed, Step,
             hashing::{self, By, Chosen, HashSample, own::Own},
-            person, requests, rights,
+            requests, rights,
         },
-        facts::{Account, UserTable, password::PasswordFacts},
+        facts::{accounts::Account, password::PasswordFacts, schema::UserTable},
+        finding::{Diagnosed, person},
+        step::Step,
         target::{Admin, Target},
         text::clip,
     },

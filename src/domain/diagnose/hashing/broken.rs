@@ -1,13 +1,14 @@
 //! Stored passwords that no app reads: what cut them off, as far as that was looked at, and what to do.
 
-use super::{HashSample, count_of, seen};
 use crate::{
     domain::{
-        facts::UserTable,
+        facts::schema::UserTable,
         sql_name::{sql_name, sql_table},
     },
     passwords::{Description, Format},
 };
+
+use super::{HashSample, count_of, seen};
 
 /// The type that a column is widened to: what every format that is made fits into.
 const WIDE: &str = "character varying(255)";

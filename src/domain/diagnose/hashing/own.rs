@@ -1,11 +1,12 @@
 //! An account's own stored password beside those of others: whether the app reads it, and when its format is kept.
 
-use super::{By, Chosen, FEW, HashSample, Refused, seen};
 use crate::{
     api::{condition::Reason, password::PasswordFamily, spec::PasswordHash},
-    domain::target::Users,
+    domain::target::users::Users,
     passwords::{Description, Format, Survey},
 };
+
+use super::{By, Chosen, FEW, HashSample, Refused, seen};
 
 /// The account's own format, where nothing that others have says that the app reads another one; `None`: they decide.
 /// A table in which an app makes new hashes at the next sign-in, or into which others were imported, has several.

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        facts::UserTable,
+        facts::schema::UserTable,
         sql_name::{sql_name, sql_table, sql_text, statement},
     },
     passwords::{self, Coat, Description, Mistagged},

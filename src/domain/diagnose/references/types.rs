@@ -6,8 +6,11 @@ use crate::{
         report::Severity,
     },
     domain::{
-        diagnose::{Diagnosed, person},
-        facts::{Comparison, Reference, UserTable},
+        facts::{
+            references::{Comparison, Reference},
+            schema::UserTable,
+        },
+        finding::{Diagnosed, person},
         sql_name::{sql_name, sql_table, sql_type, statement},
         text::count,
     },

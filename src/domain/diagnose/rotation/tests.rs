@@ -1,9 +1,10 @@
+use crate::domain::facts::verifiers::{Pods, ProbeAnswer};
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::diagnose::verifiers::{Pods, ProbeAnswer};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -199,8 +200,9 @@ proptest! {
 fn target(previous: bool) -> Target {
     use secrecy::SecretBox;
 
-    use crate::api::spec::SecretKeyRef;
-    use crate::domain::target::{ResourceIdentity, Secrets};
+    use crate::api::shared::SecretKeyRef;
+    use crate::domain::target::ResourceIdentity;
+    use crate::domain::target::secrets::Secrets;
 
     let named = if previous { ", previousSecretRefs: [{name: old, key: key}]" } else { "" };
     let yaml = format!(
@@ -225,7 +227,7 @@ sessions: {{invalidateBeforeColumn: valid_from, onKeyChange: End}}"
 
 #[test]
 fn what_may_come_later_decides_nothing_and_what_stands_is_what_a_pass_would_have_kept() {
-    use crate::domain::diagnose::sessions::{new_key, old_tokens};
+    use crate::domain::target::sessions::{new_key, old_tokens};
 
     let settled = first("one".into(), Algorithm::HS256);
     let (changed, _) = pass(Some(&settled), Some("two"), &[], Heard::NoProbe, at(10));

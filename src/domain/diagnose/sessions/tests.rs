@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::facts::sessions::{Changes, Due, Ended, MovedId, NewKey, Shifted, Whom};
 
 fn moved(to: &str, held: bool, reused: bool) -> MovedId {
     MovedId { run: "r1".into(), step: 2, from: "4711".into(), to: to.into(), reused, held }

@@ -1,14 +1,20 @@
-use proptest::prelude::*;
-
-use super::*;
 use crate::{
     api::condition::Reason,
     domain::{
-        diagnose::person,
-        facts::{AdminFacts, Comparison, Orphans, SchemaFault, Server, TableRights, ledger::Bookkeeping},
+        facts::{
+            accounts::AdminFacts,
+            ledger::Bookkeeping,
+            references::{Comparison, Orphans, TableRights},
+            schema::{SchemaFault, Server},
+        },
+        finding::person,
         incremental::partial_scan::{Round, Unfinished},
     },
 };
+
+use proptest::prelude::*;
+
+use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

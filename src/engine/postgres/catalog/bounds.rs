@@ -4,18 +4,18 @@
 //! PostgreSQL itself would run: others are somebody's code, and not known. What compares the column with
 //! constants, and does nothing else, is a bound: between two of its numbers it says one thing.
 
-use std::collections::BTreeSet;
-
-use sqlx::{PgConnection, Row};
-
 use crate::{
-    domain::facts::{KeyKind, Takes},
+    domain::facts::{Takes, schema::KeyKind},
     engine::postgres::{
         catalog::{self, Column, Table},
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Expression, Name, Sql},
     },
 };
+
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, Row};
 
 /// Checks of a column that are read: whoever owns a table may give it any number of any length, and each has at most
 /// 32 KiB here.

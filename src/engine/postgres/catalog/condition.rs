@@ -1,7 +1,7 @@
 //! Conditions of the spec on columns.
 
 use crate::{
-    api::spec::ColumnCondition,
+    api::shared::ColumnCondition,
     engine::postgres::{
         catalog::{Column, foreign_code},
         sql::Sql,

@@ -1,21 +1,22 @@
 //! What keys promise: equality, foreign keys, primary and unique keys, and what depends on them.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use sqlx::{PgConnection, Row, postgres::PgRow};
-
-use super::{PART, triggers};
 use crate::{
     api::report::ObjectRef,
     domain::{
         diagnose::enforcement::Enforcement,
-        facts::{PartitionKey, Twin},
+        facts::references::{PartitionKey, Twin},
     },
     engine::postgres::{
         catalog::keeping::Kept,
         sql::{Name, Operator, Sql, TAKES},
     },
 };
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::{PART, triggers};
 
 /// The equality that btree indexes use between one type and each of others, where there is one.
 pub async fn equalities(

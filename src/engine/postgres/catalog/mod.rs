@@ -7,15 +7,27 @@
 pub(in crate::engine::postgres) mod bounds;
 pub(in crate::engine::postgres) mod collation;
 pub(in crate::engine::postgres) mod condition;
+pub mod declared;
 pub(in crate::engine::postgres) mod foreign_code;
 pub(super) mod heirs;
 pub(in crate::engine::postgres) mod keeping;
 pub(super) mod keys;
+pub mod mapping;
 mod plain;
 pub(in crate::engine::postgres) mod reference;
+pub mod resolved;
 pub(super) mod sequence;
 mod table;
 mod triggers;
+
+use crate::{
+    domain::{
+        facts::{foreign_code::ForeignCode, references::TableRights, schema::KeyKind},
+        sql_name::{sql_name, sql_table},
+        text::clip,
+    },
+    engine::postgres::sql::{Name, Operator, Relation, TypeName},
+};
 
 pub use heirs::heirs;
 pub use keys::{
@@ -26,15 +38,6 @@ pub use sequence::{Sequence, giver, next, next_value, sequence, untied};
 pub use table::{find_table, find_tables, tables};
 
 use std::{collections::HashSet, ops::Deref, sync::Arc};
-
-use crate::{
-    domain::{
-        facts::{KeyKind, TableRights, foreign_code::ForeignCode},
-        sql_name::{sql_name, sql_table},
-        text::clip,
-    },
-    engine::postgres::sql::{Name, Operator, Relation, TypeName},
-};
 
 /// Tables that one statement asks about: the answer to one is bounded, and a catalog is not.
 const PART: usize = 200;

@@ -1,23 +1,17 @@
 //! References and the conditions that statements about them are made of: when a row names nobody, when
 //! it names a given user, always with the constraint's own operators. Finding is `finding`'s.
 
-use std::sync::Arc;
-
-use sqlx::PgConnection;
-
-pub use crate::engine::postgres::catalog::condition::{Condition, equals, holds};
-
 use crate::{
     api::{report::ObjectRef, spec::OnOrphan},
     domain::facts::{
-        Comparison, InTheWay, KeyKind, Lacking, Orphans, Reference, Spelling, UnfitColumn, credentials,
+        UnfitColumn,
+        references::{Comparison, InTheWay, Lacking, Orphans, Reference, Spelling},
+        schema::KeyKind,
     },
     engine::postgres::{
         catalog::{Column, Table, keys::ForeignKey},
-        ledger::fence::Fence,
         observe::{fit, ids::IdPart, in_the_way, spelling},
-        repair::rows::cascades,
-        rowset::unique_keys,
+        rowset::{dependents, unique_keys},
         session::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
@@ -25,6 +19,12 @@ use crate::{
         sql::{Name, Operator, Sql},
     },
 };
+
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+
+pub use crate::engine::postgres::catalog::condition::{Condition, equals, holds};
 
 /// A reference with everything that statements about it need.
 #[derive(Debug, Clone)]
@@ -165,32 +165,6 @@ impl ReferenceTable {
         }
     }
 
-    /// Adds the condition that the key of the row `c` is on the list of a step.
-    pub(in crate::engine::postgres) fn listed(&self, sql: &mut Sql, fence: &Fence, step: i64) {
-        sql.add("EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
-        sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step);
-        sql.add(" AND l.key OPERATOR(pg_catalog.=) ");
-        self.on_list(sql, |sql| self.key_text(sql));
-        sql.add(")");
-    }
-
-    /// Adds a key as it stands on the list of a step. The list has an index, which takes no long values: of
-    /// those it has the digest, and so of any that looks like one.
-    pub(in crate::engine::postgres) fn on_list(&self, sql: &mut Sql, key: impl Fn(&mut Sql)) {
-        if self.columns.iter().all(|column| matches!(column.kind(), KeyKind::Integer | KeyKind::Uuid)) {
-            return key(sql);
-        }
-        sql.add("CASE WHEN pg_catalog.octet_length(");
-        key(sql);
-        sql.add(") OPERATOR(pg_catalog.>) 1000 OR pg_catalog.starts_with(");
-        key(sql);
-        sql.add(", 'sha256:') THEN pg_catalog.concat('sha256:', pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(");
-        key(sql);
-        sql.add(", 'UTF8')), 'hex')) ELSE ");
-        key(sql);
-        sql.add(" END");
-    }
-
     /// The columns that SetNull sets to NULL: all of them where some NULL is a violation by itself, else
     /// those that no other key of the table shares.
     pub fn cleared(&self) -> Vec<&Column> {
@@ -320,21 +294,6 @@ impl ReferenceTable {
         Ok(foreseen.map(|()| (reference, spelling)))
     }
 
-    /// What there is to know of orphans, whatever becomes of them.
-    async fn observe(
-        &self,
-        connection: &mut PgConnection,
-        orphans: Orphans,
-    ) -> Result<Reference, sqlx::Error> {
-        let mut reference = Reference { orphans, ..self.sound() };
-        let mut sql = Sql::new("SELECT count(*) FROM ");
-        sql.only(&self.child.relation);
-        reference.table_rows = sql.scalar(connection).await?;
-        let columns: Vec<&str> = self.child.columns.iter().map(|column| column.name.as_str()).collect();
-        reference.credentials = credentials::recognise(self.child.relation.name.as_str(), &columns);
-        Ok(reference)
-    }
-
     /// What the repair that was asked for would come to. Should it not be told, the orphans are counted all the
     /// same, and are not repaired; where somebody has the table locked, the inner error says so.
     ///
@@ -357,7 +316,7 @@ impl ReferenceTable {
             repair == OnOrphan::Reassign && reference.unsupported.is_none() && self.operators.is_some();
         let foreseen = savepoint(connection, async |connection: &mut PgConnection| {
             let mut foreseen = Foreseen {
-                depending: cascades::observe(connection, self).await?,
+                depending: dependents::observe(connection, self).await?,
                 in_the_way: None,
                 unfit: None,
                 collisions: Vec::new(),
@@ -454,7 +413,7 @@ impl ReferenceTable {
 
 /// What the repair of a reference would come to.
 struct Foreseen {
-    depending: cascades::Depending,
+    depending: dependents::Depending,
     unfit: Option<UnfitColumn>,
     in_the_way: Option<InTheWay>,
     collisions: Vec<(String, i64)>,

@@ -1,5 +1,13 @@
 //! Tables and their columns, many at a time.
 
+use crate::{
+    domain::facts::references::TableRights,
+    engine::postgres::{
+        catalog::{foreign_code, keeping::Kept},
+        sql::{Name, Operator, Relation, Sql, TypeName},
+    },
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,13 +16,6 @@ use std::{
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::{Collation, Column, ColumnType, Found, Hidden, PART, Table, Types, plain, weight};
-use crate::{
-    domain::facts::TableRights,
-    engine::postgres::{
-        catalog::{foreign_code, keeping::Kept},
-        sql::{Name, Operator, Relation, Sql, TypeName},
-    },
-};
 
 /// Looks a table up by its exact name.
 pub async fn find_table(

@@ -1,23 +1,24 @@
 //! For what sessions were ended, and which ids were moved lately: what the database remembers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sqlx::{PgConnection, Row};
-
 use crate::{
     domain::{
-        diagnose::sessions::{Due, Ended, MovedId, Whom},
-        facts::DatabaseIdentity,
+        facts::{
+            schema::DatabaseIdentity,
+            sessions::{Due, Ended, MovedId, Whom},
+        },
         target::Target,
     },
     engine::postgres::{
-        catalog::condition::equals,
+        catalog::{condition::equals, resolved::Known},
         ledger::{fence::Fence, quarantine::Quarantine, trust},
-        observe::Known,
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Sql, run},
     },
 };
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{PgConnection, Row};
 
 /// Whether the role may read a table of our own schema; one that is not there has nothing to tell.
 async fn readable(connection: &mut PgConnection, table: &str) -> Result<bool, sqlx::Error> {

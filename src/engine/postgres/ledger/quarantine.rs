@@ -5,6 +5,16 @@
 //! action: those are the same for all rows of a chunk, and ten million rows are copied as fast as
 //! possible. A `jsonb` copy would lose json text and number spellings, so there is none.
 
+use crate::{
+    api::report::Action,
+    engine::postgres::{
+        catalog::{Column, Table, condition::equals},
+        session::error::DatabaseError,
+        sql::{Name, Relation, Sql},
+        sql_keys::{is_keyed, keyed},
+    },
+};
+
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
@@ -12,14 +22,6 @@ use super::{
     fence::Fence,
     integrity::{self, Note},
     trust,
-};
-use crate::{
-    api::report::Action,
-    engine::postgres::{
-        catalog::{Column, Table, condition::equals},
-        session::error::DatabaseError,
-        sql::{Name, Relation, Sql},
-    },
 };
 
 /// A quarantine table.
@@ -108,46 +110,6 @@ pub(in crate::engine::postgres) async fn table(
     Ok(quarantine)
 }
 
-/// Adds `FROM ONLY source c JOIN (the keys) ON key = key`, or the condition for UPDATE and DELETE.
-pub fn keyed(sql: &mut Sql, columns: &[Column], keys: &[Vec<String>]) {
-    sql.add("ROWS FROM (");
-    for at in 0..columns.len() {
-        sql.add(if at > 0 { ", " } else { "" }).add("pg_catalog.unnest(");
-        sql.texts(keys.iter().map(|key| key.get(at).cloned()).collect()).add(")");
-    }
-    sql.add(") AS k(");
-    for at in 0..columns.len() {
-        sql.add(if at > 0 { ", " } else { "" }).add("k").ordinal(at);
-    }
-    sql.add(")");
-}
-
-/// Adds the condition that the row `alias` is the one of the keys `k`.
-pub fn is_keyed(sql: &mut Sql, alias: &'static str, columns: &[Column]) {
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { " AND " } else { "" });
-        match &column.equality {
-            Some(operator) => {
-                let key = |sql: &mut Sql| {
-                    sql.add("CAST(k.k").ordinal(at).add(" AS ").type_name(&column.type_name).add(")");
-                };
-                sql.compared(
-                    operator,
-                    |sql| {
-                        sql.column(alias, &column.name);
-                    },
-                    key,
-                );
-            }
-            None => {
-                sql.column(alias, &column.name)
-                    .add("::pg_catalog.text OPERATOR(pg_catalog.=) k.k")
-                    .ordinal(at);
-            }
-        }
-    }
-}
-
 /// Adds the INSERT of what the copies of a chunk belong to; its `RETURNING batch` is the caller's.
 /// `columns` are those that change where they are not the step's: what a foreign key of the app sets to NULL
 /// along with a repair, what names an id that is moved.
@@ -179,48 +141,6 @@ pub(in crate::engine::postgres) struct Batch<'a> {
     pub quarantine: &'a Quarantine,
     /// Columns that change, where they are not those of the step.
     pub columns: Option<&'a [String]>,
-}
-
-/// Brings copies of the first layout, which said in each row what it belongs to, to the second one.
-///
-/// # Errors
-/// The database fails.
-pub(in crate::engine::postgres) async fn into_batches(
-    connection: &mut PgConnection,
-) -> Result<(), sqlx::Error> {
-    let names =
-        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE pg_catalog.to_regclass(pg_catalog.format('auth_consistency.%I', name)) IS NOT NULL ORDER BY name").all(connection).await?;
-    for row in names {
-        let Quarantine { relation } = Quarantine::named(row.try_get(0)?);
-        let mut sql = Sql::new(
-            "INSERT INTO auth_consistency.batches (at, system_identifier, database_oid, owner, run, step, chunk, action, name) \
-             SELECT pg_catalog.min(_ac_at), _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action, ",
-        );
-        sql.text(relation.name.as_str()).add(" FROM ").relation(&relation);
-        sql.add(" GROUP BY _ac_system, _ac_database, _ac_owner, _ac_run, _ac_step, _ac_chunk, _ac_action");
-        sql.execute(connection).await?;
-        let mut sql = Sql::new("ALTER TABLE ");
-        sql.relation(&relation).add(" ADD COLUMN _ac_batch bigint");
-        sql.execute(connection).await?;
-        let mut sql = Sql::new("UPDATE ");
-        sql.relation(&relation).add(
-            " AS q SET _ac_batch = b.batch FROM auth_consistency.batches b \
-             WHERE b.run OPERATOR(pg_catalog.=) q._ac_run AND b.step OPERATOR(pg_catalog.=) q._ac_step \
-             AND b.chunk OPERATOR(pg_catalog.=) q._ac_chunk AND b.owner OPERATOR(pg_catalog.=) q._ac_owner \
-             AND b.action OPERATOR(pg_catalog.=) q._ac_action AND b.system_identifier OPERATOR(pg_catalog.=) q._ac_system \
-             AND b.database_oid OPERATOR(pg_catalog.=) q._ac_database AND b.name OPERATOR(pg_catalog.=) ",
-        );
-        sql.text(relation.name.as_str());
-        sql.execute(connection).await?;
-        let mut sql = Sql::new("ALTER TABLE ");
-        sql.relation(&relation).add(
-            " ALTER COLUMN _ac_batch SET NOT NULL, DROP COLUMN _ac_id, DROP COLUMN _ac_at, DROP COLUMN _ac_system, \
-             DROP COLUMN _ac_database, DROP COLUMN _ac_owner, DROP COLUMN _ac_run, DROP COLUMN _ac_step, \
-             DROP COLUMN _ac_chunk, DROP COLUMN _ac_action",
-        );
-        sql.execute(connection).await?;
-    }
-    Ok(())
 }
 
 /// Copies rows to quarantine.

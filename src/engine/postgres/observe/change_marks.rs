@@ -5,15 +5,10 @@
 //! No row of the app is read, and no table is opened but partitioned ones, whose parts the catalog
 //! lists. Versions of catalog rows (`xmin`) stand for what these say, and for what they say of rights.
 
-use std::collections::BTreeMap;
-
-use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
-
-use super::scope::declared_object;
 use crate::{
     api::report::ObjectRef,
     domain::{
-        facts::DatabaseIdentity,
+        facts::schema::DatabaseIdentity,
         incremental::change_marks::{Reading, ServerMarks, TableMarks},
         target::Target,
     },
@@ -23,6 +18,12 @@ use crate::{
         sql::Sql,
     },
 };
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
+
+use super::scope::declared_object;
 
 /// What is counted of the table `c`: its files, whether all is counted, rows inserted, updated, of these heap-only, and
 /// deleted. See [`marks`]. Of a partitioned one nothing: it is asked for all of its leaves by [`COUNTED`], of which there is

@@ -1,12 +1,6 @@
 //! The stored passwords of other accounts: a bounded sample from all over the table, in which format they are.
 //! What is read is looked at here, and nothing of it goes further than its format.
 
-use std::collections::BTreeMap;
-
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::{PgConnection, Row, postgres::PgRow};
-
-use super::fit;
 use crate::{
     domain::{
         diagnose::hashing::{Beside, HashSample, Others, Says, Unfit, choose},
@@ -16,14 +10,21 @@ use crate::{
         catalog::{
             Column, Table,
             condition::{equals, holds},
+            resolved::Known,
         },
-        observe::Known,
         repair::password::stored_columns,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
     passwords::{self, Format, Stored, survey},
 };
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::fit;
 
 /// Accounts of a sample.
 const MOST: i64 = 200;

@@ -3,18 +3,17 @@
 //! The last value that an id or a column can have is a mark of the app, as `2147483647` for "nobody" is. It
 //! says nothing of how far ids have come, and hides none of those below it.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::ObjectRef,
-    domain::facts::{KeyKind, Unchecked},
+    domain::facts::{Unchecked, schema::KeyKind},
     engine::postgres::{
-        catalog::{self, Column, reference::ReferenceTable},
-        observe::Known,
+        catalog::{self, Column, reference::ReferenceTable, resolved::Known},
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Sql, run},
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// Ids that a sequence would give next and that rows name, drawn at most before a new account takes one.
 const DRAWN: usize = 100;

@@ -3,16 +3,16 @@
 //! Each is asked with the very rows. What would run somebody's code for that is not asked; then the database says so
 //! when the repair runs, and takes it back.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
-    domain::facts::{Barrier, InTheWay},
+    domain::facts::references::{Barrier, InTheWay},
     engine::postgres::{
         catalog::{Column, Table, bounds, condition::equals, reference::ReferenceTable},
         rowset::unique_keys,
         sql::{Expression, Name, Operator, Sql},
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// Rows that are held against each other at most.
 const MOST_ROWS: i64 = 5_000;

@@ -4,7 +4,9 @@
 //! off, so that hidden rows are an error and never an orphan. What fails for one reference is a
 //! savepoint's affair and shows as skipped.
 
+pub mod accounts;
 pub(in crate::engine::postgres) mod change_marks;
+pub mod constraints;
 pub(in crate::engine::postgres) mod fit;
 pub(in crate::engine::postgres) mod foreign;
 pub(in crate::engine::postgres) mod hashes;
@@ -12,35 +14,29 @@ pub(in crate::engine::postgres) mod identities;
 pub(in crate::engine::postgres) mod ids;
 pub(in crate::engine::postgres) mod in_the_way;
 pub(in crate::engine::postgres) mod more_accounts;
+pub mod move_preview;
+pub mod reference;
 pub(in crate::engine::postgres) mod scope;
 pub(in crate::engine::postgres) mod seeding;
 pub(in crate::engine::postgres) mod sessions;
 pub(in crate::engine::postgres) mod spelling;
+pub mod stability;
 pub(super) mod user_table;
+pub mod users;
 mod values;
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use sqlx::{Connection, PgConnection};
-
-pub(super) use user_table::inherited;
-
-use super::catalog::{self, Column, Found, Table};
 use crate::{
-    api::{
-        report::{ObjectRef, Skipped},
-        spec::ColumnCondition,
-    },
+    api::report::{ObjectRef, Skipped},
     domain::{
-        diagnose::{
-            Requests,
-            hashing::{HashSample, Says},
+        facts::{
+            Observation,
+            identities::Unusable,
+            schema::{Server, UserTable},
+            search::Searched,
         },
-        facts::{DatabaseIdentity, Observation, SchemaFault, Server, Takes, Untold, UserTable},
-        identities::mapping::Unusable,
         incremental::change_marks::Relied,
         progress::Progress,
-        search::Searched,
+        request::Requests,
         target::Target,
         text::clip,
     },
@@ -48,22 +44,28 @@ use crate::{
         PasswordCache,
         budget::Budget,
         postgres::{
-            catalog::{bounds, condition::Condition, keeping::Kept, reference::ReferenceTable},
-            ledger,
-            observe::{identities::remote::Elsewhere, ids::Passive, scope::Scope},
-            repair::{
-                accounts::{self, Compare},
-                constraints,
+            catalog::{declared::Scope, resolved::Known},
+            ledger::read,
+            observe::{
+                accounts::Compare, identities::remote::Elsewhere, ids::Passive, stability::unrewritten,
+                users::users,
             },
+            repair::password,
             search::{self, Looking, Search, Unseen},
             session::{
                 error::DatabaseError,
                 server,
-                transaction::{LOCKED, prepare, statement_timeout, unrewritten},
+                transaction::{LOCKED, prepare, statement_timeout},
             },
         },
     },
 };
+
+use std::sync::Arc;
+
+use sqlx::{Connection, PgConnection};
+
+pub(super) use user_table::inherited;
 
 /// What a pass saw, and the catalog's names for it.
 pub struct Observed {
@@ -75,55 +77,6 @@ pub struct Observed {
     pub searched: Vec<Searched>,
     /// References whose search was begun, whatever came of it.
     pub tried: Vec<Arc<ObjectRef>>,
-}
-
-/// The catalog's names for what a target is about.
-#[derive(Debug, Clone)]
-pub struct Known {
-    /// The user table.
-    pub users: Arc<Table>,
-    /// Its id column, of a type that can be compared.
-    pub id: Column,
-    /// Its login column.
-    pub login: Option<Column>,
-    /// Its password column.
-    pub password: Option<Column>,
-    /// Its column of salts.
-    pub salt: Option<Column>,
-    /// Its column of the algorithms' names.
-    pub algorithm: Option<Column>,
-    /// Columns that may say how the password is read, the column of salts that the spec names among them.
-    pub beside: Vec<(Column, Says)>,
-    /// What the passwords of others are, as the last look at them saw it.
-    pub samples: BTreeMap<Option<String>, HashSample>,
-    /// What the subject names.
-    pub subject: Option<Column>,
-    /// `users.activeWhen`, resolved.
-    pub active_when: Vec<Condition>,
-    /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
-    pub columns: BTreeMap<Option<String>, Vec<Condition>>,
-    /// The sequence behind the id column.
-    pub sequence: Option<catalog::Sequence>,
-    /// What its default is instead, where nobody can tell what that gives next.
-    pub untold: Option<Untold>,
-    /// The first id that there can be, for a sequence that counts downwards.
-    pub first_id: i64,
-    /// The last one: that of the column's type, or where its checks or the sequence end before.
-    pub last_id: i64,
-    /// Which integers the id column's checks take.
-    pub takes: Takes,
-    /// The room that this look has for what the catalog says of its references.
-    pub kept: Arc<Kept>,
-    /// Every reference that was looked at.
-    pub references: Vec<ReferenceTable>,
-    /// References that are not checked, whose rows may name ids all the same.
-    pub passive: Vec<Passive>,
-    /// Who of before is who today; `None` where the spec names no identities, or they cannot be used.
-    pub identities: Option<identities::Mapping>,
-    /// The database that these names are of.
-    pub identity: DatabaseIdentity,
-    /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
-    pub ours: bool,
 }
 
 /// What a look need not ask for, and how long it may take.
@@ -208,122 +161,9 @@ pub async fn observe(
         unrewritten(connection, known).await?;
     }
     transaction.rollback().await?;
-    accounts::compare(target, compare, &mut observed.observation).await;
+    password::compare(target, compare, &mut observed.observation).await;
     observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(observed)
-}
-
-/// The user table, and every column that the spec names of it.
-pub(super) async fn users(
-    connection: &mut PgConnection,
-    target: &Target,
-) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
-    let known = match named(connection, target).await? {
-        Ok(known) => known,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    if let Some(fault) = values::unfit(connection, target, &known).await? {
-        return Ok(Err(fault));
-    }
-    Ok(user_table::facts(connection, target, &known).await?.map(|facts| (known, facts)))
-}
-
-/// What the user table is called, and every column that the spec names of it.
-pub(super) async fn named(
-    connection: &mut PgConnection,
-    target: &Target,
-) -> Result<Result<Known, SchemaFault>, DatabaseError> {
-    let spec = &target.users;
-    let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
-        Found::Table(table) => user_table::of_app(*table),
-        Found::Other(kind) => return Ok(Err(SchemaFault::NotATable { kind: kind.into() })),
-        Found::Nothing(alike) => return Ok(Err(SchemaFault::TableMissing { alike })),
-    };
-    let object = ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() };
-    if !table.select {
-        return Ok(Err(SchemaFault::NotReadable {
-            why: format!(
-                "the role may not SELECT from {}: run what `auth-consistency grants` prints",
-                object.describe()
-            ),
-        }));
-    }
-    if let Some(fault) = user_table::refused(target, &table) {
-        return Ok(Err(fault));
-    }
-    let column = |name: &str, field: &str| {
-        table.column(name).cloned().ok_or_else(|| SchemaFault::ColumnMissing {
-            column: name.to_owned(),
-            field: field.to_owned(),
-            there: table.columns.iter().map(|column| column.name.as_str().to_owned()).collect(),
-        })
-    };
-    let optional =
-        |name: &Option<String>, field: &str| name.as_ref().map(|name| column(name, field)).transpose();
-    let resolved = (|| {
-        let subject = target
-            .jwt
-            .as_ref()
-            .map(|jwt| column(&jwt.subject_column, "spec.jwt.subjectColumn"))
-            .transpose()?;
-        let conditions = |list: &[ColumnCondition], field: &str| {
-            list.iter()
-                .map(|one| Ok((column(&one.column, field)?, one.clone())))
-                .collect::<Result<Vec<_>, SchemaFault>>()
-        };
-        Ok((
-            column(&spec.id_column, "spec.users.idColumn")?,
-            optional(&spec.login_column, "spec.users.loginColumn")?,
-            (
-                optional(&spec.password_column, "spec.users.passwordColumn")?,
-                optional(&spec.salt_column, "spec.users.saltColumn")?,
-                optional(&spec.algorithm_column, "spec.users.algorithmColumn")?,
-            ),
-            subject,
-            conditions(&spec.active_when, "spec.users.activeWhen")?,
-            target
-                .kept()
-                .map(|one| {
-                    let field = format!("{}.columns", one.field());
-                    Ok((one.account().map(str::to_owned), conditions(&one.columns, &field)?))
-                })
-                .collect::<Result<_, SchemaFault>>()?,
-        ))
-    })();
-    let (id, login, (password, salt, algorithm), subject, active_when, columns) = match resolved {
-        Ok(resolved) => resolved,
-        Err(fault) => return Ok(Err(fault)),
-    };
-    if id.equality.is_none() {
-        return Ok(Err(SchemaFault::IdNotComparable { id_type: id.declared_type.as_str().to_owned() }));
-    }
-    let (sequence, untold) = catalog::giver(connection, table.oid, id.name.as_str()).await?.parts();
-    let (takes, first_id, last_id) = bounds::of(connection, &table, &id, sequence.as_ref()).await?;
-    let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
-    Ok(Ok(Known {
-        beside,
-        users: Arc::new(table),
-        id,
-        login,
-        password,
-        salt,
-        algorithm,
-        samples: BTreeMap::new(),
-        subject,
-        active_when,
-        columns,
-        sequence,
-        untold,
-        first_id,
-        last_id,
-        takes,
-        kept: Arc::default(),
-        references: Vec::new(),
-        passive: Vec::new(),
-        identities: None,
-        identity: DatabaseIdentity { system: String::new(), database: 0 },
-        ours: false,
-    }))
 }
 
 #[expect(clippy::too_many_arguments, reason = "one snapshot, gathered once; a struct would only rename it")]
@@ -340,14 +180,14 @@ async fn inside(
     given: &Given<'_>,
 ) -> Result<Observed, DatabaseError> {
     let relied = given.relied;
-    let bookkeeping = ledger::observe(connection, target, &server.identity, users.oid, requests).await?;
+    let bookkeeping = read::observe(connection, target, &server.identity, users.oid, requests).await?;
     known.ours = bookkeeping.untrusted.is_empty();
     let mut admin = match &target.admin {
         Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
         None => None,
     };
     let alike = relied.alike_beside.as_deref();
-    let mut beside = accounts::observe_beside(connection, target, &known, compare, alike).await?;
+    let mut beside = more_accounts::observe_beside(connection, target, &known, compare, alike).await?;
     let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
     if missing || given.known.is_none() {
         users.seed = seeding::observe(connection, target, &known).await?;

@@ -1,18 +1,17 @@
 //! What there is to know of the accounts beside the admin: who is nearly called so is looked for once for
 //! all of them, since that reads every user.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
-    domain::{facts::AdminFacts, target::Target},
+    domain::{facts::accounts::AdminFacts, target::Target},
     engine::postgres::{
-        catalog::Column,
-        observe::Known,
-        repair::accounts::{Compare, account},
+        catalog::{Column, resolved::Known},
+        observe::accounts::{Compare, account},
         session::error::DatabaseError,
         sql::Sql,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// The accounts beside the admin in the target's order, but for the ids that they must have. Who is nearly
 /// called as each of them is not looked for where that is known.

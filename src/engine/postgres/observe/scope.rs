@@ -9,6 +9,30 @@ mod partitions;
 mod passive;
 mod twins;
 
+use crate::{
+    api::{
+        report::{ObjectRef, Skipped},
+        spec::{OnConstraint, ReferenceRule},
+    },
+    domain::{
+        facts::{Untrusted, foreign_key::referenced_columns, schema::KeyKind},
+        incremental::change_marks::Relied,
+        target::{IdentitySource, Target, policy::Rule},
+        text::clip,
+    },
+    engine::postgres::{
+        catalog::{
+            self, Column, Found, Table,
+            collation::{self, ColumnKey},
+            declared::{Scope, soft, unreadable},
+            keys::ForeignKey,
+            reference::ReferenceTable,
+            resolved::Known,
+        },
+        session::error::DatabaseError,
+    },
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -17,31 +41,6 @@ use std::{
 use sqlx::PgConnection;
 
 use super::ids;
-use crate::{
-    api::{
-        report::{ObjectRef, Skipped},
-        spec::{OnConstraint, ReferenceRule},
-    },
-    domain::{
-        facts::{KeyKind, Untrusted, foreign_key::referenced_columns},
-        incremental::change_marks::Relied,
-        sql_name::sql_table,
-        target::{IdentitySource, Rule, Target},
-        text::clip,
-    },
-    engine::postgres::{
-        catalog::{
-            self, Column, Found, Table,
-            collation::{self, ColumnKey},
-            condition::Condition,
-            keys::ForeignKey,
-            reference::ReferenceTable,
-        },
-        observe::Known,
-        session::{error::DatabaseError, transaction::savepoint},
-        sql::Sql,
-    },
-};
 
 /// What to correct in the spec where a declared reference is wrong.
 const RULE: &str = "the rule in spec.references.rules";
@@ -49,21 +48,6 @@ const RULE: &str = "the rule in spec.references.rules";
 /// Why a key about stretches of time is left out.
 const PERIOD: &str =
     "the foreign key is about periods (PERIOD), and such rows are not counted: ignore it by a rule";
-
-/// What a target's references come to.
-#[derive(Default)]
-pub(in crate::engine::postgres) struct Scope {
-    /// Those to look at.
-    pub tables: Vec<ReferenceTable>,
-    /// Those that cannot be, or shall not.
-    pub skipped: Vec<Skipped>,
-    /// Foreign keys that a rule asks for, or that a snapshot had, and that are not there.
-    pub missing: Vec<ObjectRef>,
-    /// References that are not looked at since a rule or the spec says so, and that name the id all the same.
-    pub passive: Vec<ReferenceTable>,
-    /// Those that are told as not read, since that could run somebody's code.
-    pub unread: Vec<ReferenceTable>,
-}
 
 /// References in scope: discovered and declared, minus those that a rule ignores and those that are
 /// relied upon without a look.
@@ -155,7 +139,7 @@ pub(in crate::engine::postgres) async fn resolve(
 }
 
 /// What tells a reference from others: schema, table, columns.
-type Place = (String, String, Vec<String>);
+pub(in crate::engine::postgres) type Place = (String, String, Vec<String>);
 
 fn place(object: &ObjectRef) -> Place {
     (object.schema.clone(), object.table.clone(), object.columns.clone())
@@ -274,7 +258,7 @@ async fn of_snapshot(
 }
 
 /// Foreign keys that a rule asks for and that are not there.
-fn missing(rules: &[Rule], keys: &[ForeignKey]) -> Vec<ObjectRef> {
+pub(in crate::engine::postgres) fn missing(rules: &[Rule], keys: &[ForeignKey]) -> Vec<ObjectRef> {
     let mut missing = Vec::new();
     for rule in rules {
         let Some(name) = &rule.rule.constraint else { continue };
@@ -347,155 +331,10 @@ async fn hard(
     Ok(())
 }
 
-/// A table of the spec whose rows name users by one column, foreign key or not; else why it cannot be used.
-/// `field` is the spec's.
-///
-/// # Errors
-/// The database fails.
-pub(in crate::engine::postgres) async fn by_column(
-    connection: &mut PgConnection,
-    known: &Known,
+pub(in crate::engine::postgres) fn part_of(
+    root: &(String, String),
     object: &ObjectRef,
-    field: &str,
-) -> Result<Result<ReferenceTable, String>, DatabaseError> {
-    let rule = ReferenceRule {
-        table: object.table.clone(),
-        columns: Some(object.columns.clone()),
-        ..ReferenceRule::default()
-    };
-    let mut scope = Scope::default();
-    soft(connection, known, vec![(&rule, object.clone())], field, &BTreeSet::new(), &mut scope).await?;
-    let why = scope.skipped.pop().map(|skipped| skipped.why).unwrap_or_default();
-    Ok(scope.tables.pop().ok_or(why))
-}
-
-/// The references that only the spec declares; what cannot be checked is skipped, with the reason. `field` is
-/// the one to correct then.
-async fn soft(
-    connection: &mut PgConnection,
-    known: &Known,
-    wanted: Vec<(&ReferenceRule, ObjectRef)>,
-    field: &str,
     taken: &BTreeSet<Place>,
-    scope: &mut Scope,
-) -> Result<(), DatabaseError> {
-    let names: Vec<(&str, &str)> =
-        wanted.iter().map(|(_, object)| (object.schema.as_str(), object.table.as_str())).collect();
-    let found = catalog::find_tables(connection, &names).await?;
-    let mut usable = Vec::new();
-    for ((rule, object), found) in wanted.into_iter().zip(found) {
-        match fitting(rule, &object, found, field, &known.users) {
-            Ok((child, ..)) if child.root.as_ref().is_some_and(|root| part_of(root, &object, taken)) => {
-                let root = child.root.map(|(schema, table)| sql_table(&schema, &table)).unwrap_or_default();
-                let why = format!(
-                    "it is a partition of {root}, where its rows are counted: name that table in the rule"
-                );
-                scope.skipped.push(Skipped { object, why, asked: true, passes: false });
-            }
-            Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
-            Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
-        }
-    }
-    let distinct = |oids: BTreeSet<i64>| oids.into_iter().collect::<Vec<_>>();
-    let oids = distinct(usable.iter().map(|(_, _, child, ..)| child.oid).collect());
-    let types = distinct(usable.iter().map(|(_, _, _, column, _)| column.base_oid).collect());
-    let primary_keys = catalog::primary_keys(connection, &oids).await?;
-    let operators = catalog::equalities(connection, known.id.base_oid, &types).await?;
-    for (rule, object, child, column, only_where) in usable {
-        let mut table = ReferenceTable {
-            operators: operators.get(&column.base_oid).cloned().map(|operator| Arc::from([operator])),
-            absent: Vec::new(),
-            ids: ids::part(known, std::slice::from_ref(&column), std::slice::from_ref(&known.id)),
-            columns: vec![column],
-            parent_columns: vec![known.id.clone()],
-            match_full: false,
-            key: None,
-            partition_keys: Vec::new(),
-            twins: Vec::new(),
-            only_where,
-            primary_key: primary_keys.get(&child.oid).cloned().unwrap_or_default().into(),
-            shared: Vec::new(),
-            parent: Arc::clone(&known.users),
-            child: Arc::new(child),
-            object: Arc::new(object),
-        };
-        if table.refused().is_none() {
-            table.absent = absent(connection, rule, &table.columns[0]).await?;
-        }
-        scope.tables.push(table);
-    }
-    Ok(())
-}
-
-fn part_of(root: &(String, String), object: &ObjectRef, taken: &BTreeSet<Place>) -> bool {
+) -> bool {
     taken.contains(&(root.0.clone(), root.1.clone(), object.columns.clone()))
-}
-
-/// Why a table that the role may not read is left out.
-fn unreadable(object: &ObjectRef) -> String {
-    format!(
-        "no SELECT privilege on {}.{}: run what `auth-consistency grants` prints, or ignore it by a rule",
-        object.schema, object.table
-    )
-}
-
-/// The table, the column and the conditions that a rule names; else why it cannot be checked.
-fn fitting(
-    rule: &ReferenceRule,
-    object: &ObjectRef,
-    found: Found,
-    field: &str,
-    users: &Table,
-) -> Result<(Table, Column, Vec<Condition>), String> {
-    let mut child = match found {
-        Found::Table(table) => *table,
-        Found::Other(kind) => {
-            return Err(format!("it is a {kind} and not a table: correct {field}"));
-        }
-        Found::Nothing(_) => {
-            return Err(format!("there is no such table: correct {field}"));
-        }
-    };
-    child.beside(users);
-    // What nobody looks at need not be read; whether an id is free cannot be told from it then.
-    if !child.select && !rule.ignore {
-        return Err(unreadable(object));
-    }
-    let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Err(format!(
-            "there is no column {:?}: correct {field}",
-            object.columns.first().cloned().unwrap_or_default()
-        ));
-    };
-    let mut only_where = Vec::new();
-    for condition in &rule.only_where {
-        let Some(found) = child.column(&condition.column).cloned() else {
-            return Err(format!(
-                "there is no column {:?}, which where names: correct {field}",
-                condition.column
-            ));
-        };
-        only_where.push((found, condition.clone()));
-    }
-    Ok((child, column, only_where))
-}
-
-/// The values of a rule that mean nobody, in the column's own spelling. What the type does not take is
-/// in no row.
-async fn absent(
-    connection: &mut PgConnection,
-    rule: &ReferenceRule,
-    column: &Column,
-) -> Result<Vec<String>, DatabaseError> {
-    let mut spelled = Vec::new();
-    for value in &rule.absent {
-        let value = savepoint(connection, async |connection: &mut PgConnection| {
-            let mut sql = Sql::new("SELECT ");
-            sql.typed(value, &column.type_name).add("::text");
-            sql.scalar::<String>(connection).await
-        })
-        .await?;
-        spelled.extend(value.ok());
-    }
-    Ok(spelled)
 }

@@ -2,25 +2,24 @@
 
 mod sources;
 
-use std::collections::BTreeMap;
-
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::ObjectRef,
     domain::{
         diagnose::seeding::{NeededColumn, SeedFacts, SeedFault, Suggested},
-        facts::KeyKind,
+        facts::schema::KeyKind,
         sql_name::sql_table,
         target::{Admin, SeedValue, Target},
     },
     engine::postgres::{
-        catalog::Column,
-        observe::Known,
+        catalog::{Column, resolved::Known},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
 };
+
+use std::collections::BTreeMap;
+
+use sqlx::{PgConnection, Row};
 
 /// Characters of a UUID as text.
 const UUID_LENGTH: usize = 36;

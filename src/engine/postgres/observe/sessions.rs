@@ -6,33 +6,28 @@
 //! interrupted goes on where it stopped, under its own approval or another one. With the last chunk the database
 //! remembers for what it was done: never twice.
 
+use crate::{
+    api::report::ObjectRef,
+    domain::{
+        diagnose::sessions::{Means, TimeKind},
+        facts::{
+            identities::OldTokens,
+            sessions::{Changes, MeansFacts, SessionFacts, Shifted},
+        },
+        target::Target,
+    },
+    engine::postgres::{
+        catalog::{Column, resolved::Known},
+        ledger::ended_sessions,
+        rowset::{session_column, session_keys::users, session_rows},
+        session::error::DatabaseError,
+    },
+};
+
 use sqlx::PgConnection;
 
 pub(in crate::engine::postgres) use crate::engine::postgres::rowset::session_column::{
     holds_what_was_set, seconds,
-};
-
-use crate::{
-    api::report::ObjectRef,
-    domain::{
-        diagnose::{
-            Step,
-            sessions::{self, Changes, Means, MeansFacts, SessionFacts, Shifted, TimeKind, Whom},
-        },
-        identities::mapping::OldTokens,
-        target::Target,
-    },
-    engine::postgres::{
-        catalog::Column,
-        ledger::{
-            ended_sessions,
-            fence::{self, Fence},
-        },
-        observe::Known,
-        rowset::{session_column, session_rows},
-        session::error::DatabaseError,
-        sql::Sql,
-    },
 };
 
 /// The column with the time from which on tokens count, where it is there and holds one.
@@ -61,16 +56,16 @@ pub(in crate::engine::postgres) async fn observe(
     let Some(spec) = &target.sessions else { return Ok(None) };
     let mut changes = Changes {
         ended: ended_sessions::ended(connection, target, known).await?,
-        key: sessions::new_key(target, spec, fingerprint),
+        key: crate::domain::target::sessions::new_key(target, spec, fingerprint),
         ..Changes::default()
     };
     let shifted = known.identities.as_ref().map(|mapping| Shifted {
         list: mapping.list.clone(),
         ids: mapping.pairs.iter().filter(|pair| pair.shifted).map(|pair| pair.old.clone()).collect(),
     });
-    if sessions::tokens_name_ids(target) {
+    if crate::domain::target::sessions::tokens_name_ids(target) {
         changes.moves = ended_sessions::moves(connection, target, known).await?;
-        let perhaps = sessions::old_tokens(target, fingerprint) == OldTokens::Perhaps;
+        let perhaps = crate::domain::target::sessions::old_tokens(target, fingerprint) == OldTokens::Perhaps;
         changes.shifted = shifted.clone().filter(|_| perhaps);
     }
     if spec.ends.iter().any(Means::of_rows) {
@@ -110,59 +105,4 @@ pub(in crate::engine::postgres) async fn observe(
         facts.means.iter().filter(|one| !empty(one)).filter_map(|one| one.means.clone()).collect();
     facts.list_ended = changes.list_ended(&means);
     Ok(Some(facts))
-}
-
-pub(in crate::engine::postgres) fn users(target: &Target) -> ObjectRef {
-    ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        ..ObjectRef::default()
-    }
-}
-
-pub(in crate::engine::postgres) fn keys(ids: &[String]) -> Vec<Vec<String>> {
-    ids.iter().map(|id| vec![id.clone()]).collect()
-}
-
-/// Writes down whose tokens, or which sessions, a step is about: later ones are another plan's.
-///
-/// # Errors
-/// The database fails.
-pub(in crate::engine::postgres) async fn list(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    known: &Known,
-    step: &Step,
-    number: i64,
-) -> Result<(), DatabaseError> {
-    let Step::EndSessions { means, object, due, digest, .. } = step else { return Ok(()) };
-    let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
-    sql.text(digest).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(number);
-    sql.execute(connection).await?;
-    if means.of_rows() {
-        session_rows::list(connection, fence, known, (means, object, due), number).await?;
-    } else if let Whom::Accounts(ids) = &due.whom {
-        let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT ");
-        sql.text(&fence.run).add(", ").integer(number).add(", k FROM pg_catalog.unnest(");
-        sql.texts(ids.iter().cloned().map(Some).collect()).add(") k");
-        sql.execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// What a step changed was put back: what it was done for counts no more as done.
-///
-/// # Errors
-/// The run was overtaken, or the database fails.
-pub(in crate::engine::postgres) async fn restored(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    run: &str,
-    number: i64,
-) -> Result<(), DatabaseError> {
-    let mut transaction = fence::enter(connection, fence).await?;
-    ended_sessions::restored(&mut transaction, fence, run, number).await?;
-    transaction.commit().await?;
-    Ok(())
 }

@@ -1,13 +1,10 @@
 //! Orphans that are none: keys that name a user in another spelling, as after a move to a type that
 //! compares otherwise (citext to text, uuid to text, char to varchar).
 
-use futures::TryStreamExt;
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::ObjectRef,
     domain::{
-        facts::{KeyKind, Spelling},
+        facts::{references::Spelling, schema::KeyKind},
         text::clip,
     },
     engine::postgres::{
@@ -15,6 +12,9 @@ use crate::{
         sql::Sql,
     },
 };
+
+use futures::TryStreamExt;
+use sqlx::{PgConnection, Row};
 
 /// How many keys are named.
 const NAMED: usize = 5;

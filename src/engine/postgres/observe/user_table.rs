@@ -1,25 +1,27 @@
 //! The user table as the findings see it.
 
-use std::collections::BTreeMap;
-
-use sqlx::PgConnection;
-
-use super::Known;
 use crate::{
     api::report::ObjectRef,
     domain::{
         diagnose::{seeding::SeedFacts, sessions::Means},
-        facts::{IdDefault, KeyKind, SchemaFault, SequenceFacts, UserTable},
+        facts::{
+            IdDefault, SequenceFacts,
+            schema::{KeyKind, SchemaFault, UserTable},
+        },
         sql_name::sql_table,
         target::Target,
     },
     engine::postgres::{
-        catalog::{self, Column, Table, bounds, condition::Condition},
+        catalog::{self, Column, Table, bounds, condition::Condition, resolved::Known},
         observe::ids,
         session::error::DatabaseError,
         sql::{Name, Relation},
     },
 };
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
 
 /// The user table, whose owner is the app.
 pub(super) fn of_app(mut table: Table) -> Table {

@@ -1,17 +1,16 @@
 //! Whether the columns' types take the values that the spec compares them with: an enum that lacks a role, a
 //! boolean that is to be `active`.
 
-use sqlx::PgConnection;
-
-use super::Known;
 use crate::{
-    domain::{facts::SchemaFault, target::Target, text::clip},
+    domain::{facts::schema::SchemaFault, target::Target, text::clip},
     engine::postgres::{
-        catalog::Column,
+        catalog::{Column, resolved::Known},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
 };
+
+use sqlx::PgConnection;
 
 /// A value of the spec, the column that is to take it, and the field that has it.
 struct Wanted<'a> {

@@ -1,21 +1,17 @@
 //! Looks for columns that name users although no foreign key says so. Reads a bounded sample of a
 //! bounded number of columns, and writes nothing.
 
-use std::{sync::Arc, time::Duration};
-
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
         advise::suggestions::{self, Sampled, Value},
-        facts::KeyKind,
+        facts::schema::KeyKind,
         target::Target,
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Column, Found, foreign_code, reference::ReferenceTable},
-        observe::{self, Known},
+        catalog::{self, Column, Found, foreign_code, reference::ReferenceTable, resolved::Known},
+        observe::users,
         session::{
             error::DatabaseError,
             transaction::{LOCKED, prepare},
@@ -23,6 +19,10 @@ use crate::{
         sql::Sql,
     },
 };
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{Connection, PgConnection, Row};
 
 /// Columns that are looked at.
 const MOST_COLUMNS: i64 = 200;
@@ -69,7 +69,7 @@ pub async fn discover(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
-    let Ok((known, users)) = observe::users(connection, target).await? else {
+    let Ok((known, users)) = users::users(connection, target).await? else {
         return Err(DatabaseError::Unsupported(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));

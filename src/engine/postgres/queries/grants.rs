@@ -5,10 +5,6 @@
 
 mod page;
 
-use std::collections::BTreeSet;
-
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
     api::{
         report::{Action, ObjectRef},
@@ -16,7 +12,10 @@ use crate::{
     },
     domain::{
         diagnose::sessions::{Means, Sessions},
-        target::{IdentitySource, IdentityTable, Policy, Rule, Target},
+        target::{
+            IdentitySource, IdentityTable, Target,
+            policy::{Policy, Rule},
+        },
     },
     engine::postgres::{
         catalog::{self, Found, Table, keeping::Kept},
@@ -25,6 +24,10 @@ use crate::{
         sql::Sql,
     },
 };
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection, PgConnection, Row};
 
 /// How much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! How logins tell accounts apart: counted, none of them read.
 
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
-    domain::{advise::preflight::LoginFacts, target::Target},
+    domain::{facts::accounts::LoginFacts, target::Target},
     engine::postgres::{
-        observe::Known,
+        catalog::resolved::Known,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
 };
+
+use sqlx::{Connection, PgConnection, Row};
 
 /// Counts logins that cannot tell accounts apart; `None` where no login column is known.
 ///

@@ -1,15 +1,15 @@
 //! Ids of tokens that the app has revoked. Only ever read.
 
-use sqlx::PgConnection;
-
 use crate::{
-    domain::{facts::KeyKind, target::Target},
+    domain::{facts::schema::KeyKind, target::Target},
     engine::postgres::{
         catalog::{self, Column, Found, Table, condition::equals},
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Relation, Sql},
     },
 };
+
+use sqlx::PgConnection;
 
 /// The app's list of revoked tokens.
 pub(in crate::engine::postgres) struct List {

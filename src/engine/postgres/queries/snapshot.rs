@@ -1,8 +1,5 @@
 //! What `auth-consistency snapshot` reads before a migration, in one read-only transaction.
 
-use futures::TryStreamExt;
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
     domain::{
         identities::{
@@ -17,12 +14,16 @@ use crate::{
         text::number,
     },
     engine::postgres::{
-        catalog::{self, reference::ReferenceTable},
-        observe::{Known, identities::own_key, scope, user_table::inherited, users},
+        catalog::{self, reference::ReferenceTable, resolved::Known},
+        observe::{scope, user_table::inherited, users::users},
+        rowset::people::own_key,
         session::{error::DatabaseError, server, transaction::prepare},
         sql::Sql,
     },
 };
+
+use futures::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row};
 
 /// Ids of people whose logins were left out that are told.
 const SAMPLE: usize = 5;
@@ -180,7 +181,7 @@ async fn people(
     sql.add(", coalesce(pg_catalog.octet_length(p.login) OPERATOR(pg_catalog.>) ").ordinal(MAX_FIELD);
     sql.add(", false) FROM (SELECT ").column("p", &known.id.name).add("::pg_catalog.text AS id, ");
     if key.is_some() {
-        crate::engine::postgres::observe::identities::login_text(&mut sql, login, |sql| {
+        crate::engine::postgres::rowset::people::login_text(&mut sql, login, |sql| {
             sql.column("p", &login.name);
         });
     } else {

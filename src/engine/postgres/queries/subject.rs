@@ -1,12 +1,13 @@
 //! Which account a token's subject names.
 
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
-    domain::{facts::KeyKind, target::Target},
+    domain::{facts::schema::KeyKind, target::Target},
     engine::postgres::{
-        catalog::condition::{equals, holds},
-        observe::{Known, named, sessions},
+        catalog::{
+            condition::{equals, holds},
+            resolved::Known,
+        },
+        observe::{sessions, users::named},
         queries::revoked,
         session::{
             error::DatabaseError,
@@ -15,6 +16,8 @@ use crate::{
         sql::Sql,
     },
 };
+
+use sqlx::{Connection, PgConnection, Row};
 
 /// What the user table says of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]

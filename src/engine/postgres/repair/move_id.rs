@@ -4,56 +4,38 @@
 //! NO ACTION, RESTRICT or ON UPDATE CASCADE, and references of the user table to itself, pass without
 //! deferring anything.
 
-mod barred;
+pub(in crate::engine::postgres) mod barred;
 mod beside;
-mod crowded;
+pub(in crate::engine::postgres) mod crowded;
 
-use barred::barred;
-use beside::nothing_beside;
-use crowded::crowded;
-use sqlx::{PgConnection, Row};
-
-use super::{
-    accounts::gone,
-    guard::{self, Expected},
-};
 use crate::{
-    api::{
-        condition::Reason,
-        report::{Action, ObjectRef},
-    },
+    api::report::{Action, ObjectRef},
     domain::{
-        diagnose::rights,
-        sql_name::sql_table,
         target::{References, Target},
         text::count,
     },
     engine::postgres::{
-        catalog::{self, Column, Table, condition::equals, reference::ReferenceTable},
+        catalog::{Table, condition::equals, resolved::Known},
         ledger::{
-            self, Entry,
+            audit::{self, Entry},
             fence::{self, Fence},
             quarantine,
         },
-        observe::{Known, fit, foreign, ids::unclaimed},
-        repair::{
-            guard::beyond::Own,
-            rows::cascades::held::{Changing, held},
-        },
+        observe::{fit, foreign, ids::unclaimed},
+        repair::guard::beyond::Own,
+        rowset::carriers::{Carrier, carriers, naming, no_primary_key, unseen},
         session::{
-            error::DatabaseError,
-            transaction::{by_the_catalog, savepoint},
+            error::{DatabaseError, gone},
+            transaction::savepoint,
         },
         sql::{Sql, run},
     },
 };
 
-/// One table and its columns that name the id: a row may name it more than once.
-struct Carrier<'a> {
-    table: &'a Table,
-    primary_key: Vec<Column>,
-    references: Vec<&'a ReferenceTable>,
-}
+use beside::nothing_beside;
+use sqlx::{PgConnection, Row};
+
+use super::guard::{self, Expected};
 
 /// From where to where, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -161,190 +143,15 @@ pub async fn move_id(
     };
     let entry =
         Entry { step: number, chunk: 1, action: Action::MoveId, object: &object, rows: changed, token: None };
-    ledger::audit_of(connection, fence, &entry, account, None).await?;
-    super::rows::count_done(connection, fence, number, changed).await?;
+    audit::audit_of(connection, fence, &entry, account, None).await?;
+    crate::engine::postgres::ledger::progress::count_done(connection, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
 }
 
-/// What moving the id would come to.
-#[derive(Debug)]
-pub struct Prospect {
-    /// Rows of each table that name the id, the user's own row left out.
-    pub rows: Vec<(ObjectRef, i64)>,
-    /// Why it cannot be moved.
-    pub refused: Option<(Reason, String)>,
-}
-
-/// Counts what would move with an id, and finds out what keeps it from moving, before anything does.
-///
-/// # Errors
-/// The database fails as a whole.
-pub async fn prospect(
-    connection: &mut PgConnection,
-    known: &Known,
-    from: &str,
-    to: &str,
-    server_version: i64,
-) -> Result<Prospect, DatabaseError> {
-    let carriers = match carriers(known) {
-        Ok(carriers) => carriers,
-        Err(why) => {
-            return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) });
-        }
-    };
-    if let Some(why) = unseen(connection, known).await? {
-        return Ok(Prospect { rows: Vec::new(), refused: Some((Reason::RepairUnsupported, why)) });
-    }
-    let users = &known.users;
-    let no_update = |table: &Table| {
-        let name = sql_table(table.relation.schema.as_str(), table.relation.name.as_str());
-        let grant = rights::granted(&table.rights.role, [("UPDATE", name.as_str())]);
-        let why = format!("the role may not UPDATE {name}: {grant}");
-        (Reason::PrivilegeMissing, why)
-    };
-    let mut refused = (!users.rights.update).then(|| no_update(users));
-    let (carriers, unfit) = fitting(connection, carriers, from, to).await?;
-    if let Some(why) = unfit {
-        refused.get_or_insert((Reason::RepairUnsupported, why));
-    }
-    let along = |table: i64, column: &str| {
-        let moves = |one: &&ReferenceTable| one.columns[0].name.as_str() == column;
-        carriers.iter().any(|one| one.table.oid == table && one.references.iter().any(moves))
-    };
-    let own = Changing { table: users, columns: vec![&known.id.name], is_users: true };
-    let why = held(connection, &own, along, |sql| equals(sql, "c", &known.id, from)).await?;
-    refused = refused.or(why);
-    let mut counted = Vec::new();
-    for carrier in &carriers {
-        let rows = savepoint(connection, async |connection: &mut PgConnection| {
-            let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
-            sql.only(&carrier.table.relation).add(" c WHERE (");
-            naming(&mut sql, carrier, from);
-            sql.add(")");
-            if carrier.table.oid == users.oid {
-                sql.add(" AND NOT ");
-                equals(&mut sql, "c", &known.id, from);
-            }
-            sql.scalar::<i64>(connection).await
-        })
-        .await?;
-        // A value that the column's type cannot take is in none of its rows.
-        let rows = rows.unwrap_or(0);
-        if rows == 0 {
-            continue;
-        }
-        if !carrier.table.rights.update {
-            refused.get_or_insert_with(|| no_update(carrier.table));
-        }
-        if carrier.primary_key.is_empty() {
-            refused.get_or_insert_with(|| (Reason::RepairUnsupported, no_primary_key(carrier)));
-        }
-        let columns = carrier.references.iter().map(|one| &one.columns[0].name).collect();
-        let changing = Changing { table: carrier.table, columns, is_users: false };
-        let why = held(connection, &changing, along, |sql| naming(sql, carrier, from)).await?;
-        refused = refused.or(why);
-        for reference in &carrier.references {
-            let crowded = savepoint(connection, async |connection: &mut PgConnection| {
-                crowded(connection, reference, from, to, server_version).await
-            })
-            .await?;
-            if let Ok(Some((key, rows))) = crowded {
-                let why = format!(
-                    "{} of {} would collide in the unique key {key} with rows that name {to} already; take those away first (onOrphan: Delete), or merge them by hand",
-                    count(rows, "row"),
-                    reference.object.describe()
-                );
-                refused.get_or_insert((Reason::UniqueKeyInTheWay, why));
-            }
-        }
-        let columns =
-            carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect::<Vec<_>>();
-        let first = &*carrier.references[0].object;
-        counted.push((ObjectRef { columns, constraint: None, ..first.clone() }, rows));
-    }
-    // What cannot be asked is the database's to say when it runs.
-    let way = savepoint(connection, async |connection: &mut PgConnection| {
-        barred(connection, known, &carriers, from, to).await
-    });
-    refused = refused.or(way.await?.unwrap_or_default());
-    Ok(Prospect { rows: counted, refused })
-}
-
-fn no_primary_key(carrier: &Carrier<'_>) -> String {
-    format!(
-        "{} has no primary key, so its rows cannot be named one by one: add one",
-        carrier.references[0].child.relation.name.as_str()
-    )
-}
-
-/// A foreign key that is not looked at (ignored, not discovered, not readable) and through which the
-/// engine itself would change rows: nobody would count them, and nothing would copy them.
-async fn unseen(connection: &mut PgConnection, known: &Known) -> Result<Option<String>, DatabaseError> {
-    // Asked where rows are written, too, whose path is the role's own.
-    let cascades = by_the_catalog(connection, async |connection: &mut PgConnection| {
-        catalog::cascades(connection, known.users.oid, known.id.name.as_str()).await
-    });
-    let cascades = cascades.await?;
-    let seen = |cascade: &catalog::Cascade| {
-        known.references.iter().any(|reference| {
-            let mut keys =
-                reference.key.as_deref().into_iter().chain(&reference.partition_keys).chain(&reference.twins);
-            keys.any(|key| key.child == cascade.child && key.name == cascade.constraint)
-        })
-    };
-    Ok(cascades.iter().find(|cascade| !seen(cascade)).map(|cascade| {
-        format!(
-            "moving the id would go on to rows of {}.{} through {} (ON UPDATE), which is not looked at: let it be checked, or change its ON UPDATE",
-            cascade.child.0, cascade.child.1, cascade.constraint
-        )
-    }))
-}
-
-/// The tables that name the id; the error says why it cannot be moved at all.
-fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
-    if known.id.identity_always {
-        return Err(format!(
-            "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",
-            known.id.name.as_str()
-        ));
-    }
-    let mut carriers: Vec<Carrier<'_>> = Vec::new();
-    for reference in &known.references {
-        let of_several = reference.parent_columns.len() > 1
-            && reference.parent_columns.iter().any(|column| column.name == known.id.name);
-        if of_several {
-            return Err(format!(
-                "{} names the id together with other columns, and moving such an id is not supported yet",
-                reference.object.describe()
-            ));
-        }
-        if !reference.names_column(&known.id.name) {
-            continue;
-        }
-        if let Some(carrier) = carriers.iter_mut().find(|one| one.table.oid == reference.child.oid) {
-            if carrier.references.iter().all(|one| one.columns[0].name != reference.columns[0].name) {
-                carrier.references.push(reference);
-            }
-            continue;
-        }
-        carriers.push(Carrier {
-            table: &reference.child,
-            primary_key: reference
-                .primary_key
-                .iter()
-                .filter_map(|name| reference.child.column(name))
-                .cloned()
-                .collect(),
-            references: vec![reference],
-        });
-    }
-    Ok(carriers)
-}
-
 /// The carriers without the columns that cannot hold the new id, and why it cannot be moved where a row would
 /// have to take it there.
-async fn fitting<'a>(
+pub(in crate::engine::postgres) async fn fitting<'a>(
     connection: &mut PgConnection,
     carriers: Vec<Carrier<'a>>,
     from: &str,
@@ -431,13 +238,6 @@ async fn copy(
     )
     .await?;
     Ok(theirs)
-}
-
-fn naming(sql: &mut Sql, carrier: &Carrier<'_>, id: &str) {
-    for (at, reference) in carrier.references.iter().enumerate() {
-        sql.add(if at > 0 { " OR " } else { "" });
-        reference.names_user(sql, id);
-    }
 }
 
 /// `col = CASE WHEN col names the old id THEN new ELSE col END` for each column of a carrier.

@@ -1,11 +1,6 @@
 //! Passwords of accounts that are kept: compared with the Secret's, made in the format that the app reads, and
 //! read back once they are written.
 
-use std::sync::Arc;
-
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgConnection;
-
 use crate::{
     api::{condition::Reason, password::PasswordFamily},
     domain::{
@@ -14,18 +9,22 @@ use crate::{
         target::{Admin, Target},
     },
     engine::postgres::{
-        catalog::{Column, condition::equals},
+        catalog::{Column, condition::equals, resolved::Known},
         observe::{
-            Known,
+            accounts::Compare,
             hashes::{self, StoredRow},
         },
-        repair::accounts::Compare,
         session::error::DatabaseError,
         sql::Sql,
     },
     hashing,
     passwords::{self, Coat, Description, Format, Made, PasswordError},
 };
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
 
 /// A stored password that is still to be compared with its Secret's.
 pub(in crate::engine::postgres) struct Uncompared {

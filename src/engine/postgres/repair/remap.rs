@@ -4,14 +4,6 @@
 //! become 2 and 2 become 1, and nobody ever sees a row that is half way. In chunks of their own
 //! transactions, rows that have moved would look like rows that have not.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sqlx::{Connection, PgConnection, Row};
-
-use super::{
-    guard::{self, Expected},
-    rows::count_done,
-};
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
@@ -19,23 +11,34 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, keys::UniqueIndex, reference::ReferenceTable},
+        catalog::{
+            Column,
+            keys::UniqueIndex,
+            mapping::{Mapped, Mapping},
+            reference::ReferenceTable,
+            resolved::Known,
+        },
         ledger::{
-            self, Entry,
+            audit::{self, Entry},
             fence::{self, Fence},
+            progress::count_done,
             quarantine,
         },
-        observe::{
-            Known, foreign,
-            identities::{self, Mapped, Mapping, count::moving},
-        },
+        observe::{foreign, identities},
         repair::{guard::beyond::Own, rows::change},
-        rowset::unique_keys as room,
+        rowset::{people, remap_rows::moving, unique_keys as room},
         search,
         session::{error::DatabaseError, server, transaction::prepare},
         sql::{Sql, run},
+        sql_keys,
     },
 };
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::guard::{self, Expected};
 
 /// Rows that one statement copies or changes.
 const ROWS_AT_ONCE: usize = 5_000;
@@ -150,10 +153,10 @@ pub async fn remap(
         own.noted = rows;
         guard::compare(connection, fence, &before, guard::Rows::only(&[expected], theirs), &own).await?;
         let entry = Entry { step: number, chunk: 1, action: Action::Remap, object, rows, token: None };
-        ledger::audit(connection, fence, &entry).await?;
+        audit::audit(connection, fence, &entry).await?;
         if removed > 0 {
             let entry = Entry { action: Action::Delete, rows: removed, ..entry };
-            ledger::audit(connection, fence, &entry).await?;
+            audit::audit(connection, fence, &entry).await?;
         }
         count_done(connection, fence, number, rows + removed).await?;
         identities::remember(connection, fence, number, object, &mapping.list, shifted).await?;
@@ -199,9 +202,9 @@ async fn remove(
             .await?;
         let mut sql = Sql::new("DELETE FROM ");
         sql.only(&child.relation).add(" AS c USING ");
-        quarantine::keyed(&mut sql, key, some);
+        sql_keys::keyed(&mut sql, key, some);
         sql.add(" WHERE ");
-        quarantine::is_keyed(&mut sql, "c", key);
+        sql_keys::is_keyed(&mut sql, "c", key);
         let deleted = sql.execute(connection).await?;
         same(remapping.reference, deleted, i64::try_from(some.len()).unwrap_or(i64::MAX), "deleted")?;
     }
@@ -249,9 +252,8 @@ async fn same_people(
     if target.references.identities.is_none() {
         return Err(changed("the spec names none"));
     }
-    let people =
-        identities::people(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
-    let today = identities::today(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
+    let people = people::people(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
+    let today = people::today(connection, known, &mapping.source).await?.map_err(|why| changed(&why))?;
     let pairs = correspond(known.id.kind(), &people, &today);
     let now: BTreeMap<&str, &Pair> = pairs.iter().map(|pair| (pair.old.as_str(), pair)).collect();
     if let Some(other) = mapped.used.iter().find(|pair| now.get(pair.old.as_str()) != Some(pair)) {
@@ -346,9 +348,9 @@ impl Piece<'_> {
         let mut sql = selected(self.key);
         moving(&mut sql, self.table, &self.mapped);
         sql.add(" JOIN ");
-        quarantine::keyed(&mut sql, self.key, &keys);
+        sql_keys::keyed(&mut sql, self.key, &keys);
         sql.add(" ON ");
-        quarantine::is_keyed(&mut sql, "c", self.key);
+        sql_keys::is_keyed(&mut sql, "c", self.key);
         let still = read(sql.every(connection).await?, self.key.len())?;
         let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
         if !keys.is_empty() {
@@ -366,11 +368,11 @@ impl Piece<'_> {
         let mut sql = Sql::new("UPDATE ");
         sql.only(&self.table.child.relation).add(" AS c SET ").name(&column.name);
         sql.add(" = CAST(m.new_id AS ").type_name(&column.type_name).add(") FROM ");
-        quarantine::keyed(&mut sql, self.key, &keys);
+        sql_keys::keyed(&mut sql, self.key, &keys);
         sql.add(", ");
         identities::paired(&mut sql, self.table, &self.mapped);
         sql.add(" AND ");
-        quarantine::is_keyed(&mut sql, "c", self.key);
+        sql_keys::is_keyed(&mut sql, "c", self.key);
         same(self.object, sql.execute(connection).await?, length(rows), "changed")
     }
 }

@@ -1,33 +1,32 @@
 //! Creates an account, at an id that no row names.
 
-use sqlx::{Connection, PgConnection, Row};
-
-use super::{
-    accounts::{gone, kept},
-    guard,
-};
 use crate::{
     api::report::Action,
     domain::{
-        facts::KeyKind,
+        facts::schema::KeyKind,
         target::{SeedValue, Target},
     },
     engine::postgres::{
-        catalog::{Column, condition::equals},
+        catalog::{Column, condition::equals, resolved::Known},
         ledger::{
-            self, Entry,
+            self,
+            audit::{self, Entry},
             fence::{self, Fence},
         },
-        observe::{Known, ids},
+        observe::ids,
         repair::{
             guard::beyond::Own,
             password::{hash, read_back, stored_columns},
         },
-        session::error::DatabaseError,
+        session::error::{DatabaseError, gone},
         sql::{Sql, run},
     },
     passwords::Format,
 };
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{accounts::kept, guard};
 
 /// What a column of the new row is given.
 enum Value<'a> {
@@ -157,8 +156,8 @@ pub async fn seed(
         ..Default::default()
     };
     let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
-    ledger::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
-    super::rows::count_done(&mut transaction, fence, number, 1).await?;
+    audit::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
+    crate::engine::postgres::ledger::progress::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
     Ok(1)
 }

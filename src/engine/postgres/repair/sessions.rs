@@ -1,26 +1,23 @@
 //! A step that ends tokens or sessions, chunk by chunk.
 
-use std::time::Duration;
-
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
-        diagnose::sessions::{Due, Means, Whom},
+        diagnose::sessions::Means,
+        facts::sessions::{Due, Whom},
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, Table},
+        catalog::{Column, Table, resolved::Known},
         ledger::{
-            self, Entry, ended_sessions,
+            audit::{self, Entry},
+            ended_sessions,
             fence::{self, Fence, Standing},
             quarantine,
         },
-        observe::Known,
         repair::{
+            chunk::{Chunk, paced},
             guard::{self, Expected, beyond::Own},
-            rows::{Chunk, paced},
         },
         rowset::{
             session_column::{self, Kind, Pending},
@@ -28,8 +25,13 @@ use crate::{
         },
         session::{error::DatabaseError, transaction::prepare},
         sql::{Sql, run},
+        sql_keys,
     },
 };
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Row};
 
 const FIRST_CHUNK: i64 = 1_000;
 const LARGEST_CHUNK: i64 = 20_000;
@@ -135,7 +137,7 @@ impl<'a> SessionsStep<'a> {
             guard::compare(connection, fence, &before, guard::Rows::Only(&expected), &own).await?;
             let (chunk, action) = (standing.chunk + 1, Action::EndSessions);
             let entry = Entry { step: self.number, chunk, action, object: self.object, rows, token: None };
-            ledger::audit(connection, fence, &entry).await?;
+            audit::audit(connection, fence, &entry).await?;
             ended_sessions::count_done(connection, fence, self.number, chunk, rows).await?;
         }
         if !more {
@@ -252,9 +254,9 @@ impl<'a> SessionsStep<'a> {
         sql.only(&self.known.users.relation).add(" AS p SET ").name(&column.name).add(" = ");
         session_column::value(&mut sql, column, kind, self.valid_after);
         sql.add(" FROM ");
-        quarantine::keyed(&mut sql, id, keys);
+        sql_keys::keyed(&mut sql, id, keys);
         sql.add(" WHERE ");
-        quarantine::is_keyed(&mut sql, "p", id);
+        sql_keys::is_keyed(&mut sql, "p", id);
         sql.add(" RETURNING ");
         match kind {
             Kind::Time(kind) => {

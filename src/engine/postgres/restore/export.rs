@@ -3,18 +3,13 @@
 //! The new table has the columns and types of the source and nothing else: no constraint, default or
 //! index that could refuse a row, and nothing of ours. The copies stay in quarantine.
 
-use std::time::Duration;
-
-use sqlx::{Connection, PgConnection, Row};
-
-use super::lineage::{self, is_of_run};
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{sql_name::sql_table, text::clip},
     engine::postgres::{
         catalog::{self, Column, Found, Table},
         ledger::{
-            self, Entry,
+            audit::{self, Entry},
             fence::{self, Fence},
             quarantine::Quarantine,
         },
@@ -26,6 +21,12 @@ use crate::{
         sql::{Name, Relation, Sql},
     },
 };
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::lineage::{self, is_of_run};
 
 /// Columns of a quarantine table that are ours.
 const OURS: [&str; 3] = ["_ac_batch", "_ac_new_key", "_ac_restored_at"];
@@ -115,7 +116,7 @@ pub async fn write_beside(
     }
     let into = object(&into);
     let entry = Entry { step: 0, chunk: 1, action: Action::Restore, object: &into, rows, token: None };
-    ledger::audit(&mut transaction, fence, &entry).await?;
+    audit::audit(&mut transaction, fence, &entry).await?;
     transaction.commit().await?;
     Ok(WrittenBeside { object: source.object, into, rows })
 }

@@ -3,23 +3,23 @@
 //! Every row is bound to the target that took it. A dump brings the rows of another one along: those
 //! are listed as that.
 
+use crate::{
+    api::report::ObjectRef,
+    domain::{facts::schema::DatabaseIdentity, target::Target},
+    engine::postgres::{
+        catalog::{self, Column, Found, Table, foreign_code, resolved::Known},
+        ledger::{fence::Fence, quarantine::Quarantine},
+        session::{error::DatabaseError, transaction::prepare},
+        sql::{Name, Sql},
+    },
+    passwords::holds_hash,
+};
+
 use std::{cmp::Reverse, collections::HashMap};
 
 use sqlx::{Connection, PgConnection, Row};
 
 use super::purge::{Which, condition};
-use crate::{
-    api::report::ObjectRef,
-    domain::{facts::DatabaseIdentity, target::Target},
-    engine::postgres::{
-        catalog::{self, Column, Found, Table, foreign_code},
-        ledger::{fence::Fence, quarantine::Quarantine, trust},
-        observe::{self, Known},
-        session::{error::DatabaseError, server, transaction::prepare},
-        sql::{Name, Sql},
-    },
-    passwords::holds_hash,
-};
 
 /// What is shown in place of a value that is a password hash, or has one inside of it.
 const HIDDEN: &str = "(hidden: it holds a password hash)";
@@ -94,27 +94,6 @@ pub(in crate::engine::postgres) fn whose(fence: &Fence, identity: &str) -> Resul
     };
     let identity = DatabaseIdentity { system: system.to_owned(), database };
     Ok(Fence { identity, owner: owner.to_owned(), ..fence.clone() })
-}
-
-/// The user table's names and this database's identity, without a look at any reference.
-///
-/// # Errors
-/// The user table cannot be used, our own schema is not ours, or the database fails.
-pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Known, DatabaseError> {
-    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    prepare(&mut transaction, target.timeout).await?;
-    let (server, _) = server::of(&mut transaction).await?;
-    let found = observe::users(&mut transaction, target).await?;
-    if let Ok((known, _)) = &found {
-        trust::require(&mut transaction, known.users.oid).await?;
-    }
-    transaction.rollback().await?;
-    match found {
-        Ok((known, _)) => Ok(Known { identity: server.identity, ours: true, ..known }),
-        Err(_) => Err(DatabaseError::Unsupported(
-            "the user table cannot be used: run `auth-consistency check` to see why".into(),
-        )),
-    }
 }
 
 /// The quarantine tables that are there, with the table that each is of.

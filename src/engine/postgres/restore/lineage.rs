@@ -4,19 +4,19 @@
 //! next step found. An id that a later run moved took rows along too, and those are followed there. Only steps that come after one another are linked, since within one step rows may change
 //! places.
 
-use std::collections::{BTreeMap, HashMap};
-
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::Action,
     engine::postgres::{
         catalog::Column,
-        ledger::{self, fence::Fence, quarantine::Quarantine},
+        ledger::{audit, fence::Fence, quarantine::Quarantine},
         restore::inventory::with_batches,
         sql::{Name, Sql},
     },
 };
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::{PgConnection, Row};
 
 /// One copy of a row that a run changed more than once.
 #[derive(Debug, Clone)]
@@ -281,7 +281,7 @@ async fn read(
     let mut found = Vec::new();
     for row in sql.every(connection).await? {
         let name: String = row.try_get(2)?;
-        let Some(action) = ledger::action(&name) else { continue };
+        let Some(action) = audit::action(&name) else { continue };
         let (step, columns): (i64, Vec<String>) = (row.try_get(1)?, row.try_get(3)?);
         let new_key: Option<String> = row.try_get(6)?;
         let before: Vec<Option<String>> = row.try_get(7)?;

@@ -17,6 +17,28 @@ pub(super) mod runs;
 mod today;
 pub(in crate::engine::postgres) mod verify;
 
+use crate::{
+    api::report::{Action, ObjectRef},
+    domain::facts::{credentials, schema::KeyKind},
+    engine::postgres::{
+        ledger::{
+            audit::{self, Entry},
+            fence::{self, Fence},
+            integrity,
+            quarantine::{self, Quarantine},
+        },
+        repair::guard::{self, beyond::Own},
+        restore::{
+            inventory::with_batches,
+            lineage::{Lineage, Member},
+            verify::Pair,
+        },
+        rowset::{exchange, session_keys},
+        session::error::DatabaseError,
+        sql::{self, Sql},
+    },
+};
+
 use std::collections::BTreeMap;
 
 use sqlx::{PgConnection, Row};
@@ -27,28 +49,6 @@ pub use runs::runs;
 use today::{Today, today};
 
 use super::catalog::{Column, Table};
-use crate::{
-    api::report::{Action, ObjectRef},
-    domain::facts::{KeyKind, credentials},
-    engine::postgres::{
-        ledger::{
-            self, Entry,
-            fence::{self, Fence},
-            integrity,
-            quarantine::{self, Quarantine},
-        },
-        observe::sessions,
-        repair::guard::{self, beyond::Own},
-        restore::{
-            inventory::with_batches,
-            lineage::{Lineage, Member},
-            verify::Pair,
-        },
-        rowset::exchange,
-        session::error::DatabaseError,
-        sql::{self, Sql},
-    },
-};
 
 /// How many rows that stayed are named.
 const NAMED: usize = 5;
@@ -136,7 +136,7 @@ pub async fn restore(
             }
             restored.push((step.number, back));
             if step.action == Action::EndSessions {
-                sessions::restored(connection, &run.whose, &run.run, step.number).await?;
+                session_keys::restored(connection, &run.whose, &run.run, step.number).await?;
             }
             if let Action::Remap | Action::Reassign = step.action {
                 // What gave way in a unique key was removed.
@@ -354,7 +354,7 @@ async fn restore_step(
     for ((_, step, _), (object, rows)) in &done {
         let entry =
             Entry { step: *step, chunk: 1, action: Action::Restore, object, rows: *rows, token: None };
-        ledger::audit(connection, fence, &entry).await?;
+        audit::audit(connection, fence, &entry).await?;
         own.audit += 1;
     }
     sql::run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await?;

@@ -1,16 +1,16 @@
 //! The run that is undone: whose it is, and what it did.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::{Action, ObjectRef},
     engine::postgres::{
-        ledger::{self, fence::Fence},
+        ledger::{audit, fence::Fence},
         restore::inventory,
         session::error::DatabaseError,
         sql::Sql,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// The run that is undone, and whose it is: this target's own, or one of another database or resource whose data
 /// came along with a dump. It says which copies are meant and holds no lock; what is written is written under the
@@ -62,7 +62,7 @@ pub(super) async fn steps(connection: &mut PgConnection, past: &Past) -> Result<
     let mut steps = Vec::new();
     for row in rows {
         let name: String = row.try_get(1)?;
-        let Some(action) = ledger::action(&name) else { continue };
+        let Some(action) = audit::action(&name) else { continue };
         steps.push(Done {
             number: row.try_get(0)?,
             action,
@@ -111,7 +111,7 @@ pub(super) async fn along(
     let mut found = Vec::new();
     for row in sql.all(connection).await? {
         let name: String = row.try_get(2)?;
-        let Some(action) = ledger::action(&name) else { continue };
+        let Some(action) = audit::action(&name) else { continue };
         found.push(Done {
             number: step.number,
             action,

@@ -1,21 +1,22 @@
 //! What is kept in quarantine, dropped when nobody wants it any more. What another target took is dropped only
 //! when it is named.
 
-use sqlx::{Connection, PgConnection};
-
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{facts::DatabaseIdentity, target::Target},
+    domain::{facts::schema::DatabaseIdentity, target::Target},
     engine::postgres::{
         ledger::{
-            self, Entry,
+            audit::{self, Entry},
             fence::{self, Fence},
         },
+        repair::run,
         restore::inventory::{tables, with_batches},
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
 };
+
+use sqlx::{Connection, PgConnection};
 
 /// Rows that one statement drops at most.
 const CHUNK: i64 = 10_000;
@@ -130,7 +131,7 @@ pub async fn purge(
                 chunk += 1;
                 let entry =
                     Entry { step: 0, chunk, action: Action::Purge, object: &object, rows, token: None };
-                ledger::audit(&mut transaction, fence, &entry).await?;
+                audit::audit(&mut transaction, fence, &entry).await?;
             }
             if rows < CHUNK {
                 let mut sql = Sql::new("DELETE FROM auth_consistency.batches AS b");
@@ -159,7 +160,7 @@ pub async fn purged(
     connection: &mut PgConnection,
     fence: &Fence,
 ) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
-    let audited = fence::audited(connection, fence).await?;
+    let audited = run::audited(connection, fence).await?;
     let mut objects = Vec::new();
     for (_, object) in tables(connection).await? {
         if !objects.contains(&object) {

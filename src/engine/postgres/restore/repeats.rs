@@ -1,8 +1,5 @@
 //! Whether the next repair would do to rows that went back what the last one did.
 
-use sqlx::{Connection, PgConnection};
-
-use super::Restored;
 use crate::{
     api::{
         report::{Action, ObjectRef},
@@ -10,7 +7,8 @@ use crate::{
     },
     domain::{incremental::change_marks::Relied, target::Target},
     engine::postgres::{
-        observe::{Known, scope},
+        catalog::resolved::Known,
+        observe::scope,
         session::{
             error::DatabaseError,
             transaction::{prepare, savepoint},
@@ -18,6 +16,11 @@ use crate::{
         sql::Sql,
     },
 };
+
+use sqlx::{Connection, PgConnection};
+
+use super::Restored;
+
 /// Looks whether rows of what was restored name nobody still, in references that the spec says to repair.
 ///
 /// # Errors

@@ -1,16 +1,16 @@
 //! The runs whose rows may be put back.
 
-use sqlx::{Connection, PgConnection, Row};
-
 use crate::{
     domain::target::Target,
     engine::postgres::{
-        ledger,
-        observe::Known,
+        catalog::resolved::Known,
+        ledger::migrate,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
 };
+
+use sqlx::{Connection, PgConnection, Row};
 
 /// One run that has rows in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub async fn runs(
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
-    if ledger::version(connection).await?.is_none() {
+    if migrate::version(connection).await?.is_none() {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(

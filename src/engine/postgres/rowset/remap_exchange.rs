@@ -1,17 +1,16 @@
 //! Which of the rows that are given back change places in a unique key, and their exchange.
 
-use sqlx::PgConnection;
-
 use crate::engine::postgres::{
-    catalog::{Column, keys::UniqueIndex, reference::ReferenceTable},
-    ledger::quarantine,
-    observe::identities::{
-        Mapped,
-        count::{keys_among, listed, moving, paired},
+    catalog::{Column, keys::UniqueIndex, mapping::Mapped, reference::ReferenceTable},
+    rowset::{
+        exchange,
+        remap_rows::{keys_among, listed, moving, paired},
     },
-    rowset::exchange,
     sql::Sql,
+    sql_keys,
 };
+
+use sqlx::PgConnection;
 
 /// Adds the rows whose place another moving row gets, as `(tableoid t, ctid i)`; `None` where no unique key
 /// stands in the way of an UPDATE.
@@ -93,11 +92,11 @@ pub(in crate::engine::postgres) async fn put_in_again(
 ) -> Result<i64, sqlx::Error> {
     let Some(reference) = table.columns.first() else { return Ok(0) };
     let which = |sql: &mut Sql| {
-        quarantine::keyed(sql, primary_key, rows);
+        sql_keys::keyed(sql, primary_key, rows);
         sql.add(", ");
         paired(sql, table, mapped);
         sql.add(" AND ");
-        quarantine::is_keyed(sql, "c", primary_key);
+        sql_keys::is_keyed(sql, "c", primary_key);
     };
     let value = |sql: &mut Sql| {
         sql.add("CAST(m.new_id AS ").type_name(&reference.type_name).add(")");

@@ -3,16 +3,13 @@
 //! A row that stays where it is has its place; of rows that would come to be equal, the first one in physical
 //! order gets it. The others are surplus.
 
-use sqlx::PgConnection;
-
 use crate::engine::postgres::{
-    catalog::{Column, keys::UniqueIndex, reference::ReferenceTable},
-    observe::identities::{
-        Mapped,
-        count::{concerned, keys_among, mapping, moving, names},
-    },
+    catalog::{Column, keys::UniqueIndex, mapping::Mapped, reference::ReferenceTable},
+    rowset::remap_rows::{concerned, keys_among, mapping, moving, names},
     sql::Sql,
 };
+
+use sqlx::PgConnection;
 
 /// The query of surplus rows; `None` where an expression or a predicate decides. The caller adds what comes
 /// between `SELECT ` and ` FROM`, of the rows `c` that it returns.

@@ -1,26 +1,29 @@
 //! Columns of the user table by which an account's tokens end: a time from which on they count, or a stamp that
 //! they hold too.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::condition::Reason,
     domain::{
-        diagnose::sessions::{Due, Means, MeansFacts, TimeKind, Whom},
-        facts::KeyKind,
+        diagnose::sessions::{Means, TimeKind},
+        facts::{
+            schema::KeyKind,
+            sessions::{Due, MeansFacts, Whom},
+        },
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, condition::holds},
+        catalog::{Column, condition::holds, resolved::Known},
         ledger::{
             ended_sessions,
             quarantine::{self, Quarantine},
         },
-        observe::Known,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
+        sql_keys,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// What a stamp in a text column looks like: a random UUID without its hyphens, as Flask-Security's.
 const STAMP: &str = "0f3e7d5c9b1a86420f3e7d5c9b1a8642";
@@ -260,11 +263,11 @@ pub(in crate::engine::postgres) async fn count(
     sql.add(" FROM ").only(&known.users.relation).add(" p");
     if let Whom::Accounts(ids) = &due.whom {
         let (id, keys) =
-            (std::slice::from_ref(&known.id), crate::engine::postgres::observe::sessions::keys(ids));
+            (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
         sql.add(" JOIN ");
-        quarantine::keyed(&mut sql, id, &keys);
+        sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" ON ");
-        quarantine::is_keyed(&mut sql, "p", id);
+        sql_keys::is_keyed(&mut sql, "p", id);
     }
     let row = sql.one(connection).await?;
     (facts.rows, facts.active) = (row.try_get(0)?, row.try_get(1)?);
@@ -274,7 +277,7 @@ pub(in crate::engine::postgres) async fn count(
             format!(
                 "column {:?} of {} holds numbers that are no seconds since the epoch but milliseconds, which spec.sessions.invalidateBeforeColumn does not take",
                 column.name.as_str(),
-                crate::engine::postgres::observe::sessions::users(target).describe()
+                crate::engine::postgres::rowset::session_keys::users(target).describe()
             ),
         ));
     }

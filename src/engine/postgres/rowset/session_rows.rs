@@ -3,26 +3,27 @@
 //! People sign in while sessions end. So a run lists the rows that there are when it begins, by their primary
 //! key, and removes those: whoever signs in afterwards stays signed in.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{
-        diagnose::sessions::{Due, Means, MeansFacts, Whom},
+        diagnose::sessions::Means,
+        facts::sessions::{Due, MeansFacts, Whom},
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, condition::holds, reference::ReferenceTable},
-        ledger::{fence::Fence, quarantine},
-        observe::{Known, scope},
-        repair::rows::cascades,
+        catalog::{Column, condition::holds, declared, reference::ReferenceTable, resolved::Known},
+        ledger::fence::Fence,
+        rowset::dependents,
         session::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
         },
         sql::Sql,
+        sql_keys,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// Bytes that a key may have on the list of a step: its index takes little more.
 const LONGEST_KEY: i64 = 2_000;
@@ -57,7 +58,7 @@ pub(in crate::engine::postgres) async fn table(
     means: &Means,
     object: &ObjectRef,
 ) -> Result<Result<Sessions, String>, DatabaseError> {
-    let reference = match scope::by_column(connection, known, object, &means.field()).await? {
+    let reference = match declared::by_column(connection, known, object, &means.field()).await? {
         Ok(reference) => reference,
         Err(why) => return Ok(Err(why)),
     };
@@ -79,11 +80,12 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
         sql.add("true");
         return;
     };
-    let (id, keys) = (std::slice::from_ref(&known.id), crate::engine::postgres::observe::sessions::keys(ids));
+    let (id, keys) =
+        (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
     sql.add("EXISTS (SELECT FROM ").only(&known.users.relation).add(" p JOIN ");
-    quarantine::keyed(sql, id, &keys);
+    sql_keys::keyed(sql, id, &keys);
     sql.add(" ON ");
-    quarantine::is_keyed(sql, "p", id);
+    sql_keys::is_keyed(sql, "p", id);
     sql.add(" WHERE ");
     sessions.reference.matches(sql);
     sql.add(")");
@@ -101,7 +103,7 @@ pub(in crate::engine::postgres) async fn observe(
     (means, before): (&Means, &[ObjectRef]),
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
-    let object = means.object(&crate::engine::postgres::observe::sessions::users(target));
+    let object = means.object(&crate::engine::postgres::rowset::session_keys::users(target));
     let field = means.field();
     let sessions = match table(connection, known, means, &object).await? {
         Ok(sessions) => sessions,
@@ -118,7 +120,7 @@ pub(in crate::engine::postgres) async fn observe(
     let looked = savepoint(connection, async |connection: &mut PgConnection| {
         let counted = count(connection, known, &sessions, &due).await?;
         let tied = if counted.rows > 0 {
-            cascades::on_rows(connection, &sessions.reference.child, before, |sql| {
+            dependents::on_rows(connection, &sessions.reference.child, before, |sql| {
                 meant(sql, &sessions, known, &due);
             })
             .await?
@@ -170,11 +172,11 @@ async fn count(
     }
     if let Whom::Accounts(ids) = &due.whom {
         let (id, keys) =
-            (std::slice::from_ref(&known.id), crate::engine::postgres::observe::sessions::keys(ids));
+            (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
         sql.add(" AND EXISTS (SELECT FROM ");
-        quarantine::keyed(&mut sql, id, &keys);
+        sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" WHERE ");
-        quarantine::is_keyed(&mut sql, "p", id);
+        sql_keys::is_keyed(&mut sql, "p", id);
         sql.add(")");
     }
     sql.add("), coalesce(max(octet_length(");
@@ -291,9 +293,9 @@ pub(in crate::engine::postgres) async fn lock(
         sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
     }
     sql.add(" FROM ").only(&sessions.reference.child.relation).add(" c JOIN ");
-    quarantine::keyed(&mut sql, &sessions.key, &listed);
+    sql_keys::keyed(&mut sql, &sessions.key, &listed);
     sql.add(" ON ");
-    quarantine::is_keyed(&mut sql, "c", &sessions.key);
+    sql_keys::is_keyed(&mut sql, "c", &sessions.key);
     sql.add(" WHERE ");
     meant(&mut sql, sessions, known, due);
     sql.add(" FOR UPDATE OF c");
@@ -317,9 +319,9 @@ pub(in crate::engine::postgres) async fn remove(
 ) -> Result<(), DatabaseError> {
     let mut sql = Sql::new("DELETE FROM ");
     sql.only(&sessions.reference.child.relation).add(" c USING ");
-    quarantine::keyed(&mut sql, &sessions.key, keys);
+    sql_keys::keyed(&mut sql, &sessions.key, keys);
     sql.add(" WHERE ");
-    quarantine::is_keyed(&mut sql, "c", &sessions.key);
+    sql_keys::is_keyed(&mut sql, "c", &sessions.key);
     let gone = sql.execute(connection).await?;
     if usize::try_from(gone) == Ok(keys.len()) {
         return Ok(());

@@ -1,13 +1,8 @@
 //! How many rows name nobody, exactly, with a sample and a digest of their keys.
 
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, Row, postgres::PgRow};
-
-use super::Subject;
 use crate::{
     domain::{
-        facts::{KeyKind, Orphans},
+        facts::{references::Orphans, schema::KeyKind},
         search::counted_by_index,
         text::clip,
     },
@@ -17,6 +12,12 @@ use crate::{
         sql::Sql,
     },
 };
+
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+
+use super::Subject;
 
 /// Keys that a sample shows.
 const SAMPLE: usize = 5;

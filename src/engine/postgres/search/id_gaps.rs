@@ -1,10 +1,8 @@
 //! How integer ids lie: the gaps between them, read once for all references.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     domain::{
-        facts::KeyKind,
+        facts::schema::KeyKind,
         search::{IdFacts, SearchFacts},
     },
     engine::postgres::{
@@ -14,6 +12,8 @@ use crate::{
         sql::{Name, Sql},
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// More gaps than this are not kept.
 const MOST_GAPS: i64 = 20_000;

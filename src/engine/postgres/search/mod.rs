@@ -9,20 +9,15 @@ mod id_gaps;
 mod statements;
 mod statistics;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use futures::TryStreamExt;
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::ObjectRef,
     domain::{
-        facts::Orphans,
+        facts::{
+            references::Orphans,
+            search::{Choice, Searched},
+        },
         progress::Progress,
-        search::{Choice, Searched, Strategy, choose, estimate, passable},
+        search::{Strategy, choose, estimate, passable},
     },
     engine::{
         budget::Budget,
@@ -37,6 +32,14 @@ use crate::{
         },
     },
 };
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::TryStreamExt;
+use sqlx::{PgConnection, Row};
 
 /// So many keys are looked up one by one; where there are more, the rows are counted all at once.
 const MANY_KEYS: usize = 10_000;

@@ -7,11 +7,8 @@
 //! Who somebody is, is repeated only where the server has taken the password: else the user name may be something else
 //! that was stored in its place.
 
-use sqlx::postgres::PgDatabaseError;
-
-use super::{error::DatabaseError, refusal};
 use crate::{
-    api::{condition::Reason, spec::TlsMode},
+    api::{condition::Reason, shared::TlsMode},
     domain::{
         diagnose::connection::{beside, unknown_name},
         fault::Class,
@@ -19,6 +16,10 @@ use crate::{
         target::Database,
     },
 };
+
+use sqlx::postgres::PgDatabaseError;
+
+use super::{error::DatabaseError, refusal};
 
 /// What is wrong, and what to do.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::{admission, error::DatabaseError};
 #[cfg(not(target_os = "linux"))]
-use crate::api::spec::TlsMode;
+use crate::api::shared::TlsMode;
 use crate::{domain::target::Database, network::HostPolicy};
 
 /// How long a connection may take to be made.

@@ -1,19 +1,20 @@
 //! What the database answered, without the values that it likes to repeat.
 
-use std::time::Duration;
-
-use sqlx::{PgConnection, postgres::PgDatabaseError};
-
-use super::{admission::Refusal, refusal, wire};
 use crate::{
     api::condition::{ConditionType, Reason},
     domain::{
-        fault::{Class, Fault, of_sqlstate},
+        fault::{Class, Fault},
         text::clip,
     },
     engine::postgres::session::refusal::names::Thing,
     network::HostRefused,
 };
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, postgres::PgDatabaseError};
+
+use super::{admission::Refusal, refusal, wire};
 
 /// Characters of what a socket or the encryption says: a certificate names as many hosts as it likes.
 const MOST: usize = 300;
@@ -352,4 +353,60 @@ fn foreign(why: &str) -> bool {
 /// What goes wrong in the handshake itself comes wrapped as a failure of the socket.
 fn of_tls(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// Classes an SQLSTATE (PostgreSQL 15 manual, appendix A) by its code.
+pub fn of_sqlstate(code: &str) -> Class {
+    match code {
+        // Serialization failure, deadlock, lock not available.
+        "40001" | "40P01" | "55P03" => Class::Conflict,
+        // Statement timeout or cancel, and everything about connections, resources and shutdown.
+        "57014" | "57P01" | "57P02" | "57P03" | "57P05" => Class::Transient,
+        _ => match code.get(..2) {
+            Some("08" | "53" | "58" | "XX") => Class::Transient,
+            // Syntax errors in SQL that we wrote; names and rights are a person's.
+            Some("42") => match code {
+                "42601" | "42P02" | "42P18" => Class::Bug,
+                _ => Class::Terminal,
+            },
+            Some("25") if code == "25006" => Class::Terminal,
+            Some("25" | "26" | "34") => Class::Bug,
+            _ => Class::Terminal,
+        },
+    }
+}
+
+/// The spec does not name the account any more.
+pub(in crate::engine::postgres) fn gone() -> DatabaseError {
+    DatabaseError::Moved("the spec names no such account any more".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_are_classed_by_what_helps() {
+        for (code, class) in [
+            ("40001", Class::Conflict),
+            ("40P01", Class::Conflict),
+            ("55P03", Class::Conflict),
+            ("57014", Class::Transient),
+            ("57P01", Class::Transient),
+            ("08006", Class::Transient),
+            ("53300", Class::Transient),
+            ("28P01", Class::Terminal),
+            ("3D000", Class::Terminal),
+            ("42501", Class::Terminal),
+            ("42P01", Class::Terminal),
+            ("42601", Class::Bug),
+            ("23502", Class::Terminal),
+            ("23505", Class::Terminal),
+            ("25006", Class::Terminal),
+            ("25P02", Class::Bug),
+            ("", Class::Terminal),
+        ] {
+            assert_eq!(of_sqlstate(code), class, "{code}");
+        }
+    }
 }

@@ -5,6 +5,8 @@
 //! whatever comes. So a relay of one connection stands between them, on a socket without a file (Linux's abstract
 //! namespace). Encryption ends in the relay, since what is encrypted cannot be held to anything.
 
+use crate::{api::shared::TlsMode, domain::target::Database};
+
 use std::{
     net::SocketAddr,
     os::linux::net::SocketAddrExt,
@@ -35,7 +37,6 @@ use super::{
     scram::{self, Exchange},
     wire::{Broken, Filter, MANY, refusal},
 };
-use crate::{api::spec::TlsMode, domain::target::Database};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 16 << 10;

@@ -1,14 +1,14 @@
 //! What server it is, and whether anything can be written there.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     domain::{
-        facts::{DatabaseIdentity, ReadOnly, Server},
+        facts::schema::{DatabaseIdentity, ReadOnly, Server},
         sql_name::sql_name,
     },
     engine::postgres::sql::Sql,
 };
+
+use sqlx::{PgConnection, Row};
 
 /// The server, and its version as a number.
 ///

@@ -1,21 +1,27 @@
 //! Rows of the catalog, of the app and of our own bookkeeping, as a server may make them up: a real one answers, and
 //! somebody between it and us changes what it says, value by value.
 
+use auth_consistency::{
+    domain::request::Requests,
+    pass::request::{self, Person, Repairs},
+};
+
 use std::{sync::Arc, time::Duration};
 
 use auth_consistency::{
     domain::{
-        diagnose::Requests,
         fault::Fault,
         report::{End, Seen, status},
         sql_name::unseen,
     },
     pass::memory::Memory,
 };
+
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look, Person, Repairs},
+    pass::{self, Look},
 };
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
@@ -143,7 +149,7 @@ async fn said(case: &Case, what: u8) -> Result<String, Fault> {
             pass::kept(&target, &anywhere).await?
         )),
         _ => {
-            let outcome = pass::run(&pass::Pass {
+            let outcome = pass::run(&request::Pass {
                 target: &target,
                 policy: &anywhere,
                 requests: &Requests::default(),
@@ -194,7 +200,7 @@ const SPEC: &str = "references:
 fn no_row_that_a_server_makes_up_makes_a_look_panic_or_go_on_for_ever() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    auth_consistency::tokens::install_crypto();
+    auth_consistency::tokens::crypto::install_crypto();
     let spec = format!("timeout: 20s\n{USUAL}{SPEC}");
     let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
     let db = Arc::new(runtime.block_on(async {

@@ -1,19 +1,16 @@
 //! Constraints that refuse rows as they would be once they are given back.
 
-use sqlx::PgConnection;
-
-use super::{
-    Mapped,
-    count::{concerned, mapping, moving, names},
-};
 use crate::{
-    domain::facts::InTheWay,
+    domain::facts::references::InTheWay,
     engine::postgres::{
-        catalog::reference::ReferenceTable,
+        catalog::{mapping::Mapped, reference::ReferenceTable},
         observe::in_the_way::{self, Change, Value},
+        rowset::remap_rows::{concerned, mapping, moving, names},
         sql::Sql,
     },
 };
+
+use sqlx::PgConnection;
 
 /// The first of them.
 ///

@@ -1,30 +1,25 @@
 //! Whom old ids named, as a table of another database says: read once for each look, in a read-only
 //! snapshot of its own, and held to bounds, since nothing is known of who keeps that database.
 
-use std::{sync::Arc, time::Duration};
-
-use futures::TryStreamExt;
-use sqlx::{Connection, PgConnection, Row};
-
-use super::{SourceTable, source_table};
 use crate::{
     domain::{
-        facts::{DatabaseIdentity, KeyKind},
+        facts::schema::{DatabaseIdentity, KeyKind},
         identities::list::{Identities, MAX_FIELD, MAX_PEOPLE, Person, check_field},
         target::IdentityTable,
         text::number,
     },
     engine::postgres::{
-        catalog::Column,
-        observe::Known,
-        session::{
-            error::DatabaseError,
-            server,
-            transaction::{prepare, unrewritten_tables},
-        },
+        catalog::{Column, mapping::SourceTable, resolved::Known},
+        observe::{identities::source::source_table, stability::unrewritten_tables},
+        session::{error::DatabaseError, server, transaction::prepare},
         sql::Sql,
     },
 };
+
+use std::{sync::Arc, time::Duration};
+
+use futures::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row};
 
 /// Bytes that all ids and logins of another database may take: they are held in memory.
 const MAX_BYTES: usize = 128 << 20;
@@ -170,7 +165,7 @@ async fn people(
     // Who has no login cannot be found again by it.
     sql.add(" o WHERE ").column("o", &table.id.name).add(" IS NOT NULL AND ");
     sql.column("o", &table.login.name).add("::pg_catalog.text OPERATOR(pg_catalog.<>) '' LIMIT ");
-    sql.integer(super::length(MAX_PEOPLE) + 1);
+    sql.integer(crate::engine::postgres::rowset::people::length(MAX_PEOPLE) + 1);
     let mut people = Vec::new();
     let mut bytes = 0;
     let mut rows = sql.stream(connection);
@@ -187,7 +182,10 @@ async fn people(
         }
         people.push((id, login));
         if people.len() > MAX_PEOPLE {
-            return Ok(Err(format!("it holds more than {} people", number(super::length(MAX_PEOPLE)))));
+            return Ok(Err(format!(
+                "it holds more than {} people",
+                number(crate::engine::postgres::rowset::people::length(MAX_PEOPLE))
+            )));
         }
     }
     if people.is_empty() {

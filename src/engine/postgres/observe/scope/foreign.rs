@@ -1,9 +1,9 @@
 //! References whose rows are not read, since that could run somebody's code: told, and never looked at.
 
-use super::Scope;
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::text::clip,
+    engine::postgres::catalog::declared::Scope,
 };
 
 /// Moves them from those to look at to those that are not.

@@ -1,11 +1,6 @@
 //! Tables that inherit in the old way from a table whose rows name users: their rows do so too, and neither a
 //! foreign key nor a look at the parent sees them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use sqlx::PgConnection;
-
-use super::{Place, RULE, Scope, place, soft};
 use crate::{
     api::{
         report::{ObjectRef, Skipped},
@@ -17,8 +12,12 @@ use crate::{
         text::{clip, count},
     },
     engine::postgres::{
-        catalog::{self, heirs::Heir},
-        observe::Known,
+        catalog::{
+            self,
+            declared::{Scope, soft},
+            heirs::Heir,
+            resolved::Known,
+        },
         session::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
@@ -26,6 +25,12 @@ use crate::{
         sql::Relation,
     },
 };
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::{Place, RULE, place};
 
 /// Tables that a message names at most.
 const NAMED: usize = 3;

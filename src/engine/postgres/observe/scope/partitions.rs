@@ -1,22 +1,30 @@
 //! A partition and the table that it is a part of are one reference, whichever of them has the foreign key.
 
+use crate::{
+    api::report::{ObjectRef, Skipped},
+    domain::{
+        incremental::change_marks::Relied,
+        target::{Target, policy::Rule},
+        text::clip,
+    },
+    engine::postgres::{
+        catalog::{
+            declared::{Scope, unreadable},
+            keys::ForeignKey,
+            resolved::Known,
+        },
+        session::error::DatabaseError,
+    },
+};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
 use super::{
-    PERIOD, Place, Scope, declared_object, hard,
+    PERIOD, Place, declared_object, hard,
     passive::{aside, names_id},
-    place, unreadable,
-};
-use crate::{
-    api::report::{ObjectRef, Skipped},
-    domain::{
-        incremental::change_marks::Relied,
-        target::{Rule, Target},
-        text::clip,
-    },
-    engine::postgres::{catalog::keys::ForeignKey, observe::Known, session::error::DatabaseError},
+    place,
 };
 
 /// Tells the foreign keys that partitions have for themselves from the others. A partition and the table that it

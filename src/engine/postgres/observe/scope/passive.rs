@@ -1,20 +1,25 @@
 //! References that are not looked at since a rule or the spec says so: their rows name users all the same, and an id
 //! that they name is not free.
 
-use std::collections::BTreeSet;
-
-use sqlx::PgConnection;
-
-use super::{Place, Scope, by_column, hard, place};
 use crate::{
     api::report::ObjectRef,
     domain::target::Target,
     engine::postgres::{
-        catalog::{keys::ForeignKey, reference::ReferenceTable},
-        observe::Known,
+        catalog::{
+            declared::{Scope, by_column},
+            keys::ForeignKey,
+            reference::ReferenceTable,
+            resolved::Known,
+        },
         session::error::DatabaseError,
     },
 };
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+
+use super::{Place, hard, place};
 
 /// Whether a foreign key names the id, and not another column of the user table.
 pub(super) fn names_id(known: &Known, key: &ForeignKey) -> bool {

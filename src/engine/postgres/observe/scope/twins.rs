@@ -1,5 +1,14 @@
 //! Foreign keys that are about one thing: several of the same columns, and those to a part of the user table.
 
+use crate::{
+    api::report::{ObjectRef, Skipped},
+    domain::{sql_name::sql_table, target::Target, text::clip},
+    engine::postgres::{
+        catalog::{self, declared::Scope, keys::ForeignKey, resolved::Known},
+        session::error::DatabaseError,
+    },
+};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,18 +17,9 @@ use std::{
 use sqlx::PgConnection;
 
 use super::{
-    Place, Scope,
+    Place,
     passive::{aside, names_id},
     place,
-};
-use crate::{
-    api::report::{ObjectRef, Skipped},
-    domain::{sql_name::sql_table, target::Target, text::clip},
-    engine::postgres::{
-        catalog::{self, keys::ForeignKey},
-        observe::Known,
-        session::error::DatabaseError,
-    },
 };
 
 /// The foreign keys to the user table, and those to a partition of it.

@@ -1,21 +1,20 @@
 //! What an app may take ids from whose id column has no default: sequences that no column draws from, and tables in
 //! which frameworks count. Nothing ties them to the user table; names and numbers are all that there is to see.
 
-use sqlx::{PgConnection, Row};
-
 use crate::{
     api::report::ObjectRef,
     domain::{
         diagnose::giving::{Counts, IdSource, Stands},
-        facts::{KeyKind, Untold},
+        facts::{Untold, schema::KeyKind},
     },
     engine::postgres::{
-        catalog::{self, sequence::Sequence},
-        observe::Known,
+        catalog::{self, resolved::Known, sequence::Sequence},
         session::error::DatabaseError,
         sql::Sql,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// Tables in which Hibernate, EclipseLink and OpenJPA count ids.
 const COUNTING: [&str; 4] =

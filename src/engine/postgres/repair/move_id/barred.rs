@@ -1,24 +1,21 @@
 //! Constraints that refuse rows as they would be once they name an account by its new id.
 
-use sqlx::PgConnection;
-
-use super::Carrier;
 use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{
         diagnose::references::dropping,
-        facts::{Barrier, InTheWay},
+        facts::references::{Barrier, InTheWay},
         text::count,
     },
     engine::postgres::{
-        catalog::{Column, Table, condition::equals},
-        observe::{
-            Known,
-            in_the_way::{self, Change, Value},
-        },
+        catalog::{Column, Table, condition::equals, resolved::Known},
+        observe::in_the_way::{self, Change, Value},
+        rowset::carriers::Carrier,
         sql::Sql,
     },
 };
+
+use sqlx::PgConnection;
 
 /// A column, and the condition that the row `c` names the old id there.
 type Naming<'a> = (&'a Column, Box<dyn Fn(&mut Sql) + Send + Sync + 'a>);
@@ -27,7 +24,7 @@ type Naming<'a> = (&'a Column, Box<dyn Fn(&mut Sql) + Send + Sync + 'a>);
 ///
 /// # Errors
 /// The database fails.
-pub(super) async fn barred(
+pub(in crate::engine::postgres) async fn barred(
     connection: &mut PgConnection,
     known: &Known,
     carriers: &[Carrier<'_>],

@@ -1,15 +1,15 @@
 //! Whether rows that name an id that was moved changed in nothing else.
 
-use sqlx::PgConnection;
-
-use super::Carrier;
 use crate::engine::postgres::{
     catalog::Column,
     ledger::{fence::Fence, quarantine},
     repair::rows::change::{columns_but, writes_more},
+    rowset::carriers::Carrier,
     session::error::DatabaseError,
     sql::Sql,
 };
+
+use sqlx::PgConnection;
 
 /// Looks, where code of a neighbour's may have run, whether the rows of a carrier hold in other columns what their
 /// copies do.

@@ -9,7 +9,7 @@ use crate::engine::postgres::{
 };
 
 /// A unique key in which rows that name the one id would be equal to rows that name the other, and how many.
-pub(super) async fn crowded(
+pub(in crate::engine::postgres) async fn crowded(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     from: &str,

@@ -10,9 +10,6 @@
 //! Only where the rows of one table are all that there is to it: no other table's rows go along, no trigger
 //! or rule has a say, and a key is one value that survives the way through text.
 
-use sqlx::{PgConnection, Row};
-
-use super::change;
 use crate::{
     api::report::Action,
     engine::postgres::{
@@ -22,14 +19,16 @@ use crate::{
             integrity::Note,
             quarantine::Batch,
         },
-        repair::rows::{
-            cascades::Dependent,
-            scan::{self, Stretch, Way},
-        },
+        repair::rows::scan::{self, Stretch, Way},
+        rowset::dependents::Dependent,
         session::error::DatabaseError,
         sql::Sql,
     },
 };
+
+use sqlx::{PgConnection, Row};
+
+use super::change;
 
 /// What was removed.
 pub(in crate::engine::postgres) struct Removed {

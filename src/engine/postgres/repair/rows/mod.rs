@@ -11,38 +11,44 @@ pub(in crate::engine::postgres) mod cascades;
 pub(in crate::engine::postgres) mod change;
 pub(in crate::engine::postgres) mod scan;
 
-use std::time::Duration;
-
-use sqlx::{Connection, PgConnection, Row};
-
-use super::guard::{self, Expected};
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{diagnose::Step, facts::Taken, target::Target},
+    domain::{facts::references::Taken, step::Step, target::Target},
     engine::postgres::{
         catalog::{
             condition::{equals, holds},
             reference::ReferenceTable,
+            resolved::Known,
         },
         ledger::{
             fence::{self, Fence, Standing},
             integrity::{self, Note},
             quarantine::{self, Batch, Quarantine},
         },
-        observe::{Known, foreign},
+        observe::foreign,
         repair::{
+            chunk::{Chunk, paced},
             guard::beyond::Own,
             rows::{
-                cascades::{Dependent, victims::Victims},
+                cascades::victims::Victims,
                 change::Which,
                 scan::{Ground, Passed, Stretch, Stride, Way},
             },
         },
-        rowset::unique_keys::{self, Room},
+        rowset::{
+            dependents::Dependent,
+            unique_keys::{self, Room},
+        },
         session::{error::DatabaseError, server, transaction::prepare},
         sql::{Sql, run},
     },
 };
+
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection, Row};
+
+use super::guard::{self, Expected};
 
 const FIRST_CHUNK: i64 = 1_000;
 const LARGEST_CHUNK: i64 = 50_000;
@@ -88,17 +94,6 @@ struct Along {
     most: i64,
     /// So many went.
     done: i64,
-}
-
-/// What a chunk did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chunk {
-    /// Rows that were changed or removed.
-    pub rows: i64,
-    /// Whether the walk went on.
-    pub moved: bool,
-    /// Whether there may be more.
-    pub more: bool,
 }
 
 impl<'a> RowsStep<'a> {
@@ -181,16 +176,6 @@ impl<'a> RowsStep<'a> {
     }
 }
 
-pub(in crate::engine::postgres) fn paced(size: i64, took: Duration, aim: Duration) -> i64 {
-    if took > 2 * aim {
-        size / 2
-    } else if took < aim / 2 {
-        size * 2
-    } else {
-        size
-    }
-}
-
 /// Writes down which keys a step over rows is about: later keys are another plan's.
 ///
 /// # Errors
@@ -215,20 +200,6 @@ pub(in crate::engine::postgres) async fn list_keys(
         )));
     }
     Ok(())
-}
-
-/// Counts rows of a step as done.
-pub(in crate::engine::postgres) async fn count_done(
-    connection: &mut PgConnection,
-    fence: &Fence,
-    number: i64,
-    rows: i64,
-) -> Result<i64, DatabaseError> {
-    let mut sql = Sql::new("UPDATE auth_consistency.steps SET done = done OPERATOR(pg_catalog.+) ");
-    sql.integer(rows).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(number);
-    sql.add(" RETURNING ceiling OPERATOR(pg_catalog.-) done");
-    Ok(sql.scalar(connection).await?)
 }
 
 /// What was done in a transaction that is not committed yet.

@@ -3,16 +3,13 @@
 //! The foreign key changes them by itself, and code on their table may keep one back and take another for it: the
 //! numbers would be the same. What was copied must be what is gone, or what names nobody now.
 
-use sqlx::{PgConnection, Row};
-
-use super::Dependent;
 use crate::{
     api::report::Action,
     domain::text::count,
     engine::postgres::{
         catalog::reference::ReferenceTable,
         ledger::{
-            self, Entry,
+            audit::{self, Entry},
             fence::Fence,
             integrity::{self, Note},
             quarantine::{self, Batch, Quarantine},
@@ -24,10 +21,13 @@ use crate::{
                 scan::{self, Locked},
             },
         },
+        rowset::dependents::Dependent,
         session::error::DatabaseError,
         sql::Sql,
     },
 };
+
+use sqlx::{PgConnection, Row};
 
 /// Where rows are: places and partitions, each as an array in words.
 #[derive(Debug, Clone, Default)]
@@ -168,7 +168,7 @@ impl Dependent {
         if rows > 0 {
             let object = self.object();
             let entry = Entry { step, chunk, action, object: &object, rows, token: None };
-            ledger::audit(connection, fence, &entry).await?;
+            audit::audit(connection, fence, &entry).await?;
         }
         match action {
             Action::SetNull => victims.expected.updated = rows,

@@ -1,0 +1,232 @@
+//! Why rows of a reference are not repaired, though a rule says how.
+
+use crate::{
+    api::{
+        condition::Reason,
+        report::{Action, ObjectRef},
+        spec::OnCollision,
+    },
+    domain::{
+        diagnose::{
+            foreign,
+            references::{in_the_way, lacks, refit},
+            rights, suspects,
+        },
+        facts::{
+            Observation,
+            references::{Comparison, Reference},
+        },
+        target::policy::Policy,
+        text::count,
+    },
+};
+
+pub(in crate::domain) fn table(reference: &Reference) -> String {
+    format!("{}.{}", reference.object.schema, reference.object.table)
+}
+
+/// Why the repair that was asked for is not done: told when it is planned, not when it runs.
+pub(in crate::domain) fn refusal(
+    action: Action,
+    observation: &Observation,
+    reference: &Reference,
+    policy: &Policy,
+) -> Option<(Reason, String)> {
+    if let Some(spelling) = suspects::spelled(observation, &reference.object) {
+        return Some((
+            Reason::IdSpellingDiffers,
+            format!(
+                "{} of them {} users in another spelling and {}",
+                count(spelling.rows, "row"),
+                if spelling.rows == 1 { "names" } else { "name" },
+                if spelling.rows == 1 { "is no orphan" } else { "are no orphans" }
+            ),
+        ));
+    }
+    if action == Action::Reassign {
+        if policy.credentials {
+            return Some((
+                Reason::ReassignRefused,
+                "a rule says that the rows carry credentials, which would make their holders the admin; use Delete".into(),
+            ));
+        }
+        if let Some(why) = &reference.credentials {
+            return Some((
+                Reason::ReassignRefused,
+                format!(
+                    "the rows carry credentials ({why}), which would make their holders the admin; use Delete"
+                ),
+            ));
+        }
+    }
+    if reference.comparison == Comparison::AsText {
+        return Some((
+            Reason::RepairUnsupported,
+            "the types differ and are only compared as text; change the column's type first".into(),
+        ));
+    }
+    if let Some(why) = &reference.unsupported {
+        return Some((Reason::RepairUnsupported, why.clone()));
+    }
+    let users = observation.users.as_ref().ok();
+    if action == Action::Delete
+        && users.is_some_and(|users| {
+            users.object.schema == reference.object.schema && users.object.table == reference.object.table
+        })
+    {
+        return Some((
+            Reason::RepairUnsupported,
+            "the rows are accounts, which are never deleted for what they name; use SetNull or Reassign"
+                .into(),
+        ));
+    }
+    if action != Action::Delete && !reference.keyed {
+        return Some((
+            Reason::RepairUnsupported,
+            "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
+        ));
+    }
+    if let Some(unfit) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "{}, by which the admin is named: use SetNull or Delete, or {}",
+                unfit.why,
+                refit(reference, unfit)
+            ),
+        ));
+    }
+    if action == Action::Reassign && !reference.shared.is_empty() {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "column {} belongs to another foreign key too, so the rows would change more than their user; use SetNull or Delete",
+                reference.shared.join(", ")
+            ),
+        ));
+    }
+    let along = reference.takes.iter().filter(|_| action == Action::Delete).map(|taken| &taken.object);
+    let touched: Vec<&ObjectRef> = std::iter::once(&reference.object).chain(along).collect();
+    if let Some(why) = foreign::unnamed(&observation.foreign, &touched, Some(policy.on_orphan)) {
+        return Some((Reason::ForeignOwner, why));
+    }
+    let rights = &reference.rights;
+    if !rights.update || (action == Action::Delete && !rights.delete) {
+        let (may_not, right) = if rights.update { ("DELETE from", "DELETE") } else { ("UPDATE", "UPDATE") };
+        return Some((
+            Reason::PrivilegeMissing,
+            format!(
+                "the role may not {may_not} {}; {}",
+                table(reference),
+                rights::grant(rights, right, &reference.object)
+            ),
+        ));
+    }
+    // The admin's row is locked while rows are given to it, which takes the right to UPDATE it.
+    let users = observation.users.as_ref().ok();
+    if let Some(users) = users.filter(|users| action == Action::Reassign && !users.rights.update) {
+        return Some((
+            Reason::PrivilegeMissing,
+            format!(
+                "the role may not UPDATE the user table, without which the admin's account cannot be held; {}",
+                rights::grant(&users.rights, "UPDATE", &users.object)
+            ),
+        ));
+    }
+    let lacking = &reference.lacking;
+    if let Some(why) =
+        lacks(&rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
+    {
+        return Some(why);
+    }
+    if action != Action::Delete && !reference.cascades.is_empty() {
+        return Some((
+            Reason::RepairUnsupported,
+            format!(
+                "the change would go on to rows of other tables by ON UPDATE ({}), which are not copied; take those away first",
+                reference.cascades.join(", ")
+            ),
+        ));
+    }
+    match action {
+        Action::SetNull if reference.not_null => Some((
+            Reason::SetNullRefused,
+            "the column may not be NULL; use Reassign or Delete, or allow NULL".into(),
+        )),
+        Action::SetNull => in_the_way(Action::SetNull, &reference.object, reference.in_the_way.as_ref()),
+        Action::Delete if !reference.dependents.is_empty() => Some((
+            Reason::RepairUnsupported,
+            format!(
+                "rows of other tables depend on them ({}); clear those first",
+                reference.dependents.join(", ")
+            ),
+        )),
+        Action::Reassign => {
+            let collision = Collision {
+                keys: &reference.collisions,
+                surplus: reference.surplus,
+                otherwise: "or use Delete, or merge them by hand",
+            };
+            let collision = collision.refused(observation, reference, policy);
+            let way = || in_the_way(Action::Reassign, &reference.object, reference.in_the_way.as_ref());
+            if let Some(why) = collision.or_else(way) {
+                return Some(why);
+            }
+            // An ambiguous admin is nobody's heir.
+            observation.admin.as_ref().filter(|admin| admin.exact > 1 || admin.look_alikes > 0).map(|_| {
+                (Reason::AdminAmbiguous, "there is not exactly one admin to give the rows to".to_owned())
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Rows that collide in unique keys of whom they are given to.
+pub(in crate::domain) struct Collision<'a> {
+    /// The keys, and rows concerned.
+    pub keys: &'a [(String, i64)],
+    /// How many rows would have to be removed, where that can be told.
+    pub surplus: Option<i64>,
+    /// What else can be done.
+    pub otherwise: &'a str,
+}
+
+impl Collision<'_> {
+    /// Why they keep the other rows from being given, if they do.
+    pub(in crate::domain) fn refused(
+        &self,
+        observation: &Observation,
+        reference: &Reference,
+        policy: &Policy,
+    ) -> Option<(Reason, String)> {
+        let (index, rows) = self.keys.first()?;
+        let otherwise = self.otherwise;
+        let refused = |reason, why: &str| {
+            Some((
+                reason,
+                format!("{} would collide in the unique key {index}{why}; {otherwise}", count(*rows, "row")),
+            ))
+        };
+        if policy.on_collision == OnCollision::Report {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                "; use onCollision: DeleteOrphan, which keeps one of them and the others in quarantine",
+            );
+        }
+        if self.surplus.is_none() {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                ", which has an expression or a condition, so nobody can tell beforehand which of them give way",
+            );
+        }
+        if !reference.takes.is_empty() {
+            return refused(
+                Reason::UniqueKeyInTheWay,
+                ", and rows of other tables would go along with those that give way",
+            );
+        }
+        // What is removed is subject to all that a Delete is.
+        let (reason, why) = refusal(Action::Delete, observation, reference, policy)?;
+        refused(reason, &format!(", and those that give way cannot be deleted: {why}"))
+    }
+}

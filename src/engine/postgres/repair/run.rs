@@ -1,0 +1,268 @@
+//! A run: its claim, what it may do, and what is written down of it.
+
+use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
+
+use crate::{
+    domain::{
+        diagnose::requests,
+        facts::Bookkeeping,
+        plan::undone::terms,
+        step::{Permission, Permitted},
+        target::Target,
+    },
+    engine::postgres::{
+        catalog::resolved::Known,
+        ledger::{
+            self,
+            fence::{BEGIN, Fence, enforced, enter, lock, lock_keys, nobody_since, settings},
+            migrate, read, trust,
+        },
+        session::{error::DatabaseError, transaction::catalog_path},
+        sql::Sql,
+    },
+};
+
+/// A run that may begin its steps.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The fence.
+    pub fence: Fence,
+    /// The number of each permitted step in the run, in order.
+    pub numbers: Vec<i64>,
+}
+
+/// Begins a run: the layout, the claim, and for approved steps the list of keys that were approved.
+///
+/// An interrupted run whose approval still counts goes on under its own id. `looked` is what was seen of our
+/// own schema in the look that the steps rest on; `None` where they rest on none.
+///
+/// # Errors
+/// Another resource has the claim, another run has the lock or has been at work since that look, or the keys
+/// of an approved step are not those of the plan any more.
+pub async fn begin(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    permitted: &Permitted,
+    looked: Option<&Bookkeeping>,
+    take_claim: Option<&str>,
+    run_id: String,
+) -> Result<Begun, DatabaseError> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    settings(&mut transaction, target.timeout).await?;
+    // Nothing of the app runs in this transaction, and our own tables are made in it.
+    catalog_path(&mut transaction).await?;
+    enforced(&mut transaction).await?;
+    lock(&mut transaction, &known.identity, known.users.oid).await?;
+    trust::require(&mut transaction, known.users.oid).await?;
+    migrate::migrate(&mut transaction).await?;
+    if let Some(looked) = looked {
+        nobody_since(&mut transaction, target, known, looked).await?;
+    }
+    let resumed = permitted.steps.iter().find_map(|step| match &step.by {
+        Permission::Resume { run, .. } => Some(run.clone()),
+        _ => None,
+    });
+    let fresh = permitted.steps.iter().any(|step| !matches!(step.by, Permission::Resume { .. }));
+    let epoch = claim(&mut transaction, target, known, permitted.approval.is_some(), take_claim).await?;
+    read::sweep(&mut transaction, target, &known.identity).await?;
+    let mut fence = Fence {
+        identity: known.identity.clone(),
+        user_table: known.users.oid,
+        owner: target.resource.uid.clone(),
+        epoch,
+        run: resumed.clone().unwrap_or(run_id),
+        plan_hash: permitted.approval.clone(),
+        statement_timeout: target.timeout,
+    };
+    let mut next = 1;
+    if let Some(run) = &resumed {
+        let mut sql =
+            Sql::new("SELECT plan_hash FROM auth_consistency.runs WHERE run OPERATOR(pg_catalog.=) ");
+        sql.text(run);
+        fence.plan_hash = sql.scalar(&mut transaction).await?;
+        let mut sql = Sql::new(
+            "SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+        );
+        sql.text(run);
+        next = sql.scalar(&mut transaction).await?;
+    } else if fresh {
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.runs (run, system_identifier, database_oid, owner, owner_name, generation, \
+             plan_hash) VALUES (",
+        );
+        sql.text(&fence.run)
+            .add(", ")
+            .text(&fence.identity.system)
+            .add(", ")
+            .integer(fence.identity.database);
+        sql.add(", ").text(&fence.owner).add(", ").text(owner_name(target));
+        sql.add(", ")
+            .integer(target.resource.generation)
+            .add(", ")
+            .text_or_null(fence.plan_hash.clone())
+            .add(")");
+        sql.execute(&mut transaction).await?;
+    }
+    let mut numbers = Vec::new();
+    for step in &permitted.steps {
+        if let Permission::Resume { number, .. } = &step.by {
+            numbers.push(*number);
+            continue;
+        }
+        let object = step.step.object();
+        let mut sql = Sql::new(
+            "INSERT INTO auth_consistency.steps (run, step, action, schema_name, table_name, column_names, \
+             constraint_name, ceiling) VALUES (",
+        );
+        sql.text(&fence.run).add(", ").integer(next).add(", ").text(step.step.action().as_str());
+        sql.add(", ").text(&object.schema).add(", ").text(&object.table).add(", ");
+        sql.texts(object.columns.iter().cloned().map(Some).collect());
+        sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling).add(")");
+        sql.execute(&mut transaction).await?;
+        crate::engine::postgres::repair::rows::list_keys(&mut transaction, &fence, known, &step.step, next)
+            .await?;
+        crate::engine::postgres::rowset::session_keys::list(
+            &mut transaction,
+            &fence,
+            known,
+            &step.step,
+            next,
+        )
+        .await?;
+        if let Some(terms) = terms(&step.step) {
+            let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
+            sql.text(terms).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
+            sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(next);
+            sql.execute(&mut transaction).await?;
+        }
+        numbers.push(next);
+        next += 1;
+    }
+    transaction.commit().await?;
+    Ok(Begun { fence, numbers })
+}
+
+fn owner_name(target: &Target) -> String {
+    format!("{}/{}", target.resource.namespace, target.resource.name)
+}
+
+/// Takes or renews the claim and returns the new epoch.
+pub(in crate::engine::postgres) async fn claim(
+    connection: &mut PgConnection,
+    target: &Target,
+    known: &Known,
+    approved: bool,
+    take_claim: Option<&str>,
+) -> Result<i64, DatabaseError> {
+    let owner = &target.resource.uid;
+    if let Some(claim) = read::claim(connection, &known.identity, known.users.oid).await?
+        && claim.owner != *owner
+    {
+        if requests::bars(target, &claim, take_claim) {
+            return Err(DatabaseError::ClaimLost(requests::claimed(target, &claim)));
+        }
+        ledger::end_runs_of(connection, &known.identity, &claim.owner).await?;
+    }
+    let mut sql = Sql::new(
+        "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \
+         epoch, plan_serial, operator, takes) VALUES (",
+    );
+    sql.text(&known.identity.system).add(", ").integer(known.identity.database).add(", ");
+    sql.integer(known.users.oid).add(", ").text(owner).add(", ").text(owner_name(target)).add(", 1, ");
+    sql.integer(i64::from(approved)).add(", ").text_or_null(target.operator.clone());
+    // A claim that is made anew, since somebody deleted it or the table is another one, counts on from where no
+    // claim can have come to, so that nothing that was asked of an earlier one is asked of it.
+    sql.add(
+        ", (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8\
+         ) ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
+         owner_name = excluded.owner_name, operator = excluded.operator, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
+         takes = held.takes OPERATOR(pg_catalog.+) CASE WHEN held.owner OPERATOR(pg_catalog.=) excluded.owner \
+           THEN 0 ELSE 1 END, \
+         plan_serial = held.plan_serial OPERATOR(pg_catalog.+) excluded.plan_serial RETURNING held.epoch",
+    );
+    Ok(sql.scalar(connection).await?)
+}
+
+/// Ends a run: nothing of it is resumed any more.
+///
+/// # Errors
+/// The run was overtaken, or the database fails.
+pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), DatabaseError> {
+    let mut transaction = enter(connection, fence).await?;
+    let mut sql = Sql::new(
+        "UPDATE auth_consistency.runs SET closed_at = pg_catalog.clock_timestamp() WHERE closed_at IS NULL \
+         AND owner OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.owner).add(" AND system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
+    sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+    sql.execute(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// What the database wrote down of a step, in the transactions that did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Rows that it may still change.
+    pub left: i64,
+    /// Rows that it has changed, in whatever pass.
+    pub done: i64,
+    /// Whether the audit tells of it.
+    pub audited: bool,
+}
+
+/// What was done of a step whose connection broke, whether or not anybody heard of its COMMIT. It waits for
+/// a transaction of the run that the server has not ended yet.
+///
+/// # Errors
+/// The database fails, or that transaction does not end.
+pub async fn written(
+    connection: &mut PgConnection,
+    fence: &Fence,
+    step: i64,
+) -> Result<Option<Written>, DatabaseError> {
+    let mut transaction = wait(connection, fence).await?;
+    let mut sql = Sql::new(
+        "SELECT s.ceiling OPERATOR(pg_catalog.-) s.done, EXISTS (SELECT FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step), s.done \
+         FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let row = sql.optional(&mut transaction).await?;
+    transaction.rollback().await?;
+    row.map(|row| Ok(Written { left: row.try_get(0)?, audited: row.try_get(1)?, done: row.try_get(2)? }))
+        .transpose()
+}
+
+/// The rows that a run's audit tells of, by object in words.
+///
+/// # Errors
+/// The database fails, or a transaction of the run does not end.
+pub async fn audited(
+    connection: &mut PgConnection,
+    fence: &Fence,
+) -> Result<Vec<(String, i64)>, DatabaseError> {
+    let mut transaction = wait(connection, fence).await?;
+    let mut sql = Sql::new(
+        "SELECT a.object, pg_catalog.sum(a.rows)::pg_catalog.int8 FROM auth_consistency.audit a \
+         WHERE a.run OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(&fence.run).add(" GROUP BY a.object ORDER BY pg_catalog.min(a.id)");
+    let rows = sql.all(&mut transaction).await?;
+    transaction.rollback().await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Opens a transaction once no other one of the run is open.
+async fn wait<'c>(
+    connection: &'c mut PgConnection,
+    fence: &Fence,
+) -> Result<Transaction<'c, Postgres>, DatabaseError> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    settings(&mut transaction, fence.statement_timeout).await?;
+    let mut sql = Sql::new("SELECT pg_catalog.pg_advisory_xact_lock(");
+    lock_keys(&mut sql, &fence.identity, fence.user_table);
+    sql.execute(&mut transaction).await?;
+    Ok(transaction)
+}
