@@ -71,7 +71,6 @@ pub enum Broken {
     /// A message that is not what its kind must be.
     #[error("{FOREIGN}: {0} of it is not as it must be")]
     Form(&'static str),
-    /// Too much before the first statement.
     #[error("the server sent more than {LONGEST_STARTUP} bytes before it took a statement")]
     Startup,
     /// Too much for one statement.
@@ -80,7 +79,6 @@ pub enum Broken {
     /// More than what is kept of an answer may take.
     #[error("the server's answer to one statement takes more than {} MiB, and no more is kept of one", MOST_KEPT >> 20)]
     Kept,
-    /// More of a catalog than is kept.
     #[error(
         "the catalog says more of the foreign keys to the user table and of their tables than is kept of one look"
     )]
@@ -88,10 +86,8 @@ pub enum Broken {
     /// No room for more of a catalog beside those of others.
     #[error("{CATALOGS_CROWDED}")]
     Catalogs,
-    /// No room for more beside what other servers send.
     #[error("{CROWDED}")]
     Crowded,
-    /// Too many rounds of hashing.
     #[error("the server asks for more than {MOST_ROUNDS} rounds of hashing of the password")]
     Rounds,
 }
