@@ -161,17 +161,6 @@ pub(in crate::engine::postgres) async fn enforced(
     }
 }
 
-/// How long a statement of the run may take.
-pub(in crate::engine::postgres) async fn settings(
-    connection: &mut PgConnection,
-    timeout: Duration,
-) -> Result<(), sqlx::Error> {
-    let mut sql = Sql::new("SELECT pg_catalog.set_config('statement_timeout', ");
-    sql.text(timeout.as_millis().to_string()).add(", true)");
-    sql.execute(connection).await?;
-    Ok(())
-}
-
 /// The advisory lock on (database, user table), until the transaction ends.
 pub(in crate::engine::postgres) async fn lock(
     connection: &mut PgConnection,

@@ -14,10 +14,13 @@ use crate::{
         catalog::resolved::Known,
         ledger::{
             self,
-            fence::{BEGIN, Fence, enforced, enter, lock, lock_keys, nobody_since, settings},
+            fence::{BEGIN, Fence, enforced, enter, lock, lock_keys, nobody_since},
             migrate, read, trust,
         },
-        session::{error::DatabaseError, transaction::catalog_path},
+        session::{
+            error::DatabaseError,
+            transaction::{catalog_path, statement_timeout},
+        },
         sql::Sql,
     },
 };
@@ -49,7 +52,7 @@ pub async fn begin(
     run_id: String,
 ) -> Result<Begun, DatabaseError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    settings(&mut transaction, target.timeout).await?;
+    statement_timeout(&mut transaction, target.timeout).await?;
     // Nothing of the app runs in this transaction, and our own tables are made in it.
     catalog_path(&mut transaction).await?;
     enforced(&mut transaction).await?;
@@ -260,7 +263,7 @@ async fn wait<'c>(
     fence: &Fence,
 ) -> Result<Transaction<'c, Postgres>, DatabaseError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    settings(&mut transaction, fence.statement_timeout).await?;
+    statement_timeout(&mut transaction, fence.statement_timeout).await?;
     let mut sql = Sql::new("SELECT pg_catalog.pg_advisory_xact_lock(");
     lock_keys(&mut sql, &fence.identity, fence.user_table);
     sql.execute(&mut transaction).await?;
