@@ -136,13 +136,14 @@ fn accepted_rows(target: &Target, observation: &Observation) -> i64 {
         .iter()
         .filter(|reference| policy::accepted(&target.references.policy(&reference.object), reference))
         .map(|reference| reference.orphans.rows)
-        .sum()
+        .fold(0, i64::saturating_add)
 }
 
 pub(super) fn references(target: &Target, observation: &Observation) -> Option<ReferencesReport> {
     observation.users.as_ref().ok()?;
     let accepted_rows = accepted_rows(target, observation);
-    let all: i64 = observation.references.iter().map(|reference| reference.orphans.rows).sum();
+    let counted = observation.references.iter().map(|reference| reference.orphans.rows);
+    let all = counted.fold(0, i64::saturating_add);
     let why = "not looked at yet: the next pass goes on with it";
     let unreached = observation.unreached.iter().cloned();
     let unreached = unreached.map(|object| Skipped { object, why: why.into(), asked: false, passes: true });

@@ -268,13 +268,13 @@ fn verdict(
 
 /// Values that mean nobody: no user has them, and more than one row in fifty does.
 fn sentinels(values: &[Value]) -> Vec<String> {
-    let all: i64 = values.iter().map(|value| value.rows).sum();
+    let all = values.iter().map(|value| value.rows).fold(0, i64::saturating_add);
     NOBODY
         .iter()
         .filter(|text| {
             let with: Vec<&Value> = values.iter().filter(|value| value.text == **text).collect();
-            let rows: i64 = with.iter().map(|value| value.rows).sum();
-            with.iter().all(|value| !value.user) && rows > 1 && rows * 50 > all
+            let rows = with.iter().map(|value| value.rows).fold(0, i64::saturating_add);
+            with.iter().all(|value| !value.user) && rows > 1 && rows.saturating_mul(50) > all
         })
         .map(|text| (*text).to_owned())
         .collect()

@@ -317,7 +317,7 @@ fn other_id(
         account: admin.account().map(str::to_owned),
         from: account.id.clone(),
         to: canonical,
-        rows: account.references.iter().map(|(_, rows)| rows).sum::<i64>() + 1,
+        rows: account.references.iter().map(|(_, rows)| *rows).fold(1, i64::saturating_add),
         claimed: wanted.orphan_rows > 0,
     };
     if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {

@@ -96,13 +96,13 @@ fn over_limit(target: &Target, step: &Step) -> Option<String> {
     let (rows, limit) = match step {
         Step::Remap { rows, table_rows, .. } => (*rows, target.references.limit(*table_rows)),
         Step::Rows { rows, table_rows, takes, .. } => {
-            let taken: i64 = takes.iter().map(|taken| taken.rows).sum();
+            let taken = takes.iter().map(|taken| taken.rows).fold(0, i64::saturating_add);
             // The share is of the reference's own table; rows of other tables count as rows.
             let own = target.references.limit(*table_rows);
             if taken == 0 || *rows > own {
                 (*rows, own)
             } else {
-                (rows + taken, target.references.limit_rows)
+                (rows.saturating_add(taken), target.references.limit_rows)
             }
         }
         // The account's own row is no destruction; the rows that follow it are counted.
@@ -231,7 +231,7 @@ impl Proposed {
         }
         Some(PlanReport {
             hash: self.hash.clone(),
-            rows: self.steps.iter().map(|one| one.step.rows()).sum(),
+            rows: self.steps.iter().map(|one| one.step.rows()).fold(0, i64::saturating_add),
             awaiting_approval: self.hash.is_some() && target.mode == Mode::Enforce,
             steps: self
                 .steps

@@ -144,7 +144,7 @@ pub(in crate::engine::postgres) async fn require(
             for row in sql.every(connection).await? {
                 let batch: i64 = row.try_get(0)?;
                 if let Some(one) = batches.get_mut(&batch) {
-                    one.rows += row.try_get::<i64, _>(1)?;
+                    one.rows = one.rows.saturating_add(row.try_get(1)?);
                     one.digest = Some(row.try_get(2)?);
                 }
             }
@@ -184,7 +184,11 @@ pub(in crate::engine::postgres) async fn require(
                 | Action::Reset
         );
         let Some(told) = audited.get(number).copied().filter(|_| counted) else { continue };
-        let there: i64 = batches.values().filter(|one| one.step == *number).map(|one| one.rows).sum();
+        let there: i64 = batches
+            .values()
+            .filter(|one| one.step == *number)
+            .map(|one| one.rows)
+            .fold(0, i64::saturating_add);
         if there > told || (there < told && !purged) {
             let what = format!("{there} are there, and the audit tells of {told}");
             return Err(other(*number, action.as_str(), told, &what));

@@ -70,9 +70,9 @@ pub(in crate::engine::postgres) async fn of(
             if row.try_get::<bool, _>(2)? {
                 let one = done.entry(key).or_default();
                 one.moved = true;
-                one.rows += row.try_get::<i64, _>(4)?;
+                one.rows = one.rows.saturating_add(row.try_get(4)?);
             } else if let Some(one) = done.get_mut(&key) {
-                one.restored += row.try_get::<i64, _>(3)?;
+                one.restored = one.restored.saturating_add(row.try_get(3)?);
             }
         }
     }

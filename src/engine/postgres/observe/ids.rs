@@ -238,7 +238,7 @@ pub(in crate::engine::postgres) async fn naming(
     known: &mut Known,
     id: &str,
 ) -> Result<(i64, Vec<ObjectRef>), DatabaseError> {
-    let (mut rows, mut unseen) = (0, Vec::new());
+    let (mut rows, mut unseen) = (0_i64, Vec::new());
     // What could not be looked at as a reference is told already, and is not waited for once more.
     let passive = known.passive.iter_mut().filter(|one| one.seen);
     let passive = passive.map(|one| (&one.table, Some(&mut one.seen)));
@@ -258,7 +258,7 @@ pub(in crate::engine::postgres) async fn naming(
         })
         .await;
         match counted {
-            Ok(Ok(counted)) => rows += counted,
+            Ok(Ok(counted)) => rows = rows.saturating_add(counted),
             Err(error) if !error.is_timeout() => return Err(error),
             Ok(Err(_)) | Err(_) => {
                 unseen.push(ObjectRef::clone(&table.object));

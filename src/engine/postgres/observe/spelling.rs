@@ -58,7 +58,7 @@ pub(in crate::engine::postgres) async fn observe(
     while let Some(row) = all.try_next().await? {
         let (key, twin, rows, twins): (String, String, i64, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        found.rows += rows;
+        found.rows = found.rows.saturating_add(rows);
         found.keys += 1;
         found.ambiguous |= twins > 1;
         if found.twin.is_empty() {

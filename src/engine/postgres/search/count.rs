@@ -171,7 +171,7 @@ async fn read(
     let mut rows = rows.fuse();
     while let Some(row) = rows.try_next().await? {
         let key: String = row.try_get(0)?;
-        orphans.rows += row.try_get::<i64, _>(1)?;
+        orphans.rows = orphans.rows.saturating_add(row.try_get(1)?);
         orphans.keys += 1;
         if orphans.sample.len() < SAMPLE {
             orphans.sample.push(clip(&key, SHOWN));

@@ -110,7 +110,8 @@ impl Looking<'_> {
             let (pair, some) = (one.pair, one.pair.new.is_some());
             if !pair.shifted {
                 facts.returning.add(&pair.old, one.rows);
-                facts.doubtful += if past.touched.is_some() && integer { one.rows } else { one.doubtful };
+                let doubtful = if past.touched.is_some() && integer { one.rows } else { one.doubtful };
+                facts.doubtful = facts.doubtful.saturating_add(doubtful);
                 used.push(pair.clone());
             } else if !past.settled {
                 facts.shifted.add(&pair.old, if mark.is_some() { one.old } else { one.rows });
