@@ -29,7 +29,8 @@ mod retention;
 mod surroundings;
 
 use crate::{
-    api::report::RequestNotDone,
+    api::{report::RequestNotDone, spec},
+    crash,
     domain::{
         diagnose::{diagnose, requests, rights},
         facts::{Bookkeeping, Observation},
@@ -77,7 +78,7 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
 
 async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
-    crate::crash::mistake(&target.resource.namespace, &target.resource.name);
+    crash::mistake(&target.resource.namespace, &target.resource.name);
     let (mut key, key_findings) = keys::signing_key(pass).await;
     let mut session = connect(target, pass.policy).await?;
     let seen = look::seen(pass);
@@ -193,7 +194,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
 fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
     let bookkeeping = &observation.bookkeeping;
     pass.repairs == Repairs::All
-        && pass.target.mode == crate::api::spec::Mode::Enforce
+        && pass.target.mode == spec::Mode::Enforce
         && observation.server.read_only.is_none()
         && bookkeeping.writable()
         && bookkeeping.open_run.is_some()

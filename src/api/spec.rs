@@ -2,7 +2,7 @@
 //!
 //! Every string, list and number has bounds, there are no free maps except `jwt.claims`, and what
 //! contradicts itself is refused at admission by CEL rules that name the field. The pass validates
-//! again in `consistency::target`, because objects may be older than today's schema.
+//! again in `domain::target`, because objects may be older than today's schema.
 
 #![expect(
     clippy::duplicated_attributes,

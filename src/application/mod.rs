@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::{
+    api::spec,
     domain::target::{Probe, certificates::Authorities},
     network::HostPolicy,
 };
@@ -52,9 +53,9 @@ impl Verifier {
     }
 }
 
-impl From<&crate::api::spec::Verifier> for Verifier {
+impl From<&spec::Verifier> for Verifier {
     /// A code that no status line can carry counts for nothing.
-    fn from(spec: &crate::api::spec::Verifier) -> Self {
+    fn from(spec: &spec::Verifier) -> Self {
         Self {
             name: spec.name.clone(),
             url: spec.url.clone(),

@@ -149,7 +149,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         (None, None) => vec!["the operator has said nothing yet".to_owned()],
     };
     let account = |account: &AdminStatus| {
-        // The finding's own words, as `consistency::admin` puts them.
+        // The finding's own words, as `domain::diagnose::account` puts them.
         let inactive = format!("the account {:?} is not active", account.login);
         Some(AdminReport {
             login: account.login.clone(),

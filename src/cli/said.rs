@@ -5,7 +5,10 @@ use std::{
     process::ExitCode,
 };
 
-use crate::domain::text::{clean, clean_but, escaped};
+use crate::domain::{
+    fault,
+    text::{self, clean, clean_but, escaped},
+};
 
 /// How a command ends, as pipelines see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,14 +127,9 @@ impl Failure {
     }
 }
 
-impl From<crate::domain::fault::Fault> for Failure {
-    fn from(fault: crate::domain::fault::Fault) -> Self {
-        Self::CouldNotTell(format!(
-            "{} ({}, {})",
-            fault.message,
-            fault.reason,
-            crate::domain::text::more(fault.reason)
-        ))
+impl From<fault::Fault> for Failure {
+    fn from(fault: fault::Fault) -> Self {
+        Self::CouldNotTell(format!("{} ({}, {})", fault.message, fault.reason, text::more(fault.reason)))
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    domain::target::{IdentitySource, Target},
+    domain::target::{IdentitySource, Target, connection},
     server::metrics::{LaneLabel, Metrics},
 };
 
@@ -75,7 +75,7 @@ pub type Needs = BTreeMap<(String, u16), u32>;
 /// What a target needs.
 pub fn needs(target: &Target) -> Needs {
     let mut needs = Needs::new();
-    let mut need = |connection: &crate::domain::target::connection::Connection| {
+    let mut need = |connection: &connection::Connection| {
         let host = connection.host.trim_end_matches('.').to_ascii_lowercase();
         *needs.entry((host, connection.port)).or_default() += 1;
     };

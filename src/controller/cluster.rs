@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use super::stored::understood;
 use crate::{
     api::{
-        AuthConsistencyStatus,
+        self, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
     domain::fault::{Class, Fault},
@@ -262,7 +262,7 @@ impl Cluster {
         let meta = &object.metadata;
         let name = meta.name.clone().unwrap_or_default();
         let mut body = serde_json::json!({
-            "apiVersion": crate::api::API_VERSION,
+            "apiVersion": api::API_VERSION,
             "kind": "AuthConsistency",
             "metadata": {"name": name, "uid": meta.uid, "resourceVersion": resource_version},
             "status": status,
@@ -347,7 +347,7 @@ fn difference(from: &serde_json::Value, to: &serde_json::Value) -> serde_json::V
 
 /// How the API server knows the resource.
 pub fn resource() -> ApiResource {
-    let kind = GroupVersionKind::gvk(crate::api::GROUP, "v1alpha1", "AuthConsistency");
+    let kind = GroupVersionKind::gvk(api::GROUP, "v1alpha1", "AuthConsistency");
     ApiResource::from_gvk_with_plural(&kind, "authconsistencies")
 }
 

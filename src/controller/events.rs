@@ -11,7 +11,7 @@ use k8s_openapi::{
 use super::{context::Context, dereference::Resource};
 use crate::{
     api::{
-        AuthConsistencyStatus,
+        self, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
         report::{Finding, Severity, SigningKeyReport},
     },
@@ -131,7 +131,7 @@ fn event(identity: &ResourceIdentity, telling: &Telling, instance: &str, now: ji
         message: Some(clip(&telling.note, 1000)),
         reason: Some(telling.reason.as_str().into()),
         involved_object: ObjectReference {
-            api_version: Some(crate::api::API_VERSION.into()),
+            api_version: Some(api::API_VERSION.into()),
             kind: Some("AuthConsistency".into()),
             name: Some(identity.name.clone()),
             namespace: Some(identity.namespace.clone()),

@@ -15,6 +15,7 @@ use crate::{
         },
         target::{Target, secrets::TargetError},
     },
+    engine::postgres,
     pass::{
         self, Look,
         request::{Pass, Repairs},
@@ -51,13 +52,13 @@ const INSISTING: u32 = 3;
 /// Reconciles one resource, once it has its turn and what it needs of its database server:
 ///
 /// 1. *dereference* reads the resource live and its Secrets (`dereference`, client);
-/// 2. *validate* makes a target of them (`consistency::target`, pure);
+/// 2. *validate* makes a target of them (`domain::target`, pure);
 /// 3. *observe, diagnose, plan, apply* is one pass (`pass`, database and HTTP clients; a Kubernetes
 ///    client only through `supervise`, which agrees to repairs);
-/// 4. *report* turns the end into a status (`consistency::report`, pure) and writes it where it differs
+/// 4. *report* turns the end into a status (`domain::report`, pure) and writes it where it differs
 ///    (`status`, client);
 /// 5. *tell* sends events about transitions (`events`, client);
-/// 6. *schedule* says when to look again (`consistency::schedule`, pure).
+/// 6. *schedule* says when to look again (`domain::report::schedule`, pure).
 ///
 /// What fails is part of the status; nothing is left for an error policy. Whoever waits has read nothing yet,
 /// and says nothing: the status is that of the last look.
@@ -300,7 +301,7 @@ async fn end(
         repairs: Repairs::All,
         look: Look::Hinted,
         compare_password: false,
-        search: crate::engine::postgres::Search::default(),
+        search: postgres::Search::default(),
         ask: true,
         key_before: resource.status.signing_key.as_ref(),
         now: jiff::Timestamp::now(),

@@ -20,7 +20,7 @@ use crate::{
         Restored, Run, Search, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
     },
     network::HostPolicy,
-    pass::{connect::connect, memory::Memory},
+    pass::{connect::connect, memory::Memory, request},
 };
 
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ pub async fn restore(
 ) -> Result<Vec<Restored>, Fault> {
     let mut session = connect(target, policy).await?;
     let known = known(target, &mut session).await?;
-    let own = crate::pass::request::run_id(now);
+    let own = request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
@@ -79,7 +79,7 @@ pub async fn restore_beside(
 ) -> Result<WrittenBeside, Fault> {
     let mut session = connect(target, policy).await?;
     let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = crate::pass::request::run_id(now);
+    let own = request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;
@@ -133,7 +133,7 @@ pub async fn purge(
         session.close().await;
         return Ok(doomed);
     };
-    let own = crate::pass::request::run_id(now);
+    let own = request::run_id(now);
     let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
         .await
         .map_err(fault)?;

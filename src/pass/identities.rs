@@ -9,7 +9,7 @@ use crate::{
             list::LoginKey,
             snapshot::{Key, Keyed, Snapshot, Tokens},
         },
-        target::{IdentitySource, Target},
+        target::{IdentitySource, Target, sessions},
     },
     engine::{
         PasswordCache,
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
     let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
     let fingerprint = key.and_then(|key| pass.memory.fingerprint(&key)).flatten();
-    crate::domain::target::sessions::old_tokens(pass.target, fingerprint.as_deref())
+    sessions::old_tokens(pass.target, fingerprint.as_deref())
 }
 
 /// What another database says of old ids; `None` where the spec names none. It is asked before the look

@@ -4,6 +4,7 @@ use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::{ObjectRef, ReferencesReport, ReportTarget, SigningKeyReport, Skipped, StepReport},
+        shared,
     },
     domain::{
         diagnose::{rotation, verifiers},
@@ -105,7 +106,7 @@ pub(super) fn remarks(
     key: Option<&SigningKeyReport>,
 ) -> Vec<(ConditionType, String)> {
     let mut text = format!("PostgreSQL {} answers", observation.server.version);
-    if target.database.tls == crate::api::shared::TlsMode::Disable {
+    if target.database.tls == shared::TlsMode::Disable {
         text.push_str(", without encryption (tls.mode is Disable)");
     }
     if let Some(read_only) = &observation.server.read_only {

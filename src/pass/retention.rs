@@ -18,7 +18,7 @@ use crate::{
     engine::postgres::{self, Fence, Known, Session, Which},
     pass::{
         outcome::Applied,
-        request::{Pass, Repairs},
+        request::{self, Pass, Repairs},
     },
 };
 
@@ -68,7 +68,7 @@ async fn dropped(
     purging: &mut Option<Fence>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     pass.supervisor.still_wanted().await?;
-    let run = crate::pass::request::run_id(pass.now);
+    let run = request::run_id(pass.now);
     let begun =
         postgres::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
             .await

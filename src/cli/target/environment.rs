@@ -3,7 +3,7 @@
 use crate::{
     api::{
         shared::{ColumnCondition, SecretKeyRef, TlsMode, TlsSpec},
-        spec::{Algorithm, AuthConsistencySpec, OnOrphan, Preset},
+        spec::{self, Algorithm, AuthConsistencySpec, OnOrphan, Preset},
     },
     cli::said::Failure,
     domain::{
@@ -136,7 +136,7 @@ pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, Failure> {
     Ok(TokenShape {
         algorithm,
         subject_claim,
-        subject_type: crate::api::spec::SubjectType::String,
+        subject_type: spec::SubjectType::String,
         issuer: None,
         audience: None,
         claims: serde_json::Map::new(),

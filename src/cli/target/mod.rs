@@ -23,7 +23,7 @@ use crate::{
         identities::list::ConfigMaps,
         target::{IdentitySource, ResourceIdentity, Target, secrets::Secrets},
     },
-    network::{HostPolicy, ResolveEntry},
+    network::{self, HostPolicy, ResolveEntry},
     tokens::{KeySet, SigningKey, TokenShape},
 };
 
@@ -104,7 +104,7 @@ impl From<OrphanChoice> for OnOrphan {
 }
 
 /// The entry, and how it was written.
-pub(super) fn resolve(text: &str) -> Result<(String, ResolveEntry), crate::network::FlagInvalid> {
+pub(super) fn resolve(text: &str) -> Result<(String, ResolveEntry), network::FlagInvalid> {
     Ok((text.to_owned(), text.parse()?))
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::identities::snapshot::{Logins, Snapshot};
+use crate::domain::identities::snapshot::{self, Logins, Snapshot};
 
 /// What two environments come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -269,7 +269,7 @@ fn sides(
 }
 
 fn references(a: &Snapshot, b: &Snapshot, differences: &mut Vec<Difference>) {
-    let place = |one: &crate::domain::identities::snapshot::Reference| {
+    let place = |one: &snapshot::Reference| {
         let names: Vec<&str> = one.columns.iter().map(|column| column.name.as_str()).collect();
         format!("{}.{} ({})", one.schema, one.table, names.join(", "))
     };
@@ -326,7 +326,7 @@ fn keys(a: &Snapshot, b: &Snapshot, differences: &mut Vec<Difference>) {
             });
         }
     }
-    let algorithm = |key: &crate::domain::identities::snapshot::Key| Some(format!("{:?}", key.algorithm));
+    let algorithm = |key: &snapshot::Key| Some(format!("{:?}", key.algorithm));
     differ(differences, About::SigningKey, "algorithm", algorithm(key_a), algorithm(key_b));
 }
 

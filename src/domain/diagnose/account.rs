@@ -10,7 +10,7 @@ use crate::{
         spec::{OnDrift, OnMissing},
     },
     domain::{
-        diagnose::{free_ids::Free, references},
+        diagnose::{free_ids::Free, hashing::broken, references},
         facts::{
             Observation,
             accounts::{Account, AdminFacts},
@@ -105,8 +105,7 @@ fn missing(
             // What keeps the app, too, from storing a hash that it can read.
             let others = password::sample(admin, users);
             let seems = others.and_then(|sample| sample.survey.others.first()).map(|(what, _)| what);
-            let mend =
-                seems.and_then(|seems| crate::domain::diagnose::hashing::broken::mend(users, others, seems));
+            let mend = seems.and_then(|seems| broken::mend(users, others, seems));
             let why = mend.map_or(why, |mend| {
                 format!("{}, and {mend}", others.map(super::hashing::seen).unwrap_or_default())
             });

@@ -8,6 +8,7 @@ use crate::{
     },
     domain::{
         finding::{Diagnosed, person},
+        sql_name,
         target::{Database, connection::Connection},
         text::count,
     },
@@ -129,7 +130,7 @@ pub fn unknown_name(name: &str) -> String {
         " and ends with white space"
     } else if name.trim_start().len() != name.len() {
         " and begins with white space"
-    } else if name.contains(crate::domain::sql_name::unseen) {
+    } else if name.contains(sql_name::unseen) {
         " and one of them nobody sees"
     } else if name.len() > 63 {
         " and no name of PostgreSQL's is longer than 63 bytes"

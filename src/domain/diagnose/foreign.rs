@@ -3,9 +3,12 @@
 
 use crate::{
     api::{report::ObjectRef, spec::OnOrphan},
-    domain::facts::{
-        foreign::{Foreign, ForeignThing},
-        references::same_columns,
+    domain::{
+        facts::{
+            foreign::{Foreign, ForeignThing},
+            references::same_columns,
+        },
+        sql_name,
     },
 };
 
@@ -72,9 +75,7 @@ fn scalar(name: &str) -> String {
     for c in name.chars() {
         match c {
             '"' | '\\' => text.extend(['\\', c]),
-            c if crate::domain::sql_name::unseen(c) || c == '`' => {
-                text.push_str(&format!("\\U{:08X}", u32::from(c)))
-            }
+            c if sql_name::unseen(c) || c == '`' => text.push_str(&format!("\\U{:08X}", u32::from(c))),
             c => text.push(c),
         }
     }

@@ -14,7 +14,7 @@ use crate::{
     domain::{
         sql_name::{sql_name, sql_table},
         target::{Target, users::Users},
-        text::number,
+        text::{self, number},
     },
     passwords::{self, Format, Made, Majority, Survey},
 };
@@ -467,7 +467,7 @@ pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
     });
     let others = survey.others.iter().map(|(what, accounts)| PasswordFormatReport {
         family: None,
-        format: crate::domain::text::clip(&what.to_string(), 255),
+        format: text::clip(&what.to_string(), 255),
         accounts: size(*accounts),
         percent: share(*accounts),
     });
@@ -476,7 +476,7 @@ pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
         sampled: size(of),
         formats: readable.chain(others).take(16).collect(),
         writes: chosen.as_ref().ok().map(|chosen| chosen.format.to_string()),
-        why: crate::domain::text::clip(
+        why: text::clip(
             &match chosen {
                 Ok(chosen) => chosen.describe(),
                 Err(refused) => refused.why,

@@ -8,7 +8,7 @@ use crate::{
         spec::OnOrphan,
     },
     domain::{
-        diagnose::references,
+        diagnose::{references, refusal::Collision},
         facts::{
             Observation,
             identities::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
@@ -367,11 +367,8 @@ fn refusal(
             ),
         ));
     }
-    let collision = crate::domain::diagnose::refusal::Collision {
-        keys: &facts.collisions,
-        surplus: facts.surplus,
-        otherwise: "merge them by hand",
-    };
+    let collision =
+        Collision { keys: &facts.collisions, surplus: facts.surplus, otherwise: "merge them by hand" };
     if let Some(why) = collision.refused(observation, reference, policy) {
         return Some(why);
     }

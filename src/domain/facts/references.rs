@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    api::{condition::Reason, report::ObjectRef},
+    api::{
+        condition::Reason,
+        report::{self, ObjectRef},
+    },
     domain::{
         diagnose::enforcement::Enforcement,
         facts::{foreign_key::ForeignKeyOptions, new_ids::UnfitColumn},
@@ -194,7 +197,7 @@ pub struct Taken {
     /// The other table, its columns and the foreign key.
     pub object: ObjectRef,
     /// Delete or SetNull.
-    pub action: crate::api::report::Action,
+    pub action: report::Action,
     /// Rows.
     pub rows: i64,
 }

@@ -2,7 +2,10 @@
 //! around them is. No secret, no password hash, no row of another table.
 
 use crate::{
-    api::spec::{Algorithm, SubjectType},
+    api::{
+        self,
+        spec::{Algorithm, SubjectType},
+    },
     domain::text::hex,
 };
 
@@ -276,11 +279,11 @@ impl Snapshot {
                 known(&of("kind"), |kind| OTHERS.contains(&kind))
             ));
         }
-        if of("apiVersion") != crate::api::API_VERSION {
+        if of("apiVersion") != api::API_VERSION {
             return Err(format!(
                 "its apiVersion is {}, and this program knows {}: use the program that wrote it",
                 known(&of("apiVersion"), is_version),
-                crate::api::API_VERSION
+                api::API_VERSION
             ));
         }
         let read: Self = serde_path_to_error::deserialize(document).map_err(|error| {
@@ -302,9 +305,8 @@ const OTHERS: [&str; 5] = ["AuthConsistency", "ConfigMap", "List", "Secret", "De
 
 /// Whether it is a version of ours.
 fn is_version(text: &str) -> bool {
-    let version = crate::api::API_VERSION
-        .split_once('/')
-        .and_then(|(group, _)| text.strip_prefix(group)?.strip_prefix('/'));
+    let version =
+        api::API_VERSION.split_once('/').and_then(|(group, _)| text.strip_prefix(group)?.strip_prefix('/'));
     version.is_some_and(|version| version.len() <= 12 && version.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 

@@ -15,7 +15,8 @@ use crate::{
         report::ObjectRef,
         shared::{ColumnCondition, SecretKeyRef, TlsMode},
         spec::{
-            Mode, OnCollision, OnConstraint, OnDrift, OnMissing, OnOrphan, PasswordPolicy, ReferenceRule,
+            self, Mode, OnCollision, OnConstraint, OnDrift, OnMissing, OnOrphan, PasswordPolicy,
+            ReferenceRule,
         },
     },
     domain::{
@@ -234,7 +235,7 @@ pub struct Probe {
     /// Time between probes when nothing changes.
     pub interval: Duration,
     /// Whom to ask.
-    pub verifiers: Vec<crate::api::spec::Verifier>,
+    pub verifiers: Vec<spec::Verifier>,
     /// Who must have signed their certificates; the machine's own authorities where there are none.
     pub authorities: Option<Authorities>,
 }

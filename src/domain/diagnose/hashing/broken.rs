@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        diagnose::hashing::statements,
         facts::schema::UserTable,
         sql_name::{sql_name, sql_table},
     },
@@ -72,7 +73,7 @@ pub(in crate::domain) fn mend(
     };
     let (whole, of) = (seems.cut_from(), users.password_type.as_deref());
     let short = cut || whole.zip(room(users)).is_some_and(|(whole, room)| room < whole);
-    if let Some(unpack) = crate::domain::diagnose::hashing::statements::unpack(users, seems) {
+    if let Some(unpack) = statements::unpack(users, seems) {
         return Some(format!(
             "nobody can sign in with it: have the app store the text of a hash and not its bytes (in Python hash.decode()), then make text of those that are there by `{unpack}`, which leaves all rows in another form as they are"
         ));

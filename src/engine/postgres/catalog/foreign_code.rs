@@ -3,7 +3,7 @@
 //! A statement that only reads runs more than it names. The planner computes what is constant in the expressions of
 //! each index, of extended statistics and of a partition key, even of indexes that it does not use. A cast or a
 //! comparison takes what the type's owner gave it: `::text` of an enum is their function where they made one, and a
-//! cast to a domain runs its checks. What of that belongs to whom is asked here; `consistency::foreign_code` judges.
+//! cast to a domain runs its checks. What of that belongs to whom is asked here; `domain::facts::foreign_code` judges.
 //!
 //! Constraints of partitions are run by no look, since `prepare` switches off what reads them, and neither is a view
 //! that took a table's place. Policies are an error there. Triggers, rules, defaults and generated columns that are

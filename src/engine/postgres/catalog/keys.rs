@@ -130,12 +130,12 @@ impl ForeignKey {
         }
     }
 
-    /// What the heart is told of it, where a partition has it for itself.
+    /// What the domain is told of it, where a partition has it for itself.
     pub fn of_partition(&self) -> PartitionKey {
         PartitionKey { object: self.object(), validated: self.validated }
     }
 
-    /// What the heart is told of it, where another key of its columns stands for the reference.
+    /// What the domain is told of it, where another key of its columns stands for the reference.
     pub fn twin(&self) -> Twin {
         Twin {
             object: self.object(),

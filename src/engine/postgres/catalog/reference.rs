@@ -270,7 +270,7 @@ impl ReferenceTable {
         }
     }
 
-    /// Everything that the heart wants to know of a reference with orphans: rows, spellings, and what the repair
+    /// Everything that the domain wants to know of a reference with orphans: rows, spellings, and what the repair
     /// that was asked for would come to. The inner error says why it could not be looked at.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use crate::{
     api::report::{Action, ObjectRef},
-    engine::postgres::sql::Sql,
+    engine::postgres::{ledger::fence, sql::Sql},
     passwords::Format,
 };
 
@@ -32,7 +32,7 @@ pub struct Entry<'a> {
 /// Writes an audit row, in the transaction of what it tells of.
 pub async fn audit(
     connection: &mut PgConnection,
-    fence: &crate::engine::postgres::ledger::fence::Fence,
+    fence: &fence::Fence,
     entry: &Entry<'_>,
 ) -> Result<(), sqlx::Error> {
     audit_of(connection, fence, entry, None, None).await
@@ -41,7 +41,7 @@ pub async fn audit(
 /// Writes an audit row about one account; `None`: the admin. Where its password was written, `format` is how.
 pub async fn audit_of(
     connection: &mut PgConnection,
-    fence: &crate::engine::postgres::ledger::fence::Fence,
+    fence: &fence::Fence,
     entry: &Entry<'_>,
     account: Option<&str>,
     format: Option<&Format>,

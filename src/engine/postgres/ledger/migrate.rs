@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Row};
 
 use crate::engine::postgres::{
-    ledger::{LAYOUT, MIGRATIONS, quarantine::Quarantine},
+    ledger::{LAYOUT, MIGRATIONS, quarantine::Quarantine, trust},
     session::error::DatabaseError,
     sql::{Sql, run},
 };
@@ -40,10 +40,10 @@ pub async fn migrate(connection: &mut PgConnection) -> Result<(), DatabaseError>
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(done) {
         run(connection, migration).await?;
         if at == 1 {
-            crate::engine::postgres::ledger::migrate::into_batches(connection).await?;
+            into_batches(connection).await?;
         }
     }
-    crate::engine::postgres::ledger::trust::keep_to_ourselves(connection).await?;
+    trust::keep_to_ourselves(connection).await?;
     Ok(())
 }
 

@@ -21,8 +21,9 @@ use crate::{
             audit::action,
             last_entry, last_reset,
             migrate::{newer, version},
-            reset_before,
+            reset_before, trust,
         },
+        restore::purge,
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -58,11 +59,7 @@ pub async fn observe(
     let approval_before = requests.approval_before.clone();
     // Where there is neither the schema nor an event trigger, there is nothing to doubt, and much to plan.
     let doubtful = row.try_get::<bool, _>(0)? || row.try_get::<bool, _>(5)?;
-    let untrusted = if doubtful {
-        crate::engine::postgres::ledger::trust::observe(connection, user_table).await?
-    } else {
-        Vec::new()
-    };
+    let untrusted = if doubtful { trust::observe(connection, user_table).await? } else { Vec::new() };
     let (role, database): (String, String) = (row.try_get(6)?, row.try_get(7)?);
     let (role, database) = (sql_name(&role), sql_name(&database));
     let grant = match row.try_get::<bool, _>(0)? {
@@ -100,7 +97,7 @@ pub async fn observe(
         found.approval_used = row.try_get(0)?;
         found.approval_elsewhere = row.try_get::<bool, _>(1)? && !found.approval_used;
     }
-    found.overdue = crate::engine::postgres::restore::purge::overdue(connection, target, identity).await?;
+    found.overdue = purge::overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
 }

@@ -14,7 +14,7 @@ use crate::{
             identities::OldTokens,
             sessions::{Changes, MeansFacts, SessionFacts, Shifted},
         },
-        target::Target,
+        target::{Target, sessions},
     },
     engine::postgres::{
         catalog::{Column, resolved::Known},
@@ -56,16 +56,16 @@ pub(in crate::engine::postgres) async fn observe(
     let Some(spec) = &target.sessions else { return Ok(None) };
     let mut changes = Changes {
         ended: ended_sessions::ended(connection, target, known).await?,
-        key: crate::domain::target::sessions::new_key(target, spec, fingerprint),
+        key: sessions::new_key(target, spec, fingerprint),
         ..Changes::default()
     };
     let shifted = known.identities.as_ref().map(|mapping| Shifted {
         list: mapping.list.clone(),
         ids: mapping.pairs.iter().filter(|pair| pair.shifted).map(|pair| pair.old.clone()).collect(),
     });
-    if crate::domain::target::sessions::tokens_name_ids(target) {
+    if sessions::tokens_name_ids(target) {
         changes.moves = ended_sessions::moves(connection, target, known).await?;
-        let perhaps = crate::domain::target::sessions::old_tokens(target, fingerprint) == OldTokens::Perhaps;
+        let perhaps = sessions::old_tokens(target, fingerprint) == OldTokens::Perhaps;
         changes.shifted = shifted.clone().filter(|_| perhaps);
     }
     if spec.ends.iter().any(Means::of_rows) {

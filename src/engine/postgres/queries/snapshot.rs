@@ -1,6 +1,7 @@
 //! What `auth-consistency snapshot` reads before a migration, in one read-only transaction.
 
 use crate::{
+    api,
     domain::{
         identities::{
             list::{LoginKey, MAX_FIELD, MAX_PEOPLE},
@@ -16,7 +17,7 @@ use crate::{
     engine::postgres::{
         catalog::{self, reference::ReferenceTable, resolved::Known},
         observe::{scope, user_table::inherited, users::users},
-        rowset::people::own_key,
+        rowset::people::{login_text, own_key},
         session::{error::DatabaseError, server, transaction::prepare},
         sql::Sql,
     },
@@ -99,7 +100,7 @@ pub async fn snapshot(
     };
     let (people, long_logins) = people(connection, &known, login, login_key).await?;
     let snapshot = Snapshot {
-        api_version: crate::api::API_VERSION.into(),
+        api_version: api::API_VERSION.into(),
         kind: KIND.into(),
         taken,
         holds_personal_data: login_key.is_none(),
@@ -181,7 +182,7 @@ async fn people(
     sql.add(", coalesce(pg_catalog.octet_length(p.login) OPERATOR(pg_catalog.>) ").ordinal(MAX_FIELD);
     sql.add(", false) FROM (SELECT ").column("p", &known.id.name).add("::pg_catalog.text AS id, ");
     if key.is_some() {
-        crate::engine::postgres::rowset::people::login_text(&mut sql, login, |sql| {
+        login_text(&mut sql, login, |sql| {
             sql.column("p", &login.name);
         });
     } else {

@@ -2,7 +2,7 @@
 //! sequence behind their ids.
 
 use crate::{
-    api::report::Action,
+    api::report::{self, Action},
     domain::target::Target,
     engine::postgres::{
         catalog::{
@@ -14,7 +14,7 @@ use crate::{
             self,
             audit::{self, Entry},
             fence::{self, Fence},
-            quarantine,
+            progress, quarantine,
         },
         repair::guard::beyond::Own,
         session::error::{DatabaseError, gone},
@@ -176,7 +176,7 @@ async fn rewrite(
     run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
     guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
     quarantine::note_written(&mut transaction, fence, number, &known.users, &known.id, &id).await?;
-    let object = &crate::api::report::ObjectRef {
+    let object = &report::ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
         ..Default::default()
@@ -184,7 +184,7 @@ async fn rewrite(
     let entry = Entry { step: number, chunk: 1, action, object, rows: changed, token };
     let format = made.as_ref().map(|(_, format)| format);
     audit::audit_of(&mut transaction, fence, &entry, account, format).await?;
-    crate::engine::postgres::ledger::progress::count_done(&mut transaction, fence, number, changed).await?;
+    progress::count_done(&mut transaction, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
 }

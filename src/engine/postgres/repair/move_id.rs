@@ -19,7 +19,7 @@ use crate::{
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
-            quarantine,
+            progress, quarantine,
         },
         observe::{fit, foreign, ids::unclaimed},
         repair::guard::beyond::Own,
@@ -144,7 +144,7 @@ pub async fn move_id(
     let entry =
         Entry { step: number, chunk: 1, action: Action::MoveId, object: &object, rows: changed, token: None };
     audit::audit_of(connection, fence, &entry, account, None).await?;
-    crate::engine::postgres::ledger::progress::count_done(connection, fence, number, changed).await?;
+    progress::count_done(connection, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
 }

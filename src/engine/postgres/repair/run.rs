@@ -17,6 +17,8 @@ use crate::{
             fence::{BEGIN, Fence, enforced, enter, lock, lock_keys, nobody_since},
             migrate, read, trust,
         },
+        repair::rows,
+        rowset::session_keys,
         session::{
             error::DatabaseError,
             transaction::{catalog_path, statement_timeout},
@@ -123,16 +125,8 @@ pub async fn begin(
         sql.texts(object.columns.iter().cloned().map(Some).collect());
         sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling).add(")");
         sql.execute(&mut transaction).await?;
-        crate::engine::postgres::repair::rows::list_keys(&mut transaction, &fence, known, &step.step, next)
-            .await?;
-        crate::engine::postgres::rowset::session_keys::list(
-            &mut transaction,
-            &fence,
-            known,
-            &step.step,
-            next,
-        )
-        .await?;
+        rows::list_keys(&mut transaction, &fence, known, &step.step, next).await?;
+        session_keys::list(&mut transaction, &fence, known, &step.step, next).await?;
         if let Some(terms) = terms(&step.step) {
             let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
             sql.text(terms).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);

@@ -1,7 +1,7 @@
 //! Creates an account, at an id that no row names.
 
 use crate::{
-    api::report::Action,
+    api::report::{self, Action},
     domain::{
         facts::schema::KeyKind,
         target::{SeedValue, Target},
@@ -12,6 +12,7 @@ use crate::{
             self,
             audit::{self, Entry},
             fence::{self, Fence},
+            progress,
         },
         observe::ids,
         repair::{
@@ -150,14 +151,14 @@ pub async fn seed(
     // What waits for the end of the transaction runs now, while somebody looks.
     run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
     guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
-    let object = &crate::api::report::ObjectRef {
+    let object = &report::ObjectRef {
         schema: target.users.schema.clone(),
         table: target.users.table.clone(),
         ..Default::default()
     };
     let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
     audit::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
-    crate::engine::postgres::ledger::progress::count_done(&mut transaction, fence, number, 1).await?;
+    progress::count_done(&mut transaction, fence, number, 1).await?;
     transaction.commit().await?;
     Ok(1)
 }

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::{
-    api::report::Action,
+    api::report::{self, Action},
     engine::postgres::{
         catalog::{self, resolved::Known},
         ledger::{
@@ -26,7 +26,7 @@ pub async fn advance_sequence(
     let Some(sequence) = &known.sequence else {
         return Err(DatabaseError::Moved("the id column has no sequence any more".into()));
     };
-    let object = crate::api::report::ObjectRef {
+    let object = report::ObjectRef {
         schema: sequence.relation.schema.as_str().to_owned(),
         table: sequence.relation.name.as_str().to_owned(),
         ..Default::default()

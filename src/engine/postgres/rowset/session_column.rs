@@ -17,6 +17,7 @@ use crate::{
             ended_sessions,
             quarantine::{self, Quarantine},
         },
+        rowset::session_keys,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
         sql_keys,
@@ -262,8 +263,7 @@ pub(in crate::engine::postgres) async fn count(
     }
     sql.add(" FROM ").only(&known.users.relation).add(" p");
     if let Whom::Accounts(ids) = &due.whom {
-        let (id, keys) =
-            (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
+        let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
         sql.add(" JOIN ");
         sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" ON ");
@@ -277,7 +277,7 @@ pub(in crate::engine::postgres) async fn count(
             format!(
                 "column {:?} of {} holds numbers that are no seconds since the epoch but milliseconds, which spec.sessions.invalidateBeforeColumn does not take",
                 column.name.as_str(),
-                crate::engine::postgres::rowset::session_keys::users(target).describe()
+                session_keys::users(target).describe()
             ),
         ));
     }

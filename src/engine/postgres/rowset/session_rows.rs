@@ -13,7 +13,7 @@ use crate::{
     engine::postgres::{
         catalog::{Column, condition::holds, declared, reference::ReferenceTable, resolved::Known},
         ledger::fence::Fence,
-        rowset::dependents,
+        rowset::{dependents, session_keys},
         session::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
@@ -80,8 +80,7 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
         sql.add("true");
         return;
     };
-    let (id, keys) =
-        (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
+    let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
     sql.add("EXISTS (SELECT FROM ").only(&known.users.relation).add(" p JOIN ");
     sql_keys::keyed(sql, id, &keys);
     sql.add(" ON ");
@@ -103,7 +102,7 @@ pub(in crate::engine::postgres) async fn observe(
     (means, before): (&Means, &[ObjectRef]),
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
-    let object = means.object(&crate::engine::postgres::rowset::session_keys::users(target));
+    let object = means.object(&session_keys::users(target));
     let field = means.field();
     let sessions = match table(connection, known, means, &object).await? {
         Ok(sessions) => sessions,
@@ -171,8 +170,7 @@ async fn count(
         holds(&mut sql, "p", column, condition);
     }
     if let Whom::Accounts(ids) = &due.whom {
-        let (id, keys) =
-            (std::slice::from_ref(&known.id), crate::engine::postgres::rowset::session_keys::keys(ids));
+        let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
         sql.add(" AND EXISTS (SELECT FROM ");
         sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" WHERE ");

@@ -5,6 +5,7 @@ use crate::{
     domain::search::Strategy,
     engine::postgres::{
         catalog::reference::ReferenceTable,
+        search::{id_gaps, statistics},
         sql::{Shared, Sql},
     },
 };
@@ -18,7 +19,7 @@ pub(super) fn by_index(strategy: Strategy) -> bool {
 /// of each reference than are listed.
 pub(super) fn statement(subjects: &[Subject<'_>], batch: &[usize]) -> Sql {
     let mut sql = Sql::default();
-    let mut gaps: Vec<(*const crate::engine::postgres::search::id_gaps::Ids, Shared, Shared)> = Vec::new();
+    let mut gaps: Vec<(*const id_gaps::Ids, Shared, Shared)> = Vec::new();
     let mut first = true;
     let mut scanned: Vec<i64> = Vec::new();
     for at in batch {
@@ -120,11 +121,7 @@ fn gap_probe(sql: &mut Sql, at: usize, table: &ReferenceTable, from: Shared, to:
 }
 
 /// Between each two neighbouring keys of users the first key, and from each that is found the next.
-fn key_probe(
-    sql: &mut Sql,
-    table: &ReferenceTable,
-    order: &crate::engine::postgres::search::statistics::Order,
-) {
+fn key_probe(sql: &mut Sql, table: &ReferenceTable, order: &statistics::Order) {
     let relation = &table.child.relation;
     sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE users(low, high) AS MATERIALIZED (SELECT ");
     parent(sql, table);
@@ -174,11 +171,7 @@ fn key_probe(
 }
 
 /// From one distinct key to the next; of these, those that no user has.
-fn loose_scan(
-    sql: &mut Sql,
-    table: &ReferenceTable,
-    order: &crate::engine::postgres::search::statistics::Order,
-) {
+fn loose_scan(sql: &mut Sql, table: &ReferenceTable, order: &statistics::Order) {
     let relation = &table.child.relation;
     sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE d(key) AS ((SELECT ");
     child(sql, table, "c");
@@ -230,7 +223,7 @@ fn without_user(sql: &mut Sql, table: &ReferenceTable) {
 /// One scan for all references of a table: values outside of the ids.
 fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
     let Some(relation) = together.first().map(|at| &subjects[*at].table.child.relation) else { return };
-    let mut lists: Vec<(*const crate::engine::postgres::search::id_gaps::Ids, Option<Shared>)> = Vec::new();
+    let mut lists: Vec<(*const id_gaps::Ids, Option<Shared>)> = Vec::new();
     // The limit is each reference's own: many keys of one must not hide the few of another.
     sql.add(
         "SELECT x.n, x.key FROM (SELECT d.n, d.key, row_number() OVER (PARTITION BY d.n) AS nth FROM (\
@@ -255,13 +248,9 @@ fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
 }
 
 /// Adds the condition that the referencing column is none of the ids.
-fn outside(
-    sql: &mut Sql,
-    subject: &Subject<'_>,
-    lists: &mut Vec<(*const crate::engine::postgres::search::id_gaps::Ids, Option<Shared>)>,
-) {
+fn outside(sql: &mut Sql, subject: &Subject<'_>, lists: &mut Vec<(*const id_gaps::Ids, Option<Shared>)>) {
     let Some(ids) = subject.ids else { return };
-    let Some(crate::engine::postgres::search::id_gaps::Outside { ranges, single }) = &ids.outside else {
+    let Some(id_gaps::Outside { ranges, single }) = &ids.outside else {
         return;
     };
     let table = subject.table;

@@ -8,6 +8,7 @@ use crate::{
     },
     engine::postgres::session::refusal::names::Thing,
     network::HostRefused,
+    passwords,
 };
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ const MOST: usize = 300;
 /// How long the names of what was refused are looked for.
 const NAMES: Duration = Duration::from_secs(10);
 
-/// A failure of the database room.
+/// A failure of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The operator's flags do not allow the host.
@@ -87,7 +88,7 @@ pub enum DatabaseError {
     HashRefused(Reason, String),
     /// A password could not be hashed.
     #[error("the admin's password cannot be stored: {0}")]
-    Password(#[from] crate::passwords::PasswordError),
+    Password(#[from] passwords::PasswordError),
 }
 
 impl DatabaseError {

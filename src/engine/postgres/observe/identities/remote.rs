@@ -11,6 +11,7 @@ use crate::{
     engine::postgres::{
         catalog::{Column, mapping::SourceTable, resolved::Known},
         observe::{identities::source::source_table, stability::unrewritten_tables},
+        rowset::people::length,
         session::{error::DatabaseError, server, transaction::prepare},
         sql::Sql,
     },
@@ -165,7 +166,7 @@ async fn people(
     // Who has no login cannot be found again by it.
     sql.add(" o WHERE ").column("o", &table.id.name).add(" IS NOT NULL AND ");
     sql.column("o", &table.login.name).add("::pg_catalog.text OPERATOR(pg_catalog.<>) '' LIMIT ");
-    sql.integer(crate::engine::postgres::rowset::people::length(MAX_PEOPLE) + 1);
+    sql.integer(length(MAX_PEOPLE) + 1);
     let mut people = Vec::new();
     let mut bytes = 0;
     let mut rows = sql.stream(connection);
@@ -182,10 +183,7 @@ async fn people(
         }
         people.push((id, login));
         if people.len() > MAX_PEOPLE {
-            return Ok(Err(format!(
-                "it holds more than {} people",
-                number(crate::engine::postgres::rowset::people::length(MAX_PEOPLE))
-            )));
+            return Ok(Err(format!("it holds more than {} people", number(length(MAX_PEOPLE)))));
         }
     }
     if people.is_empty() {

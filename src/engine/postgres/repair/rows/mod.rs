@@ -39,6 +39,7 @@ use crate::{
             dependents::Dependent,
             unique_keys::{self, Room},
         },
+        search,
         session::{error::DatabaseError, server, transaction::prepare},
         sql::{Sql, run},
     },
@@ -192,7 +193,7 @@ pub(in crate::engine::postgres) async fn list_keys(
         return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
     };
     // No index is trusted with what is about to be changed.
-    let now = crate::engine::postgres::search::confirmed(connection, table, (&fence.run, number)).await?;
+    let now = search::confirmed(connection, table, (&fence.run, number)).await?;
     if now.digest != *digest {
         return Err(DatabaseError::Moved(format!(
             "the rows of {} that name nobody are others than the plan says: nothing was changed",

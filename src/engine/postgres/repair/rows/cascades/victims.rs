@@ -7,7 +7,7 @@ use crate::{
     api::report::Action,
     domain::text::count,
     engine::postgres::{
-        catalog::reference::ReferenceTable,
+        catalog::{self, reference::ReferenceTable},
         ledger::{
             audit::{self, Entry},
             fence::Fence,
@@ -215,9 +215,8 @@ impl Dependent {
         }
         let mut sql = Sql::new("SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE ");
         if theirs {
-            let set = |column: &&crate::engine::postgres::catalog::Column| {
-                self.cleared.iter().any(|name| name == column.name.as_str())
-            };
+            let set =
+                |column: &&catalog::Column| self.cleared.iter().any(|name| name == column.name.as_str());
             columns_but(&mut sql, "q", &self.table.columns, set);
             sql.add(" OPERATOR(pg_catalog.=) ");
             columns_but(&mut sql, "d", &self.table.columns, set);
