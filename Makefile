@@ -23,15 +23,15 @@ demo-down: ## Stop what the demonstration left running, and remove it
 
 test: ## Install what is missing, start the real parts, run all tests
 	@dev/setup
-	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) test --locked --lib --bins --tests
+	@exec dev/parts run -- $(CARGO) test --locked --lib --bins --tests
 
 test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
 	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)
 
 fuzz: ## Try the readers of what strangers write with bytes that nobody thought of, a minute each
 	@dev/setup
-	@dir=$$(mktemp -d) && export AUTHCON_FUZZ_SECONDS=$${AUTHCON_FUZZ_SECONDS:-60} && \
-	  export AUTHCON_FUZZ_SEED=$${AUTHCON_FUZZ_SEED:-$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ')} && exec dev/parts run --remove --databases "$$dir" -- \
+	@export AUTHCON_FUZZ_SECONDS=$${AUTHCON_FUZZ_SECONDS:-60} && \
+	  export AUTHCON_FUZZ_SEED=$${AUTHCON_FUZZ_SEED:-$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ')} && exec dev/parts run --databases -- \
 	  $(CARGO) test --locked --test fuzz -- --nocapture --test-threads=2
 
 bench: ## Measure passes and searches against what PostgreSQL needs for the same answers, and the operator under load

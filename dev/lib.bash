@@ -36,6 +36,21 @@ if [[ ! -e /proc/$$/fd/0 ]]; then
   exec </dev/null
 fi
 
+# scratch_dir: makes a directory, in memory where there is room for what tests put there. They make and drop some
+# thousand small databases of 300 files each, over which a disk's file system takes longer than PostgreSQL.
+scratch_dir() {
+  local needed=$((6 * 1024 * 1024)) memory=0 free=0
+  if [[ -d /dev/shm && -w /dev/shm ]]; then
+    memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+    free=$(df --output=avail -k /dev/shm | tail -n 1)
+  fi
+  if ((${memory:-0} >= needed && ${free:-0} >= needed)); then
+    mktemp -d -p /dev/shm auth-consistency.XXXXXXXX
+  else
+    mktemp -d
+  fi
+}
+
 # venv_dir: the test application's virtual environment, one per set of
 # requirements, so that changing branches does not reinstall it each time.
 venv_dir() {
