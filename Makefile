@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-versions fuzz bench soak generate check-generated lint static clean
+.PHONY: help demo demo-down test test-versions cuts fuzz bench soak generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -27,6 +27,10 @@ test: ## Install what is missing, start the real parts, run all tests
 
 test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
 	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)
+
+cuts: ## Cut the line to the database at every statement of every repair, where `make test` draws a quarter of the places
+	@dev/setup
+	@AUTHCON_CUTS=all exec dev/parts run --databases -- $(CARGO) test --locked --test databases cuts:: -- --nocapture
 
 fuzz: ## Try the readers of what strangers write with bytes that nobody thought of, a minute each
 	@dev/setup

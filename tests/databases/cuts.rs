@@ -2,6 +2,9 @@
 //! database that is `kill -9` of the process: whatever it was doing, the end is the same, and nothing is
 //! done twice or lost.
 //!
+//! Each change is tried at every COMMIT and at a quarter of the other places, which `AUTHCON_CUTS` draws by the number that
+//! it is set to; `AUTHCON_CUTS=all` (`make cuts`) tries each place, which takes four times as long.
+//!
 //! Each kind is first repaired over a line that nobody cuts. After each COMMIT the state of the database is
 //! taken: those states, and no others, may be found wherever the line is cut.
 
@@ -21,6 +24,7 @@ use auth_consistency::{
 };
 use futures::StreamExt;
 use jiff::Timestamp;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::support::{
     Case, Db, HASH, Line, Side, Template, USUAL, qualified::unqualified_by_the_role_s_path,
@@ -361,7 +365,33 @@ fn writing(statements: &[String]) -> Vec<bool> {
     writing.collect()
 }
 
-/// Where the line is cut: on both sides of whatever writes, from the first such statement on. To cut after a
+/// Which places of those that are no COMMIT.
+#[derive(Debug, Clone, Copy)]
+enum Places {
+    Each,
+    /// A quarter of them, drawn from a seed.
+    Drawn(u64),
+}
+
+impl Places {
+    fn chosen() -> Self {
+        match std::env::var("AUTHCON_CUTS").as_deref() {
+            Ok("all") => Self::Each,
+            Ok(seed) => Self::Drawn(seed.parse().expect("AUTHCON_CUTS is a number, or all")),
+            Err(_) => Self::Drawn(0),
+        }
+    }
+
+    /// Of these, those that are tried: each of the same name and seed draws the same.
+    fn of(self, name: &str, statements: &[String], cuts: Vec<Cut>) -> Vec<Cut> {
+        let Self::Drawn(seed) = self else { return cuts };
+        let name = name.bytes().fold(seed, |all, byte| all.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut draw = StdRng::seed_from_u64(name);
+        cuts.into_iter().filter(|cut| draw.random_ratio(1, 4) || statements[cut.at - 1] == "COMMIT").collect()
+    }
+}
+
+/// Where the line can be cut: on both sides of whatever writes, from the first such statement on. To cut after a
 /// statement is to cut before the next one, but where the process lives on or the answer to a COMMIT is
 /// lost. What only reads does nothing that a cut could leave behind, and is sampled.
 fn cuts(statements: &[String]) -> Vec<Cut> {
@@ -453,7 +483,7 @@ async fn cut_everywhere(name: &str, kind: Kind, db: Db) {
     let began = std::time::Instant::now();
     let template = Template::of(db).await;
     let uncut = uncut(&kind, &template).await;
-    let cuts = cuts(&uncut.statements);
+    let cuts = Places::chosen().of(name, &uncut.statements, cuts(&uncut.statements));
     let all = cuts.len();
     let missed = futures::stream::iter(cuts)
         .map(|cut| cut_at(&kind, &template, &uncut, cut))
