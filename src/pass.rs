@@ -11,6 +11,7 @@
 //! 8. *diagnose* and *plan* what is left, and say what came of it (pure).
 
 mod accounts;
+mod applied;
 mod apply;
 mod ask;
 pub mod connect;
@@ -42,6 +43,7 @@ use crate::{
     },
     engine::postgres::Observed,
     pass::{
+        applied::Applied,
         connect::connect,
         outcome::{
             applicable, passing, references, remarks, report_target, unfinished, unknown, unused_message,
@@ -86,7 +88,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let Sight { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
-    let mut applied = outcome::Applied::default();
+    let mut applied = Applied::default();
     let repairs = !permitted.steps.is_empty() || leftover;
     let overdue = retention::due(pass, &observed.observation);
     let observed = match (&observed.known, repairs || overdue) {

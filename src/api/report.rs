@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     condition::{ConditionType, Reason},
-    spec::{Algorithm, PasswordFamily},
+    password::PasswordFamily,
+    shared::Algorithm,
 };
 
 /// What one pass over one target found, did and left.

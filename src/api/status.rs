@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    password::PasswordFamily,
     report::{Action, Finding, PlanReport, ReferencesReport, RequestNotDone},
-    spec::{Algorithm, PasswordFamily},
+    shared::Algorithm,
 };
 
 /// How many findings a status holds, worst first.

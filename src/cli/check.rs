@@ -1,6 +1,6 @@
 //! `check`: looks for what is wrong, and changes nothing.
 
-use crate::cli::target::against::{Against, PassphraseFlags};
+use crate::cli::{passphrase::PassphraseFlags, target::against::Against};
 
 use std::path::PathBuf;
 

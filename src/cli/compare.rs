@@ -1,7 +1,7 @@
 //! `compare`: two environments side by side, each a resource or a snapshot.
 
 use crate::{
-    cli::target::against::PassphraseFlags,
+    cli::passphrase::PassphraseFlags,
     domain::{
         advise::compare::{Comparison, compare},
         identities::{

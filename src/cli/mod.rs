@@ -16,6 +16,7 @@ mod explain;
 mod grants;
 mod key;
 mod operator;
+mod passphrase;
 mod plan;
 mod preflight;
 mod quarantine;
@@ -31,6 +32,7 @@ mod target;
 mod token;
 mod verify;
 mod watching;
+mod words;
 
 use std::ffi::OsString;
 

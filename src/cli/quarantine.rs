@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     api::report::ObjectRef,
+    cli::words::{run_word, word},
     domain::{
         parse::duration,
         text::{count, number},
@@ -132,22 +133,6 @@ async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Said, Failur
         look.width,
     ));
     Ok(Said::new(text, Exit::Fine))
-}
-
-/// A run as it may stand in a command: it comes from a table, and a shell would run what is written there.
-pub(super) fn run_word(run: &str) -> &str {
-    let plain =
-        !run.is_empty() && run.len() <= 64 && run.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if plain && !run.starts_with('-') { run } else { "RUN" }
-}
-
-/// A word of a command: what a dump brings along may be anything.
-pub(super) fn word(text: &str) -> String {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_./:@-".contains(&byte))
-    {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn listing(kept: &[Kept], look: Look) -> String {

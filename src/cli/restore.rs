@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    quarantine::{run_word, word},
     said::{Exit, Failure, Said},
     show::{Cell, Look, OutputFlags, Table, wrap},
     target::{Again, TargetFlags, Variables, quoted},
@@ -18,6 +17,7 @@ use crate::{
         condition::Reason,
         report::{Action, ObjectRef},
     },
+    cli::words::{run_word, word},
     domain::{
         sql_name::{sql_table, unseen},
         text::{count, more, number},

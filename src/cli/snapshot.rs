@@ -1,7 +1,7 @@
 //! `snapshot`: writes down whom ids name, before a migration; and the file again, for `check --against`.
 
 use crate::{
-    cli::target::against::PassphraseFlags,
+    cli::passphrase::{PASSPHRASE, PassphraseFlags},
     domain::{
         identities::{
             list::{LoginKey, MAX_FIELD},
@@ -19,9 +19,6 @@ use super::{
     said::{Exit, Failure, Said},
     target::{TargetFlags, Variables},
 };
-
-/// Variable that holds the passphrase.
-pub(super) const PASSPHRASE: &str = "AUTH_CONSISTENCY_SNAPSHOT_PASSPHRASE";
 
 /// What a ConfigMap holds at most.
 const CONFIG_MAP_BYTES: usize = 1 << 20;

@@ -1,5 +1,9 @@
 //! What the reconciles of all resources share, and what is remembered of each.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +17,9 @@ use super::{
     cluster::Cluster,
     surroundings::Reads,
 };
-use crate::{network::HostPolicy, pass::memory::Memory, server::metrics::Metrics, shutdown::Shutdown};
+use crate::{
+    api::annotation, network::HostPolicy, pass::memory::Memory, server::metrics::Metrics, shutdown::Shutdown,
+};
 
 /// No resource has a pass more often, whatever its spec says and however often its annotations change: who
 /// may write them could otherwise keep everybody's operator and database busy.
@@ -216,6 +222,28 @@ impl Context {
         self.resources().values().all(|entry| entry.since.is_none_or(|since| since.elapsed() < limit))
     }
 }
+
+/// Wakes on the generation, on the annotations of one-off requests, and on deletion; never on a status
+/// that we wrote ourselves.
+pub(super) fn wakes(meta: &ObjectMeta) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    meta.generation.hash(&mut hasher);
+    meta.deletion_timestamp.is_some().hash(&mut hasher);
+    meta.finalizers.hash(&mut hasher);
+    for name in WAKING {
+        meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Annotations that ask for something.
+pub(super) const WAKING: [&str; 5] = [
+    annotation::RECONCILE,
+    annotation::FLUX_RECONCILE,
+    annotation::RESET_ADMIN,
+    annotation::APPROVE,
+    annotation::TAKE_CLAIM,
+];
 
 #[cfg(test)]
 mod tests {

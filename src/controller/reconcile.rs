@@ -5,6 +5,7 @@ use crate::{
         AuthConsistency, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
     },
+    controller::context::wakes,
     domain::{
         fault::{Class, Fault},
         parse::duration,
@@ -40,7 +41,6 @@ use super::{
     events::{self, Telling},
     journal,
     measured::measure,
-    run::wakes,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::{LOOKING, Live},
     surroundings::Around,

@@ -1,18 +1,13 @@
 //! Puts the parts together, supervises every task, and ends when one ends.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use super::context::WAKING;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures::{Stream, StreamExt};
 use kube::{
     Client, Resource,
-    api::{ObjectMeta, PartialObjectMeta},
+    api::PartialObjectMeta,
     config::{KubeConfigOptions, Kubeconfig},
     runtime::{Controller, WatchStreamExt, controller::Action, reflector, watcher},
 };
@@ -27,7 +22,8 @@ use super::{
     surroundings::Reads,
 };
 use crate::{
-    api::{AuthConsistency, annotation},
+    api::AuthConsistency,
+    controller::context::wakes,
     network::{HostPolicy, HostSettings},
     server::{
         self, Health,
@@ -216,28 +212,6 @@ async fn client(settings: &Settings) -> anyhow::Result<(Client, (String, u16))> 
     Ok((client, (host, port)))
 }
 
-/// Annotations that ask for something.
-const WAKING: [&str; 5] = [
-    annotation::RECONCILE,
-    annotation::FLUX_RECONCILE,
-    annotation::RESET_ADMIN,
-    annotation::APPROVE,
-    annotation::TAKE_CLAIM,
-];
-
-/// Wakes on the generation, on the annotations of one-off requests, and on deletion; never on a status
-/// that we wrote ourselves.
-pub(super) fn wakes(meta: &ObjectMeta) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    meta.generation.hash(&mut hasher);
-    meta.deletion_timestamp.is_some().hash(&mut hasher);
-    meta.finalizers.hash(&mut hasher);
-    for name in WAKING {
-        meta.annotations.as_ref().and_then(|annotations| annotations.get(name)).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
 /// Ready once the process is to end and no pass runs any more, or none is waited for any longer. What is cut off
 /// then is as if the process had been killed: the database has what was done and what was not.
 async fn drained(context: &Context) {
@@ -313,6 +287,7 @@ async fn drain<T, E: std::fmt::Display>(events: impl Stream<Item = Result<T, E>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::annotation;
 
     #[test]
     fn what_is_kept_of_an_object_wakes_as_before_and_is_small_however_much_stands_on_it() {

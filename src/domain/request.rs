@@ -23,3 +23,18 @@ pub struct Approval {
     /// The steps as they were shown; empty where they are not known.
     pub shown: Vec<StepReport>,
 }
+
+/// How a person asks for something once, so that what messages say can be pasted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// By an annotation of the resource, which the operator reads.
+    #[default]
+    Annotation,
+    /// By a command that begins and ends so.
+    Command {
+        /// What it begins with.
+        program: String,
+        /// The flags that say what to work on, each with a space before it.
+        tail: String,
+    },
+}

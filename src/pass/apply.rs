@@ -21,7 +21,7 @@ use crate::{
     },
     engine::postgres::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
     pass::{
-        outcome::{Applied, Stopped},
+        applied::{Applied, Stopped, in_time},
         request::{Pass, run_id},
     },
 };
@@ -212,16 +212,6 @@ fn is_alone(error: &DatabaseError) -> bool {
         | DatabaseError::Password(_) => true,
         _ => false,
     }
-}
-
-/// A server that stops answering is no reason to wait for ever: each effect has the time of its
-/// statements, and some to spare.
-pub(super) async fn in_time<T>(
-    pass: &Pass<'_>,
-    effect: impl Future<Output = Result<T, DatabaseError>>,
-) -> Result<T, DatabaseError> {
-    let limit = pass.target.timeout * 5 + Duration::from_secs(30);
-    tokio::time::timeout(limit, effect).await.unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))
 }
 
 enum Stop {

@@ -4,7 +4,7 @@
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Action, ObjectRef, Severity, StepReport},
+        report::{ObjectRef, Severity},
         spec::Mode,
     },
     crash,
@@ -13,11 +13,10 @@ use crate::{
         fault::{Class, Fault},
         finding::{Ends, person},
         step::Permitted,
-        text::count,
     },
     engine::postgres::{self, Fence, Known, Session, Which},
     pass::{
-        outcome::Applied,
+        applied::{Applied, told},
         request::{self, Pass, Repairs},
     },
 };
@@ -80,25 +79,4 @@ async fn dropped(
         postgres::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;
     *purging = None;
     Ok(purged)
-}
-
-/// What was dropped, as it is told.
-pub(super) fn told(pass: &Pass<'_>, purged: Vec<(ObjectRef, i64)>) -> Vec<StepReport> {
-    let days = pass.target.retention_days.unwrap_or_default();
-    purged
-        .into_iter()
-        .map(|(object, rows)| StepReport {
-            action: Action::Purge,
-            message: format!(
-                "dropped {} of {} from quarantine, older than {}",
-                count(rows, "row"),
-                object.describe(),
-                count(days, "day")
-            ),
-            object,
-            account: None,
-            rows,
-            waits: None,
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{PasswordError, scheme::scheme};
+use super::PasswordError;
 use crate::api::password::PasswordFamily;
 
 /// A format: all that one account's stored password has in common with another's. Two hashes of one
@@ -47,7 +47,7 @@ pub enum Cost {
 
 /// The most memory that one hash may take, in KiB. A stored row can ask for gigabytes, and the operator
 /// serves everybody. Of Argon2 it is Django's default, of scrypt Gitea's, and no family's default is more.
-const MOST_MEMORY: u32 = 100 * 1024;
+pub(super) const MOST_MEMORY: u32 = 100 * 1024;
 const MOST_SCRYPT_MEMORY: u32 = 128 * 1024;
 
 /// The most rounds of PBKDF2 and SHA-crypt: up to two seconds. Django 6 has 1.2 million, and no specification a limit.
@@ -63,13 +63,13 @@ const MOST_SCRYPT_WORK: u32 = 1 << 22;
 const MOST_SCRYPT_BLOCKS: u32 = 1024;
 
 /// The most passes of argon2 over its memory.
-const MOST_PASSES: u32 = 64;
+pub(super) const MOST_PASSES: u32 = 64;
 
 /// The most of memory (KiB) times passes in argon2: up to two seconds. PHP has a quarter of it.
-const MOST_ARGON2_WORK: u32 = 1 << 20;
+pub(super) const MOST_ARGON2_WORK: u32 = 1 << 20;
 
 /// The most lanes of argon2, and parallelization of scrypt: they are computed one after the other.
-const MOST_LANES: u32 = 64;
+pub(super) const MOST_LANES: u32 = 64;
 
 /// Memory (KiB) and passes of which each pair is as safe as the others: the OWASP Password Storage
 /// Cheat Sheet, "Argon2id".
@@ -90,7 +90,7 @@ impl Cost {
     }
 
     /// This cost, or the floor where that is more.
-    fn raised(self, floor: Self) -> Self {
+    pub(in crate::passwords) fn raised(self, floor: Self) -> Self {
         match (self, floor) {
             (Self::Power(power), Self::Power(least)) => Self::Power(power.max(least)),
             (Self::Rounds(rounds), Self::Rounds(least)) => Self::Rounds(rounds.max(least)),
@@ -109,37 +109,6 @@ impl Cost {
 }
 
 impl Format {
-    /// What a family's own library writes by default.
-    pub fn default_of(family: PasswordFamily) -> Self {
-        scheme(family).default
-    }
-
-    /// Whether a new hash can be made in it. Some families are read and verified only.
-    pub fn can_make(&self) -> bool {
-        scheme(self.family).write.is_some()
-    }
-
-    /// The format of a new hash beside those that have this one: the same, but no cheaper than is safe
-    /// today for its family, and no dearer than [`verify`](super::verify) accepts.
-    pub fn for_new(self) -> Self {
-        let scheme = scheme(self.family);
-        let raised = Self { cost: self.cost.raised(scheme.floor), ..self };
-        if raised.bounded().is_ok() {
-            return raised;
-        }
-        let cost = match raised.cost {
-            Cost::Power(_) => Cost::Power(self.most_power()),
-            Cost::Rounds(_) => Cost::Rounds(MOST_ROUNDS),
-            Cost::Argon2 { memory, passes, lanes } => Cost::Argon2 {
-                memory: memory.min(MOST_MEMORY),
-                passes: passes.min(MOST_PASSES).min(MOST_ARGON2_WORK / memory.clamp(1, MOST_MEMORY)),
-                lanes: lanes.min(MOST_LANES),
-            },
-            Cost::Scrypt { .. } => scheme.default.cost,
-        };
-        Self { cost, ..self }
-    }
-
     /// Whether the stored text tells family and parameters. Where it does not, what is read is what the apps
     /// are known to use; that it is right shows when a password is verified.
     pub fn is_told(&self) -> bool {
@@ -207,7 +176,7 @@ impl Format {
         }
     }
 
-    fn most_power(&self) -> u32 {
+    pub(super) fn most_power(&self) -> u32 {
         match self.family {
             // Rounds of MD5: about a second.
             PasswordFamily::Phpass => 22,

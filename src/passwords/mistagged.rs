@@ -14,9 +14,9 @@ use super::{
     Stored, check,
     format::Format,
     parts,
-    scheme::{self, Parts, scheme},
+    scheme::{self, Parts},
 };
-use crate::api::password::PasswordFamily as F;
+use crate::{api::password::PasswordFamily as F, passwords::registry::scheme};
 
 /// What is wrong with what stands around the right digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

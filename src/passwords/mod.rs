@@ -18,6 +18,7 @@ mod mistagged;
 mod node;
 mod passlib;
 mod phpass;
+mod registry;
 mod scheme;
 mod spring;
 mod survey;
@@ -29,8 +30,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use self::scheme::{Parts, Scheme, scheme};
-use crate::api::password::PasswordFamily;
+use self::scheme::{Parts, Scheme};
+use crate::{api::password::PasswordFamily, passwords::registry::scheme};
 
 pub use self::{
     audit::{PasswordWarning, audit_password, audit_secret},

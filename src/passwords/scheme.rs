@@ -7,9 +7,8 @@ use base64::{
 use zeroize::Zeroizing;
 
 use super::{
-    Made, PasswordError, Stored, argon2, aspnet, bcrypt, columns, crypt, django,
+    Made, PasswordError, Stored,
     format::{Cost, Format, MOST_ROUNDS},
-    node, passlib, phpass, spring, werkzeug,
 };
 use crate::api::password::PasswordFamily;
 
@@ -99,45 +98,6 @@ impl Salt {
         }
         salt.truncate(length);
         Some(salt)
-    }
-}
-
-/// The family's scheme.
-pub(super) fn scheme(family: PasswordFamily) -> &'static Scheme {
-    match family {
-        PasswordFamily::Bcrypt => &bcrypt::PLAIN,
-        PasswordFamily::Argon2id => &argon2::ARGON2ID,
-        PasswordFamily::Argon2i => &argon2::ARGON2I,
-        PasswordFamily::DjangoPbkdf2Sha256 => &django::PBKDF2_SHA256,
-        PasswordFamily::DjangoPbkdf2Sha1 => &django::PBKDF2_SHA1,
-        PasswordFamily::DjangoBcryptSha256 => &django::BCRYPT_SHA256,
-        PasswordFamily::DjangoBcrypt => &django::BCRYPT,
-        PasswordFamily::DjangoScrypt => &django::SCRYPT,
-        PasswordFamily::DjangoArgon2 => &django::ARGON2,
-        PasswordFamily::WerkzeugScrypt => &werkzeug::SCRYPT,
-        PasswordFamily::WerkzeugPbkdf2 => &werkzeug::PBKDF2,
-        PasswordFamily::PasslibPbkdf2Sha1 => &passlib::PBKDF2_SHA1,
-        PasswordFamily::PasslibPbkdf2Sha256 => &passlib::PBKDF2_SHA256,
-        PasswordFamily::PasslibPbkdf2Sha512 => &passlib::PBKDF2_SHA512,
-        PasswordFamily::PasslibBcryptSha256 => &passlib::BCRYPT_SHA256,
-        PasswordFamily::Sha256Crypt => &crypt::SHA256,
-        PasswordFamily::Sha512Crypt => &crypt::SHA512,
-        PasswordFamily::SpringBcrypt => &spring::BCRYPT,
-        PasswordFamily::SpringArgon2 => &spring::ARGON2,
-        PasswordFamily::SpringPbkdf2 => &spring::PBKDF2,
-        PasswordFamily::SpringScrypt => &spring::SCRYPT,
-        PasswordFamily::AspNetIdentityV3 => &aspnet::V3,
-        PasswordFamily::AspNetIdentityV2 => &aspnet::V2,
-        PasswordFamily::Phpass => &phpass::PHPASS,
-        PasswordFamily::WordPressBcrypt => &phpass::WORDPRESS,
-        PasswordFamily::BetterAuthScrypt => &node::BETTER_AUTH,
-        PasswordFamily::NodeScrypt => &node::NODE,
-        PasswordFamily::MedusaScrypt => &node::MEDUSA,
-        PasswordFamily::GiteaPbkdf2 => &columns::GITEA_PBKDF2,
-        PasswordFamily::GiteaArgon2 => &columns::GITEA_ARGON2,
-        PasswordFamily::GiteaScrypt => &columns::GITEA_SCRYPT,
-        PasswordFamily::GrafanaPbkdf2 => &columns::GRAFANA,
-        PasswordFamily::MattermostPbkdf2 => &columns::MATTERMOST,
     }
 }
 

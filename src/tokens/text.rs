@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use crate::{api::spec::SubjectType, tokens::verdict::SHOWN};
+use crate::api::spec::SubjectType;
 
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -42,3 +42,6 @@ pub(crate) fn span(span: Duration) -> String {
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
+
+/// The longest text of a token that a message shows.
+pub(super) const SHOWN: usize = 80;

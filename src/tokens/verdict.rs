@@ -459,9 +459,6 @@ impl Verdict {
     }
 }
 
-/// The longest text of a token that a message shows.
-pub(super) const SHOWN: usize = 80;
-
 fn list(texts: &[String]) -> String {
     const MOST: usize = 5;
     let mut shown: Vec<_> = texts.iter().take(MOST).map(|text| shown(text)).collect();

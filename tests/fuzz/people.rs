@@ -1,10 +1,11 @@
 //! Lists of people: CSV and snapshots, as a ConfigMap or a file has them.
 
-use auth_consistency::domain::facts::schema::KeyKind;
-
-use auth_consistency::domain::identities::{
-    list::{Identities, MAX_FIELD, canonical},
-    snapshot::Snapshot,
+use auth_consistency::domain::{
+    facts::key_kind::KeyKind,
+    identities::{
+        list::{Identities, MAX_FIELD, canonical},
+        snapshot::Snapshot,
+    },
 };
 
 use proptest::prelude::*;

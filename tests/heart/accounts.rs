@@ -1,25 +1,20 @@
 //! Several accounts in one plan: none of them stands in another's way, none is taken for another.
 
-use auth_consistency::domain::{
-    facts::schema::KeyKind,
-    finding::Diagnosed,
-    request::{Approval, Requests},
-    step::Step,
-};
-
-use auth_consistency::domain::{
-    diagnose::diagnose,
-    facts::{IdDefault, Observation},
-    plan::propose,
-    report::Verdict,
-    target::Target,
-};
-
 use auth_consistency::{
     api::{
         condition::Reason,
         report::{Action, Severity},
         spec::{PasswordFamily, PasswordPolicy},
+    },
+    domain::{
+        diagnose::diagnose,
+        facts::{IdDefault, Observation, key_kind::KeyKind},
+        finding::Diagnosed,
+        plan::propose,
+        report::Verdict,
+        request::{Approval, Requests},
+        step::Step,
+        target::Target,
     },
     passwords::Format,
 };

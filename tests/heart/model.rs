@@ -2,37 +2,32 @@
 //! accounts beside it, and `usage_logs(id, user_id)`.
 
 use auth_consistency::{
-    api::shared::SecretKeyRef,
-    domain::{
-        facts::{
-            accounts::{Account, AdminFacts, WantedId},
-            references::{Comparison, Orphans, Reference, TableRights},
-            schema::{DatabaseIdentity, KeyKind, Server, UserTable},
-        },
-        finding::Diagnosed,
-        step::Step,
-        target::secrets::Secrets,
-    },
-};
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use auth_consistency::domain::{
-    diagnose::{enforcement::Enforcement, seeding::SeedFacts},
-    facts::{Bookkeeping, Claim, IdDefault, Observation, PasswordFacts, SequenceFacts},
-    plan::describe::step_report,
-    report::Outcome,
-    target::{Admin, ResourceIdentity, Target},
-};
-
-use auth_consistency::{
     api::{
         condition::ConditionType,
         report::{Action, ObjectRef, PlanReport, ReferencesReport, StepReport},
+        shared::SecretKeyRef,
         spec::{AuthConsistencySpec, PasswordFamily},
+    },
+    domain::{
+        diagnose::enforcement::Enforcement,
+        facts::{
+            Bookkeeping, Claim, IdDefault, Observation, PasswordFacts, SequenceFacts,
+            accounts::{Account, AdminFacts, WantedId},
+            key_kind::KeyKind,
+            references::{Comparison, Orphans, Reference, TableRights},
+            schema::{DatabaseIdentity, Server, UserTable},
+            seed::SeedFacts,
+        },
+        finding::Diagnosed,
+        plan::describe::step_report,
+        report::Outcome,
+        step::Step,
+        target::{Admin, ResourceIdentity, Target, secrets::Secrets},
     },
     passwords::{Description, Format},
 };
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use secrecy::SecretBox;

@@ -326,3 +326,60 @@ fn rooms_use_each_other_in_one_direction() {
         }
     }
 }
+
+/// A parent and its own child are read together.
+fn of_one_family(one: &[String], other: &[String]) -> bool {
+    let parent = |module: &[String]| module.split_last().map(|(_, parent)| parent.to_vec());
+    parent(one).as_deref() == Some(other) || parent(other).as_deref() == Some(one)
+}
+
+/// Files that lead to each other, each list once: the strongly connected components of more than one file.
+fn circles(used: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<BTreeSet<Module>> {
+    let reach: BTreeMap<&Module, BTreeSet<&Module>> = used
+        .keys()
+        .map(|from| {
+            let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
+            while let Some(at) = next.pop() {
+                for to in used.get(at).into_iter().flatten() {
+                    if !of_one_family(at, to) && reached.insert(to) {
+                        next.push(to);
+                    }
+                }
+            }
+            (from, reached)
+        })
+        .collect();
+    let mut circles: Vec<BTreeSet<Module>> = Vec::new();
+    for (from, reached) in &reach {
+        if !reached.contains(from) || circles.iter().any(|circle| circle.contains(*from)) {
+            continue;
+        }
+        let back = reached.iter().filter(|to| reach.get(*to).is_some_and(|there| there.contains(from)));
+        circles.push(back.map(|one| (*one).clone()).collect());
+    }
+    circles
+}
+
+#[test]
+fn no_file_leads_back_to_itself_but_by_its_own_parent_or_child() {
+    let used = used();
+    let told: Vec<String> = circles(&used)
+        .iter()
+        .map(|circle| {
+            let edges = circle.iter().map(|from| {
+                let within = used[from].iter().filter(|to| circle.contains(*to) && !of_one_family(from, to));
+                format!(
+                    "  {} uses {}",
+                    shown(from),
+                    within.map(|to| shown(to)).collect::<Vec<_>>().join(", ")
+                )
+            });
+            format!("{} files:\n{}", circle.len(), edges.collect::<Vec<_>>().join("\n"))
+        })
+        .collect();
+    assert!(
+        told.is_empty(),
+        "files that lead back to themselves: read one, and you must read all.\n{}",
+        told.join("\n")
+    );
+}

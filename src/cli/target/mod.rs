@@ -19,8 +19,8 @@ use crate::{
     },
     cli::target::against::Against,
     domain::{
-        diagnose::requests::Asking,
         identities::list::ConfigMaps,
+        request::Asking,
         target::{IdentitySource, ResourceIdentity, Target, secrets::Secrets},
     },
     network::{self, HostPolicy, ResolveEntry},

@@ -1,7 +1,6 @@
 //! `token explain`: why a token fails, or why each of many does.
 
 use clap::Args;
-use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
@@ -13,11 +12,14 @@ use crate::{
         said::{Exit, Failure, Said},
         show::{Cell, Format, Look, OutputFlags, Table, wrap},
         target::{ElsewhereFlags, Place, Signer, TargetFlags, Variables},
+        token::{
+            asked, facts,
+            steps::{capital, explain},
+        },
     },
     domain::text::clip,
-    engine::postgres::{Asked, SubjectRow},
     pass,
-    tokens::{self, Account, Keyring, Step, SubjectFacts, Verdict, Verification},
+    tokens::{self, Step, Verdict},
 };
 
 /// Flags of `token explain`.
@@ -180,18 +182,6 @@ async fn walk(place: &Place, signer: &Signer, token: &SecretString, probe: bool)
     Explained { steps, verdict, skipped, exit }
 }
 
-/// What the database has a word in, where everything else holds.
-pub(in crate::cli) fn asked(verification: &Verification) -> Option<Asked> {
-    let subject = verification.subject()?.to_owned();
-    Some(Asked { subject, token: verification.id.clone() })
-}
-
-/// What the signer's keys and shape make of a token.
-pub(super) fn explain(signer: &Signer, token: &str) -> Verification {
-    let keys = Keyring { elsewhere: &signer.elsewhere, ..signer.keys.keyring() };
-    tokens::explain(token, &keys, &signer.shape, Timestamp::now())
-}
-
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.
 async fn at_the_app(
     place: &Place,
@@ -320,27 +310,4 @@ pub(in crate::cli) fn user_step(verdict: &Verdict) -> Step {
         other => other.message(),
     };
     Step { name: "user", held: verdict.holds(), detail }
-}
-
-/// What the user table says, as the verdict takes it.
-pub(in crate::cli) fn facts(row: SubjectRow) -> SubjectFacts {
-    let mut invalidated_before = None;
-    let mut is_revoked = false;
-    let account = match row {
-        SubjectRow::Missing => Account::Missing,
-        SubjectRow::NotOfType { type_name } => Account::NotOfType { type_name },
-        SubjectRow::Inactive { login } => Account::Inactive { login },
-        SubjectRow::Active { login, id, written, valid_after, revoked } => {
-            is_revoked = revoked;
-            invalidated_before = valid_after.and_then(|seconds| Timestamp::from_second(seconds).ok());
-            Account::Active { login, id, written }
-        }
-    };
-    SubjectFacts { account, invalidated_before, revoked: is_revoked }
-}
-
-/// A sentence's first letter as a capital.
-pub(super) fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use super::explain::{asked, capital, explain, facts};
 use crate::{
     cli::{
         said::{Exit, Failure, Said},
         show::{Cell, Format, Look, Table, wrap},
         target::{Place, Signer},
+        token::steps::{asked, capital, explain, facts},
     },
     domain::text::{count, number},
     engine::postgres::Asked,

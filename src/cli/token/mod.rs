@@ -4,6 +4,7 @@ mod explain;
 mod inspect;
 mod many;
 mod mint;
+mod steps;
 
 use std::{
     io::IsTerminal as _,
@@ -13,7 +14,8 @@ use std::{
 use clap::{Args, Subcommand};
 use secrecy::SecretString;
 
-pub(super) use explain::{Explained, asked, beside, chain, facts, user_step};
+pub(super) use crate::cli::token::steps::{asked, facts};
+pub(super) use explain::{Explained, beside, chain, user_step};
 
 use super::{
     said::{Failure, Said},

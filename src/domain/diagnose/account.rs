@@ -14,8 +14,9 @@ use crate::{
         facts::{
             Observation,
             accounts::{Account, AdminFacts},
+            key_kind::KeyKind,
             new_ids::{IdDefault, Untold},
-            schema::{KeyKind, UserTable},
+            schema::UserTable,
         },
         finding::{Diagnosed, person},
         plan::undone,

@@ -112,9 +112,3 @@ fn changes_hands(kept: &[Kept<'_>], account: &Admin, found: &mut Diagnosed) {
         });
     }
 }
-
-pub(in crate::domain) struct Below {
-    pub(in crate::domain) below: i64,
-    pub(in crate::domain) first: i64,
-    pub(in crate::domain) promised: Option<i64>,
-}

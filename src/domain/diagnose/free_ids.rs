@@ -1,7 +1,7 @@
 //! Which id a new account may get.
 
 use crate::domain::{
-    diagnose::{accounts::Below, sequence},
+    diagnose::named_ids::{highest_id, lowest_id},
     facts::{
         Observation,
         accounts::AdminFacts,
@@ -36,7 +36,7 @@ impl Free {
         let promised: Vec<i64> = promised.collect();
         let below = match &users.id_default {
             IdDefault::Sequence(sequence) if sequence.descends() => {
-                let below = sequence::lowest_id(sequence, observation);
+                let below = lowest_id(sequence, observation);
                 let promised = promised.iter().copied().filter(|id| *id > users.first_id).min();
                 Some(Below {
                     below: promised.map_or(below, |id| id.min(below)),
@@ -46,7 +46,7 @@ impl Free {
             }
             _ => None,
         };
-        let above = sequence::highest_id(users, observation);
+        let above = highest_id(users, observation);
         let promised = promised.into_iter().max().filter(|id| *id < users.last_id);
         Self {
             above: promised.map_or(above, |id| id.max(above)),
@@ -82,4 +82,10 @@ impl Free {
             down.below = down.below.min(id);
         }
     }
+}
+
+pub(in crate::domain) struct Below {
+    pub(in crate::domain) below: i64,
+    pub(in crate::domain) first: i64,
+    pub(in crate::domain) promised: Option<i64>,
 }

@@ -3,46 +3,14 @@
 //! An id column without a default tells nothing of that. Names tell something: a sequence that is called after the
 //! table, or that Hibernate makes for all tables, is most likely the one.
 
-use crate::{
-    api::report::ObjectRef,
-    domain::{
-        facts::{
-            new_ids::{IdDefault, Untold},
-            schema::UserTable,
-        },
-        sql_name::sql_table,
-        text::{clip, sample},
+use crate::domain::{
+    facts::{
+        new_ids::{Counts, IdDefault, IdSource, Stands, Untold},
+        schema::UserTable,
     },
+    sql_name::sql_table,
+    text::{clip, sample},
 };
-
-/// Something that ids may be taken from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdSource {
-    /// Its name.
-    pub object: ObjectRef,
-    /// How it counts.
-    pub counts: Counts,
-}
-
-/// How something counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counts {
-    /// A sequence that no column owns or draws from; `None` where the role may not read it.
-    Sequence(Option<Stands>),
-    /// A table of a framework.
-    Table,
-}
-
-/// Where a sequence stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stands {
-    /// What it gives next.
-    pub next: i64,
-    /// How far it goes at a time.
-    pub step: i64,
-    /// How far behind that sessions may still have numbers in hand.
-    pub held: i64,
-}
 
 /// What is said of the id that a new account gets.
 pub(in crate::domain) struct Doubt {

@@ -12,6 +12,7 @@ use crate::{
         report::{PasswordFormatReport, PasswordsReport},
     },
     domain::{
+        facts::hashes::{HashSample, Unfit},
         sql_name::{sql_name, sql_table},
         target::{Target, users::Users},
         text::{self, number},
@@ -19,7 +20,7 @@ use crate::{
     passwords::{self, Format, Made, Majority, Survey},
 };
 
-pub use beside::{Beside, Others, Says};
+pub use crate::domain::facts::hashes::{Beside, Others, Says};
 pub use own::{Own, of_another_variant, own};
 use own::{kept_format, untied};
 pub(in crate::domain) use statements::{reprefix, retag, unpack};
@@ -35,42 +36,6 @@ const ROOMY: usize = 255;
 
 /// Formats that are told one by one.
 const TOLD: usize = 5;
-
-/// What the stored passwords of other accounts are, in a bounded sample.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HashSample {
-    /// What was found among them.
-    pub survey: Survey,
-    /// Whether they are the other accounts that the spec keeps, since nobody else has a password.
-    pub kept: bool,
-    /// Why they could not be looked at, if so: nothing is known then.
-    pub unread: Option<String>,
-    /// What does not take a new hash in the format that they say, if so.
-    pub unfit: Option<Unfit>,
-    /// The format of the account's own stored password, where that reads as one.
-    pub own: Option<Format>,
-    /// Columns beside the password that may say how it is read.
-    pub beside: Vec<Beside>,
-}
-
-impl HashSample {
-    /// What others say beside an account's own format. Accounts of the spec say nothing of one another: each may be
-    /// the one that was written wrongly.
-    fn others(&self, own: Option<Format>) -> Survey {
-        if self.kept && own.is_some() { Survey::default() } else { self.survey.clone() }
-    }
-}
-
-/// A column that does not take what would be written to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// The column.
-    pub column: String,
-    /// Its type, as SQL has it.
-    pub column_type: String,
-    /// Characters of what would be written.
-    pub characters: usize,
-}
 
 /// In which format a new hash is made, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,9 @@ pub mod foreign;
 pub mod free_ids;
 pub mod giving;
 pub mod hashing;
+pub(in crate::domain) mod named_ids;
 pub(in crate::domain) mod next_id;
+pub mod obstacles;
 pub mod references;
 pub mod refusal;
 pub(in crate::domain) mod remap;
@@ -35,7 +37,8 @@ use crate::{
     domain::{
         facts::{
             Observation,
-            schema::{KeyKind, ReadOnly, SchemaFault, UserTable},
+            key_kind::KeyKind,
+            schema::{ReadOnly, SchemaFault, UserTable},
             verifiers::VerifierFacts,
         },
         finding::{Diagnosed, person},

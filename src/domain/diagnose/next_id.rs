@@ -6,11 +6,12 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        diagnose::sequence::highest_id,
+        diagnose::named_ids::highest_id,
         facts::{
             Observation,
+            key_kind::KeyKind,
             new_ids::{IdDefault, Untold},
-            schema::{KeyKind, UserTable},
+            schema::UserTable,
         },
         finding::{Diagnosed, person},
         sql_name::{sql_name, sql_table, unseen},

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         diagnose::{
             foreign,
-            references::{in_the_way, lacks, refit},
+            obstacles::{in_the_way, lacks, refit},
             rights, suspects,
         },
         facts::{

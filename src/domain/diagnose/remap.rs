@@ -8,7 +8,10 @@ use crate::{
         spec::OnOrphan,
     },
     domain::{
-        diagnose::{references, refusal::Collision},
+        diagnose::{
+            obstacles::{in_the_way, lacks, refit},
+            refusal::Collision,
+        },
         facts::{
             Observation,
             identities::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
@@ -350,12 +353,9 @@ fn refusal(
         ));
     }
     if let Some(unfit) = &facts.unfit {
-        return Some((
-            Reason::RepairUnsupported,
-            format!("{}: {}", unfit.why, references::refit(reference, unfit)),
-        ));
+        return Some((Reason::RepairUnsupported, format!("{}: {}", unfit.why, refit(reference, unfit))));
     }
-    if let Some(why) = references::lacks(&reference.rights.role, &facts.lacking) {
+    if let Some(why) = lacks(&reference.rights.role, &facts.lacking) {
         return Some(why);
     }
     if !facts.cascades.is_empty() {
@@ -372,7 +372,7 @@ fn refusal(
     if let Some(why) = collision.refused(observation, reference, policy) {
         return Some(why);
     }
-    let way = references::in_the_way(Action::Remap, &reference.object, facts.in_the_way.as_ref());
+    let way = in_the_way(Action::Remap, &reference.object, facts.in_the_way.as_ref());
     if way.is_some() {
         return way;
     }

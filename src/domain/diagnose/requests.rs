@@ -16,6 +16,7 @@ use crate::{
     },
     domain::{
         facts::ledger::{Claim, PriorUse},
+        request::Asking,
         target::Target,
         text::{clean, clip, number},
     },
@@ -26,21 +27,6 @@ const FRESH: &str = "$(date +%s)";
 
 /// Values in a status have at most so many characters.
 const MAX_VALUE: usize = 1024;
-
-/// How a person asks for something once, so that what messages say can be pasted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Asking {
-    /// By an annotation of the resource, which the operator reads.
-    #[default]
-    Annotation,
-    /// By a command that begins and ends so.
-    Command {
-        /// What it begins with.
-        program: String,
-        /// The flags that say what to work on, each with a space before it.
-        tail: String,
-    },
-}
 
 /// Whether a request was written to the object that it stands on, as far as that can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

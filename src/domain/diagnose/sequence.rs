@@ -7,7 +7,7 @@ use crate::{
     },
     domain::{
         diagnose::{
-            references::{named, named_below},
+            named_ids::{named, named_below},
             rights,
         },
         facts::{
@@ -389,35 +389,14 @@ fn untold(sequence: &SequenceFacts) -> Diagnosed {
     )
 }
 
-/// The highest id that a live user has or that rows still name; 0 when there is none. Whoever has the last
-/// id that there can be, and what names it, is left out: a mark of the app.
-///
-/// Keys of references that do not name the id column say nothing about ids.
-pub fn highest_id(users: &UserTable, observation: &Observation) -> i64 {
-    let unchecked = observation
-        .unchecked
-        .iter()
-        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.1));
-    named(observation).chain(unchecked).chain(users.highest_id).max().unwrap_or(0).max(0)
-}
-
-/// The lowest of them, where ids are counted downwards; 0 when there is none below it.
-pub fn lowest_id(sequence: &SequenceFacts, observation: &Observation) -> i64 {
-    let unchecked = observation
-        .unchecked
-        .iter()
-        .filter_map(|one| one.ends.as_ref().ok().copied().flatten().map(|ends| ends.0));
-    named_below(observation).chain(unchecked).chain(sequence.used).min().unwrap_or(0).min(0)
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
     use crate::api::report::ObjectRef;
-    use crate::domain::facts::{references::TableRights, schema::KeyKind};
-    use crate::domain::{diagnose::seeding::SeedFacts, facts::new_ids::Takes};
+    use crate::domain::facts::{key_kind::KeyKind, references::TableRights};
+    use crate::domain::facts::{new_ids::Takes, seed::SeedFacts};
 
     const INTEGER: i64 = i32::MAX as i64;
 

@@ -137,6 +137,35 @@ pub struct UnfitColumn {
     pub check: Option<String>,
 }
 
+/// Something that ids may be taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdSource {
+    /// Its name.
+    pub object: ObjectRef,
+    /// How it counts.
+    pub counts: Counts,
+}
+
+/// How something counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counts {
+    /// A sequence that no column owns or draws from; `None` where the role may not read it.
+    Sequence(Option<Stands>),
+    /// A table of a framework.
+    Table,
+}
+
+/// Where a sequence stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    /// What it gives next.
+    pub next: i64,
+    /// How far it goes at a time.
+    pub step: i64,
+    /// How far behind that sessions may still have numbers in hand.
+    pub held: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::Takes;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::report::ObjectRef,
-    domain::{
-        diagnose::{hashing::HashSample, seeding::SeedFacts},
-        facts::{
-            new_ids::{IdDefault, Takes},
-            references::TableRights,
-        },
+    domain::facts::{
+        hashes::HashSample,
+        key_kind::KeyKind,
+        new_ids::{IdDefault, Takes},
+        references::TableRights,
+        seed::SeedFacts,
     },
 };
 
@@ -103,19 +103,6 @@ pub enum SchemaFault {
         /// What ends it.
         ends: String,
     },
-}
-
-/// What kind of key the user table has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    /// int2, int4, int8.
-    Integer,
-    /// uuid.
-    Uuid,
-    /// text, varchar, citext, char(n).
-    Text,
-    /// Anything else.
-    Other,
 }
 
 /// The user table.

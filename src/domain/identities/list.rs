@@ -2,7 +2,7 @@
 //! wrong.
 
 use crate::domain::{
-    facts::schema::KeyKind,
+    facts::key_kind::KeyKind,
     fault::SecretProblem,
     target::users::Users,
     text::{count, hex, number},

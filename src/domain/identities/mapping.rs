@@ -1,7 +1,7 @@
 //! Who of before is who today: old id to login to new id, as one mapping that is looked up once per
 //! row; and what was counted of it.
 
-use crate::domain::facts::schema::KeyKind;
+use crate::domain::facts::key_kind::KeyKind;
 
 use std::collections::HashMap;
 

@@ -6,9 +6,11 @@ use crate::{
         shared::{DatabaseSpec, SecretKeyRef, TlsMode},
     },
     domain::{
-        diagnose::connection::{self, Odd},
+        diagnose::connection,
         parse::connection_string,
-        target::{Database, certificates::Authorities, connection::Connection, secrets::TargetError},
+        target::{
+            Database, certificates::Authorities, connection::Connection, odd::Odd, secrets::TargetError,
+        },
     },
 };
 

@@ -18,9 +18,9 @@ use crate::{
         spec::{AuthConsistencySpec, OnOrphan},
     },
     domain::{
-        diagnose::requests::Asking,
         fault::SecretProblem,
         identities::list::ConfigMaps,
+        request::Asking,
         target::{
             certificates::Authorities,
             policy::Rule,

@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         facts::{
-            Observation, accounts::AdminFacts, new_ids::IdDefault, references::Reference, schema::KeyKind,
+            Observation, accounts::AdminFacts, key_kind::KeyKind, new_ids::IdDefault, references::Reference,
         },
         step::{PermittedStep, PlannedStep, Step},
         target::{Admin, Target},

@@ -4,6 +4,7 @@
 
 pub mod certificates;
 pub mod connection;
+pub mod odd;
 pub mod policy;
 pub mod secrets;
 pub mod sessions;
@@ -20,12 +21,13 @@ use crate::{
         },
     },
     domain::{
-        diagnose::{connection::Odd, requests::Asking},
         facts::session_mechanism::Sessions,
         identities::{list::Identities, snapshot::Reference},
+        request::Asking,
         target::{
             certificates::Authorities,
             connection::Connection,
+            odd::Odd,
             policy::{Policy, Rule},
             users::Users,
         },

@@ -44,8 +44,11 @@ pub use crate::engine::postgres::restore::export::{Beside, WrittenBeside, write_
 pub use crate::engine::postgres::restore::inventory::{
     Kept, Shown, Wanted, identity_text, list as kept, show as show_kept,
 };
-pub use crate::engine::postgres::restore::purge::{Which, away, doomed, purge, purged};
 pub use crate::engine::postgres::restore::runs::Run;
+pub use crate::engine::postgres::restore::{
+    inventory::Which,
+    purge::{away, doomed, purge, purged},
+};
 pub use crate::engine::postgres::search::Search;
 pub use crate::engine::postgres::session::connect::{Session, connect};
 pub use crate::engine::postgres::session::error::DatabaseError;

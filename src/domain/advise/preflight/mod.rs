@@ -14,8 +14,9 @@ use crate::{
         facts::{
             Observation,
             accounts::LoginFacts,
+            key_kind::KeyKind,
             new_ids::{IdDefault, Untold},
-            schema::{KeyKind, UserTable},
+            schema::UserTable,
         },
         target::Target,
         text::{count, number},

@@ -2,10 +2,7 @@ use crate::{
     api::{shared::SecretKeyRef, spec::AuthConsistencySpec},
     domain::{
         advise::suggestions::Confidence,
-        diagnose::{
-            enforcement::{Enforcement, Side, SilentTriggers},
-            seeding::SeedFacts,
-        },
+        diagnose::enforcement::{Enforcement, Side, SilentTriggers},
         facts::{
             accounts::{Account, AdminFacts, WantedId},
             ledger::Bookkeeping,
@@ -13,6 +10,7 @@ use crate::{
             password::PasswordFacts,
             references::{Comparison, Orphans, Reference, TableRights},
             schema::{DatabaseIdentity, SchemaFault, Server},
+            seed::SeedFacts,
         },
         target::{ResourceIdentity, secrets::Secrets},
     },

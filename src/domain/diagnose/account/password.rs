@@ -9,10 +9,10 @@ use crate::{
     },
     domain::{
         diagnose::{
-            hashing::{self, By, Chosen, HashSample, own::Own},
+            hashing::{self, By, Chosen, own::Own},
             requests, rights,
         },
-        facts::{accounts::Account, password::PasswordFacts, schema::UserTable},
+        facts::{accounts::Account, hashes::HashSample, password::PasswordFacts, schema::UserTable},
         finding::{Diagnosed, person},
         step::Step,
         target::{Admin, Target},

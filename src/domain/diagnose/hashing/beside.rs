@@ -1,11 +1,9 @@
 //! Columns beside the password that may say how it is read: a salt that the app mixes in, or the name of an algorithm.
 //! A hash that is written beside a value of the hash before is one that the app refuses.
 
-use std::collections::BTreeMap;
-
 use super::count_of;
 use crate::{
-    api::password::PasswordFamily,
+    domain::facts::hashes::{Beside, Others, Says},
     passwords::{Format, keeps_a_salt},
 };
 
@@ -55,15 +53,6 @@ const ALGORITHMS: &[&str] = &[
     "encryptiontype",
 ];
 
-/// What a column beside the password says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
-    /// What is mixed into the hash.
-    Salt,
-    /// Which algorithm the hash is of.
-    Algorithm,
-}
-
 impl Says {
     /// What a column of that name says of the password, if anything.
     pub fn of(name: &str) -> Option<Self> {
@@ -76,32 +65,6 @@ impl Says {
             _ => None,
         }
     }
-}
-
-/// One column beside the password, in an account's own row and beside the passwords of others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
-    /// Its name.
-    pub column: String,
-    /// What it says.
-    pub says: Says,
-    /// Whether the account's own row has something in it; `None` where there is no such row.
-    pub own: Option<bool>,
-    /// Whether a new row gets a value there, by the spec or by itself.
-    pub given: bool,
-    /// What others have, by the family of their password.
-    pub others: BTreeMap<PasswordFamily, Others>,
-}
-
-/// How many other accounts have what in a column beside the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Others {
-    /// Something.
-    pub filled: usize,
-    /// Nothing.
-    pub empty: usize,
-    /// What the account's own row has.
-    pub as_own: usize,
 }
 
 /// Why the app may read a new hash in this format by what a column beside it would still say, if so.

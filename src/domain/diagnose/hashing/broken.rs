@@ -3,13 +3,13 @@
 use crate::{
     domain::{
         diagnose::hashing::statements,
-        facts::schema::UserTable,
+        facts::{hashes::HashSample, schema::UserTable},
         sql_name::{sql_name, sql_table},
     },
     passwords::{Description, Format},
 };
 
-use super::{HashSample, count_of, seen};
+use super::{count_of, seen};
 
 /// The type that a column is widened to: what every format that is made fits into.
 const WIDE: &str = "character varying(255)";

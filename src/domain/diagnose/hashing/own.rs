@@ -2,11 +2,11 @@
 
 use crate::{
     api::{condition::Reason, password::PasswordFamily, spec::PasswordHash},
-    domain::target::users::Users,
+    domain::{facts::hashes::HashSample, target::users::Users},
     passwords::{Description, Format, Survey},
 };
 
-use super::{By, Chosen, FEW, HashSample, Refused, seen};
+use super::{By, Chosen, FEW, Refused, seen};
 
 /// The account's own format, where nothing that others have says that the app reads another one; `None`: they decide.
 /// A table in which an app makes new hashes at the next sign-in, or into which others were imported, has several.

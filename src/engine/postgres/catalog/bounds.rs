@@ -5,7 +5,7 @@
 //! constants, and does nothing else, is a bound: between two of its numbers it says one thing.
 
 use crate::{
-    domain::facts::{Takes, schema::KeyKind},
+    domain::facts::{Takes, key_kind::KeyKind},
     engine::postgres::{
         catalog::{self, Column, Table},
         session::{error::DatabaseError, transaction::savepoint},

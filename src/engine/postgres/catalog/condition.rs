@@ -2,10 +2,7 @@
 
 use crate::{
     api::shared::ColumnCondition,
-    engine::postgres::{
-        catalog::{Column, foreign_code},
-        sql::Sql,
-    },
+    engine::postgres::{catalog::Column, sql::Sql},
 };
 
 /// A condition of the spec with the column that it names.
@@ -28,7 +25,7 @@ pub fn equals(sql: &mut Sql, alias: &'static str, column: &Column, value: &str) 
         }
         // No btree equality (json and the like): the value's own text is what can be compared.
         _ => {
-            foreign_code::text(sql, alias, column);
+            text(sql, alias, column);
             sql.add(" OPERATOR(pg_catalog.=) ").text(value);
         }
     }
@@ -48,5 +45,15 @@ pub fn holds(sql: &mut Sql, alias: &'static str, column: &Column, condition: &Co
         (None, _) => {
             sql.column(alias, &column.name).add(" IS NULL");
         }
+    }
+}
+
+/// Adds the text of `alias.column`, by its own output alone where its type is somebody's.
+pub(in crate::engine::postgres) fn text(sql: &mut Sql, alias: &'static str, column: &Column) {
+    if column.opaque {
+        sql.add("CASE WHEN ").column(alias, &column.name).add(" IS NOT NULL THEN pg_catalog.concat(");
+        sql.column(alias, &column.name).add(") END");
+    } else {
+        sql.column(alias, &column.name).add("::pg_catalog.text");
     }
 }

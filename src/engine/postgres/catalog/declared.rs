@@ -14,10 +14,7 @@ use crate::{
         catalog::{
             self, Column, Found, Table, condition::Condition, reference::ReferenceTable, resolved::Known,
         },
-        observe::{
-            ids,
-            scope::{Place, part_of},
-        },
+        observe::ids,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
@@ -185,4 +182,19 @@ pub(in crate::engine::postgres) async fn absent(
         spelled.extend(value.ok());
     }
     Ok(spelled)
+}
+
+/// What tells a reference from others: schema, table, columns.
+pub(in crate::engine::postgres) type Place = (String, String, Vec<String>);
+
+pub(in crate::engine::postgres) fn place(object: &ObjectRef) -> Place {
+    (object.schema.clone(), object.table.clone(), object.columns.clone())
+}
+
+pub(in crate::engine::postgres) fn part_of(
+    root: &(String, String),
+    object: &ObjectRef,
+    taken: &BTreeSet<Place>,
+) -> bool {
+    taken.contains(&(root.0.clone(), root.1.clone(), object.columns.clone()))
 }

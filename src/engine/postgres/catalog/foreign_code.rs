@@ -249,13 +249,3 @@ impl ReferenceTable {
         own.or_else(|| self.parent.refused(&self.parent_columns, []))
     }
 }
-
-/// Adds the text of `alias.column`, by its own output alone where its type is somebody's.
-pub(in crate::engine::postgres) fn text(sql: &mut Sql, alias: &'static str, column: &Column) {
-    if column.opaque {
-        sql.add("CASE WHEN ").column(alias, &column.name).add(" IS NOT NULL THEN pg_catalog.concat(");
-        sql.column(alias, &column.name).add(") END");
-    } else {
-        sql.column(alias, &column.name).add("::pg_catalog.text");
-    }
-}

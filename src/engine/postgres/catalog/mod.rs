@@ -22,7 +22,7 @@ mod triggers;
 
 use crate::{
     domain::{
-        facts::{foreign_code::ForeignCode, references::TableRights, schema::KeyKind},
+        facts::{foreign_code::ForeignCode, key_kind::KeyKind, references::TableRights},
         sql_name::{sql_name, sql_table},
         text::clip,
     },

@@ -4,14 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     domain::{
-        diagnose::hashing::{HashSample, Says},
-        facts::{Takes, Untold, schema::DatabaseIdentity},
+        diagnose::hashing::Says,
+        facts::{Takes, Untold, hashes::HashSample, schema::DatabaseIdentity},
     },
-    engine::postgres::{
-        catalog::{
-            self, Column, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
-        },
-        observe::ids::Passive,
+    engine::postgres::catalog::{
+        self, Column, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
     },
 };
 
@@ -62,4 +59,13 @@ pub struct Known {
     pub identity: DatabaseIdentity,
     /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
     pub ours: bool,
+}
+
+/// A reference that is not checked and may name ids all the same.
+#[derive(Debug, Clone)]
+pub struct Passive {
+    /// The reference.
+    pub table: ReferenceTable,
+    /// Whether its rows could be looked at.
+    pub seen: bool,
 }

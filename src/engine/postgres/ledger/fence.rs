@@ -11,7 +11,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::resolved::Known,
-        ledger::{self, read},
+        ledger::{self, claim::claim},
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -62,7 +62,7 @@ pub(in crate::engine::postgres) async fn nobody_since(
     known: &Known,
     looked: &Bookkeeping,
 ) -> Result<(), DatabaseError> {
-    let claim = read::claim(connection, &known.identity, known.users.oid).await?;
+    let claim = claim(connection, &known.identity, known.users.oid).await?;
     let held = |claim: Option<&Claim>| claim.map(|claim| (claim.owner.clone(), claim.epoch));
     let same_run = held(claim.as_ref()) == held(looked.claim.as_ref());
     let last = ledger::last_entry(connection, target, &known.identity).await?;

@@ -1,7 +1,7 @@
 //! The keys that a step may touch.
 
 use crate::{
-    domain::facts::schema::KeyKind,
+    domain::facts::key_kind::KeyKind,
     engine::postgres::{catalog::reference::ReferenceTable, ledger::fence::Fence, sql::Sql},
 };
 

@@ -4,11 +4,14 @@
 //! is bound to the target identity: a dump carries the schema along, and then its rows are history.
 
 pub mod audit;
+pub(in crate::engine::postgres) mod claim;
 pub(in crate::engine::postgres) mod ended_sessions;
 pub(in crate::engine::postgres) mod fence;
 pub(in crate::engine::postgres) mod integrity;
 pub mod key_list;
 pub mod migrate;
+pub(in crate::engine::postgres) mod notes;
+pub(in crate::engine::postgres) mod overdue;
 pub mod progress;
 pub(in crate::engine::postgres) mod quarantine;
 pub mod read;

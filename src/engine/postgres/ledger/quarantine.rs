@@ -6,9 +6,10 @@
 //! possible. A `jsonb` copy would lose json text and number spellings, so there is none.
 
 use crate::{
-    api::report::Action,
+    api::report::{Action, ObjectRef},
     engine::postgres::{
         catalog::{Column, Table, condition::equals},
+        ledger::notes::{Note, noting, of_row, of_rows},
         session::error::DatabaseError,
         sql::{Name, Relation, Sql},
         sql_keys::{is_keyed, keyed},
@@ -18,11 +19,7 @@ use crate::{
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, Row};
 
-use super::{
-    fence::Fence,
-    integrity::{self, Note},
-    trust,
-};
+use super::{fence::Fence, trust};
 
 /// A quarantine table.
 #[derive(Debug, Clone)]
@@ -177,15 +174,15 @@ pub async fn copy(
     sql.add(" ON ");
     is_keyed(&mut sql, "c", key_columns);
     sql.add(" RETURNING ");
-    integrity::of_row(&mut sql, &source.columns);
+    of_row(&mut sql, &source.columns);
     sql.add(" AS h) SELECT pg_catalog.count(*), (SELECT b.batch FROM b), ");
-    integrity::of_rows(&mut sql, "kept.h", &source.columns);
+    of_rows(&mut sql, "kept.h", &source.columns);
     sql.add(" FROM kept");
     let row = sql.one(connection).await?;
     let copied: i64 = row.try_get(0)?;
     let note = Note { batch: row.try_get(1)?, rows: copied, digest: row.try_get(2)? };
     let mut sql = Sql::new("");
-    integrity::noting(&mut sql, &[note]);
+    noting(&mut sql, &[note]);
     sql.execute(connection).await?;
     if usize::try_from(copied) != Ok(keys.len()) {
         return Err(DatabaseError::Moved(format!(
@@ -234,4 +231,31 @@ pub(in crate::engine::postgres) async fn note_written(
     sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step);
     sql.execute(connection).await?;
     Ok(())
+}
+
+/// The quarantine tables that are there, with the table that each is of.
+pub(in crate::engine::postgres) async fn tables(
+    connection: &mut PgConnection,
+) -> Result<Vec<(Quarantine, ObjectRef)>, sqlx::Error> {
+    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.batches') IS NOT NULL")
+        .scalar(connection)
+        .await?;
+    if !there {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::new(
+        "SELECT q.name, q.schema_name, q.table_name FROM auth_consistency.quarantine q WHERE EXISTS \
+         (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) q.name) \
+         ORDER BY q.schema_name, q.table_name, q.created_at",
+    );
+    sql.all(connection)
+        .await?
+        .iter()
+        .map(|row| {
+            let object =
+                ObjectRef { schema: row.try_get(1)?, table: row.try_get(2)?, ..ObjectRef::default() };
+            Ok((Quarantine::named(row.try_get(0)?), object))
+        })
+        .collect()
 }

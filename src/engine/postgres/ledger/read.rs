@@ -10,7 +10,7 @@ use crate::{
         status::{MAX_HISTORY, Repair},
     },
     domain::{
-        facts::{Bookkeeping, Claim, OpenRun, OpenStep, schema::DatabaseIdentity},
+        facts::{Bookkeeping, OpenRun, OpenStep, schema::DatabaseIdentity},
         request::Requests,
         sql_name::sql_name,
         target::Target,
@@ -19,11 +19,12 @@ use crate::{
     engine::postgres::{
         ledger::{
             audit::action,
+            claim::claim,
             last_entry, last_reset,
             migrate::{newer, version},
+            overdue::overdue,
             reset_before, trust,
         },
-        restore::purge,
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -97,7 +98,7 @@ pub async fn observe(
         found.approval_used = row.try_get(0)?;
         found.approval_elsewhere = row.try_get::<bool, _>(1)? && !found.approval_used;
     }
-    found.overdue = purge::overdue(connection, target, identity).await?;
+    found.overdue = overdue(connection, target, identity).await?;
     found.history = history(connection, target, identity).await?;
     Ok(found)
 }
@@ -143,32 +144,6 @@ pub async fn sweep(
         sql.execute(connection).await?;
     }
     Ok(())
-}
-
-/// Who repairs a user table.
-pub async fn claim(
-    connection: &mut PgConnection,
-    identity: &DatabaseIdentity,
-    user_table: i64,
-) -> Result<Option<Claim>, sqlx::Error> {
-    let mut sql = Sql::new(
-        // By way of JSON, since a layout of before has not all of the columns.
-        "SELECT owner, owner_name, epoch, plan_serial, \
-         pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'operator', \
-         (pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'takes')::pg_catalog.int8 \
-         FROM auth_consistency.claims WHERE system_identifier OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(&identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
-    sql.add(" AND user_table_oid OPERATOR(pg_catalog.=) ").integer(user_table);
-    let Some(row) = sql.optional(connection).await? else { return Ok(None) };
-    Ok(Some(Claim {
-        owner: row.try_get(0)?,
-        owner_name: row.try_get(1)?,
-        epoch: row.try_get(2)?,
-        plan_serial: row.try_get(3)?,
-        operator: row.try_get(4)?,
-        takes: row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
-    }))
 }
 
 async fn open_run(

@@ -3,7 +3,6 @@
 use sqlx::{PgConnection, Row};
 
 use crate::{
-    api::spec::PasswordPolicy,
     domain::{
         facts::{
             PasswordFacts,
@@ -11,47 +10,22 @@ use crate::{
         },
         target::Admin,
     },
-    engine::{
-        PasswordCache,
-        postgres::{
-            catalog::{
-                Column,
-                condition::{Condition, equals, holds},
-                resolved::Known,
-            },
-            observe::{
-                fit,
-                hashes::{self, StoredRow},
-                ids, move_preview,
-            },
-            repair::password::{self},
-            session::{error::DatabaseError, transaction::savepoint},
-            sql::Sql,
+    engine::postgres::{
+        catalog::{
+            Column,
+            condition::{Condition, equals, holds},
+            resolved::Known,
         },
+        observe::{
+            Compare, fit,
+            hashes::{self, StoredRow},
+            ids, move_preview,
+            password::facts,
+        },
+        session::{error::DatabaseError, transaction::savepoint},
+        sql::Sql,
     },
 };
-
-/// Which passwords are compared with the Secret's.
-pub(in crate::engine::postgres) struct Compare<'a> {
-    /// What was compared before.
-    pub(in crate::engine::postgres) memory: &'a dyn PasswordCache,
-    /// The admin's, whatever its policy says.
-    admin: bool,
-    /// What is to be compared once the snapshot has ended.
-    pub(in crate::engine::postgres) later: Vec<password::Uncompared>,
-}
-
-impl<'a> Compare<'a> {
-    /// Compares what policies ask for, and the admin's too where `admin` says so.
-    pub fn new(memory: &'a dyn PasswordCache, admin: bool) -> Self {
-        Self { memory, admin, later: Vec::new() }
-    }
-
-    pub(in crate::engine::postgres) fn of(&self, account: &Admin) -> bool {
-        let asked = self.admin && account.place.is_none();
-        asked || account.password_policy == PasswordPolicy::Always
-    }
-}
 
 /// What there is to know of the admin, but for the id that it must have. Who is nearly called so is
 /// looked for among all users, unless that is known.
@@ -134,7 +108,7 @@ pub(in crate::engine::postgres) async fn account(
         Ok(names)
     };
     let password = match &known.password {
-        Some(_) => password::facts(StoredRow::read(&row, 3, known)?, admin, known, compare),
+        Some(_) => facts(StoredRow::read(&row, 3, known)?, admin, known, compare),
         None => PasswordFacts::unknown(),
     };
     let found = Account {

@@ -3,7 +3,8 @@
 
 use crate::{
     domain::{
-        diagnose::hashing::{Beside, HashSample, Others, Says, Unfit, choose},
+        diagnose::hashing::{Beside, Others, Says, choose},
+        facts::hashes::{HashSample, Unfit},
         target::{Admin, Target},
     },
     engine::postgres::{
@@ -12,11 +13,10 @@ use crate::{
             condition::{equals, holds},
             resolved::Known,
         },
-        repair::password::stored_columns,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
-    passwords::{self, Format, Stored, survey},
+    passwords::{self, Format, Made, Stored, survey},
 };
 
 use std::collections::BTreeMap;
@@ -386,4 +386,20 @@ fn read(rows: Vec<PgRow>, known: &Known) -> Result<Vec<StoredRow>, sqlx::Error> 
         read.extend(StoredRow::read(row, 0, known)?);
     }
     Ok(read)
+}
+
+/// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
+pub(in crate::engine::postgres) fn stored_columns<'a>(
+    known: &'a Known,
+    made: &'a Made,
+) -> Vec<(&'a Column, &'a str)> {
+    let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
+    [
+        (&known.password, Some(made.hash.expose_secret())),
+        (&known.salt, salt),
+        (&known.algorithm, made.algorithm.as_deref()),
+    ]
+    .into_iter()
+    .filter_map(|(column, value)| Some((column.as_ref()?, value?)))
+    .collect()
 }

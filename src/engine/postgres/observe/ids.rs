@@ -5,9 +5,13 @@
 
 use crate::{
     api::report::ObjectRef,
-    domain::facts::{Unchecked, schema::KeyKind},
+    domain::facts::{Unchecked, key_kind::KeyKind},
     engine::postgres::{
-        catalog::{self, Column, reference::ReferenceTable, resolved::Known},
+        catalog::{
+            self, Column,
+            reference::{IdPart, ReferenceTable},
+            resolved::Known,
+        },
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Sql, run},
     },
@@ -17,26 +21,6 @@ use sqlx::{PgConnection, Row};
 
 /// Ids that a sequence would give next and that rows name, drawn at most before a new account takes one.
 const DRAWN: usize = 100;
-
-/// Which column of a reference names the id, and which values of it count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdPart {
-    /// Its place among the reference's columns.
-    pub at: usize,
-    /// The first and the last value that it, or an id, can have: those count no more.
-    pub first: i64,
-    /// See `first`.
-    pub last: i64,
-}
-
-/// A reference that is not checked and may name ids all the same.
-#[derive(Debug, Clone)]
-pub struct Passive {
-    /// The reference.
-    pub table: ReferenceTable,
-    /// Whether its rows could be looked at.
-    pub seen: bool,
-}
 
 /// Which of a reference's columns names the id.
 pub(in crate::engine::postgres) fn part(

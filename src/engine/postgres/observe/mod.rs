@@ -15,6 +15,7 @@ pub(in crate::engine::postgres) mod ids;
 pub(in crate::engine::postgres) mod in_the_way;
 pub(in crate::engine::postgres) mod more_accounts;
 pub mod move_preview;
+pub(in crate::engine::postgres) mod password;
 pub mod reference;
 pub(in crate::engine::postgres) mod scope;
 pub(in crate::engine::postgres) mod seeding;
@@ -44,13 +45,14 @@ use crate::{
         PasswordCache,
         budget::Budget,
         postgres::{
-            catalog::{declared::Scope, resolved::Known},
+            catalog::{
+                declared::Scope,
+                resolved::{Known, Passive},
+            },
             ledger::read,
             observe::{
-                accounts::Compare, identities::remote::Elsewhere, ids::Passive, stability::unrewritten,
-                users::users,
+                identities::remote::Elsewhere, password::Compare, stability::unrewritten, users::users,
             },
-            repair::password,
             search::{self, Looking, Search, Unseen},
             session::{
                 error::DatabaseError,
@@ -161,7 +163,7 @@ pub async fn observe(
         unrewritten(connection, known).await?;
     }
     transaction.rollback().await?;
-    password::compare(target, compare, &mut observed.observation).await;
+    crate::engine::postgres::repair::password::compare(target, compare, &mut observed.observation).await;
     observed.observation.skipped.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(observed)
 }

@@ -5,7 +5,7 @@ use crate::{
     domain::{facts::accounts::AdminFacts, target::Target},
     engine::postgres::{
         catalog::{Column, resolved::Known},
-        observe::accounts::{Compare, account},
+        observe::{accounts::account, password::Compare},
         session::error::DatabaseError,
         sql::Sql,
     },

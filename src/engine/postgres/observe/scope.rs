@@ -15,7 +15,7 @@ use crate::{
         spec::{OnConstraint, ReferenceRule},
     },
     domain::{
-        facts::{Untrusted, foreign_key::referenced_columns, schema::KeyKind},
+        facts::{Untrusted, foreign_key::referenced_columns, key_kind::KeyKind},
         incremental::change_marks::Relied,
         target::{IdentitySource, Target, policy::Rule},
         text::clip,
@@ -24,7 +24,7 @@ use crate::{
         catalog::{
             self, Column, Found, Table,
             collation::{self, ColumnKey},
-            declared::{Scope, soft, unreadable},
+            declared::{Scope, place, soft, unreadable},
             keys::ForeignKey,
             reference::ReferenceTable,
             resolved::Known,
@@ -136,13 +136,6 @@ pub(in crate::engine::postgres) async fn resolve(
     scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
     foreign::set_aside(&mut scope);
     Ok(scope)
-}
-
-/// What tells a reference from others: schema, table, columns.
-pub(in crate::engine::postgres) type Place = (String, String, Vec<String>);
-
-fn place(object: &ObjectRef) -> Place {
-    (object.schema.clone(), object.table.clone(), object.columns.clone())
 }
 
 /// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
@@ -329,12 +322,4 @@ async fn hard(
         });
     }
     Ok(())
-}
-
-pub(in crate::engine::postgres) fn part_of(
-    root: &(String, String),
-    object: &ObjectRef,
-    taken: &BTreeSet<Place>,
-) -> bool {
-    taken.contains(&(root.0.clone(), root.1.clone(), object.columns.clone()))
 }

@@ -5,8 +5,10 @@ mod sources;
 use crate::{
     api::report::ObjectRef,
     domain::{
-        diagnose::seeding::{NeededColumn, SeedFacts, SeedFault, Suggested},
-        facts::schema::KeyKind,
+        facts::{
+            key_kind::KeyKind,
+            seed::{NeededColumn, SeedFacts, SeedFault, Suggested},
+        },
         sql_name::sql_table,
         target::{Admin, SeedValue, Target},
     },

@@ -19,7 +19,10 @@ use crate::{
     engine::postgres::{
         catalog::{Column, resolved::Known},
         ledger::ended_sessions,
-        rowset::{session_column, session_keys::users, session_rows},
+        rowset::{
+            session_column,
+            session_rows::{self, users},
+        },
         session::error::DatabaseError,
     },
 };

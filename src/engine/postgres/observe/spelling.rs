@@ -4,7 +4,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
-        facts::{references::Spelling, schema::KeyKind},
+        facts::{key_kind::KeyKind, references::Spelling},
         text::clip,
     },
     engine::postgres::{

@@ -3,10 +3,12 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
-        diagnose::{seeding::SeedFacts, sessions::Means},
+        diagnose::sessions::Means,
         facts::{
             IdDefault, SequenceFacts,
-            schema::{KeyKind, SchemaFault, UserTable},
+            key_kind::KeyKind,
+            schema::{SchemaFault, UserTable},
+            seed::SeedFacts,
         },
         sql_name::sql_table,
         target::Target,

@@ -5,12 +5,12 @@ use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
         advise::suggestions::{self, Sampled, Value},
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
         target::Target,
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Column, Found, foreign_code, reference::ReferenceTable, resolved::Known},
+        catalog::{self, Column, Found, condition::text, reference::ReferenceTable, resolved::Known},
         observe::users,
         session::{
             error::DatabaseError,
@@ -261,7 +261,7 @@ async fn sample(
     match &kind {
         Some(kind) => {
             sql.add("left(");
-            foreign_code::text(&mut sql, "c", kind);
+            text(&mut sql, "c", kind);
             sql.add(", 64)")
         }
         None => sql.add("NULL::text"),

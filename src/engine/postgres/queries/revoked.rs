@@ -1,7 +1,7 @@
 //! Ids of tokens that the app has revoked. Only ever read.
 
 use crate::{
-    domain::{facts::schema::KeyKind, target::Target},
+    domain::{facts::key_kind::KeyKind, target::Target},
     engine::postgres::{
         catalog::{self, Column, Found, Table, condition::equals},
         session::{error::DatabaseError, transaction::savepoint},

@@ -1,7 +1,7 @@
 //! Which account a token's subject names.
 
 use crate::{
-    domain::{facts::schema::KeyKind, target::Target},
+    domain::{facts::key_kind::KeyKind, target::Target},
     engine::postgres::{
         catalog::{
             condition::{equals, holds},

@@ -23,8 +23,9 @@ use crate::{
     passwords::{Format, Made},
 };
 
-pub(in crate::engine::postgres) use crate::engine::postgres::repair::password::{
-    hash, read_back, stored_columns,
+pub(in crate::engine::postgres) use crate::engine::postgres::{
+    observe::hashes::stored_columns,
+    repair::password::{hash, read_back},
 };
 
 use sqlx::{PgConnection, Row};

@@ -9,86 +9,21 @@ use crate::{
         target::{Admin, Target},
     },
     engine::postgres::{
-        catalog::{Column, condition::equals, resolved::Known},
+        catalog::{condition::equals, resolved::Known},
         observe::{
-            accounts::Compare,
             hashes::{self, StoredRow},
+            password::{Compare, Uncompared, read_as, readings, whole_in},
         },
         session::error::DatabaseError,
         sql::Sql,
     },
     hashing,
-    passwords::{self, Coat, Description, Format, Made, PasswordError},
+    passwords::{self, Format, Made, PasswordError},
 };
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
-
-/// A stored password that is still to be compared with its Secret's.
-pub(in crate::engine::postgres) struct Uncompared {
-    place: Option<usize>,
-    stored: StoredRow,
-    format: Format,
-    /// A column of salts that is filled beside it, though the format keeps none there.
-    salted: Option<String>,
-}
-
-/// Recognises the stored hash. Where it is to be compared by a calculation, that is left for later.
-pub(in crate::engine::postgres) fn facts(
-    stored: Option<StoredRow>,
-    account: &Admin,
-    known: &Known,
-    compare: &mut Compare<'_>,
-) -> PasswordFacts {
-    let asked = compare.of(account);
-    let Some(stored) = stored else {
-        let matches = asked.then_some(false);
-        return PasswordFacts { absent: true, matches, ..PasswordFacts::unknown() };
-    };
-    let (mut format, mut seems) =
-        (passwords::recognise(&stored.stored()), passwords::describe(&stored.stored()));
-    if stored.is_padded() && !seems.is_none() {
-        // What clients get is not what a cast to text says.
-        format = None;
-        seems = Description::Coated { coat: Coat::WhiteSpace, inside: Box::new(seems) };
-    }
-    let absent = seems.is_none();
-    let facts = PasswordFacts { format, seems, absent, matches: None, uncompared: None, mistagged: None };
-    let (Some(password), true) = (&account.password, asked) else { return facts };
-    if absent {
-        return PasswordFacts { matches: Some(false), ..facts };
-    }
-    let Some(format) = facts.format else {
-        let uncompared = Some(format!("the stored one is {}", facts.seems));
-        return PasswordFacts { uncompared, ..facts };
-    };
-    let matched =
-        |family| compare.memory.password_matched(&account.login, &whole_in(&stored, family), password);
-    if let Some(format) = readings(&stored).into_iter().find(|format| matched(format.family)) {
-        return PasswordFacts { matches: Some(true), ..read_as(facts, format) };
-    }
-    let salted = stored.salted(known, &format);
-    compare.later.push(Uncompared { place: account.place, stored, format, salted });
-    facts
-}
-
-/// What is known of a stored password that was verified in a format.
-fn read_as(facts: PasswordFacts, format: Format) -> PasswordFacts {
-    PasswordFacts { format: Some(format), seems: Description::Readable(format), ..facts }
-}
-
-/// The formats that a stored password may be in, where its text does not tell.
-fn readings(stored: &StoredRow) -> Vec<Format> {
-    let families = PasswordFamily::ALL.iter();
-    families.filter_map(|family| passwords::recognise_as(&stored.stored(), *family)).collect()
-}
-
-/// All of a stored password and the family that it is read in, by which it is known again.
-fn whole_in(stored: &StoredRow, family: PasswordFamily) -> SecretString {
-    format!("{}\0{}", stored.whole().expose_secret(), family.as_str()).into()
-}
 
 /// Compares what was left for later: away from the async threads, since hashing takes a while on purpose, and after
 /// the snapshot, which would keep the database from tidying up for as long.
@@ -218,22 +153,6 @@ pub(in crate::engine::postgres) async fn hash(
         return Err(DatabaseError::HashRefused(Reason::PasswordHashUnclear, format!("{family} {why}")));
     }
     Ok((made, chosen.format))
-}
-
-/// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
-pub(in crate::engine::postgres) fn stored_columns<'a>(
-    known: &'a Known,
-    made: &'a Made,
-) -> Vec<(&'a Column, &'a str)> {
-    let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);
-    [
-        (&known.password, Some(made.hash.expose_secret())),
-        (&known.salt, salt),
-        (&known.algorithm, made.algorithm.as_deref()),
-    ]
-    .into_iter()
-    .filter_map(|(column, value)| Some((column.as_ref()?, value?)))
-    .collect()
 }
 
 /// Reads back what was written: it is what was made, which was verified.

@@ -14,6 +14,7 @@ use crate::{
         catalog::resolved::Known,
         ledger::{
             self,
+            claim::claim as held_by,
             fence::{BEGIN, Fence, enforced, enter, lock, lock_keys, nobody_since},
             migrate, read, trust,
         },
@@ -153,7 +154,7 @@ pub(in crate::engine::postgres) async fn claim(
     take_claim: Option<&str>,
 ) -> Result<i64, DatabaseError> {
     let owner = &target.resource.uid;
-    if let Some(claim) = read::claim(connection, &known.identity, known.users.oid).await?
+    if let Some(claim) = held_by(connection, &known.identity, known.users.oid).await?
         && claim.owner != *owner
     {
         if requests::bars(target, &claim, take_claim) {

@@ -3,7 +3,7 @@
 use crate::{
     api::report::{self, Action},
     domain::{
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
         target::{SeedValue, Target},
     },
     engine::postgres::{
@@ -14,10 +14,10 @@ use crate::{
             fence::{self, Fence},
             progress,
         },
-        observe::ids,
+        observe::{hashes::stored_columns, ids},
         repair::{
             guard::beyond::Own,
-            password::{hash, read_back, stored_columns},
+            password::{hash, read_back},
         },
         session::error::{DatabaseError, gone},
         sql::{Sql, run},

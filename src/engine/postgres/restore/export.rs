@@ -11,7 +11,7 @@ use crate::{
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
-            quarantine::Quarantine,
+            quarantine::{Quarantine, tables},
         },
         restore::inventory::{self, is_named, with_batches},
         session::{
@@ -128,7 +128,7 @@ async fn sources(
     run: &str,
 ) -> Result<Vec<Source>, DatabaseError> {
     let mut found: Vec<(ObjectRef, Vec<(Quarantine, Table)>)> = Vec::new();
-    for (quarantine, object) in inventory::tables(connection).await? {
+    for (quarantine, object) in tables(connection).await? {
         let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
         with_batches(&mut sql, &quarantine);
         is_of_run(&mut sql, fence, run);

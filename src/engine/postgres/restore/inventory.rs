@@ -7,8 +7,11 @@ use crate::{
     api::report::ObjectRef,
     domain::{facts::schema::DatabaseIdentity, target::Target},
     engine::postgres::{
-        catalog::{self, Column, Found, Table, foreign_code, resolved::Known},
-        ledger::{fence::Fence, quarantine::Quarantine},
+        catalog::{self, Column, Found, Table, condition::text, resolved::Known},
+        ledger::{
+            fence::Fence,
+            quarantine::{Quarantine, tables},
+        },
         session::{error::DatabaseError, transaction::prepare},
         sql::{Name, Sql},
     },
@@ -18,8 +21,6 @@ use crate::{
 use std::{cmp::Reverse, collections::HashMap};
 
 use sqlx::{Connection, PgConnection, Row};
-
-use super::purge::{Which, condition};
 
 /// What is shown in place of a value that is a password hash, or has one inside of it.
 const HIDDEN: &str = "(hidden: it holds a password hash)";
@@ -94,33 +95,6 @@ pub(in crate::engine::postgres) fn whose(fence: &Fence, identity: &str) -> Resul
     };
     let identity = DatabaseIdentity { system: system.to_owned(), database };
     Ok(Fence { identity, owner: owner.to_owned(), ..fence.clone() })
-}
-
-/// The quarantine tables that are there, with the table that each is of.
-pub(in crate::engine::postgres) async fn tables(
-    connection: &mut PgConnection,
-) -> Result<Vec<(Quarantine, ObjectRef)>, sqlx::Error> {
-    let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.batches') IS NOT NULL")
-        .scalar(connection)
-        .await?;
-    if !there {
-        return Ok(Vec::new());
-    }
-    let sql = Sql::new(
-        "SELECT q.name, q.schema_name, q.table_name FROM auth_consistency.quarantine q WHERE EXISTS \
-         (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-          WHERE n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) q.name) \
-         ORDER BY q.schema_name, q.table_name, q.created_at",
-    );
-    sql.all(connection)
-        .await?
-        .iter()
-        .map(|row| {
-            let object =
-                ObjectRef { schema: row.try_get(1)?, table: row.try_get(2)?, ..ObjectRef::default() };
-            Ok((Quarantine::named(row.try_get(0)?), object))
-        })
-        .collect()
 }
 
 /// Whether a person means this table by `table` or `schema.table`.
@@ -244,7 +218,7 @@ async fn show_table(
     let mut sql = Sql::new("SELECT b.action, (q._ac_restored_at IS NOT NULL)::text");
     for column in &columns {
         sql.add(", left(");
-        foreign_code::text(&mut sql, "q", column);
+        text(&mut sql, "q", column);
         sql.add(", 1000)");
     }
     sql.add(" FROM ");
@@ -315,4 +289,32 @@ async fn columns(
     let place = |column: &Column| names.iter().position(|name| name == column.name.as_str());
     columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
     Ok(columns)
+}
+
+/// Which rows are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// Those of one run.
+    Run(String),
+    /// Those that were taken this many days ago or longer.
+    OlderThan(i64),
+}
+
+/// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
+pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &Which, identity: &str) {
+    sql.add(
+        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
+         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
+    );
+    sql.text(identity);
+    match which {
+        Which::Run(run) => {
+            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
+        }
+        Which::OlderThan(days) => {
+            // The same time for copies and their batches, as they go in two statements of one transaction.
+            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
+            sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
+        }
+    }
 }

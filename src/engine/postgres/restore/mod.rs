@@ -15,11 +15,12 @@ mod repeats;
 mod row;
 pub(super) mod runs;
 mod today;
+mod undo;
 pub(in crate::engine::postgres) mod verify;
 
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::facts::{credentials, schema::KeyKind},
+    domain::facts::{credentials, key_kind::KeyKind},
     engine::postgres::{
         ledger::{
             audit::{self, Entry},
@@ -31,7 +32,7 @@ use crate::{
         restore::{
             inventory::with_batches,
             lineage::{Lineage, Member},
-            verify::Pair,
+            undo::Pair,
         },
         rowset::{exchange, session_keys},
         session::error::DatabaseError,

@@ -9,7 +9,7 @@ use crate::{
         catalog::{self, Column, Found},
         ledger::{fence::Fence, quarantine},
         repair::guard::beyond::Own,
-        restore::{lineage::Member, row::Undo},
+        restore::{lineage::Member, undo::Undo},
         session::{error::DatabaseError, transaction::by_the_catalog},
         sql::Sql,
     },

@@ -1,16 +1,18 @@
 //! What is kept in quarantine, dropped when nobody wants it any more. What another target took is dropped only
 //! when it is named.
 
+use super::inventory::Which;
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{facts::schema::DatabaseIdentity, target::Target},
+    domain::target::Target,
     engine::postgres::{
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
+            quarantine::tables,
         },
         repair::run,
-        restore::inventory::{tables, with_batches},
+        restore::inventory::{condition, with_batches},
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
@@ -20,34 +22,6 @@ use sqlx::{Connection, PgConnection};
 
 /// Rows that one statement drops at most.
 const CHUNK: i64 = 10_000;
-
-/// Which rows are dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// Those of one run.
-    Run(String),
-    /// Those that were taken this many days ago or longer.
-    OlderThan(i64),
-}
-
-/// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
-pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &Which, identity: &str) {
-    sql.add(
-        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
-         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(identity);
-    match which {
-        Which::Run(run) => {
-            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
-        }
-        Which::OlderThan(days) => {
-            // The same time for copies and their batches, as they go in two statements of one transaction.
-            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
-            sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
-        }
-    }
-}
 
 /// How many rows of each table [`purge`] would drop.
 ///
@@ -169,26 +143,4 @@ pub async fn purged(
     }
     let named = |name: &String| objects.iter().find(|object| object.describe() == *name).cloned();
     Ok(audited.iter().filter_map(|(name, rows)| Some((named(name)?, *rows))).collect())
-}
-
-/// Whether this target keeps rows longer than it should. Looks at when chunks were copied, at no copy.
-pub(in crate::engine::postgres) async fn overdue(
-    connection: &mut PgConnection,
-    target: &Target,
-    identity: &DatabaseIdentity,
-) -> Result<bool, sqlx::Error> {
-    let Some(days) = target.retention_days else { return Ok(false) };
-    for (quarantine, _) in tables(connection).await? {
-        let mut sql = Sql::new(
-            "SELECT EXISTS (SELECT FROM auth_consistency.batches b WHERE b.at < clock_timestamp() - make_interval(days => ",
-        );
-        sql.integer(days).add("::int4) AND b.name = ").text(quarantine.relation.name.as_str());
-        sql.add(" AND b.system_identifier = ").text(&identity.system);
-        sql.add(" AND b.database_oid = ").integer(identity.database);
-        sql.add(" AND b.owner = ").text(&target.resource.uid).add(")");
-        if sql.scalar(connection).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -14,7 +14,8 @@ use crate::{
         restore::{
             inventory::with_batches,
             lineage::{self, Member},
-            verify::{self, Pair, Place, is_as_copied},
+            undo::{Pair, Undo},
+            verify::{self, Place, is_as_copied},
         },
         session::{error::DatabaseError, transaction::tentatively},
         sql::{Sql, run},
@@ -40,17 +41,6 @@ pub(super) fn lacks(pair: &Pair, action: Action) -> Option<String> {
             "the role may not {right} {table}: run what `auth-consistency grants` prints, then restore again"
         )
     })
-}
-
-/// What is undone of one row: its copies from first to last, each of another step.
-pub(in crate::engine::postgres) struct Undo<'a> {
-    pairs: &'a [Pair],
-    members: &'a [Member],
-    last: &'a Member,
-    /// The pair of the last copy.
-    pub pair: &'a Pair,
-    /// The columns that the steps changed.
-    pub changed: Vec<String>,
 }
 
 impl<'a> Undo<'a> {

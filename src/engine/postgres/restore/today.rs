@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use super::row::Undo;
 use crate::{
     domain::sql_name::sql_table,
     engine::postgres::{
@@ -12,7 +11,8 @@ use crate::{
         ledger::{fence::Fence, quarantine::Quarantine},
         restore::{
             past::Done,
-            verify::{self, Pair},
+            undo::{Pair, Undo},
+            verify,
         },
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,

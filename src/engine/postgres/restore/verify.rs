@@ -10,30 +10,13 @@ use crate::{
     api::report::Action,
     engine::postgres::{
         catalog::{Column, Table},
-        ledger::quarantine::Quarantine,
-        restore::row::Undo,
+        restore::undo::{Pair, Undo},
         sql::Sql,
     },
 };
 
 /// Columns and triggers that a message names at most.
 const NAMED: usize = 3;
-
-/// A source table with a quarantine table of it.
-pub(in crate::engine::postgres) struct Pair {
-    /// Where the copies are.
-    pub quarantine: Quarantine,
-    /// The source, with those of its columns that the copies have too.
-    pub source: Table,
-    /// The quarantine table.
-    pub copies: Table,
-    /// The app's triggers that have a say when a row goes back.
-    pub triggers: Vec<String>,
-    /// Columns of the copies that the source has no more.
-    pub lost: Vec<Column>,
-    /// Whether it has others instead, that the copies have not.
-    pub renamed: bool,
-}
 
 impl Pair {
     /// Whether the app can make more of a row that goes back than it is asked to.

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::{
     domain::{
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
         identities::{
             list::{self, Identities, MAX_PEOPLE},
             mapping::Today,

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         diagnose::sessions::{Means, TimeKind},
         facts::{
-            schema::KeyKind,
+            key_kind::KeyKind,
             sessions::{Due, MeansFacts, Whom},
         },
         target::Target,
@@ -17,7 +17,7 @@ use crate::{
             ended_sessions,
             quarantine::{self, Quarantine},
         },
-        rowset::session_keys,
+        rowset::session_rows::{keys, users},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
         sql_keys,
@@ -263,7 +263,7 @@ pub(in crate::engine::postgres) async fn count(
     }
     sql.add(" FROM ").only(&known.users.relation).add(" p");
     if let Whom::Accounts(ids) = &due.whom {
-        let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
+        let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
         sql.add(" JOIN ");
         sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" ON ");
@@ -277,7 +277,7 @@ pub(in crate::engine::postgres) async fn count(
             format!(
                 "column {:?} of {} holds numbers that are no seconds since the epoch but milliseconds, which spec.sessions.invalidateBeforeColumn does not take",
                 column.name.as_str(),
-                session_keys::users(target).describe()
+                users(target).describe()
             ),
         ));
     }

@@ -3,8 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::{
-    api::report::ObjectRef,
-    domain::{facts::sessions::Whom, step::Step, target::Target},
+    domain::{facts::sessions::Whom, step::Step},
     engine::postgres::{
         catalog::resolved::Known,
         ledger::{
@@ -16,18 +15,6 @@ use crate::{
         sql::Sql,
     },
 };
-
-pub(in crate::engine::postgres) fn users(target: &Target) -> ObjectRef {
-    ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        ..ObjectRef::default()
-    }
-}
-
-pub(in crate::engine::postgres) fn keys(ids: &[String]) -> Vec<Vec<String>> {
-    ids.iter().map(|id| vec![id.clone()]).collect()
-}
 
 /// Writes down whose tokens, or which sessions, a step is about: later ones are another plan's.
 ///

@@ -13,7 +13,7 @@ use crate::{
     engine::postgres::{
         catalog::{Column, condition::holds, declared, reference::ReferenceTable, resolved::Known},
         ledger::fence::Fence,
-        rowset::{dependents, session_keys},
+        rowset::dependents,
         session::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
@@ -80,7 +80,7 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
         sql.add("true");
         return;
     };
-    let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
+    let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
     sql.add("EXISTS (SELECT FROM ").only(&known.users.relation).add(" p JOIN ");
     sql_keys::keyed(sql, id, &keys);
     sql.add(" ON ");
@@ -102,7 +102,7 @@ pub(in crate::engine::postgres) async fn observe(
     (means, before): (&Means, &[ObjectRef]),
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
-    let object = means.object(&session_keys::users(target));
+    let object = means.object(&users(target));
     let field = means.field();
     let sessions = match table(connection, known, means, &object).await? {
         Ok(sessions) => sessions,
@@ -170,7 +170,7 @@ async fn count(
         holds(&mut sql, "p", column, condition);
     }
     if let Whom::Accounts(ids) = &due.whom {
-        let (id, keys) = (std::slice::from_ref(&known.id), session_keys::keys(ids));
+        let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
         sql.add(" AND EXISTS (SELECT FROM ");
         sql_keys::keyed(&mut sql, id, &keys);
         sql.add(" WHERE ");
@@ -329,4 +329,16 @@ pub(in crate::engine::postgres) async fn remove(
         sessions.reference.object.describe(),
         keys.len()
     )))
+}
+
+pub(in crate::engine::postgres) fn users(target: &Target) -> ObjectRef {
+    ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        ..ObjectRef::default()
+    }
+}
+
+pub(in crate::engine::postgres) fn keys(ids: &[String]) -> Vec<Vec<String>> {
+    ids.iter().map(|id| vec![id.clone()]).collect()
 }

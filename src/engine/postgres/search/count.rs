@@ -2,13 +2,16 @@
 
 use crate::{
     domain::{
-        facts::{references::Orphans, schema::KeyKind},
+        facts::{key_kind::KeyKind, references::Orphans},
         search::counted_by_index,
         text::clip,
     },
     engine::postgres::{
-        catalog::{Column, reference::ReferenceTable},
-        observe::ids::{self, IdPart},
+        catalog::{
+            Column,
+            reference::{IdPart, ReferenceTable},
+        },
+        observe::ids,
         sql::Sql,
     },
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
         search::{IdFacts, SearchFacts},
     },
     engine::postgres::{

@@ -15,25 +15,12 @@ use crate::{
         sql_name::sql_name,
         target::Database,
     },
+    engine::postgres::session::refusal::Refusal,
 };
 
 use sqlx::postgres::PgDatabaseError;
 
 use super::{error::DatabaseError, refusal};
-
-/// What is wrong, and what to do.
-#[derive(Debug)]
-pub struct Refusal {
-    pub(in crate::engine::postgres) reason: Reason,
-    pub(in crate::engine::postgres) class: Class,
-    /// What the server refused.
-    pub(in crate::engine::postgres) what: String,
-    /// What ends it; `None`: what always does where this is the reason.
-    pub(in crate::engine::postgres) advice: Option<String>,
-    /// What is odd about what somebody signs in with.
-    pub(in crate::engine::postgres) odd: String,
-    pub(in crate::engine::postgres) sqlstate: String,
-}
 
 /// The failure of a sign-in, with what the server's answer tells of it.
 pub(in crate::engine::postgres) fn told(error: sqlx::Error, database: &Database) -> DatabaseError {

@@ -6,7 +6,7 @@ use crate::{
         fault::{Class, Fault},
         text::clip,
     },
-    engine::postgres::session::refusal::names::Thing,
+    engine::postgres::session::refusal::{Refusal, names::Thing},
     network::HostRefused,
     passwords,
 };
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, postgres::PgDatabaseError};
 
-use super::{admission::Refusal, refusal, wire};
+use super::{refusal, wire};
 
 /// Characters of what a socket or the encryption says: a certificate names as many hosts as it likes.
 const MOST: usize = 300;

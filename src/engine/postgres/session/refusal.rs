@@ -10,11 +10,13 @@
 
 pub(in crate::engine::postgres) mod names;
 
+use crate::{
+    api::condition::Reason,
+    domain::{fault::Class, text::clip},
+};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 pub(in crate::engine::postgres) use names::{called, names};
-
-use crate::domain::text::clip;
 
 /// Under which the driver writes what a server says beside its answers (`RAISE WARNING`, `RAISE INFO`).
 pub const NOTICES: &str = "sqlx::postgres::notice";
@@ -173,4 +175,18 @@ fn ours(code: &str) -> &'static str {
             _ => "it refused this",
         },
     }
+}
+
+/// What is wrong, and what to do.
+#[derive(Debug)]
+pub struct Refusal {
+    pub(in crate::engine::postgres) reason: Reason,
+    pub(in crate::engine::postgres) class: Class,
+    /// What the server refused.
+    pub(in crate::engine::postgres) what: String,
+    /// What ends it; `None`: what always does where this is the reason.
+    pub(in crate::engine::postgres) advice: Option<String>,
+    /// What is odd about what somebody signs in with.
+    pub(in crate::engine::postgres) odd: String,
+    pub(in crate::engine::postgres) sqlstate: String,
 }

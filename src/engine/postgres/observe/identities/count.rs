@@ -3,10 +3,8 @@
 use crate::{
     domain::{
         facts::{
-            IdDefault, UnfitColumn, credentials,
-            identities::ReferenceFacts,
-            references::Reference,
-            schema::{KeyKind, UserTable},
+            IdDefault, UnfitColumn, credentials, identities::ReferenceFacts, key_kind::KeyKind,
+            references::Reference, schema::UserTable,
         },
         identities::{list::Identities, mapping::Pair},
         text::hex,

@@ -13,8 +13,9 @@ use crate::{
     domain::{
         facts::{
             identities::{IdentityFacts, Unusable},
+            key_kind::KeyKind,
             references::Reference,
-            schema::{KeyKind, UserTable},
+            schema::UserTable,
         },
         identities::{
             list::Identities,

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{
-        facts::schema::{DatabaseIdentity, KeyKind},
+        facts::{key_kind::KeyKind, schema::DatabaseIdentity},
         identities::list::{Identities, MAX_FIELD, MAX_PEOPLE, Person, check_field},
         target::IdentityTable,
         text::number,

@@ -14,7 +14,7 @@ use crate::{
     engine::postgres::{
         catalog::{
             self,
-            declared::{Scope, soft},
+            declared::{Place, Scope, place, soft},
             heirs::Heir,
             resolved::Known,
         },
@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
-use super::{Place, RULE, place};
+use super::RULE;
 
 /// Tables that a message names at most.
 const NAMED: usize = 3;

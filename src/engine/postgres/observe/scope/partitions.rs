@@ -9,7 +9,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{
-            declared::{Scope, unreadable},
+            declared::{Place, Scope, place, unreadable},
             keys::ForeignKey,
             resolved::Known,
         },
@@ -22,9 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use super::{
-    PERIOD, Place, declared_object, hard,
+    PERIOD, declared_object, hard,
     passive::{aside, names_id},
-    place,
 };
 
 /// Tells the foreign keys that partitions have for themselves from the others. A partition and the table that it

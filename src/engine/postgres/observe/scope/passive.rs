@@ -6,7 +6,7 @@ use crate::{
     domain::target::Target,
     engine::postgres::{
         catalog::{
-            declared::{Scope, by_column},
+            declared::{Place, Scope, by_column, place},
             keys::ForeignKey,
             reference::ReferenceTable,
             resolved::Known,
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{Place, hard, place};
+use super::hard;
 
 /// Whether a foreign key names the id, and not another column of the user table.
 pub(super) fn names_id(known: &Known, key: &ForeignKey) -> bool {

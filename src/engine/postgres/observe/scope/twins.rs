@@ -4,7 +4,12 @@ use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{sql_name::sql_table, target::Target, text::clip},
     engine::postgres::{
-        catalog::{self, declared::Scope, keys::ForeignKey, resolved::Known},
+        catalog::{
+            self,
+            declared::{Place, Scope, place},
+            keys::ForeignKey,
+            resolved::Known,
+        },
         session::error::DatabaseError,
     },
 };
@@ -16,11 +21,7 @@ use std::{
 
 use sqlx::PgConnection;
 
-use super::{
-    Place,
-    passive::{aside, names_id},
-    place,
-};
+use super::passive::{aside, names_id};
 
 /// The foreign keys to the user table, and those to a partition of it.
 pub(super) async fn keys(

@@ -3,9 +3,10 @@
 
 use crate::{
     api::report::ObjectRef,
-    domain::{
-        diagnose::giving::{Counts, IdSource, Stands},
-        facts::{Untold, schema::KeyKind},
+    domain::facts::{
+        Untold,
+        key_kind::KeyKind,
+        new_ids::{Counts, IdSource, Stands},
     },
     engine::postgres::{
         catalog::{self, resolved::Known, sequence::Sequence},

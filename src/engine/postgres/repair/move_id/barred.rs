@@ -3,7 +3,7 @@
 use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{
-        diagnose::references::dropping,
+        diagnose::obstacles::dropping,
         facts::references::{Barrier, InTheWay},
         text::count,
     },

@@ -16,7 +16,7 @@ use crate::{
         catalog::reference::ReferenceTable,
         ledger::{
             fence::{Fence, Standing},
-            integrity::Note,
+            notes::Note,
             quarantine::Batch,
         },
         repair::rows::scan::{self, Stretch, Way},

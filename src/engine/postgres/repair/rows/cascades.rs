@@ -10,67 +10,13 @@ use crate::{
     api::report::Action,
     domain::facts::references::Taken,
     engine::postgres::{
-        catalog::{self, Column, Found, Table, keeping::Kept, keys::ForeignKey, reference::ReferenceTable},
+        catalog::{self, Table, reference::ReferenceTable},
         rowset::dependents::{Dependent, of},
         session::error::DatabaseError,
-        sql::Sql,
     },
 };
 
-use sqlx::{PgConnection, Row};
-
-/// The same, as far as they are asked for.
-pub(in crate::engine::postgres) async fn of_those(
-    connection: &mut PgConnection,
-    parent: &Table,
-    wanted: impl Fn(&ForeignKey) -> bool,
-) -> Result<Vec<Dependent>, sqlx::Error> {
-    let (mut found, kept) = (Vec::new(), Kept::default());
-    let keys = if parent.relation.partitioned {
-        catalog::foreign_keys_into(connection, parent.oid, &kept).await?
-    } else {
-        catalog::foreign_keys(connection, parent.oid, &kept).await?
-    };
-    for key in keys.into_iter().filter(|key| wanted(key)) {
-        let there = catalog::find_table(connection, &key.child.0, &key.child.1).await?;
-        let Found::Table(mut table) = there else { continue };
-        table.trusting(parent.app);
-        let mut sql = Sql::new(
-            "SELECT con.confdeltype::text, ARRAY(SELECT a.attname::text FROM pg_attribute a \
-             WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey) \
-             AND (coalesce(to_jsonb(con) -> 'confdelsetcols', 'null') = 'null' \
-                  OR to_jsonb(con) -> 'confdelsetcols' @> to_jsonb(a.attnum)) ORDER BY a.attnum), \
-             ARRAY(SELECT t.relid::oid::int8 FROM pg_partition_tree(con.conrelid) t WHERE t.isleaf), \
-             con.confupdtype IN ('c', 'n', 'd') FROM pg_constraint con WHERE con.contype = 'f' AND con.conname::text = ",
-        );
-        sql.text(&key.name).add(" AND con.conrelid = ").integer(key.child_oid).add("::oid");
-        let row = sql.one(connection).await?;
-        let pick = |table: &Table, names: &[String]| -> Vec<Column> {
-            names.iter().filter_map(|name| table.column(name)).cloned().collect()
-        };
-        let mut tables: Vec<i64> = row.try_get(2)?;
-        if tables.is_empty() {
-            tables.push(key.child_oid);
-        }
-        found.push(Dependent {
-            columns: pick(&table, &key.child_columns),
-            parents: pick(parent, &key.parent_columns),
-            part: (key.parent_oid != parent.oid).then_some(key.parent_oid),
-            effect: match row.try_get::<String, _>(0)?.as_str() {
-                "c" => Some(Action::Delete),
-                "n" => Some(Action::SetNull),
-                _ => None,
-            },
-            carries: row.try_get(3)?,
-            cleared: row.try_get(1)?,
-            tables,
-            primary_key: Vec::new(),
-            table: *table,
-            key,
-        });
-    }
-    Ok(found)
-}
+use sqlx::PgConnection;
 
 /// A foreign key to a table, as far as rights go.
 pub(in crate::engine::postgres) struct Touched {

@@ -9,7 +9,7 @@ use crate::{
         catalog::{Column, condition::equals, reference::ReferenceTable},
         ledger::{
             fence::Fence,
-            integrity::{self, Note},
+            notes::{Note, of_row, of_rows},
             quarantine::{self, Batch},
         },
         repair::rows::scan::{self, Locked},
@@ -180,14 +180,14 @@ pub(in crate::engine::postgres) fn keep(
 /// Adds the end of it, which says of each copy what it holds.
 pub(in crate::engine::postgres) fn kept(sql: &mut Sql, reference: &ReferenceTable) {
     sql.add(" RETURNING ");
-    integrity::of_row(sql, &reference.child.columns);
+    of_row(sql, &reference.child.columns);
     sql.add(" AS h)");
 }
 
 /// Adds the batch, and the digest of its copies, to what a statement returns.
 pub(in crate::engine::postgres) fn noted(sql: &mut Sql, reference: &ReferenceTable) {
     sql.add(", (SELECT b.batch FROM b), (SELECT ");
-    integrity::of_rows(sql, "kept.h", &reference.child.columns);
+    of_rows(sql, "kept.h", &reference.child.columns);
     sql.add(" FROM kept)");
 }
 

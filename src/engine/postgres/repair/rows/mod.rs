@@ -22,7 +22,7 @@ use crate::{
         },
         ledger::{
             fence::{self, Fence, Standing},
-            integrity::{self, Note},
+            notes::{Note, noting},
             quarantine::{self, Batch, Quarantine},
         },
         observe::foreign,
@@ -425,7 +425,7 @@ async fn pass_on(
     let mut sql = Sql::new("");
     if !notes.is_empty() {
         sql.add("WITH n AS (");
-        integrity::noting(&mut sql, notes);
+        noting(&mut sql, notes);
         sql.add(") ");
     }
     sql.add("UPDATE auth_consistency.steps SET passed_tid = ");

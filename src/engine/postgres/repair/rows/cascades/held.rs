@@ -3,12 +3,12 @@
 
 use sqlx::PgConnection;
 
-use super::of_those;
 use crate::{
     api::condition::Reason,
     domain::{diagnose::rights, sql_name::sql_table, text::count},
     engine::postgres::{
         catalog::{Table, keys::ForeignKey},
+        rowset::dependents::of_those,
         sql::{Name, Sql},
     },
 };

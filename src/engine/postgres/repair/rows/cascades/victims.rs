@@ -11,7 +11,7 @@ use crate::{
         ledger::{
             audit::{self, Entry},
             fence::Fence,
-            integrity::{self, Note},
+            notes::{Note, of_row, of_rows},
             quarantine::{self, Batch, Quarantine},
         },
         repair::{
@@ -140,9 +140,9 @@ impl Dependent {
         sql.add(" AND ");
         self.on_locked(&mut sql, reference, locked, still);
         sql.add(" RETURNING ");
-        integrity::of_row(&mut sql, &self.table.columns);
+        of_row(&mut sql, &self.table.columns);
         sql.add(" AS h) SELECT pg_catalog.count(*), (SELECT b.batch FROM b), ");
-        integrity::of_rows(&mut sql, "kept.h", &self.table.columns);
+        of_rows(&mut sql, "kept.h", &self.table.columns);
         sql.add(" FROM kept");
         let row = sql.one(connection).await?;
         let rows: i64 = row.try_get(0)?;
