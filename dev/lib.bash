@@ -16,8 +16,7 @@ declare -A POSTGRES_ARCHIVES=(
 )
 
 # What stands for the server that needs neither root nor a compiler: it comes from
-# a wheel of Python's index, or is any that is installed. Built without TLS and
-# without ICU.
+# a wheel of Python's index, or is any that is installed.
 WHEEL=wheel
 
 REPO=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -46,7 +45,8 @@ fi
 # thousand small databases of 300 files each, over which a disk's file system takes longer than PostgreSQL.
 scratch_dir() {
   local needed=$((6 * 1024 * 1024)) memory=0 free=0
-  if [[ -d /dev/shm && -w /dev/shm ]]; then
+  # A server that postgres cannot reach where it is, is copied there and run.
+  if [[ -d /dev/shm && -w /dev/shm ]] && ! grep -q '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts; then
     memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
     free=$(df --output=avail -k /dev/shm | tail -n 1)
   fi
