@@ -246,3 +246,36 @@ admin_signs_in() {
   expect "the admin's token" '200 email admin@probeops.com, role admin' "$code $(of_answer email role)"
   row 'GET /users/me' "the admin's token" "$code  $(of_answer id role)"
 }
+
+# ---- What the end says to try next ----
+
+# NEXT has three words for each: the exit code, what the answer has, the command.
+
+show_next() {
+  local place
+  for ((place = 2; place < ${#NEXT[@]}; place += 3)); do
+    printf '   %s\n' "${NEXT[place]}"
+  done
+}
+
+# try_next: runs all of it, where the story left it to a person.
+try_next() {
+  local place answer code
+  if [[ ! -e $DIR/env ]]; then
+    printf 'demo: nothing that came to its end is in %s. Start it first.\n' "$DIR" >&2
+    exit 1
+  fi
+  # shellcheck disable=SC1091 # the story left it
+  . "$DIR/env"
+  cd -- "$DIR" || exit
+  for ((place = 0; place < ${#NEXT[@]}; place += 3)); do
+    code=0
+    answer=$(bash -c "${NEXT[place + 2]}" 2>&1 </dev/null) || code=$?
+    if [[ $code -ne ${NEXT[place]} || ! $answer =~ ${NEXT[place + 1]} ]]; then
+      printf 'demo: %s\nwas to end with %s and %s. It ended with %s:\n%s\n' \
+        "${NEXT[place + 2]}" "${NEXT[place]}" "${NEXT[place + 1]}" "$code" "$answer" >&2
+      exit 1
+    fi
+    printf 'as it should: %s\n' "${NEXT[place + 2]}"
+  done
+}
