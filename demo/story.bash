@@ -74,9 +74,11 @@ since() {
 # count_crates FILE: shows on a terminal how far cargo is, by what it says of
 # itself in FILE, until it is ended.
 count_crates() {
-  local started=$SECONDS
+  local started=$SECONDS compiled
+  trap - ERR
   while kill -0 $$ 2>/dev/null; do
-    printf '\r   %d packages compiled, %d s ' "$(grep -c '"compiler-artifact"' "$1")" $((SECONDS - started))
+    compiled=$(grep -c '"compiler-artifact"' "$1") || true
+    printf '\r   %d packages compiled, %d s ' "$compiled" $((SECONDS - started))
     sleep 1
   done
 }
