@@ -115,7 +115,7 @@ print([one["executable"] for one in made if one.get("executable")][-1])' <"$mess
 
 # start_parts [OPTIONS]: PostgreSQL, and what else the options of dev/parts leave.
 start_parts() {
-  "$REPO/dev/parts" up --no-pgbouncer "$@" "$PARTS"
+  "$REPO/dev/parts" up --no-pgbouncer "$@" "$PARTS" || fail "PostgreSQL or what else runs beside it did not start; see above."
   # shellcheck disable=SC1091 # made a moment ago
   . "$PARTS/env"
   pg_port=${AUTHCON_TEST_POSTGRES_URL##*:}

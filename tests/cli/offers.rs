@@ -131,10 +131,7 @@ async fn what_a_copy_of_a_database_brought_along_is_shown_and_put_back_by_the_co
     assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "27");
 
     let copy = copied(&database).await;
-    let there = original.replace(
-        &plain_dsn(&database),
-        &plain_dsn(&copy),
-    );
+    let there = original.replace(&plain_dsn(&database), &plain_dsn(&copy));
     assert_ne!(there, original);
     let page = plain(&run(&["restore", "-f", "-"], &[], &there).out);
     assert!(
