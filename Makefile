@@ -10,20 +10,26 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-versions cuts fuzz bench soak generate check-generated lint static clean
+.PHONY: help demo demo-cluster demo-down test test-quick test-versions cuts fuzz bench soak generate check-generated lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
 
-demo: ## Tell the whole story with real parts on this machine, and leave it running
+demo: ## Tell the main job in a minute: a real app and PostgreSQL, no root, no cluster; left running
 	@demo/run
 
-demo-down: ## Stop what the demonstration left running, and remove it
+demo-cluster: ## Tell it with the operator and a real API server; left running
+	@demo/cluster
+
+demo-down: ## Stop what the demonstrations left running, and remove it
 	@demo/run --down
+	@demo/cluster --down
 
 test: ## Install what is missing, start the real parts, run all tests
-	@dev/setup
-	@exec dev/parts run -- $(CARGO) test --locked --lib --bins --tests
+	@CARGO="$(CARGO)" dev/test
+
+test-quick: ## Run the tests that need Rust and Python 3 alone: no cluster, no browser, no root
+	@CARGO="$(CARGO)" dev/test --quick
 
 test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIONS sets others
 	@dev/versions $(or $(VERSIONS),14 15 16 17 18 13)

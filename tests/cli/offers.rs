@@ -1,6 +1,6 @@
 //! What a command offers at its end is run here as it is printed, in the situation that prints it.
 
-use super::{CONSISTENT, Database, PASSWORD, Said, borrowed, dsn, environment, file, run};
+use super::{CONSISTENT, Database, PASSWORD, Said, borrowed, environment, file, plain_dsn, run};
 
 /// One line, however it was wrapped.
 fn plain(text: &str) -> String {
@@ -131,10 +131,7 @@ async fn what_a_copy_of_a_database_brought_along_is_shown_and_put_back_by_the_co
     assert_eq!(database.text("SELECT count(*)::text FROM usage_logs").await, "27");
 
     let copy = copied(&database).await;
-    let there = original.replace(
-        &dsn(&database).replace("?sslmode=require", ""),
-        &dsn(&copy).replace("?sslmode=require", ""),
-    );
+    let there = original.replace(&plain_dsn(&database), &plain_dsn(&copy));
     assert_ne!(there, original);
     let page = plain(&run(&["restore", "-f", "-"], &[], &there).out);
     assert!(

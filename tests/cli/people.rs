@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    borrowed, dsn, environment, file, run,
+    borrowed, environment, file, plain_dsn, run, tls,
     world::{CONSISTENT, Database},
 };
 
@@ -150,9 +150,12 @@ async fn a_file_that_names_the_old_database_gives_rows_back_and_errors_name_the_
     let (database, old) = (Database::create(CONSISTENT).await, Database::create(CONSISTENT).await);
     database.run(RENUMBERED).await;
     let secret = |value: &str| serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "old"}, "stringData": {"url": value}});
-    let identities = "\"references\":{\"identities\":{\"table\":{\"table\":\"users\",\"idColumn\":\"id\",\"loginColumn\":\"email\"},\
-         \"database\":{\"urlSecretRef\":{\"name\":\"old\",\"key\":\"url\"},\"tls\":{\"mode\":\"VerifyFull\",\"caSecretRef\":{\"name\":\"ca\",\"key\":\"ca.crt\"}}}},";
-    let named = file(&database, "Remap").replacen("\"references\":{", identities, 1);
+    let identities = format!(
+        "\"references\":{{\"identities\":{{\"table\":{{\"table\":\"users\",\"idColumn\":\"id\",\"loginColumn\":\"email\"}},\
+         \"database\":{{\"urlSecretRef\":{{\"name\":\"old\",\"key\":\"url\"}},\"tls\":{}}}}},",
+        tls()
+    );
+    let named = file(&database, "Remap").replacen("\"references\":{", &identities, 1);
     let with = |value: &str| format!("{named}\n---\n{}", secret(value));
     let field = "spec.references.identities.database";
     for (file, why) in [
@@ -168,7 +171,7 @@ async fn a_file_that_names_the_old_database_gives_rows_back_and_errors_name_the_
         assert_eq!(said.code, 64, "{} {}", said.out, said.err);
         assert!(said.err.contains(&why), "{}", said.err);
     }
-    let url = dsn(&old).replace("?sslmode=require", "");
+    let url = plain_dsn(&old);
     let port = format!(":{}/", Database::port());
     let said = run(&["check", "-f", "-", "-o", "json"], &[], &with(&url.replace(&port, ":1/")));
     assert_eq!(said.code, 2, "orphans are orphans all the same: {}", said.err);

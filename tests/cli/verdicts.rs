@@ -12,10 +12,7 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    dsn, run,
-    world::{Database, part},
-};
+use crate::{authority, plain_dsn, run, tls, world::Database};
 
 const ADA: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
 const BOB: &str = "7d444840-9dc0-11d1-b245-5ffdce74fad2";
@@ -52,7 +49,7 @@ impl File {
         let mut spec = json!({
             "database": {
                 "urlSecretRef": {"name": "db", "key": "url"},
-                "tls": {"mode": "VerifyFull", "caSecretRef": {"name": "ca", "key": "ca.crt"}},
+                "tls": tls(),
             },
             "users": {"preset": "FastAPI"},
             "jwt": {
@@ -68,12 +65,10 @@ impl File {
             spec[name] = value.clone();
         }
         let secret = |name: &str, key: &str, value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: value}});
-        let authority = std::fs::read_to_string(part("AUTHCON_TEST_POSTGRES_CA")).unwrap();
-        let url = dsn(database).replace("?sslmode=require", "");
         let documents = [
             json!({"apiVersion": "auth.probeops.com/v1alpha1", "kind": "AuthConsistency", "metadata": {"name": "app"}, "spec": spec}),
-            secret("db", "url", &url),
-            secret("ca", "ca.crt", &authority),
+            secret("db", "url", &plain_dsn(database)),
+            secret("ca", "ca.crt", &authority().unwrap_or_default()),
             secret("jwt", "keys", &keys.to_string()),
         ];
         let path = std::env::temp_dir().join(format!("{}-{name}.yaml", database.name));

@@ -152,12 +152,17 @@ fn as_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
+/// Who runs servers in place of root.
+fn user() -> String {
+    std::env::var("AUTHCON_TEST_POSTGRES_USER").unwrap_or_else(|_| "postgres".to_owned())
+}
+
 /// A new directory that belongs to whoever runs the server.
 fn directory() -> PathBuf {
     let directory = std::env::temp_dir().join(format!("auth-consistency-{:016x}", rand::random::<u64>()));
     std::fs::create_dir(&directory).unwrap();
     if as_root() {
-        assert!(Command::new("chown").arg("postgres").arg(&directory).status().unwrap().success());
+        assert!(Command::new("chown").arg(user()).arg(&directory).status().unwrap().success());
     }
     directory
 }
@@ -168,7 +173,9 @@ fn program(path: &Path) -> Command {
     }
     // PostgreSQL refuses to be run by root.
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "--"]).arg(path);
+    let group = Command::new("id").args(["-g", &user()]).output().unwrap().stdout;
+    let group = String::from_utf8(group).unwrap();
+    command.args(["--reuid", &user(), "--regid", group.trim(), "--init-groups", "--"]).arg(path);
     command.current_dir("/");
     command
 }
