@@ -67,6 +67,15 @@ pub struct JwtSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
     pub audience: Option<String>,
+    /// Further issuers whose tokens the app accepts beside `issuer`, such as one realm under several host
+    /// names. None of them is minted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 255)))]
+    pub accepted_issuers: Vec<String>,
+    /// Further audiences whose tokens the app accepts beside `audience`. None of them is minted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(length(min = 1, max = 255)))]
+    pub accepted_audiences: Vec<String>,
     /// Further claims that the app wants in a token, at most 4096 bytes as JSON.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     #[schemars(schema_with = "free_json_object")]

@@ -13,6 +13,10 @@ use super::{
     shared::Algorithm,
 };
 
+mod token;
+
+pub use token::TokenReport;
+
 /// What one pass over one target found, did and left.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -88,23 +92,6 @@ pub enum WhyNotDone {
     /// The database knows that it was done before: for another resource, where this database was copied from, or
     /// before another one of its kind.
     DoneBefore,
-}
-
-/// Why a token fails, or that it does not.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TokenReport {
-    /// The cause, as `docs/tokens.md` names it.
-    #[schemars(length(max = 63))]
-    pub cause: String,
-    /// The cause in words.
-    #[schemars(length(max = 1024))]
-    pub verdict: String,
-    /// What to do.
-    #[schemars(length(max = 1024))]
-    pub remedy: String,
-    /// Whether nothing is wrong with it, null where nobody could look whom it names.
-    pub holds: Option<bool>,
 }
 
 /// What a report is about.

@@ -8,10 +8,11 @@ use crate::{
             list::LoginKey,
             snapshot::{Keyed, Logins, Snapshot},
         },
+        target::Jwt,
         text::{count, number},
     },
     network::ResolveEntry,
-    pass,
+    pass, tokens,
 };
 
 use std::path::{Path, PathBuf};
@@ -114,14 +115,15 @@ impl Side {
         self,
         key: Option<(&LoginKey, &Keyed)>,
         variables: Variables<'_>,
-    ) -> Result<Snapshot, Failure> {
+    ) -> Result<(Snapshot, Option<Jwt>), Failure> {
         match self {
-            Self::Written(snapshot) => Ok(*snapshot),
+            Self::Written(snapshot) => Ok((*snapshot, None)),
             Self::Live(flags) => {
                 let place = flags.place();
                 let target = place.target(variables).await?;
                 let key = key.map(|(key, keyed)| (key, keyed.clone()));
-                Ok(pass::snapshot(&target, &place.policy(), key, Timestamp::now()).await?)
+                let snapshot = pass::snapshot(&target, &place.policy(), key, Timestamp::now()).await?;
+                Ok((snapshot, target.jwt))
             }
         }
     }
@@ -141,14 +143,30 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         _ => None,
     };
     let key = key.as_ref().map(|(key, keyed)| (key, *keyed));
-    let a = a.snapshot(key, variables).await?;
-    let b = b.snapshot(key, variables).await?;
-    let compared = compare(&a, &b).map_err(Failure::Usage)?;
+    let (a, jwt_a) = a.snapshot(key, variables).await?;
+    let (b, jwt_b) = b.snapshot(key, variables).await?;
+    let mut compared = compare(&a, &b).map_err(Failure::Usage)?;
+    compared.key_of_a = one_key(&a, jwt_b.as_ref()).map(str::to_owned);
+    if compared.key_of_a.is_none() {
+        compared.key_of_b = one_key(&b, jwt_a.as_ref()).map(str::to_owned);
+    }
     let exit = if compared.same { Exit::Fine } else { Exit::Findings };
     if let Some(document) = flags.output.output.document(&compared)? {
         return Ok(Said::new(document, exit));
     }
     Ok(Said::new(page(&compared, &flags.a, &flags.b, Look::of_stdout()), exit))
+}
+
+/// How the key that was written down on one side differs from the other side's, where that is the same key stored
+/// or decoded otherwise.
+fn one_key(one: &Snapshot, other: Option<&Jwt>) -> Option<&'static str> {
+    let fingerprint = one.signing_key.as_ref()?.fingerprint.as_deref()?;
+    let jwt = other?;
+    let algorithm = jwt.shape.algorithm;
+    if tokens::fingerprint(&jwt.key, algorithm).as_deref() == Some(fingerprint) {
+        return None;
+    }
+    tokens::variant_of_fingerprint(&jwt.key, algorithm, fingerprint)
 }
 
 fn page(compared: &Comparison, a: &str, b: &str, look: Look) -> String {
@@ -219,7 +237,13 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
         ));
     }
     let differs = |of: &str| compared.differences.iter().any(|one| one.of == of);
-    if differs("fingerprint") {
+    let one_key = [("A", "B", &compared.key_of_a), ("B", "A", &compared.key_of_b)];
+    let one_key = one_key.iter().find_map(|(own, other, how)| Some((own, other, how.as_ref()?)));
+    if let Some((own, other, how)) = one_key {
+        said.push(format!(
+            "The signing keys are one key, stored or decoded otherwise: compared with the key of {other}, that of {own} {how}. Tokens of A are worth nothing in B until both have the same bytes."
+        ));
+    } else if differs("fingerprint") {
         said.push("The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.".into());
     }
     if accounts.untold > 0 {

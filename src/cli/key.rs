@@ -56,6 +56,9 @@ struct KeyAnswer {
     /// When the operator first saw it in another one's place, where it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_time: Option<Time>,
+    /// What common readers of variables make of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read_otherwise: Vec<&'static str>,
     /// Other resources with the same key, as `namespace/name`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     same_as: Vec<String>,
@@ -89,6 +92,7 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     let answer = KeyAnswer {
         algorithm,
         changed_time: if audit.is_some() { changed_time(&place, fingerprint.as_deref()).await } else { None },
+        read_otherwise: if audit.is_some() { tokens::read_otherwise(&keys.current) } else { Vec::new() },
         same_as: elsewhere.iter().flat_map(|elsewhere| same(&keys.current, elsewhere)).collect(),
         fingerprint,
         weaknesses: weaknesses(&keys, algorithm),
@@ -133,7 +137,7 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
 
 /// What is so of the key, wrong or not.
 fn beside(answer: &KeyAnswer) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = answer.read_otherwise.iter().map(|one| (*one).to_owned()).collect();
     if let Some(time) = &answer.changed_time {
         lines.push(format!("The operator has seen this key since {}.", time.0));
     }

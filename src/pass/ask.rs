@@ -11,7 +11,7 @@ use crate::{
     engine::postgres::Observed,
     network::HostPolicy,
     pass::{
-        probe_answer::{TOKEN_LIFETIME, accepted_instead, answer},
+        probe_answer::{TOKEN_LIFETIME, accepted_instead, accepted_variant, answer},
         request::Pass,
     },
     tokens::{self, Forgery, MintError},
@@ -106,8 +106,15 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
             Answer::Refused { .. } => accepted_instead(jwt, subject, pass.now, &verifier, &route).await,
             _ => None,
         };
+        let accepts_variant = match (&result.genuine, &accepts_previous) {
+            (Answer::Refused { .. }, None) => {
+                accepted_variant(jwt, subject, pass.now, &verifier, &route).await
+            }
+            _ => None,
+        };
         facts.push(VerifierFacts {
             accepts_previous,
+            accepts_variant,
             name: result.name.clone(),
             genuine: answer(&result.genuine),
             accepted_forgeries: result

@@ -359,6 +359,7 @@ mod tests {
                 genuine: ProbeAnswer::Accepted,
                 accepted_forgeries: Vec::new(),
                 accepts_previous: None,
+                accepts_variant: None,
                 pods: Pods::Asked { ready: 57, asked: vec![pod; MOST_ASKED] },
                 forged_at: None,
                 taken_by: None,

@@ -28,6 +28,29 @@ pub(super) async fn accepted_instead(
     None
 }
 
+/// How the key differs whose token a verifier accepts that refuses the signing key's, where that is the signing
+/// key as another program stores or decodes it. The likeliest few are asked about.
+pub(super) async fn accepted_variant(
+    jwt: &Jwt,
+    subject: &str,
+    now: jiff::Timestamp,
+    verifier: &Verifier,
+    route: &Route<'_>,
+) -> Option<&'static str> {
+    for (how, key) in tokens::likely_variants(&jwt.key) {
+        let Ok(token) = tokens::mint(&key, &jwt.shape, subject, now, TOKEN_LIFETIME) else { continue };
+        match application::ask(verifier, &token, route).await {
+            Answer::Accepted { .. } => return Some(how),
+            Answer::Refused { .. } => {}
+            // Whoever does not answer any more is not asked on.
+            Answer::Unclear { .. } | Answer::Unreachable { .. } | Answer::HostNotAllowed { .. } => {
+                return None;
+            }
+        }
+    }
+    None
+}
+
 pub(super) fn answer(answer: &Answer) -> ProbeAnswer {
     match answer {
         Answer::Accepted { .. } => ProbeAnswer::Accepted,

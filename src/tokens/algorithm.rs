@@ -83,6 +83,14 @@ pub(super) fn hmac(name: &str) -> Option<Algorithm> {
         .find(|one| algorithm_name(*one) == name)
 }
 
+/// The algorithm that a header names, where it is one that is supported.
+pub(super) fn named_algorithm(name: &str) -> Option<Algorithm> {
+    use Algorithm::{ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512};
+    [HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA]
+        .into_iter()
+        .find(|one| algorithm_name(*one) == name)
+}
+
 /// The HMAC algorithm with the same hash, which a forger would take.
 pub(super) fn hmac_like(algorithm: Algorithm) -> Algorithm {
     match hash_bytes(algorithm) {

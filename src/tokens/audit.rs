@@ -50,6 +50,10 @@ pub enum KeyWeakness {
     Quoted,
     /// A whole line of an environment file: `NAME=value`.
     Assignment,
+    /// UTF-16, with its byte order mark.
+    Utf16,
+    /// Ends with a comment: white space, `#` and words.
+    Comment,
     /// Base64 text of base64 or hexadecimal text: encoded once too often.
     Base64Twice,
     /// A private key of an asymmetric algorithm, used as a shared secret.
@@ -132,6 +136,8 @@ impl KeyWeakness {
             | Self::ByteOrderMark
             | Self::Quoted
             | Self::Assignment
+            | Self::Utf16
+            | Self::Comment
             | Self::Base64Twice
             | Self::PrivateKey
             | Self::JsonDocument => Reason::SigningKeySuspicious,
@@ -206,6 +212,12 @@ impl KeyWeakness {
             Self::Assignment => {
                 "the signing key looks like a whole line of an environment file: store only what stands after the equals sign"
             }
+            Self::Utf16 => {
+                "the signing key is in UTF-16, which PowerShell's > and Notepad write: store it as plain UTF-8 without a byte order mark"
+            }
+            Self::Comment => {
+                "the signing key looks as if a comment stood at its end (white space and #), which readers of environment files cut off and others sign with: store it without"
+            }
             Self::Base64Twice => {
                 "the signing key is base64 of text that is encoded itself: it was probably encoded once more than the app expects (a Secret's `data` is encoded once, `stringData` never)"
             }
@@ -255,7 +267,7 @@ pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
     }
     found.extend(text.map(odd_storage).unwrap_or_default());
     if is_utf16(bytes) {
-        found.push(KeyWeakness::ByteOrderMark);
+        found.push(KeyWeakness::Utf16);
     }
     if core.is_some_and(|core| is_base64_twice(core.as_bytes())) {
         found.push(KeyWeakness::Base64Twice);
@@ -406,6 +418,9 @@ fn odd_storage(text: &str) -> Vec<KeyWeakness> {
     if ['"', '\'', '`'].into_iter().any(quoted) {
         found.push(KeyWeakness::Quoted);
     }
+    if has_comment(trimmed) {
+        found.push(KeyWeakness::Comment);
+    }
     if let Some((name, value)) = trimmed.split_once('=')
         && name.len() >= 3
         && name.starts_with(|first: char| first.is_ascii_uppercase())
@@ -415,6 +430,19 @@ fn odd_storage(text: &str) -> Vec<KeyWeakness> {
         found.push(KeyWeakness::Assignment);
     }
     found
+}
+
+/// Whether a text ends with white space, `#`, white space and a word. Random texts with blanks are rare, and a
+/// comment has more of them.
+fn has_comment(text: &str) -> bool {
+    let comment = text.match_indices('#').find_map(|(at, _)| {
+        let (before, after) = text.split_at_checked(at)?;
+        let words = after
+            .strip_prefix('#')
+            .filter(|words| before.ends_with([' ', '\t']) && words.starts_with([' ', '\t']))?;
+        (!before.trim().is_empty()).then_some(words)
+    });
+    comment.is_some_and(|words| words.chars().filter(|one| one.is_alphabetic()).count() >= 3)
 }
 
 /// UTF-16 with its byte order mark: every second byte of ASCII text is zero.

@@ -4,8 +4,10 @@ use crate::{
     api::spec::SubjectType,
     tokens::{
         crypto::install_crypto,
+        inspect::Signed,
         shape::SKEW,
         text::{shown, span, type_name},
+        verdict::MILLISECONDS,
     },
 };
 
@@ -18,8 +20,11 @@ use super::{
     Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict,
     algorithm::algorithm_name,
     inspect::{take_apart, timestamp},
-    signature::{check_algorithm, check_signature},
+    kinds::{Kind, kind},
+    signature::{BY_PREVIOUS, check_algorithm, check_signature},
 };
+
+mod remarks;
 
 /// One step of a verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,12 @@ pub struct Step {
 pub struct Verification {
     /// The first thing that fails, or that nothing does.
     pub verdict: Verdict,
+    /// What else is so of it that matters for the cause: further things that do not hold, and what it looks like.
+    pub also: Vec<String>,
+    /// Of what kind it is, where that is known and it fails.
+    kind: Option<Kind>,
+    /// Whether a previous key made it, and whom it names where nothing else is wrong.
+    previous: Option<Option<String>>,
     /// The steps in their order, the failing one last.
     pub steps: Vec<Step>,
     /// When the token was issued (`iat`), once its times have been read.
@@ -52,8 +63,23 @@ impl Verification {
     pub fn subject(&self) -> Option<&str> {
         match &self.verdict {
             Verdict::Holds { subject } => Some(subject),
+            Verdict::SignedByPreviousKey => self.previous.as_ref()?.as_deref(),
             _ => None,
         }
+    }
+
+    /// What to do about a verdict on this token.
+    pub fn remedy(&self, verdict: &Verdict) -> &'static str {
+        self.kind.filter(|kind| kind.explains(verdict)).map_or_else(|| verdict.remedy(), |kind| kind.remedy)
+    }
+
+    /// What else is so, beside a verdict on this token.
+    pub fn also(&self, verdict: &Verdict) -> Vec<String> {
+        let mut also = self.also.clone();
+        if self.previous.is_some() && *verdict != Verdict::SignedByPreviousKey {
+            also.push(format!("the token was {BY_PREVIOUS}"));
+        }
+        also
     }
 
     /// The second half: what the database says about the subject. A token that did not hold before
@@ -77,14 +103,15 @@ impl Verification {
         if let Some(written) = written.as_ref().filter(|written| **written != subject()) {
             return Verdict::SubjectSpelledDifferently { subject: subject(), written: written.clone() };
         }
-        match facts.invalidated_before {
+        let holds = match facts.invalidated_before {
             // A token that does not say when it was issued cannot prove that it is young enough.
             Some(valid_after) if self.issued.is_none_or(|issued| issued < valid_after) => {
                 Verdict::IssuedBeforeInvalidation { issued: self.issued, valid_after }
             }
             _ if facts.revoked => Verdict::Revoked { login },
             _ => Verdict::NothingWrong { login },
-        }
+        };
+        if self.previous.is_some() && holds.holds() { Verdict::SignedByPreviousKey } else { holds }
     }
 
     /// The claim that names somebody else than the login, where one of its kind is there.
@@ -107,22 +134,43 @@ const LOGIN_CLAIMS: [&str; 5] = ["email", "preferred_username", "upn", "username
 /// subject; `exp` before `nbf` and `iat`, since that is what a person can act on.
 pub fn explain(token: &str, keys: &Keyring<'_>, shape: &TokenShape, now: Timestamp) -> Verification {
     install_crypto();
-    let mut walk = Walk { steps: Vec::new(), issued: None, logins: Vec::new(), id: None };
+    let mut walk = Walk::default();
     let verdict = match walk.run(token, keys, shape, now) {
+        Ok(subject) if walk.previous => {
+            let verdict = Verdict::SignedByPreviousKey;
+            return walk.end(verdict, Some(subject));
+        }
         Ok(subject) => Verdict::Holds { subject },
         Err(verdict) => verdict,
     };
-    Verification { verdict, steps: walk.steps, issued: walk.issued, logins: walk.logins, id: walk.id }
+    walk.end(verdict, None)
 }
 
+#[derive(Default)]
 struct Walk {
     steps: Vec<Step>,
     issued: Option<Timestamp>,
     logins: Vec<(&'static str, String)>,
     id: Option<String>,
+    also: Vec<String>,
+    kind: Option<Kind>,
+    previous: bool,
 }
 
 impl Walk {
+    fn end(self, verdict: Verdict, subject: Option<String>) -> Verification {
+        Verification {
+            verdict,
+            also: self.also,
+            kind: self.kind,
+            previous: self.previous.then_some(subject),
+            steps: self.steps,
+            issued: self.issued,
+            logins: self.logins,
+            id: self.id,
+        }
+    }
+
     fn run(
         &mut self,
         token: &str,
@@ -133,10 +181,41 @@ impl Walk {
         let form = take_apart(token).map_err(Verdict::Malformed);
         let (inspection, signed) = self.step("form", form, |(inspection, _)| form_detail(inspection))?;
 
-        let algorithm = check_algorithm(&inspection, &signed, keys, shape);
+        let claims = &inspection.claims;
+        let checked = self.checked(&inspection, &signed, keys, shape, now);
+        self.also.extend(remarks::of_every_token(claims, shape));
+        if let Err(verdict) = &checked {
+            self.also.extend(remarks::beside(verdict, &inspection, keys, shape, now));
+            let is_of_issuer = shape.asks_for_an_issuer() && check_issuer(claims, shape).is_ok();
+            self.kind = kind(&inspection.header, claims, is_of_issuer);
+            if let Some(kind) = self.kind {
+                self.also.push(format!("by what it carries it looks like {}", kind.what));
+            }
+        }
+        let subject = checked?;
+        let text = |claim: &'static str| Some((claim, claims.get(claim)?.as_str()?.to_owned()));
+        self.logins = LOGIN_CLAIMS.into_iter().filter_map(text).collect();
+        self.id = text("jti").map(|(_, id)| id);
+        if inspection.stripped.contains(&Stripped::Quotes) {
+            self.step("as given", Err(Verdict::InQuotes), |()| String::new())?;
+        }
+        Ok(subject)
+    }
+
+    /// Everything from the algorithm on: whom the token names.
+    fn checked(
+        &mut self,
+        inspection: &Inspection,
+        signed: &Signed,
+        keys: &Keyring<'_>,
+        shape: &TokenShape,
+        now: Timestamp,
+    ) -> Result<String, Verdict> {
+        let algorithm = check_algorithm(inspection, signed, keys, shape);
         self.step("algorithm", algorithm, |()| algorithm_name(shape.algorithm).into())?;
 
-        let signature = check_signature(&inspection, &signed, keys, shape);
+        let signature = check_signature(inspection, signed, keys, shape);
+        self.previous = signature.as_deref() == Ok(BY_PREVIOUS);
         self.step("signature", signature, Clone::clone)?;
 
         let claims = &inspection.claims;
@@ -148,16 +227,14 @@ impl Walk {
 
         self.step("claims", check_claims(claims, shape), Clone::clone)?;
 
-        let detail =
-            |_: &String| format!("a JSON {} in {}", type_name(shape.subject_type), shape.subject_claim);
-        let subject = self.step("subject", check_subject(claims, shape), detail)?;
-        let text = |claim: &'static str| Some((claim, claims.get(claim)?.as_str()?.to_owned()));
-        self.logins = LOGIN_CLAIMS.into_iter().filter_map(text).collect();
-        self.id = text("jti").map(|(_, id)| id);
-        if inspection.stripped.contains(&Stripped::Quotes) {
-            self.step("as given", Err(Verdict::InQuotes), |()| String::new())?;
-        }
-        Ok(subject)
+        let detail = |_: &String| {
+            let found = match shape.subject_claim.get(claims) {
+                Some(Value::Number(_)) => SubjectType::Number,
+                _ => SubjectType::String,
+            };
+            format!("a JSON {} in {}", type_name(found), shape.subject_claim)
+        };
+        self.step("subject", check_subject(claims, shape), detail)
     }
 
     fn step<T>(
@@ -204,26 +281,31 @@ fn is_a_trick(key_id: &str) -> bool {
         || key_id.contains("--")
 }
 
-/// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
-const MILLISECONDS: f64 = 1e11;
-
-fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Verdict> {
-    let read = |claim: &'static str| match claims.get(claim) {
+/// A time as verifiers read it, and whether it is a number in a text, which not every one reads.
+fn read_time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<(f64, bool)>, Verdict> {
+    let not_a_number = || Verdict::Malformed(NotAToken::TimeNotANumber { claim });
+    match claims.get(claim) {
         None => Ok(None),
-        Some(value) => match value.as_f64() {
-            Some(seconds) => Ok(Some(seconds)),
-            None => Err(Verdict::Malformed(NotAToken::TimeNotANumber { claim })),
-        },
-    };
-    let (expires, not_before, issued) = (read("exp")?, read("nbf")?, read("iat")?);
+        // As Python's int() reads it.
+        Some(Value::String(text)) => {
+            text.trim().parse::<i64>().map(|seconds| Some((seconds as f64, true))).map_err(|_| not_a_number())
+        }
+        Some(value) => value.as_f64().map(|seconds| Some((seconds, false))).ok_or_else(not_a_number),
+    }
+}
+
+pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Verdict> {
+    let (expires, not_before, issued) =
+        (read_time(claims, "exp")?, read_time(claims, "nbf")?, read_time(claims, "iat")?);
+    let seconds = |time: Option<(f64, bool)>| time.map(|(seconds, _)| seconds);
     // Exact to the microsecond for the next centuries.
     let now = now.as_duration().as_secs_f64();
     let between = |from: f64, to: f64| Duration::try_from_secs_f64(to - from).unwrap_or(Duration::MAX);
 
-    if let Some(expires) = expires.filter(|expires| now >= *expires) {
+    if let Some(expires) = seconds(expires).filter(|expires| now >= *expires) {
         return Err(Verdict::Expired { since: timestamp(expires), ago: between(expires, now) });
     }
-    for (claim, from) in [("nbf", not_before), ("iat", issued)] {
+    for (claim, from) in [("nbf", seconds(not_before)), ("iat", seconds(issued))] {
         if let Some(from) = from.filter(|from| now < *from) {
             if from - now <= SKEW.as_secs_f64() {
                 return Err(Verdict::ClocksDiffer { claim, ahead: between(now, from) });
@@ -231,9 +313,15 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Ve
             return Err(Verdict::NotYetValid { claim, from: timestamp(from), ahead: between(now, from) });
         }
     }
-    Ok(match expires {
+    // Of iat in a text it is only told: neither library refuses that.
+    for (claim, time) in [("exp", expires), ("nbf", not_before)] {
+        if time.is_some_and(|(_, is_text)| is_text) {
+            return Err(Verdict::TimeIsText { claim });
+        }
+    }
+    Ok(match seconds(expires) {
         None => "it never expires (no exp)".into(),
-        Some(expires) if expires > MILLISECONDS => {
+        Some(expires) if is_in_milliseconds(expires) => {
             "its exp looks like milliseconds, so that it practically never expires".into()
         }
         Some(expires) => {
@@ -242,33 +330,34 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Ve
     })
 }
 
-fn check_issuer(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
-    let expected = shape.issuer.as_deref().or_else(|| shape.claims.get("iss").and_then(Value::as_str));
+/// Whether a time is one in milliseconds where seconds belong.
+pub(super) fn is_in_milliseconds(seconds: f64) -> bool {
+    seconds > MILLISECONDS as f64
+}
+
+pub(super) fn check_issuer(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    let own = shape.issuer.as_deref().or_else(|| shape.claims.get("iss").and_then(Value::as_str));
+    let expected: Vec<String> =
+        own.into_iter().map(ToOwned::to_owned).chain(shape.accepted.issuers.iter().cloned()).collect();
     let found = claims.get("iss").and_then(Value::as_str);
-    match expected {
-        None => Ok("the app asks for none".into()),
-        Some(expected) if found == Some(expected) => Ok("the one that the app asks for".into()),
-        Some(expected) => {
-            Err(Verdict::IssuerDiffers { found: found.map(ToOwned::to_owned), expected: expected.to_owned() })
-        }
+    if expected.is_empty() {
+        Ok("the app asks for none".into())
+    } else if found.is_some_and(|found| own == Some(found)) {
+        Ok("the one that the app asks for".into())
+    } else if found.is_some_and(|found| expected.iter().any(|one| one == found)) {
+        Ok("one of those that the app accepts".into())
+    } else {
+        Err(Verdict::IssuerDiffers { found: found.map(ToOwned::to_owned), expected })
     }
 }
 
 /// RFC 7519 section 4.1.3: one text or an array of texts, and the app must find itself among them.
-fn check_audience(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
-    let texts = |claim: Option<&Value>| -> Vec<String> {
-        match claim {
-            Some(Value::String(text)) => vec![text.clone()],
-            Some(Value::Array(texts)) => {
-                texts.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
-            }
-            _ => Vec::new(),
-        }
-    };
-    let expected = match &shape.audience {
+pub(super) fn check_audience(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+    let mut expected = match &shape.audience {
         Some(audience) => vec![audience.clone()],
         None => texts(shape.claims.get("aud")),
     };
+    expected.extend(shape.accepted.audiences.iter().cloned());
     let found = texts(claims.get("aud"));
     if expected.is_empty() && found.is_empty() {
         Ok("the app asks for none".into())
@@ -281,6 +370,15 @@ fn check_audience(claims: &Map<String, Value>, shape: &TokenShape) -> Result<Str
     }
 }
 
+/// A claim that is one text or several.
+pub(super) fn texts(claim: Option<&Value>) -> Vec<String> {
+    match claim {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Claims that tell what a token is for.
 const TYPE_CLAIMS: [&str; 5] = ["type", "token_type", "typ", "token_use", "tokenType"];
 
@@ -289,14 +387,16 @@ const OF_THEIR_OWN: [&str; 7] = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti"
 
 /// Whether it is a token for requests, and has the further claims that the app wants. What they say may
 /// differ from person to person.
-fn check_claims(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+pub(super) fn check_claims(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
     for claim in TYPE_CLAIMS {
         let Some(found) = claims.get(claim).and_then(Value::as_str) else { continue };
         let wanted = shape.claims.get(claim).and_then(Value::as_str);
         let lower = found.to_lowercase();
         let other = match wanted {
             Some(wanted) => found != wanted,
-            None => ["refresh", "reset", "verif"].iter().any(|use_| lower.contains(use_)),
+            None => {
+                ["refresh", "reset", "verif", "offline", "logout"].iter().any(|use_| lower.contains(use_))
+            }
         };
         if other {
             let (found, expected) = (found.to_owned(), wanted.map(ToOwned::to_owned));
@@ -313,10 +413,12 @@ fn check_claims(claims: &Map<String, Value>, shape: &TokenShape) -> Result<Strin
     })
 }
 
-fn check_subject(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
+pub(super) fn check_subject(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {
     let missing = || Verdict::SubjectMissing { claim: shape.subject_claim.as_str().to_owned() };
     let subject = shape.subject_claim.get(claims).ok_or_else(missing)?;
-    let differs = |found| Err(Verdict::SubjectTypeDiffers { found, expected: shape.subject_type });
+    let claim = || shape.subject_claim.as_str().to_owned();
+    let differs =
+        |found| Err(Verdict::SubjectTypeDiffers { claim: claim(), found, expected: shape.subject_type });
     match (subject, shape.subject_type) {
         (Value::Null, _) => Err(missing()),
         (Value::String(text), _) if text.is_empty() => Err(missing()),
@@ -326,6 +428,12 @@ fn check_subject(claims: &Map<String, Value>, shape: &TokenShape) -> Result<Stri
         }
         (Value::Number(_), SubjectType::Number) => differs("a JSON number with a fraction"),
         (Value::String(_), SubjectType::Number) => differs("a JSON string"),
+        // Libraries have a rule for `sub` alone; of another claim the app alone decides, and most take both.
+        (Value::Number(number), SubjectType::String)
+            if shape.subject_claim.as_str() != "sub" && (number.is_i64() || number.is_u64()) =>
+        {
+            Ok(number.to_string())
+        }
         (Value::Number(_), SubjectType::String) => differs("a JSON number"),
         (Value::Bool(_), _) => differs("a JSON boolean"),
         (Value::Array(_), _) => differs("a JSON array"),

@@ -108,11 +108,18 @@ pub enum NotAToken {
     /// An encrypted token (RFC 7516): five parts.
     #[error("it is encrypted (JWE, five parts): only the holder of the decryption key can read it")]
     Encrypted,
+    /// The beginning of an encrypted one.
+    #[error(
+        "it is the beginning of an encrypted token (JWE), perhaps the first of several cookies (.0, .1) that make one: only the holder of the decryption key can read it"
+    )]
+    EncryptedCut,
     /// A token of another kind, whose first word says so.
     #[error("it is a PASETO token, not a JWT")]
     Paseto,
     /// The beginning of a token.
-    #[error("it is cut off: the beginning of a token, but not all three parts")]
+    #[error(
+        "it is cut off: the beginning of a token, but not all three parts (one of several cookies, .0 and .1, is such a beginning)"
+    )]
     Truncated,
     /// The signature is shorter or longer than the algorithm's.
     #[error("its signature has {bytes} bytes instead of {expected}: it was cut off or something was added")]
@@ -139,6 +146,16 @@ pub enum NotAToken {
     /// A JSON document, such as the answer of the sign-in endpoint.
     #[error("it is a JSON document: give only the token in it (often the field access_token)")]
     JsonDocument,
+    /// A JSON document in base64, such as Supabase's cookie.
+    #[error(
+        "it is a JSON document in base64 (Supabase's cookies begin with base64-): decode it, and give only the token in it (often the field access_token)"
+    )]
+    EncodedJson,
+    /// Much base64 without a beginning.
+    #[error(
+        "it is opaque, such as a refresh token, or a piece of something longer, such as the second of several cookies (.1) that make one token"
+    )]
+    Piece,
     /// Nothing that can be read: a session id, an API key.
     #[error("it is opaque, such as a session id or an API key: only the app knows what it means")]
     Opaque,
@@ -149,7 +166,9 @@ pub enum NotAToken {
         part: &'static str,
     },
     /// Padded with `=`, which RFC 7515 section 2 forbids.
-    #[error("its {part} is padded with equals signs, which a JWT never is")]
+    #[error(
+        "its {part} is padded with equals signs, which RFC 7515 forbids: PyJWT takes it, jsonwebtoken for Node refuses it"
+    )]
     Padded {
         /// Header, claims or signature.
         part: &'static str,
@@ -171,14 +190,14 @@ pub enum NotAToken {
     NoAlgorithm,
     /// A header parameter that must be understood, and is none of the usual ones.
     #[error(
-        "its header asks for an extension (crit) that nobody here understands: RFC 7515 section 4.1.11 has every verifier refuse it"
+        "its header asks for an extension (crit), and RFC 7515 section 4.1.11 has a verifier refuse what it does not know: PyJWT does, jsonwebtoken for Node takes no notice"
     )]
     Critical,
     /// The key id is no text.
-    #[error("the kid of its header is not a text, and PyJWT refuses that")]
+    #[error("the kid of its header is not a text: PyJWT refuses that, jsonwebtoken for Node takes no notice")]
     KeyIdNotText,
     /// The token id is no text.
-    #[error("its claim jti is not a text, and PyJWT refuses that")]
+    #[error("its claim jti is not a text: PyJWT refuses that, jsonwebtoken for Node takes no notice")]
     TokenIdNotText,
     /// What it carries is another token.
     #[error("what it carries is another token (cty: JWT): give the inner one")]
@@ -189,6 +208,13 @@ pub enum NotAToken {
         /// `exp`, `nbf` or `iat`.
         claim: &'static str,
     },
+}
+
+impl NotAToken {
+    /// Whether some verifiers take it all the same.
+    pub(super) fn is_read_by_some(self) -> bool {
+        matches!(self, Self::Padded { .. } | Self::Critical | Self::KeyIdNotText | Self::TokenIdNotText)
+    }
 }
 
 /// What the signature is over, and the signature: for checking, never for showing.
@@ -364,15 +390,30 @@ fn seems(text: &str) -> NotAToken {
         NotAToken::UrlEncoded
     } else if lower.contains(";path=") || lower.contains(";expires=") || text.contains("=eyJ") {
         NotAToken::Cookie
+    } else if lower.starts_with("base64-") || lower.contains("=base64-") {
+        NotAToken::EncodedJson
     } else if begins_as_json && text.contains(':') {
         NotAToken::SignedData
     } else if begins_as_json && text.split('.').count() == 5 {
         NotAToken::Encrypted
     } else if begins_as_json {
-        NotAToken::Truncated
+        match object("header", text.split('.').next().unwrap_or_default()) {
+            Ok(header) if header.contains_key("enc") => NotAToken::EncryptedCut,
+            Ok(document) if !document.contains_key("alg") && !text.contains('.') => NotAToken::EncodedJson,
+            _ => NotAToken::Truncated,
+        }
+    } else if text.len() >= LONG && text.bytes().all(is_of_base64url) {
+        NotAToken::Piece
     } else {
         NotAToken::Opaque
     }
+}
+
+/// So much base64 is hardly a session id or an API key.
+const LONG: usize = 200;
+
+fn is_of_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
 }
 
 fn decode(part: &'static str, text: &str) -> Result<Vec<u8>, NotAToken> {
@@ -485,6 +526,12 @@ mod tests {
             ("eyJ1c2VyIjoxfQ:1abcde:x7y8".into(), NotAToken::SignedData),
             ("s:AbCdEf.0123".into(), NotAToken::SignedData),
             (format!("{{\"access_token\": \"{token}\"}}"), NotAToken::JsonDocument),
+            (format!("[\"{token}\",\"x\"]"), NotAToken::JsonDocument),
+            (format!("base64-{}", part(r#"{"access_token":"x"}"#)), NotAToken::EncodedJson),
+            (format!("sb-x-auth-token=base64-{}", part(r#"{"access_token":"x"}"#)), NotAToken::EncodedJson),
+            (part(r#"{"access_token":"x"}"#), NotAToken::EncodedJson),
+            (part(r#"{"alg":"dir","enc":"A256GCM"}"#) + "..iv.cipher", NotAToken::EncryptedCut),
+            ("xY9-_".repeat(200), NotAToken::Piece),
             ("6e0c9f3a-3b1d-4c52-9a57-0d6f4b8f1b11".into(), NotAToken::Opaque),
             ("1|Xk29vQpL".into(), NotAToken::Opaque),
             (format!("{}.é.x", parts[0]), NotAToken::NotBase64 { part: "claims" }),

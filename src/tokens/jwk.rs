@@ -60,7 +60,7 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Document, Unfit> {
     let keys = match object.get("keys") {
         Some(Value::Array(keys)) => keys,
         Some(_) => return Err(Unfit::Broken { why: "the keys of its JWKS are no array" }),
-        None => return Err(Unfit::Broken { why: "its JSON has neither kty (a JWK) nor keys (a JWKS)" }),
+        None => return Err(unknown(object)),
     };
     if keys.len() > MAX_KEYS {
         return Err(Unfit::TooManyKeys { keys: keys.len() });
@@ -76,6 +76,42 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Document, Unfit> {
         }
     }
     Ok(Document::Set { keys: read, count: keys.len(), oddities })
+}
+
+/// What a document is that is neither a JWK nor a JWKS, with what to store instead.
+fn unknown(object: &Map<String, Value>) -> Unfit {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let has = |name: &str| !text(name).is_empty();
+    let certificate =
+        |value: &Value| value.as_str().is_some_and(|text| text.contains("-----BEGIN CERTIFICATE"));
+    if text("key").contains("BEGIN ") {
+        Unfit::Document {
+            what: "a JSON document with the key in its member \"key\", which is how Hasura is configured",
+            next: "store that member alone, with real line breaks",
+        }
+    } else if has("jwk_url") {
+        Unfit::Document {
+            what: "a JSON document that only names the address of the keys (jwk_url of Hasura)",
+            next: "store the JWKS that is published there",
+        }
+    } else if has("jwks_uri") {
+        Unfit::Document {
+            what: "the discovery document of a provider, which only names the address of the keys (jwks_uri)",
+            next: "store the JWKS that is published there",
+        }
+    } else if text("private_key").contains("BEGIN ") {
+        Unfit::Document {
+            what: "the file of a service account with the key in its member \"private_key\"",
+            next: "store that member alone, with real line breaks, where the app signs with it",
+        }
+    } else if !object.is_empty() && object.values().all(certificate) {
+        Unfit::Document {
+            what: "a map of certificates by key id, as Google publishes one",
+            next: "store the JWKS of the same provider instead (for Firebase https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com)",
+        }
+    } else {
+        Unfit::Broken { why: "its JSON has neither kty (a JWK) nor keys (a JWKS)" }
+    }
 }
 
 fn one(key: &Map<String, Value>) -> Result<Jwk, Unfit> {
@@ -103,6 +139,11 @@ fn material(key: &Map<String, Value>) -> Result<Material, Unfit> {
     let kind = text(key, "kty", "its kty is not a text")?;
     let curve = text(key, "crv", "its crv is not a text")?;
     let has_private = key.contains_key("d");
+    if key.contains_key("x5c") && !key.contains_key("n") && !key.contains_key("x") {
+        return Err(Unfit::Broken {
+            why: "its key stands in x5c alone: write its numbers beside it (n and e, or crv, x and y)",
+        });
+    }
     match (kind.as_deref(), curve.as_deref()) {
         (Some("oct"), _) => Ok(Material::Secret(number(key, "k", "its k is not base64url text")?)),
         (Some("RSA"), _) => {

@@ -24,6 +24,17 @@ pub enum KeyVerdict {
         /// Its key id.
         id: Option<String>,
     },
+    /// Signed by a previous key (or one that is published and signs nothing yet) as another program stores or
+    /// decodes it.
+    SignedByPreviousVariant {
+        /// How it differs, to complete "the key that signed it ...".
+        how: &'static str,
+    },
+    /// Signed by a key of `revokedKeyIds` as another program stores or decodes it.
+    SignedByRevokedVariant {
+        /// How it differs, to complete "the key that signed it ...".
+        how: &'static str,
+    },
     /// The key id of the header names none of the keys.
     KeyIdUnknown {
         /// The key id.
@@ -59,6 +70,9 @@ impl KeyVerdict {
             Self::KeyConfusion { .. } => "KeyConfusion",
             Self::SignedByStandbyKey { .. } => "SignedByStandbyKey",
             Self::SignedByRevokedKey { .. } => "SignedByRevokedKey",
+            Self::SignedByPreviousVariant { .. } | Self::SignedByRevokedVariant { .. } => {
+                "SignedByKeyVariant"
+            }
             Self::KeyIdUnknown { .. } => "KeyIdUnknown",
             Self::KeyIdOfAnother { .. } => "KeyIdOfAnother",
             Self::SignedWithOtherAlgorithm { .. } => "SignedWithOtherAlgorithm",
@@ -80,6 +94,12 @@ impl KeyVerdict {
                 format!("the token was signed by a standby key{}, which should sign nothing yet", called(id))
             }
             Self::SignedByRevokedKey { id } => format!("the token was signed by a revoked key{}", called(id)),
+            Self::SignedByPreviousVariant { how } => format!(
+                "the token was signed by a previous key, stored differently: the key that signed it {how}"
+            ),
+            Self::SignedByRevokedVariant { how } => format!(
+                "the token was signed by a revoked key, stored differently: the key that signed it {how}"
+            ),
             Self::KeyIdUnknown { id, signed: true } => format!(
                 "the token names the key id {}, which none of the keys has: it was signed by the signing key, and a verifier that looks keys up refuses it",
                 shown(id)
@@ -117,11 +137,17 @@ impl KeyVerdict {
             Self::SignedByRevokedKey { .. } => {
                 "Sign in again; if the token is younger than the revocation, somebody still signs with that key: treat it as an attack."
             }
+            Self::SignedByPreviousVariant { .. } => {
+                "Sign in again; where old tokens are to be accepted still, give the verifiers the previous key in the form in which it signed: the exact bytes count."
+            }
+            Self::SignedByRevokedVariant { .. } => {
+                "Sign in again; if the token is younger than the revocation, somebody still signs with that key: treat it as an attack."
+            }
             Self::KeyIdUnknown { signed: true, .. } => {
                 "Let whoever mints write the kid that the key has in the JWKS, and compare both."
             }
             Self::KeyIdUnknown { signed: false, .. } => {
-                "Sign in again; if new tokens fail too, the app signs with a key that is not in this JWKS: add its public part, or compare the environments."
+                "Look at who issued it (iss): it may be of another provider or app; else sign in again, and if new tokens fail too, the app signs with a key that is not in this JWKS: add its public part, or compare the environments."
             }
             Self::KeyIdOfAnother { .. } => {
                 "Let whoever mints write the kid of the key that it signs with: after a rotation both must change together."

@@ -224,6 +224,13 @@ fn entries(plain: &SigningKey, algorithm: Algorithm, ids: &KeyIds<'_>) -> Result
         return match text {
             _ if hmac => Ok(Found::Plain),
             Some(text) if pem::is_pem(text) => of_pem(text, algorithm),
+            Some(text) if pem::is_spoilt_pem(text) => Err(Unfit::Broken {
+                why: "the lines BEGIN and END of its PEM do not have five dashes on each side, or not in the usual letters",
+            }),
+            _ if is_body_of_pem(bytes) => Err(Unfit::Document {
+                what: "the base64 of a key without the lines BEGIN and END around it",
+                next: "store the whole PEM, with both lines",
+            }),
             _ => Err(Unfit::OtherKind { found: kind(bytes), algorithm }),
         };
     };
@@ -291,6 +298,7 @@ fn of_pem(text: &str, algorithm: Algorithm) -> Result<Found, Unfit> {
     if read.literal_breaks {
         key.oddities.push(Oddity::LiteralLineBreaks);
     }
+    key.oddities.extend(read.layout.map(Oddity::PemLayout));
     Ok(Found::One(key))
 }
 
@@ -330,6 +338,12 @@ fn key_of(jwk: Jwk, algorithm: Algorithm) -> Option<SigningKey> {
     };
     key.oddities.extend(oddities);
     Some(key)
+}
+
+/// Whether bytes are the base64 of DER, as it stands between the lines of a PEM.
+fn is_body_of_pem(bytes: &[u8]) -> bool {
+    let inside = material::from_base64(bytes);
+    inside.is_some_and(|der| std::str::from_utf8(&der).is_err() && material::document(&der).is_some())
 }
 
 /// What bytes are that are neither PEM nor JSON.

@@ -15,11 +15,14 @@ mod jwk;
 mod key_verdict;
 mod keys;
 mod keyset;
+mod kinds;
 mod material;
 mod mint;
 mod pair;
 mod pem;
 mod placeholders;
+mod readings;
+mod remedy;
 mod shape;
 mod signature;
 pub mod text;
@@ -36,9 +39,10 @@ pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub(crate) use keys::{Print, print, slow_fingerprint};
 pub use keyset::{KeyIds, KeySet};
 pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};
-pub use shape::{SubjectClaim, SubjectClaimError, TokenShape};
-pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, Unfit};
-pub use verdict::{Account, SubjectFacts, Verdict};
+pub use shape::{Accepted, SubjectClaim, SubjectClaimError, TokenShape};
+pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, PemLayout, Unfit};
+pub use variants::{likely_variants, read_otherwise, variant_of_fingerprint};
+pub use verdict::{Account, Signer, SubjectFacts, Verdict};
 
 #[cfg(test)]
 mod canary;

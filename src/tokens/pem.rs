@@ -3,13 +3,15 @@
 use super::{
     der, material,
     pair::{Pair, kept},
-    unfit::Unfit,
+    unfit::{PemLayout, Unfit},
 };
 
 /// A key out of a PEM document, and whether its line breaks were the characters `\n`.
 pub(super) struct Read {
     pub(super) pair: Pair,
     pub(super) literal_breaks: bool,
+    /// What of its layout not every library reads.
+    pub(super) layout: Option<PemLayout>,
 }
 
 /// Whether a text is meant to be PEM.
@@ -19,7 +21,7 @@ pub(super) fn is_pem(text: &str) -> bool {
 
 /// The private key of a PEM document, or its public one where there is no private one.
 pub(super) fn read(text: &str) -> Result<Read, Unfit> {
-    let literal_breaks = text.contains("-----\\n");
+    let literal_breaks = text.contains("-----\\n") || text.contains("-----\\r");
     let broken_up = text.replace("\\r", "").replace("\\n", "\n");
     let blocks = blocks(if literal_breaks { &broken_up } else { text })?;
     let private = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY"));
@@ -49,8 +51,63 @@ pub(super) fn read(text: &str) -> Result<Read, Unfit> {
     if pair.signing().is_none() {
         pair.stored = kept(text.as_bytes());
     }
-    Ok(Read { pair, literal_breaks })
+    let layout = if literal_breaks { None } else { layout(text) };
+    Ok(Read { pair, literal_breaks, layout })
 }
+
+/// Whether a text without the line BEGIN of a PEM was one before somebody copied it.
+pub(super) fn is_spoilt_pem(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    ["BEGIN", "END"].iter().all(|word| {
+        upper.contains(&format!("{word} "))
+            && (upper.contains(&format!("-{word}")) || upper.contains(&format!("- {word}")))
+    }) && (upper.contains("KEY-") || upper.contains("KEY -"))
+}
+
+/// What of the layout of a PEM some libraries refuse: PyJWT (`cryptography`) takes most, jsonwebtoken for Node has
+/// OpenSSL read it, and that wants the lines BEGIN and END as lines of their own.
+fn layout(text: &str) -> Option<PemLayout> {
+    let text = text.trim_start_matches('\u{feff}');
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (inside, _) = rest.split_once(END)?;
+    let (_, after) = rest.split_once(END)?;
+    let after = after.split_once(DASHES).map_or("", |(_, after)| after);
+    // The label, then the body up to the line END.
+    let (_, body) = inside.split_once(DASHES)?;
+    let end_of = |text: &str| text.split('\n').next().unwrap_or_default().trim_end().to_owned();
+    let start_of_line = |text: &str| text.rsplit('\n').next().unwrap_or_default().to_owned();
+    let lone = |text: &str| text.replace("\r\n", "\n").contains('\r');
+    let (first, last) = (start_of_line(before), start_of_line(body));
+    let whole = |body: &str| {
+        body.split('\n').next().is_some_and(|rest| rest.trim().is_empty()) && body.contains('\n')
+    };
+    if lone(body) {
+        Some(PemLayout::CarriageReturns)
+    } else if !first.trim().is_empty() || !end_of(after).is_empty() {
+        Some(PemLayout::TextAround)
+    } else if !whole(body) || !last.trim().is_empty() {
+        Some(PemLayout::OneLine)
+    } else if !first.is_empty() || !last.is_empty() {
+        Some(PemLayout::Indented)
+    } else {
+        // The first line break is that of the line BEGIN; an empty line right behind it ends headers.
+        let lines: Vec<&str> = body.split('\n').skip(1).collect();
+        let inner = lines.get(..lines.len().saturating_sub(1)).unwrap_or_default();
+        let blank = |line: &&str| line.trim().is_empty();
+        let empty = |line: &&str| line.trim_end_matches('\r').is_empty();
+        if inner.iter().skip(1).any(empty) {
+            Some(PemLayout::EmptyLine)
+        } else if inner.iter().any(|line| blank(line) && !empty(line)) {
+            Some(PemLayout::BlankLine)
+        } else {
+            None
+        }
+    }
+}
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
 
 const NO_KEY: Unfit = Unfit::Broken {
     why: "its PEM is none of PRIVATE KEY, RSA PRIVATE KEY, EC PRIVATE KEY, PUBLIC KEY and RSA PUBLIC KEY",
@@ -68,7 +125,9 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, Unfit> {
         let Some((label, after)) = after.split_once("-----") else { break };
         let end = format!("-----END {label}-----");
         let Some((body, after)) = after.split_once(&end) else {
-            return Err(Unfit::Broken { why: "its PEM has a beginning and no end" });
+            return Err(Unfit::Broken {
+                why: "its PEM has a line BEGIN and no line END that fits it, with five dashes on each side",
+            });
         };
         blocks.push(Block { label, body });
         rest = after;

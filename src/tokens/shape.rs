@@ -19,10 +19,28 @@ pub struct TokenShape {
     pub issuer: Option<String>,
     /// The `aud` that the app mints and asks for.
     pub audience: Option<String>,
+    /// What the app accepts beside these two.
+    pub accepted: Accepted,
     /// Further claims that the app wants in a token. The claims above win over one of the same name.
     pub claims: Map<String, Value>,
     /// How long the app's tokens live.
     pub lifetime: Duration,
+}
+
+impl TokenShape {
+    /// Whether the app asks for an issuer at all.
+    pub(super) fn asks_for_an_issuer(&self) -> bool {
+        self.issuer.is_some() || !self.accepted.issuers.is_empty() || self.claims.contains_key("iss")
+    }
+}
+
+/// Further issuers and audiences whose tokens an app accepts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Values of `iss`.
+    pub issuers: Vec<String>,
+    /// Values of `aud`.
+    pub audiences: Vec<String>,
 }
 
 /// The place of the subject in a token's claims: a name, or a JSON pointer (RFC 6901).
@@ -126,6 +144,22 @@ impl SubjectClaim {
             object = object.get(part)?.as_object()?;
         }
         object.get(last)
+    }
+
+    /// The claim on the way to this place that is a text and not an object, and whether it is JSON of one.
+    pub(super) fn text_in_the_way<'a>(&'a self, claims: &Map<String, Value>) -> Option<(&'a str, bool)> {
+        let (_, before) = self.path.split_last()?;
+        let mut object = claims;
+        for part in before {
+            match object.get(part)? {
+                Value::Object(inner) => object = inner,
+                Value::String(text) => {
+                    return Some((part, serde_json::from_str::<Map<String, Value>>(text).is_ok()));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Puts a value at this place and makes the objects that lead to it. A value that was there is

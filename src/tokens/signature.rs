@@ -5,13 +5,13 @@ use crate::{api::spec::Algorithm, tokens::text::shown};
 use std::sync::Arc;
 
 use super::{
-    Inspection, KeyVerdict, Keyring, NotAToken, SigningKey, TokenShape, Verdict,
-    algorithm::{OF_RSA, algorithm_name, family, hash_bytes, hmac, is_asymmetric},
+    Inspection, KeyIds, KeySet, KeyVerdict, Keyring, NotAToken, Signer, SigningKey, TokenShape, Verdict,
+    algorithm::{OF_RSA, algorithm_name, family, hash_bytes, hmac, is_asymmetric, named_algorithm},
     inspect::Signed,
     keys::hmac_verifies,
     pair::{MIN_RSA_BITS, Pair, forms_of},
     placeholders,
-    variants::variants,
+    variants::{Variant, variants},
 };
 
 /// Whether the header names the app's algorithm, and the signature has its form.
@@ -33,7 +33,11 @@ pub(super) fn check_algorithm(
             Some(algorithm) if forged(algorithm) => {
                 Verdict::Key(KeyVerdict::KeyConfusion { found: algorithm, expected: shape.algorithm })
             }
-            _ => Verdict::AlgorithmDiffers { found: found.to_owned(), expected: shape.algorithm },
+            _ => Verdict::AlgorithmDiffers {
+                found: found.to_owned(),
+                expected: shape.algorithm,
+                signer: signer_with(found, signed, keys),
+            },
         });
     }
     let expected = match family(shape.algorithm).signature_bytes() {
@@ -58,6 +62,30 @@ pub(super) fn check_algorithm(
     }
 }
 
+/// Whose key made a signature of the algorithm that a header names. What is stored is read anew for it, since it
+/// was read for the app's.
+fn signer_with(found: &str, signed: &Signed, keys: &Keyring<'_>) -> Signer {
+    let Some(algorithm) = named_algorithm(found) else { return Signer::Unknown };
+    let made = |key: &SigningKey| {
+        if key.verifies(signed, algorithm) {
+            return true;
+        }
+        // Of a pair only the public half is left, which the caller has looked at.
+        if key.pair().is_some() {
+            return false;
+        }
+        let read = KeySet::read_previous(key.expose().to_vec(), algorithm, &KeyIds::default());
+        read.is_ok_and(|(read, _)| read.iter().any(|key| key.verifies(signed, algorithm)))
+    };
+    if made(keys.current) {
+        Signer::Current
+    } else if keys.own().any(made) {
+        Signer::Previous
+    } else {
+        Signer::Nobody
+    }
+}
+
 /// The documents that the pairs are from, each once.
 fn documents<'a>(pairs: impl Iterator<Item = &'a Pair>) -> impl Iterator<Item = &'a Arc<[u8]>> {
     let mut seen: Vec<*const [u8]> = Vec::new();
@@ -71,7 +99,10 @@ fn documents<'a>(pairs: impl Iterator<Item = &'a Pair>) -> impl Iterator<Item = 
     })
 }
 
-/// Which key signed it, in words, where that is the signing key.
+/// What a step says of a token that a key of before signed.
+pub(super) const BY_PREVIOUS: &str = "signed by a previous signing key";
+
+/// Which key signed it, in words, where that is the signing key or a previous one.
 pub(super) fn check_signature(
     inspection: &Inspection,
     signed: &Signed,
@@ -85,7 +116,7 @@ pub(super) fn check_signature(
         return check_key_id(inspection.key_id(), keys);
     }
     if keys.previous.iter().any(|key| by(&key)) {
-        return Err(Verdict::SignedByPreviousKey);
+        return Ok(BY_PREVIOUS.into());
     }
     if let Some(key) = keys.revoked.iter().find(by) {
         return Err(Verdict::Key(KeyVerdict::SignedByRevokedKey { id: id(key) }));
@@ -129,10 +160,18 @@ fn nobody_signed(said: Option<&str>, signed: &Signed, keys: &Keyring<'_>, shape:
     if let Some(why) = unusable(keys.current) {
         return Verdict::Key(KeyVerdict::KeyUnusable { why });
     }
-    if let Some(variant) =
-        variants(keys.current).into_iter().find(|variant| hmac_verifies(signed, &variant.bytes, algorithm))
-    {
-        return Verdict::SignedByKeyVariant(variant.how);
+    let variant = |key: &SigningKey| {
+        let made = |variant: &Variant| hmac_verifies(signed, &variant.bytes, algorithm);
+        variants(key).into_iter().find(made).map(|variant| variant.how)
+    };
+    if let Some(how) = variant(keys.current) {
+        return Verdict::SignedByKeyVariant(how);
+    }
+    if let Some(how) = keys.previous.iter().chain(keys.standby).find_map(variant) {
+        return Verdict::Key(KeyVerdict::SignedByPreviousVariant { how });
+    }
+    if let Some(how) = keys.revoked.iter().find_map(variant) {
+        return Verdict::Key(KeyVerdict::SignedByRevokedVariant { how });
     }
     if let Some((whose, _)) = keys.elsewhere.iter().find(|(_, key)| key.verifies(signed, algorithm)) {
         return Verdict::SignedByAnother { whose: whose.clone() };

@@ -34,6 +34,9 @@ pub(super) fn shown(text: &str) -> String {
 /// A span of time in the largest unit of which there are at least two.
 pub(crate) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
+    if seconds == 0 && !span.is_zero() {
+        return "less than a second".into();
+    }
     let (count, unit) = match seconds {
         0..120 => (seconds, "second"),
         120..7_200 => (seconds / 60, "minute"),

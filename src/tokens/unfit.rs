@@ -26,6 +26,13 @@ pub enum Unfit {
     Certificate,
     /// OpenSSH's own format.
     OpenSsh,
+    /// A document of another kind, in which or behind which the key is.
+    Document {
+        /// What it is.
+        what: &'static str,
+        /// What to store instead.
+        next: &'static str,
+    },
     /// It says what it is, and is not that.
     Broken {
         /// What is wrong.
@@ -94,6 +101,7 @@ impl Unfit {
             Self::Encrypted => "the signing key is a private key under a passphrase: store it without one (`openssl pkey -in KEY`), as the Secret protects it".into(),
             Self::Certificate => "the signing key is a certificate: store the public key in it (`openssl x509 -noout -pubkey`), or the private key".into(),
             Self::OpenSsh => "the signing key is in OpenSSH's own format: store it as PKCS#8 (`ssh-keygen -p -m PKCS8 -f KEY`)".into(),
+            Self::Document { what, next } => format!("the signing key is {what}: {next}"),
             Self::Broken { why } => format!("the signing key cannot be read: {why}; store it again, whole"),
             Self::TooLarge { bytes } => format!(
                 "the signing key is a document of {bytes} bytes, and at most {MAX_KEY_BYTES} are read: store only the keys that are in use"
@@ -123,6 +131,23 @@ impl Unfit {
             ),
         }
     }
+}
+
+/// How a PEM is laid out that not every library reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PemLayout {
+    /// The lines BEGIN and END are not lines of their own.
+    OneLine,
+    /// `\r` without `\n`.
+    CarriageReturns,
+    /// White space before BEGIN or END.
+    Indented,
+    /// Quotes, a variable's name or anything else on the lines BEGIN and END.
+    TextAround,
+    /// A line of white space.
+    BlankLine,
+    /// An empty line, which nobody reads.
+    EmptyLine,
 }
 
 /// Something odd about a key that can be used, or about the set that it is from.
@@ -163,6 +188,8 @@ pub enum Oddity {
     },
     /// Line breaks of a PEM are the two characters `\n`.
     LiteralLineBreaks,
+    /// A PEM that some libraries read and others refuse.
+    PemLayout(PemLayout),
 }
 
 /// What `alg` of a JWK may be (RFC 7518 sections 3.1, 4.1 and 5.1, RFC 8037, RFC 8812, RFC 9864).
@@ -251,8 +278,21 @@ impl Oddity {
                 format!("key {at} of the JWKS cannot be read and is left out: {why}")
             }
             Self::LiteralLineBreaks => {
-                "the line breaks of the PEM are the characters \\n, which some programs turn into line breaks and others refuse: store real ones".into()
+                "the line breaks of the PEM are the characters \\n, which some programs turn into line breaks; PyJWT and jsonwebtoken for Node refuse the key where the app does not: store real ones".into()
             }
+            Self::PemLayout(PemLayout::EmptyLine) => {
+                "the PEM has an empty line among its lines, and PyJWT and jsonwebtoken for Node refuse such a key: store it as `openssl pkey` writes it".into()
+            }
+            Self::PemLayout(layout) => format!(
+                "{}: PyJWT reads such a key and jsonwebtoken for Node (OpenSSL) refuses it, so store it as `openssl pkey` writes it, with real line breaks and nothing around it",
+                match layout {
+                    PemLayout::OneLine => "the PEM has no line breaks where its lines BEGIN and END meet the rest",
+                    PemLayout::CarriageReturns => "the lines of the PEM end with carriage returns alone",
+                    PemLayout::Indented => "the line BEGIN or END of the PEM is indented",
+                    PemLayout::TextAround => "the line BEGIN or END of the PEM has a quote, a name or other text beside it",
+                    PemLayout::BlankLine | PemLayout::EmptyLine => "the PEM has a line of white space among its lines",
+                }
+            ),
         }
     }
 }

@@ -25,8 +25,10 @@ pub enum Verdict {
         found: String,
         /// What the app verifies.
         expected: Algorithm,
+        /// Whose key made it with the algorithm of the header.
+        signer: Signer,
     },
-    /// Signed by a key of `previousSecretRefs`.
+    /// Signed by a key of `previousSecretRefs`; nothing else is wrong.
     SignedByPreviousKey,
     /// Signed by the signing key as another program stores or decodes it; the text completes
     /// "the key that signed it ...".
@@ -49,6 +51,11 @@ pub enum Verdict {
         /// How long ago that was.
         ago: Duration,
     },
+    /// One of its times is a number in a text, and nothing else is wrong with its times.
+    TimeIsText {
+        /// `exp` or `nbf`.
+        claim: &'static str,
+    },
     /// Its `nbf` or `iat` lies ahead.
     NotYetValid {
         /// `nbf` or `iat`.
@@ -69,8 +76,8 @@ pub enum Verdict {
     IssuerDiffers {
         /// What the token says, if it is a text.
         found: Option<String>,
-        /// What the app asks for.
-        expected: String,
+        /// What the app asks for: one of them.
+        expected: Vec<String>,
     },
     /// Its `aud` is not what the app asks for.
     AudienceDiffers {
@@ -100,6 +107,8 @@ pub enum Verdict {
     },
     /// The subject has another JSON type than the app mints.
     SubjectTypeDiffers {
+        /// The subject claim, as the spec has it.
+        claim: String,
         /// What it is.
         found: &'static str,
         /// What the app mints.
@@ -176,6 +185,22 @@ pub enum Verdict {
     },
 }
 
+/// Whose key made a token that names another algorithm than the app's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The signing key, so that the spec names another algorithm than the app uses.
+    Current,
+    /// A previous or revoked key, from before the app changed its algorithm.
+    Previous,
+    /// None of the keys that are at hand.
+    Nobody,
+    /// Nobody can tell: an algorithm that is not supported, or `none`.
+    Unknown,
+}
+
+/// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
+pub(super) const MILLISECONDS: u64 = 100_000_000_000;
+
 /// What the database says about a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectFacts {
@@ -228,6 +253,8 @@ impl Verdict {
     /// One word for the cause, for programs and for counting.
     pub fn cause(&self) -> &'static str {
         match self {
+            Self::Malformed(NotAToken::TimeNotANumber { .. }) | Self::TimeIsText { .. } => "TimeNotANumber",
+            Self::Malformed(why) if why.is_read_by_some() => "VerifiersDiffer",
             Self::Malformed(_) => "NotAToken",
             Self::AlgorithmDiffers { .. } => "AlgorithmDiffers",
             Self::SignedByPreviousKey => "SignedByPreviousKey",
@@ -263,13 +290,31 @@ impl Verdict {
     /// One plain sentence: what is so.
     pub fn message(&self) -> String {
         match self {
+            Self::Malformed(NotAToken::TimeNotANumber { claim: "iat" }) => {
+                "the token's iat is not a number: PyJWT refuses that, and jsonwebtoken for Node does not look at iat".into()
+            }
+            Self::Malformed(NotAToken::TimeNotANumber { claim }) => {
+                format!("the token's {claim} is not a number: PyJWT and jsonwebtoken for Node refuse that")
+            }
+            Self::Malformed(why) if why.is_read_by_some() => format!("verifiers differ about this token: {why}"),
             Self::Malformed(why) => format!("no verifier can read this token: {why}"),
-            Self::AlgorithmDiffers { found, expected } if found.eq_ignore_ascii_case("none") => {
+            Self::TimeIsText { claim } => format!(
+                "the token's {claim} is a number in a text, where RFC 7519 has a number: PyJWT reads it all the same, jsonwebtoken for Node refuses it"
+            ),
+            Self::AlgorithmDiffers { found, expected, .. } if found.eq_ignore_ascii_case("none") => {
                 format!("the token has no signature (algorithm none) and the app verifies {}", algorithm_name(*expected))
             }
-            Self::AlgorithmDiffers { found, expected } => {
-                format!("the token says algorithm {} and the app verifies {}", shown(found), algorithm_name(*expected))
-            }
+            Self::AlgorithmDiffers { found, expected, signer } => format!(
+                "the token says algorithm {} and the app verifies {}{}",
+                shown(found),
+                algorithm_name(*expected),
+                match signer {
+                    Signer::Current => ": the signing key made it, with that other algorithm",
+                    Signer::Previous => ": a previous key made it, before the algorithm changed",
+                    Signer::Nobody => ", and none of the keys here made it",
+                    Signer::Unknown => "",
+                }
+            ),
             Self::SignedByPreviousKey => "the token was signed by a previous signing key".into(),
             Self::SignedByKeyVariant(how) => {
                 format!("the token was signed by the same key, stored differently: the key that signed it {how}")
@@ -282,14 +327,24 @@ impl Verdict {
                 "the token was signed by a key that is neither the signing key nor a previous one, or was changed after it was signed".into()
             }
             Self::Key(key) => key.message(),
+            Self::Expired { since, .. } if *since == Timestamp::MIN => {
+                "the token expired before any time that a calendar has".into()
+            }
             Self::Expired { since, ago } => format!(
                 "the token expired {} ago, at {since}{}",
                 span(*ago),
                 if *ago <= SKEW { "; an app whose clock is behind this one still takes it" } else { "" }
             ),
-            Self::NotYetValid { claim: "iat", from, ahead } => {
-                format!("the token says that it was issued {} from now, at {from}", span(*ahead))
+            Self::NotYetValid { claim: "iat", ahead, .. } if ahead.as_secs() > MILLISECONDS => {
+                "the token's iat is in milliseconds where seconds belong, so that PyJWT takes it for issued in the far future and refuses it; jsonwebtoken for Node does not look at iat".into()
             }
+            Self::NotYetValid { claim, ahead, .. } if ahead.as_secs() > MILLISECONDS => format!(
+                "the token's {claim} is in milliseconds where seconds belong, so that verifiers take it for a time in the far future"
+            ),
+            Self::NotYetValid { claim: "iat", from, ahead } => format!(
+                "the token says that it was issued {} from now, at {from}: PyJWT refuses that, jsonwebtoken for Node does not look at iat",
+                span(*ahead)
+            ),
             Self::NotYetValid { claim, from, ahead } => {
                 format!("the token is not valid for another {}, until {from} ({claim})", span(*ahead))
             }
@@ -297,11 +352,14 @@ impl Verdict {
                 "the token counts only in {} by this machine's clock ({claim}): the clock of whoever minted it is ahead, or this one is behind",
                 span(*ahead)
             ),
-            Self::IssuerDiffers { found: Some(found), expected } => {
-                format!("the token's issuer is {} and the app asks for {}", shown(found), shown(expected))
-            }
+            Self::IssuerDiffers { found: Some(found), expected } => format!(
+                "the token's issuer is {} and the app asks for {}{}",
+                shown(found),
+                list(expected),
+                near(std::slice::from_ref(found), expected)
+            ),
             Self::IssuerDiffers { found: None, expected } => {
-                format!("the token names no issuer and the app asks for {}", shown(expected))
+                format!("the token names no issuer and the app asks for {}", list(expected))
             }
             Self::AudienceDiffers { found, expected } if expected.is_empty() => {
                 format!("the token is meant for the audience {} and the spec names none", list(found))
@@ -309,11 +367,14 @@ impl Verdict {
             Self::AudienceDiffers { found, expected } if found.is_empty() => {
                 format!("the token names no audience and the app asks for {}", list(expected))
             }
-            Self::AudienceDiffers { found, expected } => {
-                format!("the token is meant for the audience {} and the app asks for {}", list(found), list(expected))
-            }
+            Self::AudienceDiffers { found, expected } => format!(
+                "the token is meant for the audience {} and the app asks for {}{}",
+                list(found),
+                list(expected),
+                near(found, expected)
+            ),
             Self::SubjectMissing { claim } => format!("the token has no subject in its claim {}", shown(claim)),
-            Self::SubjectTypeDiffers { found, expected } => {
+            Self::SubjectTypeDiffers { found, expected, .. } => {
                 format!("the token's subject is {found} and the app mints a JSON {}", type_name(*expected))
             }
             Self::TokenTypeDiffers { claim, found, expected: Some(expected) } => {
@@ -367,96 +428,6 @@ impl Verdict {
             ),
         }
     }
-
-    /// What to do about it, in one sentence.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Malformed(
-                NotAToken::Encrypted | NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque,
-            ) => "Check that the app really uses signed JWTs, and that this is the value that it is sent.",
-            Self::Malformed(_) => "Copy the token again, whole and as the app gets it, or sign in again.",
-            Self::AlgorithmDiffers { .. } => {
-                "If the app minted it, set spec.jwt.algorithm to what the app uses; if not, treat it as a forgery."
-            }
-            Self::SignedByPreviousKey => {
-                "Sign in again, or keep accepting the previous key until its tokens have expired; a pod that still mints such tokens needs a restart."
-            }
-            Self::SignedByKeyVariant(_) => {
-                "Store the key in the same form for every program that mints or verifies: the exact bytes count."
-            }
-            Self::SignedByAnother { .. } => {
-                "Sign in again here: the token is of another environment or app; if it was minted here, the app runs with that one's Secret."
-            }
-            Self::SignedByPlaceholder => {
-                "Find the program that runs without its Secret, give it the signing key, and check that nothing accepts such tokens."
-            }
-            Self::SignedByUnknownKey => {
-                "Sign in again; if new tokens fail too, the app that mints runs with another Secret: compare `auth-consistency key fingerprint` in both places."
-            }
-            Self::Key(key) => key.remedy(),
-            Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
-            Self::NotYetValid { .. } => {
-                "Compare the clocks of the machines that mint and verify, and check that the app writes seconds and not milliseconds."
-            }
-            Self::ClocksDiffer { .. } => {
-                "Set the clocks of both machines (NTP), or let the app allow a leeway of a minute."
-            }
-            Self::IssuerDiffers { .. } => {
-                "Check that the token comes from this environment, and that spec.jwt.issuer is what the app mints."
-            }
-            Self::AudienceDiffers { expected, .. } if expected.is_empty() => {
-                "Set spec.jwt.audience to what the app mints: PyJWT and others refuse an audience that they were not told of."
-            }
-            Self::AudienceDiffers { .. } => {
-                "Check that the token was made for this app, and that spec.jwt.audience is what the app mints."
-            }
-            Self::SubjectMissing { .. } => {
-                "Check with `auth-consistency token inspect` where the app puts the user's id, and set spec.jwt.subjectClaim."
-            }
-            Self::SubjectTypeDiffers { expected: SubjectType::String, .. } => {
-                "Let the app mint the subject as text (PyJWT 2.10 and newer refuse any other type), or set spec.jwt.subjectType."
-            }
-            Self::SubjectTypeDiffers { expected: SubjectType::Number, .. } => {
-                "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
-            }
-            Self::TokenTypeDiffers { .. } => {
-                "Send the access token; the other one is only for getting a new access token, or for one errand."
-            }
-            Self::ClaimMissing { .. } => {
-                "Sign in again: tokens of an older version of the app lack it; or correct spec.jwt.claims."
-            }
-            Self::InQuotes => {
-                "Look how the frontend stores it: a value that went through JSON.stringify has to come back through JSON.parse."
-            }
-            Self::Holds { .. } => "Look the subject up in the user table.",
-            Self::SubjectNamesNoUser { .. } => {
-                "Sign in again: the ids have changed since the token was issued, as they do when a database is seeded anew."
-            }
-            Self::SubjectNotOfColumnType { .. } => {
-                "Sign in again: the ids had another type when it was issued; if new tokens fail too, set spec.jwt.subjectColumn."
-            }
-            Self::SubjectSpelledDifferently { .. } => {
-                "Let the app mint the id as the database writes it, and compare ids in their own type."
-            }
-            Self::NamesAnother { .. } => {
-                "End all sessions now, since old tokens sign people in as others; then give rows back with Remap (docs/remap.md)."
-            }
-            Self::UserInactive { .. } => "Activate the account, or sign in with another.",
-            Self::IssuedBeforeInvalidation { .. } => "Sign in again: older tokens were ended on purpose.",
-            Self::Revoked { .. } => {
-                "Sign in again: the app ended this very token, by signing out or on purpose."
-            }
-            Self::NothingWrong { .. } => {
-                "Ask the app: look at its log for this request, and whether its pods run with the current Secret."
-            }
-            Self::AcceptedByApp { .. } => {
-                "If it fails elsewhere, look at what stands between: a proxy, another pod, the name of the cookie or header."
-            }
-            Self::RefusedByApp { .. } => {
-                "Look at the app's log for this request, and whether its pods were restarted after the Secret changed."
-            }
-        }
-    }
 }
 
 fn list(texts: &[String]) -> String {
@@ -466,6 +437,27 @@ fn list(texts: &[String]) -> String {
         shown.push("…".into());
     }
     shown.join(", ")
+}
+
+/// How a text differs from the one that is asked for, where that is easily overlooked.
+fn near(found: &[String], expected: &[String]) -> &'static str {
+    let pairs =
+        || found.iter().flat_map(|one| expected.iter().map(move |other| (one.as_str(), other.as_str())));
+    let alike = |plain: fn(&str) -> String| pairs().any(|(one, other)| plain(one) == plain(other));
+    let without_scheme = |text: &str| {
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text).to_owned()
+    };
+    if alike(|text| text.trim_end_matches('/').to_owned()) {
+        ": only a slash at the end differs"
+    } else if alike(str::to_lowercase) {
+        ": only the case of letters differs"
+    } else if alike(|text| text.trim().to_owned()) {
+        ": only white space differs"
+    } else if alike(without_scheme) {
+        ": only http and https differ"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ const PEOPLE: &str =
        ('7d444840-9dc0-11d1-b245-5ffdce74fad2', 'bob@example.com', 'x', false);
      CREATE TABLE token_blocklist (jti text PRIMARY KEY); INSERT INTO token_blocklist VALUES ('signed out');";
 
+/// A shared secret, which stands in its Secret with a line break at its end.
+const SHARED: &str = "kT9vLw2qRzX7mNp4Yh8sFg6JaEwQb3c5";
+
 /// The private JWK of an EC key on P-256 in PKCS#8.
 fn jwk(pem: &str, id: &str) -> Value {
     let text: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
@@ -70,6 +73,7 @@ impl File {
             secret("db", "url", &plain_dsn(database)),
             secret("ca", "ca.crt", &authority().unwrap_or_default()),
             secret("jwt", "keys", &keys.to_string()),
+            secret("shared", "secret", &format!("{SHARED}\n")),
         ];
         let path = std::env::temp_dir().join(format!("{}-{name}.yaml", database.name));
         std::fs::write(&path, documents.map(|one| one.to_string()).join("\n---\n")).unwrap();
@@ -130,6 +134,17 @@ async fn what_only_the_database_and_the_set_of_keys_know_of_a_token_is_told_by_i
     let old = file("old", json!({"keyId": "before"})).mint(ADA);
     let (found, _, answer) = app.explain(&old, &[]);
     assert_eq!(found, "SignedByPreviousKey", "{answer}");
+    // Such a token goes on to its user: who may not sign in is the cause, and the key is told beside it.
+    let of_bob = file("of-bob", json!({"keyId": "before"})).mint(BOB);
+    let (found, _, answer) = app.explain(&of_bob, &[]);
+    assert_eq!(found, "UserInactive", "{answer}");
+    assert_eq!(answer["also"], json!(["the token was signed by a previous signing key"]));
+    let page = run(&["token", "explain", "-f", app.path()], &[], &of_bob);
+    let page = page.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        page.contains("who is inactive. Also: the token was signed by a previous signing key. Activate"),
+        "{page}"
+    );
     let (found, _, answer) = file("revoking", json!({"revokedKeyIds": ["before"]})).explain(&old, &[]);
     assert_eq!(found, "SignedByRevokedKey", "{answer}");
     // A whole check says the same of it.
@@ -183,4 +198,50 @@ async fn where_nothing_is_wrong_the_app_has_the_last_word_and_each_verifier_is_n
         let (found, ..) = file.explain(&file.mint(ADA), &[&flags[..], &["--no-probe"]].concat());
         assert_eq!(found, "NothingWrong");
     }
+}
+
+/// An app that takes the shared secret without the line break at its end, as many readers of files do.
+fn app_that_trims() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut head = [0; 4096];
+            let length = stream.read(&mut head).unwrap_or_default();
+            let head = String::from_utf8_lossy(&head[..length]).into_owned();
+            let token =
+                head.lines().find_map(|line| line.split_once("Bearer ")).map(|(_, token)| token.trim());
+            let status =
+                if token.is_some_and(is_of_the_trimmed_secret) { "200 OK" } else { "401 Unauthorized" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+fn is_of_the_trimmed_secret(token: &str) -> bool {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+
+    let Some((message, signature)) = token.rsplit_once('.') else { return false };
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SHARED.as_bytes()).unwrap();
+    mac.update(message.as_bytes());
+    URL_SAFE_NO_PAD.decode(signature).is_ok_and(|signature| mac.verify_slice(&signature).is_ok())
+}
+
+#[tokio::test]
+async fn an_app_that_reads_the_secret_otherwise_is_told_by_the_reading_and_not_to_restart() {
+    let database = Database::create(PEOPLE).await;
+    let address = app_that_trims();
+    let verifier = json!({"name": "api", "url": format!("http://app.test:{}/me", address.port())});
+    let jwt = json!({"secretRef": {"name": "shared", "key": "secret"}, "algorithm": "HS256", "keyId": null});
+    let more = json!({"admin": {"login": "ada@example.com", "onMissing": "Report"}, "probe": {"verifiers": [verifier]}});
+    let file = File::new(&database, "trimming", &jwt, &more);
+    let resolve = format!("app.test:{}:127.0.0.1", address.port());
+    let said = run(&["verify", "-f", file.path(), "--resolve", &resolve], &[], "");
+    let page = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(said.code, 2, "{page} {}", said.err);
+    assert!(page.contains("it accepts one whose key lacks the white space around this one"), "{page}");
+    assert!(!page.contains("rollout restart"), "{page}");
 }

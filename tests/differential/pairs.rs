@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use auth_consistency::{
     api::spec::Algorithm,
-    tokens::{Forgery, KeyIds, KeySet, SigningKey, Verdict, confuse, explain, fingerprint, forge, mint},
+    tokens::{
+        Forgery, KeyIds, KeySet, SigningKey, Verdict, audit, confuse, explain, fingerprint, forge, mint,
+    },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -342,5 +344,52 @@ fn our_forgeries_of_key_pairs_are_refused_by_the_libraries() {
         )
         .verdict;
         assert!(verdict.holds(), "{algorithm:?}: {verdict:?}");
+    }
+}
+
+#[test]
+fn what_is_said_of_pems_that_some_library_refuses_is_so() {
+    for (algorithm, pem, _) in [PAIRS[0], PAIRS[6]] {
+        let (public, ..) = public(pem);
+        let (name, lines) = (name(algorithm), public.trim().lines().collect::<Vec<_>>());
+        let (first, body, last) = (lines[0], &lines[1..lines.len() - 1], lines[lines.len() - 1]);
+        let joined = |ending: &str| lines.join(ending);
+        let with = |body: String| format!("{first}\n{body}\n{last}\n");
+        let now = Timestamp::now();
+        let token = mint(&read(pem, algorithm, &KeyIds::default()).current, &shape(algorithm), "1", now, DAY)
+            .unwrap();
+        let token = token.expose_secret();
+        // What is stored, whether PyJWT and jsonwebtoken for Node read it, and what is said of it.
+        for (stored, pyjwt, node, said) in [
+            (public.clone(), true, true, ""),
+            (joined("\n"), true, true, ""),
+            (joined("\r\n"), true, true, ""),
+            (with(body.concat()), true, true, ""),
+            (with(format!("  {}", body.join("\n  "))), true, true, ""),
+            (with(format!("\n{}", body.join("\n"))), true, true, ""),
+            (format!("# a comment\n{public}more\n"), true, true, ""),
+            (joined("\r"), true, false, "carriage returns alone"),
+            (joined(" "), true, false, "no line breaks"),
+            (joined(""), true, false, "no line breaks"),
+            (format!("  {public}"), true, false, "is indented"),
+            (format!("\"{}\"", joined("\n")), true, false, "beside it"),
+            (format!("KEY={}", joined("\n")), true, false, "beside it"),
+            (with(body.join("\n") + "\n"), false, false, "an empty line"),
+            (with(body.join("\n  \n") + "\n  "), true, false, "a line of white space"),
+            (joined("\\n"), false, false, "the characters \\n"),
+            (joined("\\r\\n"), false, false, "the characters \\n"),
+            (public.replace("-----", "----"), false, false, "five dashes"),
+            (public.replace("KEY-----\n", "KEY----\n"), false, false, "five dashes"),
+            (body.concat(), false, false, "without the lines BEGIN and END"),
+            (URL_SAFE_NO_PAD.encode(&public), false, false, "base64 of a key"),
+        ] {
+            let keys = read(&stored, algorithm, &KeyIds::default());
+            let told: String = audit(&keys.current, algorithm).iter().map(|one| one.message()).collect();
+            let shown = stored.escape_debug().take(60).collect::<String>();
+            assert!(if said.is_empty() { told.is_empty() } else { told.contains(said) }, "{shown}: {told}");
+            let question = json!({"kind": "jwt", "token": token, "secret": stored, "algorithms": [name]});
+            assert_eq!(ask(&question).is_ok(), pyjwt, "PyJWT: {shown}");
+            assert_eq!(ask_node(&question).is_ok(), node, "Node: {shown}");
+        }
     }
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    tokens::{Forgery, Keyring, SigningKey, TokenShape, Verdict, explain, forge, mint},
+    tokens::{Accepted, Forgery, Keyring, SigningKey, TokenShape, Verdict, explain, forge, mint},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
+};
 use hmac::Hmac;
 use jiff::Timestamp;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
@@ -35,6 +38,7 @@ pub(super) fn shape(algorithm: Algorithm) -> TokenShape {
         subject_type: SubjectType::String,
         issuer: None,
         audience: None,
+        accepted: Accepted::default(),
         claims: Map::new(),
         lifetime: DAY,
     }
@@ -244,8 +248,8 @@ impl Fault {
             | Self::PartMissing
             | Self::PartTooMany
             | Self::HeaderNotJson
-            | Self::ClaimsNotAnObject
-            | Self::TimeNotANumber => &["NotAToken"],
+            | Self::ClaimsNotAnObject => &["NotAToken"],
+            Self::TimeNotANumber => &["TimeNotANumber"],
             Self::Expired => &["Expired"],
             Self::NotBefore | Self::IssuedAhead => &["NotYetValid", "ClocksDiffer"],
             Self::IssuerMissing | Self::IssuerOther => &["IssuerDiffers"],
@@ -515,5 +519,129 @@ fn where_the_two_differ_is_known() {
         assert_eq!(ours(&token, KEY, &shape).holds(), holds, "{what}: {:?}", ours(&token, KEY, &shape));
         let said = theirs(&token, KEY, &shape).map(|_| ());
         assert_eq!(said.as_ref().map_err(String::as_str).copied(), expected, "{what}");
+    }
+}
+
+/// A token with its parts padded, as nobody should write it.
+fn padded(claims: &Value) -> String {
+    let part = |json: &Value| URL_SAFE.encode(json.to_string());
+    let message = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(claims));
+    let signature = hmac::<Hmac<sha2::Sha256>>(KEY.as_bytes(), &message);
+    format!("{message}.{}", URL_SAFE.encode(signature))
+}
+
+#[test]
+fn what_messages_say_of_pyjwt_and_of_jsonwebtoken_for_node_is_so() {
+    const BOTH: &str = "PyJWT and jsonwebtoken for Node refuse that";
+    let (now, day) = (Timestamp::now().as_second(), 86_400);
+    let usual = json!({"alg": "HS256", "typ": "JWT"});
+    let claims = |name: &str, value: Value| {
+        let mut claims = json!({"sub": "4711"});
+        claims[name] = value;
+        sign(Algorithm::HS256, KEY.as_bytes(), &usual, &claims)
+    };
+    let header = |name: &str, value: Value| {
+        let mut header = usual.clone();
+        header[name] = value;
+        sign(Algorithm::HS256, KEY.as_bytes(), &header, &json!({"sub": "4711"}))
+    };
+    let by_id = TokenShape { subject_claim: "user_id".parse().unwrap(), ..shape(Algorithm::HS256) };
+    let plain = shape(Algorithm::HS256);
+    let number = sign(Algorithm::HS256, KEY.as_bytes(), &usual, &json!({"user_id": 7}));
+    // What it is, whether each of the two takes it, and what is said of that here.
+    let cases: [(String, &TokenShape, bool, bool, &str); 19] = [
+        (
+            claims("exp", json!((now + day).to_string())),
+            &plain,
+            true,
+            false,
+            "PyJWT reads it all the same, jsonwebtoken for Node refuses it",
+        ),
+        (
+            claims("nbf", json!((now - day).to_string())),
+            &plain,
+            true,
+            false,
+            "PyJWT reads it all the same, jsonwebtoken for Node refuses it",
+        ),
+        (claims("exp", json!((now - day).to_string())), &plain, false, false, "the token expired"),
+        (claims("exp", json!("2199-01-01T00:00:00Z")), &plain, false, false, BOTH),
+        (claims("nbf", json!("2001-01-01")), &plain, false, false, BOTH),
+        (claims("exp", json!(null)), &plain, false, false, BOTH),
+        (
+            claims("iat", json!("2001-01-01")),
+            &plain,
+            false,
+            true,
+            "PyJWT refuses that, and jsonwebtoken for Node does not look at iat",
+        ),
+        (
+            claims("iat", json!((now - day).to_string())),
+            &plain,
+            true,
+            true,
+            "PyJWT and jsonwebtoken for Node take that",
+        ),
+        (
+            claims("iat", json!(now + day)),
+            &plain,
+            false,
+            true,
+            "PyJWT refuses that, jsonwebtoken for Node does not look at iat",
+        ),
+        (
+            claims("iat", json!(now * 1000)),
+            &plain,
+            false,
+            true,
+            "PyJWT takes it for issued in the far future and refuses it; jsonwebtoken for Node does not look at iat",
+        ),
+        (
+            claims("nbf", json!(now * 1000)),
+            &plain,
+            false,
+            false,
+            "verifiers take it for a time in the far future",
+        ),
+        (claims("exp", json!(now * 1000)), &plain, true, true, "it practically never ends"),
+        (claims("exp", json!(now as f64 + 86_400.5)), &plain, true, true, "the subject \"4711\""),
+        (claims("iat", json!(now as f64 - 0.5)), &plain, true, true, "the subject \"4711\""),
+        (
+            claims("jti", json!(7)),
+            &plain,
+            false,
+            true,
+            "PyJWT refuses that, jsonwebtoken for Node takes no notice",
+        ),
+        (
+            header("kid", json!(7)),
+            &plain,
+            false,
+            true,
+            "PyJWT refuses that, jsonwebtoken for Node takes no notice",
+        ),
+        (
+            header("crit", json!(["x"])),
+            &plain,
+            false,
+            true,
+            "PyJWT does, jsonwebtoken for Node takes no notice",
+        ),
+        (number, &by_id, true, true, "no library refuses that"),
+        (
+            padded(&json!({"sub": "12"})),
+            &plain,
+            true,
+            false,
+            "PyJWT takes it, jsonwebtoken for Node refuses it",
+        ),
+    ];
+    for (token, shape, pyjwt, node, said) in cases {
+        let found = explain(&token, &Keyring::of(&key(KEY)), shape, Timestamp::now());
+        let told = format!("{}; {}", found.verdict.message(), found.also(&found.verdict).join("; "));
+        assert!(told.contains(said), "{told}");
+        let read = theirs(&token, KEY, shape);
+        assert_eq!(read.is_ok(), pyjwt, "PyJWT: {read:?}: {told}");
+        assert_eq!(node_accepts(&token, KEY, shape), node, "Node: {told}");
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use auth_consistency::domain::target::certificates::Authorities;
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    tokens::{KeyIds, KeySet, Keyring, MAX_KEYS, Part, SigningKey, TokenShape, audit, explain, mint},
+    tokens::{
+        Accepted, KeyIds, KeySet, Keyring, MAX_KEYS, Part, SigningKey, TokenShape, audit, explain, mint,
+    },
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -31,6 +33,7 @@ pub(crate) fn shape(algorithm: Algorithm) -> TokenShape {
         subject_type: SubjectType::String,
         issuer: None,
         audience: None,
+        accepted: Accepted::default(),
         claims: serde_json::Map::new(),
         lifetime: Duration::from_secs(900),
     }

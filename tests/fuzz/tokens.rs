@@ -74,9 +74,10 @@ fn property(bytes: &[u8]) -> String {
     let verification = explain(&text, &Keyring::of(&KEY), &shape(), now());
     let told = |steps: &[Step]| steps.iter().map(|step| step.detail.clone()).collect::<Vec<_>>().join("\n");
     let all = format!(
-        "{}\n{}\n{}",
+        "{}\n{}\n{}\n{}",
         verification.verdict.message(),
-        verification.verdict.remedy(),
+        verification.also(&verification.verdict).join("\n"),
+        verification.remedy(&verification.verdict),
         told(&verification.steps)
     );
     keeps(&all, SECRET);

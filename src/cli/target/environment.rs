@@ -14,7 +14,7 @@ use crate::{
             secrets::{SecretBytes, Secrets},
         },
     },
-    tokens::{KeyIds, KeySet, SubjectClaim, TokenShape},
+    tokens::{Accepted, KeyIds, KeySet, SubjectClaim, TokenShape},
 };
 
 use std::ffi::OsString;
@@ -139,6 +139,7 @@ pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, Failure> {
         subject_type: spec::SubjectType::String,
         issuer: None,
         audience: None,
+        accepted: Accepted::default(),
         claims: serde_json::Map::new(),
         lifetime: std::time::Duration::from_secs(24 * 3600),
     })

@@ -50,6 +50,8 @@ struct Answer<'a> {
     skipped: Option<SkippedAnswer<'a>>,
     cause: &'static str,
     verdict: String,
+    /// What else is so of the token that matters for the cause.
+    also: &'a [String],
     remedy: &'static str,
     /// Null: nothing is wrong, and the subject was not looked up.
     holds: Option<bool>,
@@ -67,6 +69,9 @@ struct SkippedAnswer<'a> {
     step: &'a str,
     why: &'a str,
 }
+
+/// So many remarks a report holds.
+const MOST_REMARKS: usize = 10;
 
 /// Something that was not looked at, and why.
 struct Skipped {
@@ -134,6 +139,8 @@ async fn look_elsewhere(
 pub(in crate::cli) struct Explained {
     steps: Vec<Step>,
     verdict: Verdict,
+    also: Vec<String>,
+    remedy: &'static str,
     skipped: Option<Skipped>,
     /// How a command ends that was asked about it.
     pub exit: Exit,
@@ -179,7 +186,8 @@ async fn walk(place: &Place, signer: &Signer, token: &SecretString, probe: bool)
         (true, true) => Exit::CouldNotTell,
         (false, _) => Exit::Findings,
     };
-    Explained { steps, verdict, skipped, exit }
+    let (also, remedy) = (verification.also(&verdict), verification.remedy(&verdict));
+    Explained { steps, verdict, also, remedy, skipped, exit }
 }
 
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.
@@ -239,7 +247,8 @@ impl Explained {
         TokenReport {
             cause: self.verdict.cause().into(),
             verdict: clip(&self.verdict.message(), 1024),
-            remedy: self.verdict.remedy().into(),
+            also: self.also.iter().take(MOST_REMARKS).map(|one| clip(one, 1024)).collect(),
+            remedy: self.remedy.into(),
             holds: self.holds(),
         }
     }
@@ -255,12 +264,15 @@ impl Explained {
 
     /// The verdict and what to do, in sentences.
     pub(in crate::cli) fn sentences(&self) -> String {
-        let verdict = capital(&self.verdict.message());
+        let mut verdict = capital(&self.verdict.message());
+        if !self.also.is_empty() {
+            verdict.push_str(&format!(". Also: {}", self.also.join("; ")));
+        }
         match self.nobody_looked() {
             Some(Skipped { why, .. }) => {
                 format!("{verdict}. The subject was not looked up in the user table: {why}.")
             }
-            None => format!("{verdict}. {}", self.verdict.remedy()),
+            None => format!("{verdict}. {}", self.remedy),
         }
     }
 
@@ -274,7 +286,8 @@ impl Explained {
             skipped: self.skipped.as_ref().map(|one| SkippedAnswer { step: one.step, why: &one.why }),
             cause: self.verdict.cause(),
             verdict: self.verdict.message(),
-            remedy: self.verdict.remedy(),
+            also: &self.also,
+            remedy: self.remedy,
             holds: self.holds(),
         };
         let said = match format.document(&answer)? {
@@ -307,7 +320,9 @@ pub(in crate::cli) fn chain(steps: &[Step], skipped: Option<(&str, &str)>, look:
 pub(in crate::cli) fn user_step(verdict: &Verdict) -> Step {
     let detail = match verdict {
         Verdict::NothingWrong { login } => format!("{login}, active"),
+        // The user is not what is wrong.
+        Verdict::SignedByPreviousKey => "there, and active".to_owned(),
         other => other.message(),
     };
-    Step { name: "user", held: verdict.holds(), detail }
+    Step { name: "user", held: verdict.holds() || *verdict == Verdict::SignedByPreviousKey, detail }
 }

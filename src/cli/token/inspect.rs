@@ -54,7 +54,11 @@ fn answer(inspection: &Inspection, now: Timestamp) -> Answer<'_> {
         .into_iter()
         .filter_map(|claim| {
             let time = inspection.time(claim)?;
-            Some((claim.to_owned(), Value::String(format!("{time}, {}", words(time, now)))))
+            let said = match inspection.claims.get(claim).and_then(Value::as_f64) {
+                Some(number) if number.abs() > MILLISECONDS => beyond(number, now),
+                _ => format!("{time}, {}", words(time, now)),
+            };
+            Some((claim.to_owned(), Value::String(said)))
         })
         .collect();
     Answer {
@@ -64,6 +68,20 @@ fn answer(inspection: &Inspection, now: Timestamp) -> Answer<'_> {
         taken_off: inspection.stripped.iter().map(ToString::to_string).collect(),
     }
 }
+
+/// A number that as seconds is no time of ours: milliseconds, where it is a time of ours as such.
+fn beyond(number: f64, now: Timestamp) -> String {
+    // A cast of a float saturates, which is what is wanted.
+    match Timestamp::from_millisecond(number as i64) {
+        Ok(time) if number < MILLISECONDS * 1000.0 && number > 0.0 => {
+            format!("in milliseconds where seconds belong: read so it is {time}, {}", words(time, now))
+        }
+        _ => "no time that a calendar has".into(),
+    }
+}
+
+/// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
+const MILLISECONDS: f64 = 1e11;
 
 /// `3 hours ago`, `in 5 minutes`.
 fn words(time: Timestamp, now: Timestamp) -> String {
@@ -82,6 +100,18 @@ fn words(time: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn milliseconds_are_said_to_be_so_and_no_date_is_made_up() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        assert_eq!(
+            beyond(1_700_000_060_000.0, now),
+            "in milliseconds where seconds belong: read so it is 2023-11-14T22:14:20Z, in 60 seconds"
+        );
+        for number in [1e300, -1e300, 1e15] {
+            assert_eq!(beyond(number, now), "no time that a calendar has");
+        }
+    }
 
     #[test]
     fn times_are_said_as_people_say_them() {

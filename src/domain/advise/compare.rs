@@ -20,6 +20,13 @@ pub struct Comparison {
     pub accounts: Accounts,
     /// Everything else that differs, in the order of schema, tokens.
     pub differences: Vec<Difference>,
+    /// How the key of the first side differs from that of the second, where the two are one key that is stored or
+    /// decoded otherwise; told where the key of the second is at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_of_a: Option<String>,
+    /// The same of the second side's key, told where the key of the first alone is at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_of_b: Option<String>,
 }
 
 /// The accounts of both sides.
@@ -146,7 +153,7 @@ pub fn compare(a: &Snapshot, b: &Snapshot) -> Result<Comparison, String> {
         && accounts.shifted == 0
         && accounts.only_a.is_empty()
         && accounts.only_b.is_empty();
-    Ok(Comparison { same, accounts, differences })
+    Ok(Comparison { same, accounts, differences, key_of_a: None, key_of_b: None })
 }
 
 fn differ(

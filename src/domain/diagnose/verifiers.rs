@@ -135,9 +135,12 @@ fn rejected(facts: &VerifierFacts) -> Option<String> {
                 None => status.to_string(),
             }
         });
-        let advice = taken_by.unwrap_or_else(|| {
-            "restart what still runs with an older Secret (kubectl rollout restart)".to_owned()
-        });
+        let advice = match &facts.accepts_variant {
+            Some(how) => otherwise(how),
+            None => taken_by.unwrap_or_else(|| {
+                "restart what still runs with an older Secret (kubectl rollout restart)".to_owned()
+            }),
+        };
         return Some(format!(
             "{} of {} pods behind the verifier {:?}{turn} refuse a token made with the signing key: {listed}; {advice}",
             refusing.len(),
@@ -154,6 +157,9 @@ fn rejected(facts: &VerifierFacts) -> Option<String> {
         ));
     }
     let answers = format!("the verifier {name:?} answers {status} to a token made with the signing key");
+    if let Some(how) = &facts.accepts_variant {
+        return Some(format!("{answers}; {}", otherwise(how)));
+    }
     let restart = "restart them (kubectl rollout restart)";
     Some(match (&facts.accepts_previous, taken_by) {
         (Some(origin), taken_by) => {
@@ -172,6 +178,13 @@ fn rejected(facts: &VerifierFacts) -> Option<String> {
             "{answers}: its pods may still run with an older Secret, else compare algorithm, issuer and audience; {words}"
         ),
     })
+}
+
+/// What is wrong where the app runs with the signing key in another form.
+fn otherwise(how: &str) -> String {
+    format!(
+        "it accepts one whose key {how}: the app reads the Secret otherwise than it is stored here, and a restart does not help, so store the bytes that the app signs with, or change how it reads them"
+    )
 }
 
 fn pods_without_answer(facts: &VerifierFacts) -> Vec<Diagnosed> {

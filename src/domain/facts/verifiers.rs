@@ -14,6 +14,9 @@ pub struct VerifierFacts {
     /// The Secret of the key of before that it accepts instead, as `name/key`; asked only where the minted
     /// token was refused.
     pub accepts_previous: Option<String>,
+    /// How the key differs whose token it accepts instead, where that is the signing key stored or decoded
+    /// otherwise; asked only where nothing else was accepted.
+    pub accepts_variant: Option<&'static str>,
     /// What the pods behind it said, each asked by itself.
     pub pods: Pods,
     /// The pod that was asked about the forgeries; none where the verifier's own URL was.

@@ -3,7 +3,7 @@
 use crate::{
     api::{bounds, shared::SecretKeyRef, spec::JwtSpec},
     domain::target::{Jwt, users::Users},
-    tokens::{KeyIds, KeySet, SigningKey, SubjectClaim, TokenShape},
+    tokens::{Accepted, KeyIds, KeySet, SigningKey, SubjectClaim, TokenShape},
 };
 
 use std::collections::BTreeSet;
@@ -70,6 +70,10 @@ impl Parser<'_> {
                 subject_type: spec.subject_type,
                 issuer: spec.issuer.clone(),
                 audience: spec.audience.clone(),
+                accepted: Accepted {
+                    issuers: spec.accepted_issuers.clone(),
+                    audiences: spec.accepted_audiences.clone(),
+                },
                 claims: spec.claims.clone(),
                 lifetime,
             },

@@ -181,6 +181,8 @@ fn odd_storage_is_suspicious() {
         (format!(" {GOOD}"), vec![KeyWeakness::SurroundingWhiteSpace]),
         (format!("{GOOD} \n"), vec![KeyWeakness::TrailingNewline, KeyWeakness::SurroundingWhiteSpace]),
         (format!("\u{feff}{GOOD}"), vec![KeyWeakness::ByteOrderMark]),
+        (format!("{GOOD} # signs the app's tokens"), vec![KeyWeakness::Comment]),
+        (format!("{GOOD} #x9 7"), vec![]),
         (format!("\"{GOOD}\""), vec![KeyWeakness::Quoted]),
         (format!("'{GOOD}'\n"), vec![KeyWeakness::TrailingNewline, KeyWeakness::Quoted]),
         (format!("JWT_SECRET={GOOD}"), vec![KeyWeakness::Assignment]),
@@ -192,7 +194,7 @@ fn odd_storage_is_suspicious() {
         assert!(expected.iter().all(|weakness| weakness.reason() == Reason::SigningKeySuspicious));
     }
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(GOOD.bytes().flat_map(|byte| [byte, 0])).collect();
-    assert_eq!(found(utf16), [KeyWeakness::ByteOrderMark]);
+    assert_eq!(found(utf16), [KeyWeakness::Utf16]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use crate::{
     api::spec::Algorithm,
-    tokens::{Forgery, SigningKey, forge, mint, text::hex},
+    tokens::{Accepted, Forgery, Signer, SigningKey, forge, mint, text::hex},
 };
 
 use base64::{
@@ -41,6 +41,7 @@ pub(in crate::tokens) fn shape() -> TokenShape {
         subject_type: SubjectType::String,
         issuer: None,
         audience: None,
+        accepted: Accepted::default(),
         claims: Map::new(),
         lifetime: DAY,
     }
@@ -117,12 +118,20 @@ fn a_malformed_token_is_told_apart() {
 fn another_algorithm_is_told_before_the_signature() {
     let token = minted(&TokenShape { algorithm: Algorithm::HS512, ..shape() });
     let verdict_512 = verdict(token.expose_secret(), &shape());
-    assert_eq!(verdict_512, Verdict::AlgorithmDiffers { found: "HS512".into(), expected: Algorithm::HS256 });
-    assert_eq!(verdict_512.message(), r#"the token says algorithm "HS512" and the app verifies HS256"#);
+    let differs = |found: &str, signer| Verdict::AlgorithmDiffers {
+        found: found.into(),
+        expected: Algorithm::HS256,
+        signer,
+    };
+    assert_eq!(verdict_512, differs("HS512", Signer::Current));
+    assert_eq!(
+        verdict_512.message(),
+        r#"the token says algorithm "HS512" and the app verifies HS256: the signing key made it, with that other algorithm"#
+    );
 
     let token = forge(Forgery::NoneAlgorithm, &key(), &shape(), "1", now(), DAY).unwrap();
     let none = verdict(token.expose_secret(), &shape());
-    assert_eq!(none, Verdict::AlgorithmDiffers { found: "none".into(), expected: Algorithm::HS256 });
+    assert_eq!(none, differs("none", Signer::Unknown));
     assert_eq!(none.message(), "the token has no signature (algorithm none) and the app verifies HS256");
 }
 
@@ -165,12 +174,8 @@ fn the_same_key_stored_differently_is_recognised_in_both_directions() {
         (plain.clone(), ending("\r\n"), "has a Windows line break at its end"),
         (ending("\n"), plain.clone(), "lacks the white space around this one"),
         (plain.clone(), base64.clone(), "is this one encoded in base64"),
-        (base64.clone(), plain.clone(), "is this one decoded from base64, without the white space around it"),
-        (
-            [&base64[..], b"\n"].concat(),
-            plain.clone(),
-            "is this one decoded from base64, without the white space around it",
-        ),
+        (base64.clone(), plain.clone(), "is this one decoded from base64"),
+        ([&base64[..], b"\n"].concat(), plain.clone(), "is this one decoded from base64"),
         (
             plain.clone(),
             STANDARD.encode(ending("\n")).into_bytes(),
@@ -240,7 +245,7 @@ fn an_issuer_counts_where_the_app_asks_for_one() {
     let minted_by = |issuer: Value| signed(&json!({"sub": "1", "iss": issuer}));
     let differs = |found: Option<&str>| Verdict::IssuerDiffers {
         found: found.map(Into::into),
-        expected: "probeops".into(),
+        expected: vec!["probeops".into()],
     };
     assert!(verdict(&minted_by(json!("probeops")), &asking).holds());
     assert!(verdict(&minted_by(json!("other")), &shape()).holds());
@@ -282,7 +287,7 @@ fn a_subject_must_be_there_and_of_the_right_type() {
     for missing in [signed(&json!({"user_id": 1})), with(json!(null)), with(json!(""))] {
         assert_eq!(verdict(&missing, &text), Verdict::SubjectMissing { claim: "sub".into() });
     }
-    let differs = |found, expected| Verdict::SubjectTypeDiffers { found, expected };
+    let differs = |found, expected| Verdict::SubjectTypeDiffers { claim: "sub".into(), found, expected };
     assert_eq!(verdict(&with(json!(1)), &text), differs("a JSON number", SubjectType::String));
     assert_eq!(verdict(&with(json!("1")), &number), differs("a JSON string", SubjectType::Number));
     assert_eq!(
@@ -464,6 +469,273 @@ fn a_name_that_stands_twice_and_a_key_id_that_is_a_trick_are_told_and_are_no_cau
     assert_eq!(plain.steps[0].detail, "three parts, header and claims are JSON");
 }
 
+/// Everything that is said of a token: cause, what else is so, and what to do.
+fn said(token: &str, keys: &Keyring<'_>, shape: &TokenShape) -> (&'static str, String, &'static str) {
+    let found = explain(token, keys, shape, now());
+    let also = found.also(&found.verdict).join("; ");
+    (found.verdict.cause(), format!("{}. {also}", found.verdict.message()), found.remedy(&found.verdict))
+}
+
+/// A token with this header and these claims, signed with HS256 by a key.
+fn made(key: &[u8], header: &Value, claims: &Value) -> String {
+    let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let message = format!("{}.{}", part(header), part(claims));
+    let key = jsonwebtoken::EncodingKey::from_secret(key);
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
+}
+
+const OTHER: &[u8] = b"the key of somebody else, that is not here";
+
+#[test]
+fn a_token_that_nobody_here_signed_is_told_with_all_that_differs_and_with_what_it_looks_like() {
+    let asking = TokenShape {
+        issuer: Some("https://api.example.test/auth/v1".into()),
+        audience: Some("authenticated".into()),
+        ..shape()
+    };
+    let key = key();
+    let keys = Keyring::of(&key);
+    let hs = json!({"alg": "HS256"});
+    for (header, claims, cause, told, advised) in [
+        // An ID token of another provider, and one with another algorithm.
+        (
+            json!({"alg": "RS256", "kid": "g1"}),
+            json!({"sub": "1", "iss": "https://accounts.google.com", "aud": "1234.apps.googleusercontent.com"}),
+            "AlgorithmDiffers",
+            &[
+                "none of the keys here made it",
+                "the token's issuer is \"https://accounts.google.com\"",
+                "an ID token of Google",
+            ][..],
+            "Exchange it at the app's sign-in endpoint",
+        ),
+        // A refresh token of Keycloak has a key of its own, and is an old one at that.
+        (
+            json!({"alg": "HS512", "kid": "k1"}),
+            json!({"sub": "1", "typ": "Refresh", "exp": NOW - 60, "iss": "https://api.example.test/auth/v1", "aud": "authenticated"}),
+            "AlgorithmDiffers",
+            &["a refresh token", "the token expired"],
+            "Send the access token",
+        ),
+        (
+            json!({"alg": "HS256", "nonce": "n"}),
+            json!({"sub": "1", "iss": "https://sts.windows.net/1/", "aud": "00000003-0000-0000-c000-000000000000"}),
+            "SignedByUnknownKey",
+            &[
+                "its header has a nonce",
+                "the token is meant for the audience \"00000003-0000-0000-c000-000000000000\"",
+            ],
+            "Ask the provider for an access token for this API",
+        ),
+        (
+            hs.clone(),
+            json!({"iss": "https://session.firebase.google.com/p", "sub": "1", "aud": "authenticated"}),
+            "SignedByUnknownKey",
+            &[
+                "the token's issuer is \"https://session.firebase.google.com/p\"",
+                "a session cookie of Firebase",
+            ],
+            "Verify it with verifySessionCookie",
+        ),
+        // Nothing else is known of it: an app that makes its key at each start is among the causes.
+        (
+            hs,
+            json!({"iss": "https://api.example.test/auth/v1", "sub": "1", "aud": "authenticated"}),
+            "SignedByUnknownKey",
+            &["was changed after it was signed. "],
+            "makes a key of its own at each start",
+        ),
+    ] {
+        let (found, said, remedy) = said(&made(OTHER, &header, &claims), &keys, &asking);
+        assert_eq!(found, cause, "{claims}");
+        for part in told {
+            assert!(said.contains(part), "{claims}: {said}");
+        }
+        assert!(remedy.contains(advised), "{claims}: {remedy}");
+    }
+}
+
+#[test]
+fn an_audience_or_a_subject_that_stands_elsewhere_is_told_with_where() {
+    let key = key();
+    let keys = Keyring::of(&key);
+    let asking = TokenShape { audience: Some("3q8r1t5v7x".into()), ..shape() };
+    let told = |claims: Value, shape: &TokenShape| said(&signed(&claims), &keys, shape);
+    // Cognito: an access token has no aud.
+    let (cause, said, _) =
+        told(json!({"sub": "1", "client_id": "3q8r1t5v7x", "token_use": "access"}), &asking);
+    assert_eq!(cause, "AudienceDiffers");
+    assert!(
+        said.contains("names no audience") && said.contains("its client_id is what the app asks for"),
+        "{said}"
+    );
+    let (cause, said, _) = told(json!({"sub": "1", "aud": "3q8r1t5v7x/"}), &asking);
+    assert!(cause == "AudienceDiffers" && said.contains("only a slash at the end differs"), "{said}");
+    // Supabase's anonymous key.
+    let anonymous = json!({"iss": "supabase", "ref": "abc", "role": "anon"});
+    let (cause, said, remedy) = told(anonymous, &shape());
+    assert!(cause == "SubjectMissing" && said.contains("an API key of Supabase"), "{said}");
+    assert!(remedy.contains("Let the person sign in"), "{remedy}");
+    let (_, said, _) = told(json!({"user_id": 7}), &shape());
+    assert!(said.contains("it has a claim \"user_id\""), "{said}");
+    // Hasura with stringified_json.
+    let nested = TokenShape {
+        subject_claim: "/https:~1~1hasura.io~1jwt~1claims/x-hasura-user-id".parse().unwrap(),
+        ..shape()
+    };
+    let text = json!({"x-hasura-user-id": "7"}).to_string();
+    let (cause, said, _) = told(json!({"https://hasura.io/jwt/claims": text}), &nested);
+    assert!(cause == "SubjectMissing" && said.contains("a text with JSON in it"), "{said}");
+}
+
+#[test]
+fn several_issuers_and_audiences_may_be_right_and_only_the_first_is_minted() {
+    let mut asking = TokenShape { issuer: Some("https://a.test/realm".into()), ..shape() };
+    asking.accepted = Accepted {
+        issuers: vec!["https://b.test/realm".into()],
+        audiences: vec!["web".into(), "app".into()],
+    };
+    let with = |issuer: &str, audience: Value| {
+        verdict(&signed(&json!({"sub": "1", "iss": issuer, "aud": audience})), &asking)
+    };
+    for (issuer, audience) in
+        [("https://a.test/realm", json!("web")), ("https://b.test/realm", json!(["x", "app"]))]
+    {
+        assert!(with(issuer, audience).holds(), "{issuer}");
+    }
+    assert_eq!(with("https://b.test/realm", json!("x")).cause(), "AudienceDiffers");
+    let other = with("https://a.test/realm/", json!("web"));
+    assert_eq!(
+        other.message(),
+        r#"the token's issuer is "https://a.test/realm/" and the app asks for "https://a.test/realm", "https://b.test/realm": only a slash at the end differs"#
+    );
+    let minted = explain(minted(&asking).expose_secret(), &Keyring::of(&key()), &asking, now());
+    assert_eq!(minted.steps[4].detail, "the one that the app asks for");
+}
+
+#[test]
+fn a_token_of_a_previous_key_goes_on_to_its_lifetime_and_its_user() {
+    let (key, previous) = (key(), [key_of(OTHER)]);
+    let keys = Keyring { previous: &previous, ..Keyring::of(&key) };
+    let with = |claims: Value| explain(&signed_by(OTHER, &claims), &keys, &shape(), now());
+    let facts = |account| SubjectFacts { account, invalidated_before: None, revoked: false };
+    let active = || Account::Active { login: "ada".into(), id: "1".into(), written: None };
+    // Nothing else is wrong.
+    let holding = with(json!({"sub": "1", "exp": NOW + 60}));
+    assert_eq!((&holding.verdict, holding.subject()), (&Verdict::SignedByPreviousKey, Some("1")));
+    assert_eq!(holding.steps[2].detail, "signed by a previous signing key");
+    assert_eq!(holding.resolve(&facts(active())), Verdict::SignedByPreviousKey);
+    assert!(holding.also(&Verdict::SignedByPreviousKey).is_empty());
+    // Something else is: that is the cause, and the key is told beside it.
+    let gone = holding.resolve(&facts(Account::Missing));
+    assert_eq!(gone, Verdict::SubjectNamesNoUser { subject: "1".into() });
+    assert_eq!(holding.also(&gone), ["the token was signed by a previous signing key"]);
+    let expired = with(json!({"sub": "1", "exp": NOW - 60}));
+    assert_eq!((expired.verdict.cause(), expired.subject()), ("Expired", None));
+    assert_eq!(expired.also(&expired.verdict), ["the token was signed by a previous signing key"]);
+}
+
+#[test]
+fn a_previous_or_revoked_key_that_is_stored_otherwise_is_recognised_too() {
+    let (key, other) = (key(), [key_of(b"tK4)rW1(zE8+qA3=mC7-nX2_vS9~bL4:\n")]);
+    let token = signed_by(b"tK4)rW1(zE8+qA3=mC7-nX2_vS9~bL4:", &json!({"sub": "1"}));
+    for (keys, whose) in [
+        (Keyring { previous: &other, ..Keyring::of(&key) }, "by a previous key"),
+        (Keyring { revoked: &other, ..Keyring::of(&key) }, "by a revoked key"),
+    ] {
+        let (cause, said, _) = said(&token, &keys, &shape());
+        assert_eq!(cause, "SignedByKeyVariant");
+        assert!(said.contains(whose) && said.contains("lacks the white space around this one"), "{said}");
+    }
+}
+
+#[test]
+fn times_that_are_no_numbers_of_seconds_are_said_to_be_so_and_no_date_is_made_up() {
+    let key = key();
+    let keys = Keyring::of(&key);
+    let told = |claims: Value| said(&signed(&claims), &keys, &shape());
+    for (claims, cause, part, advised) in [
+        (json!({"exp": NOW * 1000}), "Holds", "its exp is in milliseconds", ""),
+        (
+            json!({"iat": NOW * 1000}),
+            "NotYetValid",
+            "iat is in milliseconds where seconds belong",
+            "waiting does not help",
+        ),
+        (
+            json!({"nbf": NOW * 1000}),
+            "NotYetValid",
+            "nbf is in milliseconds where seconds belong",
+            "waiting does not help",
+        ),
+        (
+            json!({"exp": (NOW + 60).to_string()}),
+            "TimeNotANumber",
+            "jsonwebtoken for Node refuses it",
+            "numbers of seconds",
+        ),
+        (
+            json!({"nbf": (NOW - 60).to_string()}),
+            "TimeNotANumber",
+            "PyJWT reads it all the same",
+            "numbers of seconds",
+        ),
+        (json!({"exp": (NOW - 60).to_string()}), "Expired", "expired 60 seconds ago", "Sign in again"),
+        (json!({"iat": (NOW - 60).to_string()}), "Holds", "its iat is a number in a text", ""),
+        (
+            json!({"exp": "2030-01-01T00:00:00Z"}),
+            "TimeNotANumber",
+            "PyJWT and jsonwebtoken for Node refuse that",
+            "numbers of seconds",
+        ),
+        (
+            json!({"exp": null}),
+            "TimeNotANumber",
+            "PyJWT and jsonwebtoken for Node refuse that",
+            "numbers of seconds",
+        ),
+        (
+            json!({"iat": "2030-01-01"}),
+            "TimeNotANumber",
+            "jsonwebtoken for Node does not look at iat",
+            "numbers of seconds",
+        ),
+        (json!({"exp": -1e300}), "Expired", "before any time that a calendar has", "Sign in again"),
+        (json!({"iat": NOW as f64 + 0.5}), "ClocksDiffer", "in less than a second", "NTP"),
+    ] {
+        let mut claims = claims;
+        claims["sub"] = "1".into();
+        let (found, said, remedy) = told(claims.clone());
+        assert_eq!(found, cause, "{claims}");
+        assert!(said.contains(part) && remedy.contains(advised), "{claims}: {said} {remedy}");
+        assert!(!said.contains("9999-") && !said.contains("-009999"), "{said}");
+    }
+}
+
+#[test]
+fn a_number_in_another_claim_than_sub_is_only_told() {
+    let by_id = TokenShape { subject_claim: "user_id".parse().unwrap(), ..shape() };
+    let found = explain(&signed(&json!({"user_id": 7})), &Keyring::of(&key()), &by_id, now());
+    assert_eq!(found.verdict, Verdict::Holds { subject: "7".into() });
+    assert_eq!(found.steps[7].detail, "a JSON number in user_id");
+    assert!(found.also[0].contains("no library refuses that"), "{:?}", found.also);
+    let list = explain(&signed(&json!({"user_id": [7]})), &Keyring::of(&key()), &by_id, now());
+    assert!(!list.verdict.remedy().contains("PyJWT"), "{}", list.verdict.remedy());
+    let plain = explain(&signed(&json!({"user_id": "7"})), &Keyring::of(&key()), &by_id, now());
+    assert!(plain.verdict.holds() && plain.also.is_empty());
+}
+
+#[test]
+fn what_some_verifiers_read_is_not_called_unreadable() {
+    let header = json!({"alg": "HS256", "kid": 7});
+    let found = verdict(&made(KEY, &header, &json!({"sub": "1"})), &shape());
+    assert_eq!(found.cause(), "VerifiersDiffer");
+    assert!(found.message().starts_with("verifiers differ about this token"), "{}", found.message());
+    assert_eq!(verdict("x.y", &shape()).cause(), "NotAToken");
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -495,6 +767,7 @@ prop_compose! {
             subject_type: if number { SubjectType::Number } else { SubjectType::String },
             issuer,
             audience,
+            accepted: Accepted::default(),
             claims: claims.into_iter().collect(),
             lifetime: DAY,
         }

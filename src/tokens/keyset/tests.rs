@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     api::{condition::Reason, report::Severity},
     tokens::{
-        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, TokenShape, Verdict, audit,
-        confuse, explain,
+        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, PemLayout, Signer, TokenShape,
+        Verdict, audit, confuse, explain,
         explain::tests::{now, shape},
         fingerprint, forge, mint,
     },
@@ -223,7 +223,7 @@ fn what_does_not_fit_the_algorithm_is_named_with_what_was_found() {
     let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbg==\n-----END OPENSSH PRIVATE KEY-----\n";
     assert_eq!(unfit(openssh, Algorithm::EdDSA), Unfit::OpenSsh);
     let cut = &pem!("rsa-one")[..600];
-    assert!(matches!(unfit(cut, Algorithm::RS256), Unfit::Broken { why } if why.contains("no end")));
+    assert!(matches!(unfit(cut, Algorithm::RS256), Unfit::Broken { why } if why.contains("no line END")));
     let other_private = pem!("rsa-one").replace("PRIVATE KEY", "DSA PRIVATE KEY");
     assert!(matches!(unfit(&other_private, Algorithm::RS256), Unfit::Broken { .. }));
     let not_base64 = pem!("p256").replace("MI", "M!");
@@ -852,4 +852,105 @@ proptest! {
         let keys = KeySet::read(bytes.clone(), Algorithm::HS256, &KeyIds::default()).unwrap();
         prop_assert_eq!(keys.current.secret(), Some(&bytes[..]));
     }
+}
+
+#[test]
+fn a_pem_that_some_library_refuses_is_read_and_said_to_be_refused() {
+    // Which library takes which is held against them in tests/differential.
+    for (text, layout) in layouts(pem!("rsa-one")) {
+        let keys = read(&text, Algorithm::RS256);
+        assert_eq!(keys.current.unfit(), None, "{layout:?}");
+        let found: Vec<_> = keys.current.oddities.clone();
+        let expected: Vec<_> = layout.map(Oddity::PemLayout).into_iter().collect();
+        assert_eq!(found, expected, "{}", text.escape_debug().take(60).collect::<String>());
+        assert!(found.iter().all(|odd| odd.message().contains("jsonwebtoken for Node")));
+    }
+}
+
+/// A PEM laid out otherwise, with what not every library reads of it.
+fn layouts(pem: &str) -> Vec<(String, Option<PemLayout>)> {
+    let lines: Vec<&str> = pem.trim().lines().collect();
+    let (first, body, last) = (lines[0], &lines[1..lines.len() - 1], lines[lines.len() - 1]);
+    let joined = |ending: &str| lines.join(ending);
+    let with = |body: String| format!("{first}\n{body}\n{last}\n");
+    vec![
+        (pem.to_owned(), None),
+        (joined("\n"), None),
+        (joined("\r\n") + "\r\n", None),
+        (joined("  \n"), None),
+        (with(body.concat()), None),
+        (with(format!("  {}", body.join("\n  "))), None),
+        (with(format!("\n{}", body.join("\n"))), None),
+        (format!("# a comment\n{pem}more\n"), None),
+        (format!("\u{feff}{pem}"), None),
+        (joined("\r"), Some(PemLayout::CarriageReturns)),
+        (joined(" "), Some(PemLayout::OneLine)),
+        (joined(""), Some(PemLayout::OneLine)),
+        (format!("{first} {}\n{last}\n", body.concat()), Some(PemLayout::OneLine)),
+        (format!("{first}\n{} {last}\n", body.concat()), Some(PemLayout::OneLine)),
+        (format!(" {pem}"), Some(PemLayout::Indented)),
+        (format!("{first}\n{}\n  {last}\n", body.join("\n")), Some(PemLayout::Indented)),
+        (format!("\"{}\"", joined("\n")), Some(PemLayout::TextAround)),
+        (format!("KEY={}", joined("\n")), Some(PemLayout::TextAround)),
+        (with(body.join("\n\n")), Some(PemLayout::EmptyLine)),
+        (with(body.join("\n") + "\n"), Some(PemLayout::EmptyLine)),
+        (with(body.join("\n  \n")), Some(PemLayout::BlankLine)),
+    ]
+}
+
+#[test]
+fn what_is_stored_in_place_of_a_key_is_named_with_the_next_step() {
+    let pem = pem!("rsa-one");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+    for (stored, said) in [
+        (
+            json!({"type": "RS256", "key": pem}).to_string(),
+            "its member \"key\", which is how Hasura is configured: store that member",
+        ),
+        (
+            json!({"type": "RS256", "jwk_url": "https://x.test"}).to_string(),
+            "only names the address of the keys (jwk_url",
+        ),
+        (
+            json!({"issuer": "x", "jwks_uri": "https://x.test"}).to_string(),
+            "the discovery document of a provider",
+        ),
+        (json!({"type": "service_account", "private_key": pem}).to_string(), "its member \"private_key\""),
+        (json!({"k1": certificate, "k2": certificate}).to_string(), "a map of certificates by key id"),
+        (json!({"kty": "RSA", "x5c": ["MIIB"]}).to_string(), "its key stands in x5c alone"),
+        (body, "without the lines BEGIN and END around it: store the whole PEM"),
+        (pem.replace("-----", "----"), "do not have five dashes on each side"),
+        (pem.replacen("-----BEGIN", "----BEGIN", 1), "do not have five dashes on each side"),
+        (pem.replace("KEY-----\n", "KEY----\n"), "with five dashes on each side"),
+        (certificate.to_owned(), "openssl x509 -noout -pubkey"),
+    ] {
+        let message = unfit(&stored, Algorithm::RS256).message();
+        assert!(message.contains(said), "{message}");
+    }
+    // Escaped by somebody who wrote Windows line breaks.
+    let escaped = pem.replace('\n', "\\r\\n");
+    assert_eq!(read(&escaped, Algorithm::RS256).current.oddities, [Oddity::LiteralLineBreaks]);
+}
+
+#[test]
+fn a_token_of_another_algorithm_is_held_against_every_key_that_is_at_hand() {
+    let secret = "b162847afcd32b3ca51dc3ef0f7cc81769c07a88d31ee880eb0600ef00eb9673";
+    let token = minted(&SigningKey::new(secret.into()).unwrap(), Algorithm::HS256);
+    let (previous, _) = KeySet::read_previous(secret.into(), Algorithm::ES256, &KeyIds::default()).unwrap();
+    let mut keys = read(pem!("p256"), Algorithm::ES256);
+    let signer = |keys: &KeySet, token: &str, algorithm| match verdict(token, keys, algorithm) {
+        Verdict::AlgorithmDiffers { signer, .. } => signer,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(signer(&keys, &token, Algorithm::ES256), Signer::Nobody);
+    keys.previous = previous;
+    assert_eq!(signer(&keys, &token, Algorithm::ES256), Signer::Previous);
+    // The other way round: the app went back to a shared secret, or the spec names the wrong algorithm.
+    let signed = minted(&read(pem!("rsa-one"), Algorithm::RS256).current, Algorithm::RS256);
+    let plain = read(pem!("rsa-one"), Algorithm::HS256);
+    assert_eq!(signer(&plain, &signed, Algorithm::HS256), Signer::Current);
+    let pss = minted(&read(pem!("rsa-one"), Algorithm::PS256).current, Algorithm::PS256);
+    assert_eq!(signer(&read(pem!("rsa-one"), Algorithm::RS256), &pss, Algorithm::RS256), Signer::Current);
+    assert_eq!(signer(&read(pem!("rsa-two"), Algorithm::RS256), &pss, Algorithm::RS256), Signer::Nobody);
 }

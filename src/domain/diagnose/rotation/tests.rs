@@ -33,6 +33,7 @@ fn verifier(genuine: ProbeAnswer) -> VerifierFacts {
         genuine,
         accepted_forgeries: Vec::new(),
         accepts_previous: None,
+        accepts_variant: None,
         pods: Pods::Unasked,
         forged_at: None,
         taken_by: None,

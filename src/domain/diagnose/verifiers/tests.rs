@@ -7,6 +7,7 @@ fn facts(genuine: ProbeAnswer, pods: Pods) -> VerifierFacts {
         genuine,
         accepted_forgeries: Vec::new(),
         accepts_previous: None,
+        accepts_variant: None,
         pods,
         forged_at: None,
         taken_by: None,
@@ -227,4 +228,25 @@ fn pods_that_ended_before_they_answered_are_not_all_pods_and_the_next_pass_asks_
     }
     let none = facts(ProbeAnswer::Accepted, Pods::Asked { ready: 0, asked: Vec::new() });
     assert!(none.is_well());
+}
+
+#[test]
+fn an_app_that_reads_the_secret_otherwise_is_not_told_to_restart() {
+    let mut facts = facts(ProbeAnswer::Refused(401), Pods::Unasked);
+    facts.accepts_variant = Some("lacks the white space around this one");
+    facts.taken_by = Some(taken_by());
+    assert_eq!(
+        found(&facts),
+        [(
+            Reason::TokensRejected,
+            "the verifier \"api\" answers 401 to a token made with the signing key; it accepts one whose key lacks the white space around this one: the app reads the Secret otherwise than it is stored here, and a restart does not help, so store the bytes that the app signs with, or change how it reads them".into()
+        )]
+    );
+    // The pods that were asked one by one do so too.
+    facts.pods = asked(vec![pod("api-a", ProbeAnswer::Refused(401))]);
+    let message = &found(&facts)[0].1;
+    assert!(
+        message.contains("api-a (401); it accepts one whose key lacks") && !message.contains("kubectl"),
+        "{message}"
+    );
 }

@@ -1,0 +1,131 @@
+//! What to do about a token that fails, in one sentence.
+
+use crate::api::spec::SubjectType;
+
+use super::{
+    NotAToken, Verdict,
+    verdict::{MILLISECONDS, Signer},
+};
+
+impl Verdict {
+    /// What to do about it, in one sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Malformed(NotAToken::Encrypted | NotAToken::EncryptedCut) => {
+                "Look at what the API is sent: a session cookie that is encrypted is for the app alone (NextAuth), and an access token that is encrypted is for its issuer (Auth0 where no audience was asked for: ask for the API's)."
+            }
+            Self::Malformed(
+                NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque | NotAToken::Piece,
+            ) => "Check that the app really uses signed JWTs, and that this is the value that it is sent.",
+            Self::Malformed(NotAToken::JsonDocument | NotAToken::EncodedJson) => {
+                "Give the token in it alone (often access_token, or the first text of a list), and let the frontend send that alone."
+            }
+            Self::Malformed(NotAToken::TimeNotANumber { .. }) | Self::TimeIsText { .. } => {
+                "Let whoever mints write exp, nbf and iat as numbers of seconds (RFC 7519 section 2), and sign in again."
+            }
+            Self::Malformed(NotAToken::Padded { .. }) => {
+                "Let whoever mints leave out the equals signs (base64url without padding, RFC 7515 section 2)."
+            }
+            Self::Malformed(NotAToken::KeyIdNotText | NotAToken::TokenIdNotText) => {
+                "Let whoever mints write kid and jti as texts, and sign in again."
+            }
+            Self::Malformed(NotAToken::Critical) => {
+                "Let whoever mints leave out crit, or use a verifier that knows the extension."
+            }
+            Self::Malformed(_) => "Copy the token again, whole and as the app gets it, or sign in again.",
+            Self::AlgorithmDiffers { signer: Signer::Current, .. } => {
+                "Set spec.jwt.algorithm to the algorithm that the app uses; if the app verifies only the other one, let whoever mints use that."
+            }
+            Self::AlgorithmDiffers { signer: Signer::Previous, .. } => {
+                "Sign in again: the token is from before the app changed its algorithm, and an app that verifies the new one alone refuses it."
+            }
+            Self::AlgorithmDiffers { signer: Signer::Nobody, .. } => {
+                "Look at who issued it (iss): it may be of another provider or app, then send one of this app; if this app minted it, neither spec.jwt.algorithm nor the key is the app's; else treat it as a forgery."
+            }
+            Self::AlgorithmDiffers { signer: Signer::Unknown, .. } => {
+                "If the app minted it, set spec.jwt.algorithm to what the app uses; if not, treat it as a forgery."
+            }
+            Self::SignedByPreviousKey => {
+                "Sign in again, or keep accepting the previous key until its tokens have expired; a pod that still mints such tokens needs a restart."
+            }
+            Self::SignedByKeyVariant(_) => {
+                "Store the key in the same form for every program that mints or verifies: the exact bytes count."
+            }
+            Self::SignedByAnother { .. } => {
+                "Sign in again here: the token is of another environment or app; if it was minted here, the app runs with that one's Secret."
+            }
+            Self::SignedByPlaceholder => {
+                "Find the program that runs without its Secret, give it the signing key, and check that nothing accepts such tokens."
+            }
+            Self::SignedByUnknownKey => {
+                "Sign in again; if new tokens fail too, the app that mints runs with another Secret, or makes a key of its own at each start since its variable is not set: compare `auth-consistency key fingerprint` with the value in each pod."
+            }
+            Self::Key(key) => key.remedy(),
+            Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
+            Self::NotYetValid { ahead, .. } if ahead.as_secs() > MILLISECONDS => {
+                "Let whoever mints write seconds (in JavaScript Math.floor(Date.now() / 1000)), and sign in again: waiting does not help."
+            }
+            Self::NotYetValid { .. } => "Compare the clocks of the machines that mint and verify.",
+            Self::ClocksDiffer { .. } => {
+                "Set the clocks of both machines (NTP), or let the app allow a leeway of a minute."
+            }
+            Self::IssuerDiffers { .. } => {
+                "Check that the token comes from this environment, and that spec.jwt.issuer is what the app mints; where the app accepts several, name the others in spec.jwt.acceptedIssuers."
+            }
+            Self::AudienceDiffers { expected, .. } if expected.is_empty() => {
+                "Set spec.jwt.audience to what the app mints: PyJWT and others refuse an audience that they were not told of."
+            }
+            Self::AudienceDiffers { .. } => {
+                "Check that the token was made for this app, and that spec.jwt.audience is what the app mints; where the app accepts several, name the others in spec.jwt.acceptedAudiences."
+            }
+            Self::SubjectMissing { .. } => {
+                "Check with `auth-consistency token inspect` where the app puts the user's id, and set spec.jwt.subjectClaim; a token that names nobody is an API key or a program's, and no person signed in with it."
+            }
+            Self::SubjectTypeDiffers { claim, expected: SubjectType::String, .. } if claim == "sub" => {
+                "Let the app mint the subject as text (PyJWT 2.10 and newer refuse a sub of any other type), or set spec.jwt.subjectType."
+            }
+            Self::SubjectTypeDiffers { expected: SubjectType::String, .. } => {
+                "Let the app mint the subject as text, or set spec.jwt.subjectType."
+            }
+            Self::SubjectTypeDiffers { expected: SubjectType::Number, .. } => {
+                "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
+            }
+            Self::TokenTypeDiffers { .. } => {
+                "Send the access token; the other one is only for getting a new access token, or for one errand."
+            }
+            Self::ClaimMissing { .. } => {
+                "Sign in again: tokens of an older version of the app lack it; or correct spec.jwt.claims."
+            }
+            Self::InQuotes => {
+                "Look how the frontend stores it: a value that went through JSON.stringify has to come back through JSON.parse."
+            }
+            Self::Holds { .. } => "Look the subject up in the user table.",
+            Self::SubjectNamesNoUser { .. } => {
+                "Sign in again: the ids have changed since the token was issued, as they do when a database is seeded anew."
+            }
+            Self::SubjectNotOfColumnType { .. } => {
+                "Sign in again: the ids had another type when it was issued; if new tokens fail too, set spec.jwt.subjectColumn."
+            }
+            Self::SubjectSpelledDifferently { .. } => {
+                "Let the app mint the id as the database writes it, and compare ids in their own type."
+            }
+            Self::NamesAnother { .. } => {
+                "End all sessions now, since old tokens sign people in as others; then give rows back with Remap (docs/remap.md)."
+            }
+            Self::UserInactive { .. } => "Activate the account, or sign in with another.",
+            Self::IssuedBeforeInvalidation { .. } => "Sign in again: older tokens were ended on purpose.",
+            Self::Revoked { .. } => {
+                "Sign in again: the app ended this very token, by signing out or on purpose."
+            }
+            Self::NothingWrong { .. } => {
+                "Ask the app: look at its log for this request, and whether its pods run with the current Secret."
+            }
+            Self::AcceptedByApp { .. } => {
+                "If it fails elsewhere, look at what stands between: a proxy, another pod, the name of the cookie or header."
+            }
+            Self::RefusedByApp { .. } => {
+                "Look at the app's log for this request, and whether its pods were restarted after the Secret changed."
+            }
+        }
+    }
+}
