@@ -58,6 +58,21 @@ async fn a_key_to_the_users_of_before_is_told_and_ends_by_the_statement_that_is_
 }
 
 #[tokio::test]
+async fn the_statement_for_a_partitioned_table_is_one_that_the_database_takes() {
+    let db = with(&format!(
+        "{OLD}; CREATE TABLE logs (id int, user_id int CONSTRAINT logs_fk REFERENCES users_old) PARTITION BY RANGE (id);
+         CREATE TABLE part PARTITION OF logs DEFAULT; INSERT INTO logs VALUES (1, 1)"
+    ))
+    .await;
+    let mut case = Case::new(&db, USUAL);
+    let message = case.check().await.finding(R::ReferenceElsewhere).message;
+    db.run(statement(&message)).await;
+    let findings = case.check().await.outcome().findings();
+    assert!(findings.iter().all(|one| one.finding == R::ConstraintUnvalidated), "{findings:#?}");
+    assert!(db.texts(KEYS).await.iter().all(|key| key.contains("REFERENCES users(id)")));
+}
+
+#[tokio::test]
 async fn what_is_no_copy_of_the_user_table_is_left_alone_and_what_is_one_in_another_schema_is_told() {
     let db = with(&format!(
         "{OLD};
@@ -176,7 +191,11 @@ async fn columns_that_nobody_declares_are_counted_and_are_a_finding_where_the_sp
         condition.message
     );
     let ready = pass.status.conditions.iter().find(|one| one.type_ == "Ready").unwrap();
-    assert!(ready.message.starts_with("checked: 1 reference and 1 account; nobody knows"), "{}", ready.message);
+    assert!(
+        ready.message.starts_with("checked: 1 reference and 1 account; nobody knows"),
+        "{}",
+        ready.message
+    );
     case.edit(|spec| spec.references.undeclared = OnUndeclared::Report);
     let pass = case.reports(&db, &[(R::ReferencesUndeclared, C::ReferencesConsistent, None)]).await;
     let message = pass.finding(R::ReferencesUndeclared).message;

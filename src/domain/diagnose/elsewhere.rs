@@ -47,7 +47,7 @@ fn one(target: &Target, key: &KeyElsewhere) -> Diagnosed {
         _ => "",
     };
     let message = format!(
-        "the foreign key {} of {} references {to} and not the user table {users}{why}{lacking}{held}. Where an id is the same account in both tables, {}; where it is not, write the users' ids into the column first; where {to} is meant, ignore the column in spec.references.rules",
+        "the foreign key {} of {} references {to} and not the user table {users}{why}{lacking}{held}. Where an id is the same account in both tables, {}; where it is not, write the users' ids into the column between its DROP and its ADD; where {to} is meant, ignore the column in spec.references.rules",
         object.constraint.as_deref().unwrap_or_default(),
         object.describe(),
         replaced(target, key).map_or_else(

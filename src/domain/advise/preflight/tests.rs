@@ -636,7 +636,11 @@ fn a_key_to_another_table_is_evidence_and_its_column_is_not_said_to_have_none() 
         lacking: None,
         overlap: None,
     };
-    let soft = Reference { soft: true, object: ObjectRef { constraint: None, ..key.object.clone() }, ..reference("devices") };
+    let soft = Reference {
+        soft: true,
+        object: ObjectRef { constraint: None, ..key.object.clone() },
+        ..reference("devices")
+    };
     world.observation.references.push(soft);
     world.observation.elsewhere = vec![key.clone()];
     let evidence = only(&world.judged(RIGHT), RiskName::ReferenceWithoutConstraint);
