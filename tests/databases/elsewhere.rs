@@ -186,7 +186,7 @@ async fn columns_that_nobody_declares_are_counted_and_are_a_finding_where_the_sp
     assert_eq!((references.checked, references.declared, references.undeclared), (1, 0, 3));
     let condition = pass.status.conditions.iter().find(|one| one.type_ == "ReferencesConsistent").unwrap();
     assert!(
-        condition.message.contains("; 3 columns are called as those are that name users and are not checked"),
+        condition.message.contains("; 3 columns with names like user_id or created_by are not checked"),
         "{}",
         condition.message
     );

@@ -38,11 +38,14 @@ pub(in crate::domain) fn finding(target: &Target, observation: &Observation) -> 
     ))
 }
 
-/// `3 columns are called after users, and are not checked, since ...`.
+/// `3 columns with names like user_id or created_by are not checked, since ...`.
 pub fn unchecked(columns: i64) -> String {
-    let (are, have) = if columns == 1 { ("is", "it has") } else { ("are", "they have") };
+    let (names, are, have) = match columns {
+        1 => ("a name", "is", "it has"),
+        _ => ("names", "are", "they have"),
+    };
     format!(
-        "{} {are} called as those are that name users and {are} not checked, since {have} no foreign key and no rule",
+        "{} with {names} like user_id or created_by {are} not checked, since {have} no foreign key and no rule",
         count(columns, "column")
     )
 }

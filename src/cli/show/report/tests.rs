@@ -148,8 +148,8 @@ fn a_verdict_says_what_it_is_about_and_what_nobody_checked() {
         page(&report, Asked::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          references  6 checked, every row names a user\n\n\
-         Consistent. Checked: 6 references (2 of them declared by rules). 7 columns are called as those are\n\
-         that name users and are not checked, since they have no foreign key and no rule:\n\
+         Consistent. Checked: 6 references (2 of them declared by rules). 7 columns with names like user_id\n\
+         or created_by are not checked, since they have no foreign key and no rule:\n\
          `auth-consistency discover -f file.yaml` looks at them. Nothing was changed.\n"
     );
 }
