@@ -171,6 +171,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         passwords: accounts::passwords(target, &observed.observation),
         signing_key: key,
         references: references(target, &observed.observation),
+        app_asked: asked.verifiers.is_some(),
         searched: observed.searched,
         relied: observed.observation.relied,
         unfinished,

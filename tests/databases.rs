@@ -33,6 +33,8 @@ mod descending;
 mod discover;
 #[path = "databases/doubts.rs"]
 mod doubts;
+#[path = "databases/elsewhere.rs"]
+mod elsewhere;
 #[path = "databases/enforcement.rs"]
 mod enforcement;
 #[path = "databases/exchange.rs"]

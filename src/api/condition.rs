@@ -157,6 +157,8 @@ reasons! {
     SessionsColumnUnsupported,
     /// A foreign key that a rule asks for, or that a snapshot had, is not there.
     ConstraintMissing,
+    /// A foreign key of a column that names users references another table than the user table.
+    ReferenceElsewhere,
     /// A foreign key exists but does not vouch for the rows.
     ConstraintUnvalidated,
     /// Triggers of a foreign key are off, so it lets orphans come.
@@ -198,6 +200,8 @@ reasons! {
 
     /// Rows name users that do not exist.
     OrphanRows,
+    /// Columns look as if they named users, and no foreign key and no rule says so.
+    ReferencesUndeclared,
     /// Ids name another person than before.
     IdentityShifted,
     /// What says whom old ids named is not there.

@@ -17,6 +17,7 @@ pub mod password;
 pub mod preset;
 pub mod references;
 pub mod report;
+pub mod search;
 pub mod sessions;
 pub mod shared;
 pub mod spec;

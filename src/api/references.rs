@@ -33,6 +33,9 @@ pub struct ReferencesSpec {
     /// What to do about foreign keys that are not there or do not vouch for their rows.
     #[serde(default)]
     pub constraint: OnConstraint,
+    /// What to do about columns that are called as those are that name users, without a foreign key or a rule.
+    #[serde(default)]
+    pub undeclared: OnUndeclared,
     /// How long cheap counters may stand in for a look at every row while nothing is wrong, for example
     /// `24h`; from 10s to 168h. No longer than `interval`: every pass looks at every row.
     #[serde(default = "default::deep_interval")]
@@ -57,6 +60,7 @@ impl Default for ReferencesSpec {
             on_collision: OnCollision::Report,
             limits: LimitsSpec::default(),
             constraint: OnConstraint::Report,
+            undeclared: OnUndeclared::Remark,
             deep_interval: default::deep_interval(),
             identities: None,
             rules: Vec::new(),
@@ -102,6 +106,16 @@ pub enum OnConstraint {
     Validate,
     /// Validate, and add one that is not there though a rule names it, or a snapshot in `identities` has it.
     Restore,
+}
+
+/// What to do about columns that look as if they named users, and that nobody declares or ignores.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUndeclared {
+    /// Only say how many there are.
+    #[default]
+    Remark,
+    /// They are a finding until a rule declares or ignores each.
+    Report,
 }
 
 /// How much may be repaired without approval. 0 means: always ask.

@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::search::SearchStrategy;
+
 use super::{
     condition::{ConditionType, Reason},
     password::PasswordFamily,
@@ -44,6 +46,9 @@ pub struct ConsistencyReport {
     pub signing_key: Option<SigningKeyReport>,
     /// The references, null when they were not looked at.
     pub references: Option<ReferencesReport>,
+    /// Whether the app was asked which tokens it accepts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub app_asked: bool,
     /// What nobody has looked at of the id that the next account gets; absent where a sequence that was looked at, or
     /// nothing that counts, gives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +184,11 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
+    /// `table` or `schema.table`, short for people: `public` is left out.
+    pub fn describe_table(&self) -> String {
+        Self { columns: Vec::new(), ..self.clone() }.describe()
+    }
+
     /// `table.column` or `schema.table (a, b)`, short for people: `public` is left out.
     pub fn describe(&self) -> String {
         let table = if self.schema == "public" || self.schema.is_empty() {
@@ -284,6 +294,14 @@ pub struct ReferencesReport {
     /// How many references were checked.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub checked: i64,
+    /// Those of them that only a rule declares.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub declared: i64,
+    /// Columns that are called as those are that name users, without a foreign key or a rule: they were not checked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 1_000_000_000))]
+    pub undeclared: i64,
     /// What was in scope and not checked, and why.
     #[serde(default)]
     #[schemars(length(max = 100))]
@@ -332,53 +350,6 @@ pub struct SearchReport {
     /// How long it took, in microseconds.
     #[schemars(range(min = 0, max = 9_007_199_254_740_991i64))]
     pub elapsed_micros: i64,
-}
-
-/// A way of looking for the keys that no user has.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SearchStrategy {
-    /// One index probe per gap between the ids: grows with gaps, not with rows.
-    GapProbe,
-    /// One index probe between each two neighbouring keys: grows with users, not with rows.
-    KeyProbe,
-    /// From one distinct key to the next through the index: grows with distinct keys, not with rows.
-    LooseScan,
-    /// One scan for values outside of the ids, for all such references of a table at once.
-    RangeScan,
-    /// One scan for the distinct keys, and a look at those alone.
-    DistinctScan,
-    /// The engine's own anti-join.
-    AntiJoin,
-}
-
-impl SearchStrategy {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::GapProbe,
-        Self::KeyProbe,
-        Self::LooseScan,
-        Self::RangeScan,
-        Self::DistinctScan,
-        Self::AntiJoin,
-    ];
-
-    /// The name as it stands in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::GapProbe => "GapProbe",
-            Self::KeyProbe => "KeyProbe",
-            Self::LooseScan => "LooseScan",
-            Self::RangeScan => "RangeScan",
-            Self::DistinctScan => "DistinctScan",
-            Self::AntiJoin => "AntiJoin",
-        }
-    }
-}
-
-impl std::fmt::Display for SearchStrategy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// The ordered repair steps that are left.

@@ -20,7 +20,7 @@ pub use super::identities::{ConfigMapKeyRef, IdentitiesSpec, IdentityTable};
 pub use super::jwt::{JwtSpec, SubjectType};
 pub use super::password::{PasswordFamily, PasswordHash};
 pub use super::references::{
-    Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, ReferenceRule, ReferencesSpec,
+    Accept, LimitsSpec, OnCollision, OnConstraint, OnOrphan, OnUndeclared, ReferenceRule, ReferencesSpec,
 };
 pub use super::sessions::{OnKeyChange, SessionsSpec};
 use super::status::AuthConsistencyStatus;

@@ -2,7 +2,12 @@
 //! report.
 
 use crate::{
-    api::{preset, report::ConsistencyReport, shared::TlsMode, spec::Mode},
+    api::{
+        preset,
+        report::ConsistencyReport,
+        shared::TlsMode,
+        spec::{Mode, OnUndeclared},
+    },
     cli::target::against::Against,
     domain::{parse::duration, target::policy::Rule, text::count},
 };
@@ -47,6 +52,8 @@ pub(super) struct Settings {
     place: Place,
     who: Who,
     format: Format,
+    /// Whether columns that look as if they named users are a finding.
+    strict: bool,
     /// A token that is explained beside what was asked for.
     token: Option<SecretString>,
 }
@@ -66,7 +73,7 @@ impl AnswerFlags {
         if self.direct {
             place.again.tail.push_str(" --direct");
         }
-        Settings { place, who, format: self.output.output, token: None }
+        Settings { place, who, format: self.output.output, strict: false, token: None }
     }
 }
 
@@ -82,6 +89,20 @@ impl Settings {
     /// Whether the operator does it.
     pub(super) fn by_operator(&self) -> bool {
         matches!(self.who, Who::Operator { .. })
+    }
+
+    /// Has columns that look as if they named users be a finding.
+    ///
+    /// # Errors
+    /// The operator is to be asked, who goes by the resource.
+    pub(super) fn strict(mut self) -> Result<Self, Failure> {
+        if self.by_operator() {
+            return Err(Failure::Usage(
+                "the operator goes by the resource: set spec.references.undeclared to Report, or add --direct".into(),
+            ));
+        }
+        self.strict = true;
+        Ok(self)
     }
 
     /// Explains this token too.
@@ -153,7 +174,10 @@ pub(super) async fn give(
 ) -> Result<Said, Failure> {
     match settings.who {
         Who::Here => {
-            let target = settings.place.target(variables).await?;
+            let mut target = settings.place.target(variables).await?;
+            if settings.strict {
+                target.references.undeclared = OnUndeclared::Report;
+            }
             if errand.reset && target.admin.is_none() {
                 return Err(Failure::Usage(match settings.place.source {
                     Source::Environment(_) => {

@@ -21,6 +21,9 @@ pub(super) struct Flags {
     /// Say how each reference was searched, why, and how long it took
     #[arg(long)]
     explain: bool,
+    /// Count columns that look as if they named users, and that no rule declares or ignores, as an error
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     answer: AnswerFlags,
     /// Say also why this token fails: a file that holds it, or `-` for standard input
@@ -46,6 +49,9 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         return Err(Failure::Usage(
             "--explain times statements of its own: use it with --direct, a file or the environment".into(),
         ));
+    }
+    if flags.strict {
+        settings = settings.strict()?;
     }
     if let Some(file) = flags.against {
         settings = settings.against(Against { file, passphrase: flags.passphrase })?;

@@ -9,10 +9,15 @@ use super::{
     target::{TargetFlags, Variables},
 };
 use crate::{
-    api::{report::Skipped, spec::ReferenceRule},
+    api::{
+        condition::Reason,
+        report::{ObjectRef, Skipped},
+        spec::ReferenceRule,
+    },
     domain::{
         advise::suggestions::{Suggestion, summary},
-        text::number,
+        facts::KeyElsewhere,
+        text::{count, docs, number},
     },
     pass,
 };
@@ -30,11 +35,42 @@ pub(super) struct Flags {
 #[serde(rename_all = "camelCase")]
 struct Answer {
     suggestions: Vec<Suggestion>,
+    /// Foreign keys of columns that name users, which reference another table than the user table.
+    elsewhere: Vec<Elsewhere>,
     /// Columns that were sampled.
     examined: i64,
     /// Columns of the key's type that were not, since there are so many.
     left: i64,
     skipped: Vec<Skipped>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Elsewhere {
+    object: ObjectRef,
+    references: ObjectRef,
+    /// Distinct values of a sample, null where it could not be read.
+    sampled: Option<i64>,
+    /// How many of them are users.
+    users: Option<i64>,
+    /// Accounts of the user table, those with the highest ids, that were looked for in the other one; null where nobody
+    /// could look.
+    accounts: Option<i64>,
+    /// How many of them it lacks.
+    lacking: Option<i64>,
+}
+
+impl From<&KeyElsewhere> for Elsewhere {
+    fn from(key: &KeyElsewhere) -> Self {
+        Self {
+            object: key.object.clone(),
+            references: key.to.clone(),
+            sampled: key.overlap.map(|(values, _)| values),
+            users: key.overlap.map(|(_, users)| users),
+            accounts: key.lacking.map(|(accounts, _)| accounts),
+            lacking: key.lacking.map(|(_, lacking)| lacking),
+        }
+    }
 }
 
 /// Runs the command.
@@ -47,6 +83,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let (suggestions, found) = pass::discover(&target, &place.policy()).await?;
     let answer = Answer {
         suggestions,
+        elsewhere: found.elsewhere.iter().filter(|key| key.is_told()).map(Elsewhere::from).collect(),
         examined: i64::try_from(found.sampled.len()).unwrap_or(i64::MAX),
         left: found.left,
         skipped: found.skipped,
@@ -73,6 +110,24 @@ fn page(answer: &Answer, look: Look) -> Result<String, Failure> {
         text.push_str(&table.render());
         text.push('\n');
     }
+    if !answer.elsewhere.is_empty() {
+        let mut table = Table::new(&["FOREIGN KEY OF", "REFERENCES", "USERS", "NOT IN THAT TABLE"], 4, look);
+        for one in &answer.elsewhere {
+            table.row(vec![
+                Cell::text(one.object.describe()),
+                Cell::text(one.references.describe()),
+                Cell::text(share(one.users, one.sampled)),
+                Cell::text(match (one.lacking, one.accounts) {
+                    (Some(lacking), Some(accounts)) => {
+                        format!("{} of {} looked at", number(lacking), count(accounts, "account"))
+                    }
+                    _ => "not looked at".to_owned(),
+                }),
+            ]);
+        }
+        text.push_str(&table.render());
+        text.push('\n');
+    }
     if !answer.skipped.is_empty() {
         let mut table = Table::new(&["NOT LOOKED AT", "WHY"], 2, look);
         for one in &answer.skipped {
@@ -82,6 +137,19 @@ fn page(answer: &Answer, look: Look) -> Result<String, Failure> {
         text.push('\n');
     }
     let mut closing = summary(answer.suggestions.len(), answer.examined, answer.left);
+    if !answer.elsewhere.is_empty() {
+        closing.push_str(&format!(
+            " {} another table than the user table: `auth-consistency check` says what to run, `{}` says more.",
+            match answer.elsewhere.len() {
+                1 => "1 foreign key of a column that names users references".to_owned(),
+                many => format!(
+                    "{} foreign keys of columns that name users reference",
+                    number(i64::try_from(many).unwrap_or(i64::MAX))
+                ),
+            },
+            docs(Reason::ReferenceElsewhere)
+        ));
+    }
     if answer.suggestions.is_empty() {
         text.push_str(&wrap(&closing, look.width));
         return Ok(text);
@@ -89,10 +157,24 @@ fn page(answer: &Answer, look: Look) -> Result<String, Failure> {
     closing.push_str(
         " Users counts distinct values of a sample. Nothing of this is checked or repaired until it is declared: paste what you know to be right under spec.references.rules.",
     );
+    if answer.suggestions.iter().any(|one| one.replaces) {
+        closing.push_str(
+            " One that has more than that takes the place of the rule that stands for the same columns.",
+        );
+    }
     text.push_str(&wrap(&closing, look.width));
     text.push('\n');
     text.push_str(&clean(&rules(answer.suggestions.iter().map(|one| one.rule.clone()))?));
     Ok(text)
+}
+
+/// `6 of 6`.
+fn share(some: Option<i64>, all: Option<i64>) -> String {
+    match (some, all) {
+        (_, Some(0)) => "no values".to_owned(),
+        (Some(some), Some(all)) => format!("{} of {}", number(some), number(all)),
+        _ => "not looked at".to_owned(),
+    }
 }
 
 /// Rules as YAML, ready to be pasted.

@@ -175,6 +175,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
         passwords: None,
         signing_key: status.signing_key.as_ref().map(rotation::told),
         references: status.references.clone(),
+        app_asked: condition(ConditionType::TokensAccepted).is_some_and(|one| one.status != "Unknown"),
         next_id_untold: status.conditions.iter().filter(|one| one.status == "True").find_map(|one| {
             let at = one.message.find(references::NOBODY_KNOWS)?;
             one.message.get(at..).map(str::to_owned)
@@ -233,7 +234,7 @@ mod tests {
         let mut seen = status("True", "Consistent", "ConstraintMissing");
         let before = told(ReportTarget::default(), &seen, 1);
         assert_eq!(before.report.next_id_untold, None);
-        seen.conditions[0].message = format!("accounts, references and tokens agree; {untold}");
+        seen.conditions[0].message = format!("checked: 3 references; {untold}");
         assert_eq!(told(ReportTarget::default(), &seen, 1).report.next_id_untold, Some(untold));
     }
 

@@ -301,6 +301,8 @@ mod tests {
             unchecked: Vec::new(),
             unreached: Vec::new(),
             missing_constraints: Vec::new(),
+            elsewhere: Vec::new(),
+            undeclared: Default::default(),
             constraints: Vec::new(),
             spellings: Vec::new(),
             untrusted: Vec::new(),

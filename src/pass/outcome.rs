@@ -7,7 +7,7 @@ use crate::{
         shared,
     },
     domain::{
-        diagnose::{rotation, verifiers},
+        diagnose::{rotation, undeclared, verifiers},
         facts::Observation,
         finding::{Diagnosed, Ends},
         incremental::partial_scan::Unfinished,
@@ -116,11 +116,18 @@ pub(super) fn remarks(
     }
     let accepted: i64 = accepted_rows(target, observation);
     let checked = i64::try_from(observation.references.len()).unwrap_or(i64::MAX);
-    let mut references = format!("{} checked, every row names a user", count(checked, "reference"));
+    let mut references = match checked {
+        0 => "no reference was checked".to_owned(),
+        _ => format!("{} checked, every row names a user", count(checked, "reference")),
+    };
     if accepted > 0 {
         references.push_str(&format!(" or is accepted by a rule ({})", count(accepted, "row")));
     }
     references.push_str(&identities::remark(target));
+    if observation.undeclared.columns > 0 {
+        let unchecked = undeclared::unchecked(observation.undeclared.columns);
+        references.push_str(&format!("; {unchecked}: `auth-consistency discover` looks at them"));
+    }
     let mut remarks =
         vec![(ConditionType::DatabaseReachable, text), (ConditionType::ReferencesConsistent, references)];
     let tokens = asked.verifiers.as_deref().and_then(verifiers::remark);
@@ -149,6 +156,9 @@ pub(super) fn references(target: &Target, observation: &Observation) -> Option<R
     let unreached = unreached.map(|object| Skipped { object, why: why.into(), asked: false, passes: true });
     Some(ReferencesReport {
         checked: i64::try_from(observation.references.len()).unwrap_or(i64::MAX),
+        declared: i64::try_from(observation.references.iter().filter(|one| one.soft).count())
+            .unwrap_or(i64::MAX),
+        undeclared: observation.undeclared.columns,
         skipped: observation.skipped.iter().cloned().chain(unreached).take(100).collect(),
         orphan_rows: all - accepted_rows,
         accepted_rows,

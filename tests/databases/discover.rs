@@ -136,3 +136,50 @@ async fn large_tables_are_sampled_and_the_sample_is_bounded() {
     assert!(rows <= 10_000, "{rows}");
     assert_eq!(suggestions[0].rows, Some(150_000));
 }
+
+#[tokio::test]
+async fn pairs_of_class_and_id_are_suggested_whatever_the_column_is_called_and_the_rules_are_taken() {
+    let db = with(
+        "CREATE TABLE media (id int PRIMARY KEY, model_type text, model_id int, \"imageableType\" text, \"imageableId\" varchar(36), post_type text, post_id int, by_uid int);
+         INSERT INTO media SELECT n, 'App\\Models\\User', n * 3, 'User', (n * 3)::text, 'Page', n, 3 FROM generate_series(1, 40) n;
+         INSERT INTO media SELECT 100 + n, 'App\\Models\\Post', n, 'Team', gen_random_uuid()::text, 'Page', n, 6 FROM generate_series(1, 90) n;
+         INSERT INTO media (id, model_type, model_id) VALUES (500, 'App\\Models\\User', 5)",
+    )
+    .await;
+    let mut case = Case::new(
+        &db,
+        &format!("{USUAL}references: {{rules: [{{table: media, columns: [by_uid], onOrphan: Delete}}]}}\n"),
+    );
+    let (suggestions, _) = discover(&case).await;
+    let expected = [
+        "media.imageableId Likely 100 % of 40",
+        "media.model_id Likely 97 % of 41",
+        "media.by_uid Possible 100 % of 2",
+    ];
+    assert_eq!(names(&suggestions), expected, "{suggestions:#?}");
+    assert_eq!(suggestions.iter().map(|one| one.replaces).collect::<Vec<_>>(), [false, false, true]);
+    case.edit(|spec| spec.references.rules = suggestions.into_iter().map(|one| one.rule).collect());
+    let pass = case.check().await;
+    let references = pass.status.references.clone().unwrap();
+    assert_eq!((references.checked, references.orphan_rows), (3, 1));
+    assert_eq!(names(&discover(&case).await.0), [""; 0]);
+}
+
+#[tokio::test]
+async fn values_are_held_against_other_tables_of_accounts() {
+    let db = with(
+        "CREATE TABLE customers (id int PRIMARY KEY, email text); INSERT INTO customers SELECT n FROM generate_series(1, 300) n;
+         CREATE TABLE shops (id uuid PRIMARY KEY, login text);
+         CREATE TABLE orders (id serial, owner_id int, user_id int); INSERT INTO orders (owner_id, user_id) SELECT n * 2, n * 3 FROM generate_series(1, 90) n",
+    )
+    .await;
+    let (suggestions, _) = discover(&Case::new(&db, USUAL)).await;
+    assert_eq!(
+        names(&suggestions),
+        ["orders.user_id Likely 100 % of 90", "orders.owner_id Possible 33 % of 90"],
+        "{suggestions:#?}"
+    );
+    let told = "; customers.id has 100 % of the values, ";
+    assert!(suggestions[0].why.ends_with(&format!("{told}too: the values do not tell the two apart")));
+    assert!(suggestions[1].why.ends_with(&format!("{told}so they fit that table better")));
+}

@@ -297,6 +297,8 @@ impl Model {
             skipped: Vec::new(),
             unchecked: Vec::new(),
             missing_constraints: Vec::new(),
+            elsewhere: Vec::new(),
+            undeclared: Default::default(),
             constraints: Vec::new(),
             spellings: Vec::new(),
             untrusted: Vec::new(),
@@ -398,6 +400,7 @@ impl Model {
                 orphan_rows: observation.references.iter().map(|one| one.orphans.rows).sum(),
                 ..ReferencesReport::default()
             }),
+            app_asked: false,
             searched: Vec::new(),
             relied: observation.relied,
             unfinished: None,

@@ -7,7 +7,9 @@ use crate::{
     },
     cli::target::Again,
     domain::{
+        diagnose::undeclared::unchecked,
         plan::offer::ResetOffer,
+        report::scope::Scope,
         text::{count, docs},
     },
 };
@@ -68,7 +70,7 @@ pub(in crate::cli) struct Closing<'a> {
 impl Closing<'_> {
     /// The paragraph.
     pub(super) fn paragraph(&self, report: &ConsistencyReport) -> String {
-        let mut sentences = vec![self.verdict(report)];
+        let mut sentences = vec![self.verdict(report), self.scope(report)];
         sentences.extend(self.done(report));
         sentences.extend(self.token.as_ref().map(|said| format!("The token: {said}")));
         sentences.extend(self.next(report));
@@ -94,9 +96,10 @@ impl Closing<'_> {
             None => "",
         };
         match report.consistent {
-            Some(true) if counted.is_empty() => {
-                format!("Consistent: accounts, references and tokens agree.{next_id}")
+            Some(true) if counted.is_empty() && Scope::from(report).checked().is_none() => {
+                format!("Nothing wrong was found, and nothing was looked for.{next_id}")
             }
+            Some(true) if counted.is_empty() => format!("Consistent.{next_id}"),
             Some(true) => format!("Consistent, with {counted}.{next_id}"),
             Some(false) => {
                 let untold = match self.unknown.as_slice() {
@@ -115,6 +118,21 @@ impl Closing<'_> {
                 format!("Could not tell: {why}.{counted}")
             }
         }
+    }
+
+    /// What the verdict is about, and what it is not.
+    fn scope(&self, report: &ConsistencyReport) -> String {
+        let scope = Scope::from(report);
+        let mut text = scope.sentence();
+        if let Some(first) = text.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        text.push('.');
+        if scope.undeclared > 0 && !has(report, Reason::ReferencesUndeclared) {
+            let discover = self.again.command_here("discover");
+            text.push_str(&format!(" {}: {discover} looks at them.", unchecked(scope.undeclared)));
+        }
+        text
     }
 
     fn done(&self, report: &ConsistencyReport) -> Option<String> {

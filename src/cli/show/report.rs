@@ -103,7 +103,13 @@ fn facts(report: &ConsistencyReport, look: Look) -> String {
             0 => String::new(),
             rows => format!(", {} accepted by a rule", verb(rows, "row", "is", "are")),
         };
-        add("references", format!("{} checked, {orphans}{accepted}", number(references.checked)));
+        add(
+            "references",
+            match references.checked {
+                0 => "none checked".to_owned(),
+                checked => format!("{} checked, {orphans}{accepted}", number(checked)),
+            },
+        );
         for skipped in references.skipped.iter().filter(|skipped| skipped.asked) {
             add("ignored", format!("{}: {}", skipped.object.describe(), skipped.why));
         }

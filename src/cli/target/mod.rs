@@ -154,6 +154,11 @@ impl Again {
     pub(super) fn command(&self, what: &str) -> String {
         format!("`{} {what}{}`", self.program, self.tail)
     }
+
+    /// A whole command that always works from here, and knows no `--direct`.
+    pub(super) fn command_here(&self, what: &str) -> String {
+        format!("`{} {what}{}`", self.program, self.tail.trim_end_matches(" --direct"))
+    }
 }
 
 /// A resource and the Secrets that it names, before they are parsed.

@@ -1,5 +1,6 @@
 //! What is told before anybody repairs: a comparison, rules that may be meant, whether a pass would work.
 
+pub mod account_names;
 pub mod compare;
 pub mod preflight;
 pub mod suggestions;

@@ -49,7 +49,15 @@ fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], obje
         if ruled { "a rule says that it must be" } else { "was when the snapshot was taken" }
     );
     let told = |why: &str| warning(Reason::ConstraintMissing, object, format!("{message}{why}"));
+    let elsewhere = observation.elsewhere.iter().find(|key| same_columns(&key.object, object));
     if target.references.policy(object).constraint != OnConstraint::Restore {
+        if let Some(key) = elsewhere {
+            return told(&format!(
+                "; its column has the foreign key {} to {}: put this one in its place, or leave constraint out of the rule",
+                key.object.constraint.as_deref().unwrap_or_default(),
+                sql_table(&key.to.schema, &key.to.table)
+            ));
+        }
         return told(
             ": add it with NOT VALID, then validate it, or set spec.references.constraint to Restore",
         );

@@ -7,6 +7,7 @@ pub(in crate::domain) mod account;
 pub(in crate::domain) mod accounts;
 pub mod connection;
 pub(in crate::domain) mod constraints;
+pub(in crate::domain) mod elsewhere;
 pub mod enforcement;
 pub mod foreign;
 pub mod free_ids;
@@ -26,6 +27,7 @@ pub(in crate::domain) mod sequence;
 pub mod sessions;
 pub(in crate::domain) mod suspects;
 pub mod trust;
+pub mod undeclared;
 pub mod verifiers;
 
 use crate::{
@@ -68,6 +70,7 @@ pub fn diagnose(
     found.extend(claimed(target, observation, requests));
     found.extend(untrusted(target, observation));
     found.extend(references::references(target, observation, users));
+    found.extend(undeclared::finding(target, observation));
     found.extend(remap::findings(target, observation, users));
     found.extend(sessions::findings(target, observation, users));
     found.extend(references::sequence(observation, users));

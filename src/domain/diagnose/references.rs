@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{constraints, remap};
+use super::{constraints, elsewhere, remap, rights};
 
 mod types;
 
@@ -54,6 +54,7 @@ pub(in crate::domain) fn references(
     let mended: Vec<ObjectRef> =
         rows.iter().flatten().filter_map(|one| one.step.as_ref().map(|step| step.object().clone())).collect();
     found.extend(constraints::missing(target, observation, &mended));
+    found.extend(elsewhere::findings(target, observation));
     for (reference, rows) in observation.references.iter().zip(&mut rows) {
         found.extend(constraints::vouching(target, observation, reference, &mended));
         for twin in reference.of_twins() {

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod credentials;
+pub(super) mod elsewhere;
 pub mod endpoints;
 pub(super) mod foreign;
 pub mod foreign_code;
@@ -19,6 +20,7 @@ pub mod search;
 pub mod seed;
 pub(in crate::domain) mod session_mechanism;
 pub mod sessions;
+pub(super) mod undeclared;
 pub(super) mod unread;
 pub mod verifiers;
 pub mod workloads;
@@ -35,10 +37,12 @@ use crate::{
 };
 
 pub use self::{
+    elsewhere::{KeyElsewhere, Noticed},
     foreign::{Foreign, ForeignThing},
     ledger::{Bookkeeping, Claim, Distrust, Doubt, OpenRun, OpenStep, PriorUse},
     new_ids::{IdDefault, SequenceFacts, Takes, UnfitColumn, Untold},
     password::PasswordFacts,
+    undeclared::Undeclared,
     unread::{Unchecked, Untrusted},
 };
 
@@ -68,6 +72,10 @@ pub struct Observation {
     pub unreached: Vec<ObjectRef>,
     /// Foreign keys that a rule asks for and that are not there.
     pub missing_constraints: Vec<ObjectRef>,
+    /// Foreign keys of columns that name users, which reference another table.
+    pub elsewhere: Vec<KeyElsewhere>,
+    /// Columns that look as if they named users, and are not checked.
+    pub undeclared: Undeclared,
     /// What is known of the foreign keys that the spec asks us to add or to validate.
     pub constraints: Vec<ConstraintFacts>,
     /// Orphans that name users in another spelling.

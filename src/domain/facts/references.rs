@@ -13,7 +13,8 @@ use crate::{
     },
 };
 
-pub(in crate::domain) fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
+/// Whether two are about the same columns, whatever their foreign keys.
+pub fn same_columns(one: &ObjectRef, other: &ObjectRef) -> bool {
     one.schema == other.schema && one.table == other.table && one.columns == other.columns
 }
 

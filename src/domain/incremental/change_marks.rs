@@ -15,7 +15,7 @@ use crate::{
     },
     domain::{
         facts::{
-            Observation,
+            KeyElsewhere, Observation, Undeclared,
             references::{Reference, Spelling},
             schema::DatabaseIdentity,
         },
@@ -261,6 +261,10 @@ pub struct Rest {
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for and that are not there.
     pub missing: Vec<ObjectRef>,
+    /// Foreign keys of columns that name users, which reference another table.
+    pub elsewhere: Vec<KeyElsewhere>,
+    /// Columns that look as if they named users, and are not checked.
+    pub undeclared: Undeclared,
 }
 
 impl Relied {
@@ -352,8 +356,12 @@ impl Settled {
         self.all = observation.references.len();
         self.look_alikes = observation.admin.as_ref().map(|admin| admin.look_alikes);
         self.alike_beside = observation.accounts.iter().map(|account| account.look_alikes).collect();
-        self.rest =
-            Rest { skipped: observation.skipped.clone(), missing: observation.missing_constraints.clone() };
+        self.rest = Rest {
+            skipped: observation.skipped.clone(),
+            missing: observation.missing_constraints.clone(),
+            elsewhere: observation.elsewhere.clone(),
+            undeclared: observation.undeclared.clone(),
+        };
         self
     }
 
@@ -389,7 +397,9 @@ impl Settled {
     pub fn weight(&self) -> usize {
         let clean = self.clean.iter().map(|(place, one)| 1_280 + 2 * names(place) + one.definition.len());
         let skipped = self.rest.skipped.iter().map(|one| 256 + names(&one.object) + one.why.len());
-        self.reading.weight() + clean.sum::<usize>() + skipped.sum::<usize>()
+        let elsewhere =
+            self.rest.elsewhere.iter().map(|one| 512 + 2 * names(&one.object) + one.definition.len());
+        self.reading.weight() + clean.sum::<usize>() + skipped.sum::<usize>() + elsewhere.sum::<usize>()
     }
 
     /// Whether a pass that relied on this may say what it found: nothing but what was said before.

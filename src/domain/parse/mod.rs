@@ -271,6 +271,7 @@ impl Parser<'_> {
             limit_rows: references.limits.rows,
             limit_percent: i64::from(references.limits.percent),
             constraint: references.constraint,
+            undeclared: references.undeclared,
             deep_interval,
             identities: None,
             rules,

@@ -4,10 +4,12 @@
 //! an equal status is never written.
 
 mod accounts;
+mod domain_conditions;
 mod ended;
 pub mod first_install;
 mod held_up;
 pub mod schedule;
+pub mod scope;
 mod searched;
 pub(super) mod unseen;
 
@@ -37,6 +39,7 @@ pub use unseen::{called_for, suspended};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use self::scope::Scope;
 use super::progress::Progress;
 
 /// What a pass that reached its end found, did and left.
@@ -62,6 +65,8 @@ pub struct Outcome {
     pub signing_key: Option<SigningKeyReport>,
     /// The references.
     pub references: Option<ReferencesReport>,
+    /// Whether the app was asked which tokens it accepts.
+    pub app_asked: bool,
     /// How each reference was searched; left out of reports unless it was asked for.
     pub searched: Vec<Searched>,
     /// How many references counters say are as an earlier look saw them.
@@ -220,6 +225,7 @@ impl Outcome {
             passwords: self.passwords.clone(),
             signing_key: self.signing_key.clone(),
             references: self.references.clone(),
+            app_asked: self.app_asked,
             next_id_untold: self.next_id_untold().map(str::to_owned),
             searched: Vec::new(),
             requests_not_done: self.not_done.iter().cloned().collect(),
@@ -319,7 +325,7 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &
             || outcome.applicable.iter().any(|condition| condition.as_str() == one.type_)
     });
     for condition in &outcome.applicable {
-        domain(next, *condition, outcome, &findings);
+        domain_conditions::set_one(next, *condition, outcome, &findings);
     }
     next.findings = findings.iter().take(MAX_FINDINGS).cloned().collect();
     next.references = outcome.references.clone();
@@ -359,7 +365,7 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &
         (Verdict::Consistent, None) => {
             next.first_consistent_time.get_or_insert_with(|| now.clone());
             let warnings = findings.len();
-            let mut message = "accounts, references and tokens agree".to_owned();
+            let mut message = Scope::from(outcome).sentence();
             if warnings > 0 {
                 message.push_str(&format!(", with {}", count(warnings as i64, "warning")));
             }
@@ -380,40 +386,6 @@ fn done(next: &mut AuthConsistencyStatus, outcome: &Outcome, seen: &Seen, now: &
             overall(next, reason, &message, verdict);
         }
     }
-}
-
-fn domain(
-    next: &mut AuthConsistencyStatus,
-    condition: ConditionType,
-    outcome: &Outcome,
-    findings: &[Finding],
-) {
-    let mine: Vec<&Finding> = findings.iter().filter(|finding| finding.condition == condition).collect();
-    if let Some(worst) = mine.first() {
-        let others = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
-        let reason = worst.blocked.unwrap_or(worst.finding);
-        let untold = worst.finding.is_untold() && condition != ConditionType::SchemaCompatible;
-        let message = format!("{}{others}", worst.message);
-        amiss(next, condition, if untold { "Unknown" } else { "False" }, reason, &message);
-        return;
-    }
-    if let Some((_, reason, message)) = outcome.unknown.iter().find(|(unknown, ..)| *unknown == condition) {
-        amiss(next, condition, "Unknown", *reason, message);
-        return;
-    }
-    let (reason, message) = match condition {
-        ConditionType::DatabaseReachable => (Reason::Connected, "the database answers"),
-        ConditionType::SchemaCompatible => (Reason::Compatible, "the schema is what the spec needs"),
-        ConditionType::AdminConsistent => (Reason::Consistent, "the admin is what the spec says"),
-        ConditionType::ReferencesConsistent => (Reason::Consistent, "every reference names a user"),
-        ConditionType::SigningKeyTrusted => (Reason::Trusted, "the signing key shows no weakness"),
-        ConditionType::TokensAccepted => {
-            (Reason::Accepted, "every verifier accepts what the key mints and refuses forgeries")
-        }
-        ConditionType::Ready | ConditionType::Reconciling | ConditionType::Stalled => return,
-    };
-    let remark = outcome.remarks.iter().find(|(about, _)| *about == condition);
-    set(&mut next.conditions, condition, "True", reason, remark.map_or(message, |(_, text)| text));
 }
 
 /// Ready, Reconciling and Stalled, exactly as the table of the contract says.

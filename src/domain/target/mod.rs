@@ -16,8 +16,8 @@ use crate::{
         report::ObjectRef,
         shared::{ColumnCondition, SecretKeyRef, TlsMode},
         spec::{
-            self, Mode, OnCollision, OnConstraint, OnDrift, OnMissing, OnOrphan, PasswordPolicy,
-            ReferenceRule,
+            self, Mode, OnCollision, OnConstraint, OnDrift, OnMissing, OnOrphan, OnUndeclared,
+            PasswordPolicy, ReferenceRule,
         },
     },
     domain::{
@@ -189,6 +189,8 @@ pub struct References {
     pub limit_percent: i64,
     /// What to do about foreign keys unless a rule says otherwise.
     pub constraint: OnConstraint,
+    /// What to do about columns that look as if they named users.
+    pub undeclared: OnUndeclared,
     /// How long counters may stand in for a look at every row.
     pub deep_interval: Duration,
     /// Whom old ids named.

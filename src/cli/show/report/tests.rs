@@ -96,11 +96,12 @@ AdvanceSequence      0  move the sequence users_id_seq above 107
 Reassign         1,234  give 1,234 rows of usage_logs.user_id to admin@probeops.com
                         waits: 1,234 rows are over the limit of 100
 
-Not consistent: 1 error (OrphanRows) and 1 warning (ConstraintUnvalidated). Nothing was changed.
-`auth-consistency repair -f file.yaml` does the 1 step that needs no approval. 1 step over 1,234
-rows waits for approval; read the plan, and if it is what you want, run
-`auth-consistency repair --approve abc -f file.yaml`. The admin's password is not the Secret's. If
-the admin cannot sign in, `auth-consistency reset -f file.yaml` writes the password again.
+Not consistent: 1 error (OrphanRows) and 1 warning (ConstraintUnvalidated). Checked: 12 references,
+1 account and the signing key. Nothing was changed. `auth-consistency repair -f file.yaml` does the
+1 step that needs no approval. 1 step over 1,234 rows waits for approval; read the plan, and if it
+is what you want, run `auth-consistency repair --approve abc -f file.yaml`. The admin's password is
+not the Secret's. If the admin cannot sign in, `auth-consistency reset -f file.yaml` writes the
+password again.
 "
     );
 }
@@ -126,12 +127,30 @@ fn consistent() -> ConsistencyReport {
 }
 
 #[test]
-fn a_consistent_target_says_so_in_one_line() {
+fn nothing_that_was_not_looked_for_is_called_consistent() {
     let report = consistent();
     assert_eq!(
         page(&report, Asked::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
-         Consistent: accounts, references and tokens agree. Nothing was changed.\n"
+         Nothing wrong was found, and nothing was looked for. Nothing was checked: no reference to the user\n\
+         table is known, and the spec names no account and no signing key. Nothing was changed.\n"
+    );
+}
+
+#[test]
+fn a_verdict_says_what_it_is_about_and_what_nobody_checked() {
+    let mut report = consistent();
+    let mut references = example().references.unwrap();
+    (references.checked, references.declared, references.undeclared) = (6, 2, 7);
+    (references.orphan_rows, references.skipped) = (0, Vec::new());
+    report.references = Some(references);
+    assert_eq!(
+        page(&report, Asked::Check),
+        "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
+         references  6 checked, every row names a user\n\n\
+         Consistent. Checked: 6 references (2 of them declared by rules). 7 columns with names like user_id\n\
+         or created_by are not checked, since they have no foreign key and no rule:\n\
+         `auth-consistency discover -f file.yaml` looks at them. Nothing was changed.\n"
     );
 }
 
@@ -143,8 +162,9 @@ fn what_is_not_known_of_the_next_id_stands_beside_what_is_consistent() {
         page(&report, Asked::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          next id  nobody knows here what gives the next id: users.id has no default\n\n\
-         Consistent: accounts, references and tokens agree. Nobody knows here what gives the next id, see\n\
-         above. Nothing was changed.\n"
+         Nothing wrong was found, and nothing was looked for. Nobody knows here what gives the next id, see\n\
+         above. Nothing was checked: no reference to the user table is known, and the spec names no account\n\
+         and no signing key. Nothing was changed.\n"
     );
 }
 
@@ -170,7 +190,7 @@ fn no_line_is_wider_than_the_page_but_for_a_command() {
 #[test]
 fn accounts_beside_the_admin_stand_below_it() {
     let mut shown = example();
-    assert!(!page(&shown, Asked::Check).contains("account "), "there is none");
+    assert!(!page(&shown, Asked::Check).contains("\naccount "), "there is none");
     let account =
         json!({"login": "smoke@probeops.com", "id": "7", "active": false, "passwordHash": "Bcrypt"});
     shown.accounts = vec![serde_json::from_value(account).unwrap()];

@@ -26,8 +26,20 @@ pub(super) fn without_constraint(target: &Target, facts: &Facts<'_>) -> Option<R
             )
         })
         .collect();
+    let elsewhere = || observation.elsewhere.iter().filter(|key| key.is_told());
+    evidence.extend(elsewhere().map(|key| {
+        format!(
+            "the foreign key {} of {} references {} and not the user table",
+            key.object.constraint.as_deref().unwrap_or_default(),
+            key.object.describe(),
+            key.to.describe_table()
+        )
+    }));
     for reference in &observation.references {
         let object = &reference.object;
+        if reference.soft && observation.elsewhere.iter().any(|key| same_columns(&key.object, object)) {
+            continue;
+        }
         let missing = observation.missing_constraints.iter().any(|one| same_columns(one, object));
         if reference.soft && !missing && can_be_declared(target, object) {
             evidence.push(format!("{} names users by a rule, and has no foreign key", object.describe()));

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        advise::suggestions::plain,
+        advise::account_names::plain,
         facts::{schema::UserTable, session_mechanism::Means},
         target::Target,
         text::{count, number},

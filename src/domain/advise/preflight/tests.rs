@@ -4,6 +4,7 @@ use crate::{
         advise::suggestions::Confidence,
         diagnose::enforcement::{Enforcement, Side, SilentTriggers},
         facts::{
+            KeyElsewhere, Noticed,
             accounts::{Account, AdminFacts, WantedId},
             ledger::Bookkeeping,
             new_ids::SequenceFacts,
@@ -192,6 +193,8 @@ impl World {
             unchecked: Vec::new(),
             unreached: Vec::new(),
             missing_constraints: Vec::new(),
+            elsewhere: Vec::new(),
+            undeclared: Default::default(),
             constraints: Vec::new(),
             spellings: Vec::new(),
             untrusted: Vec::new(),
@@ -257,6 +260,8 @@ fn suggestion(table: &str, confidence: Confidence) -> Suggestion {
         users: 306,
         rows: Some(4000),
         why: "by its name; there are no values to look at".into(),
+        others: Vec::new(),
+        replaces: false,
         rule: crate::api::spec::ReferenceRule::default(),
     }
 }
@@ -614,4 +619,34 @@ proptest! {
         let written = serde_json::to_string(&preflight).unwrap();
         prop_assert!(!written.contains("canary"), "{}", written);
     }
+}
+
+#[test]
+fn a_key_to_another_table_is_evidence_and_its_column_is_not_said_to_have_none() {
+    let mut world = World::right();
+    let key = KeyElsewhere {
+        object: object("devices", "user_id"),
+        to: object("auth_user", "id"),
+        definition: "FOREIGN KEY (user_id) REFERENCES auth_user(id)".into(),
+        noticed: Noticed::Rule,
+        linked: false,
+        not_valid: true,
+        lacking: None,
+        overlap: None,
+    };
+    let soft = Reference {
+        soft: true,
+        object: ObjectRef { constraint: None, ..key.object.clone() },
+        ..reference("devices")
+    };
+    world.observation.references.push(soft);
+    world.observation.elsewhere = vec![key.clone()];
+    let evidence = only(&world.judged(RIGHT), RiskName::ReferenceWithoutConstraint);
+    assert_eq!(
+        evidence,
+        "the foreign key devices_user_id_fkey of devices.user_id references auth_user and not the user table"
+    );
+    // Where the two keys are one, the column has the foreign key that it needs.
+    world.observation.elsewhere = vec![KeyElsewhere { linked: true, ..key }];
+    assert_eq!(names(&world.judged(RIGHT)), []);
 }

@@ -185,6 +185,7 @@ fn a_key_that_never_mints_waits_for_a_person_and_not_for_the_next_pass() {
             passwords: None,
             signing_key: None,
             references: None,
+            app_asked: true,
             searched: Vec::new(),
             relied: 0,
             unfinished: None,

@@ -107,6 +107,8 @@ fn observation(references: Vec<Reference>) -> Observation {
         skipped: Vec::new(),
         unchecked: Vec::new(),
         missing_constraints: Vec::new(),
+        elsewhere: Vec::new(),
+        undeclared: Default::default(),
         constraints: Vec::new(),
         spellings: Vec::new(),
         untrusted: Vec::new(),

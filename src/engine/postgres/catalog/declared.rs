@@ -9,7 +9,10 @@ use crate::{
         report::{ObjectRef, Skipped},
         spec::ReferenceRule,
     },
-    domain::sql_name::sql_table,
+    domain::{
+        facts::{KeyElsewhere, Undeclared},
+        sql_name::sql_table,
+    },
     engine::postgres::{
         catalog::{
             self, Column, Found, Table, condition::Condition, reference::ReferenceTable, resolved::Known,
@@ -29,6 +32,10 @@ pub(in crate::engine::postgres) struct Scope {
     pub skipped: Vec<Skipped>,
     /// Foreign keys that a rule asks for, or that a snapshot had, and that are not there.
     pub missing: Vec<ObjectRef>,
+    /// Foreign keys of columns that name users, which reference another table.
+    pub elsewhere: Vec<KeyElsewhere>,
+    /// Columns that look as if they named users, and are not checked.
+    pub undeclared: Undeclared,
     /// References that are not looked at since a rule or the spec says so, and that name the id all the same.
     pub passive: Vec<ReferenceTable>,
     /// Those that are told as not read, since that could run somebody's code.

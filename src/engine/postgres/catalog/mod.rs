@@ -128,6 +128,19 @@ impl Column {
         self.last().map(|last| -last - 1)
     }
 
+    /// Types whose values can be its own: those whose data alone say something, and those that count only where a name says
+    /// what they are.
+    pub fn comparable(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        const TEXT: &[&str] = &["text", "varchar", "bpchar", "citext"];
+        const NUMBERS: &[&str] = &["int2", "int4", "int8"];
+        match self.kind() {
+            KeyKind::Integer => (NUMBERS, &["numeric", "text", "varchar", "bpchar", "citext"]),
+            KeyKind::Uuid => (&["uuid"], TEXT),
+            KeyKind::Text => (TEXT, &["uuid"]),
+            KeyKind::Other => (&[], NUMBERS),
+        }
+    }
+
     /// What kind of key its values make.
     pub fn kind(&self) -> KeyKind {
         match self.base_name.as_str() {

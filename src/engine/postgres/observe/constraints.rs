@@ -6,9 +6,11 @@ use crate::{
     api::{condition::Reason, report::ObjectRef, spec::OnConstraint},
     domain::{
         facts::{
+            KeyElsewhere,
             foreign_key::{ForeignKeyOptions, referenced_columns},
-            references::{ConstraintFacts, Reference},
+            references::{ConstraintFacts, Reference, same_columns},
         },
+        sql_name::sql_table,
         target::Target,
         text::clip,
     },
@@ -28,7 +30,7 @@ pub(in crate::engine::postgres) async fn observe(
     target: &Target,
     known: &Known,
     references: &[Reference],
-    missing: &[ObjectRef],
+    (missing, elsewhere): (&[ObjectRef], &[KeyElsewhere]),
     server_version: i64,
 ) -> Result<Vec<ConstraintFacts>, DatabaseError> {
     // PostgreSQL 18 manual, ALTER TABLE: before, NOT VALID was not allowed on partitioned tables.
@@ -60,9 +62,12 @@ pub(in crate::engine::postgres) async fn observe(
                 Reason::RepairUnsupported,
                 format!("the snapshot has it with more than is known here: add it by hand ({said})"),
             )),
-            (original, options) => {
-                refused(connection, known, object, &options.unwrap_or_default(), original, parts).await?
-            }
+            (original, options) => match elsewhere.iter().find(|key| same_columns(&key.object, object)) {
+                Some(key) => Some((Reason::ReferenceElsewhere, beside(key))),
+                None => {
+                    refused(connection, known, object, &options.unwrap_or_default(), original, parts).await?
+                }
+            },
         };
         let options = options.unwrap_or_default();
         facts.push(ConstraintFacts { object: object.clone(), options, refused });
@@ -73,6 +78,15 @@ pub(in crate::engine::postgres) async fn observe(
         }
     }
     Ok(facts)
+}
+
+/// Why no second key is added beside one that references another table.
+fn beside(key: &KeyElsewhere) -> String {
+    format!(
+        "its column has the foreign key {} to {}, and beside it a second one would only let in rows that both tables have: drop that one first, or leave constraint out of the rule",
+        key.object.constraint.as_deref().unwrap_or_default(),
+        sql_table(&key.to.schema, &key.to.table)
+    )
 }
 
 /// Only a table's owner may change its constraints; there is no right that could be granted.

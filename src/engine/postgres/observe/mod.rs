@@ -35,7 +35,7 @@ use crate::{
             schema::{Server, UserTable},
             search::Searched,
         },
-        incremental::change_marks::Relied,
+        incremental::change_marks::{Relied, Rest},
         progress::Progress,
         request::Requests,
         target::Target,
@@ -141,6 +141,8 @@ pub async fn observe(
                 skipped: Vec::new(),
                 unchecked: Vec::new(),
                 missing_constraints: Vec::new(),
+                elsewhere: Vec::new(),
+                undeclared: Default::default(),
                 constraints: Vec::new(),
                 spellings: Vec::new(),
                 untrusted: Vec::new(),
@@ -207,10 +209,13 @@ async fn inside(
     }
     users.passwords = known.samples.clone();
     let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let Scope { tables, mut skipped, missing, passive, unread } = match relied.rest.clone() {
-        Some(rest) => Scope { skipped: rest.skipped, missing: rest.missing, ..Scope::default() },
-        None => scope::resolve(connection, target, &known, relied).await?,
-    };
+    let Scope { tables, mut skipped, missing, elsewhere, undeclared, passive, unread } =
+        match relied.rest.clone() {
+            Some(Rest { skipped, missing, elsewhere, undeclared }) => {
+                Scope { skipped, missing, elsewhere, undeclared, ..Scope::default() }
+            }
+            None => scope::resolve(connection, target, &known, relied).await?,
+        };
     known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
     known.passive.extend(unread.into_iter().map(|table| Passive { table, seen: false }));
     let mut references = relied.references.clone();
@@ -302,7 +307,8 @@ async fn inside(
     touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
     let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
     let constraints =
-        constraints::observe(connection, target, &known, &references, &missing, version).await?;
+        constraints::observe(connection, target, &known, &references, (&missing, &elsewhere), version)
+            .await?;
     let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
     let reset = requests.reset.is_some();
     let mut missing_ones = kept.filter(|(_, facts)| facts.account.is_none());
@@ -334,6 +340,8 @@ async fn inside(
             skipped,
             unchecked,
             missing_constraints: missing,
+            elsewhere,
+            undeclared,
             constraints,
             spellings,
             untrusted,

@@ -3,11 +3,13 @@
 //!
 //! However many there are, the catalog is asked a fixed number of times.
 
+pub(in crate::engine::postgres) mod elsewhere;
 mod foreign;
 mod heirs;
 mod partitions;
 mod passive;
 mod twins;
+mod undeclared;
 
 use crate::{
     api::{
@@ -61,6 +63,9 @@ pub(in crate::engine::postgres) async fn resolve(
     let mut rules = target.references.rules.clone();
     rules.extend(of_snapshot(connection, target, known, &keys).await?);
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
+    let mut schemas: BTreeSet<String> = keys.iter().map(|key| key.child.0.clone()).collect();
+    schemas.extend(rules.iter().map(|rule| rule.schema.clone()));
+    schemas.insert(known.users.relation.schema.as_str().to_owned());
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
@@ -135,6 +140,20 @@ pub(in crate::engine::postgres) async fn resolve(
     scope.passive.extend(set_aside.tables);
     scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
     foreign::set_aside(&mut scope);
+    let schemas = target.references.discover.then_some(&schemas);
+    scope.elsewhere = elsewhere::observe(connection, known, &rules, schemas).await?;
+    // What is there and references another table is told as that, and is no key that could be added.
+    let there = |object: &ObjectRef| {
+        let same = |one: &ObjectRef| {
+            (&one.schema, &one.table, &one.constraint) == (&object.schema, &object.table, &object.constraint)
+        };
+        scope.elsewhere.iter().any(|key| key.is_told() && same(&key.object))
+    };
+    let gone = scope.missing.iter().filter(|object| !there(object)).cloned().collect();
+    scope.missing = gone;
+    if target.references.discover {
+        scope.undeclared = undeclared::observe(connection, target, known, &taken).await?;
+    }
     Ok(scope)
 }
 
@@ -254,7 +273,7 @@ async fn of_snapshot(
 pub(in crate::engine::postgres) fn missing(rules: &[Rule], keys: &[ForeignKey]) -> Vec<ObjectRef> {
     let mut missing = Vec::new();
     for rule in rules {
-        let Some(name) = &rule.rule.constraint else { continue };
+        let Some(name) = rule.rule.constraint.as_ref().filter(|_| !rule.rule.ignore) else { continue };
         let there = keys
             .iter()
             .any(|key| key.name == *name && key.child == (rule.schema.clone(), rule.rule.table.clone()));

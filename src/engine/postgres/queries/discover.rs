@@ -4,14 +4,17 @@
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
-        advise::suggestions::{self, Sampled, Value},
-        facts::key_kind::KeyKind,
+        advise::{
+            account_names::AccountNames,
+            suggestions::{self, Sampled, Value},
+        },
+        facts::{KeyElsewhere, schema::KeyKind},
         target::Target,
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Column, Found, condition::text, reference::ReferenceTable, resolved::Known},
-        observe::users,
+        catalog::{self, Found, foreign_code, reference::ReferenceTable, resolved::Known},
+        observe::{scope::elsewhere, users},
         session::{
             error::DatabaseError,
             transaction::{LOCKED, prepare},
@@ -19,6 +22,8 @@ use crate::{
         sql::Sql,
     },
 };
+
+mod other_tables;
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,6 +52,8 @@ pub struct Discovered {
     pub left: i64,
     /// Columns that could not be looked at, and why.
     pub skipped: Vec<Skipped>,
+    /// Foreign keys of columns that name users, which reference another table.
+    pub elsewhere: Vec<KeyElsewhere>,
 }
 
 /// A column that may name users.
@@ -64,7 +71,7 @@ struct Candidate {
 pub async fn discover(
     connection: &mut PgConnection,
     target: &Target,
-    endings: &[String],
+    names: &AccountNames,
 ) -> Result<Discovered, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
@@ -74,13 +81,15 @@ pub async fn discover(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };
-    let (candidates, all) = candidates(connection, target, &known, endings).await?;
+    let (candidates, all) = candidates(connection, target, &known, names.endings()).await?;
     let mut found = Discovered {
         sampled: Vec::new(),
         id_kind: users.id_kind,
         left: all - i64::try_from(candidates.len()).unwrap_or(i64::MAX),
         skipped: Vec::new(),
+        elsewhere: elsewhere::of_target(connection, target, &known).await?,
     };
+    let others = other_tables::of(connection, &known).await?;
     prepare(connection, target.timeout.min(LONGEST)).await?;
     for candidate in candidates {
         let object = candidate.object.clone();
@@ -89,7 +98,15 @@ pub async fn discover(
             match sample(&mut inner, &known, candidate).await {
                 Ok(Ok(sampled)) => {
                     inner.commit().await?;
-                    found.sampled.extend(sampled);
+                    let Some(mut sampled) = sampled else { continue };
+                    // What a column beside says is not held against other tables.
+                    if sampled.type_column.is_none()
+                        && suggestions::suggest(&sampled, found.id_kind, names).is_some()
+                    {
+                        sampled.others =
+                            other_tables::held_against(connection, &others, &sampled.values).await?;
+                    }
+                    found.sampled.push(sampled);
                     continue;
                 }
                 Ok(Err(why)) => {
@@ -126,9 +143,14 @@ async fn candidates(
     known: &Known,
     endings: &[String],
 ) -> Result<(Vec<Candidate>, i64), DatabaseError> {
-    let (alike, further) = comparable(&known.id);
+    let (alike, further) = known.id.comparable();
     let texts = |names: &[&str]| names.iter().map(|name| Some((*name).to_owned())).collect::<Vec<_>>();
-    let ruled = target.references.rules.iter().filter(|rule| rule.rule.declared || rule.rule.ignore);
+    let ruled = target.references.rules.iter().filter(|rule| {
+        // The column of a foreign key that is gone is looked at, too.
+        let gone =
+            rule.rule.constraint.is_some() && rule.rule.columns.as_ref().is_some_and(|all| all.len() == 1);
+        rule.rule.declared || rule.rule.ignore || gone
+    });
     let ruled: Vec<(String, String, Option<String>)> = ruled
         .flat_map(|rule| {
             let columns = match &rule.rule.columns {
@@ -167,7 +189,9 @@ async fn candidates(
     );
     sql.texts(endings.iter().cloned().map(Some).collect());
     sql.add(
-        ") e WHERE k.plain = e OR right(k.plain, length(e) + 1) = '_' || e) AS named FROM columns k), \
+        ") e WHERE k.plain = e OR right(k.plain, length(e) + 1) = '_' || e) \
+           OR (k.plain ~ '_(id|uuid)$' AND EXISTS (SELECT FROM pg_attribute y WHERE y.attrelid = k.r AND y.attnum > 0 AND NOT y.attisdropped \
+               AND lower(regexp_replace(y.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) = regexp_replace(k.plain, '(id|uuid)$', 'type'))) AS named FROM columns k), \
          all_of AS (SELECT *, count(*) OVER () AS many FROM told WHERE named OR type = ANY (",
     );
     sql.texts(texts(alike));
@@ -202,19 +226,6 @@ async fn candidates(
         });
     }
     Ok((candidates, all))
-}
-
-/// Types whose values can be the id's: those whose data alone say something, and those that count only
-/// where the name says that they name users.
-fn comparable(id: &Column) -> (&'static [&'static str], &'static [&'static str]) {
-    const TEXT: &[&str] = &["text", "varchar", "bpchar", "citext"];
-    const NUMBERS: &[&str] = &["int2", "int4", "int8"];
-    match id.kind() {
-        KeyKind::Integer => (NUMBERS, &["numeric", "text", "varchar", "bpchar", "citext"]),
-        KeyKind::Uuid => (&["uuid"], TEXT),
-        KeyKind::Text => (TEXT, &["uuid"]),
-        KeyKind::Other => (&[], NUMBERS),
-    }
 }
 
 /// Reads a sample of one column. `None` where its values cannot be users in any spelling; the inner error says why it
@@ -299,6 +310,7 @@ async fn sample(
         type_column: kind.map(|kind| kind.name.as_str().to_owned()),
         values,
         chance,
+        others: Vec::new(),
     })))
 }
 
@@ -326,8 +338,9 @@ pub async fn suggestions(
     connection: &mut PgConnection,
     target: &Target,
 ) -> Result<(Vec<suggestions::Suggestion>, Discovered), DatabaseError> {
-    let endings = suggestions::endings(&target.users.table);
-    let found = discover(connection, target, &endings).await?;
-    let all = found.sampled.iter().filter_map(|one| suggestions::suggest(one, found.id_kind, &endings));
+    let names = AccountNames::of(&target.users.table);
+    let found = discover(connection, target, &names).await?;
+    let all = found.sampled.iter().filter_map(|one| suggestions::suggest(one, found.id_kind, &names));
+    let all = all.map(|one| suggestions::beside(one, &target.references.rules));
     Ok((suggestions::ordered(all.collect()), found))
 }

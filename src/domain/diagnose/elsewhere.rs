@@ -1,0 +1,82 @@
+//! Foreign keys that reference another table than the user table, though their columns name users: a user model that was
+//! swapped, a copy, another schema's users.
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::Severity,
+        spec::OnConstraint,
+    },
+    domain::{
+        facts::{KeyElsewhere, Noticed, Observation, foreign_key::ForeignKeyOptions},
+        finding::{Diagnosed, person},
+        sql_name::{sql_name, sql_table, statement},
+        target::Target,
+    },
+};
+
+/// What is told of them.
+pub(in crate::domain) fn findings(target: &Target, observation: &Observation) -> Vec<Diagnosed> {
+    observation.elsewhere.iter().filter(|key| key.is_told()).map(|key| one(target, key)).collect()
+}
+
+fn one(target: &Target, key: &KeyElsewhere) -> Diagnosed {
+    let (object, to) = (&key.object, sql_table(&key.to.schema, &key.to.table));
+    let users = sql_table(&target.users.schema, &target.users.table);
+    let ruled = target.references.rules.iter().any(|rule| {
+        rule.names(object)
+            || (rule.rule.constraint.is_some()
+                && (&rule.schema, &rule.rule.table, &rule.rule.constraint)
+                    == (&object.schema, &object.table, &object.constraint))
+    });
+    let why = match key.noticed {
+        Noticed::Rule if ruled => ", though a rule says that the column names users",
+        Noticed::Rule => ", though the snapshot says that the column names users",
+        Noticed::Names => {
+            ", and by their names the two tables hold the same kind of accounts, and the column names users"
+        }
+    };
+    let lacking = match key.lacking {
+        Some((_, lacking)) if lacking > 0 => {
+            format!("; accounts of {users} are not in it, and a row that names one of those breaks the key")
+        }
+        _ => String::new(),
+    };
+    let held = match target.references.policy(object).constraint {
+        OnConstraint::Restore => "; no repair changes it or adds a second one beside it",
+        _ => "",
+    };
+    let message = format!(
+        "the foreign key {} of {} references {to} and not the user table {users}{why}{lacking}{held}. Where an id is the same account in both tables, {}; where it is not, write the users' ids into the column between its DROP and its ADD; where {to} is meant, ignore the column in spec.references.rules",
+        object.constraint.as_deref().unwrap_or_default(),
+        object.describe(),
+        replaced(target, key).map_or_else(
+            || "put a key to the user table in its place by hand".to_owned(),
+            |sql| format!("run {sql}, and check again"),
+        ),
+    );
+    person(
+        Reason::ReferenceElsewhere,
+        ConditionType::SchemaCompatible,
+        Severity::Warning,
+        Some(object.clone()),
+        message,
+    )
+}
+
+/// The statement that has the foreign key reference the user table, with all else that it says; `None` where that is not
+/// known.
+pub(in crate::domain) fn replaced(target: &Target, key: &KeyElsewhere) -> Option<String> {
+    let [column] = key.object.columns.as_slice() else { return None };
+    let options = ForeignKeyOptions::parse(&key.definition)?;
+    let name = sql_name(key.object.constraint.as_deref()?);
+    Some(statement(format!(
+        "ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){}{}",
+        sql_table(&key.object.schema, &key.object.table),
+        sql_name(column),
+        sql_table(&target.users.schema, &target.users.table),
+        sql_name(&target.users.id_column),
+        options.clauses().concat(),
+        if key.not_valid { " NOT VALID" } else { "" }
+    )))
+}
