@@ -236,6 +236,7 @@ impl Model {
                 first_id: i64::from(i32::MIN),
                 last_id: i64::from(i32::MAX),
                 takes: Default::default(),
+                shared_ids: None,
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
                 seed: SeedFacts::default(),

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-use super::{constraints, remap, rights};
+use super::{constraints, not_unique, remap, rights};
 
 mod types;
 
@@ -107,6 +107,10 @@ pub(in crate::domain) fn rows(
         found.finding.sample = orphans.sample.iter().map(|key| clip(key, 255)).collect();
         found
     };
+    if not_unique::refused(target, observation, reference) {
+        let message = format!("{message}; nothing is repaired here before ids are unique");
+        return Some(finish(message).blocked_by(Reason::IdNotUnique));
+    }
     let action = match policy.on_orphan {
         OnOrphan::Report => {
             let people = remap::offer(observation, reference);

@@ -37,6 +37,8 @@ pub enum RiskName {
     CountedIds,
     /// Tokens name such an id.
     SubjectIsId,
+    /// An id stands in more than one row of the user table.
+    IdNotUnique,
     /// Accounts cannot be told apart by their logins.
     LoginAmbiguous,
     /// The signing key looks like one that others know, or that is stored otherwise elsewhere.
@@ -57,9 +59,10 @@ pub enum RiskName {
 
 impl RiskName {
     /// Every name, in the order in which risks are told.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CountedIds,
         Self::SubjectIsId,
+        Self::IdNotUnique,
         Self::LoginAmbiguous,
         Self::KeyInCode,
         Self::NoOverlap,
@@ -75,6 +78,7 @@ impl RiskName {
         match self {
             Self::CountedIds => "CountedIds",
             Self::SubjectIsId => "SubjectIsId",
+            Self::IdNotUnique => "IdNotUnique",
             Self::LoginAmbiguous => "LoginAmbiguous",
             Self::KeyInCode => "KeyInCode",
             Self::NoOverlap => "NoOverlap",
@@ -152,6 +156,7 @@ pub fn judge(target: &Target, facts: &Facts<'_>) -> Preflight {
     let mut risks: Vec<Risk> = [
         users.and_then(|users| counted_ids(facts, users)),
         users.and_then(|users| sign_in::subject_is_id(target, users)),
+        users.and_then(|users| sign_in::id_not_unique(target, users)),
         users.and_then(|_| sign_in::login_ambiguous(target, facts)),
         sign_in::key_in_code(facts),
         sign_in::no_overlap(target, users),

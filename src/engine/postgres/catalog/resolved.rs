@@ -9,7 +9,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{
-            self, Column, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
+            self, Column, IdKey, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
         },
         observe::ids::Passive,
     },
@@ -40,6 +40,8 @@ pub struct Known {
     pub active_when: Vec<Condition>,
     /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
+    /// What keeps ids apart.
+    pub id_key: IdKey,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
     /// What its default is instead, where nobody can tell what that gives next.

@@ -19,6 +19,7 @@ pub mod reference;
 pub(in crate::engine::postgres) mod scope;
 pub(in crate::engine::postgres) mod seeding;
 pub(in crate::engine::postgres) mod sessions;
+pub(in crate::engine::postgres) mod shared_ids;
 pub(in crate::engine::postgres) mod spelling;
 pub mod stability;
 pub(super) mod user_table;
@@ -295,6 +296,7 @@ async fn inside(
             }
         }
     }
+    shared_ids::wider(&known, users.shared_ids.as_mut());
     let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
     let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
     touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
