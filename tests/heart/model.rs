@@ -189,6 +189,7 @@ impl Model {
             }),
             exact: i64::from(there.is_some()),
             look_alikes: 0,
+            namesakes: Default::default(),
             wanted: spec.id.as_ref().map(|id| {
                 let number: i64 = id.parse().unwrap();
                 WantedId {

@@ -180,6 +180,7 @@ impl World {
                 account: Some(account("7d1f")),
                 exact: 1,
                 look_alikes: 0,
+                namesakes: Default::default(),
                 wanted: Some(WantedId {
                     canonical: Some("7d1f".into()),
                     occupied: false,
@@ -590,6 +591,7 @@ prop_compose! {
             account: id.map(|id| Account { references: vec![(ObjectRef::default(), i64::MAX); 2], ..account(&id) }),
             exact: 1,
             look_alikes: 0,
+            namesakes: Default::default(),
             wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, unseen: Vec::new(), refused: None, immovable: None }),
         });
         world.columns = columns;

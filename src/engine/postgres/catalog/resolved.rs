@@ -6,12 +6,18 @@ use crate::{
     domain::{
         diagnose::hashing::{HashSample, Says},
         facts::{Takes, Untold, schema::DatabaseIdentity},
+        target::Admin,
     },
     engine::postgres::{
         catalog::{
-            self, Column, IdKey, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
+            self, Column, IdKey, Table,
+            condition::{Condition, equals, holds},
+            keeping::Kept,
+            mapping,
+            reference::ReferenceTable,
         },
         observe::ids::Passive,
+        sql::Sql,
     },
 };
 
@@ -40,6 +46,10 @@ pub struct Known {
     pub active_when: Vec<Condition>,
     /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
+    /// What tells an account from others of its very login, where there are some; the admin's under `None`.
+    pub narrowed: BTreeMap<Option<String>, Vec<Condition>>,
+    /// Whether who is active decides between accounts of one login, for people of before.
+    pub active_decides: bool,
     /// What keeps ids apart.
     pub id_key: IdKey,
     /// The sequence behind the id column.
@@ -64,4 +74,22 @@ pub struct Known {
     pub identity: DatabaseIdentity,
     /// Whether the schema `auth_consistency`, where it is there, is ours and may be read.
     pub ours: bool,
+}
+
+impl Known {
+    /// Adds the condition that the row is the account: it has its login, and what tells it from others of that login.
+    pub(in crate::engine::postgres) fn is_account(
+        &self,
+        sql: &mut Sql,
+        alias: &'static str,
+        login: &Column,
+        account: &Admin,
+    ) {
+        equals(sql, alias, login, &account.login);
+        let narrowed = self.narrowed.get(&account.account().map(str::to_owned));
+        for (column, condition) in narrowed.into_iter().flatten() {
+            sql.add(" AND ");
+            holds(sql, alias, column, condition);
+        }
+    }
 }

@@ -118,6 +118,8 @@ pub(in crate::engine::postgres) async fn named(
         subject,
         active_when,
         columns,
+        narrowed: BTreeMap::new(),
+        active_decides: false,
         id_key,
         sequence,
         untold,
