@@ -8,7 +8,10 @@ use crate::{
         spec::OnOrphan,
     },
     domain::{
-        diagnose::{refusal::refusal, suspects},
+        diagnose::{
+            refusal::{choices, refusal},
+            suspects,
+        },
         facts::{
             Observation,
             new_ids::UnfitColumn,
@@ -114,9 +117,17 @@ pub(in crate::domain) fn rows(
     let action = match policy.on_orphan {
         OnOrphan::Report => {
             let people = remap::offer(observation, reference);
-            return Some(finish(format!(
-                "{message}: choose {people}Reassign, SetNull or Delete for it in spec.references.rules, or accept it there"
-            )));
+            let end = match choices(observation, reference, &policy, None, people) {
+                Some(some) => format!("choose {some} for it in spec.references.rules, or accept it there"),
+                None => {
+                    let why = refusal(Action::Delete, observation, reference, &policy);
+                    let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();
+                    format!(
+                        "no repair can be chosen for it{why}, so mend the rows by hand, or accept them in spec.references.rules"
+                    )
+                }
+            };
+            return Some(finish(format!("{message}: {end}")));
         }
         OnOrphan::Reassign => Action::Reassign,
         OnOrphan::SetNull => Action::SetNull,
