@@ -119,7 +119,7 @@ impl Side {
             Self::Written(snapshot) => Ok(*snapshot),
             Self::Live(flags) => {
                 let place = flags.place();
-                let target = place.target(variables).await?;
+                let target = place.target_before(variables).await?;
                 let key = key.map(|(key, keyed)| (key, keyed.clone()));
                 Ok(pass::snapshot(&target, &place.policy(), key, Timestamp::now()).await?)
             }

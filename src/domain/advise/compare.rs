@@ -560,7 +560,10 @@ mod tests {
     #[test]
     fn a_side_whose_ids_are_not_unique_is_not_compared() {
         let mut double = side();
-        people(&mut double, &[("1", Some("admin")), ("1", Some("ada")), ("2", Some("bob")), ("2", Some("bob"))]);
+        people(
+            &mut double,
+            &[("1", Some("admin")), ("1", Some("ada")), ("2", Some("bob")), ("2", Some("bob"))],
+        );
         let told = "2 ids of B stand in more than one row (4 rows in all; 1, 2), so by an id nobody can tell whom \
                     it names (IdNotUnique): run `auth-consistency explain IdNotUnique` to see what ends it";
         assert_eq!(compare(&side(), &double).unwrap_err(), told);

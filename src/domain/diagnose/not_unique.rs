@@ -170,7 +170,8 @@ fn unclaimed(target: &Target, users: &UserTable, shared: &SharedIds, reference: 
     let wider = shared.wider.iter().find(|(object, _)| *object == reference.object);
     let end = match wider {
         Some((object, columns)) => {
-            let names = |names: &[String]| names.iter().map(|name| sql_name(name)).collect::<Vec<_>>().join(", ");
+            let names =
+                |names: &[String]| names.iter().map(|name| sql_name(name)).collect::<Vec<_>>().join(", ");
             let sql = statement(format!(
                 "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}) NOT VALID",
                 sql_table(&object.schema, &object.table),

@@ -240,7 +240,11 @@ fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
         risk: RiskName::CountedIds,
         breaks: "a target that is seeded anew, or that people signed up to before the rows came, numbers users by a count of its own: an old id is nobody's there, or another person's".into(),
         evidence,
-        to_do: "take a snapshot before the move and give rows back with `onOrphan: Remap` after it (`auth-consistency explain remap`); for good, move to UUIDs, step by step".into(),
+        to_do: if users.shared_ids.is_some() {
+            "end IdNotUnique first: until then no snapshot can be taken, and no row can be given back by one; for good, move to UUIDs, step by step"
+        } else {
+            "take a snapshot before the move and give rows back with `onOrphan: Remap` after it (`auth-consistency explain remap`); for good, move to UUIDs, step by step"
+        }.into(),
         docs: RiskName::CountedIds.docs(),
     })
 }

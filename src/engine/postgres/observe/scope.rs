@@ -8,6 +8,7 @@ mod heirs;
 mod partitions;
 mod passive;
 mod twins;
+mod unmatched;
 
 use crate::{
     api::{
@@ -63,6 +64,7 @@ pub(in crate::engine::postgres) async fn resolve(
     let mut scope = Scope { missing: missing(&rules, &keys), ..Scope::default() };
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
+    let idle = unmatched::rules(target, keys.iter().chain(&of_parts));
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     let (keys, mut twins) = twins::of_one_reference(keys);
     for key in keys {
@@ -122,6 +124,7 @@ pub(in crate::engine::postgres) async fn resolve(
         table.twins.extend(twins.remove(&*table.object).unwrap_or_default());
         table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
     }
+    unmatched::told(connection, idle, &taken, &mut scope).await?;
     let mut ignored = Vec::new();
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();

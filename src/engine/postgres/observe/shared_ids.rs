@@ -4,11 +4,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::facts::schema::SharedIds,
-    engine::postgres::{
-        catalog::resolved::Known,
-        session::transaction::savepoint,
-        sql::Sql,
-    },
+    engine::postgres::{catalog::resolved::Known, session::transaction::savepoint, sql::Sql},
 };
 
 use sqlx::{PgConnection, Row};
@@ -73,7 +69,9 @@ async fn copies(connection: &mut PgConnection, known: &Known) -> Result<Option<i
 pub(in crate::engine::postgres) fn wider(known: &Known, shared: Option<&mut SharedIds>) {
     let Some(shared) = shared.filter(|shared| !shared.key.is_empty()) else { return };
     for table in known.references.iter().filter(|table| table.key.is_none()) {
-        let ([child], [parent]) = (table.columns.as_slice(), table.parent_columns.as_slice()) else { continue };
+        let ([child], [parent]) = (table.columns.as_slice(), table.parent_columns.as_slice()) else {
+            continue;
+        };
         if parent.name != known.id.name {
             continue;
         }

@@ -56,8 +56,8 @@ pub async fn snapshot(
         ));
     }
     if let Some(shared) = &table.shared_ids {
-        return Err(DatabaseError::Unsupported(format!(
-            "{}, so by an id nobody can tell whom it named (IdNotUnique): run `auth-consistency check` to see what ends it",
+        return Err(DatabaseError::NotUnique(format!(
+            "{}, so by an id nobody can tell whom it named, and no snapshot is taken: run `auth-consistency check` to see what ends it",
             not_unique::counted(&table.object, shared)
         )));
     }
