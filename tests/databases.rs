@@ -146,6 +146,8 @@ mod tampered;
 mod twins;
 #[path = "databases/types.rs"]
 mod types;
+#[path = "databases/unique.rs"]
+mod unique;
 #[path = "databases/until_14.rs"]
 mod until_14;
 #[path = "databases/unwritable.rs"]

@@ -149,6 +149,8 @@ reasons! {
     TargetClaimed,
     /// Our own schema in the database may be another's, or others have rights on it.
     LedgerUntrusted,
+    /// An id stands in more than one row of the user table.
+    IdNotUnique,
     /// The ids of users and of a reference have different types.
     IdTypeDiffers,
     /// The subject's type is not what the subject column can hold.

@@ -3,7 +3,7 @@
 use crate::{
     cli::passphrase::PassphraseFlags,
     domain::{
-        advise::compare::{Comparison, compare},
+        advise::compare::{Alone, Comparison, compare},
         identities::{
             list::LoginKey,
             snapshot::{Keyed, Logins, Snapshot},
@@ -120,7 +120,7 @@ impl Side {
             Self::Written(snapshot) => Ok((*snapshot, None)),
             Self::Live(flags) => {
                 let place = flags.place();
-                let target = place.target(variables).await?;
+                let target = place.target_before(variables).await?;
                 let key = key.map(|(key, keyed)| (key, keyed.clone()));
                 let snapshot = pass::snapshot(&target, &place.policy(), key, Timestamp::now()).await?;
                 Ok((snapshot, target.jwt))
@@ -185,11 +185,17 @@ fn page(compared: &Comparison, a: &str, b: &str, look: Look) -> String {
         for one in accounts.moved.iter().take(NAMED) {
             table.row(vec![Cell::text("Id"), who(&one.login), Cell::text(&one.a), Cell::text(&one.b)]);
         }
+        // Whoever is nearly called so over there may be the same person.
+        let alike = |one: &Alone| match one.alike.as_slice() {
+            [] => none(),
+            [id] => Cell::text(format!("{id}, by case or spaces")),
+            ids => Cell::text(format!("{} accounts, by case or spaces", amount(ids.len()))),
+        };
         for one in accounts.only_a.iter().take(NAMED) {
-            table.row(vec![Cell::text("Account"), who(&one.login), id(&one.id), none()]);
+            table.row(vec![Cell::text("Account"), who(&one.login), id(&one.id), alike(one)]);
         }
         for one in accounts.only_b.iter().take(NAMED) {
-            table.row(vec![Cell::text("Account"), who(&one.login), none(), id(&one.id)]);
+            table.row(vec![Cell::text("Account"), who(&one.login), alike(one), id(&one.id)]);
         }
         text.push_str(&table.render());
         for (n, words) in [
@@ -234,6 +240,14 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
         said.push(format!(
             "{} of A are somebody else's in B: a token of A that B accepts signs in as another person, so end sessions when you move, and give rows back with Remap (`auth-consistency explain remap`).",
             count(i64::try_from(accounts.shifted).unwrap_or(i64::MAX), "id")
+        ));
+    }
+    let alike = accounts.only_a.iter().filter(|one| !one.alike.is_empty()).count();
+    if alike > 0 {
+        said.push(format!(
+            "{} only in A {} from an account of B by case or spaces in the login only: Remap takes such logins for two people, so give both sides one spelling where they are one.",
+            accounts_of(alike),
+            if alike == 1 { "differs" } else { "differ" }
         ));
     }
     let differs = |of: &str| compared.differences.iter().any(|one| one.of == of);

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::API_VERSION,
     domain::{
-        advise::preflight::{Preflight, Risk},
+        advise::preflight::{Preflight, Risk, RiskName},
         target::Target,
         text::count,
     },
@@ -184,6 +184,9 @@ fn closing(answer: &Answer) -> String {
         Some(false) => format!("{}. Nothing was changed.", count(risks, "risk")),
         None => "Nothing was found, but not everything was looked at, so nobody can tell.".to_owned(),
     };
+    if preflight.risks.iter().any(|risk| risk.risk == RiskName::IdNotUnique) {
+        return format!("{first} No snapshot can be taken before ids are unique: end IdNotUnique first.");
+    }
     format!(
         "{first} Last before the move, with the app's writes stopped, write down whom ids name: `{}`. Nobody can make that list afterwards.",
         answer.snapshot
@@ -193,7 +196,6 @@ fn closing(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::advise::preflight::RiskName;
 
     const LOOK: Look = Look { width: 60, colour: false };
 

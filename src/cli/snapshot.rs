@@ -57,7 +57,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         None => None,
     };
     let place = flags.target.place();
-    let target = place.target(variables).await?;
+    let target = place.target_before(variables).await?;
     let keyed = key.as_ref().map(|key| (key, Keyed::new(&salt, key.check())));
     let snapshot = pass::snapshot(&target, &place.policy(), keyed, Timestamp::now()).await?;
     let text = snapshot

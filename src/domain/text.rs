@@ -119,6 +119,34 @@ pub fn named(name: &str) -> String {
 /// Characters of a name in a sentence: one whose characters are all written as numbers is cut.
 const LONGEST_SHOWN: usize = 100;
 
+/// The name among others that is nearest to one: at most two letters differ, and fewer than half.
+pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let length = name.chars().count();
+    let near = names.into_iter().map(|other| (distance(name, other), other));
+    near.filter(|(far, _)| *far <= 2 && far * 2 < length).min().map(|(_, other)| other)
+}
+
+/// Letters that are added, left out or replaced between two names, whatever their case; long ones are far apart.
+fn distance(one: &str, other: &str) -> usize {
+    const LONGEST: usize = 128;
+    let letters = |name: &str| name.to_lowercase().chars().take(LONGEST).collect::<Vec<char>>();
+    let (one, other) = (letters(one), letters(other));
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let mut before = at;
+        let mut next = Vec::with_capacity(row.len());
+        next.push(at + 1);
+        for (there, above) in other.iter().zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or_default();
+            let changed = before + usize::from(letter != there);
+            next.push(changed.min(above + 1).min(left + 1));
+            before = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -164,6 +192,22 @@ mod tests {
         assert!(matches!(clean("plain"), Cow::Borrowed(_)));
         assert_eq!(clean_but("a\nb\u{1b}", &['\n']), "a\nb\\u{1b}");
         assert_eq!(clip("\u{1b}\u{1b}", 7).chars().count(), 7);
+    }
+
+    #[test]
+    fn the_nearest_name_is_one_that_was_mistyped() {
+        let names = ["user_id", "id", "title", "owner_id"];
+        for (name, near) in [
+            ("usr_id", Some("user_id")),
+            ("userid", Some("user_id")),
+            ("USER_ID", Some("user_id")),
+            ("user_ids", Some("user_id")),
+            ("author", None),
+            ("ix", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, names), near, "{name}");
+        }
     }
 
     #[test]

@@ -208,6 +208,7 @@ fn is_alone(error: &DatabaseError) -> bool {
         | DatabaseError::Alters { .. }
         | DatabaseError::ForeignOwner(_)
         | DatabaseError::Unsupported(_)
+        | DatabaseError::NotUnique(_)
         | DatabaseError::HashRefused(..)
         | DatabaseError::Password(_) => true,
         _ => false,

@@ -106,8 +106,16 @@ async fn a_file_with_a_snapshot_in_a_config_map_gives_rows_back_once_approved() 
     let environment = environment(&database);
     let snapshot = run(&["snapshot"], &borrowed(&environment), "").out;
     database.run(MOVED).await;
+    // A resource that asks for Remap names its list later: the list is made, and tried, before.
+    let bare = file(&database, "Remap");
+    assert_eq!(run(&["check", "-f", "-"], &[], &bare).code, 64);
+    assert_eq!(run(&["snapshot", "-f", "-"], &[], &bare).code, 0);
+    let before = File::new(&database, &snapshot);
+    let tried = run(&["check", "-f", "-", "--against", before.path()], &[], &bare);
+    let said = tried.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(tried.code == 2 && said.contains("by login (2 → 3, 3 → 2)"), "{} {}", tried.out, tried.err);
     let map = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "before"}, "data": {"before.json": snapshot}});
-    let file = file(&database, "Remap").replacen(
+    let file = bare.replacen(
         "\"references\":{",
         "\"references\":{\"identities\":{\"configMapRef\":{\"name\":\"before\"}},",
         1,

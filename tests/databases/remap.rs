@@ -120,10 +120,9 @@ async fn swapped_ids_and_orphans_go_back_to_their_people_as_one_exchange_and_new
     // Dan has no account: his rows stay reported. Old tokens still sign in as somebody else.
     approved.found(&[SHIFTED, ORPHANS, VIOLATED]);
     assert!(
-        approved
-            .finding(R::OrphanRows)
-            .message
-            .contains("they belong to nobody of the list who has an account today"),
+        approved.finding(R::OrphanRows).message.contains(
+            "3 rows belong to 1 person of the list who has no account today (5): make that person one"
+        ),
         "{:?}",
         approved.finding(R::OrphanRows)
     );

@@ -407,7 +407,7 @@ async fn a_sentinel_means_nobody_in_any_spelling_that_its_type_takes() {
 }
 
 #[tokio::test]
-async fn a_soft_reference_of_another_type_is_compared_as_text_and_only_reported() {
+async fn a_soft_reference_of_another_type_is_compared_as_text_and_given_to_nobody() {
     let a = "00000000-0000-4000-8000-00000000000a";
     let db = Db::new(&format!(
         "CREATE TABLE users (id uuid PRIMARY KEY, email text NOT NULL, hashed_password text, role text, is_active boolean);
@@ -418,12 +418,17 @@ async fn a_soft_reference_of_another_type_is_compared_as_text_and_only_reported(
     .await;
     let mut case = Case::new(&db, &soft(""));
     let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
+    case.edit(|spec| spec.references.on_orphan = serde_saphyr::from_str("Reassign").unwrap());
     let pass = case.reports(&db, &[UNSUPPORTED[0], differs]).await;
     let finding = pass.finding(R::OrphanRows);
+    assert!(finding.message.ends_with("so no id is written into the column; use SetNull or Delete"));
     // Other spellings of an id that is there name that user.
     assert_eq!((finding.rows, finding.sample), (Some(1), vec!["no uuid".to_owned()]));
     assert!(pass.finding(R::IdTypeDiffers).message.contains("TYPE uuid USING actor::uuid"));
-    db.run("DELETE FROM events WHERE id = 2").await;
+    let mut case = Case::new(&db, &soft(""));
+    let before = db.snapshot().await;
+    case.repair().await.repaired(&[(A::Delete, "events.actor", 1)]).found(&[differs]);
+    assert_eq!(db.changes(&before).await, ["- events (2,\"no uuid\")"]);
     let pass = case.reports(&db, &[differs]).await;
     assert_eq!(pass.conditions()[0], "Ready=True Consistent");
 }
@@ -437,8 +442,11 @@ async fn integers_kept_as_text_name_users_in_any_spelling() {
     .await;
     let mut case = Case::new(&db, &soft(", absent: ['']"));
     let differs = (R::IdTypeDiffers, C::SchemaCompatible, None);
-    let finding = case.reports(&db, &[UNSUPPORTED[0], differs]).await.finding(R::OrphanRows);
+    let finding = case.check().await.found(&[ORPHANS, differs]).finding(R::OrphanRows);
     assert_eq!((finding.rows, finding.sample), (Some(2), vec!["50".to_owned(), "x".to_owned()]));
+    case.repair().await.repaired(&[(A::Delete, "events.actor", 2)]).found(&[differs]);
+    let left = db.text("SELECT string_agg(id::text, ' ' ORDER BY id) FROM events").await;
+    assert_eq!(left, "1 2 3 4 6 8");
 }
 
 #[tokio::test]

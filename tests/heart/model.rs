@@ -184,6 +184,7 @@ impl Model {
             }),
             exact: i64::from(there.is_some()),
             look_alikes: 0,
+            namesakes: Default::default(),
             wanted: spec.id.as_ref().map(|id| {
                 let number: i64 = id.parse().unwrap();
                 WantedId {
@@ -231,6 +232,7 @@ impl Model {
                 first_id: i64::from(i32::MIN),
                 last_id: i64::from(i32::MAX),
                 takes: Default::default(),
+                shared_ids: None,
                 highest_id: self.live().last().copied(),
                 subject_kind: None,
                 seed: SeedFacts::default(),

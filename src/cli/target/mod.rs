@@ -14,7 +14,7 @@ use crate::{
     api::{
         AuthConsistencySpec, AuthConsistencyStatus,
         shared::ColumnCondition,
-        spec::{Algorithm, OnOrphan},
+        spec::{Algorithm, IdentitiesSpec, IdentityTable, OnOrphan},
         status::SigningKeyStatus,
     },
     cli::target::against::Against,
@@ -260,6 +260,13 @@ impl TargetFlags {
     }
 }
 
+/// Any table: it is replaced by the list that was read before anything looks at it.
+fn instead_of_identities() -> IdentitiesSpec {
+    let name = || "against".to_owned();
+    let table = IdentityTable { schema: None, table: name(), id_column: name(), login_column: name() };
+    IdentitiesSpec { config_map_ref: None, table: Some(table), database: None, passphrase_secret_ref: None }
+}
+
 impl Place {
     /// A person's own rights: any host that they could reach anyway.
     pub(super) fn policy(&self) -> HostPolicy {
@@ -287,6 +294,27 @@ impl Place {
     /// As [`Self::load`], or they make no target.
     pub(super) async fn target(&self, variables: Variables<'_>) -> Result<Target, Failure> {
         let loaded = self.load(variables).await?;
+        self.parsed(loaded, variables)
+    }
+
+    /// The target for what makes a list of people: the spec may ask for one that is not there yet.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub(super) async fn target_before(&self, variables: Variables<'_>) -> Result<Target, Failure> {
+        let mut loaded = self.load(variables).await?;
+        let named = loaded.spec.references.identities.is_some();
+        loaded.spec.references.identities.get_or_insert_with(instead_of_identities);
+        let mut target = self.parsed(loaded, variables)?;
+        target.references.identities = target.references.identities.filter(|_| named);
+        Ok(target)
+    }
+
+    fn parsed(&self, mut loaded: Loaded, variables: Variables<'_>) -> Result<Target, Failure> {
+        if self.against.is_some() {
+            // The file that was given stands in for what the spec names, or does not name yet.
+            loaded.spec.references.identities = Some(instead_of_identities());
+        }
         let parsed = Target::parse_with(&loaded.spec, loaded.resource, &loaded.secrets, &loaded.config_maps);
         let mut target = parsed.map_err(|errors| {
             let messages: Vec<String> = errors.iter().map(|error| self.plain(&error.message)).collect();

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::identities::snapshot::{self, Logins, Snapshot};
+use crate::domain::{
+    identities::snapshot::{self, Logins, Snapshot},
+    text::{clip, count, sample},
+};
 
 /// What two environments come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,6 +68,10 @@ pub struct Alone {
     pub login: Option<String>,
     /// Its id; null where the login stands there more than once.
     pub id: Option<String>,
+    /// Ids on the other side of accounts whose logins differ from it by case or surrounding spaces only; none where
+    /// the sides hold digests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alike: Vec<String>,
 }
 
 /// What a difference is about.
@@ -118,7 +125,7 @@ pub struct Difference {
 ///
 /// # Errors
 /// The logins of the two cannot be compared: one side holds digests and the other does not, or they were made
-/// with other salts.
+/// with other salts. Or an id stands on a side more than once, so that it says nothing of an account.
 pub fn compare(a: &Snapshot, b: &Snapshot) -> Result<Comparison, String> {
     match (&a.logins, &b.logins) {
         (Logins::Plain, Logins::Plain) => {}
@@ -132,6 +139,9 @@ pub fn compare(a: &Snapshot, b: &Snapshot) -> Result<Comparison, String> {
                     .into(),
             );
         }
+    }
+    for (called, side) in [("A", a), ("B", b)] {
+        unique(called, side)?;
     }
     let accounts = accounts(a, b);
     let mut differences = Vec::new();
@@ -154,6 +164,27 @@ pub fn compare(a: &Snapshot, b: &Snapshot) -> Result<Comparison, String> {
         && accounts.only_a.is_empty()
         && accounts.only_b.is_empty();
     Ok(Comparison { same, accounts, differences, key_of_a: None, key_of_b: None })
+}
+
+/// That each id of a side is one account's.
+fn unique(called: &str, side: &Snapshot) -> Result<(), String> {
+    let mut rows: BTreeMap<&str, i64> = BTreeMap::new();
+    for (id, _) in &side.people {
+        *rows.entry(id).or_default() += 1;
+    }
+    rows.retain(|_, rows| *rows > 1);
+    let ids = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    if ids == 0 {
+        return Ok(());
+    }
+    let shown: Vec<String> = rows.keys().take(5).map(|id| clip(id, 40)).collect();
+    Err(format!(
+        "{} of {called} {} in more than one row ({} in all; {}), so by an id nobody can tell whom it names (IdNotUnique): run `auth-consistency explain IdNotUnique` to see what ends it",
+        count(ids, "id"),
+        if ids == 1 { "stands" } else { "stand" },
+        count(rows.values().sum(), "row"),
+        sample(&shown, ids)
+    ))
 }
 
 fn differ(
@@ -220,13 +251,24 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
     let ((of_a, untold_a), (of_b, untold_b)) = (by_login(a), by_login(b));
     let plain = matches!(a.logins, Logins::Plain);
     let mut accounts = Accounts { untold: untold_a + untold_b, ..Accounts::default() };
-    let alone = |login: &str, id: Option<&str>| Alone {
+    let folded = |side: &Snapshot| -> BTreeMap<String, Vec<String>> {
+        let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, login) in side.people.iter().filter(|_| plain) {
+            if let Some(login) = login {
+                ids.entry(fold(login)).or_default().push(id.clone());
+            }
+        }
+        ids
+    };
+    let (alike_a, alike_b) = (folded(a), folded(b));
+    let alone = |login: &str, id: Option<&str>, others: &BTreeMap<String, Vec<String>>| Alone {
         login: plain.then(|| login.to_owned()),
         id: id.map(str::to_owned),
+        alike: others.get(&fold(login)).cloned().unwrap_or_default(),
     };
     for (login, id) in &of_a {
         match (id, of_b.get(login)) {
-            (id, None) => accounts.only_a.push(alone(login, *id)),
+            (id, None) => accounts.only_a.push(alone(login, *id, &alike_b)),
             (Some(a), Some(Some(b))) if a == b => accounts.same += 1,
             (Some(a), Some(Some(b))) => accounts.moved.push(Moved {
                 login: plain.then(|| (*login).to_owned()),
@@ -239,7 +281,7 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
     accounts.only_b = of_b
         .iter()
         .filter(|(login, _)| !of_a.contains_key(*login))
-        .map(|(login, id)| alone(login, *id))
+        .map(|(login, id)| alone(login, *id, &alike_a))
         .collect();
     let owners: BTreeMap<&str, &str> = of_b.iter().filter_map(|(login, id)| Some(((*id)?, *login))).collect();
     accounts.shifted = of_a
@@ -247,6 +289,11 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
         .filter(|(login, id)| id.and_then(|id| owners.get(id)).is_some_and(|owner| owner != *login))
         .count();
     accounts
+}
+
+/// A login as one has it that knows neither case nor spaces around it.
+fn fold(login: &str) -> String {
+    login.trim().to_lowercase()
 }
 
 fn columns(a: &Snapshot, b: &Snapshot, differences: &mut Vec<Difference>) {
@@ -487,7 +534,7 @@ mod tests {
                 moved: vec![moved("ada", "2", "3"), moved("bob", "3", "2")],
                 shifted: 2,
                 only_a: Vec::new(),
-                only_b: vec![Alone { login: Some("cy".into()), id: Some("7".into()) }],
+                only_b: vec![Alone { login: Some("cy".into()), id: Some("7".into()), alike: Vec::new() }],
                 untold: 1
             }
         );
@@ -500,6 +547,34 @@ mod tests {
         );
         let accounts = compare(&side(), &other).unwrap().accounts;
         assert_eq!((accounts.same, accounts.moved.len(), accounts.untold), (2, 0, 1));
+    }
+
+    #[test]
+    fn an_account_that_differs_by_case_or_spaces_only_is_told_with_its_counterpart() {
+        let mut other = side();
+        people(&mut other, &[("1", Some("admin")), ("7", Some("Ada ")), ("3", Some("bob"))]);
+        let accounts = compare(&side(), &other).unwrap().accounts;
+        let alone = |login: &str, id: &str, alike: &str| Alone {
+            login: Some(login.into()),
+            id: Some(id.into()),
+            alike: vec![alike.into()],
+        };
+        assert_eq!(accounts.only_a, [alone("ada", "2", "7")]);
+        assert_eq!(accounts.only_b, [alone("Ada ", "7", "2")]);
+        assert_eq!((accounts.same, accounts.moved.len(), accounts.untold), (2, 0, 0));
+    }
+
+    #[test]
+    fn a_side_whose_ids_are_not_unique_is_not_compared() {
+        let mut double = side();
+        people(
+            &mut double,
+            &[("1", Some("admin")), ("1", Some("ada")), ("2", Some("bob")), ("2", Some("bob"))],
+        );
+        let told = "2 ids of B stand in more than one row (4 rows in all; 1, 2), so by an id nobody can tell whom \
+                    it names (IdNotUnique): run `auth-consistency explain IdNotUnique` to see what ends it";
+        assert_eq!(compare(&side(), &double).unwrap_err(), told);
+        assert!(compare(&double, &side()).unwrap_err().starts_with("2 ids of A stand"));
     }
 
     #[test]

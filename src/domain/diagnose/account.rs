@@ -1,6 +1,7 @@
 //! What is wrong with the admin, or with another account that is kept by its rules: missing, ambiguous,
 //! at another id, drifted, or with a password that does not serve.
 
+mod ambiguous;
 pub(in crate::domain) mod password;
 
 use crate::{
@@ -40,25 +41,8 @@ pub(in crate::domain) fn diagnose(
     requests: &Requests,
     free: &Free,
 ) -> Vec<Diagnosed> {
-    let at = |columns: &[String]| ObjectRef { columns: columns.to_vec(), ..users.object.clone() };
-    let login = target.users.login_column.clone().unwrap_or_default();
-    if facts.exact > 1 || facts.look_alikes > 0 {
-        let message = format!(
-            "{} of {} could be {} by case or spaces: keep one, and delete or rename the others",
-            count(facts.exact + facts.look_alikes, "account"),
-            users.object.describe(),
-            match admin.place {
-                Some(_) => admin.called(),
-                None => format!("the admin {:?}", admin.login),
-            }
-        );
-        return vec![person(
-            Reason::AdminAmbiguous,
-            ConditionType::AdminConsistent,
-            Severity::Error,
-            Some(at(&[login])),
-            message,
-        )];
+    if let Some(found) = ambiguous::ambiguous(target, admin, facts, users) {
+        return vec![found];
     }
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_before.is_some();
     let asked = admin.place.is_none() && !done;

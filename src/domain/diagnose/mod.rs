@@ -16,6 +16,7 @@ pub mod hashing;
 pub(in crate::domain) mod named_ids;
 pub(in crate::domain) mod next_id;
 pub mod obstacles;
+pub mod not_unique;
 pub mod references;
 pub mod refusal;
 pub(in crate::domain) mod remap;
@@ -76,6 +77,7 @@ pub fn diagnose(
     found.extend(references::sequence(observation, users));
     found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
+    not_unique::hold(&mut found, target, observation, users);
     found.extend(answers.into_iter().flatten().flat_map(verifiers::verifier));
     if let Some(ReadOnly { why, ends }) = &observation.server.read_only
         && found.iter().any(|one| one.step.is_some())

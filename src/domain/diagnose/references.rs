@@ -8,8 +8,16 @@ use crate::{
         spec::OnOrphan,
     },
     domain::{
-        diagnose::{refusal::refusal, suspects},
-        facts::{Observation, references::Reference, schema::UserTable},
+        diagnose::{
+            refusal::{choices, refusal},
+            suspects,
+        },
+        facts::{
+            Observation,
+            new_ids::UnfitColumn,
+            references::{Barrier, InTheWay, Reference},
+            schema::UserTable,
+        },
         finding::{Diagnosed, Ends, person},
         step::Step,
         target::{Target, policy::accepted},
@@ -17,7 +25,7 @@ use crate::{
     },
 };
 
-use super::{constraints, elsewhere, remap, rights};
+use super::{constraints, elsewhere, not_unique, remap, rights};
 
 mod types;
 
@@ -102,12 +110,24 @@ pub(in crate::domain) fn rows(
         found.finding.sample = orphans.sample.iter().map(|key| clip(key, 255)).collect();
         found
     };
+    if not_unique::refused(target, observation, reference) {
+        let message = format!("{message}; nothing is repaired here before ids are unique");
+        return Some(finish(message).blocked_by(Reason::IdNotUnique));
+    }
     let action = match policy.on_orphan {
         OnOrphan::Report => {
             let people = remap::offer(observation, reference);
-            return Some(finish(format!(
-                "{message}: choose {people}Reassign, SetNull or Delete for it in spec.references.rules, or accept it there"
-            )));
+            let end = match choices(observation, reference, &policy, None, people) {
+                Some(some) => format!("choose {some} for it in spec.references.rules, or accept it there"),
+                None => {
+                    let why = refusal(Action::Delete, observation, reference, &policy);
+                    let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();
+                    format!(
+                        "no repair can be chosen for it{why}, so mend the rows by hand, or accept them in spec.references.rules"
+                    )
+                }
+            };
+            return Some(finish(format!("{message}: {end}")));
         }
         OnOrphan::Reassign => Action::Reassign,
         OnOrphan::SetNull => Action::SetNull,

@@ -25,6 +25,59 @@ pub(in crate::domain) fn table(reference: &Reference) -> String {
     format!("{}.{}", reference.object.schema, reference.object.table)
 }
 
+/// Whether nothing that was seen of a reference keeps a repair from being chosen, rights and foreign owners aside:
+/// those are ended elsewhere.
+fn is_open(action: Action, observation: &Observation, reference: &Reference, policy: &Policy) -> bool {
+    let users = observation.users.as_ref().ok();
+    let accounts = users.is_some_and(|users| {
+        users.object.schema == reference.object.schema && users.object.table == reference.object.table
+    });
+    let heir = observation.admin.as_ref().is_some_and(|admin| admin.exact <= 1 && admin.look_alikes == 0);
+    let changed = reference.keyed && reference.cascades.is_empty();
+    let sound =
+        reference.unsupported.is_none() && suspects::spelled(observation, &reference.object).is_none();
+    sound
+        && match action {
+            Action::SetNull => changed && !reference.not_null,
+            Action::Delete => !accounts && reference.dependents.is_empty(),
+            Action::Reassign => {
+                changed
+                    && heir
+                    && !policy.credentials
+                    && reference.credentials.is_none()
+                    && reference.comparison == Comparison::Native
+                    && reference.unfit.is_none()
+                    && reference.shared.is_empty()
+            }
+            _ => false,
+        }
+}
+
+/// What can be chosen for the orphans of a reference: `Reassign, SetNull or Delete`, or as much of it as would be
+/// done; `None` where nothing would.
+pub(in crate::domain) fn choices(
+    observation: &Observation,
+    reference: &Reference,
+    policy: &Policy,
+    but: Option<Action>,
+    first: Option<String>,
+) -> Option<String> {
+    let open = [Action::Reassign, Action::SetNull, Action::Delete]
+        .into_iter()
+        .filter(|action| Some(*action) != but && is_open(*action, observation, reference, policy));
+    let mut open: Vec<String> = first.into_iter().chain(open.map(|action| action.to_string())).collect();
+    let last = open.pop()?;
+    Some(if open.is_empty() { last } else { format!("{} or {last}", open.join(", ")) })
+}
+
+/// The same as a clause: what to use in place of a repair that is refused.
+fn instead(action: Action, observation: &Observation, reference: &Reference, policy: &Policy) -> String {
+    match choices(observation, reference, policy, Some(action), None) {
+        Some(others) => format!("use {others}"),
+        None => "mend the rows by hand".to_owned(),
+    }
+}
+
 /// Why the repair that was asked for is not done: told when it is planned, not when it runs.
 pub(in crate::domain) fn refusal(
     action: Action,
@@ -59,10 +112,15 @@ pub(in crate::domain) fn refusal(
             ));
         }
     }
-    if reference.comparison == Comparison::AsText {
+    let instead = || instead(action, observation, reference, policy);
+    // Which rows name nobody, the texts say exactly; which value would name somebody, they do not.
+    if reference.comparison == Comparison::AsText && !matches!(action, Action::Delete | Action::SetNull) {
         return Some((
             Reason::RepairUnsupported,
-            "the types differ and are only compared as text; change the column's type first".into(),
+            format!(
+                "the types differ and are only compared as text, so no id is written into the column; {}",
+                instead()
+            ),
         ));
     }
     if let Some(why) = &reference.unsupported {
@@ -76,22 +134,25 @@ pub(in crate::domain) fn refusal(
     {
         return Some((
             Reason::RepairUnsupported,
-            "the rows are accounts, which are never deleted for what they name; use SetNull or Reassign"
-                .into(),
+            format!("the rows are accounts, which are never deleted for what they name; {}", instead()),
         ));
     }
     if action != Action::Delete && !reference.keyed {
         return Some((
             Reason::RepairUnsupported,
-            "the table has no primary key, so a changed row could not be found again and put back; add one, or use Delete".into(),
+            format!(
+                "the table has no primary key, so a changed row could not be found again and put back; add one over columns whose values are unique, or {}",
+                instead()
+            ),
         ));
     }
     if let Some(unfit) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
         return Some((
             Reason::RepairUnsupported,
             format!(
-                "{}, by which the admin is named: use SetNull or Delete, or {}",
+                "{}, by which the admin is named: {}, or {}",
                 unfit.why,
+                instead(),
                 refit(reference, unfit)
             ),
         ));
@@ -100,8 +161,9 @@ pub(in crate::domain) fn refusal(
         return Some((
             Reason::RepairUnsupported,
             format!(
-                "column {} belongs to another foreign key too, so the rows would change more than their user; use SetNull or Delete",
-                reference.shared.join(", ")
+                "column {} belongs to another foreign key too, so the rows would change more than their user; {}",
+                reference.shared.join(", "),
+                instead()
             ),
         ));
     }
@@ -151,7 +213,7 @@ pub(in crate::domain) fn refusal(
     match action {
         Action::SetNull if reference.not_null => Some((
             Reason::SetNullRefused,
-            "the column may not be NULL; use Reassign or Delete, or allow NULL".into(),
+            format!("the column may not be NULL; {}, or allow NULL", instead()),
         )),
         Action::SetNull => in_the_way(Action::SetNull, &reference.object, reference.in_the_way.as_ref()),
         Action::Delete if !reference.dependents.is_empty() => Some((

@@ -27,6 +27,8 @@ use crate::{
 
 use super::rights;
 
+mod remainder;
+
 /// What `Remap` comes to for one reference.
 pub(in crate::domain) struct Remedy {
     /// The end of the finding's sentence.
@@ -200,7 +202,7 @@ fn shifted_rows(
             "; the run {run} has changed such rows, so old ones cannot be told from those any more and none is moved: restore that run first, or move them by hand"
         ));
     } else if facts.movable.rows == 0 {
-        message.push_str("; their own people have no account today, so nobody can be given them");
+        message.push_str(&remainder::of_others(&facts.shifted_remainder));
     } else if policy.on_orphan != OnOrphan::Remap {
         message.push_str(": choose onOrphan Remap for it to give them back");
     } else {
@@ -225,12 +227,10 @@ fn shifted_rows(
 }
 
 /// What `Remap` would do where it was not chosen, for people who choose.
-pub(in crate::domain) fn offer(observation: &Observation, reference: &Reference) -> String {
-    let facts = observation.identities.as_ref().and_then(|identities| identities.of(&reference.object));
-    match facts.map(|facts| facts.returning.rows) {
-        Some(rows) if rows > 0 => format!("Remap (it gives {} back to their people), ", count(rows, "row")),
-        _ => String::new(),
-    }
+pub(in crate::domain) fn offer(observation: &Observation, reference: &Reference) -> Option<String> {
+    let facts = observation.identities.as_ref().and_then(|identities| identities.of(&reference.object))?;
+    let rows = facts.returning.rows;
+    (rows > 0).then(|| format!("Remap (it gives {} back to their people)", count(rows, "row")))
 }
 
 /// A finding with what `Remap` comes to; its words are in the message already.
@@ -262,18 +262,9 @@ pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference
     if let Some((reason, why)) = refusal(observation, reference, policy, facts) {
         return Remedy::refused(reason, &why);
     }
-    let left = reference.orphans.rows - facts.returning.rows;
-    let rest = format!(
-        "{} to nobody of the list who has an account today: take {} into it, or choose Reassign, SetNull or Delete",
-        if left == 1 { "belongs" } else { "belong" },
-        if reference.orphans.keys == 1 { "that person" } else { "those people" }
-    );
+    let rest = remainder::remainder(observation, identities, reference, policy, facts);
     if facts.rows() == 0 {
-        return Remedy::none(if left > 0 {
-            format!("; they {}", rest.replacen("belongs", "belong", 1))
-        } else {
-            String::new()
-        });
+        return Remedy::none(rest.map(|rest| format!("; {rest}")).unwrap_or_default());
     }
     let mut words = format!(
         "; {} can be given back to {} ({})",
@@ -281,8 +272,8 @@ pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference
         count(facts.returning.keys + facts.movable.keys, "id"),
         pairs(facts),
     );
-    if left > 0 {
-        words.push_str(&format!(", and {} {rest}", count(left, "row")));
+    if let Some(rest) = rest {
+        words.push_str(&format!("; {rest}"));
     }
     let approval = if facts.movable.rows > 0 {
         Some("rows that name somebody are moved, all ids as one exchange".to_owned())

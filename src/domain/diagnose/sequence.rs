@@ -428,6 +428,7 @@ mod tests {
             password_type: None,
             first_id: i64::from(i32::MIN).max(takes.first().unwrap_or(i64::MIN)),
             last_id: i64::from(i32::MAX).min(takes.last().unwrap_or(i64::MAX)),
+            shared_ids: None,
             highest_id: None,
             subject_kind: None,
             seed: SeedFacts::default(),

@@ -21,12 +21,31 @@ pub struct LoginFacts {
 pub struct AdminFacts {
     /// The account whose login equals the spec's, when there is exactly one or the first of them.
     pub account: Option<Account>,
-    /// Accounts whose login equals the spec's.
+    /// Accounts whose login equals the spec's, and that the spec does not tell apart.
     pub exact: i64,
-    /// Further accounts whose login differs only by case or surrounding spaces.
+    /// Further accounts whose login differs only by case or surrounding spaces; where the account is there, those
+    /// alone that are active.
     pub look_alikes: i64,
+    /// Who they are, where it is not clear which account is meant.
+    pub namesakes: Namesakes,
     /// What is known of the id that it must have.
     pub wanted: Option<WantedId>,
+}
+
+/// Accounts that could be meant by one login, and what would tell them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namesakes {
+    /// The first ids of accounts that have the very login.
+    pub equal: Vec<String>,
+    /// Of all that have it, how many are active.
+    pub active: i64,
+    /// The first ids of accounts whose login differs by case or surrounding spaces only.
+    pub nearly: Vec<String>,
+    /// A unique key that keeps logins apart together with columns of which the spec says no value: its name, and
+    /// those columns.
+    pub tenants: Option<(String, Vec<String>)>,
+    /// A unique key of the login that counts some rows only: its name, and its condition.
+    pub partial: Option<(String, String)>,
 }
 
 /// The account as it is.

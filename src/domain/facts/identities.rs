@@ -2,7 +2,10 @@
 
 use crate::{
     api::{condition::Reason, report::ObjectRef},
-    domain::facts::{new_ids::UnfitColumn, references::InTheWay},
+    domain::{
+        facts::{new_ids::UnfitColumn, references::InTheWay},
+        identities::mapping::Lost,
+    },
 };
 
 /// Why it cannot be told whom old ids named.
@@ -30,6 +33,8 @@ pub struct IdentityFacts {
     pub problem: Option<Unusable>,
     /// People of before.
     pub people: i64,
+    /// Whether the list has digests in place of logins, so that another spelling of one is not seen.
+    pub keyed: bool,
     /// Old ids that somebody else has today.
     pub shifted: i64,
     /// At most five of them, in the order of ids.
@@ -76,6 +81,8 @@ pub struct ReferenceFacts {
     pub returning: Counted,
     /// Of those rows, how many may name an id that was given out again since: then they are not old.
     pub doubtful: i64,
+    /// Rows that name nobody and whose person stands in the list without an account that is told for certain.
+    pub remainder: Remainder,
     /// Rows that name somebody else than the person of before; where it cannot be told which of them are
     /// old, all that name such an id.
     pub shifted: Counted,
@@ -103,6 +110,8 @@ pub struct ReferenceFacts {
     pub credentials: Option<String>,
     /// Foreign keys of other tables through which the change would go on, with how many rows.
     pub cascades: Vec<String>,
+    /// The same of rows that name somebody else.
+    pub shifted_remainder: Remainder,
     /// Why the column cannot hold a person's new id, if so.
     pub unfit: Option<UnfitColumn>,
     /// The constraint that refuses rows as they would be, if one does.
@@ -111,6 +120,45 @@ pub struct ReferenceFacts {
     pub lacking: Vec<String>,
     /// Rows of the table.
     pub table_rows: i64,
+}
+
+/// Rows that are given to nobody, by why the people of the list whom they name are not told among today's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remainder {
+    /// Nobody has the login.
+    pub gone: Counted,
+    /// One account has a login that differs by case or surrounding spaces only.
+    pub alike: Counted,
+    /// The first of those: old id, and the account's.
+    pub pairs: Vec<(String, String)>,
+    /// Several accounts have the login, or nearly.
+    pub ambiguous: Counted,
+}
+
+impl Remainder {
+    /// Counts the rows of a further id.
+    pub fn add(&mut self, old: &str, lost: &Lost, rows: i64) {
+        match lost {
+            Lost::Gone => self.gone.add(old, rows),
+            Lost::Ambiguous => self.ambiguous.add(old, rows),
+            Lost::Alike(id) => {
+                if rows > 0 && self.pairs.len() < 5 {
+                    self.pairs.push((old.to_owned(), id.clone()));
+                }
+                self.alike.add(old, rows);
+            }
+        }
+    }
+
+    /// How many rows those are.
+    pub fn rows(&self) -> i64 {
+        self.gone.rows + self.alike.rows + self.ambiguous.rows
+    }
+
+    /// How many ids they name.
+    pub fn keys(&self) -> i64 {
+        self.gone.keys + self.alike.keys + self.ambiguous.keys
+    }
 }
 
 impl ReferenceFacts {

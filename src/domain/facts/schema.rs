@@ -105,6 +105,28 @@ pub enum SchemaFault {
     },
 }
 
+/// Ids that stand in more than one row of the user table.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SharedIds {
+    /// How many ids.
+    pub ids: i64,
+    /// How many rows have one of them.
+    pub rows: i64,
+    /// The first five of them, as text.
+    pub sample: Vec<String>,
+    /// Of the rows, how many are wholly equal to another one that stays; `None` where nobody can tell.
+    pub copies: Option<i64>,
+    /// The columns of the unique key that the id is a part of, in its order; empty where there is none.
+    pub key: Vec<String>,
+    /// Whether the table has a primary key.
+    pub primary_key: bool,
+    /// Whether it is partitioned, so that no key of the id alone can be added.
+    pub partitioned: bool,
+    /// References that only the spec declares and whose tables have columns of the names of the whole key, with
+    /// those columns in its order.
+    pub wider: Vec<(ObjectRef, Vec<String>)>,
+}
+
 /// The user table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserTable {
@@ -131,6 +153,8 @@ pub struct UserTable {
     pub takes: Takes,
     /// Highest id of a live user below the last one, for integer keys.
     pub highest_id: Option<i64>,
+    /// Ids that stand in more than one row; `None` where each is one account's.
+    pub shared_ids: Option<SharedIds>,
     /// The subject column's type kind, where the spec has `jwt`.
     pub subject_kind: Option<KeyKind>,
     /// What a new row of it needs.

@@ -3,7 +3,7 @@
 
 use crate::domain::facts::key_kind::KeyKind;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One old id that does not name the same person any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,24 +14,67 @@ pub struct Pair {
     pub new: Option<String>,
     /// Whether somebody else has the old id today.
     pub shifted: bool,
+    /// Why there is no new id; `None` where there is one.
+    pub lost: Option<Lost>,
+}
+
+/// Why a person of before is not told among today's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// Nobody has the login, nor one like it.
+    Gone,
+    /// One account has a login that differs by case or surrounding spaces only: its id.
+    Alike(String),
+    /// Several accounts have the login, or ones that differ by case or surrounding spaces only.
+    Ambiguous,
 }
 
 /// Today's users by id and by login.
 #[derive(Debug, Default)]
 pub struct Today {
     by_id: HashMap<String, Option<String>>,
-    /// `None`: more than one account has the login, so it says nothing.
-    by_login: HashMap<String, Option<String>>,
+    by_login: HashMap<String, Holders>,
+}
+
+/// Whose a login is.
+#[derive(Debug)]
+enum Holders {
+    /// One account's, or the one active one's of several.
+    One { id: String, active: bool },
+    /// Several accounts', so it says nothing. Of those that are not active, one active one may be told.
+    Several { active: bool },
+}
+
+impl Holders {
+    /// The account that is told for certain.
+    fn one(&self) -> Option<&String> {
+        match self {
+            Self::One { id, .. } => Some(id),
+            Self::Several { .. } => None,
+        }
+    }
+
+    fn add(&mut self, other: &str, is_active: bool) {
+        let was = match self {
+            Self::One { active, .. } | Self::Several { active } => *active,
+        };
+        match (was, is_active) {
+            (true, false) => {}
+            (false, true) => *self = Self::One { id: other.to_owned(), active: true },
+            (both, _) => *self = Self::Several { active: both },
+        }
+    }
 }
 
 impl Today {
-    /// Adds a user; `login` in the form that the list has.
-    pub fn add(&mut self, id: String, login: Option<String>) {
+    /// Adds a user; `login` in the form that the list has. Of several that have a login, an active one is told
+    /// where the others are not active.
+    pub fn add(&mut self, id: String, login: Option<String>, active: bool) {
         if let Some(login) = &login {
             self.by_login
                 .entry(login.clone())
-                .and_modify(|known| *known = None)
-                .or_insert_with(|| Some(id.clone()));
+                .and_modify(|known| known.add(&id, active))
+                .or_insert_with(|| Holders::One { id: id.clone(), active });
         }
         self.by_id.insert(id, login);
     }
@@ -47,8 +90,41 @@ impl Today {
     }
 }
 
+/// A login as one has it that knows neither case nor spaces around it.
+fn fold(login: &str) -> String {
+    login.trim().to_lowercase()
+}
+
+/// Accounts whose folded logins are those of people without an account of their very login: an id, or none where
+/// there are several.
+fn alike(old: &[(String, String)], today: &Today) -> HashMap<String, Option<String>> {
+    let lost = old.iter().filter(|(_, login)| !today.by_login.contains_key(login));
+    let wanted: HashSet<String> = lost.map(|(_, login)| fold(login)).collect();
+    let mut found: HashMap<String, Option<String>> = HashMap::new();
+    if wanted.is_empty() {
+        return found;
+    }
+    for (login, holders) in &today.by_login {
+        let login = fold(login);
+        if wanted.contains(&login) {
+            found.entry(login).and_modify(|known| *known = None).or_insert_with(|| holders.one().cloned());
+        }
+    }
+    found
+}
+
 /// Every old id that does not name the same person any more, in the order of ids.
+///
+/// Who has the same id, and the same login but for case or surrounding spaces, is the same person as before unless
+/// another account has that very login.
 pub fn correspond(kind: KeyKind, old: &[(String, String)], today: &Today) -> Vec<Pair> {
+    let alike = alike(old, today);
+    let lost = |login: &str| match (today.by_login.get(login).map(Holders::one), alike.get(&fold(login))) {
+        (Some(Some(_)), _) => None,
+        (Some(None), _) | (None, Some(None)) => Some(Lost::Ambiguous),
+        (None, Some(Some(id))) => Some(Lost::Alike(id.clone())),
+        (None, None) => Some(Lost::Gone),
+    };
     let mut pairs: Vec<Pair> = old
         .iter()
         .filter_map(|(id, login)| {
@@ -57,8 +133,13 @@ pub fn correspond(kind: KeyKind, old: &[(String, String)], today: &Today) -> Vec
             if holder.is_some_and(|holder| holder.as_ref() == Some(login)) {
                 return None;
             }
-            let new = today.by_login.get(login).cloned().flatten();
-            Some(Pair { old: id.clone(), new, shifted: holder.is_some() })
+            let respelled = holder
+                .is_some_and(|holder| holder.as_ref().is_some_and(|holder| fold(holder) == fold(login)));
+            if respelled && !today.by_login.contains_key(login) {
+                return None;
+            }
+            let new = today.by_login.get(login).and_then(Holders::one).cloned();
+            Some(Pair { old: id.clone(), new, shifted: holder.is_some(), lost: lost(login) })
         })
         .collect();
     match kind {
@@ -78,7 +159,7 @@ mod tests {
     fn today(users: &[(&str, &str)]) -> Today {
         let mut today = Today::default();
         for (id, login) in users {
-            today.add((*id).to_owned(), (!login.is_empty()).then(|| (*login).to_owned()));
+            today.add((*id).to_owned(), (!login.is_empty()).then(|| (*login).to_owned()), true);
         }
         today
     }
@@ -88,7 +169,12 @@ mod tests {
         correspond(KeyKind::Integer, &old, &today(users))
             .into_iter()
             .map(|pair| {
-                let new = pair.new.unwrap_or_else(|| "nobody".into());
+                assert_eq!(pair.new.is_none(), pair.lost.is_some());
+                let new = pair.new.unwrap_or_else(|| match pair.lost {
+                    Some(Lost::Alike(id)) => format!("nobody, but {id} is nearly called so"),
+                    Some(Lost::Ambiguous) => "several".into(),
+                    _ => "nobody".into(),
+                });
                 format!("{} -> {new}{}", pair.old, if pair.shifted { ", shifted" } else { "" })
             })
             .collect()
@@ -100,7 +186,7 @@ mod tests {
         let users = [("1", "ada"), ("2", "cy"), ("7", "bob"), ("4", "mal"), ("8", "dan"), ("9", "dan")];
         assert_eq!(
             pairs(&old, &users),
-            ["2 -> 7, shifted", "3 -> nobody", "4 -> nobody, shifted", "5 -> 7", "10 -> 2"]
+            ["2 -> 7, shifted", "3 -> several", "4 -> nobody, shifted", "5 -> 7", "10 -> 2"]
         );
         assert_eq!(
             pairs(&[("1", "a"), ("2", "b")], &[("1", "b"), ("2", "a")]),
@@ -114,6 +200,40 @@ mod tests {
         assert_eq!(pairs(&[("1", "ada")], &[("1", "")]), ["1 -> nobody, shifted"]);
         assert_eq!(pairs(&[("1", "ada")], &[]), ["1 -> nobody"]);
         assert_eq!(pairs(&[], &[("1", "ada")]), [""; 0]);
+    }
+
+    #[test]
+    fn whoever_differs_by_case_or_spaces_only_is_told_apart_from_who_is_gone() {
+        let old = [("1", "ada"), ("2", "bob"), ("3", "cy"), ("4", "dan"), ("5", "eve")];
+        let users = [("7", "Ada"), ("8", "BOB"), ("9", "bob "), ("3", "Cy"), ("4", " DAN"), ("10", "dan")];
+        assert_eq!(
+            pairs(&old, &users),
+            ["1 -> nobody, but 7 is nearly called so", "2 -> several", "4 -> 10, shifted", "5 -> nobody",],
+            "3 is the same person in another spelling"
+        );
+        // Somebody else who is nearly called so has the id: it is no old id of that one.
+        assert_eq!(
+            pairs(&[("1", "ada"), ("2", "bob")], &[("1", "bob"), ("5", "ADA")]),
+            ["1 -> nobody, but 5 is nearly called so, shifted", "2 -> 1"]
+        );
+    }
+
+    #[test]
+    fn of_several_accounts_of_one_login_the_only_active_one_is_told() {
+        let told = |accounts: &[(&str, bool)]| {
+            let mut today = Today::default();
+            for (id, active) in accounts {
+                today.add((*id).to_owned(), Some("ada".into()), *active);
+            }
+            today.by_login["ada"].one().cloned()
+        };
+        assert_eq!(told(&[("1", false)]).as_deref(), Some("1"));
+        for one in [[("1", false), ("2", true)], [("2", true), ("1", false)]] {
+            assert_eq!(told(&one).as_deref(), Some("2"));
+        }
+        assert_eq!(told(&[("1", false), ("3", false), ("2", true)]).as_deref(), Some("2"));
+        assert_eq!(told(&[("1", false), ("2", true), ("3", true), ("4", false)]), None);
+        assert_eq!(told(&[("1", false), ("2", false)]), None);
     }
 
     /// A person is a number; before and after each has an id, or none. Then old rows and new ones, by person.
@@ -139,7 +259,7 @@ mod tests {
             let owner: BTreeMap<i64, usize> = after.iter().take(9).enumerate()
                 .filter_map(|(person, id)| id.map(|id| (id, person))).collect();
             for (id, person) in &owner {
-                now.add(id.to_string(), Some(login(*person)));
+                now.add(id.to_string(), Some(login(*person)), true);
             }
             let mapping = correspond(KeyKind::Integer, &old, &now);
             prop_assert!(mapping.iter().all(|pair| pair.new.as_ref() != Some(&pair.old)));

@@ -243,7 +243,7 @@ impl Parser<'_> {
                 self.spec(format!("{field}: a declared reference needs columns"));
             }
             if rule.declared && rule.columns.as_ref().is_some_and(|columns| columns.len() > 1) {
-                self.spec(format!("{field}: a declared reference of several columns is not supported"));
+                self.spec(format!("{field}: a declared reference of several columns is not supported: add a foreign key of these columns with NOT VALID, whose rows are then checked, and take the rule out"));
             }
             if rule.ignore && rule.reason.is_none() {
                 self.spec(format!("{field}: ignore needs a reason"));

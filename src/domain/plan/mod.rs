@@ -93,28 +93,38 @@ pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) 
 }
 
 fn over_limit(target: &Target, step: &Step) -> Option<String> {
-    let (rows, limit) = match step {
-        Step::Remap { rows, table_rows, .. } => (*rows, target.references.limit(*table_rows)),
+    let (rows, limit, of) = match step {
+        Step::Remap { rows, table_rows, .. } => {
+            (*rows, target.references.limit(*table_rows), Some(*table_rows))
+        }
         Step::Rows { rows, table_rows, takes, .. } => {
             let taken = takes.iter().map(|taken| taken.rows).fold(0, i64::saturating_add);
             // The share is of the reference's own table; rows of other tables count as rows.
             let own = target.references.limit(*table_rows);
             if taken == 0 || *rows > own {
-                (*rows, own)
+                (*rows, own, Some(*table_rows))
             } else {
-                (rows.saturating_add(taken), target.references.limit_rows)
+                (rows.saturating_add(taken), target.references.limit_rows, None)
             }
         }
         // The account's own row is no destruction; the rows that follow it are counted.
-        Step::MoveId { rows, .. } => (rows - 1, target.references.limit_rows),
+        Step::MoveId { rows, .. } => (rows - 1, target.references.limit_rows, None),
         _ => return None,
     };
     (rows > limit).then(|| {
         format!(
-            "{} {} over the limit of {}",
+            "{} {} over the limit of {} ({})",
             count(rows, "row"),
             if rows == 1 { "is" } else { "are" },
-            number(limit)
+            number(limit),
+            match of.filter(|_| limit < target.references.limit_rows) {
+                Some(rows) => format!(
+                    "spec.references.limits.percent: {} % of {}",
+                    target.references.limit_percent,
+                    count(rows, "row")
+                ),
+                None => "spec.references.limits.rows".to_owned(),
+            }
         )
     })
 }

@@ -38,6 +38,8 @@ pub enum RiskName {
     CountedIds,
     /// Tokens name such an id.
     SubjectIsId,
+    /// An id stands in more than one row of the user table.
+    IdNotUnique,
     /// Accounts cannot be told apart by their logins.
     LoginAmbiguous,
     /// The signing key looks like one that others know, or that is stored otherwise elsewhere.
@@ -58,9 +60,10 @@ pub enum RiskName {
 
 impl RiskName {
     /// Every name, in the order in which risks are told.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CountedIds,
         Self::SubjectIsId,
+        Self::IdNotUnique,
         Self::LoginAmbiguous,
         Self::KeyInCode,
         Self::NoOverlap,
@@ -76,6 +79,7 @@ impl RiskName {
         match self {
             Self::CountedIds => "CountedIds",
             Self::SubjectIsId => "SubjectIsId",
+            Self::IdNotUnique => "IdNotUnique",
             Self::LoginAmbiguous => "LoginAmbiguous",
             Self::KeyInCode => "KeyInCode",
             Self::NoOverlap => "NoOverlap",
@@ -153,6 +157,7 @@ pub fn judge(target: &Target, facts: &Facts<'_>) -> Preflight {
     let mut risks: Vec<Risk> = [
         users.and_then(|users| counted_ids(facts, users)),
         users.and_then(|users| sign_in::subject_is_id(target, users)),
+        users.and_then(|users| sign_in::id_not_unique(target, users)),
         users.and_then(|_| sign_in::login_ambiguous(target, facts)),
         sign_in::key_in_code(facts),
         sign_in::no_overlap(target, users),
@@ -236,7 +241,11 @@ fn counted_ids(facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
         risk: RiskName::CountedIds,
         breaks: "a target that is seeded anew, or that people signed up to before the rows came, numbers users by a count of its own: an old id is nobody's there, or another person's".into(),
         evidence,
-        to_do: "take a snapshot before the move and give rows back with `onOrphan: Remap` after it (`auth-consistency explain remap`); for good, move to UUIDs, step by step".into(),
+        to_do: if users.shared_ids.is_some() {
+            "end IdNotUnique first: until then no snapshot can be taken, and no row can be given back by one; for good, move to UUIDs, step by step"
+        } else {
+            "take a snapshot before the move and give rows back with `onOrphan: Remap` after it (`auth-consistency explain remap`); for good, move to UUIDs, step by step"
+        }.into(),
         docs: RiskName::CountedIds.docs(),
     })
 }

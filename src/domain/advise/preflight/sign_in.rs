@@ -3,6 +3,7 @@
 use crate::{
     domain::{
         advise::account_names::plain,
+        diagnose::not_unique,
         facts::{schema::UserTable, session_mechanism::Means},
         target::Target,
         text::{count, number},
@@ -109,6 +110,18 @@ pub(super) fn login_ambiguous(target: &Target, facts: &Facts<'_>) -> Option<Risk
         evidence,
         to_do: "give each account one login before the move, and let a unique index on it, or on lower() of it, keep it so; accounts that are no people may stay without".into(),
         docs: RiskName::LoginAmbiguous.docs(),
+    })
+}
+
+/// By such an id nobody is found again, before the move or after it.
+pub(super) fn id_not_unique(target: &Target, users: &UserTable) -> Option<Risk> {
+    let shared = users.shared_ids.as_ref()?;
+    Some(Risk {
+        risk: RiskName::IdNotUnique,
+        breaks: "no list says whom such an id named, so no snapshot can be taken and no row can be given back; and a target with a unique key of the id takes none of these rows, or one of each".into(),
+        evidence: vec![not_unique::counted(&users.object, shared)],
+        to_do: not_unique::way_out(target, users, shared),
+        docs: RiskName::IdNotUnique.docs(),
     })
 }
 

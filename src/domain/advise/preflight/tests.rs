@@ -10,7 +10,7 @@ use crate::{
             new_ids::SequenceFacts,
             password::PasswordFacts,
             references::{Comparison, Orphans, Reference, TableRights},
-            schema::{DatabaseIdentity, SchemaFault, Server},
+            schema::{DatabaseIdentity, SchemaFault, Server, SharedIds},
             seed::SeedFacts,
         },
         target::{ResourceIdentity, secrets::Secrets},
@@ -164,6 +164,7 @@ impl World {
                 first_id: i64::from(i32::MIN),
                 last_id: i64::from(i32::MAX),
                 takes: Default::default(),
+                shared_ids: None,
                 highest_id: None,
                 subject_kind: Some(KeyKind::Uuid),
                 seed: SeedFacts::default(),
@@ -178,6 +179,7 @@ impl World {
                 account: Some(account("7d1f")),
                 exact: 1,
                 look_alikes: 0,
+                namesakes: Default::default(),
                 wanted: Some(WantedId {
                     canonical: Some("7d1f".into()),
                     occupied: false,
@@ -312,6 +314,22 @@ fn what_could_not_be_counted_is_told_and_hides_nothing_else() {
     let preflight = world.judged(RIGHT);
     assert_eq!((preflight.ready, preflight.risks.len()), (None, 0));
     assert_eq!(preflight.untold, world.failed);
+}
+
+#[test]
+fn ids_that_are_not_unique_are_counted_with_what_ends_it() {
+    let mut world = World::right();
+    world.observation.users.as_mut().unwrap().shared_ids = Some(SharedIds {
+        ids: 2,
+        rows: 4,
+        sample: vec!["1".into(), "2".into()],
+        copies: Some(2),
+        ..SharedIds::default()
+    });
+    let preflight = world.judged(RIGHT);
+    let evidence = only(&preflight, RiskName::IdNotUnique);
+    assert_eq!(evidence, "2 ids of users stand in more than one row (4 rows in all; 1, 2)");
+    assert!(preflight.risks[0].to_do.contains("`ALTER TABLE public.users ADD PRIMARY KEY (id)`"));
 }
 
 #[test]
@@ -576,6 +594,7 @@ prop_compose! {
             account: id.map(|id| Account { references: vec![(ObjectRef::default(), i64::MAX); 2], ..account(&id) }),
             exact: 1,
             look_alikes: 0,
+            namesakes: Default::default(),
             wanted: wanted.map(|canonical| WantedId { canonical, occupied: true, orphan_rows: 1, unseen: Vec::new(), refused: None, immovable: None }),
         });
         world.columns = columns;

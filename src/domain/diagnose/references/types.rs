@@ -30,7 +30,7 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Diagnos
             reference.object.constraint.as_deref().unwrap_or_default()
         ),
         Comparison::AsText if rows > 0 => format!(
-            "first mend the {}, since what is no {parent} may become another one in what follows; then,",
+            "first mend the {} (Delete and SetNull do), since what is no {parent} stops what follows, or becomes another one in it; then,",
             naming_nobody(rows)
         ),
         _ => String::new(),
@@ -65,7 +65,7 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Diagnos
             reference.parent_columns.first().map_or("id", String::as_str),
             match reference.comparison {
                 Comparison::Native => ", which cannot hold every id",
-                Comparison::AsText => ", so they are compared as text and not repaired",
+                Comparison::AsText => ", so they are compared as text, and no row is given to anybody",
             },
             after
         ),

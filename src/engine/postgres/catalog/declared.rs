@@ -12,6 +12,7 @@ use crate::{
     domain::{
         facts::{KeyElsewhere, Undeclared},
         sql_name::sql_table,
+        text::nearest,
     },
     engine::postgres::{
         catalog::{
@@ -122,6 +123,17 @@ pub(in crate::engine::postgres) async fn soft(
     Ok(())
 }
 
+/// That there is no table of a name, and which are nearly called so, in whatever schema.
+pub(in crate::engine::postgres) fn no_table(alike: &[String], field: &str) -> String {
+    match alike {
+        [] => format!("there is no such table: correct {field}"),
+        some => format!(
+            "there is no such table there, but there is {}: correct {field}, which takes the schema of the user table where it names none",
+            some.join(", ")
+        ),
+    }
+}
+
 /// Why a table that the role may not read is left out.
 pub(in crate::engine::postgres) fn unreadable(object: &ObjectRef) -> String {
     format!(
@@ -143,9 +155,7 @@ fn fitting(
         Found::Other(kind) => {
             return Err(format!("it is a {kind} and not a table: correct {field}"));
         }
-        Found::Nothing(_) => {
-            return Err(format!("there is no such table: correct {field}"));
-        }
+        Found::Nothing(alike) => return Err(no_table(&alike, field)),
     };
     child.beside(users);
     // What nobody looks at need not be read; whether an id is free cannot be told from it then.
@@ -153,10 +163,10 @@ fn fitting(
         return Err(unreadable(object));
     }
     let Some(column) = object.columns.first().and_then(|name| child.column(name)).cloned() else {
-        return Err(format!(
-            "there is no column {:?}: correct {field}",
-            object.columns.first().cloned().unwrap_or_default()
-        ));
+        let name = object.columns.first().cloned().unwrap_or_default();
+        let there = child.columns.iter().map(|column| column.name.as_str());
+        let near = nearest(&name, there).map(|near| format!(", but there is {near:?}")).unwrap_or_default();
+        return Err(format!("there is no column {name:?}{near}: correct {field}"));
     };
     let mut only_where = Vec::new();
     for condition in &rule.only_where {

@@ -336,6 +336,43 @@ pub async fn shared(
     sql.all(connection).await?.iter().map(|row| row.try_get(0).map(Name::from_catalog)).collect()
 }
 
+/// What keeps the values of a column apart.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IdKey {
+    /// The columns of the narrowest unique key that holds it, in its order; empty where there is none.
+    pub columns: Vec<String>,
+    /// Whether the table has a primary key.
+    pub primary_key: bool,
+}
+
+impl IdKey {
+    /// Whether the key is of that column alone.
+    pub fn is_alone(&self) -> bool {
+        self.columns.len() == 1
+    }
+}
+
+/// What keeps the values of a column apart: a unique key of every row, without an expression.
+///
+/// # Errors
+/// The database fails.
+pub async fn id_key(connection: &mut PgConnection, table: i64, column: &Name) -> Result<IdKey, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT coalesce((SELECT k.names FROM (SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey) WITH ORDINALITY k(n, o) \
+               JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.n \
+               WHERE k.o <= i.indnkeyatts ORDER BY k.o) AS names, i.indisprimary FROM pg_index i \
+           WHERE i.indisunique AND i.indisvalid AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indrelid = ",
+    );
+    sql.integer(table).add("::oid) k WHERE ").text(column.as_str());
+    sql.add(
+        " = ANY (k.names) ORDER BY cardinality(k.names), k.indisprimary DESC, k.names LIMIT 1), ARRAY[]::text[]), \
+         EXISTS (SELECT FROM pg_index i WHERE i.indisprimary AND i.indrelid = ",
+    );
+    sql.integer(table).add("::oid)");
+    let row = sql.one(connection).await?;
+    Ok(IdKey { columns: row.try_get(0)?, primary_key: row.try_get(1)? })
+}
+
 /// A unique index that holds a given column.
 #[derive(Debug, Clone)]
 pub struct UniqueIndex {

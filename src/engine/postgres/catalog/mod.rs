@@ -31,8 +31,8 @@ use crate::{
 
 pub use heirs::heirs;
 pub use keys::{
-    Cascade, cascades, equalities, foreign_keys, foreign_keys_into, primary_key, primary_keys, shared,
-    unique_indexes,
+    Cascade, IdKey, cascades, equalities, foreign_keys, foreign_keys_into, id_key, primary_key, primary_keys,
+    shared, unique_indexes,
 };
 pub use sequence::{Sequence, giver, next, next_value, sequence, untied};
 pub use table::{find_table, find_tables, tables};

@@ -4,11 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     domain::{
-        diagnose::hashing::Says,
-        facts::{Takes, Untold, hashes::HashSample, schema::DatabaseIdentity},
+        diagnose::hashing::{HashSample, Says},
+        facts::{Takes, Untold, schema::DatabaseIdentity},
+        target::Admin,
     },
-    engine::postgres::catalog::{
-        self, Column, Table, condition::Condition, keeping::Kept, mapping, reference::ReferenceTable,
+    engine::postgres::{
+        catalog::{
+            self, Column, IdKey, Table,
+            condition::{Condition, equals, holds},
+            keeping::Kept,
+            mapping,
+            reference::ReferenceTable,
+        },
+        observe::ids::Passive,
+        sql::Sql,
     },
 };
 
@@ -37,6 +46,12 @@ pub struct Known {
     pub active_when: Vec<Condition>,
     /// The `columns` of the accounts that are kept, resolved; the admin's under `None`.
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
+    /// What tells an account from others of its very login, where there are some; the admin's under `None`.
+    pub narrowed: BTreeMap<Option<String>, Vec<Condition>>,
+    /// Whether who is active decides between accounts of one login, for people of before.
+    pub active_decides: bool,
+    /// What keeps ids apart.
+    pub id_key: IdKey,
     /// The sequence behind the id column.
     pub sequence: Option<catalog::Sequence>,
     /// What its default is instead, where nobody can tell what that gives next.
@@ -68,4 +83,22 @@ pub struct Passive {
     pub table: ReferenceTable,
     /// Whether its rows could be looked at.
     pub seen: bool,
+}
+
+impl Known {
+    /// Adds the condition that the row is the account: it has its login, and what tells it from others of that login.
+    pub(in crate::engine::postgres) fn is_account(
+        &self,
+        sql: &mut Sql,
+        alias: &'static str,
+        login: &Column,
+        account: &Admin,
+    ) {
+        equals(sql, alias, login, &account.login);
+        let narrowed = self.narrowed.get(&account.account().map(str::to_owned));
+        for (column, condition) in narrowed.into_iter().flatten() {
+            sql.add(" AND ");
+            holds(sql, alias, column, condition);
+        }
+    }
 }

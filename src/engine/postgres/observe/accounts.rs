@@ -6,7 +6,7 @@ use crate::{
     domain::{
         facts::{
             PasswordFacts,
-            accounts::{Account, AdminFacts, WantedId},
+            accounts::{Account, AdminFacts, Namesakes, WantedId},
         },
         target::Admin,
     },
@@ -19,7 +19,7 @@ use crate::{
         observe::{
             Compare, fit,
             hashes::{self, StoredRow},
-            ids, move_preview,
+            ids, move_preview, namesakes,
             password::facts,
         },
         session::{error::DatabaseError, transaction::savepoint},
@@ -32,28 +32,36 @@ use crate::{
 pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &Known,
+    known: &mut Known,
     compare: &mut Compare<'_>,
     look_alikes: Option<i64>,
 ) -> Result<AdminFacts, DatabaseError> {
-    let Some(login) = &known.login else {
-        return Ok(AdminFacts { account: None, exact: 0, look_alikes: 0, wanted: None });
+    let Some(login) = known.login.clone() else {
+        return Ok(AdminFacts {
+            account: None,
+            exact: 0,
+            look_alikes: 0,
+            namesakes: Namesakes::default(),
+            wanted: None,
+        });
     };
     let (exact, look_alikes) = match look_alikes {
         Some(look_alikes) => {
             let mut sql = Sql::new("SELECT count(*) FROM ");
             sql.only(&known.users.relation).add(" p WHERE ");
-            equals(&mut sql, "p", login, &admin.login);
+            equals(&mut sql, "p", &login, &admin.login);
             (sql.scalar(connection).await?, look_alikes)
         }
-        None => named_alike(connection, admin, known, login).await?,
+        None => named_alike(connection, admin, known, &login).await?,
     };
+    let (exact, namesakes) = namesakes::observe(connection, admin, known, exact, look_alikes).await?;
     let found = if exact > 0 { account(connection, admin, known, compare).await? } else { None };
     let account = found.map(|(account, _)| account);
-    Ok(AdminFacts { account, exact, look_alikes, wanted: None })
+    Ok(AdminFacts { account, exact, look_alikes, namesakes, wanted: None })
 }
 
-/// How many accounts are called as the admin is, and how many nearly so.
+/// How many accounts are called as the admin is, and how many nearly so: where there is one, of those only that
+/// are active.
 async fn named_alike(
     connection: &mut PgConnection,
     admin: &Admin,
@@ -62,12 +70,18 @@ async fn named_alike(
 ) -> Result<(i64, i64), sqlx::Error> {
     let mut sql = Sql::new("SELECT count(*) FILTER (WHERE ");
     equals(&mut sql, "p", login, &admin.login);
-    sql.add("), count(*) FILTER (WHERE NOT ");
-    equals(&mut sql, "p", login, &admin.login);
-    sql.add(" AND lower(btrim(").column("p", &login.name).add("::text)) = lower(btrim(").text(&admin.login);
-    sql.add("))) FROM ").only(&known.users.relation).add(" p");
+    for active in [false, true] {
+        sql.add("), count(*) FILTER (WHERE ");
+        namesakes::is_nearly(&mut sql, login, &admin.login);
+        for (column, condition) in known.active_when.iter().filter(|_| active) {
+            sql.add(" AND ");
+            holds(&mut sql, "p", column, condition);
+        }
+    }
+    sql.add(") FROM ").only(&known.users.relation).add(" p");
     let row = sql.one(connection).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+    let (exact, all, active) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Ok((exact, if exact > 0 { active } else { all }))
 }
 
 /// The account of a login, or the first of them, and how many there are.
@@ -95,7 +109,7 @@ pub(in crate::engine::postgres) async fn account(
         holds(&mut sql, "p", column, condition);
     }
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
+    known.is_account(&mut sql, "p", login, admin);
     sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT 1");
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     let differing = |conditions: &[Condition], offset: usize| -> Result<Vec<String>, sqlx::Error> {

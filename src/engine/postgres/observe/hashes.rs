@@ -235,7 +235,7 @@ async fn row_beside(
     let mut sql = Sql::new("SELECT ");
     select(&mut sql, known);
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", login, &account.login);
+    known.is_account(&mut sql, "p", login, account);
     sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT 1");
     let row = sql.optional(connection).await?;
     let own = row.as_ref().map(|row| values(row, PARTS, known)).transpose()?;

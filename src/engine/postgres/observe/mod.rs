@@ -16,10 +16,12 @@ pub(in crate::engine::postgres) mod in_the_way;
 pub(in crate::engine::postgres) mod more_accounts;
 pub mod move_preview;
 pub(in crate::engine::postgres) mod password;
+pub(in crate::engine::postgres) mod namesakes;
 pub mod reference;
 pub(in crate::engine::postgres) mod scope;
 pub(in crate::engine::postgres) mod seeding;
 pub(in crate::engine::postgres) mod sessions;
+pub(in crate::engine::postgres) mod shared_ids;
 pub(in crate::engine::postgres) mod spelling;
 pub mod stability;
 pub(super) mod user_table;
@@ -186,12 +188,16 @@ async fn inside(
     let relied = given.relied;
     let bookkeeping = read::observe(connection, target, &server.identity, users.oid, requests).await?;
     known.ours = bookkeeping.untrusted.is_empty();
+    // Who had a login when its names were read is not who has it now.
+    known.narrowed.clear();
     let mut admin = match &target.admin {
-        Some(admin) => Some(accounts::observe(connection, admin, &known, compare, relied.look_alikes).await?),
+        Some(admin) => {
+            Some(accounts::observe(connection, admin, &mut known, compare, relied.look_alikes).await?)
+        }
         None => None,
     };
     let alike = relied.alike_beside.as_deref();
-    let mut beside = more_accounts::observe_beside(connection, target, &known, compare, alike).await?;
+    let mut beside = more_accounts::observe_beside(connection, target, &mut known, compare, alike).await?;
     let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
     if missing || given.known.is_none() {
         users.seed = seeding::observe(connection, target, &known).await?;
@@ -302,6 +308,7 @@ async fn inside(
             }
         }
     }
+    shared_ids::wider(&known, users.shared_ids.as_mut());
     let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
     let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
     touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
@@ -322,6 +329,9 @@ async fn inside(
     }
     for (spec, facts) in target.accounts.iter().zip(&mut beside) {
         accounts::observe_id(connection, spec, &mut known, facts, version).await?;
+    }
+    if target.references.identities.is_some() {
+        known.active_decides = namesakes::active_decides(connection, &known).await?;
     }
     let looking =
         identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);

@@ -5,7 +5,7 @@ use crate::{
     domain::{facts::accounts::AdminFacts, target::Target},
     engine::postgres::{
         catalog::{Column, resolved::Known},
-        observe::{accounts::account, password::Compare},
+        observe::{accounts::account, namesakes, password::Compare},
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -18,16 +18,16 @@ use sqlx::{PgConnection, Row};
 pub(in crate::engine::postgres) async fn observe_beside(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &mut Known,
     compare: &mut Compare<'_>,
     alike: Option<&[i64]>,
 ) -> Result<Vec<AdminFacts>, DatabaseError> {
-    let Some(login) = known.login.as_ref().filter(|_| !target.accounts.is_empty()) else {
+    let Some(login) = known.login.clone().filter(|_| !target.accounts.is_empty()) else {
         return Ok(Vec::new());
     };
     let alike = match alike.filter(|alike| alike.len() == target.accounts.len()) {
         Some(alike) => alike.to_vec(),
-        None => named_alike(connection, target, known, login).await?,
+        None => named_alike(connection, target, known, &login).await?,
     };
     let mut found = Vec::with_capacity(target.accounts.len());
     for (spec, look_alikes) in target.accounts.iter().zip(alike) {
@@ -35,7 +35,14 @@ pub(in crate::engine::postgres) async fn observe_beside(
             Some((account, exact)) => (Some(account), exact),
             None => (None, 0),
         };
-        found.push(AdminFacts { account, exact, look_alikes, wanted: None });
+        // What is told from the others of its login is another one than the first of them.
+        let (narrowed, namesakes) = namesakes::observe(connection, spec, known, exact, look_alikes).await?;
+        let again = narrowed != exact;
+        let account = match account {
+            Some(_) if again => self::account(connection, spec, known, compare).await?.map(|(one, _)| one),
+            account => account,
+        };
+        found.push(AdminFacts { account, exact: narrowed, look_alikes, namesakes, wanted: None });
     }
     Ok(found)
 }

@@ -10,6 +10,7 @@ mod partitions;
 mod passive;
 mod twins;
 mod undeclared;
+mod unmatched;
 
 use crate::{
     api::{
@@ -68,6 +69,7 @@ pub(in crate::engine::postgres) async fn resolve(
     schemas.insert(known.users.relation.schema.as_str().to_owned());
     let mut taken = BTreeSet::new();
     let (mut wanted, mut passive) = (Vec::new(), Vec::new());
+    let idle = unmatched::rules(target, keys.iter().chain(&of_parts));
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     let (keys, mut twins) = twins::of_one_reference(keys);
     for key in keys {
@@ -127,6 +129,7 @@ pub(in crate::engine::postgres) async fn resolve(
         table.twins.extend(twins.remove(&*table.object).unwrap_or_default());
         table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
     }
+    unmatched::told(connection, idle, &taken, &mut scope).await?;
     let mut ignored = Vec::new();
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{self, Column, Table, bounds, condition::Condition, resolved::Known},
-        observe::ids,
+        observe::{ids, shared_ids},
         session::error::DatabaseError,
         sql::{Name, Relation},
     },
@@ -64,6 +64,10 @@ pub(super) async fn facts(
     // A hidden row would make this number a lie: row security is off, so it is an error instead.
     let highest_id = match ids::highest_user(connection, known).await {
         Ok(highest) => highest,
+        Err(error) => return hidden(error, table),
+    };
+    let shared_ids = match shared_ids::observe(connection, known).await {
+        Ok(shared) => shared,
         Err(error) => return hidden(error, table),
     };
     let id_default = match &known.sequence {
@@ -115,6 +119,7 @@ pub(super) async fn facts(
         first_id: known.first_id,
         takes: known.takes.clone(),
         highest_id,
+        shared_ids,
         subject_kind: subject.as_ref().map(Column::kind),
         seed: SeedFacts::default(),
         passwords: BTreeMap::new(),

@@ -104,6 +104,7 @@ pub(in crate::engine::postgres) async fn named(
     }
     let (sequence, untold) = catalog::giver(connection, table.oid, id.name.as_str()).await?.parts();
     let (takes, first_id, last_id) = bounds::of(connection, &table, &id, sequence.as_ref()).await?;
+    let id_key = catalog::id_key(connection, table.oid, &id.name).await?;
     let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
     Ok(Ok(Known {
         beside,
@@ -117,6 +118,9 @@ pub(in crate::engine::postgres) async fn named(
         subject,
         active_when,
         columns,
+        narrowed: BTreeMap::new(),
+        active_decides: false,
+        id_key,
         sequence,
         untold,
         first_id,

@@ -3,6 +3,7 @@
 use crate::{
     api,
     domain::{
+        diagnose::not_unique,
         identities::{
             list::{LoginKey, MAX_FIELD, MAX_PEOPLE},
             snapshot::{
@@ -44,7 +45,7 @@ pub async fn snapshot(
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
     let (server, _) = server::of(connection).await?;
-    let Ok((known, _)) = users(connection, target).await? else {
+    let Ok((known, table)) = users(connection, target).await? else {
         return Err(DatabaseError::Unsupported(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
@@ -53,6 +54,12 @@ pub async fn snapshot(
         return Err(DatabaseError::Unsupported(
             "people are in a table that inherits from the user table too: run `auth-consistency check` to see which".into(),
         ));
+    }
+    if let Some(shared) = &table.shared_ids {
+        return Err(DatabaseError::NotUnique(format!(
+            "{}, so by an id nobody can tell whom it named, and no snapshot is taken: run `auth-consistency check` to see what ends it",
+            not_unique::counted(&table.object, shared)
+        )));
     }
     let Some(login) = &known.login else {
         return Err(DatabaseError::Unsupported(

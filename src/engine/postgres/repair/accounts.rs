@@ -93,7 +93,7 @@ async fn rewrite(
         .add("::pg_catalog.text FROM ")
         .only(&known.users.relation)
         .add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
+    known.is_account(&mut sql, "p", login, admin);
     sql.add(" FOR UPDATE");
     let rows = sql.all(&mut transaction).await?;
     let [row] = rows.as_slice() else {

@@ -87,7 +87,7 @@ pub async fn move_id(
         .add("::pg_catalog.text FROM ")
         .only(&known.users.relation)
         .add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
+    known.is_account(&mut sql, "p", login, admin);
     sql.add(" OR ");
     equals(&mut sql, "p", &known.id, to);
     sql.add(" FOR UPDATE");

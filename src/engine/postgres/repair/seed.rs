@@ -7,7 +7,7 @@ use crate::{
         target::{SeedValue, Target},
     },
     engine::postgres::{
-        catalog::{Column, condition::equals, resolved::Known},
+        catalog::{Column, resolved::Known},
         ledger::{
             self,
             audit::{self, Entry},
@@ -71,7 +71,7 @@ pub async fn seed(
     ledger::not_done_yet(&mut transaction, seeding.token).await?;
     let mut sql = Sql::new("SELECT pg_catalog.count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
+    known.is_account(&mut sql, "p", login, admin);
     if sql.scalar::<i64>(&mut transaction).await? > 0 {
         return Err(DatabaseError::Moved(format!("somebody has created {} meanwhile", admin.called())));
     }

@@ -13,7 +13,9 @@ use crate::{
         text::number,
     },
     engine::postgres::{
-        catalog::{self, Column, mapping::Source, reference::ReferenceTable, resolved::Known},
+        catalog::{
+            self, Column, condition::holds, mapping::Source, reference::ReferenceTable, resolved::Known,
+        },
         sql::Sql,
     },
 };
@@ -137,13 +139,19 @@ pub(in crate::engine::postgres) async fn today(
             sql.column("p", &login.name);
         });
     });
+    sql.add(", true");
+    for (column, condition) in known.active_when.iter().filter(|_| known.active_decides) {
+        sql.add(" AND ");
+        holds(&mut sql, "p", column, condition);
+    }
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ").column("p", &known.id.name);
     sql.add(" IS NOT NULL LIMIT ").integer(length(MAX_PEOPLE) + 1);
     let mut today = Today::default();
     let mut rows = sql.stream(connection);
     while let Some(row) = rows.try_next().await? {
         let login: Option<String> = row.try_get(1)?;
-        today.add(row.try_get(0)?, login.map(|login| key.map_or(login.clone(), |key| key.digest(&login))));
+        let login = login.map(|login| key.map_or(login.clone(), |key| key.digest(&login)));
+        today.add(row.try_get(0)?, login, row.try_get::<Option<bool>, _>(2)?.unwrap_or(false));
     }
     if today.len() > MAX_PEOPLE {
         return Ok(Err(format!(

@@ -83,6 +83,9 @@ pub enum DatabaseError {
     /// The schema is not what this statement needs.
     #[error("{0}")]
     Unsupported(String),
+    /// Ids of the user table do not tell accounts apart.
+    #[error("{0}")]
+    NotUnique(String),
     /// No hash is made, since nobody can tell what the app reads, or the accounts contradict the spec.
     #[error("{1}")]
     HashRefused(Reason, String),
@@ -184,6 +187,7 @@ impl DatabaseError {
             Reason::PrivilegeMissing
             | Reason::TargetClaimed
             | Reason::LedgerUntrusted
+            | Reason::IdNotUnique
             | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
             Reason::AdminPasswordUnusable
             | Reason::PasswordHashContradicted
@@ -239,6 +243,7 @@ impl DatabaseError {
             Self::ForeignOwner(_) => (Reason::ForeignOwner, Class::Terminal),
             Self::LedgerUntrusted(_) => (Reason::LedgerUntrusted, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
+            Self::NotUnique(_) => (Reason::IdNotUnique, Class::Terminal),
             Self::HashRefused(reason, _) => (*reason, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
             Self::Sql(_) | Self::Named { .. } if self.is_too_much() => {

@@ -67,12 +67,7 @@ struct Named<'a> {
 impl Looking<'_> {
     pub(super) async fn at(&self, connection: &mut PgConnection) -> Result<Seen, DatabaseError> {
         let orphans = self.reference.orphans.rows > 0;
-        let pairs: Vec<&Pair> = self
-            .mapping
-            .pairs
-            .iter()
-            .filter(|pair| pair.shifted || (orphans && pair.new.is_some()))
-            .collect();
+        let pairs: Vec<&Pair> = self.mapping.pairs.iter().filter(|pair| pair.shifted || orphans).collect();
         if pairs.is_empty() {
             return Ok(Seen::Nothing);
         }
@@ -106,13 +101,19 @@ impl Looking<'_> {
         let mut used = Vec::new();
         for one in &named {
             let (pair, some) = (one.pair, one.pair.new.is_some());
-            if !pair.shifted {
+            if let (false, Some(lost)) = (pair.shifted, &pair.lost) {
+                facts.remainder.add(&pair.old, lost, one.rows);
+            } else if !pair.shifted {
                 facts.returning.add(&pair.old, one.rows);
                 let doubtful = if past.touched.is_some() && integer { one.rows } else { one.doubtful };
                 facts.doubtful = facts.doubtful.saturating_add(doubtful);
                 used.push(pair.clone());
             } else if !past.settled {
-                facts.shifted.add(&pair.old, if mark.is_some() { one.old } else { one.rows });
+                let rows = if mark.is_some() { one.old } else { one.rows };
+                facts.shifted.add(&pair.old, rows);
+                if let Some(lost) = &pair.lost {
+                    facts.shifted_remainder.add(&pair.old, lost, rows);
+                }
                 if mark.is_some() && past.touched.is_none() && some && one.old > 0 {
                     facts.movable.add(&pair.old, one.old);
                     used.push(pair.clone());
@@ -123,7 +124,7 @@ impl Looking<'_> {
             facts.no_mark = no_mark;
             facts.touched = past.touched;
         }
-        if facts.returning.rows == 0 && facts.shifted.rows == 0 {
+        if facts.returning.rows == 0 && facts.shifted.rows == 0 && facts.remainder.rows() == 0 {
             return Ok(Seen::Nothing);
         }
         facts.pairs = used

@@ -118,6 +118,7 @@ pub(in crate::engine::postgres) async fn observe(
     let shifted: Vec<&Pair> = pairs.iter().filter(|pair| pair.shifted).collect();
     let mut facts = IdentityFacts {
         people: length(people.len()),
+        keyed: matches!(&source, Source::List(list) if list.key.is_some()),
         shifted: length(shifted.len()),
         sample: shifted.iter().take(5).map(|pair| pair.old.clone()).collect(),
         elsewhere: length(shifted.iter().filter(|pair| pair.new.is_some()).count()),

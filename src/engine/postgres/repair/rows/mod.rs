@@ -15,11 +15,7 @@ use crate::{
     api::report::{Action, ObjectRef},
     domain::{facts::references::Taken, step::Step, target::Target},
     engine::postgres::{
-        catalog::{
-            condition::{equals, holds},
-            reference::ReferenceTable,
-            resolved::Known,
-        },
+        catalog::{condition::holds, reference::ReferenceTable, resolved::Known},
         ledger::{
             fence::{self, Fence, Standing},
             notes::{Note, noting},
@@ -447,7 +443,7 @@ async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Vec<
         sql.add(if at > 0 { ", " } else { "" }).column("p", &column.name).add("::pg_catalog.text");
     }
     sql.add(" FROM ").only(&step.known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", login, &admin.login);
+    step.known.is_account(&mut sql, "p", login, admin);
     for (column, condition) in &step.known.active_when {
         sql.add(" AND ");
         holds(&mut sql, "p", column, condition);

@@ -1,0 +1,206 @@
+//! More than one account could be meant by a login: each cause with its words and its way out. Accounts are named
+//! by their ids, since logins of others stand in no status.
+
+use crate::{
+    api::{
+        condition::{ConditionType, Reason},
+        report::{ObjectRef, Severity},
+    },
+    domain::{
+        facts::{
+            accounts::{AdminFacts, Namesakes},
+            schema::UserTable,
+        },
+        finding::{Diagnosed, person},
+        sql_name::{sql_name, sql_table, sql_text, statement},
+        target::{Admin, Target},
+        text::{clip, count, named, sample},
+    },
+};
+
+/// Why it is not clear which account is meant, if it is not.
+pub(super) fn ambiguous(
+    target: &Target,
+    admin: &Admin,
+    facts: &AdminFacts,
+    users: &UserTable,
+) -> Option<Diagnosed> {
+    let login = target.users.login_column.clone().unwrap_or_default();
+    let said = Said { target, admin, facts, users, login: &login };
+    let message = match (facts.exact, facts.look_alikes) {
+        (0 | 1, 0) => return None,
+        (0, _) => said.only_nearly(),
+        (1, _) => said.beside(),
+        _ => said.equal(),
+    };
+    Some(person(
+        Reason::AdminAmbiguous,
+        ConditionType::AdminConsistent,
+        Severity::Error,
+        Some(ObjectRef { columns: vec![login.clone()], ..users.object.clone() }),
+        message,
+    ))
+}
+
+/// What a message is made of.
+struct Said<'a> {
+    target: &'a Target,
+    admin: &'a Admin,
+    facts: &'a AdminFacts,
+    users: &'a UserTable,
+    login: &'a str,
+}
+
+impl Said<'_> {
+    fn namesakes(&self) -> &Namesakes {
+        &self.facts.namesakes
+    }
+
+    /// `account 5 has`, `accounts 5, 7 have`.
+    fn accounts(ids: &[String], all: i64) -> String {
+        let shown: Vec<String> = ids.iter().map(|id| clip(id, 64)).collect();
+        let (noun, verb) = if all == 1 { ("account", "has") } else { ("accounts", "have") };
+        format!("{noun} {} {verb}", sample(&shown, all))
+    }
+
+    /// The statement that gives an account a login that nobody has.
+    fn rename(&self, id: Option<&String>) -> String {
+        let (table, login) = (self.table(), sql_name(self.login));
+        let key = sql_name(&self.target.users.id_column);
+        statement(format!(
+            "UPDATE {table} SET {login} = concat('unused-', {key}, '@example.invalid') WHERE {key} = {}",
+            sql_text(id.map_or("", String::as_str))
+        ))
+    }
+
+    fn table(&self) -> String {
+        sql_table(&self.users.object.schema, &self.users.object.table)
+    }
+
+    /// Nobody has the login, and somebody nearly.
+    fn only_nearly(&self) -> String {
+        let (all, nearly) = (self.facts.look_alikes, &self.namesakes().nearly);
+        let spelled = format!(
+            "no account of {} has the login {:?}, and {} one that differs from it by case or spaces only",
+            self.users.object.describe(),
+            self.admin.login,
+            Self::accounts(nearly, all)
+        );
+        let field = self.admin.field();
+        if all > 1 {
+            return format!(
+                "{spelled}: choose the one that is meant, write its login into {field}.login, and rename the others (`{}`)",
+                self.rename(nearly.get(1).or(nearly.first()))
+            );
+        }
+        let (table, login) = (self.table(), sql_name(self.login));
+        let give = statement(format!(
+            "UPDATE {table} SET {login} = {} WHERE {} = {}",
+            sql_text(&self.admin.login),
+            sql_name(&self.target.users.id_column),
+            sql_text(nearly.first().map_or("", String::as_str))
+        ));
+        format!(
+            "{spelled}: if that is {}, write its login into {field}.login, or run `{give}`; if it is somebody else, rename it (`{}`)",
+            self.admin.called(),
+            self.rename(nearly.first())
+        )
+    }
+
+    /// One account has the login, and others nearly.
+    fn beside(&self) -> String {
+        let nearly = &self.namesakes().nearly;
+        let account = self.facts.account.as_ref().map(|account| clip(&account.id, 64)).unwrap_or_default();
+        format!(
+            "account {account} of {} has the login {:?}, and {} one that differs from it by case or spaces only: which of them signs in depends on how the app compares logins, so keep one and rename the others (`{}`)",
+            self.users.object.describe(),
+            self.admin.login,
+            Self::accounts(nearly, self.facts.look_alikes),
+            self.rename(nearly.first())
+        )
+    }
+
+    /// Several have the very login.
+    fn equal(&self) -> String {
+        let Namesakes { equal, active, tenants, partial, .. } = self.namesakes();
+        let same = format!(
+            "{} of {} have the very login {:?} (ids {})",
+            count(self.facts.exact, "account"),
+            self.users.object.describe(),
+            self.admin.login,
+            sample(&equal.iter().map(|id| clip(id, 64)).collect::<Vec<_>>(), self.facts.exact)
+        );
+        let rename = || format!("rename the others (`{}`)", self.rename(equal.get(1)));
+        if let Some((key, columns)) = tenants {
+            let conditions: Vec<String> =
+                columns.iter().map(|column| format!("{{column: {column}, equals: ...}}")).collect();
+            return format!(
+                "{same}, and the unique key {} keeps logins apart only together with {}: say which one is meant by {} in {}.columns",
+                named(key),
+                columns.join(", "),
+                conditions.join(", "),
+                self.admin.field()
+            );
+        }
+        if !self.target.users.active_when.is_empty() {
+            return format!(
+                "{same}, and {} of them {} active by spec.users.activeWhen, so which one signs in cannot be told: keep one, and {}",
+                if *active == 0 { "none".to_owned() } else { active.to_string() },
+                if *active == 1 || *active == 0 { "is" } else { "are" },
+                rename()
+            );
+        }
+        if let Some((key, condition)) = partial {
+            return format!(
+                "{same}, and the unique key {} keeps those apart only where {}: say that in spec.users.activeWhen{}, so that the others do not count",
+                named(key),
+                clip(condition, 200),
+                condition_of(condition).map(|one| format!(" ({one})")).unwrap_or_default()
+            );
+        }
+        format!(
+            "{same}, and no unique key keeps logins apart: if all but one are deleted or disabled, name the column that says so in spec.users.activeWhen; else keep one, and {}",
+            rename()
+        )
+    }
+}
+
+/// The condition of a unique key as the spec has conditions, where it is about one column being NULL or a boolean.
+fn condition_of(condition: &str) -> Option<String> {
+    let bare = condition.trim().trim_start_matches('(').trim_end_matches(')').trim();
+    let plain = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let quoted =
+        |name: &str| name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
+    let column = |name: &str| {
+        let name = name.trim();
+        quoted(name).filter(|name| !name.contains('"')).or_else(|| plain(name).then(|| name.to_owned()))
+    };
+    if let Some(name) = bare.strip_suffix(" IS NULL") {
+        return Some(format!("{{column: {}, isNull: true}}", column(name)?));
+    }
+    if let Some(name) = bare.strip_prefix("NOT ") {
+        return Some(format!("{{column: {}, equals: \"false\"}}", column(name)?));
+    }
+    Some(format!("{{column: {}, equals: \"true\"}}", column(bare)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_condition_of_a_key_is_said_as_the_spec_has_it_or_not_at_all() {
+        for (condition, said) in [
+            ("(deleted_at IS NULL)", Some("{column: deleted_at, isNull: true}")),
+            ("(\"deletedAt\" IS NULL)", Some("{column: deletedAt, isNull: true}")),
+            ("(NOT deleted)", Some("{column: deleted, equals: \"false\"}")),
+            ("is_active", Some("{column: is_active, equals: \"true\"}")),
+            ("((status = 'on'::text) AND (deleted_at IS NULL))", None),
+            ("(lower(a) IS NULL)", None),
+        ] {
+            assert_eq!(condition_of(condition).as_deref(), said, "{condition}");
+        }
+    }
+}
