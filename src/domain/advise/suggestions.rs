@@ -4,7 +4,7 @@
 use crate::{
     api::{report::ObjectRef, shared::ColumnCondition, spec::ReferenceRule},
     domain::{
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
         target::policy::Rule,
         text::{count, number},
     },

@@ -14,8 +14,7 @@ use crate::{
         },
         facts::{
             Observation,
-            new_ids::UnfitColumn,
-            references::{Barrier, InTheWay, Reference},
+            references::Reference,
             schema::UserTable,
         },
         finding::{Diagnosed, Ends, person},
@@ -25,7 +24,7 @@ use crate::{
     },
 };
 
-use super::{constraints, elsewhere, not_unique, remap, rights};
+use super::{constraints, elsewhere, not_unique, remap};
 
 mod types;
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     domain::{
-        diagnose::hashing::{HashSample, Says},
-        facts::{Takes, Untold, schema::DatabaseIdentity},
+        diagnose::hashing::Says,
+        facts::{Takes, Untold, hashes::HashSample, schema::DatabaseIdentity},
         target::Admin,
     },
     engine::postgres::{
@@ -16,7 +16,6 @@ use crate::{
             mapping,
             reference::ReferenceTable,
         },
-        observe::ids::Passive,
         sql::Sql,
     },
 };

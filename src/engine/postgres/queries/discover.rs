@@ -1,6 +1,7 @@
 //! Looks for columns that name users although no foreign key says so. Reads a bounded sample of a
 //! bounded number of columns, and writes nothing.
 
+use crate::engine::postgres::catalog::condition::text;
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
@@ -8,12 +9,12 @@ use crate::{
             account_names::AccountNames,
             suggestions::{self, Sampled, Value},
         },
-        facts::{KeyElsewhere, schema::KeyKind},
+        facts::{KeyElsewhere, key_kind::KeyKind},
         target::Target,
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Found, foreign_code, reference::ReferenceTable, resolved::Known},
+        catalog::{self, Found, reference::ReferenceTable, resolved::Known},
         observe::{scope::elsewhere, users},
         session::{
             error::DatabaseError,

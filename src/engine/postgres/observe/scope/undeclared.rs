@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{PgConnection, Row};
 
-use super::Place;
+use crate::engine::postgres::catalog::declared::Place;
 
 /// Names that are told.
 const SAMPLE: i64 = 5;

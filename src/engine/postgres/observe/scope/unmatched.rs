@@ -20,7 +20,8 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::{Place, RULE, declared_object};
+use super::{RULE, declared_object};
+use crate::engine::postgres::catalog::declared::Place;
 
 /// A rule that no foreign key is meant by, and the columns of those that its table has.
 pub(super) struct Idle {

@@ -7,7 +7,7 @@ use crate::{
             account_names::ACCOUNT_COLUMNS,
             suggestions::{OtherTable, Value, somebody},
         },
-        facts::schema::KeyKind,
+        facts::key_kind::KeyKind,
     },
     engine::postgres::{
         catalog::{self, Column, Found, Table, resolved::Known},
