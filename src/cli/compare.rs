@@ -268,3 +268,34 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
     }
     said.join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::advise::compare::{About, Accounts, Difference};
+
+    #[test]
+    fn two_keys_that_are_one_stored_otherwise_are_said_to_be_one() {
+        let print = |text: &str| Some(format!("v1:scrypt:{text}"));
+        let difference =
+            Difference { about: About::SigningKey, of: "fingerprint".into(), a: print("0a"), b: print("0b") };
+        let mut compared = Comparison {
+            same: false,
+            accounts: Accounts::default(),
+            differences: vec![difference],
+            key_of_a: None,
+            key_of_b: None,
+        };
+        let other = "The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.";
+        assert!(closing(&compared, "old", "new").ends_with(other));
+        compared.key_of_a = Some("lacks the white space around this one".into());
+        let said = closing(&compared, "old", "new");
+        assert!(said.ends_with("The signing keys are one key, stored or decoded otherwise: compared with the key of B, that of A lacks the white space around this one. Tokens of A are worth nothing in B until both have the same bytes."), "{said}");
+        assert!(!said.contains(other));
+        (compared.key_of_a, compared.key_of_b) = (None, Some("stands in quotes".into()));
+        assert!(
+            closing(&compared, "old", "new")
+                .contains("compared with the key of A, that of B stands in quotes")
+        );
+    }
+}
