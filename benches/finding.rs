@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::network::HostPolicy;
 use auth_consistency::{
-    domain::{incremental::change_marks::Relied, target::Target},
-    engine::postgres::{self, Budget, Given, Search, Session},
+    domain::{incremental::change_marks::Reuse, target::Target},
+    engine::postgres::{self, Budget, ObserveOptions, Search, Session},
     pass::memory::Memory,
 };
 
@@ -159,8 +159,8 @@ impl Bench {
             &self.memory,
             false,
             Search::default(),
-            &Given {
-                relied: &Relied::default(),
+            &ObserveOptions {
+                relied: &Reuse::default(),
                 known: None,
                 budget: &Budget::new(target.timeout),
                 elsewhere: None,

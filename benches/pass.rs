@@ -11,7 +11,7 @@
 )]
 #![allow(clippy::print_stdout, reason = "its result is what it prints")]
 
-use auth_consistency::pass::request::{self, Person, Repairs};
+use auth_consistency::pass::request::{self, Repairs, Unattended};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -25,7 +25,7 @@ use auth_consistency::{
 };
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use jiff::Timestamp;
@@ -109,9 +109,9 @@ impl Bench {
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,
             memory: &self.memory,
-            supervisor: &Person,
+            supervisor: &Unattended,
             repairs,
-            look: Look::Deep,
+            look: ScanMode::Full,
             compare_password: false,
             search: Search::default(),
             ask: true,

@@ -13,7 +13,7 @@
 
 use auth_consistency::{
     domain::request::Requests,
-    pass::request::{self, Person, Repairs},
+    pass::request::{self, Repairs, Unattended},
 };
 
 #[path = "../tests/support/mod.rs"]
@@ -23,17 +23,17 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::{
     domain::{
-        incremental::change_marks::{Relied, Settled},
+        incremental::change_marks::{Baseline, Reuse},
         report::Outcome,
         target::Target,
     },
-    engine::postgres::{self, Budget, Given, Known, Observed, Search, Session},
+    engine::postgres::{self, Budget, ObserveOptions, Observed, ResolvedSchema, Search, Session},
     pass::memory::Memory,
 };
 
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use jiff::Timestamp;
@@ -107,14 +107,14 @@ impl Bench {
     }
 
     /// A whole pass, from the connection to the outcome.
-    async fn pass(&self, look: Look, relied: usize) -> Duration {
+    async fn pass(&self, look: ScanMode, relied: usize) -> Duration {
         let began = Instant::now();
         let outcome = pass::run(&request::Pass {
             target: &self.target,
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,
             memory: &self.memory,
-            supervisor: &Person,
+            supervisor: &Unattended,
             repairs: Repairs::All,
             look,
             compare_password: false,
@@ -143,7 +143,7 @@ impl Bench {
     }
 
     /// What a hinted pass asks of the database, on a connection that has just been opened.
-    async fn hinted_sql(&self, settled: &Settled, known: &Known) -> Duration {
+    async fn hinted_sql(&self, settled: &Baseline, known: &ResolvedSchema) -> Duration {
         let mut session = self.session().await;
         let began = Instant::now();
         let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
@@ -155,24 +155,29 @@ impl Bench {
         elapsed
     }
 
-    async fn observe(&self, session: &mut Session, relied: &Relied, known: Option<&Known>) -> Observed {
+    async fn observe(
+        &self,
+        session: &mut Session,
+        relied: &Reuse,
+        known: Option<&ResolvedSchema>,
+    ) -> Observed {
         let requests = Requests::default();
         let connection = session.connection();
         let budget = Budget::new(self.target.timeout);
-        let given = Given { relied, known, budget: &budget, elsewhere: None, progress: &|_| () };
+        let given = ObserveOptions { relied, known, budget: &budget, elsewhere: None, progress: &|_| () };
         postgres::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
             .await
             .unwrap()
     }
 
     /// What a deep look leaves to rely on.
-    async fn settled(&self) -> (Settled, Known) {
+    async fn settled(&self) -> (Baseline, ResolvedSchema) {
         let mut session = self.session().await;
         let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
-        let observed = self.observe(&mut session, &Relied::default(), None).await;
+        let observed = self.observe(&mut session, &Reuse::default(), None).await;
         session.close().await;
-        let settled = Settled::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap();
-        (settled, Known { references: Vec::new(), ..observed.known.unwrap() })
+        let settled = Baseline::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap();
+        (settled, ResolvedSchema { references: Vec::new(), ..observed.known.unwrap() })
     }
 
     /// The query that a person would write, of each reference, on a connection that is open.
@@ -212,8 +217,8 @@ async fn main() {
     println!("{TABLES} tables, {REFERENCES} references of {ROWS} rows each, {USERS} users");
 
     // The first look is a deep one, whatever it is asked for.
-    bench.pass(Look::Hinted, 0).await;
-    for (name, look, relied) in [("deep", Look::Deep, 0), ("hinted", Look::Hinted, REFERENCES)] {
+    bench.pass(ScanMode::Incremental, 0).await;
+    for (name, look, relied) in [("deep", ScanMode::Full, 0), ("hinted", ScanMode::Incremental, REFERENCES)] {
         let statements = bench.db.statements(bench.pass(look, relied)).await;
         let begun = statements.iter().filter(|sql| sql.starts_with("BEGIN")).count();
         println!("statements of a {name} pass: {} ({begun} BEGIN)", statements.len());
@@ -223,8 +228,8 @@ async fn main() {
     let mut times = [const { Vec::new() }; 5];
     for round in 0..=ROUNDS {
         let round_times = [
-            bench.pass(Look::Deep, 0).await,
-            bench.pass(Look::Hinted, REFERENCES).await,
+            bench.pass(ScanMode::Full, 0).await,
+            bench.pass(ScanMode::Incremental, REFERENCES).await,
             bench.connecting().await,
             bench.hinted_sql(&settled, &known).await,
             bench.by_hand().await,

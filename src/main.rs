@@ -13,7 +13,7 @@ const MISTAKE: &str = "a mistake in auth-consistency ended the command before it
 fn main() -> ExitCode {
     telemetry::hide_panics();
     if let Err(error) = inherited::drop_database_variables() {
-        return cli::Said::failed(&error).print();
+        return cli::Output::failed(&error).print();
     }
     // An error says that a choice was made before, which is what was wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -28,12 +28,12 @@ fn main() -> ExitCode {
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return cli::Said::failed(&error).print(),
+        Err(error) => return cli::Output::failed(&error).print(),
     };
     // What a panic was about is dropped unread. Nothing is used afterwards that it could have left half done.
     let said =
         std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(cli::main(std::env::args_os()))))
-            .unwrap_or_else(|_| cli::Said::failed(&MISTAKE));
+            .unwrap_or_else(|_| cli::Output::failed(&MISTAKE));
     // A thread that still waits for something must not keep the answer from the person.
     runtime.shutdown_background();
     said.print()

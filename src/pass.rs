@@ -13,21 +13,21 @@
 mod accounts;
 mod applied;
 mod apply;
-mod ask;
+mod cluster_context;
 pub mod connect;
-mod errands;
 mod identities;
 mod keys;
 mod look;
-mod manners;
 pub mod memory;
+mod operations;
 pub mod outcome;
 mod pods;
 mod preflight;
+mod probe;
 pub mod probe_answer;
 pub mod request;
 mod retention;
-mod surroundings;
+mod throttle;
 
 use crate::{
     api::{report::RequestNotDone, spec},
@@ -36,7 +36,7 @@ use crate::{
         diagnose::{diagnose, requests, rights},
         facts::{Bookkeeping, Observation},
         fault::{Class, Fault},
-        finding::Ends,
+        finding::Resolution,
         plan::{propose, wait::waits_for_the_look},
         report::{Outcome, Verdict},
         request::Requests,
@@ -52,17 +52,17 @@ use crate::{
     },
 };
 
-pub use crate::pass::request::Look;
-pub use ask::{Asked, mint_for_admin, show_to_app};
-pub use errands::{
+pub use crate::pass::request::ScanMode;
+pub use cluster_context::{Surroundings, Unread};
+pub use identities::snapshot;
+pub use operations::{
     admin_account, discover, grants, grants_to_observe, kept, purge, resolve, restore, restore_beside, runs,
     show_kept, unrestored,
 };
-pub use identities::snapshot;
 pub use preflight::preflight;
-pub use surroundings::{Surroundings, Unread};
+pub use probe::{ProbeOutcome, mint_for_admin, show_to_app};
 
-use look::Sight;
+use look::Assessment;
 
 /// Runs the pass.
 ///
@@ -85,7 +85,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let mut session = connect(target, pass.policy).await?;
     let seen = look::seen(pass);
     let sight = look::look(pass, &mut session, &key_findings).await?;
-    let Sight { observed, permitted, unused, leftover, .. } = sight;
+    let Assessment { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = Applied::default();
@@ -133,7 +133,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
         }
         _ => observed,
     };
-    let asked = ask::ask(pass, &observed).await;
+    let asked = probe::ask(pass, &observed).await;
     keys::rotation(pass, key.as_mut(), &asked);
     session.close().await;
     let mut found = diagnose(
@@ -157,7 +157,7 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let unfinished = unfinished(&observed.observation, seen);
     for one in &mut found {
         if one.step.as_ref().is_some_and(|step| waits_for_the_look(&observed.observation, step)) {
-            one.ends = Ends::Retry;
+            one.ends = Resolution::Automatic;
         }
     }
     let bookkeeping = &observed.observation.bookkeeping;
@@ -203,7 +203,7 @@ fn leftover(pass: &Pass<'_>, observation: &Observation) -> bool {
         && bookkeeping.open_run.is_some()
         // What was not looked at may be what is left.
         && observation.unreached.is_empty()
-        && !observation.skipped.iter().any(|one| one.passes)
+        && !observation.skipped.iter().any(|one| one.transient)
         && bookkeeping.claim.as_ref().is_some_and(|claim| claim.owner == pass.target.resource.uid)
 }
 

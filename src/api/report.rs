@@ -32,7 +32,7 @@ pub struct ConsistencyReport {
     /// True: consistent, warnings aside. False: findings. Null: something in scope could not be told.
     pub consistent: Option<bool>,
     /// What is wrong, worst first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FindingReport>,
     /// The admin account, null when the spec names none or it does not exist.
     pub admin: Option<AdminReport>,
     /// Those of the further accounts that exist, in the order of their logins.
@@ -116,7 +116,7 @@ pub struct ReportTarget {
 /// One fact that is wrong, with its evidence.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Finding {
+pub struct FindingReport {
     /// What it is.
     pub finding: Reason,
     /// The condition that it makes False (or Unknown).
@@ -333,7 +333,7 @@ pub struct Skipped {
     pub asked: bool,
     /// True where it may pass by itself, as a lock does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub passes: bool,
+    pub transient: bool,
 }
 
 /// How one reference was searched for rows that name nobody.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     password::PasswordFamily,
-    report::{Action, Finding, PlanReport, ReferencesReport, RequestNotDone},
+    report::{Action, FindingReport, PlanReport, ReferencesReport, RequestNotDone},
     shared::Algorithm,
 };
 
@@ -38,7 +38,7 @@ pub struct AuthConsistencyStatus {
     /// What is wrong, worst first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
-    pub findings: Vec<Finding>,
+    pub findings: Vec<FindingReport>,
     /// The admin account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminStatus>,

@@ -3,25 +3,25 @@
 use crate::{
     api::{
         condition::Reason,
-        report::{Finding, ObjectRef},
+        report::{FindingReport, ObjectRef},
         spec::{Accept, ReferenceRule},
     },
     domain::{target::policy::Rule, text::count},
 };
 
 use super::{
-    answer::Looked,
     discover::rules,
-    said::{Exit, Failure, Said},
-    show::{Format, Look, wrap},
+    output::{CliError, Exit, Output},
+    pass_command::Looked,
+    show::{Format, PageStyle, wrap},
 };
 
 /// Shows the rules for what a look found.
 ///
 /// # Errors
 /// They cannot be written down.
-pub(super) fn said(looked: &Looked, format: Format, today: &str) -> Result<Said, Failure> {
-    let orphans: Vec<&Finding> =
+pub(super) fn said(looked: &Looked, format: Format, today: &str) -> Result<Output, CliError> {
+    let orphans: Vec<&FindingReport> =
         looked.report.findings.iter().filter(|one| one.finding == Reason::OrphanRows).collect();
     let (changed, new): (Vec<_>, Vec<_>) = orphans
         .iter()
@@ -31,11 +31,14 @@ pub(super) fn said(looked: &Looked, format: Format, today: &str) -> Result<Said,
     let exit = Exit::of(looked.report.consistent);
     if format != Format::Table {
         let all: Vec<ReferenceRule> = only(changed).chain(only(new)).collect();
-        return Ok(Said::new(format.document(&all)?.unwrap_or_default(), exit));
+        return Ok(Output::new(format.document(&all)?.unwrap_or_default(), exit));
     }
-    let width = Look::of_stdout().width;
+    let width = PageStyle::of_stdout().width;
     if orphans.is_empty() {
-        return Ok(Said::new(wrap("No reference has orphans, so there is nothing to accept.", width), exit));
+        return Ok(Output::new(
+            wrap("No reference has orphans, so there is nothing to accept.", width),
+            exit,
+        ));
     }
     let rows: i64 = orphans.iter().filter_map(|one| one.rows).sum();
     let mut text = wrap(
@@ -53,7 +56,7 @@ pub(super) fn said(looked: &Looked, format: Format, today: &str) -> Result<Said,
         text.push_str(&wrap("Instead of the rules that there are for the same columns:", width));
         text.push_str(&format!("\n{}", rules(only(changed))?));
     }
-    Ok(Said::new(text, exit))
+    Ok(Output::new(text, exit))
 }
 
 /// The rule that accepts these orphans, and whether there is one for the same columns already.

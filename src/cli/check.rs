@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{
-    answer::{self, AnswerFlags},
-    engine::Errand,
-    said::{Failure, Said},
-    show::Asked,
+    output::{CliError, Output},
+    pass_command::{self, AnswerFlags},
+    pass_run::PassOptions,
+    show::Verb,
     target::Variables,
     token,
 };
@@ -40,13 +40,13 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// There is nothing to show.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     if flags.answer.reads_stdin() && flags.token_file.as_ref().is_some_and(|file| file.as_os_str() == "-") {
         return Err(token::both_on_stdin());
     }
     let mut settings = flags.answer.settings();
     if flags.explain && settings.by_operator() {
-        return Err(Failure::Usage(
+        return Err(CliError::Usage(
             "--explain times statements of its own: use it with --direct, a file or the environment".into(),
         ));
     }
@@ -59,5 +59,11 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     if let Some(file) = flags.token_file {
         settings = settings.with_token(token::read(&file)?);
     }
-    answer::give(settings, Asked::Check, Errand { explain: flags.explain, ..Errand::look() }, variables).await
+    pass_command::give(
+        settings,
+        Verb::Check,
+        PassOptions { explain: flags.explain, ..PassOptions::look() },
+        variables,
+    )
+    .await
 }

@@ -21,8 +21,8 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, wrap},
+    output::{CliError, Exit, Output},
+    show::{Cell, OutputFlags, PageStyle, Table, wrap},
     target::{self, TargetFlags, Variables},
 };
 
@@ -64,7 +64,7 @@ enum Side {
 }
 
 impl Side {
-    fn read(given: &str, flags: &Flags) -> Result<Self, Failure> {
+    fn read(given: &str, flags: &Flags) -> Result<Self, CliError> {
         let file = Path::new(given);
         let resource = |file: Option<PathBuf>, name: Option<String>, namespace: Option<String>| {
             let in_cluster = name.is_some();
@@ -84,7 +84,7 @@ impl Side {
             if given.starts_with(['.', '/'])
                 || [".yaml", ".yml", ".json"].iter().any(|end| given.ends_with(end))
             {
-                return Err(Failure::Usage(format!("there is no file {given}")));
+                return Err(CliError::Usage(format!("there is no file {given}")));
             }
             return Ok(match given.split_once('/') {
                 Some((namespace, name)) => resource(None, Some(name.into()), Some(namespace.into())),
@@ -98,7 +98,7 @@ impl Side {
         let text = text.trim_start_matches('\u{feff}');
         Snapshot::read(text)
             .map(|snapshot| Self::Written(Box::new(snapshot)))
-            .map_err(|why| Failure::Usage(format!("{name}: {why}")))
+            .map_err(|why| CliError::Usage(format!("{name}: {why}")))
     }
 
     fn keyed(&self) -> Option<&Keyed> {
@@ -115,7 +115,7 @@ impl Side {
         self,
         key: Option<(&LoginKey, &Keyed)>,
         variables: Variables<'_>,
-    ) -> Result<(Snapshot, Option<Jwt>), Failure> {
+    ) -> Result<(Snapshot, Option<Jwt>), CliError> {
         match self {
             Self::Written(snapshot) => Ok((*snapshot, None)),
             Self::Live(flags) => {
@@ -133,7 +133,7 @@ impl Side {
 ///
 /// # Errors
 /// A side cannot be read or asked, or the two cannot be compared.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let (a, b) = (Side::read(&flags.a, &flags)?, Side::read(&flags.b, &flags)?);
     let keyed = a.keyed().or_else(|| b.keyed()).cloned();
     let live = [&a, &b].into_iter().any(|side| matches!(side, Side::Live(_)));
@@ -145,16 +145,16 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let key = key.as_ref().map(|(key, keyed)| (key, *keyed));
     let (a, jwt_a) = a.snapshot(key, variables).await?;
     let (b, jwt_b) = b.snapshot(key, variables).await?;
-    let mut compared = compare(&a, &b).map_err(Failure::Usage)?;
+    let mut compared = compare(&a, &b).map_err(CliError::Usage)?;
     compared.key_of_a = one_key(&a, jwt_b.as_ref()).map(str::to_owned);
     if compared.key_of_a.is_none() {
         compared.key_of_b = one_key(&b, jwt_a.as_ref()).map(str::to_owned);
     }
     let exit = if compared.same { Exit::Fine } else { Exit::Findings };
     if let Some(document) = flags.output.output.document(&compared)? {
-        return Ok(Said::new(document, exit));
+        return Ok(Output::new(document, exit));
     }
-    Ok(Said::new(page(&compared, &flags.a, &flags.b, Look::of_stdout()), exit))
+    Ok(Output::new(page(&compared, &flags.a, &flags.b, PageStyle::of_stdout()), exit))
 }
 
 /// How the key that was written down on one side differs from the other side's, where that is the same key stored
@@ -169,7 +169,7 @@ fn one_key(one: &Snapshot, other: Option<&Jwt>) -> Option<&'static str> {
     tokens::variant_of_fingerprint(&jwt.key, algorithm, fingerprint)
 }
 
-fn page(compared: &Comparison, a: &str, b: &str, look: Look) -> String {
+fn page(compared: &Comparison, a: &str, b: &str, look: PageStyle) -> String {
     let accounts = &compared.accounts;
     let mut text = String::new();
     let told = accounts.moved.len() + accounts.only_a.len() + accounts.only_b.len();

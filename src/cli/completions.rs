@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::said::{Exit, Said};
+use super::output::{Exit, Output};
 
 /// Flags of `completions`.
 #[derive(Args, Clone, Debug)]
@@ -14,8 +14,8 @@ pub(super) struct Flags {
 }
 
 /// Runs the command.
-pub(super) fn run(flags: &Flags) -> Said {
+pub(super) fn run(flags: &Flags) -> Output {
     let mut script = Vec::new();
     clap_complete::generate(flags.shell, &mut super::Cli::command(), "auth-consistency", &mut script);
-    Said::new(String::from_utf8_lossy(&script), Exit::Fine)
+    Output::new(String::from_utf8_lossy(&script), Exit::Fine)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    said::{Exit, Failure, Said},
+    output::{CliError, Exit, Output},
     show,
 };
 use crate::api;
@@ -25,12 +25,12 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// It cannot be written down.
-pub(super) fn run(flags: &Flags) -> Result<Said, Failure> {
+pub(super) fn run(flags: &Flags) -> Result<Output, CliError> {
     if flags.report_schema {
         let schema = schemars::schema_for!(api::report::ConsistencyReport);
-        return Ok(Said::new(show::json(&schema)?, Exit::Fine));
+        return Ok(Output::new(show::json(&schema)?, Exit::Fine));
     }
     let definition = api::crd::definition();
     let text = if flags.json { show::json(&definition)? } else { show::yaml(&definition)? };
-    Ok(Said::new(text, Exit::Fine))
+    Ok(Output::new(text, Exit::Fine))
 }

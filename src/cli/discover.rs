@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, clean, wrap, yaml},
+    output::{CliError, Exit, Output},
+    show::{Cell, OutputFlags, PageStyle, Table, clean, wrap, yaml},
     target::{TargetFlags, Variables},
 };
 use crate::{
@@ -77,7 +77,7 @@ impl From<&KeyElsewhere> for Elsewhere {
 ///
 /// # Errors
 /// There is no target, or the database cannot be asked.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
     let (suggestions, found) = pass::discover(&target, &place.policy()).await?;
@@ -89,12 +89,12 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         skipped: found.skipped,
     };
     match flags.output.output.document(&answer)? {
-        Some(document) => Ok(Said::new(document, Exit::Fine)),
-        None => Ok(Said::new(page(&answer, Look::of_stdout())?, Exit::Fine)),
+        Some(document) => Ok(Output::new(document, Exit::Fine)),
+        None => Ok(Output::new(page(&answer, PageStyle::of_stdout())?, Exit::Fine)),
     }
 }
 
-fn page(answer: &Answer, look: Look) -> Result<String, Failure> {
+fn page(answer: &Answer, look: PageStyle) -> Result<String, CliError> {
     let mut text = String::new();
     if !answer.suggestions.is_empty() {
         let mut table = Table::new(&["COLUMN", "TYPE", "USERS", "ROWS", "EVIDENCE"], 5, look);
@@ -181,6 +181,6 @@ fn share(some: Option<i64>, all: Option<i64>) -> String {
 ///
 /// # Errors
 /// They cannot be written down.
-pub(super) fn rules(rules: impl Iterator<Item = ReferenceRule>) -> Result<String, Failure> {
+pub(super) fn rules(rules: impl Iterator<Item = ReferenceRule>) -> Result<String, CliError> {
     yaml(&rules.collect::<Vec<_>>())
 }

@@ -3,8 +3,8 @@
 use clap::{Args, builder::PossibleValuesParser};
 
 use super::{
-    said::{Exit, Said},
-    show::{Cell, Look, Table, wrap},
+    output::{Exit, Output},
+    show::{Cell, PageStyle, Table, wrap},
 };
 use crate::api::{
     condition::Reason,
@@ -26,13 +26,13 @@ fn names() -> PossibleValuesParser {
 }
 
 /// Runs the command.
-pub(super) fn run(flags: &Flags) -> Said {
-    let look = Look::of_stdout();
+pub(super) fn run(flags: &Flags) -> Output {
+    let look = PageStyle::of_stdout();
     let text = match &flags.name {
         Some(name) => plain(page(name), look.width),
         None => listed(look),
     };
-    Said::new(text, Exit::Fine)
+    Output::new(text, Exit::Fine)
 }
 
 /// The page of that name; clap lets no other through.
@@ -42,7 +42,7 @@ fn page(name: &str) -> &'static str {
     reason.map(|reason| reason.page()).or(guide.map(|guide| guide.text)).unwrap_or_default()
 }
 
-fn listed(look: Look) -> String {
+fn listed(look: PageStyle) -> String {
     let mut guides = Table::new(&["GUIDE", "IS ABOUT"], 2, look);
     for guide in GUIDES {
         guides.row(vec![Cell::text(guide.name), Cell::text(guide.about)]);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_list_names_every_reason_and_every_guide() {
-        let list = listed(Look { width: 100, colour: false });
+        let list = listed(PageStyle { width: 100, colour: false });
         for name in Reason::ALL.iter().map(|reason| reason.as_str()).chain(GUIDES.iter().map(|one| one.name))
         {
             assert!(list.lines().any(|line| line.split_whitespace().next() == Some(name)), "{name}");

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{
-    said::{Exit, Failure, Said},
+    output::{CliError, Exit, Output},
     target::{TargetFlags, Variables},
 };
 use crate::pass;
@@ -22,7 +22,7 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// There is no target, or the database cannot be asked.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
     let policy = place.policy();
@@ -30,5 +30,5 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         true => pass::grants_to_observe(&target, &policy).await?,
         false => pass::grants(&target, &policy).await?,
     };
-    Ok(Said::new(text, Exit::Fine))
+    Ok(Output::new(text, Exit::Fine))
 }

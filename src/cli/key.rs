@@ -7,9 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 
 use super::{
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, wrap},
-    target::{self, Elsewhere, ElsewhereFlags, Place, TargetFlags, Variables},
+    output::{CliError, Exit, Output},
+    show::{Cell, OutputFlags, PageStyle, Table, wrap},
+    target::{self, Elsewhere, ElsewhereFlags, TargetFlags, TargetSource, Variables},
 };
 use crate::{
     api::{report::Severity, spec::Algorithm},
@@ -76,7 +76,7 @@ struct Weakness {
 ///
 /// # Errors
 /// There is no key.
-pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Output, CliError> {
     let (flags, audit) = match command {
         Command::Audit(audit) => (audit.flags, Some(audit.elsewhere)),
         Command::Fingerprint(flags) => (flags, None),
@@ -104,14 +104,14 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
         Exit::Fine
     };
     let unread = elsewhere.as_ref().and_then(Elsewhere::remark);
-    let told = |said: Said| said.unread(unread.clone());
+    let told = |said: Output| said.unread(unread.clone());
     if let Some(document) = format.document(&answer)? {
-        return Ok(told(Said::new(document, exit)));
+        return Ok(told(Output::new(document, exit)));
     }
     if !audit {
         return Ok(match answer.fingerprint {
-            Some(fingerprint) => Said::new(fingerprint, exit),
-            None => Said::new("", exit).remark(match keys.current.unfit() {
+            Some(fingerprint) => Output::new(fingerprint, exit),
+            None => Output::new("", exit).remark(match keys.current.unfit() {
                 Some(unfit) => format!("auth-consistency: there is no fingerprint: {}", unfit.message()),
                 None => "auth-consistency: no fingerprint is shown, since the key is weak enough to be found from it: \
                          `auth-consistency key audit` says why"
@@ -122,7 +122,7 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     let mut page = if answer.weaknesses.is_empty() {
         format!("Nothing is wrong with the signing key for {algorithm:?}.\n")
     } else {
-        let mut table = Table::new(&["SEVERITY", "FINDING", "WHAT IS WRONG"], 3, Look::of_stdout());
+        let mut table = Table::new(&["SEVERITY", "FINDING", "WHAT IS WRONG"], 3, PageStyle::of_stdout());
         for one in &answer.weaknesses {
             table.row(vec![Cell::Severity(one.severity), Cell::text(one.finding), Cell::text(&one.message)]);
         }
@@ -130,9 +130,9 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     };
     for line in beside(&answer) {
         page.push('\n');
-        page.push_str(&wrap(&line, Look::of_stdout().width));
+        page.push_str(&wrap(&line, PageStyle::of_stdout().width));
     }
-    Ok(told(Said::new(page, exit)))
+    Ok(told(Output::new(page, exit)))
 }
 
 /// What is so of the key, wrong or not.
@@ -151,7 +151,7 @@ fn beside(answer: &KeyAnswer) -> Vec<String> {
 }
 
 /// When the operator first saw the key in another one's place: nobody else knows how old it is.
-async fn changed_time(place: &Place, fingerprint: Option<&str>) -> Option<Time> {
+async fn changed_time(place: &TargetSource, fingerprint: Option<&str>) -> Option<Time> {
     let before = place.key_before().await?;
     fingerprint.filter(|own| before.fingerprint.as_deref() == Some(*own))?;
     before.changed_time
@@ -182,9 +182,9 @@ fn weaknesses(keys: &KeySet, algorithm: Algorithm) -> Vec<Weakness> {
 
 async fn keys(
     key_file: Option<PathBuf>,
-    place: &Place,
+    place: &TargetSource,
     variables: Variables<'_>,
-) -> Result<(KeySet, Algorithm), Failure> {
+) -> Result<(KeySet, Algorithm), CliError> {
     match key_file {
         Some(file) => {
             let bytes = target::read_secret(&file)?;
@@ -192,7 +192,7 @@ async fn keys(
             let id = target::key_id(variables)?;
             let ids = KeyIds { current: id.as_deref(), ..KeyIds::default() };
             let keys = KeySet::read(bytes.to_vec(), algorithm, &ids)
-                .map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+                .map_err(|error| CliError::Usage(format!("{}: {error}", file.display())))?;
             Ok((keys, algorithm))
         }
         None => {

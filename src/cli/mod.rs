@@ -5,50 +5,50 @@
 //! cluster; `answer` shows the report of either; `show` has tables and the closing paragraph.
 
 mod accept;
-mod answer;
 mod check;
 mod compare;
 mod completions;
 mod crd;
 mod discover;
-mod engine;
 mod explain;
 mod grants;
 mod key;
 mod operator;
+mod output;
+mod pass_command;
+mod pass_run;
 mod passphrase;
 mod plan;
 mod preflight;
+mod progress_bar;
 mod quarantine;
 mod repair;
 mod reset;
 mod restore;
 mod run;
-mod said;
 mod session_reset;
 mod show;
 mod snapshot;
 mod target;
 mod token;
 mod verify;
-mod watching;
 mod words;
 
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
-pub use said::{Exit, Said};
+pub use output::{Exit, Output};
 
 use crate::api::report::ConsistencyReport;
-use said::Failure;
+use output::CliError;
 
 /// A report as `check` prints it for people.
 pub fn page(report: &ConsistencyReport) -> String {
     let closing = show::Closing {
-        asked: show::Asked::Check,
+        asked: show::Verb::Check,
         token: None,
-        again: &target::Again::default(),
+        again: &target::RerunHint::default(),
         observes: false,
         by_operator: false,
         suspended: false,
@@ -58,7 +58,7 @@ pub fn page(report: &ConsistencyReport) -> String {
         reset_undone: false,
         reset_offer: None,
     };
-    show::report(report, &show::Heading::default(), &closing, show::Look { width: 100, colour: false })
+    show::report(report, &show::Heading::default(), &closing, show::PageStyle { width: 100, colour: false })
 }
 
 /// Keeps accounts, the references to them and the tokens that name them consistent.
@@ -121,7 +121,7 @@ enum Command {
 }
 
 /// Parses the arguments, runs the command and returns what it says.
-pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Said {
+pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Output {
     // Whatever the file is called, help and hints call the program by its name.
     let arguments = std::iter::once(OsString::from(target::program())).chain(arguments.into_iter().skip(1));
     let cli = match Cli::try_parse_from(arguments) {
@@ -131,7 +131,7 @@ pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Said {
     dispatch(cli.command).await.unwrap_or_else(|failure| failure.said())
 }
 
-async fn dispatch(command: Command) -> Result<Said, Failure> {
+async fn dispatch(command: Command) -> Result<Output, CliError> {
     let variables: target::Variables<'_> = &target::process_variables;
     // Each on the heap: together they would take more of the stack than a thread may have.
     match command {
@@ -158,11 +158,11 @@ async fn dispatch(command: Command) -> Result<Said, Failure> {
 }
 
 /// Help and version are answers; everything else is wrong usage.
-fn usage(error: &clap::Error) -> Said {
+fn usage(error: &clap::Error) -> Output {
     let text = error.render().to_string();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Said::new(text, Exit::Fine),
-        _ => Said::new("", Exit::Usage).help(text),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Output::new(text, Exit::Fine),
+        _ => Output::new("", Exit::Usage).help(text),
     }
 }
 

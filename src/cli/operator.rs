@@ -21,10 +21,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{
-    engine::{Errand, unique},
-    said::Failure,
+    output::CliError,
+    pass_run::{PassOptions, unique},
+    progress_bar::Watching,
     target::Cluster,
-    watching::Watching,
 };
 
 /// Field manager of the annotations.
@@ -39,9 +39,9 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The resource cannot be read or annotated, or the operator does not answer in time.
 pub(super) async fn ask(
     cluster: &Cluster,
-    errand: &Errand,
+    errand: &PassOptions,
     timeout: Duration,
-) -> Result<AuthConsistency, Failure> {
+) -> Result<AuthConsistency, CliError> {
     let token = unique();
     let mut annotations = serde_json::Map::new();
     annotations.insert(annotation::RECONCILE.into(), json!(token));
@@ -75,7 +75,7 @@ pub(super) async fn ask(
             watching.progress(&Progress::told(progress));
         }
         if Instant::now() + LOOK > until {
-            return Err(Failure::CouldNotTell(format!(
+            return Err(CliError::CouldNotTell(format!(
                 "the operator did not handle {}/{} in {} s: look whether it runs and watches this namespace, \
                  wait longer with --wait-timeout, or use --direct",
                 cluster.namespace,
@@ -193,7 +193,7 @@ fn told(target: ReportTarget, status: &AuthConsistencyStatus, elapsed_ms: i64) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::said::Exit;
+    use crate::cli::output::Exit;
 
     fn status(ready: &str, reason: &str, finding: &str) -> AuthConsistencyStatus {
         serde_json::from_value(json!({

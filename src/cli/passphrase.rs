@@ -1,6 +1,6 @@
 //! The passphrase that logins of a snapshot are keyed by.
 
-use super::{said::Failure, target::Variables};
+use super::{output::CliError, target::Variables};
 use crate::{
     cli::target,
     domain::identities::{list::LoginKey, snapshot::Keyed},
@@ -29,7 +29,7 @@ impl PassphraseFlags {
     pub(in crate::cli) fn read(
         &self,
         variables: Variables<'_>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, CliError> {
         let (mut bytes, from) = match &self.passphrase_file {
             Some(file) => (target::read_secret(file)?, file.display().to_string()),
             None => match variables(PASSPHRASE) {
@@ -44,7 +44,7 @@ impl PassphraseFlags {
             }
         }
         if bytes.is_empty() {
-            return Err(Failure::Usage(format!("{from} holds no passphrase: fill it, or leave it out")));
+            return Err(CliError::Usage(format!("{from} holds no passphrase: fill it, or leave it out")));
         }
         Ok(Some(bytes))
     }
@@ -55,17 +55,17 @@ impl PassphraseFlags {
     ///
     /// # Errors
     /// There is no passphrase, or it is another one.
-    pub(in crate::cli) fn key(&self, keyed: &Keyed, variables: Variables<'_>) -> Result<LoginKey, Failure> {
+    pub(in crate::cli) fn key(&self, keyed: &Keyed, variables: Variables<'_>) -> Result<LoginKey, CliError> {
         let Some(passphrase) = self.read(variables)? else {
-            return Err(Failure::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "the logins of the snapshot are keyed: set {PASSPHRASE}, or give --passphrase-file"
             )));
         };
         let salt =
-            keyed.salt_bytes().ok_or_else(|| Failure::Usage("the snapshot's salt is no salt".into()))?;
-        let key = LoginKey::derive(&passphrase, &salt).map_err(Failure::Usage)?;
+            keyed.salt_bytes().ok_or_else(|| CliError::Usage("the snapshot's salt is no salt".into()))?;
+        let key = LoginKey::derive(&passphrase, &salt).map_err(CliError::Usage)?;
         if key.check() != keyed.check {
-            return Err(Failure::Usage(
+            return Err(CliError::Usage(
                 "the passphrase is not the one that the snapshot was taken with".into(),
             ));
         }

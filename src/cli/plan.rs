@@ -5,10 +5,10 @@ use jiff::Timestamp;
 
 use super::{
     accept,
-    answer::{self, AnswerFlags},
-    engine::Errand,
-    said::{Failure, Said},
-    show::Asked,
+    output::{CliError, Output},
+    pass_command::{self, AnswerFlags},
+    pass_run::PassOptions,
+    show::Verb,
     target::Variables,
 };
 
@@ -26,12 +26,12 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// There is nothing to show.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     if flags.accept {
         let settings = flags.answer.settings();
-        let looked = answer::look(&settings, variables).await?;
+        let looked = pass_command::look(&settings, variables).await?;
         let today = Timestamp::now().strftime("%Y-%m-%d").to_string();
         return accept::said(&looked, settings.format(), &today);
     }
-    answer::give(flags.answer.settings(), Asked::Plan, Errand::look(), variables).await
+    pass_command::give(flags.answer.settings(), Verb::Plan, PassOptions::look(), variables).await
 }

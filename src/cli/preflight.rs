@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    said::{Exit, Failure, Said},
-    show::{Look, OutputFlags, clean, wrap},
-    target::{Again, Place, Source, TargetFlags, Variables},
-    watching::Watching,
+    output::{CliError, Exit, Output},
+    progress_bar::Watching,
+    show::{OutputFlags, PageStyle, clean, wrap},
+    target::{RerunHint, Source, TargetFlags, TargetSource, Variables},
 };
 use crate::{
     api::API_VERSION,
@@ -54,7 +54,7 @@ struct Answer {
 ///
 /// # Errors
 /// There is no target, or the database cannot be asked.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
     let watching = Watching::default();
@@ -62,7 +62,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     drop(watching);
     let mut preflight = looked.map_err(|mut fault| {
         fault.message = place.plain(&fault.message);
-        Failure::from(fault)
+        CliError::from(fault)
     })?;
     in_their_words(&place, &target, &mut preflight);
     let exit = match preflight.ready {
@@ -79,25 +79,25 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         snapshot: snapshot(&place.again),
     };
     Ok(match flags.output.output.document(&answer)? {
-        Some(document) => Said::new(document, exit),
+        Some(document) => Output::new(document, exit),
         None => {
             let from = match place.source {
                 // It has no name of its own.
                 Source::Environment(_) => String::new(),
                 Source::File(_) | Source::Cluster(_) => format!("{}/{}", answer.namespace, answer.name),
             };
-            Said::new(page(&answer, &from, Look::of_stdout()), exit)
+            Output::new(page(&answer, &from, PageStyle::of_stdout()), exit)
         }
     })
 }
 
 /// The command that takes the snapshot of this very target.
-fn snapshot(again: &Again) -> String {
+fn snapshot(again: &RerunHint) -> String {
     format!("{} snapshot{} >before.json", again.program, again.tail)
 }
 
 /// The words of what the person gave, and what that leaves open.
-fn in_their_words(place: &Place, target: &Target, preflight: &mut Preflight) {
+fn in_their_words(place: &TargetSource, target: &Target, preflight: &mut Preflight) {
     for risk in &mut preflight.risks {
         for text in [&mut risk.breaks, &mut risk.to_do].into_iter().chain(&mut risk.evidence) {
             *text = place.plain(text);
@@ -126,7 +126,7 @@ fn in_their_words(place: &Place, target: &Target, preflight: &mut Preflight) {
     }
 }
 
-fn page(answer: &Answer, from: &str, look: Look) -> String {
+fn page(answer: &Answer, from: &str, look: PageStyle) -> String {
     let preflight = &answer.preflight;
     let mut text = String::new();
     if !preflight.risks.is_empty() {
@@ -150,7 +150,7 @@ fn page(answer: &Answer, from: &str, look: Look) -> String {
     text.trim_start_matches('\n').to_owned()
 }
 
-fn told(risk: &Risk, look: Look) -> String {
+fn told(risk: &Risk, look: PageStyle) -> String {
     let mut text = format!("{}\n", risk.risk.as_str());
     text.push_str(&set_in("  breaks", INDENT, &risk.breaks, look));
     for (at, evidence) in risk.evidence.iter().enumerate() {
@@ -163,7 +163,7 @@ fn told(risk: &Risk, look: Look) -> String {
 }
 
 /// A paragraph beside its label.
-fn set_in(label: &str, indent: u16, words: &str, look: Look) -> String {
+fn set_in(label: &str, indent: u16, words: &str, look: PageStyle) -> String {
     let mut text = String::new();
     let width = usize::from(indent);
     // A line break in a name would leave the column.
@@ -197,7 +197,7 @@ fn closing(answer: &Answer) -> String {
 mod tests {
     use super::*;
 
-    const LOOK: Look = Look { width: 60, colour: false };
+    const LOOK: PageStyle = PageStyle { width: 60, colour: false };
 
     fn answer(risks: Vec<Risk>, untold: Vec<String>) -> Answer {
         let ready = if risks.is_empty() { untold.is_empty().then_some(true) } else { Some(false) };

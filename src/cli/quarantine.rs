@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
+    output::{CliError, Exit, Output},
     restore,
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, wrap},
+    show::{Cell, OutputFlags, PageStyle, Table, wrap},
     target::{TargetFlags, Variables},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         parse::duration,
         text::{count, number},
     },
-    engine::postgres::{Kept, Shown, Wanted, Which},
+    engine::postgres::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery},
     pass,
 };
 
@@ -92,7 +92,7 @@ pub(super) struct PurgeFlags {
 ///
 /// # Errors
 /// There is no target, or the database cannot be asked.
-pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Output, CliError> {
     match command {
         Command::List(flags) => list(flags, variables).await,
         Command::Show(flags) => show(flags, variables).await,
@@ -101,16 +101,16 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Sa
     }
 }
 
-async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Said, Failure> {
+async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
     let kept = pass::kept(&target, &place.policy()).await?;
     if let Some(document) = flags.output.output.document(&kept)? {
-        return Ok(Said::new(document, Exit::Fine));
+        return Ok(Output::new(document, Exit::Fine));
     }
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     if kept.is_empty() {
-        return Ok(Said::new(
+        return Ok(Output::new(
             wrap("Quarantine is empty: no repair has taken or changed a row.", look.width),
             Exit::Fine,
         ));
@@ -132,10 +132,10 @@ async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Said, Failur
         ),
         look.width,
     ));
-    Ok(Said::new(text, Exit::Fine))
+    Ok(Output::new(text, Exit::Fine))
 }
 
-fn listing(kept: &[Kept], look: Look) -> String {
+fn listing(kept: &[QuarantineEntry], look: PageStyle) -> String {
     let mut table = Table::new(&["RUN", "TAKEN", "ROWS", "BACK", "ACTION", "FROM"], 6, look);
     for one in kept {
         let foreign = one.identity.as_ref().map(|identity| format!("of {identity}"));
@@ -151,10 +151,10 @@ fn listing(kept: &[Kept], look: Look) -> String {
     table.render()
 }
 
-async fn show(flags: ShowFlags, variables: Variables<'_>) -> Result<Said, Failure> {
+async fn show(flags: ShowFlags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
-    let wanted = Wanted {
+    let wanted = RowsQuery {
         run: flags.run,
         table: flags.table,
         all_columns: flags.all_columns,
@@ -163,14 +163,14 @@ async fn show(flags: ShowFlags, variables: Variables<'_>) -> Result<Said, Failur
     };
     let shown = pass::show_kept(&target, &place.policy(), &wanted).await?;
     if let Some(document) = flags.output.output.document(&shown)? {
-        return Ok(Said::new(document, Exit::Fine));
+        return Ok(Output::new(document, Exit::Fine));
     }
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     let pages: Vec<String> = shown.iter().map(|one| page(one, look)).collect();
-    Ok(Said::new(pages.join("\n"), Exit::Fine))
+    Ok(Output::new(pages.join("\n"), Exit::Fine))
 }
 
-fn page(shown: &Shown, look: Look) -> String {
+fn page(shown: &QuarantineRows, look: PageStyle) -> String {
     let headers: Vec<&str> = shown.columns.iter().map(String::as_str).collect();
     let mut table = Table::new(&headers, headers.len(), look);
     for row in &shown.rows {
@@ -195,11 +195,11 @@ struct PurgedTable {
     rows: i64,
 }
 
-async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Said, Failure> {
+async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Output, CliError> {
     let which = match (flags.run, flags.older_than) {
-        (Some(run), _) => Which::Run(run),
-        (None, Some(days)) => Which::OlderThan(days),
-        (None, None) => return Err(Failure::Usage("give --run RUN or --older-than DAYS".into())),
+        (Some(run), _) => PurgeFilter::Run(run),
+        (None, Some(days)) => PurgeFilter::OlderThan(days),
+        (None, None) => return Err(CliError::Usage("give --run RUN or --older-than DAYS".into())),
     };
     let place = flags.target.place();
     let target = place.target(variables).await?;
@@ -213,12 +213,12 @@ async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Said, Fail
         tables: tables.into_iter().map(|(object, rows)| PurgedTable { object, rows }).collect(),
     };
     if let Some(document) = flags.output.output.document(&purged)? {
-        return Ok(Said::new(document, Exit::Fine));
+        return Ok(Output::new(document, Exit::Fine));
     }
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     if purged.tables.is_empty() {
         let text = "There are no such rows in quarantine. Rows of another database or resource are dropped only with --identity, as `quarantine list` shows it.";
-        return Ok(Said::new(wrap(text, look.width), Exit::Fine));
+        return Ok(Output::new(wrap(text, look.width), Exit::Fine));
     }
     let mut table = Table::new(&["FROM", "ROWS"], 2, look);
     for one in &purged.tables {
@@ -242,5 +242,5 @@ async fn purge(flags: PurgeFlags, variables: Variables<'_>) -> Result<Said, Fail
             count(rows, "row")
         )
     };
-    Ok(Said::new(format!("{}\n{}", table.render(), wrap(&closing, look.width)), Exit::Fine))
+    Ok(Output::new(format!("{}\n{}", table.render(), wrap(&closing, look.width)), Exit::Fine))
 }

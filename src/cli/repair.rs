@@ -5,10 +5,10 @@ use crate::pass::request::Repairs;
 use clap::Args;
 
 use super::{
-    answer::{self, AnswerFlags},
-    engine::Errand,
-    said::{Failure, Said},
-    show::Asked,
+    output::{CliError, Output},
+    pass_command::{self, AnswerFlags},
+    pass_run::PassOptions,
+    show::Verb,
     target::Variables,
 };
 
@@ -38,13 +38,13 @@ fn hash(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// There is nothing to show.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
-    let errand = Errand {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
+    let errand = PassOptions {
         repairs: Repairs::All,
         reset: false,
         approve: flags.approve,
         take_claim: flags.take_claim,
         explain: false,
     };
-    answer::give(flags.answer.settings(), Asked::Repair, errand, variables).await
+    pass_command::give(flags.answer.settings(), Verb::Repair, errand, variables).await
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    said::{Exit, Failure, Said},
-    show::{Cell, Look, OutputFlags, Table, wrap},
-    target::{Again, TargetFlags, Variables, quoted},
+    output::{CliError, Exit, Output},
+    show::{Cell, OutputFlags, PageStyle, Table, wrap},
+    target::{RerunHint, TargetFlags, Variables, quoted},
 };
 use crate::{
     api::{
@@ -88,20 +88,20 @@ struct Blocked {
 ///
 /// # Errors
 /// There is no target, the database cannot be asked, or the run is not this target's.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let format = flags.output.output;
     let place = flags.target.place();
     let target = place.target(variables).await?;
     let policy = place.policy();
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     let Some(run) = &flags.run else {
         let runs: Vec<RunAnswer> = pass::runs(&target, &policy).await?.into_iter().map(Into::into).collect();
         return Ok(match format.document(&runs)? {
-            Some(document) => Said::new(document, Exit::Fine),
+            Some(document) => Output::new(document, Exit::Fine),
             None => {
                 // What a dump brought along is in no list of runs.
                 let others = if runs.is_empty() { pass::kept(&target, &policy).await? } else { Vec::new() };
-                Said::new(list(&runs, !others.is_empty(), &place.again, look), Exit::Fine)
+                Output::new(list(&runs, !others.is_empty(), &place.again, look), Exit::Fine)
             }
         });
     };
@@ -109,8 +109,8 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
         let wanted = Beside { run: run.clone(), table: flags.table, into, identity: flags.identity };
         let written = pass::restore_beside(&target, &policy, &wanted, Timestamp::now()).await?;
         return Ok(match format.document(&written)? {
-            Some(document) => Said::new(document, Exit::Fine),
-            None => Said::new(wrap(&beside(&written), look.width), Exit::Fine),
+            Some(document) => Output::new(document, Exit::Fine),
+            None => Output::new(wrap(&beside(&written), look.width), Exit::Fine),
         });
     }
     let restored = pass::restore(&target, &policy, run, flags.identity.as_deref(), Timestamp::now()).await?;
@@ -118,12 +118,12 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let blocked: i64 = restored.iter().map(|one| one.blocked).sum();
     let exit = if blocked > 0 { Exit::Findings } else { Exit::Fine };
     Ok(match format.document(&restored)? {
-        Some(document) => Said::new(document, exit),
-        None => Said::new(page(&restored, run, flags.identity.as_deref(), &place.again, look), exit),
+        Some(document) => Output::new(document, exit),
+        None => Output::new(page(&restored, run, flags.identity.as_deref(), &place.again, look), exit),
     })
 }
 
-fn list(runs: &[RunAnswer], others: bool, again: &Again, look: Look) -> String {
+fn list(runs: &[RunAnswer], others: bool, again: &RerunHint, look: PageStyle) -> String {
     let Some(newest) = runs.first() else {
         let none = "No repair of this resource has changed anything in this database";
         let others = if others {
@@ -164,7 +164,13 @@ fn beside(written: &WrittenBeside) -> String {
     )
 }
 
-fn page(restored: &[RestoredAnswer], run: &str, identity: Option<&str>, again: &Again, look: Look) -> String {
+fn page(
+    restored: &[RestoredAnswer],
+    run: &str,
+    identity: Option<&str>,
+    again: &RerunHint,
+    look: PageStyle,
+) -> String {
     let of = identity.map_or_else(String::new, |identity| format!(" --identity {}", word(identity)));
     let (rows, blocked) = restored.iter().fold((0, 0), |(rows, blocked), one| {
         (rows + one.rows - one.again, blocked + one.blocked - one.blocked_again)
@@ -222,7 +228,7 @@ fn page(restored: &[RestoredAnswer], run: &str, identity: Option<&str>, again: &
 }
 
 /// How rows that stayed are written into tables of their own, table by table.
-fn into_tables(restored: &[RestoredAnswer], run: &str, again: &Again) -> String {
+fn into_tables(restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> String {
     let tables = |stayed: bool| -> BTreeSet<(&str, &str)> {
         let rows = restored.iter().filter(|one| !stayed || (one.blocked > 0 && one.action != Action::MoveId));
         rows.map(|one| (one.object.schema.as_str(), one.object.table.as_str())).collect()

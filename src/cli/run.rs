@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
 use clap::Args;
 
 use super::{
-    said::{Exit, Failure, Said},
+    output::{CliError, Exit, Output},
     session_reset::PageFlags,
 };
 use crate::controller::{Limits, Reads, Settings};
@@ -98,12 +98,12 @@ impl Flags {
 ///
 /// # Errors
 /// It cannot be started, or cannot go on.
-pub(super) async fn run(flags: Flags) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags) -> Result<Output, CliError> {
     // An empty variable is one that the chart left empty.
     let filter = flags.log_filter.as_deref().filter(|filter| !filter.is_empty());
-    telemetry::init(flags.log_format, filter).map_err(|error| Failure::Usage(error.to_string()))?;
+    telemetry::init(flags.log_format, filter).map_err(|error| CliError::Usage(error.to_string()))?;
     let ended = crate::controller::run(flags.settings()).await;
-    ended.map(|()| Said::new("", Exit::Fine)).map_err(|error| Failure::CouldNotTell(format!("{error:#}")))
+    ended.map(|()| Output::new("", Exit::Fine)).map_err(|error| CliError::CouldNotTell(format!("{error:#}")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::said::{Exit, Failure, Said};
+use super::output::{CliError, Exit, Output};
 use crate::server::session_reset::{AppName, Cookie, PagePath, SessionReset, SignInPath};
 
 /// What the page is told, by `run` and as files alike.
@@ -65,11 +65,11 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// The files cannot be written.
-pub(super) fn run(flags: Flags) -> Result<Said, Failure> {
+pub(super) fn run(flags: Flags) -> Result<Output, CliError> {
     let directory = flags.directory;
-    let files = flags.page.page().files().map_err(Failure::Usage)?;
+    let files = flags.page.page().files().map_err(CliError::Usage)?;
     let failed = |what: &std::path::Path, error: std::io::Error| {
-        Failure::CouldNotTell(format!("{} cannot be written: {error}", what.display()))
+        CliError::CouldNotTell(format!("{} cannot be written: {error}", what.display()))
     };
     std::fs::create_dir_all(&directory).map_err(|error| failed(&directory, error))?;
     let mut names = String::new();
@@ -78,5 +78,5 @@ pub(super) fn run(flags: Flags) -> Result<Said, Failure> {
         std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
         names.push_str(&format!("{}\n", path.display()));
     }
-    Ok(Said::new(names, Exit::Fine))
+    Ok(Output::new(names, Exit::Fine))
 }

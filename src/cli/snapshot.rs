@@ -16,7 +16,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    said::{Exit, Failure, Said},
+    output::{CliError, Exit, Output},
     target::{TargetFlags, Variables},
 };
 
@@ -49,11 +49,11 @@ fn left_out(long: &LongLogins) -> String {
 ///
 /// # Errors
 /// There is no target, the passphrase is no use, or the database cannot be asked.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let passphrase = flags.passphrase.read(variables)?;
     let salt: [u8; 16] = rand::random();
     let key = match &passphrase {
-        Some(passphrase) => Some(LoginKey::derive(passphrase, &salt).map_err(Failure::Usage)?),
+        Some(passphrase) => Some(LoginKey::derive(passphrase, &salt).map_err(CliError::Usage)?),
         None => None,
     };
     let place = flags.target.place();
@@ -62,9 +62,9 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let snapshot = pass::snapshot(&target, &place.policy(), keyed, Timestamp::now()).await?;
     let text = snapshot
         .write()
-        .map_err(|error| Failure::CouldNotTell(format!("the snapshot cannot be written: {error}")))?;
+        .map_err(|error| CliError::CouldNotTell(format!("the snapshot cannot be written: {error}")))?;
     let bytes = text.len();
-    let mut said = Said::new(text, Exit::Fine);
+    let mut said = Output::new(text, Exit::Fine);
     if key.is_none() {
         said = said.remark(format!(
             "auth-consistency: the snapshot holds the logins of {} people as they are, which is personal data: keep it as such, or set {PASSPHRASE}",

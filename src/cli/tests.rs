@@ -3,7 +3,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use super::*;
 
-async fn said(arguments: &[&str]) -> Said {
+async fn said(arguments: &[&str]) -> Output {
     main(std::iter::once("auth-consistency").chain(arguments.iter().copied()).map(OsString::from)).await
 }
 

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{
-    answer,
-    engine::{self, Done, Errand},
-    said::{Exit, Failure, Said},
-    show::{Asked, Look, OutputFlags},
-    target::{Place, Source, TargetFlags, Variables},
+    output::{CliError, Exit, Output},
+    pass_command,
+    pass_run::{self, Done, PassOptions},
+    show::{OutputFlags, PageStyle, Verb},
+    target::{Source, TargetFlags, TargetSource, Variables},
     token::{asked, chain, facts, user_step},
 };
 use crate::{
@@ -35,24 +35,24 @@ pub(super) struct Flags {
 ///
 /// # Errors
 /// There is no target, or the database cannot be asked.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let format = flags.output.output;
     let place = flags.target.place();
     let target = place.target(variables).await?;
     if target.jwt.is_none() || target.admin.is_none() {
-        return Err(Failure::Usage(match place.source {
+        return Err(CliError::Usage(match place.source {
             Source::Environment(_) => {
                 "a token is minted for the admin: set JWT_SECRET and ADMIN_EMAIL too".into()
             }
             _ => "a token is minted for the admin: the resource needs spec.jwt and spec.admin".into(),
         }));
     }
-    let done = engine::run(&place, target, Errand::look()).await?;
+    let done = pass_run::run(&place, target, PassOptions::look()).await?;
     let steps = steps(&done).await?;
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     let skipped = not_asked(&place, &done).map(|why| format!("not asked: {why}"));
     let above = chain(&steps, skipped.as_deref().map(|why| ("app", why)), look);
-    let mut said = answer::here(&place, format, Asked::Verify, &done, None, Some(above), look)?;
+    let mut said = pass_command::here(&place, format, Verb::Verify, &done, None, Some(above), look)?;
     if steps.iter().any(|step| !step.held) && said.exit == Exit::Fine {
         said.exit = Exit::Findings;
     }
@@ -60,7 +60,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
 }
 
 /// The whole way of a token, up to where it ends.
-async fn steps(done: &Done) -> Result<Vec<Step>, Failure> {
+async fn steps(done: &Done) -> Result<Vec<Step>, CliError> {
     let fails = |name, detail: String| Step { name, held: false, detail };
     let (target, report) = (&done.target, &done.report);
     let (Some(jwt), Some(admin)) = (&target.jwt, &target.admin) else { return Ok(Vec::new()) };
@@ -97,7 +97,7 @@ async fn steps(done: &Done) -> Result<Vec<Step>, Failure> {
 }
 
 /// Why the app was not asked, if it was not.
-fn not_asked(place: &Place, done: &Done) -> Option<String> {
+fn not_asked(place: &TargetSource, done: &Done) -> Option<String> {
     let about = ConditionType::TokensAccepted;
     match (&done.target.probe, &place.source) {
         (None, Source::Environment(_)) => {

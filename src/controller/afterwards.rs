@@ -26,7 +26,7 @@ pub enum Next {
     /// After a pass of which the status tells.
     After(Duration),
     /// After one that could not be told.
-    Again(Duration),
+    RerunHint(Duration),
     /// When the resource has changed.
     OnChange,
 }
@@ -35,7 +35,7 @@ impl Next {
     /// As the queue takes it.
     pub fn action(self) -> Action {
         match self {
-            Self::After(wait) | Self::Again(wait) => Action::requeue(wait),
+            Self::After(wait) | Self::RerunHint(wait) => Action::requeue(wait),
             Self::OnChange => Action::await_change(),
         }
     }
@@ -235,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pass_that_could_not_be_told_is_made_anew_when_it_is_due_with_nothing_added_to_it() {
-        let (written, action) = came_of(Some(left()), None, Next::Again(WAIT)).await;
+        let (written, action) = came_of(Some(left()), None, Next::RerunHint(WAIT)).await;
         assert_eq!((written.as_slice(), action), (&[] as &[Value], Action::requeue(WAIT)));
         let (written, action) = came_of(Some(left()), None, Next::OnChange).await;
         assert_eq!((written.as_slice(), action), (&[] as &[Value], Action::await_change()));

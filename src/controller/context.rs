@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     admission::{Admission, Asked},
     cluster::Cluster,
-    surroundings::Reads,
+    cluster_context::Reads,
 };
 use crate::{
     api::annotation, network::HostPolicy, pass::memory::Memory, server::metrics::Metrics, shutdown::Shutdown,

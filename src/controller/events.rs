@@ -13,14 +13,14 @@ use crate::{
     api::{
         self, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
-        report::{Finding, Severity, SigningKeyReport},
+        report::{FindingReport, Severity, SigningKeyReport},
     },
     domain::{diagnose::rotation::key_changed, report::Outcome, target::ResourceIdentity, text::clip},
 };
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Telling {
+pub struct EventDraft {
     /// Whether somebody should look.
     pub warning: bool,
     /// Why.
@@ -34,15 +34,19 @@ pub fn tellings(
     before: &AuthConsistencyStatus,
     after: &AuthConsistencyStatus,
     outcome: Option<&Outcome>,
-) -> Vec<Telling> {
+) -> Vec<EventDraft> {
     let mut tellings = Vec::new();
     if let Some(outcome) = outcome {
         for step in &outcome.repaired {
-            tellings.push(Telling { warning: false, reason: Reason::Repaired, note: step.message.clone() });
+            tellings.push(EventDraft {
+                warning: false,
+                reason: Reason::Repaired,
+                note: step.message.clone(),
+            });
         }
         let changed = |key: &SigningKeyReport| key_changed(before.signing_key.as_ref(), key);
         if outcome.signing_key.as_ref().is_some_and(changed) {
-            tellings.push(Telling {
+            tellings.push(EventDraft {
                 warning: true,
                 reason: Reason::SigningKeyChanged,
                 note: "the signing key is another one than before: tokens that people hold end, unless the app still accepts the previous key; if it was meant, restart the app, if not, put the old key back".into(),
@@ -54,7 +58,11 @@ pub fn tellings(
             (old.finding, &old.object, account(old)) == (finding.finding, &finding.object, account(finding))
         });
         if !known {
-            tellings.push(Telling { warning: true, reason: finding.finding, note: finding.message.clone() });
+            tellings.push(EventDraft {
+                warning: true,
+                reason: finding.finding,
+                note: finding.message.clone(),
+            });
         }
     }
     let ready =
@@ -71,29 +79,29 @@ pub fn tellings(
         if !same && !told && status != "Unknown" {
             // Whoever suspends knows what it was like.
             let warning = status != "True" && reason != Reason::Suspended;
-            tellings.push(Telling { warning, reason, note: message });
+            tellings.push(EventDraft { warning, reason, note: message });
         }
     }
     tellings
 }
 
 /// The requests that are not done, and of which nobody was told before. Pure.
-pub fn not_done(before: &AuthConsistencyStatus, after: &AuthConsistencyStatus) -> Vec<Telling> {
+pub fn not_done(before: &AuthConsistencyStatus, after: &AuthConsistencyStatus) -> Vec<EventDraft> {
     let new = after.requests_not_done.iter().filter(|one| !before.requests_not_done.contains(one));
-    new.map(|one| Telling { warning: true, reason: Reason::RequestNotDone, note: one.message.clone() })
+    new.map(|one| EventDraft { warning: true, reason: Reason::RequestNotDone, note: one.message.clone() })
         .collect()
 }
 
 /// The account that a finding of the user table is about, as its message quotes it: several may have the
 /// same finding. The rest of a message changes from pass to pass with what is counted.
-fn account(finding: &Finding) -> Option<&str> {
+fn account(finding: &FindingReport) -> Option<&str> {
     let message = Some(&finding.message).filter(|_| finding.condition == ConditionType::AdminConsistent)?;
     message.split('"').nth(1)
 }
 
 /// Sends what is to be told. An event that does not come through is no reason to fail: the status has
 /// the same word.
-pub async fn send(context: &Context, resource: &Resource, tellings: &[Telling]) {
+pub async fn send(context: &Context, resource: &Resource, tellings: &[EventDraft]) {
     for telling in tellings {
         let event = event(&resource.identity, telling, &context.instance, jiff::Timestamp::now());
         if let Err(error) = context.cluster.event(&resource.identity.namespace, &event).await {
@@ -112,7 +120,7 @@ fn is_end(letter: char) -> bool {
     letter.is_ascii_lowercase() || letter.is_ascii_digit()
 }
 
-fn event(identity: &ResourceIdentity, telling: &Telling, instance: &str, now: jiff::Timestamp) -> Event {
+fn event(identity: &ResourceIdentity, telling: &EventDraft, instance: &str, now: jiff::Timestamp) -> Event {
     // Events of one second sort by their names.
     let start: String = identity.name.chars().take(200).collect();
     let name = format!("{}.{:016x}", start.trim_end_matches(|letter| !is_end(letter)), now.as_nanosecond());
@@ -151,7 +159,7 @@ mod tests {
     use super::*;
 
     fn status(accounts: &[(&str, i64)]) -> AuthConsistencyStatus {
-        let findings = accounts.iter().map(|(login, rows)| Finding {
+        let findings = accounts.iter().map(|(login, rows)| FindingReport {
             finding: Reason::AdminIdClaimed,
             condition: ConditionType::AdminConsistent,
             severity: Severity::Critical,
@@ -188,7 +196,7 @@ mod tests {
             uid: "1".into(),
             generation: 1,
         };
-        let telling = Telling { warning: false, reason: Reason::Repaired, note: "gave rows back".into() };
+        let telling = EventDraft { warning: false, reason: Reason::Repaired, note: "gave rows back".into() };
         let at = |text: &str| event(&identity, &telling, "operator-7d9f-x2x", text.parse().unwrap());
         let (one, other) = (at("2026-11-30T09:00:00.000000001Z"), at("2026-11-30T09:00:00.9Z"));
         assert_eq!(one.reporting_instance.as_deref(), Some("operator-7d9f-x2x"));

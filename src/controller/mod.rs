@@ -10,6 +10,7 @@ mod admission;
 mod afterwards;
 mod alone;
 mod cluster;
+mod cluster_context;
 mod context;
 mod dereference;
 mod events;
@@ -21,15 +22,14 @@ mod scope;
 mod status;
 mod stored;
 mod supervise;
-mod surroundings;
 #[cfg(test)]
 mod tests;
 
 pub use admission::Limits;
 pub use cluster::{Cluster, ClusterError};
+pub use cluster_context::Reads;
 pub use dereference::{Resource, secrets};
-pub use events::{Telling, not_done, tellings};
+pub use events::{EventDraft, not_done, tellings};
 pub use journal::pass_ended;
 pub use run::{Settings, run};
 pub use status::requests;
-pub use surroundings::Reads;

@@ -18,7 +18,7 @@ use crate::{
     },
     engine::postgres,
     pass::{
-        self, Look,
+        self, ScanMode,
         request::{Pass, Repairs},
     },
 };
@@ -36,14 +36,14 @@ use super::{
     afterwards::{self, Next, PutOff},
     alone::alone,
     cluster::ClusterError,
+    cluster_context::WorkloadLookup,
     context::Context,
     dereference::{Resource, config_maps, secrets},
-    events::{self, Telling},
+    events::{self, EventDraft},
     journal,
     measured::measure,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::{LOOKING, Live},
-    surroundings::Around,
 };
 
 /// So many races for the status may be lost in a row before what a pass found is written over what stands.
@@ -140,7 +140,7 @@ async fn waits(object: &PartialObjectMeta<AuthConsistency>, context: &Context, n
     let status = looking(&resource.status, resource.identity.generation, &now(), &why, None);
     match statement.write(&status).await {
         Ok(true) => {
-            let telling = Telling { warning: true, reason: Reason::Progressing, note: why };
+            let telling = EventDraft { warning: true, reason: Reason::Progressing, note: why };
             events::send(context, &resource, &[telling]).await;
         }
         Ok(false) => {}
@@ -299,7 +299,7 @@ async fn end(
         memory: &memory,
         supervisor: &supervisor,
         repairs: Repairs::All,
-        look: Look::Hinted,
+        look: ScanMode::Incremental,
         compare_password: false,
         search: postgres::Search::default(),
         ask: true,
@@ -360,7 +360,7 @@ async fn overtaken(
             tracing::debug!(namespace, name, %error, "that the pass is tried again could not be written");
         }
     }
-    Next::Again(schedule::next(Ending::Overtaken(lost), Duration::ZERO, rand::random()))
+    Next::RerunHint(schedule::next(Ending::Overtaken(lost), Duration::ZERO, rand::random()))
 }
 
 /// Writes the status that an end comes to, on top of what stands there.
@@ -414,7 +414,7 @@ async fn finish(
     tellings.extend(events::not_done(&resource.status, &statement.current().await));
     for telling in tellings.iter_mut().filter(|telling| telling.reason == Reason::SigningKeyChanged) {
         // Whoever runs with the old key is to be restarted, and a person has to be told who that is.
-        let around = Around::new(&context.cluster, context.reads, namespace);
+        let around = WorkloadLookup::new(&context.cluster, context.reads, namespace);
         let key = resource.spec.as_ref().ok().and_then(|spec| spec.jwt.as_ref()).map(|jwt| &jwt.secret_ref);
         if let Some(key) = key
             && let Some(words) = around.taken_by(&key.name, &key.key).await
@@ -442,7 +442,7 @@ async fn finish(
             Ending::Awaiting(failures, until.0.duration_since(now().0).unsigned_abs())
         }
         (false, true, None) => Ending::Failing(failures),
-        (false, false, _) => Ending::Settled,
+        (false, false, _) => Ending::Baseline,
     };
     Next::After(schedule::next(ending, interval, rand::random()))
 }
@@ -468,7 +468,11 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
                 (races.lost, u64::try_from(races.lasting().as_millis()).unwrap_or(u64::MAX));
             tracing::warn!(namespace, name, lost, lasting_ms, "the resource is written during each pass");
         }
-        return Next::Again(schedule::next(Ending::Overtaken(races.lost), Duration::ZERO, rand::random()));
+        return Next::RerunHint(schedule::next(
+            Ending::Overtaken(races.lost),
+            Duration::ZERO,
+            rand::random(),
+        ));
     }
     let failures = context.end(uid, true);
     context.metrics.backoff(namespace, name, failures);
@@ -478,7 +482,7 @@ fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &Clus
         return Next::OnChange;
     }
     tracing::warn!(namespace, name, %error, failures, "the API server could not be used");
-    Next::Again(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
+    Next::RerunHint(schedule::next(Ending::Failing(failures), schedule::DEFAULT, rand::random()))
 }
 
 #[cfg(test)]

@@ -16,10 +16,10 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{
     admission::{Admission, Limits},
     cluster::Cluster,
+    cluster_context::Reads,
     context::Context,
     reconcile::reconcile,
     scope::Scope,
-    surroundings::Reads,
 };
 use crate::{
     api::AuthConsistency,

@@ -26,10 +26,10 @@ use futures::future::BoxFuture;
 
 use super::{
     cluster::ClusterError,
+    cluster_context::WorkloadLookup,
     context::Context,
     dereference::Resource,
     status::{Statement, asked, now},
-    surroundings::Around,
 };
 
 /// A pass that takes longer than this says so in the status, and again at most so often.
@@ -46,7 +46,7 @@ pub struct Live<'a> {
     context: &'a Context,
     resource: &'a Resource,
     statement: &'a Statement<'a>,
-    around: Around<'a>,
+    around: WorkloadLookup<'a>,
     began: Instant,
     state: Mutex<State>,
 }
@@ -99,7 +99,7 @@ impl<'a> Live<'a> {
         let pace = Pace::new(TOLD, began);
         let pace = if resource.is_new() { pace.first_after(TOLD_OF_NEW) } else { pace };
         let state = Mutex::new(State { pace, latest: None, repairs: false, fingerprint_put_off: false });
-        let around = Around::new(&context.cluster, context.reads, &resource.identity.namespace);
+        let around = WorkloadLookup::new(&context.cluster, context.reads, &resource.identity.namespace);
         Self { context, resource, statement, around, began, state }
     }
 

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         condition::{ConditionType, Reason},
-        report::{Finding, ObjectRef, Severity},
+        report::{FindingReport, ObjectRef, Severity},
     },
     domain::{
         step::Step,
@@ -13,24 +13,24 @@ use crate::{
 
 /// A finding, and what would mend it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosed {
+pub struct Finding {
     /// The finding as it is shown.
-    pub finding: Finding,
+    pub finding: FindingReport,
     /// The step that would mend it.
     pub step: Option<Step>,
     /// Why the step must be approved, however small it is.
     pub approval: Option<String>,
     /// Who ends it when no step does.
-    pub ends: Ends,
+    pub ends: Resolution,
 }
 
 /// Who ends a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+pub enum Resolution {
     /// It may pass by itself.
-    Retry,
+    Automatic,
     /// A person must act, unless a step runs.
-    Person,
+    Manual,
 }
 
 /// A finding that a person must end.
@@ -40,9 +40,9 @@ pub fn person(
     severity: Severity,
     object: Option<ObjectRef>,
     message: String,
-) -> Diagnosed {
-    Diagnosed {
-        finding: Finding {
+) -> Finding {
+    Finding {
+        finding: FindingReport {
             finding: reason,
             condition,
             severity,
@@ -57,11 +57,11 @@ pub fn person(
         },
         step: None,
         approval: None,
-        ends: Ends::Person,
+        ends: Resolution::Manual,
     }
 }
 
-impl Diagnosed {
+impl Finding {
     /// Adds the step that would mend it.
     pub fn with_step(mut self, step: Step) -> Self {
         self.finding.remedy = Some(step.action());

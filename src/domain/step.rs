@@ -4,9 +4,9 @@ use crate::{
     api::report::{Action, ObjectRef},
     domain::facts::{
         foreign_key::ForeignKeyOptions,
-        references::Taken,
-        session_mechanism::Means,
-        sessions::{Due, Whom},
+        references::Cascaded,
+        session_mechanism::Mechanism,
+        sessions::{Audience, Invalidation},
     },
     passwords::Format,
 };
@@ -109,12 +109,12 @@ pub enum Step {
     /// End the tokens or sessions of accounts.
     EndSessions {
         /// By what.
-        means: Means,
+        means: Mechanism,
         /// Its table and column.
         object: ObjectRef,
         /// For what, and whose.
-        due: Due,
-        /// [`Due::digest`].
+        due: Invalidation,
+        /// [`Invalidation::digest`].
         digest: String,
         /// Rows that it changes or removes; of everybody, and of sessions, those that there were.
         rows: i64,
@@ -138,7 +138,7 @@ pub enum Step {
         /// Rows of the table.
         table_rows: i64,
         /// Rows of other tables that go along.
-        takes: Vec<Taken>,
+        takes: Vec<Cascaded>,
         /// Of the rows, how many are removed at most since the admin's unique keys have no room for them.
         surplus: i64,
     },
@@ -197,7 +197,7 @@ impl Step {
     }
 
     /// Rows of other tables that go along with it.
-    pub fn taken(&self) -> &[Taken] {
+    pub fn taken(&self) -> &[Cascaded] {
         match self {
             Self::Rows { takes, .. } => takes,
             _ => &[],
@@ -206,7 +206,7 @@ impl Step {
 
     /// Whether it is about everybody, or about sessions that come and go: however many that are by then.
     pub fn open_ended(&self) -> bool {
-        matches!(self, Self::EndSessions { due, means, .. } if due.whom == Whom::Everybody || means.of_rows())
+        matches!(self, Self::EndSessions { due, means, .. } if due.whom == Audience::Everybody || means.of_rows())
     }
 
     /// Rows that it changes or removes.

@@ -199,7 +199,7 @@ impl HostPolicy {
         port: u16,
     ) -> Result<Vec<SocketAddr>, HostRefused> {
         let way = self.way_to_probe(namespace, host, port)?;
-        let known = matches!(way, Way::Known(_));
+        let known = matches!(way, Way::ResolvedSchema(_));
         let addresses = self.follow(way, host, port).await?;
         // A person may go anywhere. But a resource from elsewhere is easily checked, and nobody means to show
         // a token to a machine's own metadata service.
@@ -221,7 +221,7 @@ impl HostPolicy {
     pub fn admit_endpoint(&self, endpoint: SocketAddr) -> Result<Vec<SocketAddr>, HostRefused> {
         let host = endpoint.ip().to_string();
         match self.way(Host::Address(endpoint.ip()), None, endpoint.port()) {
-            Way::Known(addresses) => self.judge(&host, endpoint.port(), addresses, true),
+            Way::ResolvedSchema(addresses) => self.judge(&host, endpoint.port(), addresses, true),
             _ => self.judge(&host, endpoint.port(), vec![endpoint.ip()], false),
         }
     }
@@ -297,7 +297,7 @@ impl HostPolicy {
         let name = match host {
             Host::Address(address) => {
                 let known = known(&[Host::Address(address)]);
-                return if known.is_empty() { Way::Address(address) } else { Way::Known(known) };
+                return if known.is_empty() { Way::Address(address) } else { Way::ResolvedSchema(known) };
             }
             Host::Name(name) => name,
         };
@@ -309,12 +309,12 @@ impl HostPolicy {
             }
         };
         let known = known(&names.into_iter().map(Host::Name).collect::<Vec<_>>());
-        if known.is_empty() { Way::Lookup(lookup) } else { Way::Known(known) }
+        if known.is_empty() { Way::Lookup(lookup) } else { Way::ResolvedSchema(known) }
     }
 
     async fn follow(&self, way: Way, host: &str, port: u16) -> Result<Vec<SocketAddr>, HostRefused> {
         let (addresses, known) = match way {
-            Way::Known(addresses) => (addresses, true),
+            Way::ResolvedSchema(addresses) => (addresses, true),
             Way::Address(address) => (vec![address], false),
             Way::Lookup(name) => {
                 let unresolvable = |why: String| HostRefused::Unresolvable { host: host.to_owned(), why };
@@ -436,7 +436,7 @@ impl Rules {
 #[derive(Debug, PartialEq, Eq)]
 enum Way {
     /// `--resolve` says it.
-    Known(Vec<IpAddr>),
+    ResolvedSchema(Vec<IpAddr>),
     /// The host is an address.
     Address(IpAddr),
     /// DNS is asked for this name.

@@ -3,7 +3,7 @@
 use crate::{
     api::report::{Action, ObjectRef, StepReport},
     domain::{
-        finding::Diagnosed,
+        finding::Finding,
         plan::describe::done_report,
         step::Step,
         text::{clip, count},
@@ -19,11 +19,11 @@ pub(super) struct Applied {
     /// Steps that changed something, with the rows that they really changed.
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
-    pub failure: Option<Diagnosed>,
+    pub failure: Option<Finding>,
     /// Whether nothing was done since another run was at work.
     pub overtaken: bool,
     /// Steps that the database refused for good; what rests on none of them was done.
-    pub passed_over: Vec<Diagnosed>,
+    pub passed_over: Vec<Finding>,
     /// The steps that failed: some of them may be done, or all of the last one, without an answer that says so.
     pub stopped: Vec<Stopped>,
     /// The purge that failed, for the same reason.

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         facts::Observation,
         fault::{Class, Fault},
-        finding::{Diagnosed, Ends, person},
+        finding::{Finding, Resolution, person},
         plan::{
             describe::{done_report, step_report},
             undone::{goes_on, rests_on},
@@ -19,7 +19,9 @@ use crate::{
         step::{Permission, Permitted, PermittedStep, Step},
         text::clip,
     },
-    engine::postgres::{self, Begun, Chunk, DatabaseError, Fence, Known, RowsStep, Session, SessionsStep},
+    engine::postgres::{
+        self, Begun, Chunk, DatabaseError, Fence, ResolvedSchema, RowsStep, Session, SessionsStep,
+    },
     pass::{
         applied::{Applied, Stopped, in_time},
         request::{Pass, run_id},
@@ -28,7 +30,7 @@ use crate::{
 
 use std::time::{Duration, Instant};
 
-use super::{identities::still_says, manners::Manners};
+use super::{identities::still_says, throttle::Manners};
 
 /// Chunks in a row that may find nothing to do.
 const IDLE_CHUNKS: u32 = 3;
@@ -41,7 +43,7 @@ const IDLE_CHUNKS: u32 = 3;
 pub(super) async fn apply(
     pass: &Pass<'_>,
     session: &mut Session,
-    known: &Known,
+    known: &ResolvedSchema,
     observation: &Observation,
     permitted: &Permitted,
     leftover: bool,
@@ -178,7 +180,7 @@ impl Undone {
     }
 
     /// Says in the findings what waits for them.
-    fn tell(&self, found: &mut [Diagnosed]) {
+    fn tell(&self, found: &mut [Finding]) {
         for (at, one) in found.iter_mut().enumerate() {
             let waiting: Vec<&str> =
                 self.waiting.iter().filter(|(of, _)| *of == at).map(|(_, what)| what.as_str()).collect();
@@ -229,7 +231,7 @@ impl From<DatabaseError> for Stop {
 async fn step(
     pass: &Pass<'_>,
     session: &mut Session,
-    known: &Known,
+    known: &ResolvedSchema,
     begun: &Begun,
     permitted: &PermittedStep,
     number: i64,
@@ -364,7 +366,7 @@ async fn chunks(
     }
 }
 
-pub(super) fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
+pub(super) fn failure(step: &Step, error: &DatabaseError) -> Finding {
     let fault = error.fault();
     if let Reason::TargetClaimed
     | Reason::LedgerUntrusted
@@ -395,7 +397,7 @@ pub(super) fn failure(step: &Step, error: &DatabaseError) -> Diagnosed {
     stopped(step, &fault.message, fault.class)
 }
 
-pub(super) fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
+pub(super) fn stopped(step: &Step, why: &str, class: Class) -> Finding {
     let condition = match step.action() {
         Action::AdvanceSequence | Action::AddConstraint | Action::ValidateConstraint | Action::Purge => {
             ConditionType::SchemaCompatible
@@ -415,7 +417,7 @@ pub(super) fn stopped(step: &Step, why: &str, class: Class) -> Diagnosed {
         format!("{} of {} was not done: {why}", step.action(), step.about()),
     );
     if matches!(class, Class::Transient | Class::Conflict) {
-        found.ends = Ends::Retry;
+        found.ends = Resolution::Automatic;
     }
     found
 }

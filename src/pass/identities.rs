@@ -13,7 +13,7 @@ use crate::{
     },
     engine::{
         PasswordCache,
-        postgres::{self, DatabaseError, Elsewhere, Known},
+        postgres::{self, DatabaseError, Elsewhere, ResolvedSchema},
     },
     network::HostPolicy,
     pass::{connect::connect, request::Pass},
@@ -71,7 +71,7 @@ fn unreachable(error: &DatabaseError, origin: &str, disagreement: Option<&str>) 
     Unusable {
         reason: Reason::IdentitiesUnreachable,
         why: format!("{origin}: {error}{advice}{odd}{disagreement}"),
-        passes: matches!(fault.class, Class::Transient | Class::Conflict),
+        transient: matches!(fault.class, Class::Transient | Class::Conflict),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn remark(target: &Target) -> String {
 ///
 /// # Errors
 /// It says something else by now, or cannot be asked.
-pub(super) async fn still_says(pass: &Pass<'_>, known: &Known) -> Result<(), DatabaseError> {
+pub(super) async fn still_says(pass: &Pass<'_>, known: &ResolvedSchema) -> Result<(), DatabaseError> {
     let Some(read) = elsewhere(pass).await else { return Ok(()) };
     let nothing = |why: String| DatabaseError::Moved(format!("{why}: nothing was changed"));
     let read = read

@@ -4,7 +4,7 @@ use crate::{
     api::{condition::ConditionType, report::SigningKeyReport},
     domain::{
         diagnose::rotation::{self, Heard},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         target::Jwt,
     },
     engine::PasswordCache,
@@ -13,14 +13,14 @@ use crate::{
     tokens::{self, SigningKey},
 };
 
-use super::Asked;
+use super::ProbeOutcome;
 
 /// The signing key, with what is wrong with it and with those beside it. Where the supervisor puts off the
 /// fingerprint, it is what the status says.
-pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Diagnosed>) {
+pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, Vec<Finding>) {
     let Some(jwt) = &pass.target.jwt else { return (None, Vec::new()) };
     let algorithm = jwt.shape.algorithm;
-    let mut found: Vec<Diagnosed> = jwt
+    let mut found: Vec<Finding> = jwt
         .counting()
         .flat_map(|(part, origin, key)| {
             tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
@@ -66,7 +66,7 @@ async fn current(pass: &Pass<'_>, jwt: &Jwt) -> Option<Option<String>> {
 }
 
 /// Says how far a rotation has got, once the app was asked.
-pub(super) fn rotation(pass: &Pass<'_>, key: Option<&mut SigningKeyReport>, asked: &Asked) {
+pub(super) fn rotation(pass: &Pass<'_>, key: Option<&mut SigningKeyReport>, asked: &ProbeOutcome) {
     let (Some(jwt), Some(key)) = (&pass.target.jwt, key) else { return };
     let heard = match (&pass.target.probe, &asked.verifiers) {
         (None, _) => Heard::NoProbe,

@@ -12,20 +12,20 @@ use crate::{
         diagnose::diagnose,
         facts::identities::OldTokens,
         fault::{Class, Fault},
-        finding::Diagnosed,
+        finding::Finding,
         incremental::{
-            change_marks::{Reading, Relied, Settled},
-            partial_scan::Round,
+            change_marks::{Baseline, Reading, Reuse},
+            partial_scan::PartialScan,
         },
         plan::{Unused, propose},
         progress::Progress,
         step::{Permitted, PermittedStep, Step},
     },
-    engine::postgres::{self, Budget, DatabaseError, Given, Known, Observed, Session},
+    engine::postgres::{self, Budget, DatabaseError, ObserveOptions, Observed, ResolvedSchema, Session},
     pass::{
         connect::at_database,
-        memory::Basis,
-        request::{Look, Pass},
+        memory::CachedBaseline,
+        request::{Pass, ScanMode},
     },
 };
 
@@ -37,7 +37,7 @@ use super::{
 };
 
 /// What was seen, and what follows from it.
-pub(super) struct Sight {
+pub(super) struct Assessment {
     /// What was seen.
     pub observed: Observed,
     /// What may be repaired.
@@ -46,11 +46,11 @@ pub(super) struct Sight {
     pub unused: Option<Unused>,
     /// Whether an interrupted run is to be closed.
     pub leftover: bool,
-    found: Vec<Diagnosed>,
+    found: Vec<Finding>,
 }
 
-impl Sight {
-    fn of(pass: &Pass<'_>, observed: Observed, key_findings: &[Diagnosed]) -> Self {
+impl Assessment {
+    fn of(pass: &Pass<'_>, observed: Observed, key_findings: &[Finding]) -> Self {
         let (target, observation) = (pass.target, &observed.observation);
         let found = diagnose(target, observation, key_findings.to_vec(), None, pass.requests);
         let (permitted, unused) = propose(target, observation, &found).permit(
@@ -84,9 +84,9 @@ impl Sight {
 pub(super) async fn look(
     pass: &Pass<'_>,
     session: &mut Session,
-    key_findings: &[Diagnosed],
-) -> Result<Sight, Fault> {
-    if pass.look == Look::Deep || names_people(pass) {
+    key_findings: &[Finding],
+) -> Result<Assessment, Fault> {
+    if pass.look == ScanMode::Full || names_people(pass) {
         let reading = if names_people(pass) { None } else { read(pass, session).await? };
         return every_row(pass, session, key_findings, reading.as_ref()).await;
     }
@@ -108,9 +108,9 @@ pub(super) async fn look(
     // As old as the first of the searches that it rests on.
     let at = pass.memory.round(&about).and_then(|round| round.oldest()).unwrap_or(pass.now);
     if let (Some(reading), Some(known), true) = (reading, names(&mut sight.observed), whole && sight.idle())
-        && let Some(settled) = Settled::after(at, reading, &sight.observed.observation, &sight.found)
+        && let Some(settled) = Baseline::after(at, reading, &sight.observed.observation, &sight.found)
     {
-        pass.memory.remember_settled(&about, Basis { settled, known });
+        pass.memory.remember_settled(&about, CachedBaseline { settled, known });
     }
     Ok(sight)
 }
@@ -133,7 +133,7 @@ pub(super) fn mended(pass: &Pass<'_>, permitted: &Permitted) {
     let about = about(pass);
     let moving = |one: &PermittedStep| matches!(one.step, Step::MoveId { .. } | Step::Remap { .. });
     let all = permitted.steps.iter().any(moving);
-    let round = pass.memory.round(&about).filter(|_| !all).map(Round::mended);
+    let round = pass.memory.round(&about).filter(|_| !all).map(PartialScan::mended);
     pass.memory.remember_round(&about, round);
 }
 
@@ -160,11 +160,11 @@ fn about(pass: &Pass<'_>) -> Vec<String> {
 async fn hinted(
     pass: &Pass<'_>,
     session: &mut Session,
-    key_findings: &[Diagnosed],
-    basis: Basis,
+    key_findings: &[Finding],
+    basis: CachedBaseline,
     reading: &Reading,
-) -> Result<Option<(Sight, Basis)>, Fault> {
-    let Basis { settled, known } = basis;
+) -> Result<Option<(Assessment, CachedBaseline)>, Fault> {
+    let CachedBaseline { settled, known } = basis;
     let relied = settled.rely(reading, pass.now, pass.target.references.deep_interval);
     for (reference, why) in &relied.moved {
         tracing::debug!(reference = reference.describe(), %why, "looked at again");
@@ -179,7 +179,7 @@ async fn hinted(
         // What a hint rests on may just have changed.
         Err(_) => return Ok(None),
     };
-    let mut sight = Sight::of(pass, observed, key_findings);
+    let mut sight = Assessment::of(pass, observed, key_findings);
     let whole = sight.observed.observation.unreached.is_empty();
     if !whole || !sight.idle() || !settled.upholds(&sight.found) {
         return Ok(None);
@@ -190,7 +190,7 @@ async fn hinted(
     }
     let settled = settled.renewed(reading.clone(), &sight.observed.observation);
     let known = names(&mut sight.observed).unwrap_or(known);
-    Ok(Some((sight, Basis { settled, known })))
+    Ok(Some((sight, CachedBaseline { settled, known })))
 }
 
 /// The counters, where they can be read: what keeps them from it will keep a look from it too.
@@ -207,11 +207,11 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
 }
 
 /// What the catalog says of the user table alone.
-fn names(observed: &mut Observed) -> Option<Known> {
+fn names(observed: &mut Observed) -> Option<ResolvedSchema> {
     let known = observed.known.as_mut()?;
     // There may be very many of them: not even for a moment twice.
     let references = std::mem::take(&mut known.references);
-    let names = Known { kept: Arc::default(), ..known.clone() };
+    let names = ResolvedSchema { kept: Arc::default(), ..known.clone() };
     known.references = references;
     Some(names)
 }
@@ -231,10 +231,10 @@ pub(super) async fn deep(pass: &Pass<'_>, session: &mut Session) -> Result<Obser
 async fn every_row(
     pass: &Pass<'_>,
     session: &mut Session,
-    key_findings: &[Diagnosed],
+    key_findings: &[Finding],
     reading: Option<&Reading>,
-) -> Result<Sight, Fault> {
-    let sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
+) -> Result<Assessment, Fault> {
+    let sight = Assessment::of(pass, rest(pass, session, reading).await?, key_findings);
     let unsearched = sight.unsearched();
     if unsearched.is_empty() {
         return Ok(sight);
@@ -243,7 +243,7 @@ async fn every_row(
     let round = pass.memory.round(&about).map(|round| round.but(&unsearched));
     pass.memory.remember_round(&about, round);
     drop(sight);
-    let mut sight = Sight::of(pass, rest(pass, session, reading).await?, key_findings);
+    let mut sight = Assessment::of(pass, rest(pass, session, reading).await?, key_findings);
     let unsearched = sight.unsearched();
     sight.permitted.steps.retain(|one| !unsearched.contains(one.step.object()));
     Ok(sight)
@@ -251,7 +251,7 @@ async fn every_row(
 
 /// Looks at what no look before has seen, with the counters that were read before.
 async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>) -> Result<Observed, Fault> {
-    let Some(reading) = reading else { return observe(pass, session, &Relied::default(), None).await };
+    let Some(reading) = reading else { return observe(pass, session, &Reuse::default(), None).await };
     let about = about(pass);
     let round = pass.memory.round(&about);
     let interval = pass.target.references.deep_interval;
@@ -269,13 +269,13 @@ async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>)
 fn keep(
     pass: &Pass<'_>,
     about: &[String],
-    before: Option<&Round>,
-    relied: &Relied,
+    before: Option<&PartialScan>,
+    relied: &Reuse,
     reading: &Reading,
     observed: &Observed,
 ) {
     let (observation, tried) = (&observed.observation, &observed.tried);
-    let round = Round::after(before, relied, pass.now, reading.clone(), observation, tried);
+    let round = PartialScan::after(before, relied, pass.now, reading.clone(), observation, tried);
     pass.memory.remember_round(about, round);
 }
 
@@ -283,15 +283,20 @@ fn keep(
 async fn observe(
     pass: &Pass<'_>,
     session: &mut Session,
-    relied: &Relied,
-    before: Option<&Known>,
+    relied: &Reuse,
+    before: Option<&ResolvedSchema>,
 ) -> Result<Observed, Fault> {
     let elsewhere = elsewhere(pass).await;
     let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
     let budget = Budget::searching(pass.target.timeout, pass.search.longest);
     let progress = |progress: &Progress| pass.supervisor.progress(progress);
-    let given =
-        Given { relied, known: before, budget: &budget, elsewhere: elsewhere.as_ref(), progress: &progress };
+    let given = ObserveOptions {
+        relied,
+        known: before,
+        budget: &budget,
+        elsewhere: elsewhere.as_ref(),
+        progress: &progress,
+    };
     // On the heap: what a look holds is large, and a thread's stack is not.
     let looking = Box::pin(async {
         let (target, requests, memory) = (pass.target, pass.requests, pass.memory);

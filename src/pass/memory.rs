@@ -7,11 +7,11 @@
 use crate::{
     domain::{
         facts::{endpoints::MOST_ASKED, verifiers::VerifierFacts},
-        incremental::{change_marks::Settled, partial_scan::Round},
+        incremental::{change_marks::Baseline, partial_scan::PartialScan},
     },
     engine::{
         PasswordCache,
-        postgres::{Keeping, Known},
+        postgres::{Keeping, ResolvedSchema},
     },
 };
 
@@ -48,8 +48,8 @@ struct State {
     probe: Option<Probed>,
     turn: usize,
     forged: Option<(Digest, Instant)>,
-    settled: Option<(Digest, Basis, Keeping)>,
-    round: Option<(Digest, Round, Keeping)>,
+    settled: Option<(Digest, CachedBaseline, Keeping)>,
+    round: Option<(Digest, PartialScan, Keeping)>,
 }
 
 struct Probed {
@@ -59,11 +59,11 @@ struct Probed {
 }
 
 /// What later passes over a settled target rely on.
-pub struct Basis {
+pub struct CachedBaseline {
     /// What the last deep look saw.
-    pub settled: Settled,
+    pub settled: Baseline,
     /// What the catalog said of the user table; of the references it says nothing.
-    pub known: Known,
+    pub known: ResolvedSchema,
 }
 
 impl Default for Memory {
@@ -113,13 +113,13 @@ impl Memory {
 
     /// What the last deep look at this very target left to rely on. It is taken out: a pass that does
     /// not reach its end leaves nothing to rely on.
-    pub fn take_settled(&self, about: &[String]) -> Option<Basis> {
+    pub fn take_settled(&self, about: &[String]) -> Option<CachedBaseline> {
         let digest = self.digest_of(about);
         self.state().settled.take().filter(|(of, ..)| Some(*of) == digest).map(|(_, basis, _)| basis)
     }
 
     /// Remembers what a look at a target left to rely on; where there is no room for it, the next look is a deep one.
-    pub fn remember_settled(&self, about: &[String], basis: Basis) {
+    pub fn remember_settled(&self, about: &[String], basis: CachedBaseline) {
         self.forget_settled();
         let (digest, kept) = (self.digest_of(about), room_for(basis.settled.weight()));
         self.state().settled = digest.zip(kept).map(|(digest, kept)| (digest, basis, kept));
@@ -131,7 +131,7 @@ impl Memory {
     }
 
     /// What the looks at this very target have searched, where it took more than one.
-    pub fn round(&self, about: &[String]) -> Option<Round> {
+    pub fn round(&self, about: &[String]) -> Option<PartialScan> {
         let digest = self.digest_of(about);
         let state = self.state();
         state.round.as_ref().filter(|(of, ..)| Some(*of) == digest).map(|(_, round, _)| round.clone())
@@ -139,7 +139,7 @@ impl Memory {
 
     /// Remembers what they have searched; nothing where one look sufficed, or there is no room for it: then the next
     /// look begins anew.
-    pub fn remember_round(&self, about: &[String], round: Option<Round>) {
+    pub fn remember_round(&self, about: &[String], round: Option<PartialScan>) {
         self.forget_round();
         let Some((digest, round)) = self.digest_of(about).zip(round) else { return };
         let kept = room_for(round.weight());
@@ -285,7 +285,7 @@ mod tests {
         use crate::domain::facts::schema::{DatabaseIdentity, SchemaFault, Server};
         use crate::domain::{
             facts::{Bookkeeping, Observation},
-            incremental::change_marks::{Reading, Relied, ServerMarks, TableMarks},
+            incremental::change_marks::{Reading, Reuse, ServerMarks, TableMarks},
         };
 
         let identity = DatabaseIdentity { system: "1".into(), database: 1 };
@@ -326,7 +326,7 @@ mod tests {
             let object = |n| ObjectRef { table: format!("{n:063}"), ..ObjectRef::default() };
             let tried: Vec<_> = (0..tables).map(|n| object(n).into()).collect();
             let at = jiff::Timestamp::UNIX_EPOCH;
-            Round::after(None, &Relied::default(), at, reading.clone(), &observation, &tried).unwrap()
+            PartialScan::after(None, &Reuse::default(), at, reading.clone(), &observation, &tried).unwrap()
         };
         let (memory, about) = (Memory::default(), ["app".to_owned()]);
         memory.remember_round(&about, Some(round(8_000)));

@@ -9,23 +9,23 @@ use crate::{
     domain::{
         diagnose::{rotation, undeclared, verifiers},
         facts::Observation,
-        finding::{Diagnosed, Ends},
+        finding::{Finding, Resolution},
         incremental::partial_scan::Unfinished,
         plan::Unused,
         step::Permitted,
         target::{Target, policy},
         text::{count, number},
     },
-    pass::{accounts, ask::Asked, identities},
+    pass::{accounts, identities, probe::ProbeOutcome},
 };
 
 /// What the next pass may mend by itself waits for nobody: another run was faster, or it came up while
 /// this one was at work. A repair that needs a person has a finding of its own that says so.
-pub(super) fn passing(found: &mut [Diagnosed], free: &Permitted) {
+pub(super) fn passing(found: &mut [Finding], free: &Permitted) {
     for one in found {
         let step = one.step.as_ref();
         if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
-            one.ends = Ends::Retry;
+            one.ends = Resolution::Automatic;
         }
     }
 }
@@ -77,7 +77,7 @@ pub(super) fn unfinished(observation: &Observation, before: usize) -> Option<Unf
 pub(super) fn unknown(
     target: &Target,
     observation: &Observation,
-    asked: &Asked,
+    asked: &ProbeOutcome,
 ) -> Vec<(ConditionType, Reason, String)> {
     let mut unknown = Vec::new();
     if observation.users.is_err() {
@@ -101,7 +101,7 @@ pub(super) fn unknown(
 pub(super) fn remarks(
     target: &Target,
     observation: &Observation,
-    asked: &Asked,
+    asked: &ProbeOutcome,
     key: Option<&SigningKeyReport>,
 ) -> Vec<(ConditionType, String)> {
     let mut text = format!("PostgreSQL {} answers", observation.server.version);
@@ -153,7 +153,8 @@ pub(super) fn references(target: &Target, observation: &Observation) -> Option<R
     let all = counted.fold(0, i64::saturating_add);
     let why = "not looked at yet: the next pass goes on with it";
     let unreached = observation.unreached.iter().cloned();
-    let unreached = unreached.map(|object| Skipped { object, why: why.into(), asked: false, passes: true });
+    let unreached =
+        unreached.map(|object| Skipped { object, why: why.into(), asked: false, transient: true });
     Some(ReferencesReport {
         checked: i64::try_from(observation.references.len()).unwrap_or(i64::MAX),
         declared: i64::try_from(observation.references.iter().filter(|one| one.soft).count())

@@ -20,7 +20,7 @@ use crate::{
 use futures::{StreamExt, stream};
 use secrecy::SecretString;
 
-use super::surroundings::Unread;
+use super::cluster_context::Unread;
 
 /// How many pods are asked at once: a probe must not become load, and twenty silent ones no long wait.
 const AT_ONCE: usize = 4;
@@ -49,7 +49,7 @@ pub(super) async fn hear(
 ) -> Heard {
     let (endpoints, pods) = match endpoints(pass, verifier).await {
         Some(Ok(endpoints)) => (endpoints, Pods::Asked { ready: 0, asked: Vec::new() }),
-        Some(Err(Unread { why, passes })) => (Vec::new(), Pods::Unknown { why, passes }),
+        Some(Err(Unread { why, transient })) => (Vec::new(), Pods::Unknown { why, transient }),
         None => (Vec::new(), Pods::Unasked),
     };
     if endpoints.is_empty() {

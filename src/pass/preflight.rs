@@ -19,7 +19,7 @@ use crate::{
 
 use jiff::Timestamp;
 
-use super::{Look, look};
+use super::{ScanMode, look};
 
 /// Looks at a source and says what a move of it would break.
 ///
@@ -39,7 +39,7 @@ pub async fn preflight(
         memory: &memory,
         supervisor,
         repairs: Repairs::None,
-        look: Look::Deep,
+        look: ScanMode::Full,
         compare_password: false,
         search: Search::default(),
         ask: false,

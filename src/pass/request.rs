@@ -17,7 +17,7 @@ use crate::{
     },
     engine::postgres::Search,
     network::HostPolicy,
-    pass::{memory::Memory, surroundings::Surroundings},
+    pass::{cluster_context::Surroundings, memory::Memory},
 };
 
 /// Asked before anything is written, and again before every chunk of destructive work.
@@ -53,9 +53,9 @@ pub trait Supervisor: Send + Sync {
 }
 
 /// A supervisor for a person at the command line: what they asked for is wanted.
-pub struct Person;
+pub struct Unattended;
 
-impl Supervisor for Person {
+impl Supervisor for Unattended {
     fn begin<'a>(&'a self, _: &'a [StepReport]) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async { Ok(()) })
     }
@@ -116,7 +116,7 @@ pub struct Pass<'a> {
     /// Which of the permitted steps are applied.
     pub repairs: Repairs,
     /// How references are looked at.
-    pub look: Look,
+    pub look: ScanMode,
     /// Whether the admin's password is compared even where the policy does not ask for it.
     pub compare_password: bool,
     /// How references are searched.
@@ -136,10 +136,10 @@ pub(super) fn run_id(now: Timestamp) -> String {
 
 /// How a pass looks at references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum ScanMode {
     /// At every row.
-    Deep,
+    Full,
     /// At the rows of those that seem to have moved since the last deep look, and at every row where
     /// anything is to be said or done, or that look is too long ago.
-    Hinted,
+    Incremental,
 }

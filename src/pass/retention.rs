@@ -11,10 +11,10 @@ use crate::{
     domain::{
         facts::Observation,
         fault::{Class, Fault},
-        finding::{Ends, person},
+        finding::{Resolution, person},
         step::Permitted,
     },
-    engine::postgres::{self, Fence, Known, Session, Which},
+    engine::postgres::{self, Fence, PurgeFilter, ResolvedSchema, Session},
     pass::{
         applied::{Applied, told},
         request::{self, Pass, Repairs},
@@ -33,7 +33,12 @@ pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
 }
 
 /// Drops them, after the repairs of the pass.
-pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known, applied: &mut Applied) {
+pub(super) async fn purge(
+    pass: &Pass<'_>,
+    session: &mut Session,
+    known: &ResolvedSchema,
+    applied: &mut Applied,
+) {
     let Some(days) = pass.target.retention_days else { return };
     crash::point("before Purge");
     match dropped(pass, session, known, days, &mut applied.purging).await {
@@ -50,7 +55,7 @@ pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known,
                 ),
             );
             if matches!(fault.class, Class::Transient | Class::Conflict) {
-                found.ends = Ends::Retry;
+                found.ends = Resolution::Automatic;
             }
             applied.failure.get_or_insert(found);
         }
@@ -62,7 +67,7 @@ pub(super) async fn purge(pass: &Pass<'_>, session: &mut Session, known: &Known,
 async fn dropped(
     pass: &Pass<'_>,
     session: &mut Session,
-    known: &Known,
+    known: &ResolvedSchema,
     days: i64,
     purging: &mut Option<Fence>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
@@ -73,7 +78,7 @@ async fn dropped(
             .await
             .map_err(|error| error.fault())?;
     let own = postgres::identity_text(&known.identity, &pass.target.resource.uid);
-    let which = Which::OlderThan(days);
+    let which = PurgeFilter::OlderThan(days);
     let fence = purging.insert(begun.fence);
     let purged =
         postgres::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;

@@ -1,6 +1,6 @@
 //! Accounts beside the admin: kept by its rules, each by itself, in one plan.
 
-use auth_consistency::pass::request::{Person, Repairs};
+use auth_consistency::pass::request::{Repairs, Unattended};
 
 use auth_consistency::{
     api::{
@@ -9,7 +9,7 @@ use auth_consistency::{
         spec::{OnMissing, PasswordPolicy},
     },
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use crate::support::{Case, Db, HASH, USUAL};
@@ -260,7 +260,7 @@ async fn a_reset_at_the_command_line_touches_the_admin_alone() {
     let mut case = case(&db);
     case.requests.reset = Some("now".into());
     let before = db.snapshot().await;
-    let pass = case.pass(Repairs::Admin, &Person).await;
+    let pass = case.pass(Repairs::Admin, &Unattended).await;
     pass.repaired(&[(A::Correct, "users.role", 1), (A::Reset, "users.hashed_password", 1)]);
     assert_eq!(
         db.changes(&before).await,
@@ -419,7 +419,7 @@ async fn an_account_that_the_database_refuses_keeps_neither_the_admin_nor_rows_f
 async fn a_look_by_counters_sees_an_account_that_is_gone_or_gets_a_double() {
     let db = database(&there()).await;
     let mut case = case(&db);
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     case.repair().await.consistent();
     case.settled(&db).await;
     case.edit(|spec| spec.accounts[0].on_missing = OnMissing::Report);

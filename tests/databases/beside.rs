@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth_consistency::engine::postgres::Kept;
+use auth_consistency::engine::postgres::QuarantineEntry;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -33,7 +33,7 @@ fn spec() -> String {
     format!("{USUAL}references: {{onOrphan: Delete, limits: {{rows: 100, percent: 100}}}}\n")
 }
 
-async fn kept(case: &Case) -> Vec<Kept> {
+async fn kept(case: &Case) -> Vec<QuarantineEntry> {
     pass::kept(&case.target(), &HostPolicy::unrestricted(Vec::new())).await.unwrap()
 }
 

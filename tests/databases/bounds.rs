@@ -5,7 +5,7 @@ use auth_consistency::{
         condition::{ConditionType as C, Reason as R},
         report::Action as A,
     },
-    pass::Look,
+    pass::ScanMode,
 };
 
 use crate::support::{Case, Db, HASH, USUAL};
@@ -152,7 +152,7 @@ async fn a_check_that_runs_somebodys_code_is_not_run_and_told() {
 async fn a_check_that_comes_later_is_seen_by_a_look_that_relies_on_an_earlier_one() {
     let db = users(SERIAL, "1, 2, 3", 3, "").await;
     let mut case = Case::new(&db, USUAL);
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     for _ in 0..3 {
         case.repair().await.consistent();
     }

@@ -6,7 +6,7 @@ use auth_consistency::{
         condition::{ConditionType as C, Reason as R},
         report::Action as A,
     },
-    pass::Look,
+    pass::ScanMode,
 };
 
 use crate::support::{Case, Pass, USUAL, admin_and_ada as with};
@@ -214,7 +214,7 @@ async fn triggers_that_are_turned_off_between_two_looks_are_noticed_though_no_ro
         let db = with("SELECT 1").await;
         db.counted(&format!("{LOGS}; {parts}")).await;
         let mut case = Case::new(&db, &spec("constraint: Restore"));
-        case.look = Look::Hinted;
+        case.look = ScanMode::Incremental;
         case.repair().await.consistent();
         assert_eq!(case.repair().await.outcome().relied, 2, "{off}");
         db.run(&format!("ALTER TABLE {off} DISABLE TRIGGER ALL")).await;

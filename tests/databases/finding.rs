@@ -1,6 +1,6 @@
 //! Every way of finding orphans against a plain anti-join, on schemas and data that are made up.
 
-use auth_consistency::domain::{finding::Diagnosed, step::Step};
+use auth_consistency::domain::{finding::Finding, step::Step};
 
 use auth_consistency::api::condition::Reason;
 use auth_consistency::{domain::search::Strategy, engine::postgres::Search};
@@ -344,7 +344,7 @@ async fn found(case: &mut Case, way: Option<Strategy>, explain: bool) -> (Vec<Li
         assert!(outcome.searched.iter().any(|one| one.choice.strategy == way), "{:#?}", outcome.searched);
     }
     let of = |reason: Reason| outcome.found.iter().filter(move |one| one.finding.finding == reason);
-    let name = |one: &Diagnosed| one.finding.object.as_ref().unwrap().describe();
+    let name = |one: &Finding| one.finding.object.as_ref().unwrap().describe();
     let mut unreadable: Vec<String> = of(Reason::RowsUnreadable).map(name).collect();
     unreadable.sort();
     let mut lines: Vec<Line> = of(Reason::OrphanRows)
@@ -416,7 +416,7 @@ async fn found_by_reader(case: &mut Case) -> (Vec<(String, i64, i64, Vec<String>
     case.search = Search::default();
     let pass = case.check().await;
     let of = |reason: Reason| pass.outcome().found.iter().filter(move |one| one.finding.finding == reason);
-    let name = |one: &Diagnosed| one.finding.object.as_ref().unwrap().describe();
+    let name = |one: &Finding| one.finding.object.as_ref().unwrap().describe();
     let mut unreadable: Vec<String> = of(Reason::RowsUnreadable).map(name).collect();
     unreadable.sort();
     let lines = of(Reason::OrphanRows).map(|one| {

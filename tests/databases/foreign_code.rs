@@ -96,7 +96,7 @@ impl World {
         let pass = case.check().await;
         let discovered = pass::discover(&case.target(), &anywhere).await;
         case.keeps_secrets(&format!("{discovered:?}"));
-        let foreseen = pass::preflight(&case.target(), &anywhere, &request::Person, now).await;
+        let foreseen = pass::preflight(&case.target(), &anywhere, &request::Unattended, now).await;
         case.keeps_secrets(&format!("{foreseen:?}"));
         // A snapshot without a passphrase has the logins, and nothing else of the accounts.
         let snapshot = pass::snapshot(&case.target(), &anywhere, None, now).await;

@@ -7,7 +7,7 @@ use auth_consistency::{
         report::Action as A,
     },
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use crate::support::{Case, Db, HASH, USUAL};
@@ -100,7 +100,7 @@ async fn a_table_that_inherits_and_is_empty_is_in_nobodys_way_until_somebody_is_
         .await;
     let mut case = Case::new(&db, &spec());
     case.secret("db", "url", &db.url_of(&role));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     case.repair().await.repaired(&[(A::Seed, "users", 1)]);
     case.repair().await;
     let before = db.snapshot().await;

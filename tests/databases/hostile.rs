@@ -6,7 +6,7 @@ use std::io::Read as _;
 
 use auth_consistency::api::{
     condition::{ConditionType as C, Reason as R},
-    report::{Action as A, Finding},
+    report::{Action as A, FindingReport},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -423,7 +423,7 @@ async fn nothing_that_stands_beside_the_catalogue_s_is_run_where_rows_are_repair
         }
         let now = jiff::Timestamp::from_second(1_850_000_000).unwrap();
         let anywhere = auth_consistency::network::HostPolicy::unrestricted(Vec::new());
-        let all = auth_consistency::engine::postgres::Which::OlderThan(0);
+        let all = auth_consistency::engine::postgres::PurgeFilter::OlderThan(0);
         auth_consistency::pass::purge(&case.target(), &anywhere, &all, None, Some(now)).await.unwrap();
         assert_eq!(canary().await, [""; 0], "{references}: purged");
         let open = unqualified_by_the_role_s_path(&line.statements());
@@ -484,7 +484,7 @@ async fn rules_and_triggers_that_refuse_or_divert_lose_no_row() {
         );
         let pass = case.repair().await;
         let findings = pass.outcome().findings();
-        let refused = |one: &Finding| matches!(one.finding, R::RepairFailed) || one.blocked.is_some();
+        let refused = |one: &FindingReport| matches!(one.finding, R::RepairFailed) || one.blocked.is_some();
         assert!(findings.iter().any(refused), "{trap}: {findings:#?}");
         assert_eq!(pass.outcome().repaired, [], "{trap}");
         assert_eq!(db.text("SELECT count(*) FROM logs").await, "2", "{trap}");

@@ -1,6 +1,6 @@
 //! What repairs took is listed, shown and kept, until somebody says that it may go.
 
-use auth_consistency::engine::postgres::{Kept, Shown, Wanted, Which};
+use auth_consistency::engine::postgres::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery};
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -33,16 +33,16 @@ fn anywhere() -> HostPolicy {
     HostPolicy::unrestricted(Vec::new())
 }
 
-async fn kept(case: &Case) -> Vec<Kept> {
+async fn kept(case: &Case) -> Vec<QuarantineEntry> {
     pass::kept(&case.target(), &anywhere()).await.unwrap()
 }
 
-async fn show(case: &Case, run: &str, all_columns: bool, limit: i64) -> Vec<Shown> {
-    let wanted = Wanted { run: run.into(), table: None, all_columns, limit, identity: None };
+async fn show(case: &Case, run: &str, all_columns: bool, limit: i64) -> Vec<QuarantineRows> {
+    let wanted = RowsQuery { run: run.into(), table: None, all_columns, limit, identity: None };
     pass::show_kept(&case.target(), &anywhere(), &wanted).await.unwrap()
 }
 
-async fn purge(case: &Case, which: &Which, identity: Option<&str>, really: bool) -> Vec<(String, i64)> {
+async fn purge(case: &Case, which: &PurgeFilter, identity: Option<&str>, really: bool) -> Vec<(String, i64)> {
     let now = really.then(|| Timestamp::from_second(1_860_000_000).unwrap());
     let purged = pass::purge(&case.target(), &anywhere(), which, identity, now).await.unwrap();
     purged.into_iter().map(|(object, rows)| (object.describe(), rows)).collect()
@@ -108,7 +108,7 @@ async fn what_is_kept_is_listed_and_shown_without_what_nobody_should_read() {
     assert!(!all.contains("$2b$") && !all.contains("hashed_password"), "{all}");
     assert_eq!(db.fingerprint().await, before, "looking writes nothing");
     let wanted =
-        Wanted { run: "no such run".into(), table: None, all_columns: false, limit: 1, identity: None };
+        RowsQuery { run: "no such run".into(), table: None, all_columns: false, limit: 1, identity: None };
     assert!(pass::show_kept(&case.target(), &anywhere(), &wanted).await.is_err());
 }
 
@@ -121,10 +121,10 @@ async fn a_run_is_dropped_only_when_it_is_really_meant() {
     db.run("INSERT INTO logs VALUES (7, 77, 'z')").await;
     case.repair().await.consistent();
     let before = (db.fingerprint().await, db.snapshot().await);
-    let which = Which::Run(first.clone());
+    let which = PurgeFilter::Run(first.clone());
     assert_eq!(purge(&case, &which, None, false).await, [("logs".to_owned(), 3)]);
-    assert_eq!(purge(&case, &Which::OlderThan(1), None, true).await, []);
-    assert_eq!(purge(&case, &Which::Run("another".into()), None, true).await, []);
+    assert_eq!(purge(&case, &PurgeFilter::OlderThan(1), None, true).await, []);
+    assert_eq!(purge(&case, &PurgeFilter::Run("another".into()), None, true).await, []);
     assert_eq!(db.fingerprint().await, before.0, "nothing that was not meant is dropped");
     assert_eq!(purge(&case, &which, None, true).await, [("logs".to_owned(), 3)]);
     assert_eq!(purge(&case, &which, None, true).await, []);
@@ -143,9 +143,9 @@ async fn rows_of_another_database_are_dropped_only_when_they_are_named() {
     let copy = db.copied().await;
     let there = case.over(&copy);
     let foreign = kept(&there).await[0].identity.clone().unwrap();
-    let which = Which::Run(run);
+    let which = PurgeFilter::Run(run);
     assert_eq!(purge(&there, &which, None, true).await, []);
-    assert_eq!(purge(&there, &Which::OlderThan(1), None, true).await, []);
+    assert_eq!(purge(&there, &PurgeFilter::OlderThan(1), None, true).await, []);
     assert_eq!(kept(&there).await[0].rows, 3);
     assert_eq!(purge(&there, &which, Some(&foreign), true).await, [("logs".to_owned(), 3)]);
     assert_eq!(kept(&there).await, []);

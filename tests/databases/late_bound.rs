@@ -7,7 +7,7 @@ use auth_consistency::{
         report::Action as A,
     },
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use crate::support::{Case, Db, HASH, Pass, USUAL};
@@ -182,7 +182,7 @@ async fn a_sequence_that_is_made_or_altered_is_seen_by_a_look_that_relies_on_an_
     let db = members("int", "nextval('member_no'::text)").await;
     db.run("SELECT setval('member_no', 12)").await;
     let mut case = Case::new(&db, MEMBERS);
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     for _ in 0..3 {
         case.repair().await.consistent();
     }

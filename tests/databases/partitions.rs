@@ -146,7 +146,7 @@ async fn the_key_of_the_whole_table_is_added_by_hand_with_the_statement_that_is_
 async fn what_hints_say_of_partitions_is_never_older_than_the_catalogue() {
     let db = world("DELETE FROM events WHERE user_id IN (71, 72); ALTER TABLE events_2 ADD CONSTRAINT events_2_fk FOREIGN KEY (user_id) REFERENCES users NOT VALID").await;
     let mut case = Case::new(&db, &spec("onOrphan: Report"));
-    case.look = pass::Look::Hinted;
+    case.look = pass::ScanMode::Incremental;
     case.check().await.found(&[UNVALIDATED]);
     case.later += i64::try_from(Duration::from_secs(60).as_secs()).unwrap();
     case.check().await.found(&[UNVALIDATED]);

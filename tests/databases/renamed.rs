@@ -1,7 +1,7 @@
 //! The app's schema moves on between a repair and its undoing: what goes back goes back whole, what does not
 //! says why, and one table keeps no other's rows.
 
-use auth_consistency::engine::postgres::{Restored, Which};
+use auth_consistency::engine::postgres::{PurgeFilter, Restored};
 use auth_consistency::{network::HostPolicy, pass};
 
 use crate::support::{Case, Db, USUAL, admin_and_ada as with};
@@ -92,7 +92,7 @@ async fn of_a_column_that_was_dropped_only_values_keep_their_rows_away() {
     assert_eq!(db.texts("SELECT i FROM invoices i ORDER BY id").await, ["(1,1,ok)", "(3,9,free)"]);
     // A purge says what was never put back.
     let anywhere = HostPolicy::unrestricted(Vec::new());
-    let which = Which::Run(run.clone());
+    let which = PurgeFilter::Run(run.clone());
     assert_eq!(pass::unrestored(&case.target(), &anywhere, &which, None).await.unwrap(), 1);
     db.run("ALTER TABLE invoices ADD amount numeric").await;
     let restored = case.restore(&run).await.unwrap();

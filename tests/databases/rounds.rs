@@ -10,7 +10,7 @@ use auth_consistency::{
         report::{Action as A, StepReport},
         status::Unit,
     },
-    pass::Look,
+    pass::ScanMode,
 };
 
 use auth_consistency::{
@@ -42,7 +42,7 @@ async fn app(more: &str, references: &str) -> (Db, Case) {
     let db = Db::new("").await;
     written(&db, &format!("{}{more}", APP.replace("HASH", HASH))).await;
     let mut case = Case::new(&db, &format!("{USUAL}references: {{{references}rules: {RULES}}}\n"));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     // Each search is a statement of its own, and each look has time for one.
     case.search = Search { explain: true, longest: Some(Duration::ZERO), ..Search::default() };
     (db, case)
@@ -85,7 +85,7 @@ async fn rounds(case: &mut Case) -> (Pass, Vec<Vec<String>>) {
 
 #[tokio::test]
 async fn a_look_that_is_cut_goes_on_in_the_next_pass_and_searches_nothing_twice() {
-    for look in [Look::Hinted, Look::Deep] {
+    for look in [ScanMode::Incremental, ScanMode::Full] {
         let (db, mut case) = app("", "").await;
         case.look = look;
         let before = db.fingerprint().await;
@@ -304,7 +304,7 @@ async fn a_look_tells_which_reference_it_is_at_and_how_many_are_done() {
     assert_eq!(names, ALL.map(|name| format!("looking at {name}")).into());
     // Small tables that nobody wants a time for are looked at together.
     case.search.explain = false;
-    case.look = Look::Deep;
+    case.look = ScanMode::Full;
     case.pass(Repairs::None, &listening).await.consistent();
     let told = std::mem::take(&mut *listening.told.lock().unwrap());
     assert_eq!((told.len(), told[0].done, told[0].all), (1, 0, 3), "{told:?}");

@@ -1,6 +1,6 @@
 //! What a new account's row needs, and what it must not be kept at afterwards.
 
-use auth_consistency::pass::request::Person;
+use auth_consistency::pass::request::Unattended;
 
 use auth_consistency::{
     api::{
@@ -360,7 +360,7 @@ async fn what_a_new_row_would_lack_is_said_before_a_move_though_the_account_is_t
     let judged = pass::preflight(
         &case.target(),
         &HostPolicy::unrestricted(Vec::new()),
-        &Person,
+        &Unattended,
         Timestamp::from_second(1_800_000_000).unwrap(),
     )
     .await

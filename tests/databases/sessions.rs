@@ -1,6 +1,6 @@
 //! Tokens that outlive a change of ids or of the key end once, and only those.
 
-use auth_consistency::engine::postgres::{Asked, SubjectRow};
+use auth_consistency::engine::postgres::{SubjectQuery, SubjectRow};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
@@ -46,8 +46,8 @@ pub(crate) fn new_key(db: &Db, sessions: &str) -> Case {
 
 const END: &str = "{invalidateBeforeColumn: tokens_valid_after, onKeyChange: End}";
 
-fn asked(subject: &str, token: Option<&str>) -> Asked {
-    Asked { subject: subject.into(), token: token.map(Into::into) }
+fn asked(subject: &str, token: Option<&str>) -> SubjectQuery {
+    SubjectQuery { subject: subject.into(), token: token.map(Into::into) }
 }
 
 /// From when on the tokens of a subject count, as `token explain` reads it.
@@ -89,7 +89,7 @@ async fn people_whose_ids_changed_hands_sign_in_again_once_and_a_restore_is_not_
     let changes = db.changes(&before.0).await;
     assert!(changes.len() == 4 && changes.iter().all(|one| one[2..].starts_with("users (")), "{changes:?}");
     let shifted = |pass: &crate::support::Pass| {
-        let of = |one: &auth_consistency::api::report::Finding| {
+        let of = |one: &auth_consistency::api::report::FindingReport| {
             one.finding == R::IdentityShifted
                 && one.object.as_ref().is_some_and(|object| object.table == "users")
         };

@@ -3,7 +3,7 @@
 
 use auth_consistency::{
     api::shared::DatabaseSpec,
-    pass::request::{self, Person, Repairs, Supervisor},
+    pass::request::{self, Repairs, Supervisor, Unattended},
 };
 
 use auth_consistency::{
@@ -12,7 +12,7 @@ use auth_consistency::{
         report::{Action as A, StepReport},
     },
     network::{HostPolicy, HostSettings},
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use auth_consistency::{domain::fault::Fault, engine::postgres::Search};
@@ -210,9 +210,9 @@ async fn a_host_that_the_operators_flags_do_not_allow_is_not_asked() {
                 policy: &HostPolicy::operator(settings),
                 requests: &case.requests,
                 memory: &case.memory,
-                supervisor: &Person,
+                supervisor: &Unattended,
                 repairs: Repairs::All,
-                look: Look::Deep,
+                look: ScanMode::Full,
                 compare_password: false,
                 search: Search::default(),
                 ask: false,
@@ -512,7 +512,7 @@ async fn parts_of_a_connection_do_as_well_and_what_is_no_whole_pass_does_not_ask
     );
     let mut case = Case::new(&db, &spec(REMAP, USERS).replace("urlSecretRef: {name: old, key: url}", &parts));
     case.secret("old", "user", &role.0).secret("old", "password", &role.1);
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     case.repair().await.found(&FOUND);
     case.settled(&db).await;
     let anywhere = HostPolicy::unrestricted(Vec::new());

@@ -5,7 +5,7 @@ use auth_consistency::{
         condition::{ConditionType as C, Reason as R},
         report::Action as A,
     },
-    pass::Look,
+    pass::ScanMode,
 };
 use sqlx::{Connection, Executor};
 
@@ -40,7 +40,7 @@ async fn app_with(more: &str, rules: &str) -> (Db, Case) {
     let db = Db::new("").await;
     written(&db, &format!("{}{more}", APP.replace("HASH", HASH))).await;
     let mut case = Case::new(&db, &format!("{USUAL}{rules}"));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     (db, case)
 }
 
@@ -108,7 +108,7 @@ async fn a_settled_target_is_passed_over_without_a_look_at_any_row() {
     let references = pass.outcome().references.clone().unwrap();
     assert_eq!((references.checked, references.orphan_rows), (3, 0));
     // The other way round: the lock does keep a look from the rows.
-    case.look = Look::Deep;
+    case.look = ScanMode::Full;
     let pass = case.repair().await;
     pass.found(&[(R::RowsUnreadable, C::ReferencesConsistent, None); 3]);
 }
@@ -117,11 +117,11 @@ async fn a_settled_target_is_passed_over_without_a_look_at_any_row() {
 async fn whoever_asks_at_the_command_line_gets_a_deep_look() {
     let (db, mut case) = app("").await;
     settle(&db, &mut case, ALL).await;
-    case.look = Look::Deep;
+    case.look = ScanMode::Full;
     let pass = case.check().await;
     pass.consistent();
     assert_eq!(relied(&pass), 0);
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     assert_eq!(relied(&case.check().await), ALL, "and the operator's memory is its own");
 }
 
@@ -315,7 +315,7 @@ async fn counters_that_a_crash_lost_are_not_taken_for_counters_that_stood_still(
     server.crash().await;
     let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
     let mut case = Case::with_database(database, &format!("{USUAL}{RULES}"));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     case.secret("db", "url", &server.url());
     case.repair().await.consistent();
     while relied(&case.repair().await) != ALL {

@@ -1,7 +1,7 @@
 //! Copies that somebody has written to since they were made do not go back: each batch is held against what was written
 //! down of it, and all of them against the audit.
 
-use auth_consistency::engine::postgres::Which;
+use auth_consistency::engine::postgres::PurgeFilter;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -157,7 +157,7 @@ async fn a_run_of_which_copies_were_dropped_for_good_gives_back_what_is_left() {
     let restored = world.case.restore(&world.run).await.unwrap();
     assert_eq!(restored.iter().map(|one| one.rows).sum::<i64>(), 2);
     let now = Timestamp::from_second(1_860_000_000).unwrap();
-    let purged = pass::purge(&target, &anywhere, &Which::Run(world.run.clone()), None, Some(now)).await;
+    let purged = pass::purge(&target, &anywhere, &PurgeFilter::Run(world.run.clone()), None, Some(now)).await;
     world.case.keeps_secrets(&format!("{purged:?}"));
     purged.unwrap();
 }

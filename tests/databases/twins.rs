@@ -55,7 +55,7 @@ async fn each_of_two_foreign_keys_on_one_column_says_for_itself_what_is_wrong_wi
     case.repair().await.found(&[UNVALIDATED]).repaired(&[(A::Delete, "posts.user_id", 2)]);
     case.settled(&db).await;
     // The triggers of the second are its own, for a hint too.
-    case.look = auth_consistency::pass::Look::Hinted;
+    case.look = auth_consistency::pass::ScanMode::Incremental;
     case.repair().await;
     case.repair().await;
     db.run(

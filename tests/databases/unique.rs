@@ -7,7 +7,7 @@ use auth_consistency::{
         report::Action as A,
     },
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 use jiff::Timestamp;
 
@@ -166,10 +166,10 @@ async fn a_deleted_account_beside_an_active_one_of_its_login_does_not_count_and_
     let changes = db.changes(&before).await;
     assert!(changes.len() == 2 && changes.iter().all(|one| one[2..].starts_with("users (2,")), "{changes:?}");
     case.settled(&db).await;
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     db.run("UPDATE users SET role = 'user' WHERE id = 2").await;
     case.repair().await.consistent().repaired(&[(A::Correct, "users.role", 1)]);
-    case.look = Look::Deep;
+    case.look = ScanMode::Full;
     case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("9".into()));
     case.repair().await.consistent().repaired(&[(A::MoveId, "users", 1)]);
 }

@@ -1,6 +1,6 @@
 //! What PostgreSQL 15 did away with: statistics that another process collects.
 
-use auth_consistency::{api::condition::Reason as R, pass::Look};
+use auth_consistency::{api::condition::Reason as R, pass::ScanMode};
 
 use super::steady::{APP, RULES};
 use crate::support::{Case, Db, HASH, Server, USUAL};
@@ -12,7 +12,7 @@ async fn a_row_that_the_collector_learns_of_late_shows_when_it_has_and_is_never_
     server.run(&APP.replace("HASH", HASH)).await;
     let database = "{urlSecretRef: {name: db, key: url}, tls: {mode: Disable}}";
     let mut case = Case::with_database(database, &format!("{USUAL}{RULES}"));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     case.secret("db", "url", &server.url());
     while case.repair().await.outcome().relied != 3 {
         tokio::task::yield_now().await;
@@ -23,9 +23,9 @@ async fn a_row_that_the_collector_learns_of_late_shows_when_it_has_and_is_never_
     sqlx::raw_sql("INSERT INTO logs VALUES (9, 4711)").execute(&mut app).await.unwrap();
     let pass = case.repair().await;
     assert!(pass.outcome().relied == 3 || pass.finding(R::OrphanRows).rows == Some(1));
-    case.look = Look::Deep;
+    case.look = ScanMode::Full;
     assert_eq!(case.check().await.finding(R::OrphanRows).rows, Some(1));
-    case.look = Look::Hinted;
+    case.look = ScanMode::Incremental;
     let mut later = case.repair().await;
     while later.outcome().relied == 3 {
         later.consistent();

@@ -234,7 +234,7 @@ fn case(db: &Db, users: &str, jwt: &str) -> Case {
 async fn risks(case: &Case) -> Vec<RiskName> {
     let anywhere = HostPolicy::unrestricted(Vec::new());
     let now = Timestamp::from_second(1_800_000_000).unwrap();
-    let preflight = pass::preflight(&case.target(), &anywhere, &request::Person, now).await.unwrap();
+    let preflight = pass::preflight(&case.target(), &anywhere, &request::Unattended, now).await.unwrap();
     assert_eq!(preflight.untold, [""; 0]);
     preflight.risks.iter().map(|risk| risk.risk).collect()
 }

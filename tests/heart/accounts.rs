@@ -9,7 +9,7 @@ use auth_consistency::{
     domain::{
         diagnose::diagnose,
         facts::{IdDefault, Observation, key_kind::KeyKind},
-        finding::Diagnosed,
+        finding::Finding,
         plan::propose,
         report::Verdict,
         request::{Approval, Requests},
@@ -30,7 +30,7 @@ fn beside(accounts: &[(Option<i64>, Option<i64>)]) -> Model {
     Model { admin: Some(1), users: [5].into(), beside, next: 40, ..Model::default() }
 }
 
-fn found(target: &Target, observation: &Observation) -> Vec<Diagnosed> {
+fn found(target: &Target, observation: &Observation) -> Vec<Finding> {
     diagnose(target, observation, Vec::new(), None, &Requests::default())
 }
 

@@ -18,7 +18,7 @@ use auth_consistency::{
             schema::{DatabaseIdentity, Server, UserTable},
             seed::SeedFacts,
         },
-        finding::Diagnosed,
+        finding::Finding,
         plan::describe::step_report,
         report::Outcome,
         step::Step,
@@ -378,7 +378,7 @@ impl Model {
         &self,
         _: &Target,
         observation: &Observation,
-        found: Vec<Diagnosed>,
+        found: Vec<Finding>,
         plan: Option<PlanReport>,
         repaired: Vec<StepReport>,
     ) -> Outcome {

@@ -7,18 +7,18 @@ use auth_consistency::{
         request::{Approval, Requests},
         target::secrets::{Secrets, TargetError},
     },
-    pass::request::{self, Person, Repairs, Supervisor},
+    pass::request::{self, Repairs, Supervisor, Unattended},
 };
 
 use auth_consistency::{
     api::{
         AuthConsistencySpec, AuthConsistencyStatus,
         condition::{ConditionType, Reason},
-        report::{Action, ConsistencyReport, Finding},
+        report::{Action, ConsistencyReport, FindingReport},
     },
     controller::{self, Resource},
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use auth_consistency::{
@@ -58,7 +58,7 @@ pub struct Case {
     pub compare_password: bool,
     pub search: Search,
     /// How passes look at references.
-    pub look: Look,
+    pub look: ScanMode,
     /// What tells its operator from that of another cluster.
     pub operator: Option<String>,
     /// Seconds that have gone by beside one for each pass.
@@ -119,7 +119,7 @@ impl Case {
             status: AuthConsistencyStatus::default(),
             compare_password: false,
             search: Search::default(),
-            look: Look::Deep,
+            look: ScanMode::Full,
             operator: None,
             later: 0,
             passes: 0,
@@ -203,12 +203,12 @@ impl Case {
 
     /// A pass that writes nothing.
     pub async fn check(&mut self) -> Pass {
-        self.pass(Repairs::None, &Person).await
+        self.pass(Repairs::None, &Unattended).await
     }
 
     /// A pass that repairs what it may.
     pub async fn repair(&mut self) -> Pass {
-        self.pass(Repairs::All, &Person).await
+        self.pass(Repairs::All, &Unattended).await
     }
 
     /// A pass with an approval of what the last status showed.
@@ -407,7 +407,7 @@ impl Pass {
 
     /// The only finding of a reason.
     #[track_caller]
-    pub fn finding(&self, reason: Reason) -> Finding {
+    pub fn finding(&self, reason: Reason) -> FindingReport {
         let findings = self.outcome().findings();
         let mut of: Vec<_> = findings.iter().filter(|one| one.finding == reason).cloned().collect();
         assert_eq!(of.len(), 1, "{reason}: {findings:#?}");

@@ -3,9 +3,9 @@
 use crate::{
     api::{
         condition::Reason,
-        report::{Action, ConsistencyReport, Finding, Severity, StepReport},
+        report::{Action, ConsistencyReport, FindingReport, Severity, StepReport},
     },
-    cli::target::Again,
+    cli::target::RerunHint,
     domain::{
         diagnose::undeclared::unchecked,
         plan::offer::ResetOffer,
@@ -16,7 +16,7 @@ use crate::{
 
 /// What a person asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Asked {
+pub(in crate::cli) enum Verb {
     /// `check`.
     Check,
     /// `plan`.
@@ -29,7 +29,7 @@ pub(in crate::cli) enum Asked {
     Verify,
 }
 
-impl Asked {
+impl Verb {
     /// Whether the plan is what was asked for.
     pub(super) fn is_plan(self) -> bool {
         self == Self::Plan
@@ -44,11 +44,11 @@ impl Asked {
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Closing<'a> {
     /// What was asked for.
-    pub asked: Asked,
+    pub asked: Verb,
     /// Why the token that was given fails, or that it does not, in sentences.
     pub token: Option<String>,
     /// How a person says the same again.
-    pub again: &'a Again,
+    pub again: &'a RerunHint,
     /// `spec.mode` is Observe.
     pub observes: bool,
     /// The operator repairs by itself what needs no approval.
@@ -78,7 +78,7 @@ impl Closing<'_> {
     }
 
     fn verdict(&self, report: &ConsistencyReport) -> String {
-        let of = |severity| -> Vec<&Finding> {
+        let of = |severity| -> Vec<&FindingReport> {
             report.findings.iter().filter(|one| one.severity == severity).collect()
         };
         let counted: Vec<String> = [
@@ -195,7 +195,7 @@ impl Closing<'_> {
             let (need, was) = if ready.len() == 1 { ("needs", "was") } else { ("need", "were") };
             next.push(if self.by_operator {
                 format!("The operator does the {steps} that {need} no approval by itself.")
-            } else if self.asked == Asked::Repair {
+            } else if self.asked == Verb::Repair {
                 format!(
                     "The {steps} of the plan that {need} no approval {was} not done, for the reasons above."
                 )
@@ -218,7 +218,7 @@ impl Closing<'_> {
 
     /// What no step mends.
     fn people(&self, report: &ConsistencyReport) -> Option<String> {
-        let grave: Vec<&Finding> = report
+        let grave: Vec<&FindingReport> = report
             .findings
             .iter()
             .filter(|one| one.severity > Severity::Warning && one.remedy.is_none())
@@ -242,7 +242,7 @@ impl Closing<'_> {
     /// Under OnSeed another password is no finding: people change theirs. Whoever looks wants to know.
     fn password(&self, report: &ConsistencyReport) -> Option<String> {
         let admin = report.admin.as_ref()?;
-        if self.asked == Asked::Reset {
+        if self.asked == Verb::Reset {
             return None;
         }
         let said = match (admin.password_matches, &admin.password_uncompared) {
@@ -273,7 +273,7 @@ fn length<T>(things: &[T]) -> i64 {
 }
 
 /// The names of findings, each once.
-fn names(findings: &[&Finding]) -> String {
+fn names(findings: &[&FindingReport]) -> String {
     let mut names: Vec<&str> = findings.iter().map(|one| one.finding.as_str()).collect();
     names.dedup();
     names.join(", ")

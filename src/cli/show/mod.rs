@@ -9,11 +9,11 @@ use std::io::IsTerminal as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-pub(super) use closing::{Asked, Closing};
+pub(super) use closing::{Closing, Verb};
 pub(super) use report::{Heading, report};
 pub(super) use table::{Cell, Table, clean, wrap};
 
-use super::said::Failure;
+use super::output::CliError;
 use crate::domain::{sql_name::unseen, text::escaped};
 
 /// Columns that a page has unless the terminal has fewer.
@@ -41,14 +41,14 @@ pub(super) enum Format {
 
 /// What the page is like that a table is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct PageStyle {
     /// Columns.
     pub width: u16,
     /// Whether severities have colours.
     pub colour: bool,
 }
 
-impl Look {
+impl PageStyle {
     /// The page that standard output is.
     pub(super) fn of_stdout() -> Self {
         let terminal = std::io::stdout().is_terminal();
@@ -63,7 +63,7 @@ impl Format {
     ///
     /// # Errors
     /// It cannot be written down.
-    pub(super) fn document<T: Serialize>(self, answer: &T) -> Result<Option<String>, Failure> {
+    pub(super) fn document<T: Serialize>(self, answer: &T) -> Result<Option<String>, CliError> {
         match self {
             Self::Table => Ok(None),
             Self::Json => json(answer).map(Some),
@@ -76,9 +76,9 @@ impl Format {
 ///
 /// # Errors
 /// It cannot be written down.
-pub(super) fn json<T: Serialize>(answer: &T) -> Result<String, Failure> {
+pub(super) fn json<T: Serialize>(answer: &T) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(answer)
-        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as JSON: {error}")))?;
+        .map_err(|error| CliError::CouldNotTell(format!("the answer cannot be written as JSON: {error}")))?;
     Ok(escaped(&text, false).into_owned())
 }
 
@@ -86,9 +86,9 @@ pub(super) fn json<T: Serialize>(answer: &T) -> Result<String, Failure> {
 ///
 /// # Errors
 /// It cannot be written down.
-pub(super) fn yaml<T: Serialize>(answer: &T) -> Result<String, Failure> {
+pub(super) fn yaml<T: Serialize>(answer: &T) -> Result<String, CliError> {
     let text = serde_saphyr::to_string(answer)
-        .map_err(|error| Failure::CouldNotTell(format!("the answer cannot be written as YAML: {error}")))?;
+        .map_err(|error| CliError::CouldNotTell(format!("the answer cannot be written as YAML: {error}")))?;
     // Every JSON document is one of YAML, and JSON alone writes those characters in one way only.
     if text.contains(|c: char| unseen(c) && c != '\n') { json(answer) } else { Ok(text) }
 }

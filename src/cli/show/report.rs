@@ -1,10 +1,10 @@
 //! A report as a page: what was looked at, what is wrong, what would be done, what was done, and one
 //! closing paragraph.
 
-use super::{Cell, Closing, Look, Table, clean, table};
+use super::{Cell, Closing, PageStyle, Table, clean, table};
 use crate::{
     api::report::{
-        AdminReport, ConsistencyReport, Finding, ObjectRef, PasswordsReport, SearchReport, StepReport,
+        AdminReport, ConsistencyReport, FindingReport, ObjectRef, PasswordsReport, SearchReport, StepReport,
     },
     domain::text::{count, number},
 };
@@ -27,12 +27,12 @@ pub(in crate::cli) fn report(
     report: &ConsistencyReport,
     heading: &Heading,
     closing: &Closing<'_>,
-    look: Look,
+    look: PageStyle,
 ) -> String {
     let mut page = head(report, heading);
     let facts = facts(report, look);
     let plan_first = closing.asked.is_plan();
-    let findings: Vec<&Finding> = report
+    let findings: Vec<&FindingReport> = report
         .findings
         .iter()
         // What the plan mends is in the plan; the rest must not be taken for mended.
@@ -73,7 +73,7 @@ fn head(report: &ConsistencyReport, heading: &Heading) -> String {
 }
 
 /// What is so, wrong or not.
-fn facts(report: &ConsistencyReport, look: Look) -> String {
+fn facts(report: &ConsistencyReport, look: PageStyle) -> String {
     let mut facts = Table::new(&[], 2, look);
     let mut add = |name: &str, text: String| facts.row(vec![Cell::text(name), Cell::text(text)]);
     if let Some(admin) = &report.admin {
@@ -157,7 +157,7 @@ fn verb(n: i64, noun: &str, one: &str, many: &str) -> String {
     format!("{} {}", count(n, noun), if n == 1 { one } else { many })
 }
 
-fn findings_table(findings: &[&Finding], beside_plan: bool, look: Look) -> String {
+fn findings_table(findings: &[&FindingReport], beside_plan: bool, look: PageStyle) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -174,7 +174,7 @@ fn findings_table(findings: &[&Finding], beside_plan: bool, look: Look) -> Strin
     rows.render()
 }
 
-fn steps(name: &str, steps: &[StepReport], look: Look) -> String {
+fn steps(name: &str, steps: &[StepReport], look: PageStyle) -> String {
     if steps.is_empty() {
         return String::new();
     }
@@ -191,7 +191,7 @@ fn steps(name: &str, steps: &[StepReport], look: Look) -> String {
 }
 
 /// How each reference was searched, slowest first.
-fn searched(searched: &[SearchReport], look: Look) -> String {
+fn searched(searched: &[SearchReport], look: PageStyle) -> String {
     if searched.is_empty() {
         return String::new();
     }

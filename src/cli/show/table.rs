@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use comfy_table::{CellAlignment, Color, ColumnConstraint, ContentArrangement, Width, presets};
 
-use super::Look;
+use super::PageStyle;
 use crate::{
     api::report::Severity,
     domain::text::{self, clean_but},
@@ -43,7 +43,7 @@ pub(in crate::cli) struct Table {
 
 impl Table {
     /// A table with headers, or without for none.
-    pub(in crate::cli) fn new(headers: &[&str], columns: usize, look: Look) -> Self {
+    pub(in crate::cli) fn new(headers: &[&str], columns: usize, look: PageStyle) -> Self {
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
@@ -143,7 +143,7 @@ fn words(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const LOOK: Look = Look { width: 40, colour: false };
+    const LOOK: PageStyle = PageStyle { width: 40, colour: false };
 
     #[test]
     fn the_last_column_is_wrapped_and_lines_have_no_spaces_at_their_ends() {
@@ -167,7 +167,7 @@ mod tests {
     fn texts_cannot_steer_a_terminal() {
         assert_eq!(clean("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert!(matches!(clean("plain"), Cow::Borrowed(_)));
-        let mut table = Table::new(&["A\u{202e}", "B"], 2, Look { width: 80, colour: false });
+        let mut table = Table::new(&["A\u{202e}", "B"], 2, PageStyle { width: 80, colour: false });
         table.row(vec![Cell::text("x\nERROR  y\u{9b}31m"), Cell::lines(["one\n", "two"])]);
         let shown = table.render();
         assert_eq!(shown.lines().count(), 3, "{shown}");

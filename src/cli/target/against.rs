@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::{
     cli::{
+        output::CliError,
         passphrase::PassphraseFlags,
-        said::Failure,
         target::{self, Variables},
     },
     domain::identities::{list::Identities, snapshot::Snapshot},
@@ -25,10 +25,10 @@ impl Against {
     ///
     /// # Errors
     /// It cannot be read, or is not what it should be.
-    pub(super) fn read(&self, variables: Variables<'_>) -> Result<Identities, Failure> {
+    pub(super) fn read(&self, variables: Variables<'_>) -> Result<Identities, CliError> {
         let (text, name) = target::read(&self.file)?;
         let passphrase = if Snapshot::is_keyed(&text) { self.passphrase.read(variables)? } else { None };
         Identities::parse(&text, name, passphrase.as_ref().map(|bytes| bytes.as_slice()))
-            .map_err(Failure::Usage)
+            .map_err(CliError::Usage)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{AuthConsistency, condition::Reason},
-    cli::said::Failure,
+    cli::output::CliError,
     domain::{
         fault::SecretProblem,
         identities::list::ConfigMaps,
@@ -50,9 +50,9 @@ impl Cluster {
     ///
     /// # Errors
     /// There is no configuration, or it makes no sense.
-    pub(in crate::cli) async fn connect(named: &Named) -> Result<Self, Failure> {
+    pub(in crate::cli) async fn connect(named: &Named) -> Result<Self, CliError> {
         let wrong = |error: &dyn std::fmt::Display| {
-            Failure::CouldNotTell(format!("the cluster cannot be reached: {error}"))
+            CliError::CouldNotTell(format!("the cluster cannot be reached: {error}"))
         };
         let options = KubeConfigOptions { context: named.context.clone(), ..KubeConfigOptions::default() };
         let config = match &named.kubeconfig {
@@ -79,21 +79,21 @@ impl Cluster {
     ///
     /// # Errors
     /// It is not there, or may not be read.
-    pub(in crate::cli) async fn get(&self) -> Result<AuthConsistency, Failure> {
+    pub(in crate::cli) async fn get(&self) -> Result<AuthConsistency, CliError> {
         self.resources().get(&self.name).await.map_err(|error| self.failure(&error))
     }
 
     /// What an answer of the API server means to a person.
-    pub(in crate::cli) fn failure(&self, error: &kube::Error) -> Failure {
+    pub(in crate::cli) fn failure(&self, error: &kube::Error) -> CliError {
         let at = format!("AuthConsistency {:?} in namespace {:?}", self.name, self.namespace);
         match error {
-            kube::Error::Api(status) if status.code == 404 => Failure::CouldNotTell(format!(
+            kube::Error::Api(status) if status.code == 404 => CliError::CouldNotTell(format!(
                 "there is no {at}: `kubectl get authcon -A` lists what there is"
             )),
             kube::Error::Api(status) => {
-                Failure::CouldNotTell(format!("the API server refuses {at}: {}", status.message))
+                CliError::CouldNotTell(format!("the API server refuses {at}: {}", status.message))
             }
-            other => Failure::CouldNotTell(format!("the cluster cannot be reached: {}", chain(other))),
+            other => CliError::CouldNotTell(format!("the cluster cannot be reached: {}", chain(other))),
         }
     }
 
@@ -101,7 +101,7 @@ impl Cluster {
     ///
     /// # Errors
     /// The resource cannot be read. A Secret that cannot be read is in the answer.
-    pub(super) async fn load(&self) -> Result<Loaded, Failure> {
+    pub(super) async fn load(&self) -> Result<Loaded, CliError> {
         let resource = self.get().await?;
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
         let mut read: BTreeMap<String, Result<Secret, String>> = BTreeMap::new();

@@ -5,7 +5,7 @@ use crate::{
         shared::{ColumnCondition, SecretKeyRef, TlsMode, TlsSpec},
         spec::{self, Algorithm, AuthConsistencySpec, OnOrphan, Preset},
     },
-    cli::said::Failure,
+    cli::output::CliError,
     domain::{
         identities::list::ConfigMaps,
         parse::connection_string,
@@ -52,9 +52,9 @@ pub(in crate::cli) fn process(name: &str) -> Option<OsString> {
 ///
 /// # Errors
 /// A variable that is needed is not there, or empty, or makes no sense. No value is repeated.
-pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded, Failure> {
+pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded, CliError> {
     let Some(url) = variable(variables, DATABASE_URL)? else {
-        return Err(Failure::Usage(
+        return Err(CliError::Usage(
             "there is nothing to look at: give -f FILE, or NAME of a resource in a cluster, or set DATABASE_URL \
              (postgresql://USER:PASSWORD@HOST:PORT/NAME) and, for tokens and admin, JWT_SECRET, ADMIN_EMAIL and ADMIN_PASSWORD"
                 .into(),
@@ -97,12 +97,12 @@ pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded
             }
         }
         (None, Some(_)) => {
-            return Err(Failure::Usage("ADMIN_PASSWORD is set and ADMIN_EMAIL is not: set both".into()));
+            return Err(CliError::Usage("ADMIN_PASSWORD is set and ADMIN_EMAIL is not: set both".into()));
         }
         (None, None) => {}
     }
     let spec: AuthConsistencySpec = serde_json::from_value(spec)
-        .map_err(|error| Failure::Usage(format!("the environment makes no resource: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("the environment makes no resource: {error}")))?;
     Ok(Loaded {
         spec,
         resource: ResourceIdentity {
@@ -120,19 +120,19 @@ pub(super) fn load(variables: Variables<'_>, choices: &Choices) -> Result<Loaded
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn signer(variables: Variables<'_>) -> Result<Option<(KeySet, TokenShape)>, Failure> {
+pub(super) fn signer(variables: Variables<'_>) -> Result<Option<(KeySet, TokenShape)>, CliError> {
     let Some(bytes) = variable(variables, JWT_SECRET)? else { return Ok(None) };
     let algorithm = algorithm(variables)?;
     let id = key_id(variables)?;
     let keys = KeySet::read(bytes, algorithm, &KeyIds { current: id.as_deref(), ..KeyIds::default() })
-        .map_err(|error| Failure::Usage(format!("{JWT_SECRET}: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("{JWT_SECRET}: {error}")))?;
     Ok(Some((keys, shape(algorithm)?)))
 }
 
 /// What tokens look like unless a resource says otherwise.
-pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, Failure> {
+pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, CliError> {
     let subject_claim: SubjectClaim =
-        "sub".parse().map_err(|error| Failure::CouldNotTell(format!("the claim sub: {error}")))?;
+        "sub".parse().map_err(|error| CliError::CouldNotTell(format!("the claim sub: {error}")))?;
     Ok(TokenShape {
         algorithm,
         subject_claim,
@@ -148,11 +148,11 @@ pub(super) fn shape(algorithm: Algorithm) -> Result<TokenShape, Failure> {
 const ALGORITHMS: &str = "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
 
 /// The algorithm that `JWT_ALGORITHM` names, or the usual one.
-pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> {
+pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, CliError> {
     let Some(name) = variable(variables, JWT_ALGORITHM)? else { return Ok(Algorithm::HS256) };
     let name = text(JWT_ALGORITHM, name)?;
     serde_json::from_value(name.trim().into()).map_err(|_| {
-        Failure::Usage(match name.trim() {
+        CliError::Usage(match name.trim() {
             "ES512" | "ES256K" => {
                 format!("{JWT_ALGORITHM}: {} is not supported; {ALGORITHMS} are", name.trim())
             }
@@ -162,7 +162,7 @@ pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> 
 }
 
 /// The key id that `JWT_KEY_ID` names.
-pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, Failure> {
+pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, CliError> {
     variable(variables, JWT_KEY_ID)?.map(|id| text(JWT_KEY_ID, id)).transpose()
 }
 
@@ -189,18 +189,18 @@ pub(super) fn plain(message: &str) -> String {
 }
 
 /// An empty variable is a Secret that was lost on the way, and never means "none".
-fn variable(variables: Variables<'_>, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+fn variable(variables: Variables<'_>, name: &str) -> Result<Option<Vec<u8>>, CliError> {
     match variables(name) {
         Some(value) if value.is_empty() => {
-            Err(Failure::Usage(format!("{name} is set and empty: fill it, or unset it")))
+            Err(CliError::Usage(format!("{name} is set and empty: fill it, or unset it")))
         }
         Some(value) => Ok(Some(value.into_encoded_bytes())),
         None => Ok(None),
     }
 }
 
-fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|_| Failure::Usage(format!("{name} is not UTF-8 text")))
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, CliError> {
+    String::from_utf8(bytes).map_err(|_| CliError::Usage(format!("{name} is not UTF-8 text")))
 }
 
 /// Whether the connection never leaves the machine and the string says nothing of encryption.

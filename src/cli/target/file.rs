@@ -2,7 +2,7 @@
 
 use crate::{
     api::{API_VERSION, AuthConsistencySpec, condition::Reason, shared::SecretKeyRef, spec::ConfigMapKeyRef},
-    cli::said::Failure,
+    cli::output::CliError,
     domain::{
         fault::SecretProblem,
         identities::list::ConfigMaps,
@@ -38,8 +38,8 @@ type Held = BTreeMap<String, BTreeMap<String, SecretBytes>>;
 ///
 /// # Errors
 /// What is wrong with the file, never with a value of a Secret in it.
-pub(super) fn load(text: &str, file: &str) -> Result<Loaded, Failure> {
-    let wrong = |why: String| Failure::Usage(format!("{file}: {why}"));
+pub(super) fn load(text: &str, file: &str) -> Result<Loaded, CliError> {
+    let wrong = |why: String| CliError::Usage(format!("{file}: {why}"));
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)
         .map_err(|error| wrong(format!("it cannot be read as YAML{}", place(&error))))?;
     let mut documents: Vec<Value> = documents.into_iter().flat_map(items).collect();

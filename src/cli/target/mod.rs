@@ -1,6 +1,6 @@
 //! What a command works on: a file, the environment alone, or a resource in a cluster.
 //!
-//! Flags become a [`Place`], and a place is loaded into a spec and its Secrets. Whatever the place,
+//! Flags become a [`TargetSource`], and a place is loaded into a spec and its Secrets. Whatever the place,
 //! they are parsed by the same `Target::parse` as the controller's.
 
 pub mod against;
@@ -35,7 +35,7 @@ pub(super) use cluster::{Cluster, Named};
 pub(super) use elsewhere::Elsewhere;
 pub(super) use environment::{Variables, process as process_variables};
 
-use super::said::Failure;
+use super::output::CliError;
 
 /// The flags that say what to work on.
 #[derive(Args, Clone, Debug, Default)]
@@ -130,11 +130,11 @@ pub(super) enum Source {
 
 /// Where a resource comes from and how hosts are found.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct TargetSource {
     /// Where the resource comes from.
     pub source: Source,
     /// How a person says the same again.
-    pub again: Again,
+    pub again: RerunHint,
     /// A file that says whom old ids named, in place of what the resource says.
     pub against: Option<Against>,
     resolve: Vec<ResolveEntry>,
@@ -142,14 +142,14 @@ pub(super) struct Place {
 
 /// What commands that a person may run next begin and end with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Again {
+pub(super) struct RerunHint {
     /// `auth-consistency`, or `kubectl auth-consistency`.
     pub program: &'static str,
     /// The flags of the target, each with a space before it.
     pub tail: String,
 }
 
-impl Again {
+impl RerunHint {
     /// A whole command, in backquotes.
     pub(super) fn command(&self, what: &str) -> String {
         format!("`{} {what}{}`", self.program, self.tail)
@@ -208,7 +208,7 @@ impl TargetFlags {
     }
 
     /// Flags to settings.
-    pub(super) fn place(self) -> Place {
+    pub(super) fn place(self) -> TargetSource {
         let mut tail = String::new();
         let mut add = |text: &str| {
             let _ = write!(tail, " {}", quoted(text));
@@ -256,7 +256,7 @@ impl TargetFlags {
                 admin_columns: self.admin_column,
             }),
         };
-        Place { source, again: Again { program: program(), tail }, against: None, resolve }
+        TargetSource { source, again: RerunHint { program: program(), tail }, against: None, resolve }
     }
 }
 
@@ -267,7 +267,7 @@ fn instead_of_identities() -> IdentitiesSpec {
     IdentitiesSpec { config_map_ref: None, table: Some(table), database: None, passphrase_secret_ref: None }
 }
 
-impl Place {
+impl TargetSource {
     /// A person's own rights: any host that they could reach anyway.
     pub(super) fn policy(&self) -> HostPolicy {
         HostPolicy::unrestricted(self.resolve.clone())
@@ -277,7 +277,7 @@ impl Place {
     ///
     /// # Errors
     /// They cannot be read, or are not what they should be.
-    pub(super) async fn load(&self, variables: Variables<'_>) -> Result<Loaded, Failure> {
+    pub(super) async fn load(&self, variables: Variables<'_>) -> Result<Loaded, CliError> {
         match &self.source {
             Source::File(file) => {
                 let (text, name) = read(file)?;
@@ -292,7 +292,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Self::load`], or they make no target.
-    pub(super) async fn target(&self, variables: Variables<'_>) -> Result<Target, Failure> {
+    pub(super) async fn target(&self, variables: Variables<'_>) -> Result<Target, CliError> {
         let loaded = self.load(variables).await?;
         self.parsed(loaded, variables)
     }
@@ -301,7 +301,7 @@ impl Place {
     ///
     /// # Errors
     /// As [`Self::target`].
-    pub(super) async fn target_before(&self, variables: Variables<'_>) -> Result<Target, Failure> {
+    pub(super) async fn target_before(&self, variables: Variables<'_>) -> Result<Target, CliError> {
         let mut loaded = self.load(variables).await?;
         let named = loaded.spec.references.identities.is_some();
         loaded.spec.references.identities.get_or_insert_with(instead_of_identities);
@@ -310,7 +310,7 @@ impl Place {
         Ok(target)
     }
 
-    fn parsed(&self, mut loaded: Loaded, variables: Variables<'_>) -> Result<Target, Failure> {
+    fn parsed(&self, mut loaded: Loaded, variables: Variables<'_>) -> Result<Target, CliError> {
         if self.against.is_some() {
             // The file that was given stands in for what the spec names, or does not name yet.
             loaded.spec.references.identities = Some(instead_of_identities());
@@ -321,16 +321,16 @@ impl Place {
             let message = messages.join("; ");
             // What a person gave is theirs to correct; what a cluster holds may still come.
             match self.source {
-                Source::Cluster(_) => Failure::CouldNotTell(message),
-                Source::File(_) | Source::Environment(_) => Failure::Usage(message),
+                Source::Cluster(_) => CliError::CouldNotTell(message),
+                Source::File(_) | Source::Environment(_) => CliError::Usage(message),
             }
         })?;
         if let Some(against) = &self.against {
             let identities = against.read(variables)?;
-            identities.of(&target.users).map_err(Failure::Usage)?;
+            identities.of(&target.users).map_err(CliError::Usage)?;
             target.references.identities = Some(IdentitySource::List(Arc::new(identities)));
         }
-        let Again { program, tail } = &self.again;
+        let RerunHint { program, tail } = &self.again;
         target.asking = Asking::Command { program: (*program).to_owned(), tail: tail.clone() };
         Ok(target)
     }
@@ -339,10 +339,10 @@ impl Place {
     ///
     /// # Errors
     /// As [`Self::target`], or there is no key.
-    pub(super) async fn signer(&self, variables: Variables<'_>) -> Result<Signer, Failure> {
+    pub(super) async fn signer(&self, variables: Variables<'_>) -> Result<Signer, CliError> {
         if matches!(self.source, Source::Environment(_)) && variables("DATABASE_URL").is_none() {
             let (keys, shape) = environment::signer(variables)?.ok_or_else(|| {
-                Failure::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
+                CliError::Usage("there is no signing key: give -f FILE or NAME, or set JWT_SECRET".into())
             })?;
             return Ok(Signer { keys, shape, target: None, elsewhere: Vec::new() });
         }
@@ -367,8 +367,8 @@ impl Place {
     }
 
     /// There is no key to hold a token against.
-    pub(super) fn keyless(&self) -> Failure {
-        Failure::Usage(match self.source {
+    pub(super) fn keyless(&self) -> CliError {
+        CliError::Usage(match self.source {
             Source::Environment(_) => "there is no signing key: set JWT_SECRET".into(),
             _ => "the resource names no signing key: set spec.jwt".into(),
         })
@@ -396,7 +396,7 @@ impl Place {
 ///
 /// # Errors
 /// `JWT_ALGORITHM` makes no sense.
-pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> {
+pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, CliError> {
     environment::algorithm(variables)
 }
 
@@ -404,7 +404,7 @@ pub(super) fn algorithm(variables: Variables<'_>) -> Result<Algorithm, Failure> 
 ///
 /// # Errors
 /// `JWT_KEY_ID` makes no sense.
-pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, Failure> {
+pub(super) fn key_id(variables: Variables<'_>) -> Result<Option<String>, CliError> {
     environment::key_id(variables)
 }
 
@@ -415,16 +415,16 @@ const MAX_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 /// It cannot be read, or is no text.
-pub(super) fn read(file: &std::path::Path) -> Result<(String, String), Failure> {
+pub(super) fn read(file: &std::path::Path) -> Result<(String, String), CliError> {
     let (bytes, name) = if file.as_os_str() == "-" {
         (bytes(std::io::stdin().lock()), "standard input".to_owned())
     } else {
         let name = file.display().to_string();
         (std::fs::File::open(file).and_then(bytes), name)
     };
-    let bytes = bytes.map_err(|error| Failure::Usage(format!("{name} cannot be read: {error}")))?;
+    let bytes = bytes.map_err(|error| CliError::Usage(format!("{name} cannot be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| {
-        Failure::Usage(format!("{name} is not UTF-8 text: save it as such (PowerShell's > writes UTF-16)"))
+        CliError::Usage(format!("{name} is not UTF-8 text: save it as such (PowerShell's > writes UTF-16)"))
     })?;
     Ok((text, name))
 }
@@ -445,14 +445,14 @@ fn bytes(reader: impl std::io::Read) -> std::io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn read_secret(file: &std::path::Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read_secret(file: &std::path::Path) -> Result<zeroize::Zeroizing<Vec<u8>>, CliError> {
     let read = if file.as_os_str() == "-" {
         bytes(std::io::stdin().lock())
     } else {
         std::fs::File::open(file).and_then(bytes)
     };
     read.map(zeroize::Zeroizing::new)
-        .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", file.display())))
+        .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))
 }
 
 /// How this program was called: as itself, or as a plugin of kubectl.

@@ -9,9 +9,9 @@ use crate::{
     api::report::TokenReport,
     application,
     cli::{
-        said::{Exit, Failure, Said},
-        show::{Cell, Format, Look, OutputFlags, Table, wrap},
-        target::{ElsewhereFlags, Place, Signer, TargetFlags, Variables},
+        output::{CliError, Exit, Output},
+        show::{Cell, Format, OutputFlags, PageStyle, Table, wrap},
+        target::{ElsewhereFlags, Signer, TargetFlags, TargetSource, Variables},
         token::{
             asked, facts,
             steps::{capital, explain},
@@ -85,7 +85,7 @@ struct Skipped {
 ///
 /// # Errors
 /// There is no key or no token.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     if flags.target.reads_stdin() && flags.token.reads_stdin() {
         return Err(both_on_stdin());
     }
@@ -97,7 +97,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
     let said = if flags.lines {
         many::run(&place, &signer, token.expose_secret(), format).await?
     } else {
-        walk(&place, &signer, &token, !flags.no_probe).await.show(format, Look::of_stdout())?
+        walk(&place, &signer, &token, !flags.no_probe).await.show(format, PageStyle::of_stdout())?
     };
     Ok(said.unread(unread))
 }
@@ -105,7 +105,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, 
 /// Explains a token beside a whole check: also by the keys of the other resources of the namespace, where none of
 /// its own made it. The second is what could not be looked at.
 pub(in crate::cli) async fn beside(
-    place: &Place,
+    place: &TargetSource,
     mut signer: Signer,
     token: &SecretString,
 ) -> (Explained, Option<String>) {
@@ -116,7 +116,7 @@ pub(in crate::cli) async fn beside(
 /// Gives the signer the keys of other resources, where none of its own made a token: nobody else's Secret is
 /// read otherwise. What could not be looked at is told.
 async fn look_elsewhere(
-    place: &Place,
+    place: &TargetSource,
     signer: &mut Signer,
     token: &SecretString,
     lines: bool,
@@ -148,7 +148,7 @@ pub(in crate::cli) struct Explained {
 
 /// Walks through a token as far as it holds: what can be told of it alone, whom it names, and, where
 /// nothing else is wrong and `probe` says so, what the app makes of it.
-async fn walk(place: &Place, signer: &Signer, token: &SecretString, probe: bool) -> Explained {
+async fn walk(place: &TargetSource, signer: &Signer, token: &SecretString, probe: bool) -> Explained {
     let verification = explain(signer, token.expose_secret());
     let mut steps = verification.steps.clone();
     let mut verdict = verification.verdict.clone();
@@ -192,7 +192,7 @@ async fn walk(place: &Place, signer: &Signer, token: &SecretString, probe: bool)
 
 /// Shows the token to the app's verifiers: the last step, or why there is none, and the verdict after it.
 async fn at_the_app(
-    place: &Place,
+    place: &TargetSource,
     signer: &Signer,
     token: &SecretString,
     verdict: Verdict,
@@ -254,7 +254,7 @@ impl Explained {
     }
 
     /// The steps as a table.
-    pub(in crate::cli) fn chain(&self, look: Look) -> String {
+    pub(in crate::cli) fn chain(&self, look: PageStyle) -> String {
         let not_looked_at = self.skipped.as_ref().map(|skipped| match skipped.step {
             "user" => (skipped.step, format!("not looked up: {}", skipped.why)),
             step => (step, skipped.why.clone()),
@@ -276,7 +276,7 @@ impl Explained {
         }
     }
 
-    fn show(&self, format: Format, look: Look) -> Result<Said, Failure> {
+    fn show(&self, format: Format, look: PageStyle) -> Result<Output, CliError> {
         let answer = Answer {
             steps: self
                 .steps
@@ -291,10 +291,10 @@ impl Explained {
             holds: self.holds(),
         };
         let said = match format.document(&answer)? {
-            Some(document) => Said::new(document, self.exit),
+            Some(document) => Output::new(document, self.exit),
             None => {
                 let page = format!("{}\n{}", self.chain(look), wrap(&self.sentences(), look.width));
-                Said::new(page, self.exit)
+                Output::new(page, self.exit)
             }
         };
         Ok(match self.nobody_looked().filter(|_| self.exit == Exit::CouldNotTell) {
@@ -307,7 +307,7 @@ impl Explained {
 }
 
 /// The steps of a verifier as a table. What was not looked at is neither ok nor fails.
-pub(in crate::cli) fn chain(steps: &[Step], skipped: Option<(&str, &str)>, look: Look) -> String {
+pub(in crate::cli) fn chain(steps: &[Step], skipped: Option<(&str, &str)>, look: PageStyle) -> String {
     let mut table = Table::new(&["STEP", "", "FOUND"], 3, look);
     let rows = steps.iter().map(|step| (step.name, if step.held { "ok" } else { "FAILS" }, &*step.detail));
     for (name, state, detail) in rows.chain(skipped.map(|(name, why)| (name, "-", why))) {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::TokenFlags;
 use crate::{
     cli::{
-        said::{Exit, Failure, Said},
+        output::{CliError, Exit, Output},
         show,
     },
     tokens::{self, Inspection},
@@ -39,12 +39,12 @@ struct Answer<'a> {
 ///
 /// # Errors
 /// The token cannot be read from where it is.
-pub(super) fn run(flags: &Flags) -> Result<Said, Failure> {
+pub(super) fn run(flags: &Flags) -> Result<Output, CliError> {
     let token = flags.token.read()?;
     match tokens::inspect(token.expose_secret()) {
-        Ok(inspection) => Ok(Said::new(show::json(&answer(&inspection, Timestamp::now()))?, Exit::Fine)),
+        Ok(inspection) => Ok(Output::new(show::json(&answer(&inspection, Timestamp::now()))?, Exit::Fine)),
         Err(why) => {
-            Ok(Said::new("", Exit::Findings).remark(format!("auth-consistency: this is no JWT: {why}")))
+            Ok(Output::new("", Exit::Findings).remark(format!("auth-consistency: this is no JWT: {why}")))
         }
     }
 }

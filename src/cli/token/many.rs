@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        said::{Exit, Failure, Said},
-        show::{Cell, Format, Look, Table, wrap},
-        target::{Place, Signer},
+        output::{CliError, Exit, Output},
+        show::{Cell, Format, PageStyle, Table, wrap},
+        target::{Signer, TargetSource},
         token::steps::{asked, capital, explain, facts},
     },
     domain::text::{count, number},
-    engine::postgres::Asked,
+    engine::postgres::SubjectQuery,
     pass,
     tokens::{Verdict, Verification},
 };
@@ -51,17 +51,22 @@ struct Cause {
 ///
 /// # Errors
 /// There is no token, or there are too many.
-pub(super) async fn run(place: &Place, signer: &Signer, text: &str, format: Format) -> Result<Said, Failure> {
+pub(super) async fn run(
+    place: &TargetSource,
+    signer: &Signer,
+    text: &str,
+    format: Format,
+) -> Result<Output, CliError> {
     let lines: Vec<(usize, SecretString)> = (1..)
         .zip(text.lines())
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(at, line)| (at, line.to_owned().into()))
         .collect();
     if lines.is_empty() {
-        return Err(Failure::Usage("there is no token: give one on each line".into()));
+        return Err(CliError::Usage("there is no token: give one on each line".into()));
     }
     if lines.len() > MOST {
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "there are {}, and {} are looked at in one go: give fewer",
             count(i64::try_from(lines.len()).unwrap_or(i64::MAX), "line"),
             number(i64::try_from(MOST).unwrap_or(i64::MAX))
@@ -77,9 +82,9 @@ pub(super) async fn run(place: &Place, signer: &Signer, text: &str, format: Form
         (true, _) => Exit::Fine,
     };
     if let Some(document) = format.document(&answer)? {
-        return Ok(Said::new(document, exit));
+        return Ok(Output::new(document, exit));
     }
-    Ok(Said::new(page(&answer, untold.as_ref(), Look::of_stdout()), exit))
+    Ok(Output::new(page(&answer, untold.as_ref(), PageStyle::of_stdout()), exit))
 }
 
 /// Why no subject was looked up.
@@ -92,7 +97,7 @@ enum Untold {
 
 /// The verdicts with what the user table says; each subject is looked up once.
 async fn resolved(
-    place: &Place,
+    place: &TargetSource,
     signer: &Signer,
     explained: Vec<(usize, Verification)>,
 ) -> (Vec<(usize, Verdict)>, Option<Untold>) {
@@ -102,7 +107,7 @@ async fn resolved(
     let Some(target) = &signer.target else {
         return (plain(explained), Some(Untold::NotAsked("DATABASE_URL is not set")));
     };
-    let mut all: Vec<Asked> = explained.iter().filter_map(|(_, one)| asked(one)).collect();
+    let mut all: Vec<SubjectQuery> = explained.iter().filter_map(|(_, one)| asked(one)).collect();
     all.sort();
     all.dedup();
     if all.is_empty() {
@@ -110,7 +115,7 @@ async fn resolved(
     }
     match pass::resolve(target, &place.policy(), &all).await {
         Ok(rows) => {
-            let rows: BTreeMap<Asked, _> = all.into_iter().zip(rows).collect();
+            let rows: BTreeMap<SubjectQuery, _> = all.into_iter().zip(rows).collect();
             let verdicts = explained
                 .into_iter()
                 .map(|(at, one)| match asked(&one).and_then(|asked| rows.get(&asked)) {
@@ -147,7 +152,7 @@ fn answer(verdicts: &[(usize, Verdict)], looked_up: bool) -> Answer {
     Answer { tokens: verdicts.len(), hold, looked_up, causes }
 }
 
-fn page(answer: &Answer, untold: Option<&Untold>, look: Look) -> String {
+fn page(answer: &Answer, untold: Option<&Untold>, look: PageStyle) -> String {
     let amount = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let mut table = Table::new(&["CAUSE", "TOKENS", "LINES", "FOR EXAMPLE"], 4, look);
     for cause in &answer.causes {

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::{
     cli::{
-        said::{Exit, Failure, Said},
+        output::{CliError, Exit, Output},
         target::{TargetFlags, Variables},
     },
     domain::{parse::duration, target::Target},
@@ -33,38 +33,38 @@ pub(in crate::cli) struct Flags {
 ///
 /// # Errors
 /// There is no key, no subject, or the subject does not fit.
-pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let signer = place.signer(variables).await?;
     let subject = match (flags.subject, &signer.target) {
         (Some(subject), _) => subject,
         (None, Some(target)) => admin_subject(target, &place.policy()).await?,
         (None, None) => {
-            return Err(Failure::Usage(
+            return Err(CliError::Usage(
                 "there is nobody to mint a token for: give --subject, or set DATABASE_URL and ADMIN_EMAIL"
                     .into(),
             ));
         }
     };
     let token = tokens::mint(&signer.keys.current, &signer.shape, &subject, Timestamp::now(), flags.lifetime)
-        .map_err(|error| Failure::Usage(format!("no token was minted: {error}")))?;
-    Ok(Said::new(token.expose_secret(), Exit::Fine))
+        .map_err(|error| CliError::Usage(format!("no token was minted: {error}")))?;
+    Ok(Output::new(token.expose_secret(), Exit::Fine))
 }
 
 /// The subject that the admin's tokens carry.
-async fn admin_subject(target: &Target, policy: &HostPolicy) -> Result<String, Failure> {
+async fn admin_subject(target: &Target, policy: &HostPolicy) -> Result<String, CliError> {
     let Some(admin) = &target.admin else {
-        return Err(Failure::Usage(
+        return Err(CliError::Usage(
             "there is nobody to mint a token for: give --subject, or name an admin in the resource".into(),
         ));
     };
     let Some(account) = pass::admin_account(target, policy).await? else {
-        return Err(Failure::CouldNotTell(format!(
+        return Err(CliError::CouldNotTell(format!(
             "there is no account {:?}: `auth-consistency check` says more, --subject names somebody else",
             admin.login
         )));
     };
     account.subject.ok_or_else(|| {
-        Failure::CouldNotTell(format!("the subject of {:?} is NULL: give --subject", admin.login))
+        CliError::CouldNotTell(format!("the subject of {:?} is NULL: give --subject", admin.login))
     })
 }

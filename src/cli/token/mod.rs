@@ -18,7 +18,7 @@ pub(super) use crate::cli::token::steps::{asked, facts};
 pub(super) use explain::{Explained, beside, chain, user_step};
 
 use super::{
-    said::{Failure, Said},
+    output::{CliError, Output},
     target::{self, Variables},
 };
 
@@ -37,7 +37,7 @@ pub(super) enum Command {
 ///
 /// # Errors
 /// There is no answer.
-pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Said, Failure> {
+pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Output, CliError> {
     match command {
         Command::Mint(flags) => mint::run(flags, variables).await,
         Command::Inspect(flags) => inspect::run(&flags),
@@ -59,25 +59,27 @@ impl TokenFlags {
         self.token_file.as_ref().is_none_or(|file| file.as_os_str() == "-")
     }
 
-    fn read(&self) -> Result<SecretString, Failure> {
+    fn read(&self) -> Result<SecretString, CliError> {
         let file = self.token_file.clone().unwrap_or_else(|| "-".into());
         read(&file)
     }
 }
 
 /// Standard input holds the resource, and was to hold the token.
-pub(super) fn both_on_stdin() -> Failure {
-    Failure::Usage("both the resource and the token are on standard input: give one of them as a file".into())
+pub(super) fn both_on_stdin() -> CliError {
+    CliError::Usage(
+        "both the resource and the token are on standard input: give one of them as a file".into(),
+    )
 }
 
 /// A token from a file, or from standard input for `-`.
 ///
 /// # Errors
 /// It cannot be read, is no text, or nobody gave it.
-pub(super) fn read(file: &Path) -> Result<SecretString, Failure> {
+pub(super) fn read(file: &Path) -> Result<SecretString, CliError> {
     if file.as_os_str() == "-" && std::io::stdin().is_terminal() {
         // What is typed is the token: say so, and how it ends.
-        return Err(Failure::Usage(
+        return Err(CliError::Usage(
             "give the token on standard input, for example `pbpaste | auth-consistency token explain`, \
              or in a file with --token-file"
                 .into(),
@@ -91,7 +93,7 @@ pub(super) fn read(file: &Path) -> Result<SecretString, Failure> {
             let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
             Ok(text.to_owned().into())
         }
-        Err(_) => Err(Failure::Usage(
+        Err(_) => Err(CliError::Usage(
             "what was given as a token is not UTF-8 text: save it as such (PowerShell's > writes UTF-16)"
                 .into(),
         )),

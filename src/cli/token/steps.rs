@@ -2,15 +2,15 @@
 
 use crate::{
     cli::target::Signer,
-    engine::postgres::{Asked, SubjectRow},
+    engine::postgres::{SubjectQuery, SubjectRow},
     tokens::{self, Account, Keyring, SubjectFacts, Verification},
 };
 use jiff::Timestamp;
 
 /// What the database has a word in, where everything else holds.
-pub(in crate::cli) fn asked(verification: &Verification) -> Option<Asked> {
+pub(in crate::cli) fn asked(verification: &Verification) -> Option<SubjectQuery> {
     let subject = verification.subject()?.to_owned();
-    Some(Asked { subject, token: verification.id.clone() })
+    Some(SubjectQuery { subject, token: verification.id.clone() })
 }
 
 /// What the signer's keys and shape make of a token.

@@ -19,7 +19,7 @@ use crate::{
             new_ids::{IdDefault, Untold},
             schema::UserTable,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         plan::undone,
         request::Requests,
         sql_name::sql_table,
@@ -40,7 +40,7 @@ pub(in crate::domain) fn diagnose(
     observation: &Observation,
     requests: &Requests,
     free: &Free,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     if let Some(found) = ambiguous::ambiguous(target, admin, facts, users) {
         return vec![found];
     }
@@ -70,7 +70,7 @@ fn missing(
     observation: &Observation,
     reset: Option<String>,
     free: &Free,
-) -> Diagnosed {
+) -> Finding {
     let finding = |reason, severity, message: String| {
         person(reason, ConditionType::AdminConsistent, severity, Some(users.object.clone()), message)
     };
@@ -247,7 +247,7 @@ fn other_id(
     facts: &AdminFacts,
     users: &UserTable,
     observation: &Observation,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let wanted = facts.wanted.as_ref()?;
     let id = admin.id.clone().unwrap_or_default();
     if wanted.canonical.as_ref() == Some(&account.id) {
@@ -357,7 +357,7 @@ fn other_id(
     })
 }
 
-fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Diagnosed> {
+fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Finding> {
     if account.inactive.is_empty() && account.drifted.is_empty() {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::{
             free_ids::{Free, Kept},
         },
         facts::{Observation, accounts::AdminFacts, schema::UserTable},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         request::Requests,
         step::Step,
         target::{Admin, Target},
@@ -27,7 +27,7 @@ pub(in crate::domain) fn diagnose(
     users: &UserTable,
     observation: &Observation,
     requests: &Requests,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     let admin = target.admin.iter().zip(&observation.admin);
     let kept: Vec<Kept<'_>> = admin.chain(target.accounts.iter().zip(&observation.accounts)).collect();
     let mut free = Free::of(&kept, users, observation);
@@ -52,7 +52,7 @@ pub(in crate::domain) fn diagnose(
 }
 
 /// The spec names a format that nobody else's password has: said once, whatever is to be written.
-fn contradicted(target: &Target, users: &UserTable) -> Option<Diagnosed> {
+fn contradicted(target: &Target, users: &UserTable) -> Option<Finding> {
     let refused = users.passwords.values().find_map(|sample| hashing::contradicted(target, Some(sample)))?;
     let columns = target.users.password_column.iter().cloned().collect();
     let object = ObjectRef { columns, ..users.object.clone() };
@@ -61,7 +61,7 @@ fn contradicted(target: &Target, users: &UserTable) -> Option<Diagnosed> {
 }
 
 /// Why an account cannot be kept beside one that comes before it.
-fn clash(target: &Target, users: &UserTable, one: Kept<'_>, other: Kept<'_>) -> Option<Diagnosed> {
+fn clash(target: &Target, users: &UserTable, one: Kept<'_>, other: Kept<'_>) -> Option<Finding> {
     let ((account, facts), (before, theirs)) = (one, other);
     let plain = |login: &str| login.trim().to_lowercase();
     let row = |facts: &AdminFacts| facts.account.as_ref().map(|account| account.id.clone());
@@ -95,7 +95,7 @@ fn clash(target: &Target, users: &UserTable, one: Kept<'_>, other: Kept<'_>) -> 
 
 /// An id that an account leaves and that the spec gives to another one: the next pass would give it away,
 /// with the old tokens that name it.
-fn changes_hands(kept: &[Kept<'_>], account: &Admin, found: &mut Diagnosed) {
+fn changes_hands(kept: &[Kept<'_>], account: &Admin, found: &mut Finding) {
     let Some(Step::MoveId { from, .. }) = &found.step else { return };
     let heir = kept.iter().find(|(other, facts)| {
         let wanted = facts.wanted.as_ref().and_then(|wanted| wanted.canonical.as_ref());

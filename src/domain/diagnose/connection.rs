@@ -7,7 +7,7 @@ use crate::{
         report::Severity,
     },
     domain::{
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name,
         target::{Database, odd::Odd},
         text::count,
@@ -35,7 +35,7 @@ pub fn bracketed(bytes: &[u8]) -> String {
 }
 
 /// What works only since something is left off.
-pub(in crate::domain) fn suspicious(database: &Database) -> Option<Diagnosed> {
+pub(in crate::domain) fn suspicious(database: &Database) -> Option<Finding> {
     let cut: Vec<&Odd> =
         database.odd.iter().filter(|one| one.warning == PasswordWarning::LineBreakLeftOff).collect();
     let first = cut.first()?;

@@ -12,7 +12,7 @@ use crate::{
             Observation,
             references::{ConstraintFacts, Reference, same_columns},
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, statement},
         step::Step,
         target::Target,
@@ -22,7 +22,7 @@ use crate::{
 
 use super::foreign;
 
-fn warning(reason: Reason, object: &ObjectRef, message: String) -> Diagnosed {
+fn warning(reason: Reason, object: &ObjectRef, message: String) -> Finding {
     let condition = ConditionType::SchemaCompatible;
     person(reason, condition, Severity::Warning, Some(object.clone()), message)
 }
@@ -33,11 +33,11 @@ pub(in crate::domain) fn missing(
     target: &Target,
     observation: &Observation,
     mended: &[ObjectRef],
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     observation.missing_constraints.iter().map(|object| absent(target, observation, mended, object)).collect()
 }
 
-fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], object: &ObjectRef) -> Diagnosed {
+fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], object: &ObjectRef) -> Finding {
     let name = object.constraint.as_deref().unwrap_or_default();
     let ruled = target.references.rules.iter().any(|rule| {
         (&rule.schema, &rule.rule.table, &rule.rule.constraint)
@@ -73,7 +73,7 @@ pub(in crate::domain) fn vouching(
     observation: &Observation,
     reference: &Reference,
     mended: &[ObjectRef],
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     if reference.soft {
         return Vec::new();
     }
@@ -91,7 +91,7 @@ pub(in crate::domain) fn vouching(
     found
 }
 
-fn not_enforced(reference: &Reference) -> Diagnosed {
+fn not_enforced(reference: &Reference) -> Finding {
     let object = &reference.object;
     let name = object.constraint.as_deref().unwrap_or_default();
     let orphans = match reference.orphans.rows {
@@ -113,7 +113,7 @@ fn not_enforced(reference: &Reference) -> Diagnosed {
 }
 
 /// Triggers that are off. That the key is marked valid says nothing then.
-fn disabled(reference: &Reference) -> Option<Diagnosed> {
+fn disabled(reference: &Reference) -> Option<Finding> {
     let enforcement = &reference.enforcement;
     if enforcement.silent.is_empty() {
         return None;
@@ -147,7 +147,7 @@ fn disabled(reference: &Reference) -> Option<Diagnosed> {
 
 /// A key that is marked valid and does not hold. Once its rows are mended it is as valid as it says, where it
 /// keeps new orphans out.
-fn violated(reference: &Reference) -> Option<Diagnosed> {
+fn violated(reference: &Reference) -> Option<Finding> {
     let rows = reference.orphans.rows;
     if rows == 0 {
         return None;
@@ -175,7 +175,7 @@ fn unvalidated(
     observation: &Observation,
     reference: &Reference,
     mended: &[ObjectRef],
-) -> Diagnosed {
+) -> Finding {
     let object = &reference.object;
     let name = object.constraint.as_deref().unwrap_or_default();
     let told = |why: &str| {
@@ -207,7 +207,7 @@ fn validate(object: &ObjectRef) -> String {
 
 /// Foreign keys that partitions have for themselves and that do not vouch for their rows: those are the
 /// whole table's, and so is what is done about them.
-pub(in crate::domain) fn of_partitions(reference: &Reference) -> Vec<Diagnosed> {
+pub(in crate::domain) fn of_partitions(reference: &Reference) -> Vec<Finding> {
     let unvalidated = reference.partition_keys.iter().filter(|key| !key.validated);
     unvalidated
         .map(|key| {
@@ -232,9 +232,9 @@ fn with_step(
     mended: &[ObjectRef],
     object: &ObjectRef,
     done: &str,
-    told: impl Fn(&str) -> Diagnosed,
+    told: impl Fn(&str) -> Finding,
     step: impl Fn(&ConstraintFacts) -> Step,
-) -> Diagnosed {
+) -> Finding {
     let Some(facts) = observation.constraints.iter().find(|facts| facts.object == *object) else {
         return told("");
     };

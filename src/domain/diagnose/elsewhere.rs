@@ -9,18 +9,18 @@ use crate::{
     },
     domain::{
         facts::{KeyElsewhere, Noticed, Observation, foreign_key::ForeignKeyOptions},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, statement},
         target::Target,
     },
 };
 
 /// What is told of them.
-pub(in crate::domain) fn findings(target: &Target, observation: &Observation) -> Vec<Diagnosed> {
+pub(in crate::domain) fn findings(target: &Target, observation: &Observation) -> Vec<Finding> {
     observation.elsewhere.iter().filter(|key| key.is_told()).map(|key| one(target, key)).collect()
 }
 
-fn one(target: &Target, key: &KeyElsewhere) -> Diagnosed {
+fn one(target: &Target, key: &KeyElsewhere) -> Finding {
     let (object, to) = (&key.object, sql_table(&key.to.schema, &key.to.table));
     let users = sql_table(&target.users.schema, &target.users.table);
     let ruled = target.references.rules.iter().any(|rule| {

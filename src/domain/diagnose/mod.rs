@@ -44,7 +44,7 @@ use crate::{
             schema::{ReadOnly, SchemaFault, UserTable},
             verifiers::VerifierFacts,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         request::Requests,
     },
 };
@@ -55,10 +55,10 @@ use super::{sql_name::sql_table, target::Target};
 pub fn diagnose(
     target: &Target,
     observation: &Observation,
-    key_findings: Vec<Diagnosed>,
+    key_findings: Vec<Finding>,
     answers: Option<&[VerifierFacts]>,
     requests: &Requests,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     let mut found = key_findings;
     found.extend(connection::suspicious(&target.database));
     let users = match &observation.users {
@@ -93,7 +93,7 @@ pub fn diagnose(
     found
 }
 
-fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
+fn schema_fault(target: &Target, fault: &SchemaFault) -> Finding {
     let users = &target.users;
     let name = ObjectRef { schema: users.schema.clone(), table: users.table.clone(), ..ObjectRef::default() };
     let (reason, message) = match fault {
@@ -164,7 +164,7 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Diagnosed {
 }
 
 /// Another resource repairs the same user table.
-pub(super) fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> Option<Diagnosed> {
+pub(super) fn claimed(target: &Target, observation: &Observation, requests: &Requests) -> Option<Finding> {
     let claim = observation.bookkeeping.claim.as_ref()?;
     let foreign = requests::bars(target, claim, requests.take_claim.as_deref());
     (foreign && target.mode == Mode::Enforce).then(|| {
@@ -179,7 +179,7 @@ pub(super) fn claimed(target: &Target, observation: &Observation, requests: &Req
 }
 
 /// Our own schema is not ours. What only observes reads nothing there, and is told all the same.
-fn untrusted(target: &Target, observation: &Observation) -> Option<Diagnosed> {
+fn untrusted(target: &Target, observation: &Observation) -> Option<Finding> {
     let why = trust::untrusted(&observation.bookkeeping.untrusted)?;
     let (severity, held) = match target.mode {
         Mode::Enforce => (Severity::Error, "nothing is repaired"),
@@ -190,7 +190,7 @@ fn untrusted(target: &Target, observation: &Observation) -> Option<Diagnosed> {
 }
 
 /// The subject that the app mints cannot be what the subject column holds.
-fn subject(target: &Target, users: &UserTable) -> Option<Diagnosed> {
+fn subject(target: &Target, users: &UserTable) -> Option<Finding> {
     let jwt = target.jwt.as_ref()?;
     let kind = users.subject_kind?;
     (jwt.shape.subject_type == SubjectType::Number && kind != KeyKind::Integer).then(|| {

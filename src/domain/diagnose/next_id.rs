@@ -13,7 +13,7 @@ use crate::{
             new_ids::{IdDefault, Untold},
             schema::UserTable,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, unseen},
         target::Target,
         text::clip,
@@ -74,7 +74,7 @@ pub(in crate::domain) fn missing(
     untold: &Untold,
     users: &UserTable,
     observation: &Observation,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let Untold::ByName { default, schema, name, .. } = untold else { return None };
     if !untold.is_missing() {
         return None;

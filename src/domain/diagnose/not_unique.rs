@@ -12,7 +12,7 @@ use crate::{
             references::Reference,
             schema::{SharedIds, UserTable},
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, statement},
         step::Step,
         target::Target,
@@ -34,12 +34,7 @@ pub fn counted(users: &ObjectRef, shared: &SharedIds) -> String {
 }
 
 /// Says that ids are not unique, and takes away the steps that go by the id alone.
-pub(super) fn hold(
-    found: &mut Vec<Diagnosed>,
-    target: &Target,
-    observation: &Observation,
-    users: &UserTable,
-) {
+pub(super) fn hold(found: &mut Vec<Finding>, target: &Target, observation: &Observation, users: &UserTable) {
     let Some(shared) = &users.shared_ids else { return };
     let whole = |step: &Step| match step {
         Step::Rows { action, reference, .. } => {
@@ -72,7 +67,7 @@ fn by_id(target: &Target, reference: &Reference) -> bool {
     reference.parent_columns.as_slice() == [target.users.id_column.as_str()]
 }
 
-fn finding(target: &Target, users: &UserTable, shared: &SharedIds) -> Diagnosed {
+fn finding(target: &Target, users: &UserTable, shared: &SharedIds) -> Finding {
     let object = ObjectRef { columns: vec![target.users.id_column.clone()], ..users.object.clone() };
     let mut found = person(
         Reason::IdNotUnique,
@@ -165,7 +160,7 @@ fn table(users: &UserTable) -> String {
 }
 
 /// What is not claimed of a reference whose every row names an id that is there.
-fn unclaimed(target: &Target, users: &UserTable, shared: &SharedIds, reference: &Reference) -> Diagnosed {
+fn unclaimed(target: &Target, users: &UserTable, shared: &SharedIds, reference: &Reference) -> Finding {
     let name = reference.object.describe();
     let wider = shared.wider.iter().find(|(object, _)| *object == reference.object);
     let end = match wider {

@@ -12,12 +12,8 @@ use crate::{
             refusal::{choices, refusal},
             suspects,
         },
-        facts::{
-            Observation,
-            references::Reference,
-            schema::UserTable,
-        },
-        finding::{Diagnosed, Ends, person},
+        facts::{Observation, references::Reference, schema::UserTable},
+        finding::{Finding, Resolution, person},
         step::Step,
         target::{Target, policy::accepted},
         text::{clip, count, number, sample},
@@ -36,7 +32,7 @@ pub(in crate::domain) fn references(
     target: &Target,
     observation: &Observation,
     users: &UserTable,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     let mut found = suspects::doubts(target, observation);
     let told = |object: &ObjectRef| observation.untrusted.iter().any(|one| one.object == *object);
     for skipped in observation.skipped.iter().filter(|skipped| !skipped.asked && !told(&skipped.object)) {
@@ -51,12 +47,12 @@ pub(in crate::domain) fn references(
                 skipped.why
             ),
         );
-        if skipped.passes {
-            unread.ends = Ends::Retry;
+        if skipped.transient {
+            unread.ends = Resolution::Automatic;
         }
         found.push(unread);
     }
-    let mut rows: Vec<Option<Diagnosed>> =
+    let mut rows: Vec<Option<Finding>> =
         observation.references.iter().map(|reference| rows(target, observation, reference)).collect();
     let mended: Vec<ObjectRef> =
         rows.iter().flatten().filter_map(|one| one.step.as_ref().map(|step| step.object().clone())).collect();
@@ -78,7 +74,7 @@ pub(in crate::domain) fn rows(
     target: &Target,
     observation: &Observation,
     reference: &Reference,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let orphans = &reference.orphans;
     let policy = target.references.policy(&reference.object);
     if orphans.rows == 0 || accepted(&policy, reference) {

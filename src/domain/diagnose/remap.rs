@@ -18,7 +18,7 @@ use crate::{
             references::Reference,
             schema::UserTable,
         },
-        finding::{Diagnosed, Ends, person},
+        finding::{Finding, Resolution, person},
         step::Step,
         target::{Target, policy::Policy},
         text::{clip, count, number, sample},
@@ -40,12 +40,12 @@ pub(in crate::domain) struct Remedy {
     /// Why a person must approve the step, however small it is.
     pub approval: Option<String>,
     /// Whether what blocks it may pass by itself.
-    pub passes: bool,
+    pub transient: bool,
 }
 
 impl Remedy {
     fn none(words: impl Into<String>) -> Self {
-        Self { words: words.into(), step: None, blocked: None, approval: None, passes: false }
+        Self { words: words.into(), step: None, blocked: None, approval: None, transient: false }
     }
 
     fn refused(reason: Reason, why: &str) -> Self {
@@ -58,7 +58,7 @@ pub(in crate::domain) fn findings(
     target: &Target,
     observation: &Observation,
     users: &UserTable,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     let Some(identities) = &observation.identities else { return Vec::new() };
     let mut found = Vec::new();
     if let Some(problem) = &identities.problem {
@@ -93,8 +93,8 @@ pub(in crate::domain) fn findings(
 }
 
 /// Why it cannot be told whom old ids named.
-fn unusable(problem: &Unusable) -> Diagnosed {
-    let end = if problem.passes {
+fn unusable(problem: &Unusable) -> Finding {
+    let end = if problem.transient {
         "it is asked again by itself, and nothing is given back until then"
     } else {
         "correct spec.references.identities, nothing is given back until then"
@@ -106,14 +106,14 @@ fn unusable(problem: &Unusable) -> Diagnosed {
         None,
         format!("{}; {end}", problem.why),
     );
-    if problem.passes {
-        found.ends = Ends::Retry;
+    if problem.transient {
+        found.ends = Resolution::Automatic;
     }
     found
 }
 
 /// Ids that somebody else has now: a finding even where no row names them, since tokens may.
-fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -> Option<Diagnosed> {
+fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -> Option<Finding> {
     if identities.shifted == 0 {
         return None;
     }
@@ -174,7 +174,7 @@ fn shifted_rows(
     observation: &Observation,
     reference: &Reference,
     facts: &ReferenceFacts,
-) -> Diagnosed {
+) -> Finding {
     let shifted = &facts.shifted;
     let mut message = format!(
         "{} of {} {}{} {} who {} not the {} of before ({})",
@@ -234,15 +234,15 @@ pub(in crate::domain) fn offer(observation: &Observation, reference: &Reference)
 }
 
 /// A finding with what `Remap` comes to; its words are in the message already.
-pub(in crate::domain) fn with_remedy(found: Diagnosed, remedy: Remedy) -> Diagnosed {
+pub(in crate::domain) fn with_remedy(found: Finding, remedy: Remedy) -> Finding {
     let mut found = match (remedy.step, remedy.blocked) {
         (Some(step), _) => found.with_step(step),
         (None, Some(reason)) => found.blocked_by(reason),
         (None, None) => found,
     };
     found.approval = found.approval.or(remedy.approval);
-    if remedy.passes {
-        found.ends = Ends::Retry;
+    if remedy.transient {
+        found.ends = Resolution::Automatic;
     }
     found
 }
@@ -255,7 +255,7 @@ pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference
     if let Some(problem) = &identities.problem {
         let refused =
             Remedy::refused(problem.reason, "the list in spec.references.identities cannot be used");
-        return Remedy { passes: problem.passes, ..refused };
+        return Remedy { transient: problem.transient, ..refused };
     }
     let nothing = ReferenceFacts::default();
     let facts = identities.of(&reference.object).unwrap_or(&nothing);
@@ -297,7 +297,7 @@ pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference
         digest: facts.digest.clone(),
         table_rows: facts.table_rows,
     };
-    Remedy { words, step: Some(step), blocked: None, approval, passes: false }
+    Remedy { words, step: Some(step), blocked: None, approval, transient: false }
 }
 
 fn pairs(facts: &ReferenceFacts) -> String {

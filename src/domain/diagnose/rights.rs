@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         facts::{Observation, references::TableRights},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, statement},
         target::Target,
     },
@@ -35,7 +35,7 @@ pub fn grant(rights: &TableRights, right: &str, object: &ObjectRef) -> String {
 }
 
 /// Repairs are wanted, and our own schema can be neither made nor used: said once, and none of them is offered.
-pub fn of_ledger(target: &Target, observation: &Observation, found: &mut Vec<Diagnosed>) {
+pub fn of_ledger(target: &Target, observation: &Observation, found: &mut Vec<Finding>) {
     let ledger = &observation.bookkeeping;
     // Of one that is another's, what to grant on it would be the wrong advice.
     let unusable = !ledger.usable && ledger.untrusted.is_empty();

@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         facts::verifiers::VerifierFacts,
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         target::{IdentitySource, Target},
     },
 };
@@ -118,7 +118,7 @@ pub fn without_overlap(
     key: &SigningKeyReport,
     named: &[Option<String>],
     lifetime: Duration,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     if named.iter().any(Option::is_none) {
         return None;
     }

@@ -15,7 +15,7 @@ use crate::{
             new_ids::{IdDefault, SequenceFacts},
             schema::UserTable,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_regclass, sql_table},
         step::Step,
     },
@@ -99,7 +99,7 @@ impl Course<'_> {
 }
 
 /// The next insert collides, is refused, or takes an id that old rows (and tokens) name.
-pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Diagnosed> {
+pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Finding> {
     let sequence = match &users.id_default {
         IdDefault::Sequence(sequence) => sequence,
         IdDefault::UnreadableSequence(name) => return Some(unread(name)),
@@ -260,7 +260,7 @@ fn in_hand(sequence: &SequenceFacts) -> String {
 }
 
 /// The sequence stands where the ids end, or itself does.
-fn exhausted(course: &Course<'_>, farthest: Option<i64>) -> Diagnosed {
+fn exhausted(course: &Course<'_>, farthest: Option<i64>) -> Finding {
     let Course { sequence, users } = course;
     let itself = course.ended_by_itself();
     let mut ways = vec![if itself {
@@ -363,7 +363,7 @@ fn leaps(course: &Course<'_>, past: i64) -> Option<&'static str> {
 }
 
 /// Nothing can be said of a sequence that the role may not read.
-fn unread(name: &str) -> Diagnosed {
+fn unread(name: &str) -> Finding {
     person(
         Reason::PrivilegeMissing,
         ConditionType::SchemaCompatible,
@@ -376,7 +376,7 @@ fn unread(name: &str) -> Diagnosed {
 }
 
 /// A standby replays that a sequence went on before it does, some numbers at a time.
-fn untold(sequence: &SequenceFacts) -> Diagnosed {
+fn untold(sequence: &SequenceFacts) -> Finding {
     person(
         Reason::RowsUnreadable,
         ConditionType::SchemaCompatible,

@@ -11,7 +11,7 @@ use crate::{
     },
     domain::{
         facts::{Observation, schema::UserTable, sessions::MeansFacts},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::sql_name,
         step::Step,
         target::Target,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-pub use crate::domain::facts::session_mechanism::{Means, Revoked, Sessions, TimeKind};
+pub use crate::domain::facts::session_mechanism::{Mechanism, Revoked, Sessions, TimeKind};
 
 use super::rights;
 
@@ -28,7 +28,7 @@ pub(in crate::domain) fn findings(
     target: &Target,
     observation: &Observation,
     users: &UserTable,
-) -> Vec<Diagnosed> {
+) -> Vec<Finding> {
     let Some(facts) = &observation.sessions else { return Vec::new() };
     let mut found = Vec::new();
     // What others end is written down for a table without sessions too: those to come are of afterwards.
@@ -44,19 +44,19 @@ pub(in crate::domain) fn findings(
     found
 }
 
-fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) -> Option<Diagnosed> {
-    let along = any && facts.permitted && facts.usable().is_some_and(Means::of_rows);
+fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) -> Option<Finding> {
+    let along = any && facts.permitted && facts.usable().is_some_and(Mechanism::of_rows);
     let due = facts.due.as_ref().filter(|_| facts.rows > 0 || along)?;
     let why: Vec<String> = due.causes.iter().map(|cause| cause.words(&users.object)).collect();
     let object = facts.means.as_ref().map_or_else(|| users.object.clone(), |one| one.object(&users.object));
     let table = ObjectRef { columns: Vec::new(), ..object.clone() };
     let mut message = match &facts.means {
-        Some(Means::Rows { .. }) if facts.rows == 0 => format!(
+        Some(Mechanism::Rows { .. }) if facts.rows == 0 => format!(
             "{}: no row of {} is a session from before, which is written down with the rest",
             why.join("; "),
             table.describe()
         ),
-        Some(Means::Rows { .. }) => format!(
+        Some(Mechanism::Rows { .. }) => format!(
             "{}: {} of {} {} from before",
             why.join("; "),
             count(facts.rows, "row"),
@@ -73,7 +73,7 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
     let usable = facts.usable();
     let mut refused = None;
     match (&facts.means, usable) {
-        (_, Some(Means::Rows { .. })) if !facts.permitted => {
+        (_, Some(Mechanism::Rows { .. })) if !facts.permitted => {
             message.push_str(&format!(
                 "; the role may not UPDATE and DELETE rows of {}, {}",
                 table.describe(),
@@ -102,7 +102,8 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
     } else {
         ConditionType::ReferencesConsistent
     };
-    let about = if facts.means.as_ref().is_some_and(Means::of_rows) { table } else { users.object.clone() };
+    let about =
+        if facts.means.as_ref().is_some_and(Mechanism::of_rows) { table } else { users.object.clone() };
     let mut found = person(Reason::SessionsOutliveChange, condition, due.severity(), Some(about), message);
     found.finding.rows = Some(facts.rows);
     match (usable, refused) {

@@ -8,7 +8,7 @@ use crate::{
     },
     domain::{
         facts::{Observation, references::Spelling, unread::Untrusted},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::statement,
         target::{Target, policy::accepted},
         text::{clip, count, sample},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What keeps orphans of this observation from being believed.
-pub(in crate::domain) fn doubts(target: &Target, observation: &Observation) -> Vec<Diagnosed> {
+pub(in crate::domain) fn doubts(target: &Target, observation: &Observation) -> Vec<Finding> {
     let wanted = |object: &ObjectRef| {
         observation.references.iter().any(|reference| {
             reference.object == *object && accepted(&target.references.policy(object), reference)
@@ -34,7 +34,7 @@ pub(in crate::domain) fn spelled<'a>(
     observation.spellings.iter().find(|one| one.object == *object)
 }
 
-fn spelling(one: &Spelling) -> Diagnosed {
+fn spelling(one: &Spelling) -> Finding {
     let first = one.sample.first().map_or("", String::as_str);
     let mut found = person(
         Reason::IdSpellingDiffers,
@@ -63,7 +63,7 @@ fn spelling(one: &Spelling) -> Diagnosed {
     found
 }
 
-fn untrusted(one: &Untrusted) -> Diagnosed {
+fn untrusted(one: &Untrusted) -> Finding {
     person(
         Reason::IndexUntrusted,
         ConditionType::ReferencesConsistent,

@@ -8,14 +8,14 @@ use crate::{
     },
     domain::{
         facts::Observation,
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         target::Target,
         text::{count, number},
     },
 };
 
 /// What is told of them.
-pub(in crate::domain) fn finding(target: &Target, observation: &Observation) -> Option<Diagnosed> {
+pub(in crate::domain) fn finding(target: &Target, observation: &Observation) -> Option<Finding> {
     let undeclared = &observation.undeclared;
     if target.references.undeclared != OnUndeclared::Report || undeclared.columns == 0 {
         return None;

@@ -11,7 +11,7 @@ use crate::{
             verifiers::{PodFacts, Pods, ProbeAnswer, VerifierFacts},
             workloads::TakenBy,
         },
-        finding::{Diagnosed, Ends, person},
+        finding::{Finding, Resolution, person},
         text::clip,
     },
     tokens::{self, SigningKey},
@@ -19,7 +19,7 @@ use crate::{
 
 /// That the app is to be asked with a key that never mints. Nothing but a person ends that, so it is no
 /// reason to try again soon; and what is not known is not well either.
-pub fn never_asked(key: &SigningKey) -> Option<Diagnosed> {
+pub fn never_asked(key: &SigningKey) -> Option<Finding> {
     let why = tokens::never_mints(key)?;
     Some(person(
         Reason::NotChecked,
@@ -67,7 +67,7 @@ pub fn remark(facts: &[VerifierFacts]) -> Option<String> {
 }
 
 /// What is wrong with one verifier's answers.
-pub fn verifier(facts: &VerifierFacts) -> Vec<Diagnosed> {
+pub fn verifier(facts: &VerifierFacts) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(message) = rejected(facts) {
         found.push(retried(Reason::TokensRejected, message));
@@ -104,17 +104,17 @@ pub fn verifier(facts: &VerifierFacts) -> Vec<Diagnosed> {
     found
 }
 
-fn finding(reason: Reason, severity: Severity, message: String) -> Diagnosed {
+fn finding(reason: Reason, severity: Severity, message: String) -> Finding {
     person(reason, ConditionType::TokensAccepted, severity, None, message)
 }
 
-fn retried(reason: Reason, message: String) -> Diagnosed {
+fn retried(reason: Reason, message: String) -> Finding {
     let mut found = finding(reason, Severity::Error, message);
-    found.ends = Ends::Retry;
+    found.ends = Resolution::Automatic;
     found
 }
 
-fn not_allowed(message: String) -> Diagnosed {
+fn not_allowed(message: String) -> Finding {
     finding(Reason::VerifierHostNotAllowed, Severity::Error, message)
 }
 
@@ -187,7 +187,7 @@ fn otherwise(how: &str) -> String {
     )
 }
 
-fn pods_without_answer(facts: &VerifierFacts) -> Vec<Diagnosed> {
+fn pods_without_answer(facts: &VerifierFacts) -> Vec<Finding> {
     let asked = facts.pods.asked();
     let mut found = Vec::new();
     let silent: Vec<&PodFacts> =

@@ -16,13 +16,13 @@ pub struct Unusable {
     /// What is wrong, and where.
     pub why: String,
     /// Whether it may pass by itself.
-    pub passes: bool,
+    pub transient: bool,
 }
 
 impl Unusable {
     /// The list itself is wrong: only a person can correct it.
     pub fn invalid(why: String) -> Self {
-        Self { reason: Reason::IdentitiesInvalid, why, passes: false }
+        Self { reason: Reason::IdentitiesInvalid, why, transient: false }
     }
 }
 

@@ -104,7 +104,7 @@ pub struct Reference {
     /// Foreign keys by which rows of other tables keep the orphans from being deleted, with how many.
     pub dependents: Vec<String>,
     /// Rows of other tables that go along when the orphans are deleted.
-    pub takes: Vec<Taken>,
+    pub takes: Vec<Cascaded>,
     /// Foreign keys of other tables through which a change of the orphans would go on, with how many rows.
     pub cascades: Vec<String>,
     /// Rights on other tables that a repair takes and the role lacks.
@@ -194,7 +194,7 @@ pub struct Lacking {
 
 /// Rows of another table that a foreign key removes or changes when orphans are deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct Cascaded {
     /// The other table, its columns and the foreign key.
     pub object: ObjectRef,
     /// Delete or SetNull.

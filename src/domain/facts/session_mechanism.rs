@@ -6,7 +6,7 @@ use crate::api::{report::ObjectRef, sessions::OnKeyChange};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sessions {
     /// By what tokens and sessions end: the columns first, then the tables in the spec's order.
-    pub ends: Vec<Means>,
+    pub ends: Vec<Mechanism>,
     /// What becomes of tokens when the signing key changes.
     pub on_key_change: OnKeyChange,
     /// Where the app keeps ids of revoked tokens.
@@ -17,7 +17,7 @@ impl Sessions {
     /// Schema and name of each table beside the user table.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &str)> {
         let rows = self.ends.iter().filter_map(|means| match means {
-            Means::Rows { schema, table, .. } => Some((schema.as_str(), table.as_str())),
+            Mechanism::Rows { schema, table, .. } => Some((schema.as_str(), table.as_str())),
             _ => None,
         });
         rows.chain(self.revoked.iter().map(|revoked| (revoked.schema.as_str(), revoked.table.as_str())))
@@ -26,7 +26,7 @@ impl Sessions {
 
 /// By what tokens or sessions end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Means {
+pub enum Mechanism {
     /// A column of the user table holds the time from which on tokens count.
     Time {
         /// Its name.
@@ -50,7 +50,7 @@ pub enum Means {
     },
 }
 
-impl Means {
+impl Mechanism {
     /// The field of the spec that names it.
     pub fn field(&self) -> String {
         match self {

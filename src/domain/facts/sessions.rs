@@ -10,7 +10,7 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        facts::session_mechanism::Means,
+        facts::session_mechanism::Mechanism,
         text::{clip, count, sample},
     },
 };
@@ -122,7 +122,7 @@ impl Cause {
 
 /// Whose tokens end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whom {
+pub enum Audience {
     /// Those of all accounts.
     Everybody,
     /// Those of the accounts with these ids, each once, in order.
@@ -131,16 +131,16 @@ pub enum Whom {
 
 /// What is to be done, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
+pub struct Invalidation {
     /// Why.
     pub causes: Vec<Cause>,
     /// Whose tokens.
-    pub whom: Whom,
+    pub whom: Audience,
     /// What tells the means, in what the database remembers.
     by: String,
 }
 
-impl Due {
+impl Invalidation {
     /// What the database remembers it by, cause by cause.
     pub fn remembered(&self) -> Vec<String> {
         self.causes.iter().map(|cause| format!("{}{}", cause.text(), self.by)).collect()
@@ -157,8 +157,8 @@ impl Due {
             part(&cause);
         }
         match &self.whom {
-            Whom::Everybody => part("everybody"),
-            Whom::Accounts(ids) => {
+            Audience::Everybody => part("everybody"),
+            Audience::Accounts(ids) => {
                 part("accounts");
                 ids.iter().for_each(|id| part(id));
             }
@@ -187,13 +187,13 @@ impl Due {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MeansFacts {
     /// By what; `None`: the spec names nothing, and it is only told.
-    pub means: Option<Means>,
+    pub means: Option<Mechanism>,
     /// Why it cannot be used: the reason and a clause.
     pub problem: Option<(Reason, String)>,
     /// Whether the role has the rights that it takes.
     pub permitted: bool,
     /// What is to be done.
-    pub due: Option<Due>,
+    pub due: Option<Invalidation>,
     /// Rows that it would change or remove.
     pub rows: i64,
     /// Active accounts that they are of: people who would sign in again.
@@ -202,7 +202,7 @@ pub struct MeansFacts {
 
 impl MeansFacts {
     /// The means, where nothing is wrong with them.
-    pub fn usable(&self) -> Option<&Means> {
+    pub fn usable(&self) -> Option<&Mechanism> {
         self.means.as_ref().filter(|_| self.problem.is_none())
     }
 }
@@ -233,12 +233,12 @@ pub struct Changes {
 
 impl Changes {
     /// What is to be done still by these means, each once; `None`: by none, so that it can only be told.
-    pub fn due(&self, by: Option<&Means>) -> Option<Due> {
-        let mark = by.map(Means::mark).unwrap_or_default();
+    pub fn due(&self, by: Option<&Mechanism>) -> Option<Invalidation> {
+        let mark = by.map(Mechanism::mark).unwrap_or_default();
         let mut causes = Vec::new();
         let mut accounts = BTreeSet::new();
         // Rows that name an account have moved along with it.
-        let moves = if by.is_some_and(Means::of_rows) { &[] } else { self.moves.as_slice() };
+        let moves = if by.is_some_and(Mechanism::of_rows) { &[] } else { self.moves.as_slice() };
         for moved in moves {
             let cause = Cause::Moved(moved.clone());
             if self.of(&cause, &mark).next().is_some() || !(moved.held || moved.reused) {
@@ -257,17 +257,17 @@ impl Changes {
         }
         let key = self.key.clone().map(Cause::Key).filter(|cause| self.of(cause, &mark).next().is_none());
         let whom = match key {
-            Some(_) => Whom::Everybody,
-            None => Whom::Accounts(Arc::new(accounts.into_iter().collect())),
+            Some(_) => Audience::Everybody,
+            None => Audience::Accounts(Arc::new(accounts.into_iter().collect())),
         };
         causes.extend(key);
-        (!causes.is_empty()).then_some(Due { causes, whom, by: mark })
+        (!causes.is_empty()).then_some(Invalidation { causes, whom, by: mark })
     }
 
     /// Whether the tokens and sessions of everybody whom the list names were ended, by all of the means, and
     /// nobody has put that back.
-    pub fn list_ended(&self, means: &[Means]) -> bool {
-        let ended = |by: &Means| {
+    pub fn list_ended(&self, means: &[Mechanism]) -> bool {
+        let ended = |by: &Mechanism| {
             let (Some(shifted), mark) = (self.shifted(Some(by)), by.mark()) else { return true };
             let cause = listed(shifted, 0, Vec::new());
             let mut done = self.of(&cause, &mark).peekable();
@@ -279,8 +279,8 @@ impl Changes {
         self.shifted.is_some() && of_tokens && means.iter().all(ended)
     }
 
-    fn shifted(&self, by: Option<&Means>) -> Option<&Shifted> {
-        if by.is_some_and(Means::of_rows) { self.shifted_rows.as_ref() } else { self.shifted.as_ref() }
+    fn shifted(&self, by: Option<&Mechanism>) -> Option<&Shifted> {
+        if by.is_some_and(Mechanism::of_rows) { self.shifted_rows.as_ref() } else { self.shifted.as_ref() }
     }
 
     fn of(&self, cause: &Cause, mark: &str) -> impl Iterator<Item = &Ended> {

@@ -49,7 +49,7 @@ pub enum Pods {
         /// Why.
         why: String,
         /// Whether the next pass may know.
-        passes: bool,
+        transient: bool,
     },
     /// They were asked.
     Asked {
@@ -97,7 +97,7 @@ impl VerifierFacts {
         self.genuine == ProbeAnswer::Accepted
             && self.accepted_forgeries.is_empty()
             && self.pods.asked().iter().all(|pod| pod.genuine == ProbeAnswer::Accepted)
-            && !matches!(self.pods, Pods::Unknown { passes: true, .. })
+            && !matches!(self.pods, Pods::Unknown { transient: true, .. })
             && !self.pods.is_unsettled()
     }
 

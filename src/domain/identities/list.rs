@@ -36,7 +36,7 @@ pub type ConfigMaps = BTreeMap<String, Result<BTreeMap<String, String>, SecretPr
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identities {
     /// The people, in the order of the list.
-    pub people: Vec<Person>,
+    pub people: Vec<ListedUser>,
     /// Makes of a login what the list has instead; `None`: the list has logins as they are.
     pub key: Option<LoginKey>,
     /// What else a snapshot knows; `None` for CSV.
@@ -47,7 +47,7 @@ pub struct Identities {
 
 /// One person of the list.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct ListedUser {
     /// The old id, as the list has it.
     pub id: String,
     /// The login, or its keyed digest.
@@ -57,7 +57,7 @@ pub struct Person {
 }
 
 /// A login is personal data and stands in no log.
-impl fmt::Debug for Person {
+impl fmt::Debug for ListedUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Person({})", self.id)
     }
@@ -181,7 +181,7 @@ impl Identities {
     }
 }
 
-type Parsed = (Vec<Person>, Option<LoginKey>, Option<Before>);
+type Parsed = (Vec<ListedUser>, Option<LoginKey>, Option<Before>);
 
 fn from_snapshot(text: &str, passphrase: Option<&[u8]>) -> Result<Parsed, String> {
     let snapshot = Snapshot::read(text)?;
@@ -203,7 +203,7 @@ fn from_snapshot(text: &str, passphrase: Option<&[u8]>) -> Result<Parsed, String
         // Who has no login cannot be found again by it.
         let Some(login) = login else { continue };
         check_field(&within, "login", &login)?;
-        people.push(Person { id, login, row });
+        people.push(ListedUser { id, login, row });
     }
     bounded(people.len())?;
     let before = Before {
@@ -224,7 +224,7 @@ fn unlock(keyed: &Keyed, passphrase: &[u8]) -> Result<LoginKey, String> {
 }
 
 /// CSV of two columns: spreadsheets' quotes, line ends, blank lines and spaces are all right.
-fn csv(text: &str) -> Result<Vec<Person>, String> {
+fn csv(text: &str) -> Result<Vec<ListedUser>, String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -265,7 +265,7 @@ fn csv(text: &str) -> Result<Vec<Person>, String> {
             (record.get(id).unwrap_or_default().to_owned(), record.get(login).unwrap_or_default().to_owned());
         check_field(&within, "id", &id)?;
         check_field(&within, "login", &login)?;
-        people.push(Person { id, login, row });
+        people.push(ListedUser { id, login, row });
         bounded(people.len())?;
     }
     if columns.is_none() {

@@ -11,7 +11,7 @@
 use crate::{
     api::{
         condition::ConditionType,
-        report::{Finding, ObjectRef, Severity, Skipped},
+        report::{FindingReport, ObjectRef, Severity, Skipped},
     },
     domain::{
         facts::{
@@ -19,7 +19,7 @@ use crate::{
             references::{Reference, Spelling},
             schema::DatabaseIdentity,
         },
-        finding::Diagnosed,
+        finding::Finding,
     },
 };
 
@@ -233,7 +233,7 @@ pub(in crate::domain) fn names(object: &ObjectRef) -> usize {
 
 /// What a pass relies on instead of looking; by default nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Relied {
+pub struct Reuse {
     /// References as the last look at each saw them: no row named nobody.
     pub references: Vec<Reference>,
     /// What else was in scope, where the whole scope is as it was and clean.
@@ -267,7 +267,7 @@ pub struct Rest {
     pub undeclared: Undeclared,
 }
 
-impl Relied {
+impl Reuse {
     /// Whether everything is to be looked at.
     pub fn is_nothing(&self) -> bool {
         self.references.is_empty() && self.rest.is_none()
@@ -305,7 +305,7 @@ impl Relied {
 
 /// What a deep pass leaves to rely on: every reference in it was without orphans.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settled {
+pub struct Baseline {
     at: Timestamp,
     reading: Reading,
     clean: BTreeMap<ObjectRef, Reference>,
@@ -314,17 +314,17 @@ pub struct Settled {
     rest: Rest,
     look_alikes: Option<i64>,
     alike_beside: Vec<i64>,
-    said: Vec<Finding>,
+    said: Vec<FindingReport>,
 }
 
-impl Settled {
+impl Baseline {
     /// What a deep pass at `at` leaves, with the counters read before its snapshot; nothing where
     /// something was wrong that warnings do not cover.
     pub fn after(
         at: Timestamp,
         reading: Reading,
         observation: &Observation,
-        found: &[Diagnosed],
+        found: &[Finding],
     ) -> Option<Self> {
         if observation.references.len() > MOST || !found.iter().all(harmless) {
             return None;
@@ -366,10 +366,10 @@ impl Settled {
     }
 
     /// What a pass at `at` may rely on, with the counters that it read.
-    pub fn rely(&self, now: &Reading, at: Timestamp, deep_interval: Duration) -> Relied {
+    pub fn rely(&self, now: &Reading, at: Timestamp, deep_interval: Duration) -> Reuse {
         // A clock that was set back says nothing about how long ago something was.
         let fresh = Duration::try_from(at.duration_since(self.at)).is_ok_and(|age| age < deep_interval);
-        let mut relied = Relied::default();
+        let mut relied = Reuse::default();
         if !fresh {
             return relied;
         }
@@ -403,15 +403,15 @@ impl Settled {
     }
 
     /// Whether a pass that relied on this may say what it found: nothing but what was said before.
-    pub fn upholds(&self, found: &[Diagnosed]) -> bool {
-        let now: Vec<&Finding> =
+    pub fn upholds(&self, found: &[Finding]) -> bool {
+        let now: Vec<&FindingReport> =
             found.iter().filter(|one| of_database(one)).map(|one| &one.finding).collect();
         // A look at few references finds in another order than one at all.
         found.iter().all(harmless) && in_order(now) == in_order(self.said.iter().collect())
     }
 }
 
-fn in_order(mut findings: Vec<&Finding>) -> Vec<&Finding> {
+fn in_order(mut findings: Vec<&FindingReport>) -> Vec<&FindingReport> {
     findings.sort_by(|a, b| {
         (a.condition, a.finding, &a.object, &a.message).cmp(&(b.condition, b.finding, &b.object, &b.message))
     });
@@ -419,12 +419,12 @@ fn in_order(mut findings: Vec<&Finding>) -> Vec<&Finding> {
 }
 
 /// Whether it is about the database; a key or an app is no counter's affair.
-fn of_database(one: &Diagnosed) -> bool {
+fn of_database(one: &Finding) -> bool {
     !matches!(one.finding.condition, ConditionType::SigningKeyTrusted | ConditionType::TokensAccepted)
 }
 
 /// Whether it may be said on a hint.
-fn harmless(one: &Diagnosed) -> bool {
+fn harmless(one: &Finding) -> bool {
     !of_database(one)
         || (one.step.is_none()
             && one.finding.severity == Severity::Warning

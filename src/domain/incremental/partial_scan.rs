@@ -10,7 +10,7 @@ use crate::{
     api::report::ObjectRef,
     domain::{
         facts::Observation,
-        incremental::change_marks::{MOST, Reading, Relied, Remembered, names, place},
+        incremental::change_marks::{MOST, Reading, Remembered, Reuse, names, place},
         text::{count, number},
     },
 };
@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 /// What the passes so far have searched.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Round {
+pub struct PartialScan {
     reading: Reading,
     /// What each search saw.
     searched: BTreeMap<ObjectRef, Sight>,
@@ -43,9 +43,9 @@ struct Sight {
     orphans: Option<Remembered>,
 }
 
-impl Round {
+impl PartialScan {
     /// What a pass at `at` need not search, with the counters that it read.
-    pub fn rely(&self, now: &Reading, at: Timestamp, deep_interval: Duration) -> Relied {
+    pub fn rely(&self, now: &Reading, at: Timestamp, deep_interval: Duration) -> Reuse {
         let mut places = BTreeMap::new();
         let mut moved = Vec::new();
         for (place, sight) in &self.searched {
@@ -63,7 +63,7 @@ impl Round {
                 Some(why) => moved.push((place.clone(), why)),
             }
         }
-        Relied::on_searches(places, self.tried.clone(), moved)
+        Reuse::on_searches(places, self.tried.clone(), moved)
     }
 
     /// The same without the orphans that were found: something was done about them.
@@ -85,7 +85,7 @@ impl Round {
     /// and `reading` are the counters from before its snapshot.
     pub fn after(
         before: Option<&Self>,
-        relied: &Relied,
+        relied: &Reuse,
         at: Timestamp,
         reading: Reading,
         observation: &Observation,

@@ -6,7 +6,7 @@ use crate::{
         spec::{AuthConsistencySpec, ReferenceRule},
     },
     domain::{
-        facts::session_mechanism::{Means, Revoked, Sessions},
+        facts::session_mechanism::{Mechanism, Revoked, Sessions},
         target::{References, policy::Rule, users::Users},
     },
 };
@@ -17,7 +17,7 @@ use super::Parser;
 /// moved, and an id that they name is nobody's to take. A rule of the spec for it says more.
 pub(super) fn refer(sessions: &Sessions, references: &mut References) {
     for means in &sessions.ends {
-        let Means::Rows { schema, table, column, .. } = means else { continue };
+        let Mechanism::Rows { schema, table, column, .. } = means else { continue };
         let of_table = |rule: &&Rule| rule.schema == *schema && rule.rule.table == *table;
         let exactly = Some(vec![column.clone()]);
         if references.rules.iter().filter(of_table).any(|rule| rule.rule.columns == exactly) {
@@ -63,14 +63,14 @@ impl Parser<'_> {
         let mut ends = Vec::new();
         if let Some(column) = &sessions.invalidate_before_column {
             self.is_free(spec, users, "invalidateBeforeColumn", column);
-            ends.push(Means::Time { column: column.clone() });
+            ends.push(Mechanism::Time { column: column.clone() });
         }
         if let Some(column) = &sessions.stamp_column {
             self.is_free(spec, users, "stampColumn", column);
             if sessions.invalidate_before_column.as_ref() == Some(column) {
                 self.spec("spec.sessions.stampColumn is the column of invalidateBeforeColumn: name another one, or one of the two");
             }
-            ends.push(Means::Stamp { column: column.clone() });
+            ends.push(Mechanism::Stamp { column: column.clone() });
         }
         for (at, table) in sessions.tables.iter().enumerate() {
             let SessionTable { schema, table, column } = table.clone();
@@ -85,11 +85,11 @@ impl Parser<'_> {
                     "spec.sessions.tables[{at}] is the table of spec.sessions.revoked, whose rows must stay: leave one of them out"
                 ));
             }
-            let twice = |one: &Means| matches!(one, Means::Rows { schema: s, table: t, .. } if (s, t) == (&schema, &table));
+            let twice = |one: &Mechanism| matches!(one, Mechanism::Rows { schema: s, table: t, .. } if (s, t) == (&schema, &table));
             if ends.iter().any(twice) {
                 self.spec(format!("spec.sessions.tables[{at}] names a table that is there already"));
             }
-            ends.push(Means::Rows { at, schema, table, column });
+            ends.push(Mechanism::Rows { at, schema, table, column });
         }
         if sessions.on_key_change == OnKeyChange::End && ends.is_empty() {
             self.spec(

@@ -4,7 +4,8 @@ use crate::{
     api::report::{Action, ObjectRef, StepReport},
     domain::{
         facts::{
-            foreign_key::ForeignKeyOptions, references::Taken, session_mechanism::Means, sessions::Whom,
+            foreign_key::ForeignKeyOptions, references::Cascaded, session_mechanism::Mechanism,
+            sessions::Audience,
         },
         step::Step,
         target::Target,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// What goes along with deleted rows, in words.
-fn along(takes: &[Taken]) -> String {
+fn along(takes: &[Cascaded]) -> String {
     takes
         .iter()
         .map(|taken| {
@@ -138,23 +139,23 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
         Step::EndSessions { means, due, active, .. } => {
             let table = ObjectRef { columns: Vec::new(), ..object.clone() }.describe();
             let whose = |accounts: i64| match due.whom {
-                Whom::Everybody => format!("everybody ({})", count(accounts, "account")),
-                Whom::Accounts(_) => count(accounts, "account"),
+                Audience::Everybody => format!("everybody ({})", count(accounts, "account")),
+                Audience::Accounts(_) => count(accounts, "account"),
             };
             let having = tense.verb("have", "had");
             match means {
-                Means::Time { column } => {
+                Mechanism::Time { column } => {
                     format!("{having} {} of {table} sign in again, by setting {column}", whose(rows))
                 }
-                Means::Stamp { column } => {
+                Mechanism::Stamp { column } => {
                     format!("{having} {} of {table} sign in again, by a new {column}", whose(rows))
                 }
-                Means::Rows { .. } => format!(
+                Mechanism::Rows { .. } => format!(
                     "{} sessions of {}: {} {} of {table}, after copying them to quarantine",
                     tense.verb("end", "ended"),
                     match due.whom {
-                        Whom::Everybody => "everybody".to_owned(),
-                        Whom::Accounts(_) => count(*active, "active account"),
+                        Audience::Everybody => "everybody".to_owned(),
+                        Audience::Accounts(_) => count(*active, "active account"),
                     },
                     tense.verb("delete", "deleted"),
                     count(rows, "row")

@@ -17,7 +17,7 @@ use crate::{
     api::{report::PlanReport, spec::Mode},
     domain::{
         facts::Observation,
-        finding::Diagnosed,
+        finding::Finding,
         plan::{
             describe::step_report,
             hash::{hash, hashed},
@@ -64,7 +64,7 @@ pub enum Unused {
 }
 
 /// Orders the steps of the findings and decides which of them wait.
-pub fn propose(target: &Target, observation: &Observation, found: &[Diagnosed]) -> Proposed {
+pub fn propose(target: &Target, observation: &Observation, found: &[Finding]) -> Proposed {
     let mut steps: Vec<PlannedStep> = found
         .iter()
         .filter_map(|one| {

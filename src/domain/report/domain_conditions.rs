@@ -2,7 +2,7 @@
 
 use crate::api::{
     condition::{ConditionType, Reason},
-    report::Finding,
+    report::FindingReport,
     status::AuthConsistencyStatus,
 };
 
@@ -13,9 +13,10 @@ pub(super) fn set_one(
     next: &mut AuthConsistencyStatus,
     condition: ConditionType,
     outcome: &Outcome,
-    findings: &[Finding],
+    findings: &[FindingReport],
 ) {
-    let mine: Vec<&Finding> = findings.iter().filter(|finding| finding.condition == condition).collect();
+    let mine: Vec<&FindingReport> =
+        findings.iter().filter(|finding| finding.condition == condition).collect();
     if let Some(worst) = mine.first() {
         let others = if mine.len() > 1 { format!(" (and {} more)", mine.len() - 1) } else { String::new() };
         let reason = worst.blocked.unwrap_or(worst.finding);

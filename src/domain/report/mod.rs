@@ -17,7 +17,7 @@ use crate::{
     api::{
         condition::{ConditionType, Reason},
         report::{
-            AdminReport, ConsistencyReport, Finding, PasswordsReport, PlanReport, ReferencesReport,
+            AdminReport, ConsistencyReport, FindingReport, PasswordsReport, PlanReport, ReferencesReport,
             ReportTarget, RequestNotDone, Severity, SigningKeyReport, StepReport,
         },
         status::{AuthConsistencyStatus, MAX_FINDINGS, Repair},
@@ -26,7 +26,7 @@ use crate::{
         diagnose::{requests, rotation},
         facts::search::Searched,
         fault::Fault,
-        finding::{Diagnosed, Ends},
+        finding::{Finding, Resolution},
         incremental::partial_scan::Unfinished,
         target::secrets::TargetError,
         text::{clip, count, more},
@@ -52,7 +52,7 @@ pub struct Outcome {
     /// Conditions that could not be judged: why, and the sentence.
     pub unknown: Vec<(ConditionType, Reason, String)>,
     /// What is wrong after the repairs of this pass.
-    pub found: Vec<Diagnosed>,
+    pub found: Vec<Finding>,
     /// A sentence for a condition that is True, where there is more to say than its reason.
     pub remarks: Vec<(ConditionType, String)>,
     /// The admin.
@@ -146,10 +146,10 @@ pub enum Verdict {
 
 impl Outcome {
     /// Findings, worst first, in an order that does not depend on how they were found.
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.found.iter().map(|one| one.finding.clone()).collect();
+    pub fn findings(&self) -> Vec<FindingReport> {
+        let mut findings: Vec<FindingReport> = self.found.iter().map(|one| one.finding.clone()).collect();
         findings.sort_by(|a, b| {
-            let kept = |one: &Finding| one.finding != Reason::RepairFailed;
+            let kept = |one: &FindingReport| one.finding != Reason::RepairFailed;
             b.severity
                 .cmp(&a.severity)
                 // What a repair ran into says more than what it was to mend.
@@ -167,7 +167,7 @@ impl Outcome {
         let grave = || self.found.iter().filter(|one| one.finding.severity > Severity::Warning);
         if grave().next().is_none() && self.unknown.is_empty() {
             Verdict::Consistent
-        } else if grave().any(|one| one.ends == Ends::Person) {
+        } else if grave().any(|one| one.ends == Resolution::Manual) {
             Verdict::Person
         } else {
             Verdict::Retry
@@ -177,12 +177,13 @@ impl Outcome {
     /// Whether something is left that waits for nobody: the next pass does it, and should come soon.
     pub fn unfinished(&self) -> bool {
         self.unfinished.is_some()
-            || self.found.iter().any(|one| one.step.is_some() && one.ends == Ends::Retry)
+            || self.found.iter().any(|one| one.step.is_some() && one.ends == Resolution::Automatic)
     }
 
     /// Whether all that needs a person may come with a release that is still coming up.
     fn waits_for_the_release(&self, seen: &Seen) -> bool {
-        let grave = |one: &&Diagnosed| one.finding.severity > Severity::Warning && one.ends == Ends::Person;
+        let grave =
+            |one: &&Finding| one.finding.severity > Severity::Warning && one.ends == Resolution::Manual;
         self.found
             .iter()
             .filter(grave)

@@ -25,7 +25,7 @@ pub const DEFAULT: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// Consistent, or a person must act: look again after the interval.
-    Settled,
+    Baseline,
     /// It got further, and the next pass goes on at once.
     GoesOn,
     /// Failed, and passes by itself: the number of failures in a row, at least 1.
@@ -66,7 +66,7 @@ pub fn held(lasting: Duration, timeout: Duration) -> Held {
 pub fn next(ending: Ending, interval: Duration, jitter: f64) -> Duration {
     let jitter = jitter.clamp(0.0, 1.0);
     match ending {
-        Ending::Settled => interval.mul_f64(1.0 + 0.1 * jitter),
+        Ending::Baseline => interval.mul_f64(1.0 + 0.1 * jitter),
         Ending::GoesOn => FIRST.mul_f64(0.5 + 0.5 * jitter),
         Ending::Failing(failures) => backoff(FIRST, failures, LONGEST, jitter),
         Ending::Awaiting(failures, left) => {
@@ -129,7 +129,7 @@ mod tests {
         #[test]
         fn a_settled_resource_waits_about_its_interval(seconds in 10_u64..100_000, jitter in 0.0..1.0_f64) {
             let interval = Duration::from_secs(seconds);
-            let wait = next(Ending::Settled, interval, jitter);
+            let wait = next(Ending::Baseline, interval, jitter);
             prop_assert!(wait >= interval && wait <= interval.mul_f64(1.11));
         }
     }

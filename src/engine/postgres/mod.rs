@@ -20,7 +20,7 @@ pub mod sql_keys;
 pub use crate::engine::budget::Budget;
 pub use crate::engine::postgres::catalog::keeping::Kept as Keeping;
 pub use crate::engine::postgres::catalog::reference::ReferenceTable;
-pub use crate::engine::postgres::catalog::resolved::Known;
+pub use crate::engine::postgres::catalog::resolved::ResolvedSchema;
 pub use crate::engine::postgres::ledger::fence::Fence;
 pub use crate::engine::postgres::observe::change_marks::read_counters;
 pub use crate::engine::postgres::observe::identities::remote::{Elsewhere, read_elsewhere};
@@ -29,7 +29,9 @@ pub use crate::engine::postgres::queries::discover::{Discovered, suggestions};
 pub use crate::engine::postgres::queries::grants::{Extent, grants};
 pub use crate::engine::postgres::queries::logins::logins;
 pub use crate::engine::postgres::queries::snapshot::snapshot;
-pub use crate::engine::postgres::queries::subject::{Asked, SubjectRow, find_subject, resolve_subjects};
+pub use crate::engine::postgres::queries::subject::{
+    SubjectQuery, SubjectRow, find_subject, resolve_subjects,
+};
 pub use crate::engine::postgres::repair::accounts::{Resetting, correct, reset};
 pub use crate::engine::postgres::repair::chunk::Chunk;
 pub use crate::engine::postgres::repair::constraints::{add_constraint, validate_constraint};
@@ -42,11 +44,11 @@ pub use crate::engine::postgres::repair::sequence::advance_sequence;
 pub use crate::engine::postgres::repair::sessions::SessionsStep;
 pub use crate::engine::postgres::restore::export::{Beside, WrittenBeside, write_beside};
 pub use crate::engine::postgres::restore::inventory::{
-    Kept, Shown, Wanted, identity_text, list as kept, show as show_kept,
+    QuarantineEntry, QuarantineRows, RowsQuery, identity_text, list as kept, show as show_kept,
 };
 pub use crate::engine::postgres::restore::runs::Run;
 pub use crate::engine::postgres::restore::{
-    inventory::Which,
+    inventory::PurgeFilter,
     purge::{away, doomed, purge, purged},
 };
 pub use crate::engine::postgres::search::Search;
@@ -54,5 +56,5 @@ pub use crate::engine::postgres::session::connect::{Session, connect};
 pub use crate::engine::postgres::session::error::DatabaseError;
 pub use crate::engine::postgres::session::load::{Pressure, pressure};
 pub use crate::engine::postgres::session::refusal::NOTICES;
-pub use observe::{Given, Observed, observe};
+pub use observe::{ObserveOptions, Observed, observe};
 pub use restore::{Restored, repeats, restore, runs};

@@ -1,12 +1,12 @@
 use crate::{
-    cli::{show::Asked, target::Again},
+    cli::{show::Verb, target::RerunHint},
     domain::plan::offer::ResetOffer,
 };
 use serde_json::json;
 
 use super::*;
 
-const LOOK: Look = Look { width: 100, colour: false };
+const LOOK: PageStyle = PageStyle { width: 100, colour: false };
 
 fn finding(name: &str, severity: &str, remedy: Option<&str>) -> serde_json::Value {
     json!({
@@ -44,8 +44,8 @@ fn example() -> ConsistencyReport {
     .unwrap()
 }
 
-fn page(shown: &ConsistencyReport, asked: Asked) -> String {
-    let again = Again { program: "auth-consistency", tail: " -f file.yaml".into() };
+fn page(shown: &ConsistencyReport, asked: Verb) -> String {
+    let again = RerunHint { program: "auth-consistency", tail: " -f file.yaml".into() };
     let heading = Heading {
         from: "from a file".into(),
         server: Some("db:5432".into()),
@@ -76,7 +76,7 @@ fn page(shown: &ConsistencyReport, asked: Asked) -> String {
 #[test]
 fn a_check_says_what_is_wrong_and_what_to_do_next() {
     assert_eq!(
-        page(&example(), Asked::Check),
+        page(&example(), Verb::Check),
         "\
 apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption
 
@@ -108,7 +108,7 @@ password again.
 
 #[test]
 fn a_plan_shows_what_it_does_not_mend_apart() {
-    let page = page(&example(), Asked::Plan);
+    let page = page(&example(), Verb::Plan);
     let (plan, rest) = page.split_once("SEVERITY  NOT IN THE PLAN").unwrap();
     assert!(plan.contains("PLAN             ROWS   WHAT"), "{page}");
     assert!(rest.contains("ConstraintUnvalidated") && !rest.contains("Error     OrphanRows"), "{page}");
@@ -130,7 +130,7 @@ fn consistent() -> ConsistencyReport {
 fn nothing_that_was_not_looked_for_is_called_consistent() {
     let report = consistent();
     assert_eq!(
-        page(&report, Asked::Check),
+        page(&report, Verb::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          Nothing wrong was found, and nothing was looked for. Nothing was checked: no reference to the user\n\
          table is known, and the spec names no account and no signing key. Nothing was changed.\n"
@@ -145,7 +145,7 @@ fn a_verdict_says_what_it_is_about_and_what_nobody_checked() {
     (references.orphan_rows, references.skipped) = (0, Vec::new());
     report.references = Some(references);
     assert_eq!(
-        page(&report, Asked::Check),
+        page(&report, Verb::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          references  6 checked, every row names a user\n\n\
          Consistent. Checked: 6 references (2 of them declared by rules). 7 columns with names like user_id\n\
@@ -159,7 +159,7 @@ fn what_is_not_known_of_the_next_id_stands_beside_what_is_consistent() {
     let mut report = consistent();
     report.next_id_untold = Some("nobody knows here what gives the next id: users.id has no default".into());
     assert_eq!(
-        page(&report, Asked::Check),
+        page(&report, Verb::Check),
         "apps/probeops from a file: PostgreSQL 15.14 at db:5432, without encryption\n\n\
          next id  nobody knows here what gives the next id: users.id has no default\n\n\
          Nothing wrong was found, and nothing was looked for. Nobody knows here what gives the next id, see\n\
@@ -174,13 +174,13 @@ fn what_could_not_be_told_is_never_called_consistent() {
     report.consistent = None;
     report.findings.clear();
     report.plan = None;
-    let page = page(&report, Asked::Check);
+    let page = page(&report, Verb::Check);
     assert!(page.contains("\nCould not tell: something in scope could not be looked at"), "{page}");
 }
 
 #[test]
 fn no_line_is_wider_than_the_page_but_for_a_command() {
-    for asked in [Asked::Check, Asked::Plan, Asked::Repair, Asked::Reset, Asked::Verify] {
+    for asked in [Verb::Check, Verb::Plan, Verb::Repair, Verb::Reset, Verb::Verify] {
         for line in page(&example(), asked).lines() {
             assert!(line.chars().count() <= 100 || line.starts_with('`'), "{line}");
         }
@@ -190,11 +190,11 @@ fn no_line_is_wider_than_the_page_but_for_a_command() {
 #[test]
 fn accounts_beside_the_admin_stand_below_it() {
     let mut shown = example();
-    assert!(!page(&shown, Asked::Check).contains("\naccount "), "there is none");
+    assert!(!page(&shown, Verb::Check).contains("\naccount "), "there is none");
     let account =
         json!({"login": "smoke@probeops.com", "id": "7", "active": false, "passwordHash": "Bcrypt"});
     shown.accounts = vec![serde_json::from_value(account).unwrap()];
-    let page = page(&shown, Asked::Check);
+    let page = page(&shown, Verb::Check);
     let (admin, beside) =
         (page.find("admin@probeops.com, id 1").unwrap(), page.find("smoke@probeops.com").unwrap());
     assert!(admin < beside);
@@ -219,7 +219,7 @@ fn what_was_not_compared_is_not_called_different_and_no_reset_is_offered_that_wo
         ],
     });
     shown.passwords = Some(serde_json::from_value(passwords).unwrap());
-    let said = page(&shown, Asked::Check).replace("\n             ", " ").replace('\n', " ");
+    let said = page(&shown, Verb::Check).replace("\n             ", " ").replace('\n', " ");
     for told in [
         "the password could not be compared, since the stored one is yescrypt",
         "passwords    other active accounts, 12 of 1,200: bcrypt ($2b$, cost 12); 1,188 of 1,200: yescrypt, which is not read here; none is written",
@@ -230,7 +230,7 @@ fn what_was_not_compared_is_not_called_different_and_no_reset_is_offered_that_wo
     assert!(!said.contains("reset") && !said.contains("is not the Secret's"), "{said}");
     // Where a reset would be done, it is offered as before.
     shown.passwords.as_mut().unwrap().writes = Some("bcrypt ($2b$, cost 12)".into());
-    let said = page(&shown, Asked::Check);
+    let said = page(&shown, Verb::Check);
     assert!(said.contains("auth-consistency reset -f file.yaml"), "{said}");
 }
 
@@ -242,7 +242,7 @@ fn a_rotation_is_a_row_with_why_the_old_key_stays() {
         "rotation": {"until": "2026-11-28T08:00:00Z", "mayGo": false, "why": "the old keys must stay until then"},
     }))
     .unwrap();
-    let page = page(&report, Asked::Check);
+    let page = page(&report, Verb::Check);
     assert!(
         page.contains("signing key  HS256, v1:scrypt:67e5, in use since 2026-11-27T08:00:00Z\n"),
         "{page}"

@@ -15,13 +15,13 @@ fn with(variables: &[(&'static str, &'static str)]) -> impl Fn(&str) -> Option<O
     move |name| variables.get(name).cloned()
 }
 
-fn loaded(variables: &[(&'static str, &'static str)]) -> Result<Loaded, Failure> {
+fn loaded(variables: &[(&'static str, &'static str)]) -> Result<Loaded, CliError> {
     load(&with(variables), &Choices::default())
 }
 
 fn failure(variables: &[(&'static str, &'static str)]) -> String {
     match loaded(variables) {
-        Err(Failure::Usage(why)) => why,
+        Err(CliError::Usage(why)) => why,
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("this environment should have been refused"),
     }

@@ -27,7 +27,7 @@ data: {JWT_SECRET: Y2FuYXJ5LTI=}
 fn failure(text: &str) -> String {
     match load(text, "file.yaml") {
         Ok(_) => panic!("this file should have been refused"),
-        Err(Failure::Usage(why)) => why,
+        Err(CliError::Usage(why)) => why,
         Err(other) => panic!("{other:?}"),
     }
 }

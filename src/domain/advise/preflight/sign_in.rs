@@ -4,7 +4,7 @@ use crate::{
     domain::{
         advise::account_names::plain,
         diagnose::not_unique,
-        facts::{schema::UserTable, session_mechanism::Means},
+        facts::{schema::UserTable, session_mechanism::Mechanism},
         target::Target,
         text::{count, number},
     },
@@ -169,8 +169,8 @@ pub(super) fn no_overlap(target: &Target, users: Option<&UserTable>) -> Option<R
 pub(super) fn no_invalidation(target: &Target, facts: &Facts<'_>, users: &UserTable) -> Option<Risk> {
     let jwt = target.jwt.as_ref()?;
     let named = target.sessions.iter().flat_map(|sessions| &sessions.ends).any(|means| match means {
-        Means::Time { column } | Means::Stamp { column } => facts.columns.contains(column),
-        Means::Rows { .. } => true,
+        Mechanism::Time { column } | Mechanism::Stamp { column } => facts.columns.contains(column),
+        Mechanism::Rows { .. } => true,
     });
     let there = |column: &String| INVALIDATING.contains(&plain(column).as_str());
     if named || facts.columns.iter().any(there) {

@@ -500,7 +500,7 @@ fn an_admin_that_is_not_made_the_same_everywhere_is_told() {
 #[test]
 fn what_was_not_looked_at_is_never_called_ready_and_what_was_left_out_on_purpose_is() {
     let skipped =
-        |asked| Skipped { object: object("cards", "user_id"), why: "locked".into(), asked, passes: false };
+        |asked| Skipped { object: object("cards", "user_id"), why: "locked".into(), asked, transient: false };
     let cases: [fn(&mut World, Skipped); 5] = [
         |world, skipped| world.observation.skipped.push(skipped),
         |world, skipped| world.observation.unreached.push(skipped.object),

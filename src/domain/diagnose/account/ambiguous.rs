@@ -11,7 +11,7 @@ use crate::{
             accounts::{AdminFacts, Namesakes},
             schema::UserTable,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, sql_text, statement},
         target::{Admin, Target},
         text::{clip, count, named, sample},
@@ -24,7 +24,7 @@ pub(super) fn ambiguous(
     admin: &Admin,
     facts: &AdminFacts,
     users: &UserTable,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let login = target.users.login_column.clone().unwrap_or_default();
     let said = Said { target, admin, facts, users, login: &login };
     let message = match (facts.exact, facts.look_alikes) {

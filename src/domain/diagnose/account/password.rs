@@ -13,7 +13,7 @@ use crate::{
             requests, rights,
         },
         facts::{accounts::Account, hashes::HashSample, password::PasswordFacts, schema::UserTable},
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         step::Step,
         target::{Admin, Target},
         text::clip,
@@ -60,7 +60,7 @@ pub(super) fn suspicious(
     account: Option<&Account>,
     users: &UserTable,
     asked: bool,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let matters = match account {
         None => asked || admin.on_missing == OnMissing::Seed,
         // Somebody has set another one, and it is left alone.
@@ -132,7 +132,7 @@ pub(super) fn diagnose(
     users: &UserTable,
     reset: Option<String>,
     barred: Option<&str>,
-) -> Option<Diagnosed> {
+) -> Option<Finding> {
     let asked = reset.is_some();
     let always = admin.password_policy == PasswordPolicy::Always;
     // Where none is to be written or compared, nobody asks what is there.
@@ -154,7 +154,7 @@ pub(super) fn diagnose(
     // What a reset would come to is asked of what would do it. Who asked for one needs no such advice.
     let reset_now = || diagnose(target, admin, account, users, Some(String::new()), None);
     let would_do = || (!asked).then(reset_now).flatten();
-    let offered = |would: &Option<Diagnosed>| match would {
+    let offered = |would: &Option<Finding>| match would {
         Some(would) if would.step.is_some() => barred.map_or(Ok(()), |why| Err(Some(why.to_owned()))),
         _ => Err(None),
     };

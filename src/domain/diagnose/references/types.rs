@@ -10,7 +10,7 @@ use crate::{
             references::{Comparison, Reference},
             schema::UserTable,
         },
-        finding::{Diagnosed, person},
+        finding::{Finding, person},
         sql_name::{sql_name, sql_table, sql_type, statement},
         text::count,
     },
@@ -18,7 +18,7 @@ use crate::{
 
 /// The types of a reference and of what it names differ; the statement that it prints is one that runs, or the
 /// message says what goes first.
-pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Diagnosed> {
+pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding> {
     let (child, parent) = reference.types.as_ref()?;
     let column = sql_name(reference.object.columns.first()?);
     let rows = reference.orphans.rows;

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::facts::sessions::{Changes, Due, Ended, MovedId, NewKey, Shifted, Whom};
+use crate::domain::facts::sessions::{Audience, Changes, Ended, Invalidation, MovedId, NewKey, Shifted};
 
 fn moved(to: &str, held: bool, reused: bool) -> MovedId {
     MovedId { run: "r1".into(), step: 2, from: "4711".into(), to: to.into(), reused, held }
@@ -22,23 +22,23 @@ fn ended(cause: &str, accounts: Option<&[&str]>) -> Ended {
     Ended { cause: cause.into(), accounts, restored: false }
 }
 
-fn time() -> Means {
-    Means::Time { column: "tokens_valid_after".into() }
+fn time() -> Mechanism {
+    Mechanism::Time { column: "tokens_valid_after".into() }
 }
 
-fn stamp() -> Means {
-    Means::Stamp { column: "security_stamp".into() }
+fn stamp() -> Mechanism {
+    Mechanism::Stamp { column: "security_stamp".into() }
 }
 
-fn rows(at: usize) -> Means {
+fn rows(at: usize) -> Mechanism {
     let table = ["refresh_tokens", "sessions"][at].to_owned();
-    Means::Rows { at, schema: "auth".into(), table, column: "user_id".into() }
+    Mechanism::Rows { at, schema: "auth".into(), table, column: "user_id".into() }
 }
 
-fn ids(due: &Due) -> Vec<&str> {
+fn ids(due: &Invalidation) -> Vec<&str> {
     match &due.whom {
-        Whom::Everybody => vec!["everybody"],
-        Whom::Accounts(ids) => ids.iter().map(String::as_str).collect(),
+        Audience::Everybody => vec!["everybody"],
+        Audience::Accounts(ids) => ids.iter().map(String::as_str).collect(),
     }
 }
 
@@ -180,7 +180,7 @@ proptest! {
     ) {
         let means = [time(), stamp(), rows(0), rows(1)];
         let by = means.get(by);
-        let mark = by.map(Means::mark).unwrap_or_default();
+        let mark = by.map(Mechanism::mark).unwrap_or_default();
         let mut changes = Changes {
             moves: moves.into_iter().map(|(step, held, reused)| MovedId { step, ..moved("1", held, reused) }).collect(),
             shifted: list.clone().map(|ids| Shifted { list: "abc".into(), ids: ids.into_iter().collect() }),
@@ -196,8 +196,8 @@ proptest! {
         let due = changes.due(by);
         if let Some(due) = &due {
             let accounts = match &due.whom {
-                Whom::Everybody => None,
-                Whom::Accounts(ids) => {
+                Audience::Everybody => None,
+                Audience::Accounts(ids) => {
                     prop_assert!(meant.difference(&done).all(|id| ids.contains(id)), "nobody is forgotten");
                     prop_assert!(ids.is_sorted() && !ids.is_empty());
                     let moved = ["1".to_owned(), "4711".to_owned()];

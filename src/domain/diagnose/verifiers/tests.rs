@@ -52,7 +52,7 @@ fn one_stale_pod_among_fresh_ones_is_named_though_the_service_answers_well() {
     facts.taken_by = Some(taken_by());
     let found = found(&facts);
     assert!(found[0].1.ends_with("Deployment api takes Secret jwt/key and last rolled 2026-11-20T00:00:00Z: kubectl -n shop rollout restart deployment/api"), "{}", found[0].1);
-    assert_eq!(verifier(&facts)[0].ends, Ends::Retry);
+    assert_eq!(verifier(&facts)[0].ends, Resolution::Automatic);
 }
 
 #[test]
@@ -114,12 +114,18 @@ fn a_silent_pod_is_no_pass_and_an_address_out_of_reach_waits_for_a_person() {
     assert!(!facts.is_well() && !facts.is_refused());
     let found = verifier(&facts);
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].finding.finding, found[0].ends), (Reason::VerifierUnreachable, Ends::Retry));
+    assert_eq!(
+        (found[0].finding.finding, found[0].ends),
+        (Reason::VerifierUnreachable, Resolution::Automatic)
+    );
     assert!(
         found[0].finding.message.contains("1 of 3 pods")
             && found[0].finding.message.contains("b (it answered 500)")
     );
-    assert_eq!((found[1].finding.finding, found[1].ends), (Reason::VerifierHostNotAllowed, Ends::Person));
+    assert_eq!(
+        (found[1].finding.finding, found[1].ends),
+        (Reason::VerifierHostNotAllowed, Resolution::Manual)
+    );
     assert!(found[1].finding.message.contains("169.254.169.254 (a link-local address)"));
 }
 
@@ -149,12 +155,12 @@ fn what_was_asked_and_what_could_not_be_is_remarked_only_where_pods_are_wanted()
     assert!(each.ends_with("; each ready pod behind \"api\" does so by itself"), "{each}");
     let many = Pods::Asked { ready: 57, asked: vec![pod("a", ProbeAnswer::Accepted); 20] };
     assert!(remark(&[well(many)]).unwrap().ends_with("20 are asked at a time, the others by turns"));
-    let unknown = Pods::Unknown { why: "the right is missing".into(), passes: false };
+    let unknown = Pods::Unknown { why: "the right is missing".into(), transient: false };
     assert!(well(unknown.clone()).is_well(), "a right that is missing is not asked for in every pass");
     assert!(
         remark(&[well(unknown)]).unwrap().ends_with("were not asked one by one, since the right is missing")
     );
-    assert!(!well(Pods::Unknown { why: "timeout".into(), passes: true }).is_well());
+    assert!(!well(Pods::Unknown { why: "timeout".into(), transient: true }).is_well());
 }
 
 #[test]

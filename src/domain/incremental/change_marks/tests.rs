@@ -8,7 +8,7 @@ use crate::{
             schema::{SchemaFault, Server},
         },
         finding::person,
-        incremental::partial_scan::{Round, Unfinished},
+        incremental::partial_scan::{PartialScan, Unfinished},
     },
 };
 
@@ -128,7 +128,7 @@ fn observation(references: Vec<Reference>) -> Observation {
     }
 }
 
-fn finding(severity: Severity, condition: ConditionType) -> Diagnosed {
+fn finding(severity: Severity, condition: ConditionType) -> Finding {
     person(Reason::ConstraintUnvalidated, condition, severity, None, "something".into())
 }
 
@@ -136,12 +136,12 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-fn settled(tables: &[&str]) -> Settled {
+fn settled(tables: &[&str]) -> Baseline {
     let references = tables.iter().map(|table| reference(table, 0)).collect();
-    Settled::after(at(0), reading(tables), &observation(references), &[]).unwrap()
+    Baseline::after(at(0), reading(tables), &observation(references), &[]).unwrap()
 }
 
-fn tables(relied: &Relied) -> Vec<&str> {
+fn tables(relied: &Reuse) -> Vec<&str> {
     relied.references.iter().map(|one| one.object.table.as_str()).collect()
 }
 
@@ -209,7 +209,7 @@ fn a_standby_and_a_server_that_does_not_count_are_never_relied_on() {
         let mut same = reading(BOTH);
         change(&mut same);
         let seen = observation(vec![reference("a", 0), reference("b", 0)]);
-        let settled = Settled::after(at(0), same.clone(), &seen, &[]).unwrap();
+        let settled = Baseline::after(at(0), same.clone(), &seen, &[]).unwrap();
         assert!(settled.rely(&same, at(1), DAY).is_nothing());
     }
 }
@@ -253,7 +253,7 @@ fn a_new_reference_makes_the_scope_anew_and_leaves_the_others_alone() {
 #[test]
 fn a_reference_with_accepted_orphans_is_always_looked_at() {
     let seen = observation(vec![reference("a", 3), reference("b", 0)]);
-    let settled = Settled::after(at(0), reading(BOTH), &seen, &[]).unwrap();
+    let settled = Baseline::after(at(0), reading(BOTH), &seen, &[]).unwrap();
     let relied = settled.rely(&reading(BOTH), at(60), DAY);
     assert_eq!(tables(&relied), ["b"]);
     assert_eq!(relied.rest, None);
@@ -262,7 +262,7 @@ fn a_reference_with_accepted_orphans_is_always_looked_at() {
 #[test]
 fn a_reference_that_came_after_the_counters_were_read_is_not_relied_on() {
     let seen = observation(vec![reference("a", 0), reference("b", 0)]);
-    let settled = Settled::after(at(0), reading(&["a"]), &seen, &[]).unwrap();
+    let settled = Baseline::after(at(0), reading(&["a"]), &seen, &[]).unwrap();
     let relied = settled.rely(&reading(&["a"]), at(60), DAY);
     assert_eq!(tables(&relied), ["a"]);
     assert_eq!(relied.rest, None);
@@ -271,7 +271,7 @@ fn a_reference_that_came_after_the_counters_were_read_is_not_relied_on() {
 #[test]
 fn errors_and_anything_about_references_leave_nothing_to_rely_on() {
     let seen = observation(vec![reference("a", 0)]);
-    let after = |found: &[Diagnosed]| Settled::after(at(0), reading(&["a"]), &seen, found);
+    let after = |found: &[Finding]| Baseline::after(at(0), reading(&["a"]), &seen, found);
     use ConditionType as C;
     assert!(after(&[finding(Severity::Warning, C::SchemaCompatible)]).is_some());
     assert!(after(&[finding(Severity::Critical, C::SigningKeyTrusted)]).is_some());
@@ -284,7 +284,7 @@ fn errors_and_anything_about_references_leave_nothing_to_rely_on() {
 fn a_hint_upholds_only_what_was_said_before() {
     let seen = observation(vec![reference("a", 0)]);
     let said = finding(Severity::Warning, ConditionType::SchemaCompatible);
-    let settled = Settled::after(at(0), reading(&["a"]), &seen, std::slice::from_ref(&said)).unwrap();
+    let settled = Baseline::after(at(0), reading(&["a"]), &seen, std::slice::from_ref(&said)).unwrap();
     assert!(settled.upholds(std::slice::from_ref(&said)));
     assert!(!settled.upholds(&[]), "a finding that went away was not looked into");
     let mut other = said.clone();
@@ -322,7 +322,12 @@ proptest! {
 }
 
 /// What a look at `at` of some references leaves, the others being left to the next one.
-fn round(before: Option<&Round>, at_second: i64, searched: &[Reference], relied: &Relied) -> Round {
+fn round(
+    before: Option<&PartialScan>,
+    at_second: i64,
+    searched: &[Reference],
+    relied: &Reuse,
+) -> PartialScan {
     let tried: Vec<_> = searched.iter().map(|one| one.object.clone().into()).collect();
     let mut seen = observation(searched.to_vec());
     let known = |place: &&ObjectRef| relied.rests_on(place);
@@ -332,16 +337,16 @@ fn round(before: Option<&Round>, at_second: i64, searched: &[Reference], relied:
         seen.references.push(reference(&table, 0));
     }
     seen.unreached = vec![object("c")];
-    Round::after(before, relied, at(at_second), reading(BOTH), &seen, &tried).unwrap()
+    PartialScan::after(before, relied, at(at_second), reading(BOTH), &seen, &tried).unwrap()
 }
 
-fn rests(relied: &Relied) -> Vec<&'static str> {
+fn rests(relied: &Reuse) -> Vec<&'static str> {
     BOTH.iter().copied().filter(|table| relied.on_search_of(&object(table)).is_some()).collect()
 }
 
 #[test]
 fn a_reference_that_was_searched_is_not_searched_again_until_it_moves_or_is_too_old() {
-    let first = round(None, 0, &[reference("a", 0)], &Relied::default());
+    let first = round(None, 0, &[reference("a", 0)], &Reuse::default());
     let relied = first.rely(&reading(BOTH), at(10), DAY);
     assert_eq!(rests(&relied), ["a"]);
     assert!(!relied.on(&object("a")), "it is in scope as any other");
@@ -363,7 +368,7 @@ fn a_reference_that_was_searched_is_not_searched_again_until_it_moves_or_is_too_
 
 #[test]
 fn orphans_that_were_found_are_said_again_only_where_nothing_was_written_at_all() {
-    let round = round(None, 0, &[reference("a", 3), reference("b", 0)], &Relied::default());
+    let round = round(None, 0, &[reference("a", 3), reference("b", 0)], &Reuse::default());
     let relied = round.rely(&reading(BOTH), at(10), DAY);
     assert_eq!(relied.on_search_of(&object("a")).flatten().unwrap().reference.orphans.rows, 3);
     assert_eq!(relied.on_search_of(&object("b")), Some(None));

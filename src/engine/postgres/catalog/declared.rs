@@ -16,7 +16,8 @@ use crate::{
     },
     engine::postgres::{
         catalog::{
-            self, Column, Found, Table, condition::Condition, reference::ReferenceTable, resolved::Known,
+            self, Column, Found, Table, condition::Condition, reference::ReferenceTable,
+            resolved::ResolvedSchema,
         },
         observe::ids,
         session::{error::DatabaseError, transaction::savepoint},
@@ -50,7 +51,7 @@ pub(in crate::engine::postgres) struct Scope {
 /// The database fails.
 pub(in crate::engine::postgres) async fn by_column(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     object: &ObjectRef,
     field: &str,
 ) -> Result<Result<ReferenceTable, String>, DatabaseError> {
@@ -69,7 +70,7 @@ pub(in crate::engine::postgres) async fn by_column(
 /// the one to correct then.
 pub(in crate::engine::postgres) async fn soft(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     wanted: Vec<(&ReferenceRule, ObjectRef)>,
     field: &str,
     taken: &BTreeSet<Place>,
@@ -86,10 +87,10 @@ pub(in crate::engine::postgres) async fn soft(
                 let why = format!(
                     "it is a partition of {root}, where its rows are counted: name that table in the rule"
                 );
-                scope.skipped.push(Skipped { object, why, asked: true, passes: false });
+                scope.skipped.push(Skipped { object, why, asked: true, transient: false });
             }
             Ok((child, column, only_where)) => usable.push((rule, object, child, column, only_where)),
-            Err(why) => scope.skipped.push(Skipped { object, why, asked: false, passes: false }),
+            Err(why) => scope.skipped.push(Skipped { object, why, asked: false, transient: false }),
         }
     }
     let distinct = |oids: BTreeSet<i64>| oids.into_iter().collect::<Vec<_>>();

@@ -22,7 +22,7 @@ use crate::{
 
 /// The catalog's names for what a target is about.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct ResolvedSchema {
     /// The user table.
     pub users: Arc<Table>,
     /// Its id column, of a type that can be compared.
@@ -84,7 +84,7 @@ pub struct Passive {
     pub seen: bool,
 }
 
-impl Known {
+impl ResolvedSchema {
     /// Adds the condition that the row is the account: it has its login, and what tells it from others of that login.
     pub(in crate::engine::postgres) fn is_account(
         &self,

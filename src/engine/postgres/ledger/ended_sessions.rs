@@ -4,12 +4,12 @@ use crate::{
     domain::{
         facts::{
             schema::DatabaseIdentity,
-            sessions::{Due, Ended, MovedId, Whom},
+            sessions::{Audience, Ended, Invalidation, MovedId},
         },
         target::Target,
     },
     engine::postgres::{
-        catalog::{condition::equals, resolved::Known},
+        catalog::{condition::equals, resolved::ResolvedSchema},
         ledger::{fence::Fence, quarantine::Quarantine, trust},
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Sql, run},
@@ -32,7 +32,7 @@ async fn readable(connection: &mut PgConnection, table: &str) -> Result<bool, sq
 }
 
 /// Adds the condition that a row is of this target identity.
-fn mine(sql: &mut Sql, target: &Target, known: &Known) {
+fn mine(sql: &mut Sql, target: &Target, known: &ResolvedSchema) {
     sql.add("b.system_identifier = ").text(&known.identity.system);
     sql.add(" AND b.database_oid = ").integer(known.identity.database);
     sql.add(" AND b.owner = ").text(&target.resource.uid);
@@ -42,7 +42,7 @@ fn mine(sql: &mut Sql, target: &Target, known: &Known) {
 pub(in crate::engine::postgres) async fn ended(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Vec<Ended>, DatabaseError> {
     if !known.ours || !readable(connection, "ended").await? {
         return Ok(Vec::new());
@@ -68,7 +68,7 @@ pub(in crate::engine::postgres) async fn ended(
 pub(in crate::engine::postgres) async fn begun(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     digest: &str,
 ) -> Result<Option<i64>, DatabaseError> {
     if !known.ours || !readable(connection, "batches").await? {
@@ -110,7 +110,7 @@ pub(in crate::engine::postgres) fn batches(sql: &mut Sql, of: &Of<'_>, digest: &
 pub(in crate::engine::postgres) async fn moves(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Vec<MovedId>, DatabaseError> {
     let Some(jwt) = &target.jwt else { return Ok(Vec::new()) };
     if !known.ours || !readable(connection, "batches").await? {
@@ -150,7 +150,7 @@ pub(in crate::engine::postgres) async fn moves(
     Ok(moves)
 }
 
-async fn held(connection: &mut PgConnection, known: &Known, id: &str) -> Result<bool, sqlx::Error> {
+async fn held(connection: &mut PgConnection, known: &ResolvedSchema, id: &str) -> Result<bool, sqlx::Error> {
     let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
     sql.only(&known.users.relation).add(" p WHERE ");
     equals(&mut sql, "p", &known.id, id);
@@ -180,7 +180,7 @@ pub(in crate::engine::postgres) async fn remember(
     connection: &mut PgConnection,
     fence: &Fence,
     step: i64,
-    due: &Due,
+    due: &Invalidation,
     valid_after: i64,
 ) -> Result<(), sqlx::Error> {
     let mut sql =
@@ -211,10 +211,10 @@ pub(in crate::engine::postgres) async fn remember(
         sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
         sql.text(cause).add(", ");
         match &due.whom {
-            Whom::Everybody => {
+            Audience::Everybody => {
                 sql.add("NULL");
             }
-            Whom::Accounts(ids) => {
+            Audience::Accounts(ids) => {
                 sql.texts(ids.iter().cloned().map(Some).collect());
             }
         }

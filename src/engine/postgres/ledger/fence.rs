@@ -10,7 +10,7 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         ledger::{self, claim::claim},
         session::error::DatabaseError,
         sql::Sql,
@@ -59,7 +59,7 @@ pub struct Fence {
 pub(in crate::engine::postgres) async fn nobody_since(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     looked: &Bookkeeping,
 ) -> Result<(), DatabaseError> {
     let claim = claim(connection, &known.identity, known.users.oid).await?;
@@ -82,7 +82,7 @@ pub async fn enter<'c>(
 
 /// How far a step over rows has got.
 #[derive(Debug, Clone, Default)]
-pub(in crate::engine::postgres) struct Standing {
+pub(in crate::engine::postgres) struct StepProgress {
     /// Rows that it may still change.
     pub left: i64,
     /// Its last chunk.
@@ -101,7 +101,7 @@ pub(in crate::engine::postgres) async fn enter_step<'c>(
     connection: &'c mut PgConnection,
     fence: &Fence,
     step: i64,
-) -> Result<(Transaction<'c, Postgres>, Standing), DatabaseError> {
+) -> Result<(Transaction<'c, Postgres>, StepProgress), DatabaseError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     // One statement, since each costs a chunk a way to the server and back. The claim's row is only
     // waited for by whoever has the lock.
@@ -135,7 +135,7 @@ pub(in crate::engine::postgres) async fn enter_step<'c>(
                 .into(),
         ));
     }
-    let standing = Standing {
+    let standing = StepProgress {
         left: row.try_get::<Option<i64>, _>(4)?.unwrap_or(0),
         chunk: row.try_get::<Option<i64>, _>(5)?.unwrap_or(0),
         passed_tid: row.try_get(6)?,

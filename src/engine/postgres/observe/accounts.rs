@@ -14,7 +14,7 @@ use crate::{
         catalog::{
             Column,
             condition::{Condition, equals, holds},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         observe::{
             Compare, fit,
@@ -32,7 +32,7 @@ use crate::{
 pub async fn observe(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
     compare: &mut Compare<'_>,
     look_alikes: Option<i64>,
 ) -> Result<AdminFacts, DatabaseError> {
@@ -65,7 +65,7 @@ pub async fn observe(
 async fn named_alike(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &Column,
 ) -> Result<(i64, i64), sqlx::Error> {
     let mut sql = Sql::new("SELECT count(*) FILTER (WHERE ");
@@ -88,7 +88,7 @@ async fn named_alike(
 pub(in crate::engine::postgres) async fn account(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &Known,
+    known: &ResolvedSchema,
     compare: &mut Compare<'_>,
 ) -> Result<Option<(Account, i64)>, DatabaseError> {
     let Some(login) = &known.login else { return Ok(None) };
@@ -140,7 +140,7 @@ pub(in crate::engine::postgres) async fn account(
 pub async fn observe_id(
     connection: &mut PgConnection,
     admin: &Admin,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
     facts: &mut AdminFacts,
     server_version: i64,
 ) -> Result<(), DatabaseError> {

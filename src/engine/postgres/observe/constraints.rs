@@ -15,7 +15,7 @@ use crate::{
         text::clip,
     },
     engine::postgres::{
-        catalog::{reference::ReferenceTable, resolved::Known},
+        catalog::{reference::ReferenceTable, resolved::ResolvedSchema},
         repair::constraints::LONGEST_NAME,
         rowset::foreign_keys::{by_hand, table},
         session::error::DatabaseError,
@@ -28,7 +28,7 @@ use crate::{
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     references: &[Reference],
     (missing, elsewhere): (&[ObjectRef], &[KeyElsewhere]),
     server_version: i64,
@@ -126,7 +126,7 @@ async fn not_owner(
 /// Why a foreign key that is gone is not ours to add: told when it is planned, not when it runs.
 async fn refused(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     object: &ObjectRef,
     options: &ForeignKeyOptions,
     original: Option<&str>,

@@ -11,7 +11,7 @@ use crate::{
         catalog::{
             Column, Table,
             condition::{equals, holds},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
@@ -45,7 +45,7 @@ pub(in crate::engine::postgres) struct StoredRow {
     algorithm: Option<String>,
     /// Whether clients get white space after it, which casts to text take off.
     padded: bool,
-    /// What `Known::beside` has in this row.
+    /// What `ResolvedSchema::beside` has in this row.
     beside: Vec<Option<SecretString>>,
 }
 
@@ -55,7 +55,7 @@ impl StoredRow {
     pub(in crate::engine::postgres) fn read(
         row: &PgRow,
         at: usize,
-        known: &Known,
+        known: &ResolvedSchema,
     ) -> Result<Option<Self>, sqlx::Error> {
         let hash: Option<String> = row.try_get(at)?;
         let salt: Option<String> = row.try_get(at + 1)?;
@@ -71,7 +71,11 @@ impl StoredRow {
     }
 
     /// The column of a salt that stands beside it though the format has none.
-    pub(in crate::engine::postgres) fn salted(&self, known: &Known, format: &Format) -> Option<String> {
+    pub(in crate::engine::postgres) fn salted(
+        &self,
+        known: &ResolvedSchema,
+        format: &Format,
+    ) -> Option<String> {
         let filled = known.beside.iter().zip(&self.beside);
         let mut salts = filled.filter(|((_, says), value)| *says == Says::Salt && value.is_some());
         let (column, _) = salts.next().map(|(column, _)| column)?;
@@ -104,7 +108,7 @@ const PARTS: usize = 4;
 const MOST_BESIDE: usize = 8;
 
 /// How many columns [`select`] adds.
-pub(in crate::engine::postgres) fn width(known: &Known) -> usize {
+pub(in crate::engine::postgres) fn width(known: &ResolvedSchema) -> usize {
     PARTS + known.beside.len()
 }
 
@@ -124,7 +128,7 @@ pub(in crate::engine::postgres) fn beside<const N: usize>(
 }
 
 /// Adds the columns of a stored password, each cut where no format goes on, and those beside it.
-pub(in crate::engine::postgres) fn select(sql: &mut Sql, known: &Known) {
+pub(in crate::engine::postgres) fn select(sql: &mut Sql, known: &ResolvedSchema) {
     for column in [&known.password, &known.salt, &known.algorithm] {
         match column {
             // The text in bytes, and its own spelling of bytes that are none.
@@ -152,7 +156,7 @@ pub(in crate::engine::postgres) fn select(sql: &mut Sql, known: &Known) {
 }
 
 /// What stands in the columns beside the password, where there is something.
-fn values(row: &PgRow, at: usize, known: &Known) -> Result<Vec<Option<SecretString>>, sqlx::Error> {
+fn values(row: &PgRow, at: usize, known: &ResolvedSchema) -> Result<Vec<Option<SecretString>>, sqlx::Error> {
     let mut found = Vec::with_capacity(known.beside.len());
     for beside in 0..known.beside.len() {
         let value: Option<String> = row.try_get(at + beside)?;
@@ -166,7 +170,7 @@ fn values(row: &PgRow, at: usize, known: &Known) -> Result<Vec<Option<SecretStri
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     own: &BTreeMap<Option<String>, Format>,
 ) -> Result<BTreeMap<Option<String>, HashSample>, DatabaseError> {
     let wanted = target.kept().any(|account| account.password.is_some());
@@ -224,7 +228,7 @@ pub(in crate::engine::postgres) async fn observe(
 /// What stands beside the password in an account's own row, and beside those of others.
 async fn row_beside(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     account: &Admin,
     login: &Column,
     others: &[StoredRow],
@@ -274,7 +278,7 @@ async fn row_beside(
 /// with its own types, domains and lengths: what is cut on the way in is another text when it is read.
 async fn untaken(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     format: &Format,
     text_in_bytes: bool,
 ) -> Result<Option<Unfit>, DatabaseError> {
@@ -296,7 +300,7 @@ async fn untaken(
 /// Passwords of active accounts that the spec does not name.
 async fn strangers(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     password: &Column,
     login: &Column,
     logins: &[&str],
@@ -312,7 +316,7 @@ async fn strangers(
 }
 
 /// How many blocks the table has, its partitions summed.
-async fn blocks(connection: &mut PgConnection, known: &Known) -> Result<i64, DatabaseError> {
+async fn blocks(connection: &mut PgConnection, known: &ResolvedSchema) -> Result<i64, DatabaseError> {
     let mut sql = Sql::new(
         "SELECT (coalesce(sum(pg_catalog.pg_relation_size(t.relid)), 0) / pg_catalog.current_setting('block_size')::int8)::int8 FROM (SELECT ",
     );
@@ -326,7 +330,7 @@ async fn blocks(connection: &mut PgConnection, known: &Known) -> Result<i64, Dat
 /// part of the blocks only, where their number is given.
 async fn part(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     password: &Column,
     login: &Column,
     logins: &[&str],
@@ -363,7 +367,7 @@ async fn part(
 /// Passwords of the accounts of these logins.
 async fn named(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     password: &Column,
     login: &Column,
     logins: &[&str],
@@ -380,7 +384,7 @@ async fn named(
     Ok(read(sql.all(connection).await?, known)?)
 }
 
-fn read(rows: Vec<PgRow>, known: &Known) -> Result<Vec<StoredRow>, sqlx::Error> {
+fn read(rows: Vec<PgRow>, known: &ResolvedSchema) -> Result<Vec<StoredRow>, sqlx::Error> {
     let mut read = Vec::with_capacity(rows.len());
     for row in &rows {
         read.extend(StoredRow::read(row, 0, known)?);
@@ -390,7 +394,7 @@ fn read(rows: Vec<PgRow>, known: &Known) -> Result<Vec<StoredRow>, sqlx::Error> 
 
 /// What the columns of a stored password get; a salt or a name that the format does not have is left as it is.
 pub(in crate::engine::postgres) fn stored_columns<'a>(
-    known: &'a Known,
+    known: &'a ResolvedSchema,
     made: &'a Made,
 ) -> Vec<(&'a Column, &'a str)> {
     let salt = made.salt.as_ref().map(ExposeSecret::expose_secret);

@@ -10,7 +10,7 @@ use crate::{
         catalog::{
             self, Column,
             reference::{IdPart, ReferenceTable},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::{error::DatabaseError, transaction::savepoint},
         sql::{Sql, run},
@@ -24,7 +24,7 @@ const DRAWN: usize = 100;
 
 /// Which of a reference's columns names the id.
 pub(in crate::engine::postgres) fn part(
-    known: &Known,
+    known: &ResolvedSchema,
     columns: &[Column],
     parent_columns: &[Column],
 ) -> Option<IdPart> {
@@ -53,7 +53,7 @@ pub(in crate::engine::postgres) fn number(key: &str) -> Option<i64> {
 /// The database fails, or row security hides rows.
 pub(in crate::engine::postgres) async fn highest_user(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<i64>, sqlx::Error> {
     if known.id.kind() != KeyKind::Integer {
         let mut sql = Sql::new("SELECT count(*) FROM (SELECT FROM ");
@@ -86,7 +86,7 @@ pub(in crate::engine::postgres) struct Used {
 /// The database fails, or row security hides rows.
 pub(in crate::engine::postgres) async fn used(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     sequence: &catalog::Sequence,
     next: i64,
     highest_user: Option<i64>,
@@ -147,7 +147,7 @@ pub(in crate::engine::postgres) async fn used(
 /// last one.
 async fn named_ends(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     table: &ReferenceTable,
 ) -> Result<Option<(i64, i64)>, sqlx::Error> {
     let Some((part, column)) = table.ids.and_then(|part| Some((part, table.columns.get(part.at)?))) else {
@@ -186,7 +186,7 @@ async fn named_ends(
 /// The database fails as a whole.
 pub(in crate::engine::postgres) async fn unchecked(
     connection: &mut PgConnection,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
 ) -> Result<Vec<Unchecked>, DatabaseError> {
     let mut passive = std::mem::take(&mut known.passive);
     let mut found = Vec::with_capacity(passive.len());
@@ -219,7 +219,7 @@ pub(in crate::engine::postgres) async fn unchecked(
 /// The database fails as a whole.
 pub(in crate::engine::postgres) async fn naming(
     connection: &mut PgConnection,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
     id: &str,
 ) -> Result<(i64, Vec<ObjectRef>), DatabaseError> {
     let (mut rows, mut unseen) = (0_i64, Vec::new());
@@ -262,7 +262,7 @@ pub(in crate::engine::postgres) async fn naming(
 /// The database fails.
 async fn named_by<'k>(
     connection: &mut PgConnection,
-    known: &'k Known,
+    known: &'k ResolvedSchema,
     id: &str,
 ) -> Result<Option<&'k ObjectRef>, DatabaseError> {
     let passive = known.passive.iter().map(|one| (&one.table, one.seen));
@@ -299,7 +299,7 @@ async fn named_by<'k>(
 /// A row names it, or the database fails.
 pub(in crate::engine::postgres) async fn unclaimed(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     id: &str,
 ) -> Result<(), DatabaseError> {
     match named_by(connection, known, id).await? {
@@ -318,7 +318,7 @@ pub(in crate::engine::postgres) async fn unclaimed(
 /// The database fails.
 pub(in crate::engine::postgres) async fn skip_named(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<(), DatabaseError> {
     let Some(sequence) = &known.sequence else { return Ok(()) };
     if !sequence.readable || !sequence.settable || known.id.kind() != KeyKind::Integer {
@@ -351,7 +351,7 @@ pub(in crate::engine::postgres) async fn skip_named(
 /// The database fails.
 pub(in crate::engine::postgres) async fn draw(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<String>, sqlx::Error> {
     let Some(sequence) = known.sequence.as_ref().filter(|one| one.late || !known.id.has_default) else {
         return Ok(None);

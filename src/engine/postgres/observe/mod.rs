@@ -37,7 +37,7 @@ use crate::{
             schema::{Server, UserTable},
             search::Searched,
         },
-        incremental::change_marks::{Relied, Rest},
+        incremental::change_marks::{Rest, Reuse},
         progress::Progress,
         request::Requests,
         target::Target,
@@ -49,7 +49,7 @@ use crate::{
         postgres::{
             catalog::{
                 declared::Scope,
-                resolved::{Known, Passive},
+                resolved::{Passive, ResolvedSchema},
             },
             ledger::read,
             observe::{
@@ -76,7 +76,7 @@ pub struct Observed {
     /// The facts.
     pub observation: Observation,
     /// The names that statements are made of; `None` where the user table cannot be used.
-    pub known: Option<Known>,
+    pub known: Option<ResolvedSchema>,
     /// How each reference was searched.
     pub searched: Vec<Searched>,
     /// References whose search was begun, whatever came of it.
@@ -84,11 +84,11 @@ pub struct Observed {
 }
 
 /// What a look need not ask for, and how long it may take.
-pub struct Given<'a> {
+pub struct ObserveOptions<'a> {
     /// What needs no look.
-    pub relied: &'a Relied,
+    pub relied: &'a Reuse,
     /// What the catalog said of the user table, where it is known to say so still.
-    pub known: Option<&'a Known>,
+    pub known: Option<&'a ResolvedSchema>,
     /// How long the look may take.
     pub budget: &'a Budget,
     /// What another database says of old ids, where the spec names one; `None`: it was not asked.
@@ -108,7 +108,7 @@ pub async fn observe(
     memory: &dyn PasswordCache,
     compare_password: bool,
     search: Search,
-    given: &Given<'_>,
+    given: &ObserveOptions<'_>,
 ) -> Result<Observed, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
@@ -127,7 +127,7 @@ pub async fn observe(
     let mut compare = Compare::new(memory, compare_password);
     let mut observed = match found {
         Ok((known, table)) => {
-            let known = Known { identity: server.identity.clone(), ..known };
+            let known = ResolvedSchema { identity: server.identity.clone(), ..known };
             let compare = &mut compare;
             inside(connection, target, requests, server, version, known, table, compare, search, given)
                 .await?
@@ -179,11 +179,11 @@ async fn inside(
     requests: &Requests,
     server: Server,
     version: i64,
-    mut known: Known,
+    mut known: ResolvedSchema,
     mut users: UserTable,
     compare: &mut Compare<'_>,
     search: Search,
-    given: &Given<'_>,
+    given: &ObserveOptions<'_>,
 ) -> Result<Observed, DatabaseError> {
     let relied = given.relied;
     let bookkeeping = read::observe(connection, target, &server.identity, users.oid, requests).await?;
@@ -232,7 +232,7 @@ async fn inside(
         object: one.object.clone(),
         why: clip(&one.why, 512),
         asked: false,
-        passes: false,
+        transient: false,
     }));
     let (again, tables): (Vec<_>, Vec<_>) =
         tables.into_iter().partition(|table| relied.on_search_of(&table.object).is_some());
@@ -296,9 +296,14 @@ async fn inside(
                 known.references.push(table);
             }
             Err(Unseen::Unreadable(why)) => {
-                let passes = why == LOCKED;
+                let transient = why == LOCKED;
                 let why = table.child.with_way_out(why);
-                skipped.push(Skipped { object: ObjectRef::clone(&table.object), why, asked: false, passes });
+                skipped.push(Skipped {
+                    object: ObjectRef::clone(&table.object),
+                    why,
+                    asked: false,
+                    transient,
+                });
                 known.passive.push(Passive { table, seen: false });
             }
             // No row of it is claimed anything about, but its name is known: who moves an id, moves there.

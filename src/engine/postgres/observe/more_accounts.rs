@@ -4,7 +4,7 @@
 use crate::{
     domain::{facts::accounts::AdminFacts, target::Target},
     engine::postgres::{
-        catalog::{Column, resolved::Known},
+        catalog::{Column, resolved::ResolvedSchema},
         observe::{accounts::account, namesakes, password::Compare},
         session::error::DatabaseError,
         sql::Sql,
@@ -18,7 +18,7 @@ use sqlx::{PgConnection, Row};
 pub(in crate::engine::postgres) async fn observe_beside(
     connection: &mut PgConnection,
     target: &Target,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
     compare: &mut Compare<'_>,
     alike: Option<&[i64]>,
 ) -> Result<Vec<AdminFacts>, DatabaseError> {
@@ -51,7 +51,7 @@ pub(in crate::engine::postgres) async fn observe_beside(
 async fn named_alike(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &Column,
 ) -> Result<Vec<i64>, sqlx::Error> {
     let logins = target.accounts.iter().map(|account| Some(account.login.clone())).collect();

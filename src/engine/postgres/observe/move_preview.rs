@@ -6,7 +6,7 @@ use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{diagnose::rights, sql_name::sql_table, text::count},
     engine::postgres::{
-        catalog::{Table, condition::equals, reference::ReferenceTable, resolved::Known},
+        catalog::{Table, condition::equals, reference::ReferenceTable, resolved::ResolvedSchema},
         repair::{
             move_id::{barred::barred, crowded::crowded, fitting},
             rows::cascades::held::{Changing, held},
@@ -32,7 +32,7 @@ pub struct Prospect {
 /// The database fails as a whole.
 pub async fn prospect(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     from: &str,
     to: &str,
     server_version: i64,

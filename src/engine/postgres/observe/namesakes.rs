@@ -9,7 +9,7 @@ use crate::{
         catalog::{
             Column,
             condition::{Condition, equals, holds},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
         sql::Sql,
@@ -44,7 +44,7 @@ pub(super) fn is_nearly(sql: &mut Sql, column: &Column, login: &str) {
 pub(super) async fn observe(
     connection: &mut PgConnection,
     account: &Admin,
-    known: &mut Known,
+    known: &mut ResolvedSchema,
     exact: i64,
     look_alikes: i64,
 ) -> Result<(i64, Namesakes), DatabaseError> {
@@ -113,7 +113,7 @@ fn untold(keys: &[LoginKey], told: &[Condition]) -> Option<(String, Vec<String>)
 /// The database fails.
 pub(in crate::engine::postgres) async fn active_decides(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<bool, sqlx::Error> {
     let Some(login) = known.login.as_ref().filter(|_| !known.active_when.is_empty()) else {
         return Ok(false);
@@ -123,7 +123,7 @@ pub(in crate::engine::postgres) async fn active_decides(
 
 async fn counted(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &Column,
     account: &Admin,
     narrowed: &[Condition],
@@ -141,7 +141,7 @@ async fn counted(
 /// The first ids of accounts that have the login, and of those that nearly have it.
 async fn named(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &Column,
     account: &Admin,
 ) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
@@ -169,7 +169,7 @@ async fn named(
 /// The unique keys that hold the login.
 async fn keys(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &Column,
 ) -> Result<Vec<LoginKey>, sqlx::Error> {
     let mut sql = Sql::new(

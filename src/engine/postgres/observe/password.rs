@@ -5,7 +5,7 @@ use crate::{
     domain::{facts::PasswordFacts, target::Admin},
     engine::{
         PasswordCache,
-        postgres::{catalog::resolved::Known, observe::hashes::StoredRow},
+        postgres::{catalog::resolved::ResolvedSchema, observe::hashes::StoredRow},
     },
     passwords::{self, Coat, Description, Format},
 };
@@ -47,7 +47,7 @@ pub(in crate::engine::postgres) struct Uncompared {
 pub(in crate::engine::postgres) fn facts(
     stored: Option<StoredRow>,
     account: &Admin,
-    known: &Known,
+    known: &ResolvedSchema,
     compare: &mut Compare<'_>,
 ) -> PasswordFacts {
     let asked = compare.of(account);

@@ -106,7 +106,7 @@ impl ReferenceTable {
                 foreseen.depending.unseen =
                     foreseen.depending.unseen.or_else(|| unique_keys::unseen(self, &keys));
                 foreseen.collisions = unique_keys::collisions(connection, self, &keys, heir, orphans).await?;
-                foreseen.surplus = match unique_keys::Room::of(self, keys) {
+                foreseen.surplus = match unique_keys::UniqueKeys::of(self, keys) {
                     _ if foreseen.collisions.is_empty() => Some(0),
                     Some(room) => Some(room.surplus(connection, self, heir).await?),
                     None => None,

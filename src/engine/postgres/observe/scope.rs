@@ -19,7 +19,7 @@ use crate::{
     },
     domain::{
         facts::{Untrusted, foreign_key::referenced_columns, key_kind::KeyKind},
-        incremental::change_marks::Relied,
+        incremental::change_marks::Reuse,
         target::{IdentitySource, Target, policy::Rule},
         text::clip,
     },
@@ -30,7 +30,7 @@ use crate::{
             declared::{Scope, place, soft, unreadable},
             keys::ForeignKey,
             reference::ReferenceTable,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
     },
@@ -57,8 +57,8 @@ const PERIOD: &str =
 pub(in crate::engine::postgres) async fn resolve(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    relied: &Relied,
+    known: &ResolvedSchema,
+    relied: &Reuse,
 ) -> Result<Scope, DatabaseError> {
     let (keys, of_parts) = twins::keys(connection, known).await?;
     let mut rules = target.references.rules.clone();
@@ -86,17 +86,22 @@ pub(in crate::engine::postgres) async fn resolve(
         if let Some(why) = target.references.policy(&object).ignore {
             let skipped = object.clone();
             passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
-            scope.skipped.push(Skipped { object: skipped, why: clip(&why, 512), asked: true, passes: false });
+            scope.skipped.push(Skipped {
+                object: skipped,
+                why: clip(&why, 512),
+                asked: true,
+                transient: false,
+            });
             continue;
         }
         if !key.readable {
             let why = unreadable(&object);
             taken.insert(place(&object));
-            scope.skipped.push(Skipped { object, why, asked: false, passes: false });
+            scope.skipped.push(Skipped { object, why, asked: false, transient: false });
             continue;
         }
         if key.temporal {
-            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, passes: false });
+            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, transient: false });
             continue;
         }
         taken.insert(place(&object));
@@ -133,7 +138,7 @@ pub(in crate::engine::postgres) async fn resolve(
     let mut ignored = Vec::new();
     for rule in declared.filter(|rule| rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
-        scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, passes: false });
+        scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, transient: false });
         let object = declared_object(rule);
         ignored.extend(Some((&rule.rule, object)).filter(|(_, object)| !taken.contains(&place(object))));
     }
@@ -224,7 +229,7 @@ pub(in crate::engine::postgres) fn declared_object(rule: &Rule) -> ObjectRef {
 async fn of_snapshot(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     keys: &[ForeignKey],
 ) -> Result<Vec<Rule>, DatabaseError> {
     let references = &target.references;
@@ -290,7 +295,7 @@ pub(in crate::engine::postgres) fn missing(rules: &[Rule], keys: &[ForeignKey]) 
 /// The references that are foreign keys.
 async fn hard(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     wanted: Vec<(ForeignKey, ObjectRef)>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {

@@ -13,7 +13,7 @@ use crate::{
         target::{Admin, SeedValue, Target},
     },
     engine::postgres::{
-        catalog::{Column, resolved::Known},
+        catalog::{Column, resolved::ResolvedSchema},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
@@ -30,7 +30,7 @@ const UUID_LENGTH: usize = 36;
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<SeedFacts, DatabaseError> {
     let computed = known.users.columns.iter().filter(|column| column.generated);
     let computed = computed.map(|column| column.name.as_str().to_owned()).collect();
@@ -75,7 +75,7 @@ fn required(column: &Column) -> bool {
 }
 
 /// Whether a new row needs a value for the column, or a condition may ask for one.
-fn may_need(target: &Target, known: &Known, column: &Column) -> bool {
+fn may_need(target: &Target, known: &ResolvedSchema, column: &Column) -> bool {
     let name = column.name.as_str();
     let is = |other: &Option<Column>| other.as_ref().is_some_and(|other| other.name == column.name);
     let filled = known.id.name == column.name
@@ -97,7 +97,7 @@ fn may_need(target: &Target, known: &Known, column: &Column) -> bool {
 
 async fn needed_columns(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     columns: &[&Column],
 ) -> Result<Vec<NeededColumn>, DatabaseError> {
     if columns.is_empty() {
@@ -176,7 +176,7 @@ fn takes_uuid(column: &Column) -> bool {
 /// What of an account's `seedColumns` cannot be written. What is computed is told by its name.
 async fn faults_of(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     account: &Admin,
 ) -> Result<Vec<SeedFault>, DatabaseError> {
     let mut found = Vec::new();

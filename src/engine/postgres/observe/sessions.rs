@@ -9,7 +9,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
-        diagnose::sessions::{Means, TimeKind},
+        diagnose::sessions::{Mechanism, TimeKind},
         facts::{
             identities::OldTokens,
             sessions::{Changes, MeansFacts, SessionFacts, Shifted},
@@ -17,7 +17,7 @@ use crate::{
         target::{Target, sessions},
     },
     engine::postgres::{
-        catalog::{Column, resolved::Known},
+        catalog::{Column, resolved::ResolvedSchema},
         ledger::ended_sessions,
         rowset::{
             session_column,
@@ -36,9 +36,9 @@ pub(in crate::engine::postgres) use crate::engine::postgres::rowset::session_col
 /// The column with the time from which on tokens count, where it is there and holds one.
 pub(in crate::engine::postgres) fn column<'k>(
     target: &Target,
-    known: &'k Known,
+    known: &'k ResolvedSchema,
 ) -> Option<(&'k Column, TimeKind)> {
-    let means = target.sessions.as_ref()?.ends.iter().find(|one| matches!(one, Means::Time { .. }))?;
+    let means = target.sessions.as_ref()?.ends.iter().find(|one| matches!(one, Mechanism::Time { .. }))?;
     match session_column::of(means, known)? {
         (column, session_column::Kind::Time(kind)) => Some((column, kind)),
         _ => None,
@@ -53,7 +53,7 @@ pub(in crate::engine::postgres) fn column<'k>(
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     fingerprint: Option<&str>,
 ) -> Result<Option<SessionFacts>, DatabaseError> {
     let Some(spec) = &target.sessions else { return Ok(None) };
@@ -71,7 +71,7 @@ pub(in crate::engine::postgres) async fn observe(
         let perhaps = sessions::old_tokens(target, fingerprint) == OldTokens::Perhaps;
         changes.shifted = shifted.clone().filter(|_| perhaps);
     }
-    if spec.ends.iter().any(Means::of_rows) {
+    if spec.ends.iter().any(Mechanism::of_rows) {
         changes.shifted_rows = shifted;
     }
     let mut facts = SessionFacts::default();
@@ -92,19 +92,19 @@ pub(in crate::engine::postgres) async fn observe(
             Some(means) => session_column::look_at(connection, known, means, &mut one).await?,
             None => {}
         }
-        if let (Some(due), false) = (one.due.clone(), means.is_some_and(Means::of_rows)) {
+        if let (Some(due), false) = (one.due.clone(), means.is_some_and(Mechanism::of_rows)) {
             session_column::count(connection, target, known, &due, &mut one).await?;
         }
         facts.means.push(one);
     }
     // A table that holds no session of theirs has none to end.
     let empty = |one: &MeansFacts| {
-        one.means.as_ref().is_some_and(Means::of_rows)
+        one.means.as_ref().is_some_and(Mechanism::of_rows)
             && one.due.is_some()
             && one.problem.is_none()
             && one.rows == 0
     };
-    let means: Vec<Means> =
+    let means: Vec<Mechanism> =
         facts.means.iter().filter(|one| !empty(one)).filter_map(|one| one.means.clone()).collect();
     facts.list_ended = changes.list_ended(&means);
     Ok(Some(facts))

@@ -4,7 +4,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::facts::schema::SharedIds,
-    engine::postgres::{catalog::resolved::Known, session::transaction::savepoint, sql::Sql},
+    engine::postgres::{catalog::resolved::ResolvedSchema, session::transaction::savepoint, sql::Sql},
 };
 
 use sqlx::{PgConnection, Row};
@@ -15,7 +15,7 @@ use sqlx::{PgConnection, Row};
 /// The database fails, or row-level security hides rows.
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<SharedIds>, sqlx::Error> {
     if known.id_key.is_alone() {
         return Ok(None);
@@ -48,7 +48,7 @@ pub(in crate::engine::postgres) async fn observe(
 
 /// How many rows are wholly equal to another one of their id; `None` where telling would run somebody's code, or
 /// fails.
-async fn copies(connection: &mut PgConnection, known: &Known) -> Result<Option<i64>, sqlx::Error> {
+async fn copies(connection: &mut PgConnection, known: &ResolvedSchema) -> Result<Option<i64>, sqlx::Error> {
     if known.users.columns.iter().any(|column| column.opaque) {
         return Ok(None);
     }
@@ -66,7 +66,7 @@ async fn copies(connection: &mut PgConnection, known: &Known) -> Result<Option<i
 }
 
 /// References that a foreign key of the whole key could name users by.
-pub(in crate::engine::postgres) fn wider(known: &Known, shared: Option<&mut SharedIds>) {
+pub(in crate::engine::postgres) fn wider(known: &ResolvedSchema, shared: Option<&mut SharedIds>) {
     let Some(shared) = shared.filter(|shared| !shared.key.is_empty()) else { return };
     for table in known.references.iter().filter(|table| table.key.is_none()) {
         let ([child], [parent]) = (table.columns.as_slice(), table.parent_columns.as_slice()) else {

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::engine::postgres::{
-    catalog::{mapping::Source, resolved::Known},
+    catalog::{mapping::Source, resolved::ResolvedSchema},
     session::error::DatabaseError,
     sql::Sql,
 };
@@ -12,7 +12,7 @@ use crate::engine::postgres::{
 /// empty to the snapshot: what was seen of it is worth nothing.
 pub(in crate::engine::postgres) async fn unrewritten(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<(), DatabaseError> {
     let mut tables: Vec<i64> = known.references.iter().map(|reference| reference.child.oid).collect();
     let mut parts = known.references.iter().any(|reference| reference.child.relation.partitioned);

@@ -3,7 +3,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
-        diagnose::sessions::Means,
+        diagnose::sessions::Mechanism,
         facts::{
             IdDefault, SequenceFacts,
             key_kind::KeyKind,
@@ -14,7 +14,7 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::{self, Column, Table, bounds, condition::Condition, resolved::Known},
+        catalog::{self, Column, Table, bounds, condition::Condition, resolved::ResolvedSchema},
         observe::{ids, shared_ids},
         session::error::DatabaseError,
         sql::{Name, Relation},
@@ -45,7 +45,7 @@ pub(super) fn refused(target: &Target, table: &Table) -> Option<SchemaFault> {
         names.extend(account.seed_columns.iter().map(|(name, _)| name.as_str()));
     }
     for means in target.sessions.iter().flat_map(|sessions| &sessions.ends) {
-        if let Means::Time { column } | Means::Stamp { column } = means {
+        if let Mechanism::Time { column } | Mechanism::Stamp { column } = means {
             names.push(column);
         }
     }
@@ -57,9 +57,9 @@ pub(super) fn refused(target: &Target, table: &Table) -> Option<SchemaFault> {
 pub(super) async fn facts(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Result<UserTable, SchemaFault>, DatabaseError> {
-    let Known { users: table, id, subject, .. } = known;
+    let ResolvedSchema { users: table, id, subject, .. } = known;
     let spec = &target.users;
     // A hidden row would make this number a lie: row security is off, so it is an error instead.
     let highest_id = match ids::highest_user(connection, known).await {
@@ -134,7 +134,7 @@ pub(super) async fn facts(
 /// The database fails.
 pub(in crate::engine::postgres) async fn inherited(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<SchemaFault>, DatabaseError> {
     if !known.users.inherited {
         return Ok(None);
@@ -162,7 +162,7 @@ fn hidden<T>(error: sqlx::Error, table: &Table) -> Result<Result<T, SchemaFault>
     Err(error)
 }
 
-impl Known {
+impl ResolvedSchema {
     /// Whether a column holds a stored password, or a part of one.
     pub(in crate::engine::postgres) fn stores_password(&self, name: &Name) -> bool {
         let mut parts = [&self.password, &self.salt, &self.algorithm].into_iter().flatten();

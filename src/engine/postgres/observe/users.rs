@@ -11,7 +11,7 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::{self, Found, bounds, resolved::Known},
+        catalog::{self, Found, bounds, resolved::ResolvedSchema},
         ledger::trust,
         observe::{hashes, user_table, values},
         session::{error::DatabaseError, server, transaction::prepare},
@@ -22,7 +22,7 @@ use crate::{
 pub(in crate::engine::postgres) async fn users(
     connection: &mut PgConnection,
     target: &Target,
-) -> Result<Result<(Known, UserTable), SchemaFault>, DatabaseError> {
+) -> Result<Result<(ResolvedSchema, UserTable), SchemaFault>, DatabaseError> {
     let known = match named(connection, target).await? {
         Ok(known) => known,
         Err(fault) => return Ok(Err(fault)),
@@ -37,7 +37,7 @@ pub(in crate::engine::postgres) async fn users(
 pub(in crate::engine::postgres) async fn named(
     connection: &mut PgConnection,
     target: &Target,
-) -> Result<Result<Known, SchemaFault>, DatabaseError> {
+) -> Result<Result<ResolvedSchema, SchemaFault>, DatabaseError> {
     let spec = &target.users;
     let table = match catalog::find_table(connection, &spec.schema, &spec.table).await? {
         Found::Table(table) => user_table::of_app(*table),
@@ -106,7 +106,7 @@ pub(in crate::engine::postgres) async fn named(
     let (takes, first_id, last_id) = bounds::of(connection, &table, &id, sequence.as_ref()).await?;
     let id_key = catalog::id_key(connection, table.oid, &id.name).await?;
     let beside = hashes::beside(&table, [&Some(id.clone()), &login, &password, &algorithm], salt.as_ref());
-    Ok(Ok(Known {
+    Ok(Ok(ResolvedSchema {
         beside,
         users: Arc::new(table),
         id,
@@ -139,7 +139,7 @@ pub(in crate::engine::postgres) async fn named(
 ///
 /// # Errors
 /// The user table cannot be used, our own schema is not ours, or the database fails.
-pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Known, DatabaseError> {
+pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<ResolvedSchema, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
     let (server, _) = server::of(&mut transaction).await?;
@@ -149,7 +149,7 @@ pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Kno
     }
     transaction.rollback().await?;
     match found {
-        Ok((known, _)) => Ok(Known { identity: server.identity, ours: true, ..known }),
+        Ok((known, _)) => Ok(ResolvedSchema { identity: server.identity, ours: true, ..known }),
         Err(_) => Err(DatabaseError::Unsupported(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         )),

@@ -4,7 +4,7 @@
 use crate::{
     domain::{facts::schema::SchemaFault, target::Target, text::clip},
     engine::postgres::{
-        catalog::{Column, resolved::Known},
+        catalog::{Column, resolved::ResolvedSchema},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
@@ -26,7 +26,7 @@ struct Wanted<'a> {
 pub(super) async fn unfit(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<SchemaFault>, DatabaseError> {
     let wanted = wanted(target, known);
     // All in one, as a rule.
@@ -47,7 +47,7 @@ pub(super) async fn unfit(
     Ok(None)
 }
 
-fn wanted<'a>(target: &'a Target, known: &'a Known) -> Vec<Wanted<'a>> {
+fn wanted<'a>(target: &'a Target, known: &'a ResolvedSchema) -> Vec<Wanted<'a>> {
     let active = known.active_when.iter().map(|one| (one, "spec.users.activeWhen".to_owned()));
     let kept = target.kept().flat_map(|account| {
         let field = format!("{}.columns", account.field());

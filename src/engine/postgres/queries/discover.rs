@@ -14,7 +14,7 @@ use crate::{
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Found, reference::ReferenceTable, resolved::Known},
+        catalog::{self, Found, reference::ReferenceTable, resolved::ResolvedSchema},
         observe::{scope::elsewhere, users},
         session::{
             error::DatabaseError,
@@ -130,7 +130,7 @@ pub async fn discover(
         } else {
             format!("no SELECT privilege on {}.{}", object.schema, object.table)
         };
-        found.skipped.push(Skipped { object, why: clip(&why, 512), asked: false, passes: false });
+        found.skipped.push(Skipped { object, why: clip(&why, 512), asked: false, transient: false });
     }
     transaction.rollback().await?;
     Ok(found)
@@ -141,7 +141,7 @@ pub async fn discover(
 async fn candidates(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     endings: &[String],
 ) -> Result<(Vec<Candidate>, i64), DatabaseError> {
     let (alike, further) = known.id.comparable();
@@ -233,7 +233,7 @@ async fn candidates(
 /// is not read.
 async fn sample(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     candidate: Candidate,
 ) -> Result<Result<Option<Sampled>, String>, sqlx::Error> {
     let object = &candidate.object;
@@ -318,7 +318,7 @@ async fn sample(
 /// How many numbers of a hundred between the lowest and the highest value of the sample are users.
 async fn chance(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     values: &[Value],
 ) -> Result<Option<i64>, sqlx::Error> {
     let numbers = || values.iter().filter_map(|value| value.text.parse::<i64>().ok());

@@ -11,7 +11,7 @@ use crate::{
         spec::{OnCollision, OnConstraint, OnOrphan},
     },
     domain::{
-        diagnose::sessions::{Means, Sessions},
+        diagnose::sessions::{Mechanism, Sessions},
         target::{
             IdentitySource, IdentityTable, Target,
             policy::{Policy, Rule},
@@ -200,10 +200,10 @@ async fn needs(
     }
     for means in target.sessions.iter().flat_map(|sessions| &sessions.ends) {
         match means {
-            Means::Time { column } | Means::Stamp { column } => {
+            Mechanism::Time { column } | Mechanism::Stamp { column } => {
                 needs.columns.push((user_table.clone(), column.clone()));
             }
-            Means::Rows { schema, table, .. } => {
+            Mechanism::Rows { schema, table, .. } => {
                 let named: Named = (schema.clone(), table.clone());
                 needs.references.add(&named, &[Insert, Update, Delete]);
                 needs.taken.insert(named);

@@ -3,7 +3,7 @@
 use crate::{
     domain::{facts::accounts::LoginFacts, target::Target},
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, Row};
 pub async fn logins(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<LoginFacts>, DatabaseError> {
     let Some(login) = &known.login else { return Ok(None) };
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

@@ -11,12 +11,12 @@ use crate::{
                 Snapshot, Tokens, Users,
             },
         },
-        incremental::change_marks::Relied,
+        incremental::change_marks::Reuse,
         target::Target,
         text::number,
     },
     engine::postgres::{
-        catalog::{self, reference::ReferenceTable, resolved::Known},
+        catalog::{self, reference::ReferenceTable, resolved::ResolvedSchema},
         observe::{scope, user_table::inherited, users::users},
         rowset::people::{login_text, own_key},
         session::{error::DatabaseError, server, transaction::prepare},
@@ -83,7 +83,7 @@ pub async fn snapshot(
         }
         _ => None,
     };
-    let tables = scope::resolve(connection, target, &known, &Relied::default()).await?.tables;
+    let tables = scope::resolve(connection, target, &known, &Reuse::default()).await?.tables;
     let mut references = Vec::new();
     for table in &tables {
         let one = Reference {
@@ -171,7 +171,7 @@ async fn high_water(
 /// all logins that are equal; a plain one stays as it is.
 async fn people(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     login: &catalog::Column,
     key: Option<&LoginKey>,
 ) -> Result<(Vec<(String, Option<String>)>, Option<LongLogins>), DatabaseError> {

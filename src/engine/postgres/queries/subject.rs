@@ -5,7 +5,7 @@ use crate::{
     engine::postgres::{
         catalog::{
             condition::{equals, holds},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         observe::{sessions, users::named},
         queries::revoked,
@@ -52,7 +52,7 @@ pub enum SubjectRow {
 
 /// What a token says of itself, as far as the database has a word in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
+pub struct SubjectQuery {
     /// Whom it names.
     pub subject: String,
     /// Its own id (`jti`), where it has one.
@@ -66,7 +66,7 @@ pub struct Asked {
 pub async fn find_subject(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     subject: &str,
 ) -> Result<SubjectRow, DatabaseError> {
     let column = known.subject.as_ref().unwrap_or(&known.id);
@@ -131,7 +131,7 @@ pub async fn find_subject(
 pub async fn resolve_subjects(
     connection: &mut PgConnection,
     target: &Target,
-    asked: &[Asked],
+    asked: &[SubjectQuery],
 ) -> Result<Vec<SubjectRow>, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
@@ -142,7 +142,7 @@ pub async fn resolve_subjects(
     };
     let list = revoked::list(&mut transaction, target, &known.users).await?;
     let mut rows = Vec::with_capacity(asked.len());
-    for Asked { subject, token } in asked {
+    for SubjectQuery { subject, token } in asked {
         let mut row = find_subject(&mut transaction, target, &known, subject).await?;
         if let (SubjectRow::Active { revoked, .. }, Some(list), Some(token)) = (&mut row, &list, token) {
             *revoked = list.has(&mut transaction, token).await?;

@@ -8,7 +8,7 @@ use crate::{
         catalog::{
             Column,
             condition::{Condition, equals, holds},
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         ledger::{
             self,
@@ -38,7 +38,7 @@ pub async fn correct(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     account: Option<&str>,
 ) -> Result<i64, DatabaseError> {
     rewrite(connection, fence, number, target, known, account, Action::Correct, None, None).await
@@ -63,7 +63,7 @@ pub async fn reset(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     resetting: &Resetting<'_>,
 ) -> Result<i64, DatabaseError> {
     let Resetting { account, token, format } = *resetting;
@@ -78,7 +78,7 @@ async fn rewrite(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     account: Option<&str>,
     action: Action,
     made: Option<(Made, Format)>,
@@ -193,7 +193,7 @@ async fn rewrite(
 /// Whether the account is now what a seed, a correction or a reset has written.
 pub(in crate::engine::postgres) async fn kept(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     columns: &[Condition],
     id: &str,
 ) -> Result<bool, DatabaseError> {

@@ -9,7 +9,7 @@ use crate::{
     api::report::{Action, ObjectRef},
     domain::facts::foreign_key::ForeignKeyOptions,
     engine::postgres::{
-        catalog::{reference::ReferenceTable, resolved::Known},
+        catalog::{reference::ReferenceTable, resolved::ResolvedSchema},
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
@@ -78,7 +78,7 @@ pub async fn add_constraint(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
-    known: &Known,
+    known: &ResolvedSchema,
     object: &ObjectRef,
     options: &ForeignKeyOptions,
 ) -> Result<i64, DatabaseError> {
@@ -111,7 +111,7 @@ pub async fn validate_constraint(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
-    known: &Known,
+    known: &ResolvedSchema,
     object: &ObjectRef,
 ) -> Result<i64, DatabaseError> {
     let table = table(known, object).ok_or_else(|| moved(object))?;

@@ -15,7 +15,7 @@ use crate::{
         text::count,
     },
     engine::postgres::{
-        catalog::{Table, condition::equals, resolved::Known},
+        catalog::{Table, condition::equals, resolved::ResolvedSchema},
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
@@ -62,7 +62,7 @@ pub async fn move_id(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     moving: &Moving<'_>,
 ) -> Result<i64, DatabaseError> {
     let Moving { account, from, to, ceiling, claimed } = *moving;
@@ -253,7 +253,7 @@ fn assignments(sql: &mut Sql, carrier: &Carrier<'_>, from: &str, to: &str) {
 /// Changes the id and what names it, and says how many rows of which table that were.
 async fn change<'a>(
     connection: &mut PgConnection,
-    known: &'a Known,
+    known: &'a ResolvedSchema,
     carriers: &[Carrier<'a>],
     from: &str,
     to: &str,

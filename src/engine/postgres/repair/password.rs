@@ -9,7 +9,7 @@ use crate::{
         target::{Admin, Target},
     },
     engine::postgres::{
-        catalog::{condition::equals, resolved::Known},
+        catalog::{condition::equals, resolved::ResolvedSchema},
         observe::{
             hashes::{self, StoredRow},
             password::{Compare, Uncompared, read_as, readings, whole_in},
@@ -121,7 +121,7 @@ async fn hashed<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 pub(in crate::engine::postgres) async fn hash(
     target: &Target,
     account: &Admin,
-    known: &Known,
+    known: &ResolvedSchema,
     planned: Option<Format>,
 ) -> Result<(Made, Format), DatabaseError> {
     let chosen = choose(&target.users, known.samples.get(&account.account().map(str::to_owned)))
@@ -158,7 +158,7 @@ pub(in crate::engine::postgres) async fn hash(
 /// Reads back what was written: it is what was made, which was verified.
 pub(in crate::engine::postgres) async fn read_back(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     made: &Made,
     id: &str,
 ) -> Result<(), DatabaseError> {

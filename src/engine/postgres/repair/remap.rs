@@ -16,7 +16,7 @@ use crate::{
             keys::UniqueIndex,
             mapping::{Mapped, Mapping},
             reference::ReferenceTable,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         ledger::{
             audit::{self, Entry},
@@ -72,7 +72,7 @@ pub async fn remap(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     remapping: &Remapping<'_>,
 ) -> Result<i64, DatabaseError> {
     let object = remapping.reference;
@@ -214,7 +214,7 @@ async fn remove(
 /// Locks the accounts that are given rows, so that they survive it.
 async fn hold_people(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     mapped: &Mapped,
 ) -> Result<(), DatabaseError> {
     let ids: BTreeSet<&String> = mapped.used.iter().filter_map(|pair| pair.new.as_ref()).collect();
@@ -240,7 +240,7 @@ async fn hold_people(
 async fn same_people(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     mapping: &Mapping,
     mapped: &Mapped,
 ) -> Result<(), DatabaseError> {

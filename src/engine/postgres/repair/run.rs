@@ -11,7 +11,7 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         ledger::{
             self,
             claim::claim as held_by,
@@ -48,7 +48,7 @@ pub struct Begun {
 pub async fn begin(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     permitted: &Permitted,
     looked: Option<&Bookkeeping>,
     take_claim: Option<&str>,
@@ -149,7 +149,7 @@ fn owner_name(target: &Target) -> String {
 pub(in crate::engine::postgres) async fn claim(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     approved: bool,
     take_claim: Option<&str>,
 ) -> Result<i64, DatabaseError> {

@@ -7,7 +7,7 @@ use crate::{
         target::{SeedValue, Target},
     },
     engine::postgres::{
-        catalog::{Column, resolved::Known},
+        catalog::{Column, resolved::ResolvedSchema},
         ledger::{
             self,
             audit::{self, Entry},
@@ -59,7 +59,7 @@ pub async fn seed(
     fence: &Fence,
     number: i64,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     seeding: &Seeding<'_>,
 ) -> Result<i64, DatabaseError> {
     let account = target.account(seeding.account);
@@ -166,7 +166,7 @@ pub async fn seed(
 /// Puts the row in and returns its id: the one that is given, or what the column makes.
 async fn insert(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     values: &[(&Column, Value<'_>)],
     id: Option<&str>,
 ) -> Result<String, DatabaseError> {

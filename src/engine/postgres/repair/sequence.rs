@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use crate::{
     api::report::{self, Action},
     engine::postgres::{
-        catalog::{self, resolved::Known},
+        catalog::{self, resolved::ResolvedSchema},
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
@@ -20,7 +20,7 @@ pub async fn advance_sequence(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
-    known: &Known,
+    known: &ResolvedSchema,
     past: i64,
 ) -> Result<i64, DatabaseError> {
     let Some(sequence) = &known.sequence else {

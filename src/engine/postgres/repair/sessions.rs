@@ -3,16 +3,16 @@
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
-        diagnose::sessions::Means,
-        facts::sessions::{Due, Whom},
+        diagnose::sessions::Mechanism,
+        facts::sessions::{Audience, Invalidation},
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, Table, resolved::Known},
+        catalog::{Column, Table, resolved::ResolvedSchema},
         ledger::{
             audit::{self, Entry},
             ended_sessions,
-            fence::{self, Fence, Standing},
+            fence::{self, Fence, StepProgress},
             quarantine,
         },
         repair::{
@@ -45,9 +45,9 @@ enum Way<'a> {
 
 /// A step that ends tokens or sessions, under way.
 pub struct SessionsStep<'a> {
-    known: &'a Known,
+    known: &'a ResolvedSchema,
     object: &'a ObjectRef,
-    due: &'a Due,
+    due: &'a Invalidation,
     way: Way<'a>,
     number: i64,
     /// When the run began, in seconds since the epoch: from when on tokens count.
@@ -65,8 +65,8 @@ impl<'a> SessionsStep<'a> {
         connection: &mut PgConnection,
         fence: &Fence,
         target: &Target,
-        known: &'a Known,
-        (means, object, due): (&'a Means, &'a ObjectRef, &'a Due),
+        known: &'a ResolvedSchema,
+        (means, object, due): (&'a Mechanism, &'a ObjectRef, &'a Invalidation),
         number: i64,
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
@@ -177,7 +177,7 @@ impl<'a> SessionsStep<'a> {
         sql.column("p", &id.name).add("::pg_catalog.text FROM ").only(&self.known.users.relation);
         sql.add(" p WHERE ");
         pending.add(&mut sql, id, column);
-        if let Whom::Accounts(_) = &self.due.whom {
+        if let Audience::Accounts(_) = &self.due.whom {
             let Some(equality) = &id.equality else {
                 return Err(DatabaseError::Unsupported("ids of this type cannot be compared".into()));
             };
@@ -205,7 +205,7 @@ impl<'a> SessionsStep<'a> {
         &self,
         connection: &mut PgConnection,
         fence: &Fence,
-        standing: &Standing,
+        standing: &StepProgress,
         keys: &[Vec<String>],
     ) -> Result<(), DatabaseError> {
         let (step, chunk) = (self.number, standing.chunk + 1);

@@ -7,7 +7,7 @@ use crate::{
     api::report::ObjectRef,
     domain::{facts::schema::DatabaseIdentity, target::Target},
     engine::postgres::{
-        catalog::{self, Column, Found, Table, condition::text, resolved::Known},
+        catalog::{self, Column, Found, Table, condition::text, resolved::ResolvedSchema},
         ledger::{
             fence::Fence,
             quarantine::{Quarantine, tables},
@@ -28,7 +28,7 @@ const HIDDEN: &str = "(hidden: it holds a password hash)";
 /// The rows of one step in one quarantine table.
 #[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Kept {
+pub struct QuarantineEntry {
     /// The run that took them.
     pub run: String,
     /// The step's number in it.
@@ -49,7 +49,7 @@ pub struct Kept {
 
 /// Rows of one table as they were.
 #[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct QuarantineRows {
     /// Where they are from.
     pub object: ObjectRef,
     /// Names of the columns; what we know of each row comes first.
@@ -62,7 +62,7 @@ pub struct Shown {
 
 /// What is shown of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RowsQuery {
     /// The run.
     pub run: String,
     /// One table only.
@@ -116,8 +116,8 @@ pub(in crate::engine::postgres) fn with_batches(sql: &mut Sql, quarantine: &Quar
 pub async fn list(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-) -> Result<Vec<Kept>, DatabaseError> {
+    known: &ResolvedSchema,
+) -> Result<Vec<QuarantineEntry>, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
@@ -134,7 +134,7 @@ pub async fn list(
         sql.add(" GROUP BY b.run, b.step, b.action, b.column_names, 7");
         for row in sql.all(connection).await? {
             let identity: String = row.try_get(6)?;
-            let one = Kept {
+            let one = QuarantineEntry {
                 run: row.try_get(0)?,
                 step: row.try_get(1)?,
                 action: row.try_get(2)?,
@@ -154,9 +154,9 @@ pub async fn list(
 }
 
 /// In order, by the number of the first batch of each: what a run took may be from one second or from several.
-fn by_run(mut kept: Vec<(i64, Kept)>) -> Vec<Kept> {
+fn by_run(mut kept: Vec<(i64, QuarantineEntry)>) -> Vec<QuarantineEntry> {
     let mut began = HashMap::<(String, Option<String>), i64>::new();
-    let whose = |one: &Kept| (one.run.clone(), one.identity.clone());
+    let whose = |one: &QuarantineEntry| (one.run.clone(), one.identity.clone());
     for (batch, one) in &kept {
         let first = began.entry(whose(one)).or_insert(*batch);
         *first = (*first).min(*batch);
@@ -174,9 +174,9 @@ fn by_run(mut kept: Vec<(i64, Kept)>) -> Vec<Kept> {
 pub async fn show(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    wanted: &Wanted,
-) -> Result<Vec<Shown>, DatabaseError> {
+    known: &ResolvedSchema,
+    wanted: &RowsQuery,
+) -> Result<Vec<QuarantineRows>, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
@@ -199,11 +199,11 @@ pub async fn show(
 async fn show_table(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    wanted: &Wanted,
+    known: &ResolvedSchema,
+    wanted: &RowsQuery,
     quarantine: &Quarantine,
     object: ObjectRef,
-) -> Result<Option<Shown>, DatabaseError> {
+) -> Result<Option<QuarantineRows>, DatabaseError> {
     let Found::Table(mut kept) = catalog::find_table(
         connection,
         quarantine.relation.schema.as_str(),
@@ -225,7 +225,7 @@ async fn show_table(
     with_batches(&mut sql, quarantine);
     let own = || identity_text(&known.identity, &target.resource.uid);
     let identity = wanted.identity.clone().unwrap_or_else(own);
-    condition(&mut sql, &Which::Run(wanted.run.clone()), &identity);
+    condition(&mut sql, &PurgeFilter::Run(wanted.run.clone()), &identity);
     sql.add(" ORDER BY b.batch, q.ctid LIMIT ").integer(wanted.limit + 1);
     let mut rows = Vec::new();
     // As many as the person asked for, each of them cut.
@@ -242,7 +242,7 @@ async fn show_table(
     rows.truncate(limit);
     let mut names = vec!["action".to_owned(), "restored".to_owned()];
     names.extend(columns.iter().map(|column| column.name.as_str().to_owned()));
-    Ok(Some(Shown { object, columns: names, rows, more }))
+    Ok(Some(QuarantineRows { object, columns: names, rows, more }))
 }
 
 /// What is shown of a value: apps keep old passwords in other tables and columns, too.
@@ -254,8 +254,8 @@ fn hidden(value: String) -> String {
 async fn columns(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    wanted: &Wanted,
+    known: &ResolvedSchema,
+    wanted: &RowsQuery,
     kept: &Table,
     object: &ObjectRef,
 ) -> Result<Vec<Column>, DatabaseError> {
@@ -293,7 +293,7 @@ async fn columns(
 
 /// Which rows are dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum PurgeFilter {
     /// Those of one run.
     Run(String),
     /// Those that were taken this many days ago or longer.
@@ -301,17 +301,17 @@ pub enum Which {
 }
 
 /// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
-pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &Which, identity: &str) {
+pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &PurgeFilter, identity: &str) {
     sql.add(
         " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
          OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
     );
     sql.text(identity);
     match which {
-        Which::Run(run) => {
+        PurgeFilter::Run(run) => {
             sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
         }
-        Which::OlderThan(days) => {
+        PurgeFilter::OlderThan(days) => {
             // The same time for copies and their batches, as they go in two statements of one transaction.
             sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
             sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");

@@ -1,7 +1,7 @@
 //! What is kept in quarantine, dropped when nobody wants it any more. What another target took is dropped only
 //! when it is named.
 
-use super::inventory::Which;
+use super::inventory::PurgeFilter;
 use crate::{
     api::report::{Action, ObjectRef},
     domain::target::Target,
@@ -30,7 +30,7 @@ const CHUNK: i64 = 10_000;
 pub async fn doomed(
     connection: &mut PgConnection,
     target: &Target,
-    which: &Which,
+    which: &PurgeFilter,
     identity: &str,
 ) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
     counted(connection, target, which, identity, false).await
@@ -43,7 +43,7 @@ pub async fn doomed(
 pub async fn away(
     connection: &mut PgConnection,
     target: &Target,
-    which: &Which,
+    which: &PurgeFilter,
     identity: &str,
 ) -> Result<i64, DatabaseError> {
     Ok(counted(connection, target, which, identity, true).await?.iter().map(|(_, rows)| rows).sum())
@@ -52,7 +52,7 @@ pub async fn away(
 async fn counted(
     connection: &mut PgConnection,
     target: &Target,
-    which: &Which,
+    which: &PurgeFilter,
     identity: &str,
     away: bool,
 ) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
@@ -82,7 +82,7 @@ async fn counted(
 pub async fn purge(
     connection: &mut PgConnection,
     fence: &Fence,
-    which: &Which,
+    which: &PurgeFilter,
     identity: &str,
 ) -> Result<Vec<(ObjectRef, i64)>, DatabaseError> {
     let mut transaction = fence::enter(connection, fence).await?;

@@ -5,9 +5,9 @@ use crate::{
         report::{Action, ObjectRef},
         spec::OnOrphan,
     },
-    domain::{incremental::change_marks::Relied, target::Target},
+    domain::{incremental::change_marks::Reuse, target::Target},
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         observe::scope,
         session::{
             error::DatabaseError,
@@ -28,7 +28,7 @@ use super::Restored;
 pub async fn repeats(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     restored: &mut [Restored],
 ) -> Result<(), DatabaseError> {
     let of_rows = |one: &Restored| {
@@ -41,7 +41,7 @@ pub async fn repeats(
     let mut transaction = connection.begin_with("BEGIN READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
-    let tables = scope::resolve(connection, target, known, &Relied::default()).await?.tables;
+    let tables = scope::resolve(connection, target, known, &Reuse::default()).await?.tables;
     for one in restored.iter_mut().filter(|one| of_rows(one)) {
         let same = |object: &ObjectRef| {
             (&object.schema, &object.table, &object.columns)

@@ -3,7 +3,7 @@
 use crate::{
     domain::target::Target,
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         ledger::migrate,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
@@ -32,7 +32,7 @@ pub struct Run {
 pub async fn runs(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Vec<Run>, DatabaseError> {
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use crate::engine::postgres::{
-    catalog::{self, Column, Table, reference::ReferenceTable, resolved::Known},
+    catalog::{self, Column, Table, reference::ReferenceTable, resolved::ResolvedSchema},
     session::{error::DatabaseError, transaction::by_the_catalog},
     sql::Sql,
 };
@@ -26,7 +26,7 @@ pub(in crate::engine::postgres) fn no_primary_key(carrier: &Carrier<'_>) -> Stri
 /// engine itself would change rows: nobody would count them, and nothing would copy them.
 pub(in crate::engine::postgres) async fn unseen(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Option<String>, DatabaseError> {
     // Asked where rows are written, too, whose path is the role's own.
     let cascades = by_the_catalog(connection, async |connection: &mut PgConnection| {
@@ -49,7 +49,7 @@ pub(in crate::engine::postgres) async fn unseen(
 }
 
 /// The tables that name the id; the error says why it cannot be moved at all.
-pub(in crate::engine::postgres) fn carriers(known: &Known) -> Result<Vec<Carrier<'_>>, String> {
+pub(in crate::engine::postgres) fn carriers(known: &ResolvedSchema) -> Result<Vec<Carrier<'_>>, String> {
     if known.id.identity_always {
         return Err(format!(
             "column {:?} is GENERATED ALWAYS AS IDENTITY, so no id can be moved: alter it to BY DEFAULT, or leave spec.admin.id out",

@@ -6,7 +6,7 @@ use sqlx::Row;
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
-        facts::references::{Lacking, Taken},
+        facts::references::{Cascaded, Lacking},
         sql_name::sql_table,
         text::count,
     },
@@ -99,7 +99,7 @@ pub(in crate::engine::postgres) struct Depending {
     /// Rights that the role lacks for it.
     pub lacking: Lacking,
     /// What goes along.
-    pub takes: Vec<Taken>,
+    pub takes: Vec<Cascaded>,
     /// Foreign keys through which another key of the orphans would go on, with how many rows.
     pub carrying: Vec<String>,
     /// Why what depends on them could not be looked at, where that is so.
@@ -177,7 +177,7 @@ pub(in crate::engine::postgres) async fn observe(
             depending.forbidding.extend(deeper);
             depending.lacking.delete.extend(lacking);
         }
-        depending.takes.push(Taken { object: dependent.object(), action, rows });
+        depending.takes.push(Cascaded { object: dependent.object(), action, rows });
     }
     Ok(depending)
 }

@@ -4,14 +4,14 @@ use crate::{
     api::report::ObjectRef,
     domain::facts::foreign_key::ForeignKeyOptions,
     engine::postgres::{
-        catalog::{reference::ReferenceTable, resolved::Known},
+        catalog::{reference::ReferenceTable, resolved::ResolvedSchema},
         sql::{Name, Sql},
     },
 };
 
 /// The reference with these columns.
 pub(in crate::engine::postgres) fn table<'k>(
-    known: &'k Known,
+    known: &'k ResolvedSchema,
     object: &ObjectRef,
 ) -> Option<&'k ReferenceTable> {
     known.references.iter().find(|table| {

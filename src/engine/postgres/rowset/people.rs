@@ -14,7 +14,8 @@ use crate::{
     },
     engine::postgres::{
         catalog::{
-            self, Column, condition::holds, mapping::Source, reference::ReferenceTable, resolved::Known,
+            self, Column, condition::holds, mapping::Source, reference::ReferenceTable,
+            resolved::ResolvedSchema,
         },
         sql::Sql,
     },
@@ -31,7 +32,7 @@ pub(in crate::engine::postgres) fn list_digest(source: &Source, people: &[(Strin
             let people = people.iter().zip(1..);
             Identities {
                 people: people
-                    .map(|((id, login), row)| list::Person { id: id.clone(), login: login.clone(), row })
+                    .map(|((id, login), row)| list::ListedUser { id: id.clone(), login: login.clone(), row })
                     .collect(),
                 key: None,
                 before: None,
@@ -54,7 +55,7 @@ pub(in crate::engine::postgres) fn login_text(sql: &mut Sql, login: &Column, val
 /// error says what is wrong with the list.
 pub(in crate::engine::postgres) async fn people(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     source: &Source,
 ) -> Result<Result<Vec<(String, String)>, String>, sqlx::Error> {
     let Some(login) = &known.login else {
@@ -121,7 +122,7 @@ pub(in crate::engine::postgres) async fn people(
 /// Today's users; the inner error says why they cannot be held against a list.
 pub(in crate::engine::postgres) async fn today(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     source: &Source,
 ) -> Result<Result<Today, String>, sqlx::Error> {
     let Some(login) = &known.login else {

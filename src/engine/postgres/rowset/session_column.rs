@@ -4,15 +4,15 @@
 use crate::{
     api::condition::Reason,
     domain::{
-        diagnose::sessions::{Means, TimeKind},
+        diagnose::sessions::{Mechanism, TimeKind},
         facts::{
             key_kind::KeyKind,
-            sessions::{Due, MeansFacts, Whom},
+            sessions::{Audience, Invalidation, MeansFacts},
         },
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, condition::holds, resolved::Known},
+        catalog::{Column, condition::holds, resolved::ResolvedSchema},
         ledger::{
             ended_sessions,
             quarantine::{self, Quarantine},
@@ -45,11 +45,14 @@ pub(in crate::engine::postgres) enum Kind {
 }
 
 /// The column of the means, where it is there and can be used.
-pub(in crate::engine::postgres) fn of<'k>(means: &Means, known: &'k Known) -> Option<(&'k Column, Kind)> {
+pub(in crate::engine::postgres) fn of<'k>(
+    means: &Mechanism,
+    known: &'k ResolvedSchema,
+) -> Option<(&'k Column, Kind)> {
     let (name, stamp) = match means {
-        Means::Time { column } => (column, false),
-        Means::Stamp { column } => (column, true),
-        Means::Rows { .. } => return None,
+        Mechanism::Time { column } => (column, false),
+        Mechanism::Stamp { column } => (column, true),
+        Mechanism::Rows { .. } => return None,
     };
     let column = known.users.column(name).filter(|column| !column.generated)?;
     let kind = match column.kind() {
@@ -156,12 +159,12 @@ impl Pending<'_> {
 /// What is wrong with the column, and whether the role may set it.
 pub(in crate::engine::postgres) async fn look_at(
     connection: &mut PgConnection,
-    known: &Known,
-    means: &Means,
+    known: &ResolvedSchema,
+    means: &Mechanism,
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
     let table = known.users.relation.name.as_str();
-    let (Means::Time { column: name } | Means::Stamp { column: name }) = means else { return Ok(()) };
+    let (Mechanism::Time { column: name } | Mechanism::Stamp { column: name }) = means else { return Ok(()) };
     let field = means.field();
     let Some(column) = known.users.column(name) else {
         let there: Vec<&str> = known.users.columns.iter().map(|column| column.name.as_str()).collect();
@@ -172,7 +175,7 @@ pub(in crate::engine::postgres) async fn look_at(
         return Ok(());
     };
     let takes = match means {
-        Means::Stamp { .. } => "text of at least 32 characters or a uuid that can be set",
+        Mechanism::Stamp { .. } => "text of at least 32 characters or a uuid that can be set",
         _ => "a timestamp with or without time zone, an integer or a bigint that can be set",
     };
     let unsupported = || {
@@ -213,8 +216,8 @@ pub(in crate::engine::postgres) async fn look_at(
 pub(in crate::engine::postgres) async fn count(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    due: &Due,
+    known: &ResolvedSchema,
+    due: &Invalidation,
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
     let column = facts.usable().and_then(|means| of(means, known));
@@ -262,7 +265,7 @@ pub(in crate::engine::postgres) async fn count(
         }
     }
     sql.add(" FROM ").only(&known.users.relation).add(" p");
-    if let Whom::Accounts(ids) = &due.whom {
+    if let Audience::Accounts(ids) = &due.whom {
         let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
         sql.add(" JOIN ");
         sql_keys::keyed(&mut sql, id, &keys);

@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 
 use crate::{
-    domain::{facts::sessions::Whom, step::Step},
+    domain::{facts::sessions::Audience, step::Step},
     engine::postgres::{
-        catalog::resolved::Known,
+        catalog::resolved::ResolvedSchema,
         ledger::{
             ended_sessions,
             fence::{self, Fence},
@@ -23,7 +23,7 @@ use crate::{
 pub(in crate::engine::postgres) async fn list(
     connection: &mut PgConnection,
     fence: &Fence,
-    known: &Known,
+    known: &ResolvedSchema,
     step: &Step,
     number: i64,
 ) -> Result<(), DatabaseError> {
@@ -34,7 +34,7 @@ pub(in crate::engine::postgres) async fn list(
     sql.execute(connection).await?;
     if means.of_rows() {
         session_rows::list(connection, fence, known, (means, object, due), number).await?;
-    } else if let Whom::Accounts(ids) = &due.whom {
+    } else if let Audience::Accounts(ids) = &due.whom {
         let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT ");
         sql.text(&fence.run).add(", ").integer(number).add(", k FROM pg_catalog.unnest(");
         sql.texts(ids.iter().cloned().map(Some).collect()).add(") k");

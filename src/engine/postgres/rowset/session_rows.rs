@@ -6,12 +6,12 @@
 use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{
-        diagnose::sessions::Means,
-        facts::sessions::{Due, MeansFacts, Whom},
+        diagnose::sessions::Mechanism,
+        facts::sessions::{Audience, Invalidation, MeansFacts},
         target::Target,
     },
     engine::postgres::{
-        catalog::{Column, condition::holds, declared, reference::ReferenceTable, resolved::Known},
+        catalog::{Column, condition::holds, declared, reference::ReferenceTable, resolved::ResolvedSchema},
         ledger::fence::Fence,
         rowset::dependents,
         session::{
@@ -54,8 +54,8 @@ pub(in crate::engine::postgres) struct Sessions {
 /// The database fails.
 pub(in crate::engine::postgres) async fn table(
     connection: &mut PgConnection,
-    known: &Known,
-    means: &Means,
+    known: &ResolvedSchema,
+    means: &Mechanism,
     object: &ObjectRef,
 ) -> Result<Result<Sessions, String>, DatabaseError> {
     let reference = match declared::by_column(connection, known, object, &means.field()).await? {
@@ -75,8 +75,8 @@ pub(in crate::engine::postgres) async fn table(
 }
 
 /// Adds the condition that the row `c` is a session that is to end.
-fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
-    let Whom::Accounts(ids) = &due.whom else {
+fn meant(sql: &mut Sql, sessions: &Sessions, known: &ResolvedSchema, due: &Invalidation) {
+    let Audience::Accounts(ids) = &due.whom else {
         sql.add("true");
         return;
     };
@@ -98,8 +98,8 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &Known, due: &Due) {
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    (means, before): (&Means, &[ObjectRef]),
+    known: &ResolvedSchema,
+    (means, before): (&Mechanism, &[ObjectRef]),
     facts: &mut MeansFacts,
 ) -> Result<(), DatabaseError> {
     let object = means.object(&users(target));
@@ -156,9 +156,9 @@ struct Counted {
 /// Counts the rows that would go, and the active accounts that they are of.
 async fn count(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     sessions: &Sessions,
-    due: &Due,
+    due: &Invalidation,
 ) -> Result<Counted, sqlx::Error> {
     let mut sql = Sql::new("SELECT count(*), (SELECT count(*) FROM ");
     sql.only(&known.users.relation).add(" p WHERE EXISTS (SELECT FROM ");
@@ -169,7 +169,7 @@ async fn count(
         sql.add(" AND ");
         holds(&mut sql, "p", column, condition);
     }
-    if let Whom::Accounts(ids) = &due.whom {
+    if let Audience::Accounts(ids) = &due.whom {
         let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
         sql.add(" AND EXISTS (SELECT FROM ");
         sql_keys::keyed(&mut sql, id, &keys);
@@ -224,8 +224,8 @@ fn key_text(sql: &mut Sql, key: &[Column]) {
 pub(in crate::engine::postgres) async fn list(
     connection: &mut PgConnection,
     fence: &Fence,
-    known: &Known,
-    (means, object, due): (&Means, &ObjectRef, &Due),
+    known: &ResolvedSchema,
+    (means, object, due): (&Mechanism, &ObjectRef, &Invalidation),
     number: i64,
 ) -> Result<(), DatabaseError> {
     let sessions = ready(connection, known, means, object).await?;
@@ -244,8 +244,8 @@ pub(in crate::engine::postgres) async fn list(
 /// It cannot be used any more, or the database fails.
 pub(in crate::engine::postgres) async fn ready(
     connection: &mut PgConnection,
-    known: &Known,
-    means: &Means,
+    known: &ResolvedSchema,
+    means: &Mechanism,
     object: &ObjectRef,
 ) -> Result<Sessions, DatabaseError> {
     table(connection, known, means, object)
@@ -260,9 +260,9 @@ pub(in crate::engine::postgres) async fn ready(
 pub(in crate::engine::postgres) async fn lock(
     connection: &mut PgConnection,
     fence: &Fence,
-    known: &Known,
+    known: &ResolvedSchema,
     sessions: &Sessions,
-    due: &Due,
+    due: &Invalidation,
     (number, rows): (i64, i64),
 ) -> Result<Locked, DatabaseError> {
     let of_step = |sql: &mut Sql| {

@@ -102,7 +102,7 @@ pub(in crate::engine::postgres) async fn collisions(
 
 /// Unique keys whose columns tell which rows are surplus.
 #[derive(Debug, Clone)]
-pub(in crate::engine::postgres) struct Room {
+pub(in crate::engine::postgres) struct UniqueKeys {
     keys: Vec<Key>,
 }
 
@@ -113,7 +113,7 @@ struct Key {
     nulls_equal: bool,
 }
 
-impl Room {
+impl UniqueKeys {
     /// `None` where an expression or a predicate decides, and only the engine can tell.
     pub(in crate::engine::postgres) fn of(
         reference: &ReferenceTable,

@@ -3,7 +3,7 @@
 
 use auth_consistency::{
     domain::request::Requests,
-    pass::request::{self, Person, Repairs},
+    pass::request::{self, Repairs, Unattended},
 };
 
 use std::{sync::Arc, time::Duration};
@@ -19,7 +19,7 @@ use auth_consistency::{
 
 use auth_consistency::{
     network::HostPolicy,
-    pass::{self, Look},
+    pass::{self, ScanMode},
 };
 
 use jiff::Timestamp;
@@ -140,7 +140,9 @@ async fn said(case: &Case, what: u8) -> Result<String, Fault> {
     let (target, anywhere) = (case.target(), HostPolicy::unrestricted(Vec::new()));
     let now = Timestamp::from_second(1_800_000_000).unwrap();
     match what % 8 {
-        0 => Ok(serde_json::to_string(&pass::preflight(&target, &anywhere, &Person, now).await?).unwrap()),
+        0 => {
+            Ok(serde_json::to_string(&pass::preflight(&target, &anywhere, &Unattended, now).await?).unwrap())
+        }
         1 => Ok(format!("{:?}", pass::discover(&target, &anywhere).await?)),
         2 => pass::grants(&target, &anywhere).await,
         3 => Ok(format!(
@@ -154,9 +156,9 @@ async fn said(case: &Case, what: u8) -> Result<String, Fault> {
                 policy: &anywhere,
                 requests: &Requests::default(),
                 memory: &Memory::default(),
-                supervisor: &Person,
+                supervisor: &Unattended,
                 repairs: Repairs::None,
-                look: Look::Deep,
+                look: ScanMode::Full,
                 compare_password: false,
                 search: case.search,
                 ask: false,

@@ -14,7 +14,7 @@ use crate::{
             self, Column,
             mapping::{Mapped, Mapping},
             reference::ReferenceTable,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         ledger::remaps,
         observe::fit,
@@ -37,7 +37,7 @@ use super::{barred, unreadable_sequence};
 
 /// What one reference is looked at with.
 pub(super) struct Looking<'a> {
-    pub known: &'a Known,
+    pub known: &'a ResolvedSchema,
     pub users: &'a UserTable,
     pub mapping: &'a Mapping,
     pub list: Option<&'a Identities>,

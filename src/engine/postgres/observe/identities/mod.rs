@@ -29,7 +29,7 @@ use crate::{
             self, Found,
             mapping::{Mapping, Source},
             reference::ReferenceTable,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         observe::identities::source::source_table,
         rowset::people::{length, list_digest, people, today},
@@ -56,7 +56,7 @@ pub(in crate::engine::postgres) use crate::engine::postgres::rowset::remap_surpl
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     users: &UserTable,
     references: &[Reference],
     server_version: i64,
@@ -182,7 +182,7 @@ pub(in crate::engine::postgres) async fn unreadable_sequence(
 /// still there.
 async fn missing(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     list: Option<&Identities>,
 ) -> Result<Vec<(ObjectRef, String)>, DatabaseError> {
     let Some(before) = list.and_then(|list| list.before.as_ref()) else { return Ok(Vec::new()) };

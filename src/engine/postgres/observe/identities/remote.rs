@@ -4,12 +4,12 @@
 use crate::{
     domain::{
         facts::{key_kind::KeyKind, schema::DatabaseIdentity},
-        identities::list::{Identities, MAX_FIELD, MAX_PEOPLE, Person, check_field},
+        identities::list::{Identities, ListedUser, MAX_FIELD, MAX_PEOPLE, check_field},
         target::IdentityTable,
         text::number,
     },
     engine::postgres::{
-        catalog::{Column, mapping::SourceTable, resolved::Known},
+        catalog::{Column, mapping::SourceTable, resolved::ResolvedSchema},
         observe::{identities::source::source_table, stability::unrewritten_tables},
         rowset::people::length,
         session::{error::DatabaseError, server, transaction::prepare},
@@ -59,7 +59,7 @@ impl Elsewhere {
     pub(super) async fn is_today(
         &self,
         connection: &mut PgConnection,
-        known: &Known,
+        known: &ResolvedSchema,
     ) -> Result<Option<String>, sqlx::Error> {
         if (&self.place.identity, self.place.table) != (&known.identity, known.users.oid) {
             return Ok(None);
@@ -147,7 +147,7 @@ pub async fn read_elsewhere(
 async fn people(
     connection: &mut PgConnection,
     table: &SourceTable,
-) -> Result<Result<Vec<Person>, String>, sqlx::Error> {
+) -> Result<Result<Vec<ListedUser>, String>, sqlx::Error> {
     for column in [&table.id, &table.login] {
         if !is_plain(column) {
             return Ok(Err(format!(
@@ -191,7 +191,7 @@ async fn people(
     }
     // One order for one list, whatever the other database sorts by.
     people.sort_unstable();
-    Ok(Ok((1..).zip(people).map(|(row, (id, login))| Person { id, login, row }).collect()))
+    Ok(Ok((1..).zip(people).map(|(row, (id, login))| ListedUser { id, login, row }).collect()))
 }
 
 /// Whether a value becomes text by the server's own code, and not by a function that somebody made.

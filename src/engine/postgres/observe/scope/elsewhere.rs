@@ -9,7 +9,7 @@ use crate::{
         target::{Target, policy::Rule},
     },
     engine::postgres::{
-        catalog::{self, Found, declared::by_column, reference::ReferenceTable, resolved::Known},
+        catalog::{self, Found, declared::by_column, reference::ReferenceTable, resolved::ResolvedSchema},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
@@ -33,7 +33,7 @@ const SAMPLE: i64 = 1_000;
 /// The database fails as a whole.
 pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     rules: &[Rule],
     schemas: Option<&BTreeSet<String>>,
 ) -> Result<Vec<KeyElsewhere>, DatabaseError> {
@@ -79,7 +79,7 @@ pub(in crate::engine::postgres) async fn observe(
 pub(in crate::engine::postgres) async fn of_target(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Vec<KeyElsewhere>, DatabaseError> {
     let rules = &target.references.rules;
     let mut sql = Sql::new(
@@ -105,7 +105,7 @@ struct Key {
 /// accounts by the look of their columns.
 async fn keys(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     rules: &[Rule],
     head: &str,
 ) -> Result<Vec<Key>, sqlx::Error> {
@@ -180,7 +180,7 @@ async fn keys(
 /// Looks whose ids the rows hold, and which accounts the other table lacks. What cannot be read is left unsaid.
 async fn look(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     fact: &mut KeyElsewhere,
 ) -> Result<(), DatabaseError> {
     if fact.object.columns.len() != 1 {

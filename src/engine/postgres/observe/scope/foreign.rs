@@ -14,7 +14,7 @@ pub(super) fn set_aside(scope: &mut Scope) {
             Some(why) => {
                 let why = clip(&format!("{why}, or ignore the reference by a rule"), 512);
                 let object = ObjectRef::clone(&table.object);
-                scope.skipped.push(Skipped { object, why, asked: false, passes: false });
+                scope.skipped.push(Skipped { object, why, asked: false, transient: false });
                 scope.unread.push(table);
             }
         }

@@ -16,7 +16,7 @@ use crate::{
             self,
             declared::{Place, Scope, place, soft},
             heirs::Heir,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::{
             error::DatabaseError,
@@ -40,7 +40,7 @@ const NAMED: usize = 3;
 pub(super) async fn unseen(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     taken: &BTreeSet<Place>,
     scope: &mut Scope,
 ) -> Result<(), DatabaseError> {
@@ -57,7 +57,7 @@ pub(super) async fn unseen(
     let mut skipped = Vec::new();
     // What is not read itself is told by itself.
     for table in scope.tables.iter().filter(|table| table.refused().is_none()) {
-        let (mut left, mut passes) = (Vec::new(), false);
+        let (mut left, mut transient) = (Vec::new(), false);
         for heir in of.get(&table.child.oid).into_iter().flatten() {
             let object = ObjectRef {
                 schema: heir.relation.schema.as_str().to_owned(),
@@ -77,7 +77,7 @@ pub(super) async fn unseen(
                     Ok(false) => continue,
                     Ok(true) => {}
                     // What cannot be told counts as if there were some.
-                    Err(why) => passes |= why == LOCKED,
+                    Err(why) => transient |= why == LOCKED,
                 }
             }
             if table.ids.is_some() && object.columns.len() == 1 {
@@ -92,13 +92,13 @@ pub(super) async fn unseen(
                         .iter()
                         .any(|rule| rule.rule.declared && rule.names(&object)) => {}
                 Some(why) => {
-                    skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
+                    skipped.push(Skipped { object, why: clip(&why, 512), asked: true, transient: false });
                 }
             }
         }
         if let Some((first, others)) = left.split_first() {
             let why = why(&table.child.relation, table.key.is_some(), others, first.columns.len() == 1);
-            skipped.push(Skipped { object: first.clone(), why, asked: false, passes });
+            skipped.push(Skipped { object: first.clone(), why, asked: false, transient });
         }
     }
     scope.skipped.extend(skipped);

@@ -3,7 +3,7 @@
 use crate::{
     api::report::{ObjectRef, Skipped},
     domain::{
-        incremental::change_marks::Relied,
+        incremental::change_marks::Reuse,
         target::{Target, policy::Rule},
         text::clip,
     },
@@ -11,7 +11,7 @@ use crate::{
         catalog::{
             declared::{Place, Scope, place, unreadable},
             keys::ForeignKey,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
     },
@@ -64,8 +64,8 @@ pub(super) fn of_partitions(
 pub(super) async fn implied(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
-    relied: &Relied,
+    known: &ResolvedSchema,
+    relied: &Reuse,
     parts: &BTreeMap<Place, Vec<ForeignKey>>,
     taken: &mut BTreeSet<Place>,
     scope: &mut Scope,
@@ -92,17 +92,17 @@ pub(super) async fn implied(
             passive.extend(Some((key.clone(), object.clone())).filter(|(key, _)| names_id(known, key)));
             // A rule that declares it says so for itself.
             if !rules().any(|rule| rule.rule.declared && rule.names(&object)) {
-                scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, passes: false });
+                scope.skipped.push(Skipped { object, why: clip(&why, 512), asked: true, transient: false });
             }
             continue;
         }
         if !root.readable {
             let why = unreadable(&object);
-            scope.skipped.push(Skipped { object, why, asked: false, passes: false });
+            scope.skipped.push(Skipped { object, why, asked: false, transient: false });
             continue;
         }
         if key.temporal {
-            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, passes: false });
+            scope.skipped.push(Skipped { object, why: PERIOD.into(), asked: false, transient: false });
             continue;
         }
         if !relied.on(&object) {

@@ -9,7 +9,7 @@ use crate::{
             declared::{Place, Scope, by_column, place},
             keys::ForeignKey,
             reference::ReferenceTable,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
     },
@@ -22,14 +22,14 @@ use sqlx::PgConnection;
 use super::hard;
 
 /// Whether a foreign key names the id, and not another column of the user table.
-pub(super) fn names_id(known: &Known, key: &ForeignKey) -> bool {
+pub(super) fn names_id(known: &ResolvedSchema, key: &ForeignKey) -> bool {
     key.parent_columns.iter().any(|name| name == known.id.name.as_str())
 }
 
 /// Foreign keys that are not looked at, as tables whose rows name users all the same.
 pub(super) async fn aside(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     keys: Vec<(ForeignKey, ObjectRef)>,
 ) -> Result<Vec<ReferenceTable>, DatabaseError> {
     let mut scope = Scope::default();
@@ -43,7 +43,7 @@ pub(super) async fn aside(
 pub(super) async fn sessions(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     taken: &BTreeSet<Place>,
 ) -> Result<Vec<ReferenceTable>, DatabaseError> {
     let users = ObjectRef::default();

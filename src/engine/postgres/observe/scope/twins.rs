@@ -8,7 +8,7 @@ use crate::{
             self,
             declared::{Place, Scope, place},
             keys::ForeignKey,
-            resolved::Known,
+            resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
     },
@@ -26,7 +26,7 @@ use super::passive::{aside, names_id};
 /// The foreign keys to the user table, and those to a partition of it.
 pub(super) async fn keys(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<(Vec<ForeignKey>, Vec<ForeignKey>), DatabaseError> {
     let users = &known.users;
     if !users.relation.partitioned {
@@ -62,7 +62,7 @@ pub(super) fn of_one_reference(
 pub(super) async fn to_partitions(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     keys: Vec<ForeignKey>,
     taken: &BTreeSet<Place>,
     scope: &mut Scope,
@@ -103,7 +103,7 @@ pub(super) async fn to_partitions(
             object: object.clone(),
             why,
             asked,
-            passes: false,
+            transient: false,
         }));
         passive.extend(Some((key, object)).filter(|(key, _)| key.readable && names_id(known, key)));
     }

@@ -3,9 +3,9 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
-        advise::account_names::AccountNames, diagnose::sessions::Means, facts::Undeclared, target::Target,
+        advise::account_names::AccountNames, diagnose::sessions::Mechanism, facts::Undeclared, target::Target,
     },
-    engine::postgres::{catalog::resolved::Known, sql::Sql},
+    engine::postgres::{catalog::resolved::ResolvedSchema, sql::Sql},
 };
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ const SAMPLE: i64 = 5;
 pub(super) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
-    known: &Known,
+    known: &ResolvedSchema,
     taken: &BTreeSet<Place>,
 ) -> Result<Undeclared, sqlx::Error> {
     let (alike, further) = known.id.comparable();
@@ -42,7 +42,7 @@ pub(super) async fn observe(
         }
     }
     for means in target.sessions.iter().flat_map(|sessions| &sessions.ends) {
-        if let Means::Rows { schema, table, column, .. } = means {
+        if let Mechanism::Rows { schema, table, column, .. } = means {
             said.push((schema.clone(), table.clone(), Some(column.clone())));
         }
     }

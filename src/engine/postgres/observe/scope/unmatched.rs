@@ -79,7 +79,7 @@ pub(super) async fn told(
             Found::Other(kind) => format!("it is a {kind} and not a table: correct {RULE}"),
             Found::Table(table) => about(&object, &keys, &table),
         };
-        scope.skipped.push(Skipped { object, why, asked: false, passes: false });
+        scope.skipped.push(Skipped { object, why, asked: false, transient: false });
     }
     Ok(())
 }

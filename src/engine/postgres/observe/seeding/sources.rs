@@ -9,7 +9,7 @@ use crate::{
         new_ids::{Counts, IdSource, Stands},
     },
     engine::postgres::{
-        catalog::{self, resolved::Known, sequence::Sequence},
+        catalog::{self, resolved::ResolvedSchema, sequence::Sequence},
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -27,7 +27,7 @@ const COUNTING: [&str; 4] =
 /// The database fails.
 pub(super) async fn observe(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
 ) -> Result<Vec<IdSource>, DatabaseError> {
     let alone = matches!(known.untold, None | Some(Untold::Triggers(_)));
     if known.sequence.is_some() || known.id.has_default || known.id.kind() != KeyKind::Integer || !alone {

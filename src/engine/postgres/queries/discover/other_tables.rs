@@ -10,7 +10,7 @@ use crate::{
         facts::key_kind::KeyKind,
     },
     engine::postgres::{
-        catalog::{self, Column, Found, Table, resolved::Known},
+        catalog::{self, Column, Found, Table, resolved::ResolvedSchema},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
     },
@@ -28,7 +28,10 @@ pub(super) struct Other {
 }
 
 /// The largest tables with a key of one column that hold accounts by the look of their columns, and that can be read.
-pub(super) async fn of(connection: &mut PgConnection, known: &Known) -> Result<Vec<Other>, DatabaseError> {
+pub(super) async fn of(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+) -> Result<Vec<Other>, DatabaseError> {
     let mut sql = Sql::new(
         "SELECT n.nspname::text, c.relname::text, a.attname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary AND i.indnatts = 1 \

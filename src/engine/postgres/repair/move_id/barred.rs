@@ -8,7 +8,7 @@ use crate::{
         text::count,
     },
     engine::postgres::{
-        catalog::{Column, Table, condition::equals, resolved::Known},
+        catalog::{Column, Table, condition::equals, resolved::ResolvedSchema},
         observe::in_the_way::{self, Change, Value},
         rowset::carriers::Carrier,
         sql::Sql,
@@ -26,7 +26,7 @@ type Naming<'a> = (&'a Column, Box<dyn Fn(&mut Sql) + Send + Sync + 'a>);
 /// The database fails.
 pub(in crate::engine::postgres) async fn barred(
     connection: &mut PgConnection,
-    known: &Known,
+    known: &ResolvedSchema,
     carriers: &[Carrier<'_>],
     from: &str,
     to: &str,

@@ -15,11 +15,11 @@ use crate::{
     engine::postgres::{
         catalog::reference::ReferenceTable,
         ledger::{
-            fence::{Fence, Standing},
+            fence::{Fence, StepProgress},
             notes::Note,
             quarantine::Batch,
         },
-        repair::rows::scan::{self, Stretch, Way},
+        repair::rows::scan::{self, BlockRange, ScanMethod},
         rowset::dependents::Dependent,
         session::error::DatabaseError,
         sql::Sql,
@@ -50,10 +50,10 @@ pub(in crate::engine::postgres) async fn possible(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     action: Action,
-    way: Way,
+    way: ScanMethod,
     dependents: &[Dependent],
 ) -> Result<bool, sqlx::Error> {
-    let plain = matches!(way, Way::Blocks { .. })
+    let plain = matches!(way, ScanMethod::Blocks { .. })
         && action == Action::Delete
         && dependents.is_empty()
         && !reference.child.relation.partitioned
@@ -77,8 +77,8 @@ pub(in crate::engine::postgres) async fn attempt(
     fence: &Fence,
     reference: &ReferenceTable,
     batch: &Batch<'_>,
-    standing: &Standing,
-    stretch: &Stretch,
+    standing: &StepProgress,
+    stretch: &BlockRange,
 ) -> Result<Option<Removed>, DatabaseError> {
     let mut sql = Sql::new("WITH d AS (DELETE FROM ");
     sql.only(&reference.child.relation).add(" AS c WHERE ");

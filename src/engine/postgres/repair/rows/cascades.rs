@@ -8,7 +8,7 @@ pub(in crate::engine::postgres) mod victims;
 
 use crate::{
     api::report::Action,
-    domain::facts::references::Taken,
+    domain::facts::references::Cascaded,
     engine::postgres::{
         catalog::{self, Table, reference::ReferenceTable},
         rowset::dependents::{Dependent, of},
@@ -60,7 +60,7 @@ pub(in crate::engine::postgres) async fn touched(
 pub(in crate::engine::postgres) async fn resolve(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
-    takes: &[Taken],
+    takes: &[Cascaded],
 ) -> Result<Vec<Dependent>, DatabaseError> {
     if takes.is_empty() {
         return Ok(Vec::new());

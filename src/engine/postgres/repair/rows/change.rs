@@ -13,7 +13,7 @@ use crate::{
             quarantine::{self, Batch},
         },
         repair::rows::scan::{self, Locked},
-        rowset::unique_keys::Room,
+        rowset::unique_keys::UniqueKeys,
         session::error::DatabaseError,
         sql::Sql,
     },
@@ -26,7 +26,7 @@ pub(in crate::engine::postgres) enum Which<'a> {
     /// All; a user's, whose values these are.
     GivenTo(&'a [String]),
     /// Those that would be too many for this user.
-    SurplusTo(&'a Room, &'a [String]),
+    SurplusTo(&'a UniqueKeys, &'a [String]),
 }
 
 /// What one statement found, kept and changed.

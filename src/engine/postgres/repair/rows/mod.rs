@@ -13,11 +13,11 @@ pub(in crate::engine::postgres) mod scan;
 
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{facts::references::Taken, step::Step, target::Target},
+    domain::{facts::references::Cascaded, step::Step, target::Target},
     engine::postgres::{
-        catalog::{condition::holds, reference::ReferenceTable, resolved::Known},
+        catalog::{condition::holds, reference::ReferenceTable, resolved::ResolvedSchema},
         ledger::{
-            fence::{self, Fence, Standing},
+            fence::{self, Fence, StepProgress},
             notes::{Note, noting},
             quarantine::{self, Batch, Quarantine},
         },
@@ -28,12 +28,12 @@ use crate::{
             rows::{
                 cascades::victims::Victims,
                 change::Which,
-                scan::{Ground, Passed, Stretch, Stride, Way},
+                scan::{BatchSize, BlockRange, Cursor, ScanMethod, ScanPlan},
             },
         },
         rowset::{
             dependents::Dependent,
-            unique_keys::{self, Room},
+            unique_keys::{self, UniqueKeys},
         },
         search,
         session::{error::DatabaseError, server, transaction::prepare},
@@ -61,11 +61,11 @@ const ROUNDS: u32 = 3;
 /// One step over rows, under way.
 pub struct RowsStep<'a> {
     target: &'a Target,
-    known: &'a Known,
+    known: &'a ResolvedSchema,
     reference: &'a ReferenceTable,
     action: Action,
     number: i64,
-    ground: Ground,
+    ground: ScanPlan,
     dependents: Vec<Dependent>,
     along: Vec<Along>,
     rows: i64,
@@ -77,7 +77,7 @@ pub struct RowsStep<'a> {
     /// Whether code of a neighbour's runs with them, which a rule allows.
     theirs: bool,
     /// Unique keys that some of the rows have no room in.
-    room: Option<Room>,
+    room: Option<UniqueKeys>,
     /// So many rows at most are removed for that.
     surplus: i64,
     /// So many were.
@@ -103,12 +103,12 @@ impl<'a> RowsStep<'a> {
         connection: &mut PgConnection,
         fence: &Fence,
         target: &'a Target,
-        known: &'a Known,
+        known: &'a ResolvedSchema,
         reference: &'a ReferenceTable,
         action: Action,
         number: i64,
         ceiling: i64,
-        takes: &[Taken],
+        takes: &[Cascaded],
         surplus: i64,
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
@@ -121,7 +121,7 @@ impl<'a> RowsStep<'a> {
         let room = if surplus > 0 {
             let (_, version) = server::of(&mut transaction).await?;
             let keys = unique_keys::unique_keys(&mut transaction, reference, version).await?;
-            Room::of(reference, keys)
+            UniqueKeys::of(reference, keys)
         } else {
             None
         };
@@ -130,8 +130,8 @@ impl<'a> RowsStep<'a> {
             bulk_delete::possible(&mut transaction, reference, action, ground.way, &dependents).await?;
         transaction.rollback().await?;
         let all = match ground.way {
-            Way::Blocks { all, .. } => all,
-            Way::Keys => 1,
+            ScanMethod::Blocks { all, .. } => all,
+            ScanMethod::Keys => 1,
         };
         let blocks = scan::blocks_for(FIRST_CHUNK, ceiling, all, FIRST_BLOCKS);
         Ok(Self {
@@ -156,7 +156,7 @@ impl<'a> RowsStep<'a> {
     }
 
     /// Sets how many blocks the next chunk looks at, from what this one found.
-    fn widen(&mut self, found: i64, standing: &Standing, passed: Option<&String>) {
+    fn widen(&mut self, found: i64, standing: &StepProgress, passed: Option<&String>) {
         self.blocks = if found > 0 {
             let in_blocks = scan::blocks_between(standing.passed_tid.as_ref(), passed);
             scan::blocks_for(self.rows, found, in_blocks, self.blocks_at_most)
@@ -180,7 +180,7 @@ impl<'a> RowsStep<'a> {
 pub(in crate::engine::postgres) async fn list_keys(
     connection: &mut PgConnection,
     fence: &Fence,
-    known: &Known,
+    known: &ResolvedSchema,
     step: &Step,
     number: i64,
 ) -> Result<(), DatabaseError> {
@@ -208,7 +208,7 @@ struct Done {
     /// Whether anything was written to the app's tables.
     wrote: bool,
     /// What the walk has passed.
-    passed: Passed,
+    passed: Cursor,
     /// Whether the walk is at its end.
     ended: bool,
     /// What went along with the rows, by dependent.
@@ -257,7 +257,7 @@ pub async fn repair_chunk(
         // Rows that moved behind the walk while it was under way.
         if scan::any_left(connection, fence, step.number, step.reference).await? {
             step.rounds += 1;
-            passed = Passed::default();
+            passed = Cursor::default();
             more = true;
         }
     }
@@ -307,10 +307,10 @@ async fn swiftly(
     connection: &mut PgConnection,
     fence: &Fence,
     step: &mut RowsStep<'_>,
-    standing: &Standing,
+    standing: &StepProgress,
     quarantine: &Quarantine,
 ) -> Result<Option<Done>, DatabaseError> {
-    let Way::Blocks { last, .. } = step.ground.way else { return Ok(None) };
+    let ScanMethod::Blocks { last, .. } = step.ground.way else { return Ok(None) };
     let batch = Batch {
         step: step.number,
         chunk: standing.chunk + 1,
@@ -318,7 +318,7 @@ async fn swiftly(
         quarantine,
         columns: None,
     };
-    let stretch = Stretch::next(standing, last, step.blocks);
+    let stretch = BlockRange::next(standing, last, step.blocks);
     let removed = bulk_delete::attempt(connection, fence, step.reference, &batch, standing, &stretch).await?;
     Ok(removed.map(|removed| {
         step.widen(removed.rows, standing, Some(&removed.passed));
@@ -326,7 +326,7 @@ async fn swiftly(
             rows: removed.rows,
             removed: 0,
             wrote: removed.rows > 0,
-            passed: Passed { tid: Some(removed.passed), key: None },
+            passed: Cursor { tid: Some(removed.passed), key: None },
             ended: removed.ended,
             along: Vec::new(),
             own: Own { steps: 1, ..Own::kept(removed.rows) },
@@ -340,7 +340,7 @@ async fn lock_by_lock(
     connection: &mut PgConnection,
     fence: &Fence,
     step: &mut RowsStep<'_>,
-    standing: &Standing,
+    standing: &StepProgress,
     copies: &Copies,
 ) -> Result<Done, DatabaseError> {
     let reference = step.reference;
@@ -348,7 +348,7 @@ async fn lock_by_lock(
         Action::Reassign => Some(heir(connection, step).await?),
         _ => None,
     };
-    let stride = Stride { rows: standing.left.min(step.rows), blocks: step.blocks };
+    let stride = BatchSize { rows: standing.left.min(step.rows), blocks: step.blocks };
     let locked =
         scan::lock(connection, fence, step.number, reference, step.ground.way, standing, stride).await?;
     step.widen(locked.rows, standing, locked.passed.tid.as_ref());
@@ -415,7 +415,7 @@ async fn pass_on(
     connection: &mut PgConnection,
     fence: &Fence,
     step: &RowsStep<'_>,
-    passed: &Passed,
+    passed: &Cursor,
     notes: &[Note],
 ) -> Result<(), DatabaseError> {
     let mut sql = Sql::new("");

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row};
 
 use crate::engine::postgres::{
     catalog::{Column, reference::ReferenceTable},
-    ledger::fence::{Fence, Standing},
+    ledger::fence::{Fence, StepProgress},
     session::error::DatabaseError,
     sql::Sql,
 };
@@ -19,7 +19,7 @@ const PLAIN: &[&str] = &["smallint", "integer", "bigint", "uuid", "text", "chara
 
 /// The way that a step takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine::postgres) enum Way {
+pub(in crate::engine::postgres) enum ScanMethod {
     /// From key to key of the step's list, by an index on the reference.
     Keys,
     /// From block to block.
@@ -33,9 +33,9 @@ pub(in crate::engine::postgres) enum Way {
 
 /// What is known of a table before it is walked through.
 #[derive(Debug, Clone)]
-pub(in crate::engine::postgres) struct Ground {
+pub(in crate::engine::postgres) struct ScanPlan {
     /// The way.
-    pub way: Way,
+    pub way: ScanMethod,
     /// Object ids of the table, or of its partitions.
     pub tables: Vec<i64>,
 }
@@ -51,7 +51,7 @@ pub(in crate::engine::postgres) async fn survey(
     reference: &ReferenceTable,
     rows: i64,
     list: (&str, i64),
-) -> Result<Ground, DatabaseError> {
+) -> Result<ScanPlan, DatabaseError> {
     let mut sql = Sql::new(
         "SELECT array_agg(t.oid::int8), coalesce(max(pg_relation_size(t.oid)), 0) / current_setting('block_size')::int8, \
          coalesce(sum(pg_relation_size(t.oid)), 0)::int8 / current_setting('block_size')::int8 FROM ",
@@ -65,7 +65,7 @@ pub(in crate::engine::postgres) async fn survey(
     let row = sql.one(&mut *connection).await?;
     let (last, all): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
     let tables = row.try_get::<Option<Vec<i64>>, _>(0)?.unwrap_or_default();
-    let mut way = Way::Blocks { last, all };
+    let mut way = ScanMethod::Blocks { last, all };
     if let [column] = reference.columns.as_slice()
         && rows.saturating_mul(4) < all
         && is_plain(column)
@@ -81,16 +81,16 @@ pub(in crate::engine::postgres) async fn survey(
             let mut sql = Sql::new("SELECT EXISTS (SELECT FROM auth_consistency.step_keys WHERE run = ");
             sql.text(list.0).add(" AND step = ").integer(list.1).add(" AND starts_with(key, 'sha256:'))");
             if !sql.scalar::<bool>(&mut *connection).await? {
-                way = Way::Keys;
+                way = ScanMethod::Keys;
             }
         }
     }
-    Ok(Ground { way, tables })
+    Ok(ScanPlan { way, tables })
 }
 
 /// How much one chunk takes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::engine::postgres) struct Stride {
+pub(in crate::engine::postgres) struct BatchSize {
     /// Rows at most.
     pub rows: i64,
     /// Blocks at most.
@@ -107,14 +107,14 @@ pub(in crate::engine::postgres) struct Locked {
     /// Their partitions, an array of `oid` as text.
     pub partitions: String,
     /// What the walk has passed.
-    pub passed: Passed,
+    pub passed: Cursor,
     /// Whether the walk is at its end.
     pub ended: bool,
 }
 
 /// What the walk has passed, one of the two.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::engine::postgres) struct Passed {
+pub(in crate::engine::postgres) struct Cursor {
     /// A place.
     pub tid: Option<String>,
     /// A key.
@@ -127,21 +127,21 @@ pub(in crate::engine::postgres) async fn lock(
     fence: &Fence,
     step: i64,
     reference: &ReferenceTable,
-    way: Way,
-    standing: &Standing,
-    stride: Stride,
+    way: ScanMethod,
+    standing: &StepProgress,
+    stride: BatchSize,
 ) -> Result<Locked, DatabaseError> {
     match way {
-        Way::Blocks { last, .. } => {
+        ScanMethod::Blocks { last, .. } => {
             by_blocks(connection, fence, step, reference, last, standing, stride).await
         }
-        Way::Keys => by_keys(connection, fence, step, reference, standing, stride).await,
+        ScanMethod::Keys => by_keys(connection, fence, step, reference, standing, stride).await,
     }
 }
 
 /// Blocks of a table that one chunk looks at.
 #[derive(Debug, Clone)]
-pub(in crate::engine::postgres) struct Stretch {
+pub(in crate::engine::postgres) struct BlockRange {
     /// The place that the walk has passed.
     from: String,
     /// The block at which it ends.
@@ -151,9 +151,9 @@ pub(in crate::engine::postgres) struct Stretch {
     open: bool,
 }
 
-impl Stretch {
+impl BlockRange {
     /// The next one.
-    pub(in crate::engine::postgres) fn next(standing: &Standing, last: i64, blocks: i64) -> Self {
+    pub(in crate::engine::postgres) fn next(standing: &StepProgress, last: i64, blocks: i64) -> Self {
         let from = standing.passed_tid.clone().unwrap_or_else(|| "(0,0)".into());
         let end = block(&from).saturating_add(blocks.max(1));
         Self { from, end, open: end >= last }
@@ -171,7 +171,7 @@ impl Stretch {
 }
 
 /// Adds the condition that the row `c` is in a stretch, and an `AND`.
-pub(in crate::engine::postgres) fn within(sql: &mut Sql, reference: &ReferenceTable, stretch: &Stretch) {
+pub(in crate::engine::postgres) fn within(sql: &mut Sql, reference: &ReferenceTable, stretch: &BlockRange) {
     sql.add("c.ctid OPERATOR(pg_catalog.");
     // Places are only unique within a partition.
     sql.add(if reference.child.relation.partitioned { ">=" } else { ">" }).add(") CAST(");
@@ -187,10 +187,10 @@ async fn by_blocks(
     step: i64,
     reference: &ReferenceTable,
     last: i64,
-    standing: &Standing,
-    stride: Stride,
+    standing: &StepProgress,
+    stride: BatchSize,
 ) -> Result<Locked, DatabaseError> {
-    let stretch = Stretch::next(standing, last, stride.blocks);
+    let stretch = BlockRange::next(standing, last, stride.blocks);
     let mut sql = opening(reference);
     within(&mut sql, reference, &stretch);
     reference.listed(&mut sql, fence, step);
@@ -207,8 +207,8 @@ async fn by_keys(
     fence: &Fence,
     step: i64,
     reference: &ReferenceTable,
-    standing: &Standing,
-    stride: Stride,
+    standing: &StepProgress,
+    stride: BatchSize,
 ) -> Result<Locked, DatabaseError> {
     let mut sql =
         Sql::new("SELECT l.key FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
@@ -242,8 +242,8 @@ async fn by_keys(
     Ok(locked)
 }
 
-fn passed_key(key: Option<String>) -> Passed {
-    Passed { tid: None, key }
+fn passed_key(key: Option<String>) -> Cursor {
+    Cursor { tid: None, key }
 }
 
 fn opening(reference: &ReferenceTable) -> Sql {

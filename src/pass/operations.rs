@@ -9,15 +9,16 @@ use crate::{
         advise::suggestions::Suggestion,
         facts::accounts::Account,
         fault::{Class, Fault},
-        incremental::change_marks::Relied,
+        incremental::change_marks::Reuse,
         request::Requests,
         step::Permitted,
         target::Target,
         text::count,
     },
     engine::postgres::{
-        self, Asked, Beside, Budget, DatabaseError, Discovered, Extent, Fence, Given, Kept, Known, Observed,
-        Restored, Run, Search, Session, Shown, SubjectRow, Wanted, Which, WrittenBeside,
+        self, Beside, Budget, DatabaseError, Discovered, Extent, Fence, ObserveOptions, Observed,
+        PurgeFilter, QuarantineEntry, QuarantineRows, ResolvedSchema, Restored, RowsQuery, Run, Search,
+        Session, SubjectQuery, SubjectRow, WrittenBeside,
     },
     network::HostPolicy,
     pass::{connect::connect, memory::Memory, request},
@@ -92,7 +93,7 @@ pub async fn restore_beside(
 ///
 /// # Errors
 /// The user table cannot be used, or the database fails.
-pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Kept>, Fault> {
+pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<QuarantineEntry>, Fault> {
     let mut session = connect(target, policy).await?;
     let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
     let kept = postgres::kept(session.connection(), target, &known).await.map_err(fault)?;
@@ -104,7 +105,11 @@ pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Kept>, Fau
 ///
 /// # Errors
 /// There are none, the user table cannot be used, or the database fails.
-pub async fn show_kept(target: &Target, policy: &HostPolicy, wanted: &Wanted) -> Result<Vec<Shown>, Fault> {
+pub async fn show_kept(
+    target: &Target,
+    policy: &HostPolicy,
+    wanted: &RowsQuery,
+) -> Result<Vec<QuarantineRows>, Fault> {
     let mut session = connect(target, policy).await?;
     let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
     let shown = postgres::show_kept(session.connection(), target, &known, wanted).await.map_err(fault)?;
@@ -120,7 +125,7 @@ pub async fn show_kept(target: &Target, policy: &HostPolicy, wanted: &Wanted) ->
 pub async fn purge(
     target: &Target,
     policy: &HostPolicy,
-    which: &Which,
+    which: &PurgeFilter,
     identity: Option<&str>,
     now: Option<Timestamp>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
@@ -153,7 +158,7 @@ pub async fn purge(
 pub async fn unrestored(
     target: &Target,
     policy: &HostPolicy,
-    which: &Which,
+    which: &PurgeFilter,
     identity: Option<&str>,
 ) -> Result<i64, Fault> {
     let mut session = connect(target, policy).await?;
@@ -204,7 +209,7 @@ pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Sugge
 pub async fn resolve(
     target: &Target,
     policy: &HostPolicy,
-    asked: &[Asked],
+    asked: &[SubjectQuery],
 ) -> Result<Vec<SubjectRow>, Fault> {
     let mut session = connect(target, policy).await?;
     let rows = postgres::resolve_subjects(session.connection(), target, asked).await.map_err(fault)?;
@@ -251,15 +256,16 @@ async fn with_done(
 }
 
 /// What runs are bound to; no row of a user has a say in it.
-async fn known(target: &Target, session: &mut Session) -> Result<Known, Fault> {
+async fn known(target: &Target, session: &mut Session) -> Result<ResolvedSchema, Fault> {
     postgres::known_alone(session.connection(), target).await.map_err(fault)
 }
 
 async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
-    let (requests, nothing) = (Requests::default(), Relied::default());
+    let (requests, nothing) = (Requests::default(), Reuse::default());
     let budget = Budget::new(target.timeout);
-    let given = Given { relied: &nothing, known: None, budget: &budget, elsewhere: None, progress: &|_| () };
+    let given =
+        ObserveOptions { relied: &nothing, known: None, budget: &budget, elsewhere: None, progress: &|_| () };
     postgres::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
         .await
         .map_err(fault)

@@ -10,7 +10,7 @@ use crate::{
     engine::postgres::Search,
     network::HostPolicy,
     pass::{
-        self, Look,
+        self,
         memory::Memory,
         request::{Pass, Repairs},
     },
@@ -20,11 +20,11 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::{said::Failure, target::Place, watching::Watching};
+use super::{output::CliError, progress_bar::Watching, target::TargetSource};
 
 /// What one pass is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Errand {
+pub(super) struct PassOptions {
     /// Which repairs may be made.
     pub repairs: Repairs,
     /// Reset the admin.
@@ -37,7 +37,7 @@ pub(super) struct Errand {
     pub explain: bool,
 }
 
-impl Errand {
+impl PassOptions {
     /// Look, and change nothing.
     pub(super) fn look() -> Self {
         Self { repairs: Repairs::None, reset: false, approve: None, take_claim: None, explain: false }
@@ -67,7 +67,7 @@ impl Done {
 ///
 /// # Errors
 /// A stage failed.
-pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result<Done, Failure> {
+pub(super) async fn run(place: &TargetSource, target: Target, errand: PassOptions) -> Result<Done, CliError> {
     let policy = place.policy();
     let before = place.status_before().await;
     let mut requests = Requests {
@@ -91,7 +91,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
             memory: &memory,
             supervisor: &watching,
             repairs: errand.repairs,
-            look: Look::Deep,
+            look: pass::ScanMode::Full,
             compare_password: true,
             search: Search { explain: errand.explain, ..Search::default() },
             ask: true,
@@ -101,7 +101,7 @@ pub(super) async fn run(place: &Place, target: Target, errand: Errand) -> Result
         .await;
         let mut outcome = ended.map_err(|mut fault| {
             fault.message = place.plain(&fault.message);
-            Failure::from(fault)
+            CliError::from(fault)
         })?;
         if let Some(before) = before.take() {
             outcome.follow(before);

@@ -46,7 +46,7 @@ impl Exit {
 
 /// The whole of what a command says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Output {
     /// For standard output: what was asked for.
     pub out: String,
     /// For standard error: what went wrong, and remarks.
@@ -55,7 +55,7 @@ pub struct Said {
     pub exit: Exit,
 }
 
-impl Said {
+impl Output {
     /// An answer, with a line break at its end.
     pub fn new(out: impl Into<String>, exit: Exit) -> Self {
         Self { out: line(out.into()), err: String::new(), exit }
@@ -63,7 +63,7 @@ impl Said {
 
     /// The process could not even begin.
     pub fn failed(why: &dyn std::fmt::Display) -> Self {
-        Failure::CouldNotTell(why.to_string()).said()
+        CliError::CouldNotTell(why.to_string()).said()
     }
 
     /// Adds a remark for standard error: one line, whatever names are in it.
@@ -107,7 +107,7 @@ fn line(mut text: String) -> String {
 
 /// Why a command has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum CliError {
     /// The flags, the file or the environment cannot be what was meant.
     #[error("{0}")]
     Usage(String),
@@ -116,18 +116,18 @@ pub enum Failure {
     CouldNotTell(String),
 }
 
-impl Failure {
+impl CliError {
     /// What is printed of it.
-    pub fn said(&self) -> Said {
+    pub fn said(&self) -> Output {
         let exit = match self {
             Self::Usage(_) => Exit::Usage,
             Self::CouldNotTell(_) => Exit::CouldNotTell,
         };
-        Said::new("", exit).remark(format!("auth-consistency: {self}"))
+        Output::new("", exit).remark(format!("auth-consistency: {self}"))
     }
 }
 
-impl From<fault::Fault> for Failure {
+impl From<fault::Fault> for CliError {
     fn from(fault: fault::Fault) -> Self {
         Self::CouldNotTell(format!("{} ({}, {})", fault.message, fault.reason, text::more(fault.reason)))
     }
@@ -142,23 +142,23 @@ mod tests {
         assert_eq!(Exit::of(Some(true)).code(), 0);
         assert_eq!(Exit::of(Some(false)).code(), 2);
         assert_eq!(Exit::of(None).code(), 1);
-        assert_eq!(Failure::Usage("x".into()).said().exit.code(), 64);
-        assert_eq!(Failure::CouldNotTell("x".into()).said().exit.code(), 1);
+        assert_eq!(CliError::Usage("x".into()).said().exit.code(), 64);
+        assert_eq!(CliError::CouldNotTell("x".into()).said().exit.code(), 1);
     }
 
     #[test]
     fn every_answer_ends_with_one_line_break() {
-        let said = Said::new("a", Exit::Fine).remark("b").remark("c\n");
+        let said = Output::new("a", Exit::Fine).remark("b").remark("c\n");
         assert_eq!((said.out.as_str(), said.err.as_str()), ("a\n", "b\nc\n"));
-        assert_eq!(Said::new("", Exit::Fine).out, "");
-        assert_eq!(Said::new("", Exit::Usage).help("a\nb\n").err, "a\nb\n");
+        assert_eq!(Output::new("", Exit::Fine).out, "");
+        assert_eq!(Output::new("", Exit::Usage).help("a\nb\n").err, "a\nb\n");
     }
 
     #[test]
     fn no_name_makes_two_lines_of_an_error_or_a_remark() {
         let name = "x\nauth-consistency: 5 rows are back\r\u{2028}y\tz";
         let shown = "x\\nauth-consistency: 5 rows are back\\r\\u{2028}y\\tz";
-        for failure in [Failure::Usage(name.into()), Failure::CouldNotTell(name.into())] {
+        for failure in [CliError::Usage(name.into()), CliError::CouldNotTell(name.into())] {
             assert_eq!(failure.said().err, format!("auth-consistency: {shown}\n"));
         }
         let fault = crate::domain::fault::Fault {
@@ -167,10 +167,10 @@ mod tests {
             class: crate::domain::fault::Class::Terminal,
             message: name.into(),
         };
-        let told = Failure::from(fault).said().err;
+        let told = CliError::from(fault).said().err;
         assert!(told.starts_with(&format!("auth-consistency: {shown} (RepairTouchesMore")), "{told}");
         assert_eq!(told.lines().count(), 1);
-        let said = Said::new("", Exit::Fine).remark(name).unread(Some(name.into()));
+        let said = Output::new("", Exit::Fine).remark(name).unread(Some(name.into()));
         assert_eq!(said.err, format!("{shown}\nauth-consistency: {shown}\n"));
     }
 }

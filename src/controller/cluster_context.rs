@@ -48,13 +48,13 @@ const SLICES: u32 = 10;
 const ENDPOINTS: usize = 5_000;
 
 /// The surroundings of one resource.
-pub struct Around<'a> {
+pub struct WorkloadLookup<'a> {
     cluster: &'a Cluster,
     reads: Reads,
     namespace: &'a str,
 }
 
-impl<'a> Around<'a> {
+impl<'a> WorkloadLookup<'a> {
     /// Of a namespace.
     pub fn new(cluster: &'a Cluster, reads: Reads, namespace: &'a str) -> Self {
         Self { cluster, reads, namespace }
@@ -90,7 +90,7 @@ impl<'a> Around<'a> {
         } else {
             None
         };
-        endpoints::ready(&slices, read.as_ref(), port).map_err(|why| Unread { why, passes: true })
+        endpoints::ready(&slices, read.as_ref(), port).map_err(|why| Unread { why, transient: true })
     }
 
     async fn taking(&self, secret: &str, key: &str) -> Result<Vec<Workload>, Unread> {
@@ -143,14 +143,14 @@ fn unread(what: &str, value: &str, error: &ClusterError) -> Unread {
         let why = format!(
             "the operator has no right to read {what}: install the chart with {value}=true, or run the operator without that flag"
         );
-        return Unread { why, passes: false };
+        return Unread { why, transient: false };
     }
-    let passes = matches!(error.class(), Class::Transient | Class::Conflict)
+    let transient = matches!(error.class(), Class::Transient | Class::Conflict)
         || matches!(error, ClusterError::NotFound);
-    Unread { why: format!("{what} could not be read: {error}"), passes }
+    Unread { why: format!("{what} could not be read: {error}"), transient }
 }
 
-impl Surroundings for Around<'_> {
+impl Surroundings for WorkloadLookup<'_> {
     fn endpoints<'a>(
         &'a self,
         service: &'a str,

@@ -29,5 +29,5 @@ pub struct Unread {
     /// What went wrong, and what to do, as the end of a sentence.
     pub why: String,
     /// Whether it may pass by itself.
-    pub passes: bool,
+    pub transient: bool,
 }

@@ -18,11 +18,11 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::{
-    engine::{self, Done, Errand},
     operator,
-    said::{Exit, Failure, Said},
-    show::{self, Asked, Closing, Format, Heading, Look, OutputFlags},
-    target::{Cluster, Place, Signer, Source, TargetFlags, Variables},
+    output::{CliError, Exit, Output},
+    pass_run::{self, Done, PassOptions},
+    show::{self, Closing, Format, Heading, OutputFlags, PageStyle, Verb},
+    target::{Cluster, Signer, Source, TargetFlags, TargetSource, Variables},
     token::{Explained, beside},
 };
 
@@ -49,7 +49,7 @@ enum Who {
 
 /// What the flags come to.
 pub(super) struct Settings {
-    place: Place,
+    place: TargetSource,
     who: Who,
     format: Format,
     /// Whether columns that look as if they named users are a finding.
@@ -95,9 +95,9 @@ impl Settings {
     ///
     /// # Errors
     /// The operator is to be asked, who goes by the resource.
-    pub(super) fn strict(mut self) -> Result<Self, Failure> {
+    pub(super) fn strict(mut self) -> Result<Self, CliError> {
         if self.by_operator() {
-            return Err(Failure::Usage(
+            return Err(CliError::Usage(
                 "the operator goes by the resource: set spec.references.undeclared to Report, or add --direct".into(),
             ));
         }
@@ -119,9 +119,9 @@ impl Settings {
     ///
     /// # Errors
     /// The operator is to be asked, who has no such file.
-    pub(super) fn against(mut self, against: Against) -> Result<Self, Failure> {
+    pub(super) fn against(mut self, against: Against) -> Result<Self, CliError> {
         if let Who::Operator { .. } = self.who {
-            return Err(Failure::Usage(
+            return Err(CliError::Usage(
                 "the operator cannot read a file of yours: add --direct, or name a ConfigMap in spec.references.identities".into(),
             ));
         }
@@ -134,21 +134,21 @@ impl Settings {
 ///
 /// # Errors
 /// There is nothing to tell of.
-pub(super) async fn look(settings: &Settings, variables: Variables<'_>) -> Result<Looked, Failure> {
+pub(super) async fn look(settings: &Settings, variables: Variables<'_>) -> Result<Looked, CliError> {
     match settings.who {
         Who::Here => {
             let target = settings.place.target(variables).await?;
-            let done = engine::run(&settings.place, target, Errand::look()).await?;
+            let done = pass_run::run(&settings.place, target, PassOptions::look()).await?;
             Ok(Looked { report: done.report, rules: done.target.references.rules })
         }
         Who::Operator { timeout } => {
             let Source::Cluster(named) = &settings.place.source else {
-                return Err(Failure::Usage(
+                return Err(CliError::Usage(
                     "only a resource in a cluster has an operator: give its NAME".into(),
                 ));
             };
             let cluster = Cluster::connect(named).await?;
-            let resource = operator::ask(&cluster, &Errand::look(), timeout).await?;
+            let resource = operator::ask(&cluster, &PassOptions::look(), timeout).await?;
             let status = resource.status.unwrap_or_default();
             let schema = preset::fill(&resource.spec.users).schema.unwrap_or_else(|| "public".into());
             let rules = resource.spec.references.rules.into_iter();
@@ -168,10 +168,10 @@ pub(super) async fn look(settings: &Settings, variables: Variables<'_>) -> Resul
 /// There is nothing to show.
 pub(super) async fn give(
     settings: Settings,
-    asked: Asked,
-    errand: Errand,
+    asked: Verb,
+    errand: PassOptions,
     variables: Variables<'_>,
-) -> Result<Said, Failure> {
+) -> Result<Output, CliError> {
     match settings.who {
         Who::Here => {
             let mut target = settings.place.target(variables).await?;
@@ -179,7 +179,7 @@ pub(super) async fn give(
                 target.references.undeclared = OnUndeclared::Report;
             }
             if errand.reset && target.admin.is_none() {
-                return Err(Failure::Usage(match settings.place.source {
+                return Err(CliError::Usage(match settings.place.source {
                     Source::Environment(_) => {
                         "there is no admin to reset: set ADMIN_EMAIL and ADMIN_PASSWORD".into()
                     }
@@ -189,7 +189,7 @@ pub(super) async fn give(
             if settings.token.is_some() && target.jwt.is_none() {
                 return Err(settings.place.keyless());
             }
-            let mut done = engine::run(&settings.place, target, errand).await?;
+            let mut done = pass_run::run(&settings.place, target, errand).await?;
             let signer = settings.token.as_ref().and_then(|_| Signer::of(done.target.clone()));
             let (explained, unread) = match settings.token.as_ref().zip(signer) {
                 Some((token, signer)) => {
@@ -199,7 +199,7 @@ pub(super) async fn give(
                 None => (None, None),
             };
             done.report.token = explained.as_ref().map(Explained::report);
-            let (place, look) = (&settings.place, Look::of_stdout());
+            let (place, look) = (&settings.place, PageStyle::of_stdout());
             let said = here(place, settings.format, asked, &done, explained.as_ref(), None, look)?;
             Ok(said.unread(unread))
         }
@@ -212,25 +212,25 @@ pub(super) async fn give(
 /// # Errors
 /// It cannot be written down.
 pub(super) fn here(
-    place: &Place,
+    place: &TargetSource,
     format: Format,
-    asked: Asked,
+    asked: Verb,
     done: &Done,
     token: Option<&Explained>,
     above: Option<String>,
-    look: Look,
-) -> Result<Said, Failure> {
+    look: PageStyle,
+) -> Result<Output, CliError> {
     let outcome = &done.outcome;
     let unknown: Vec<String> =
         outcome.unknown.iter().map(|(condition, _, why)| format!("{why} ({condition})")).collect();
-    let reset_undone = asked == Asked::Reset && outcome.reset_handled.is_none();
+    let reset_undone = asked == Verb::Reset && outcome.reset_handled.is_none();
     let mut exit = Exit::of(done.report.consistent);
     if reset_undone && exit == Exit::Fine {
         exit = Exit::Findings;
     }
     exit = with_token(exit, token);
     if let Some(document) = format.document(&done.report)? {
-        let mut said = Said::new(document, exit);
+        let mut said = Output::new(document, exit);
         for why in unknown.iter().chain(&outcome.approval_unused) {
             said = said.remark(format!("auth-consistency: {why}"));
         }
@@ -256,7 +256,7 @@ pub(super) fn here(
         reset_undone,
         reset_offer: outcome.reset_offer.clone(),
     };
-    Ok(Said::new(show::report(&done.report, &heading, &closing, look), exit))
+    Ok(Output::new(show::report(&done.report, &heading, &closing, look), exit))
 }
 
 /// What is wrong with the token is a finding, too; what cannot be told of it counts where all else is well.
@@ -269,13 +269,13 @@ fn with_token(exit: Exit, token: Option<&Explained>) -> Exit {
 
 async fn by_operator(
     settings: &Settings,
-    asked: Asked,
-    errand: Errand,
+    asked: Verb,
+    errand: PassOptions,
     timeout: Duration,
     variables: Variables<'_>,
-) -> Result<Said, Failure> {
+) -> Result<Output, CliError> {
     let Source::Cluster(named) = &settings.place.source else {
-        return Err(Failure::Usage("only a resource in a cluster has an operator: give its NAME".into()));
+        return Err(CliError::Usage("only a resource in a cluster has an operator: give its NAME".into()));
     };
     let cluster = Cluster::connect(named).await?;
     let before = cluster.get().await?.status.unwrap_or_default();
@@ -317,9 +317,9 @@ async fn by_operator(
     if unlooked && exit == Exit::Fine {
         exit = Exit::CouldNotTell;
     }
-    let look = Look::of_stdout();
+    let look = PageStyle::of_stdout();
     if let Some(document) = settings.format.document(&told.report)? {
-        let mut said = Said::new(document, exit);
+        let mut said = Output::new(document, exit);
         for why in told.unknown.iter().chain(&approval_unused) {
             said = said.remark(format!("auth-consistency: {why}"));
         }
@@ -356,5 +356,5 @@ async fn by_operator(
         // Its status says in a finding how a reset is asked for, where it would do one.
         reset_offer: None,
     };
-    Ok(Said::new(show::report(&told.report, &heading, &closing, look), exit).unread(unread))
+    Ok(Output::new(show::report(&told.report, &heading, &closing, look), exit).unread(unread))
 }

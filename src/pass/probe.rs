@@ -5,7 +5,7 @@ use crate::{
     domain::{
         diagnose::verifiers,
         facts::verifiers::VerifierFacts,
-        finding::Diagnosed,
+        finding::Finding,
         target::{Jwt, Target},
     },
     engine::postgres::Observed,
@@ -28,13 +28,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What came of asking.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct ProbeOutcome {
     /// The answers; `None` where the app was not asked.
     pub verifiers: Option<Vec<VerifierFacts>>,
     /// Why it was not asked although the spec says so.
     pub not_asked: Option<String>,
     /// That it can never be asked, which a person must end.
-    pub never: Option<Diagnosed>,
+    pub never: Option<Finding>,
 }
 
 /// Mints a short-lived token for the admin's subject.
@@ -66,13 +66,15 @@ pub async fn show_to_app(
 }
 
 /// Asks every verifier, unless the last answers still count.
-pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
-    let (Some(probe), Some(jwt)) = (&pass.target.probe, &pass.target.jwt) else { return Asked::default() };
+pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> ProbeOutcome {
+    let (Some(probe), Some(jwt)) = (&pass.target.probe, &pass.target.jwt) else {
+        return ProbeOutcome::default();
+    };
     if !pass.ask {
         return not_asked("the app was not asked");
     }
     if let Some(never) = verifiers::never_asked(&jwt.key) {
-        return Asked { never: Some(never), ..Asked::default() };
+        return ProbeOutcome { never: Some(never), ..ProbeOutcome::default() };
     }
     let account = observed.observation.admin.as_ref().and_then(|admin| admin.account.as_ref());
     let Some(account) = account.filter(|account| account.inactive.is_empty()) else {
@@ -85,7 +87,7 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
     let key = jwt.key.known_by(jwt.shape.algorithm);
     let of = [&key[..], &[subject.as_bytes(), &generation[..]][..]].concat();
     if let Some(facts) = pass.memory.probe(&of, probe.interval) {
-        return Asked { verifiers: Some(facts), ..Asked::default() };
+        return ProbeOutcome { verifiers: Some(facts), ..ProbeOutcome::default() };
     }
     let genuine = match mint_for_admin(jwt, subject, pass.now, TOKEN_LIFETIME) {
         Ok(token) => token,
@@ -142,11 +144,11 @@ pub(super) async fn ask(pass: &Pass<'_>, observed: &Observed) -> Asked {
         pass.memory.remember_forged(&key);
     }
     pass.memory.remember_probe(&of, &facts);
-    Asked { verifiers: Some(facts), ..Asked::default() }
+    ProbeOutcome { verifiers: Some(facts), ..ProbeOutcome::default() }
 }
 
-fn not_asked(why: impl Into<String>) -> Asked {
-    Asked { not_asked: Some(why.into()), ..Asked::default() }
+fn not_asked(why: impl Into<String>) -> ProbeOutcome {
+    ProbeOutcome { not_asked: Some(why.into()), ..ProbeOutcome::default() }
 }
 
 fn forgeries(jwt: &Jwt, subject: &str, now: jiff::Timestamp) -> Vec<(&'static str, SecretString)> {
