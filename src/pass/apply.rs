@@ -20,7 +20,8 @@ use crate::{
         text::clip,
     },
     engine::postgres::{
-        self, Begun, Chunk, DatabaseError, Fence, ResolvedSchema, RowsStep, Session, SessionsStep,
+        self, Begun, Chunk, DatabaseError, Fence, PlannedRows, ResolvedSchema, RowsStep, Session,
+        SessionsStep,
     },
     pass::{
         applied::{Applied, Stopped, in_time},
@@ -291,9 +292,9 @@ async fn step(
                 );
             };
             let ceiling = permitted.ceiling;
-            let ready = RowsStep::ready(
-                connection, fence, target, known, table, *action, number, ceiling, takes, *surplus,
-            );
+            let planned =
+                PlannedRows { reference: table, action: *action, number, ceiling, takes, surplus: *surplus };
+            let ready = RowsStep::ready(connection, fence, target, known, planned);
             let rows = in_time(pass, ready).await?;
             let what = format!("{action} of {}", reference.describe());
             chunks(pass, session, begun, Chunked::Rows(Box::new(rows)), (&what, ceiling)).await?

@@ -1,7 +1,10 @@
 //! What a verdict is about, in numbers: nothing that was not looked at stands behind it.
 
 use crate::{
-    api::report::{ConsistencyReport, ReferencesReport},
+    api::{
+        condition::ConditionType,
+        report::{ConsistencyReport, ReferencesReport},
+    },
     domain::text::{count, number},
 };
 
@@ -83,7 +86,10 @@ impl From<&ConsistencyReport> for Scope {
 impl From<&Outcome> for Scope {
     fn from(outcome: &Outcome) -> Self {
         let accounts = outcome.admin.iter().count() + outcome.accounts.len();
-        Self::of(outcome.references.as_ref(), accounts, outcome.signing_key.is_some(), outcome.app_asked)
+        // A pass that did not wait for the fingerprint looked at the key all the same, and reports none.
+        let key = outcome.applicable.contains(&ConditionType::SigningKeyTrusted)
+            && !outcome.unknown.iter().any(|(one, ..)| *one == ConditionType::SigningKeyTrusted);
+        Self::of(outcome.references.as_ref(), accounts, key, outcome.app_asked)
     }
 }
 

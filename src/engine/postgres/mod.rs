@@ -37,7 +37,7 @@ pub use crate::engine::postgres::repair::chunk::Chunk;
 pub use crate::engine::postgres::repair::constraints::{add_constraint, validate_constraint};
 pub use crate::engine::postgres::repair::move_id::{Moving, move_id};
 pub use crate::engine::postgres::repair::remap::{Remapping, remap};
-pub use crate::engine::postgres::repair::rows::{RowsStep, repair_chunk};
+pub use crate::engine::postgres::repair::rows::{PlannedRows, RowsStep, repair_chunk};
 pub use crate::engine::postgres::repair::run::{Begun, audited, begin, close, written};
 pub use crate::engine::postgres::repair::seed::{Seeding, seed};
 pub use crate::engine::postgres::repair::sequence::advance_sequence;

@@ -140,23 +140,37 @@ pub(in crate::engine::postgres) struct Batch<'a> {
     pub columns: Option<&'a [String]>,
 }
 
+/// Rows that are to be copied, and what for.
+#[derive(Clone, Copy)]
+pub(in crate::engine::postgres) struct Copies<'a> {
+    /// The step's number in its run.
+    pub step: i64,
+    /// The chunk's number in its step.
+    pub chunk: i64,
+    /// What is done to the rows.
+    pub action: Action,
+    /// Their table.
+    pub source: &'a Table,
+    /// The columns that tell its rows apart.
+    pub key_columns: &'a [Column],
+    /// The rows, by those columns.
+    pub keys: &'a [Vec<String>],
+    /// What their id, time or person will be, where the step says one.
+    pub new_key: Option<&'a str>,
+    /// Columns that change, where they are not those of the step.
+    pub columns: Option<&'a [String]>,
+}
+
 /// Copies rows to quarantine.
 ///
 /// # Errors
 /// Not every row was there to be copied; then nothing of the transaction may stay.
-#[expect(clippy::too_many_arguments, reason = "what a copy is of, and what it is for")]
-pub async fn copy(
+pub(in crate::engine::postgres) async fn copy(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: i64,
-    chunk: i64,
-    action: Action,
-    source: &Table,
-    key_columns: &[Column],
-    keys: &[Vec<String>],
-    new_key: Option<&str>,
-    columns: Option<&[String]>,
+    copies: &Copies<'_>,
 ) -> Result<(), DatabaseError> {
+    let Copies { step, chunk, action, source, key_columns, keys, new_key, columns } = *copies;
     let quarantine = table(connection, source).await?;
     let mut sql = Sql::new("WITH b AS (");
     batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });

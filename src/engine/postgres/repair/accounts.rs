@@ -14,7 +14,8 @@ use crate::{
             self,
             audit::{self, Entry},
             fence::{self, Fence},
-            progress, quarantine,
+            progress,
+            quarantine::{self, Copies},
         },
         repair::guard::beyond::Own,
         session::error::{DatabaseError, gone},
@@ -41,7 +42,7 @@ pub async fn correct(
     known: &ResolvedSchema,
     account: Option<&str>,
 ) -> Result<i64, DatabaseError> {
-    rewrite(connection, fence, number, target, known, account, Action::Correct, None, None).await
+    rewrite(connection, fence, number, target, known, Rewrite { account, reset: None }).await
 }
 
 /// How an account's password is written.
@@ -69,21 +70,28 @@ pub async fn reset(
     let Resetting { account, token, format } = *resetting;
     let of = target.account(account).ok_or_else(gone)?;
     let made = hash(target, of, known, format).await?;
-    rewrite(connection, fence, number, target, known, account, Action::Reset, Some(made), token).await
+    rewrite(connection, fence, number, target, known, Rewrite { account, reset: Some((made, token)) }).await
 }
 
-#[expect(clippy::too_many_arguments, reason = "the two account repairs share one statement")]
+/// What is written to an account's row.
+struct Rewrite<'a> {
+    /// Its login; `None`: the admin.
+    account: Option<&'a str>,
+    /// A new password with its format and the token that asked for it, beside the columns.
+    reset: Option<((Made, Format), Option<&'a str>)>,
+}
+
 async fn rewrite(
     connection: &mut PgConnection,
     fence: &Fence,
     number: i64,
     target: &Target,
     known: &ResolvedSchema,
-    account: Option<&str>,
-    action: Action,
-    made: Option<(Made, Format)>,
-    token: Option<&str>,
+    rewrite: Rewrite<'_>,
 ) -> Result<i64, DatabaseError> {
+    let Rewrite { account, reset } = rewrite;
+    let action = if reset.is_some() { Action::Reset } else { Action::Correct };
+    let (made, token) = reset.map_or((None, None), |(made, token)| (Some(made), token));
     let (Some(admin), Some(login)) = (target.account(account), &known.login) else { return Err(gone()) };
     let columns = known.columns_of(account);
     let mut transaction = fence::enter(connection, fence).await?;
@@ -105,19 +113,17 @@ async fn rewrite(
     };
     let id: String = row.try_get(0)?;
     let keys = vec![vec![id.clone()]];
-    quarantine::copy(
-        &mut transaction,
-        fence,
-        number,
-        1,
+    let copies = Copies {
+        step: number,
+        chunk: 1,
         action,
-        &known.users,
-        std::slice::from_ref(&known.id),
-        &keys,
-        None,
-        None,
-    )
-    .await?;
+        source: &known.users,
+        key_columns: std::slice::from_ref(&known.id),
+        keys: &keys,
+        new_key: None,
+        columns: None,
+    };
+    quarantine::copy(&mut transaction, fence, &copies).await?;
     let before = guard::counts(&mut transaction, fence).await?;
     let mut sql = Sql::new("UPDATE ");
     sql.only(&known.users.relation).add(" AS p SET ");

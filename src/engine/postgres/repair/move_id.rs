@@ -19,7 +19,8 @@ use crate::{
         ledger::{
             audit::{self, Entry},
             fence::{self, Fence},
-            progress, quarantine,
+            progress,
+            quarantine::{self, Copies},
         },
         observe::{fit, foreign, ids::unclaimed},
         repair::guard::beyond::Own,
@@ -100,19 +101,17 @@ pub async fn move_id(
         )));
     }
     let own = vec![vec![from.to_owned()]];
-    quarantine::copy(
-        connection,
-        fence,
-        number,
-        1,
-        Action::MoveId,
-        &known.users,
-        std::slice::from_ref(&known.id),
-        &own,
-        Some(to),
-        Some(&[known.id.name.as_str().to_owned()]),
-    )
-    .await?;
+    let copies = Copies {
+        step: number,
+        chunk: 1,
+        action: Action::MoveId,
+        source: &known.users,
+        key_columns: std::slice::from_ref(&known.id),
+        keys: &own,
+        new_key: Some(to),
+        columns: Some(&[known.id.name.as_str().to_owned()]),
+    };
+    quarantine::copy(connection, fence, &copies).await?;
     let mut theirs = false;
     for carrier in &carriers {
         theirs |= copy(connection, fence, number, &target.references, carrier, from, to).await?;
@@ -224,19 +223,17 @@ async fn copy(
     }
     let columns: Vec<String> =
         carrier.references.iter().map(|one| one.columns[0].name.as_str().to_owned()).collect();
-    quarantine::copy(
-        connection,
-        fence,
-        number,
-        1,
-        Action::MoveId,
-        carrier.table,
-        &carrier.primary_key,
-        &keys,
-        Some(to),
-        Some(&columns),
-    )
-    .await?;
+    let copies = Copies {
+        step: number,
+        chunk: 1,
+        action: Action::MoveId,
+        source: carrier.table,
+        key_columns: &carrier.primary_key,
+        keys: &keys,
+        new_key: Some(to),
+        columns: Some(&columns),
+    };
+    quarantine::copy(connection, fence, &copies).await?;
     Ok(theirs)
 }
 

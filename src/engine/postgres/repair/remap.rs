@@ -22,7 +22,7 @@ use crate::{
             audit::{self, Entry},
             fence::{self, Fence},
             progress::count_done,
-            quarantine,
+            quarantine::{self, Copies},
         },
         observe::{foreign, identities},
         repair::{guard::beyond::Own, rows::change},
@@ -198,8 +198,17 @@ async fn remove(
     }
     for (some, chunk) in removed.chunks(ROWS_AT_ONCE).zip(1..) {
         let child = &table.child;
-        quarantine::copy(connection, fence, number, chunk, Action::Delete, child, key, some, None, None)
-            .await?;
+        let copies = Copies {
+            step: number,
+            chunk,
+            action: Action::Delete,
+            source: child,
+            key_columns: key,
+            keys: some,
+            new_key: None,
+            columns: None,
+        };
+        quarantine::copy(connection, fence, &copies).await?;
         let mut sql = Sql::new("DELETE FROM ");
         sql.only(&child.relation).add(" AS c USING ");
         sql_keys::keyed(&mut sql, key, some);
@@ -354,9 +363,17 @@ impl Piece<'_> {
         let still = read(sql.every(connection).await?, self.key.len())?;
         let keys: Vec<Vec<String>> = still.iter().map(|one| one.key.clone()).collect();
         if !keys.is_empty() {
-            let (child, action) = (&self.table.child, Action::Remap);
-            quarantine::copy(connection, fence, number, chunk, action, child, self.key, &keys, None, None)
-                .await?;
+            let copies = Copies {
+                step: number,
+                chunk,
+                action: Action::Remap,
+                source: &self.table.child,
+                key_columns: self.key,
+                keys: &keys,
+                new_key: None,
+                columns: None,
+            };
+            quarantine::copy(connection, fence, &copies).await?;
         }
         Ok(still)
     }

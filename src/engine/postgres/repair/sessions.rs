@@ -13,7 +13,7 @@ use crate::{
             audit::{self, Entry},
             ended_sessions,
             fence::{self, Fence, StepProgress},
-            quarantine,
+            quarantine::{self, Copies},
         },
         repair::{
             chunk::{Chunk, paced},
@@ -213,19 +213,17 @@ impl<'a> SessionsStep<'a> {
             Way::Rows(sessions) => {
                 // Copied as what is put back by inserting it.
                 let (table, action) = (&sessions.reference.child, Action::Delete);
-                quarantine::copy(
-                    connection,
-                    fence,
+                let copies = Copies {
                     step,
                     chunk,
                     action,
-                    table,
-                    &sessions.key,
+                    source: table,
+                    key_columns: &sessions.key,
                     keys,
-                    None,
-                    None,
-                )
-                .await?;
+                    new_key: None,
+                    columns: None,
+                };
+                quarantine::copy(connection, fence, &copies).await?;
                 session_rows::remove(connection, sessions, keys).await
             }
             Way::Column { column, kind } => {
@@ -233,7 +231,17 @@ impl<'a> SessionsStep<'a> {
                 let action = Action::EndSessions;
                 let time = matches!(kind, Kind::Time(_)).then(|| self.valid_after.to_string());
                 let time = time.as_deref();
-                quarantine::copy(connection, fence, step, chunk, action, users, id, keys, time, None).await?;
+                let copies = Copies {
+                    step,
+                    chunk,
+                    action,
+                    source: users,
+                    key_columns: id,
+                    keys,
+                    new_key: time,
+                    columns: None,
+                };
+                quarantine::copy(connection, fence, &copies).await?;
                 self.set(connection, fence, column, *kind, chunk, keys).await
             }
         }

@@ -7,7 +7,10 @@ use crate::{
     api::report::Action,
     engine::postgres::{
         catalog::{self, Column, Found},
-        ledger::{fence::Fence, quarantine},
+        ledger::{
+            fence::Fence,
+            quarantine::{self, Copies},
+        },
         repair::guard::beyond::Own,
         restore::{lineage::Member, undo::Undo},
         session::{error::DatabaseError, transaction::by_the_catalog},
@@ -59,7 +62,17 @@ pub(super) async fn keep(
     *own += Own::copied(1, 1);
     let (step, action) = (last.step, last.action);
     let columns = Some(undo.changed.as_slice());
-    quarantine::copy(connection, fence, step, 1, action, &source, key, &[of], None, columns).await?;
+    let copies = Copies {
+        step,
+        chunk: 1,
+        action,
+        source: &source,
+        key_columns: key,
+        keys: &[of],
+        new_key: None,
+        columns,
+    };
+    quarantine::copy(connection, fence, &copies).await?;
     Ok(Some(Kept { changed_since }))
 }
 

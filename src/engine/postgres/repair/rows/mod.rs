@@ -93,24 +93,36 @@ struct Along {
     done: i64,
 }
 
+/// What a step over rows was planned to do.
+#[derive(Debug, Clone, Copy)]
+pub struct PlannedRows<'a> {
+    /// Whose orphans.
+    pub reference: &'a ReferenceTable,
+    /// What is done to them.
+    pub action: Action,
+    /// The step's number in its run.
+    pub number: i64,
+    /// As many rows as were permitted.
+    pub ceiling: i64,
+    /// Rows of other tables that go along.
+    pub takes: &'a [Cascaded],
+    /// Rows among them for which a unique key has no room, and which are deleted.
+    pub surplus: i64,
+}
+
 impl<'a> RowsStep<'a> {
     /// Gets a step ready: looks at the table and chooses the way through it.
     ///
     /// # Errors
     /// The database fails.
-    #[expect(clippy::too_many_arguments, reason = "what a step is of; a struct would only rename it")]
     pub async fn ready(
         connection: &mut PgConnection,
         fence: &Fence,
         target: &'a Target,
         known: &'a ResolvedSchema,
-        reference: &'a ReferenceTable,
-        action: Action,
-        number: i64,
-        ceiling: i64,
-        takes: &[Cascaded],
-        surplus: i64,
+        planned: PlannedRows<'a>,
     ) -> Result<Self, DatabaseError> {
+        let PlannedRows { reference, action, number, ceiling, takes, surplus } = planned;
         let mut transaction = connection.begin().await?;
         prepare(&mut transaction, fence.statement_timeout).await?;
         let mut touched = vec![ObjectRef::clone(&reference.object)];
