@@ -124,18 +124,18 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output
 }
 
 fn list(runs: &[RunAnswer], others: bool, again: &RerunHint, look: PageStyle) -> String {
-    let Some(newest) = runs.first() else {
+    if runs.is_empty() {
         let none = "No repair of this resource has changed anything in this database";
         let others = if others {
             format!(
-                ", and rows came along with the data of another: {} shows them, and how they are put back.",
+                ", but there are copies of rows that another resource or database made: {} shows them, and how they are put back.",
                 again.command("quarantine list")
             )
         } else {
             ", so there is nothing to restore.".to_owned()
         };
         return wrap(&format!("{none}{others}"), look.width);
-    };
+    }
     let mut table = Table::new(&["RUN", "BEGAN", "ROWS", "WHAT IT DID"], 4, look);
     for run in runs {
         table.row(vec![
@@ -145,10 +145,14 @@ fn list(runs: &[RunAnswer], others: bool, again: &RerunHint, look: PageStyle) ->
             Cell::text(&run.actions),
         ]);
     }
-    let next = format!(
-        "{} puts the rows of the newest run back, as far as today's constraints allow.",
-        again.command(&format!("restore --run {}", run_word(&newest.run)))
-    );
+    // A run that only moved a sequence has nothing to put back.
+    let next = match runs.iter().find(|run| run.rows > 0) {
+        Some(newest) => format!(
+            "{} puts the rows of the newest run that has some back, as far as today's constraints allow.",
+            again.command(&format!("restore --run {}", run_word(&newest.run)))
+        ),
+        None => "No run has rows in quarantine, so there is nothing to put back.".to_owned(),
+    };
     format!("{}\n{}", table.render(), wrap(&next, look.width))
 }
 

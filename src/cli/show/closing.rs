@@ -10,7 +10,7 @@ use crate::{
         diagnose::undeclared::unchecked,
         plan::offer::ResetOffer,
         report::scope::Scope,
-        text::{count, docs},
+        text::{count, docs, number},
     },
 };
 
@@ -174,9 +174,21 @@ impl Closing<'_> {
     fn plan(&self, report: &ConsistencyReport) -> Vec<String> {
         let Some(plan) = &report.plan else { return Vec::new() };
         if self.observes {
+            let waiting = plan.steps.iter().filter(|step| step.waits.is_some()).count();
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            let all = length(&plan.steps);
+            let then = match (waiting, all) {
+                (0, _) => "set it to Enforce to have the plan carried out".to_owned(),
+                (waiting, all) if waiting == all => "with Enforce it waits for approval".to_owned(),
+                (waiting, _) => format!(
+                    "with Enforce {} of the steps {} for approval, and the rest is carried out",
+                    number(waiting),
+                    if waiting == 1 { "waits" } else { "wait" }
+                ),
+            };
             return vec![format!(
-                "The plan has {} over {}, and spec.mode is Observe: set it to Enforce to have it done.",
-                count(length(&plan.steps), "step"),
+                "The plan has {} over {}, and spec.mode is Observe, so nothing is changed: {then}.",
+                count(all, "step"),
                 count(plan.rows, "row")
             )];
         }

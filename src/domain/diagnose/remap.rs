@@ -135,17 +135,17 @@ fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -
     let ends = target.sessions.as_ref().is_some_and(|sessions| !sessions.ends.is_empty());
     message.push_str(match identities.tokens {
         OldTokens::Perhaps if ends => {
-            ": a token of before signs in as somebody else, so have sessions end first (EndSessions); when that is done and rows are right, take spec.references.identities out"
+            ": an old token signs in as somebody else, so have sessions end first (EndSessions); when that is done and rows are right, take the list out (spec.references.identities, or --against)"
         }
         OldTokens::Perhaps => {
-            ": a token of before signs in as somebody else, so end all sessions first, by another signing key (see before what else it protects: docs/keys.md) or by spec.sessions; when that is done and rows are right, take spec.references.identities out"
+            ": an old token signs in as somebody else, so end all sessions first, by another signing key (look first at what else it protects: `auth-consistency explain keys`) or by spec.sessions; when that is done and rows are right, take the list out (spec.references.identities, or --against)"
         }
-        OldTokens::None => "; when rows are right, take spec.references.identities out",
+        OldTokens::None => "; when rows are right, take the list out (spec.references.identities, or --against)",
         OldTokens::Ended => {
-            "; tokens of before that name them were ended: when rows are right too, take spec.references.identities out"
+            "; old tokens that name them were ended: when rows are right too, take the list out (spec.references.identities, or --against)"
         }
         OldTokens::Dead => {
-            "; tokens of before are worth nothing any more: when rows are right too, take spec.references.identities out"
+            "; old tokens are worth nothing any more: when rows are right too, take the list out (spec.references.identities, or --against)"
         }
     });
     if !identities.uncounted.is_empty() {

@@ -143,7 +143,7 @@ pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Finding>
                 Some(_) => "sign-ups fail with a duplicate key once it comes to them",
                 None if sequence.ahead =>
                     "sign-ups inherit somebody's old rows and tokens once it comes to them",
-                None => "the next sign-up would inherit somebody's old rows and tokens",
+                None => "a sign-up that gets one of those ids inherits somebody's old rows and tokens",
             },
         ),
         None => format!(

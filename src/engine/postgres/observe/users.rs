@@ -150,7 +150,7 @@ pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Res
     transaction.rollback().await?;
     match found {
         Ok((known, _)) => Ok(ResolvedSchema { identity: server.identity, ours: true, ..known }),
-        Err(_) => Err(DatabaseError::Unsupported(
+        Err(_) => Err(DatabaseError::UserTable(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         )),
     }

@@ -78,7 +78,7 @@ pub async fn discover(
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
     let Ok((known, users)) = users::users(connection, target).await? else {
-        return Err(DatabaseError::Unsupported(
+        return Err(DatabaseError::UserTable(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };

@@ -110,7 +110,7 @@ pub async fn grants(
     let users = match catalog::find_table(connection, &target.users.schema, &target.users.table).await? {
         Found::Table(table) => *table,
         _ => {
-            return Err(DatabaseError::Unsupported(format!(
+            return Err(DatabaseError::UserTable(format!(
                 "there is no table {}.{}: correct spec.users",
                 target.users.schema, target.users.table
             )));

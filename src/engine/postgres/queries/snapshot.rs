@@ -46,7 +46,7 @@ pub async fn snapshot(
     prepare(connection, target.timeout).await?;
     let (server, _) = server::of(connection).await?;
     let Ok((known, table)) = users(connection, target).await? else {
-        return Err(DatabaseError::Unsupported(
+        return Err(DatabaseError::UserTable(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };

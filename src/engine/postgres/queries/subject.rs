@@ -136,7 +136,7 @@ pub async fn resolve_subjects(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
     let Ok(known) = named(&mut transaction, target).await? else {
-        return Err(DatabaseError::Unsupported(
+        return Err(DatabaseError::UserTable(
             "the user table cannot be used: run `auth-consistency check` to see why".into(),
         ));
     };

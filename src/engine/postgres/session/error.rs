@@ -83,6 +83,9 @@ pub enum DatabaseError {
     /// The schema is not what this statement needs.
     #[error("{0}")]
     Unsupported(String),
+    /// The user table is not there, or cannot be used.
+    #[error("{0}")]
+    UserTable(String),
     /// Ids of the user table do not tell accounts apart.
     #[error("{0}")]
     NotUnique(String),
@@ -188,6 +191,7 @@ impl DatabaseError {
             | Reason::TargetClaimed
             | Reason::LedgerUntrusted
             | Reason::IdNotUnique
+            | Reason::UserTableMissing
             | Reason::RepairUnsupported => ConditionType::SchemaCompatible,
             Reason::AdminPasswordUnusable
             | Reason::PasswordHashContradicted
@@ -243,6 +247,7 @@ impl DatabaseError {
             Self::ForeignOwner(_) => (Reason::ForeignOwner, Class::Terminal),
             Self::LedgerUntrusted(_) => (Reason::LedgerUntrusted, Class::Terminal),
             Self::Unsupported(_) => (Reason::RepairUnsupported, Class::Terminal),
+            Self::UserTable(_) => (Reason::UserTableMissing, Class::Terminal),
             Self::NotUnique(_) => (Reason::IdNotUnique, Class::Terminal),
             Self::HashRefused(reason, _) => (*reason, Class::Terminal),
             Self::Password(_) => (Reason::AdminPasswordUnusable, Class::Terminal),
