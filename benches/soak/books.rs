@@ -123,7 +123,7 @@ impl Books {
                 0,
             ),
             (
-                "rows of before that name another living user",
+                "old rows that name another living user",
                 format!(
                     "SELECT count(*) FROM logs WHERE id % 2 = 0 AND id <= {largest} AND user_id <> {living}"
                 ),

@@ -247,7 +247,7 @@ reasons! {
     SigningKeyUnfit,
     /// The signing key in use is another one than before.
     SigningKeyChanged,
-    /// Tokens of before ids or the signing key changed are accepted still.
+    /// Old tokens ids or the signing key changed are accepted still.
     SessionsOutliveChange,
     /// The signing key was replaced, and the spec does not say that the app still accepts the one before.
     RotationWithoutOverlap,

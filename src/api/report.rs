@@ -282,7 +282,7 @@ pub struct SigningKeyReport {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub replaced: Vec<ReplacedKey>,
-    /// How far a rotation has got; there while the spec names keys of before.
+    /// How far a rotation has got; there while the spec names previous keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 }
@@ -415,7 +415,7 @@ pub enum Action {
     Reassign,
     /// Delete the rows.
     Delete,
-    /// Have accounts sign in again: their tokens of before count no more.
+    /// Have accounts sign in again: their old tokens count no more.
     EndSessions,
     /// Put rows back from quarantine.
     Restore,

@@ -72,7 +72,7 @@ pub struct RevokedTable {
 /// What becomes of tokens when the signing key changes.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnKeyChange {
-    /// Those made with the key of before count until they expire, unless anybody could have made them.
+    /// Those made with the previous key count until they expire, unless anybody could have made them.
     #[default]
     Keep,
     /// They end, once for each new key. Always asks.

@@ -153,7 +153,7 @@ pub struct SigningKeyStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub replaced: Vec<ReplacedKey>,
-    /// How far a rotation has got; there while the spec names keys of before.
+    /// How far a rotation has got; there while the spec names previous keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
 }

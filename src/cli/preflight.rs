@@ -110,7 +110,7 @@ fn in_their_words(place: &TargetSource, target: &Target, preflight: &mut Preflig
         Source::Environment(_) => {
             for text in preflight.risks.iter_mut().flat_map(|risk| &mut risk.evidence) {
                 *text = text
-                    .replace("spec.jwt.previousSecretRefs names no key", "the environment names no key of before")
+                    .replace("spec.jwt.previousSecretRefs names no key", "the environment names no previous key")
                     .replace("(spec.jwt.lifetime)", "(assumed: the environment does not say)");
             }
             preflight.notes.push(

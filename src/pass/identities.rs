@@ -1,4 +1,4 @@
-//! What a pass knows of the people of before beside the rows, and the snapshot that is taken of today's.
+//! What a pass knows of the previous people beside the rows, and the snapshot that is taken of today's.
 
 use crate::{
     api::{condition::Reason, shared::TlsMode},
@@ -22,7 +22,7 @@ use crate::{
 
 use jiff::Timestamp;
 
-/// Whether a token of before may still be accepted: not where a snapshot knows another signing key.
+/// Whether an old token may still be accepted: not where a snapshot knows another signing key.
 pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
     let key = pass.target.jwt.as_ref().map(|jwt| jwt.key.known_by(jwt.shape.algorithm));
     let fingerprint = key.and_then(|key| pass.memory.fingerprint(&key)).flatten();

@@ -99,7 +99,7 @@ fn documents<'a>(pairs: impl Iterator<Item = &'a Pair>) -> impl Iterator<Item = 
     })
 }
 
-/// What a step says of a token that a key of before signed.
+/// What a step says of a token that a previous key signed.
 pub(super) const BY_PREVIOUS: &str = "signed by a previous signing key";
 
 /// Which key signed it, in words, where that is the signing key or a previous one.

@@ -135,7 +135,7 @@ async fn what_a_copy_of_a_database_brought_along_is_shown_and_put_back_by_the_co
     assert_ne!(there, original);
     let page = plain(&run(&["restore", "-f", "-"], &[], &there).out);
     assert!(
-        page.contains("of this resource has changed anything in this database, and rows came along"),
+        page.contains("of this resource has changed anything in this database, but there are copies of rows"),
         "{page}"
     );
     let [list] = printed(&page, "quarantine list").try_into().unwrap();

@@ -96,7 +96,7 @@ async fn the_source_of_the_demos_move_shows_what_the_move_went_on_to_break() {
     assert_eq!(evidence(&answer, "AdminByHand"), "spec.admin.id says no id: it is 1 today");
     assert_eq!(
         evidence(&answer, "NoOverlap"),
-        "the environment names no key of before; tokens live for 24 hours (assumed: the environment does not say)"
+        "the environment names no previous key; tokens live for 24 hours (assumed: the environment does not say)"
     );
     assert_eq!(
         (&answer["untold"], &answer["snapshot"]),

@@ -314,7 +314,7 @@ async fn what_is_kept_and_what_is_given_are_the_rows_of_before(rows: Vec<(u8, u8
     }
     let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
     assert_eq!(restored.iter().map(|one| one.blocked).sum::<i64>(), 0, "{restored:?}");
-    assert_eq!(db.texts(all).await, before, "a restore gives back the rows of before");
+    assert_eq!(db.texts(all).await, before, "a restore gives back the old rows");
 }
 
 #[test]

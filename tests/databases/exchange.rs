@@ -213,7 +213,7 @@ async fn everybody_gets_their_own(ids: Vec<i64>, rows: Vec<(usize, u8)>) {
     db.run(&format!("INSERT INTO users (id, email, hashed_password) SELECT n, 'x' || n, '{HASH}' FROM generate_series(2, 7) n ON CONFLICT DO NOTHING")).await;
     let restored = case.restore(&run).await.unwrap();
     assert_eq!(restored.iter().map(|one| one.blocked).sum::<i64>(), 0, "{restored:?}");
-    assert_eq!(db.texts(all).await, before, "a restore gives back the rows of before");
+    assert_eq!(db.texts(all).await, before, "a restore gives back the old rows");
 }
 
 #[test]

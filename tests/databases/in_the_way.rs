@@ -184,7 +184,7 @@ async fn constraints_that_refuse_rows_as_their_people_would_have_them_are_told_b
     ] {
         let db = old_world().await;
         let mut case = moved(&db, REMAP).await;
-        // One of bob's rows of before would stand where his new one does.
+        // One of bob's old rows would stand where his new one does.
         db.run(
             "ALTER TABLE logs ADD span int4range; UPDATE logs SET span = int4range(id, id + 1);
              UPDATE logs SET span = (SELECT span FROM logs WHERE note = 'new, bob') \

@@ -389,7 +389,7 @@ async fn live_rows_and_quarantine_are_the_rows_of_before(plan: Plan) {
     }
     let restored = case.restore(&case.status.history[0].run.clone()).await.unwrap();
     assert_eq!(restored.iter().map(|one| one.blocked).sum::<i64>(), 0, "{restored:?}");
-    assert_eq!(db.texts(all).await, before, "a restore gives back the rows of before");
+    assert_eq!(db.texts(all).await, before, "a restore gives back the old rows");
 }
 
 #[test]

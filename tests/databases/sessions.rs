@@ -75,7 +75,7 @@ async fn people_whose_ids_changed_hands_sign_in_again_once_and_a_restore_is_not_
     );
     assert_eq!(
         found.message,
-        "2 ids of users name another person than before (2, 3): tokens of before are accepted for 2 accounts of users"
+        "2 ids of users name another person than before (2, 3): old tokens are accepted for 2 accounts of users"
     );
     let step = &waiting.outcome().plan.clone().unwrap().steps[0];
     assert_eq!(step.message, "have 2 accounts of users sign in again, by setting tokens_valid_after");
@@ -96,7 +96,7 @@ async fn people_whose_ids_changed_hands_sign_in_again_once_and_a_restore_is_not_
         pass.outcome().findings().into_iter().find(of).unwrap().message
     };
     assert!(
-        shifted(&approved).contains("tokens of before that name them were ended"),
+        shifted(&approved).contains("old tokens that name them were ended"),
         "{}",
         shifted(&approved)
     );
@@ -144,7 +144,7 @@ async fn without_a_column_it_is_told_and_with_another_signing_key_there_is_nothi
     case.secret("jwt", "key", "canary-another-7a4936a1d4c7728e6b9f0317");
     let dead = case.repair().await;
     assert!(dead.outcome().findings().iter().all(|one| one.finding != R::SessionsOutliveChange));
-    // As long as the key of before is accepted, so are its tokens.
+    // As long as the previous key is accepted, so are its tokens.
     case.secret("old", "key", "canary-5f2d8c1be07a4936a1d4c7728e6b9f03");
     case.edit(|spec| {
         let old = auth_consistency::api::shared::SecretKeyRef { name: "old".into(), key: "key".into() };

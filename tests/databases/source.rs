@@ -1,4 +1,4 @@
-//! The people of before are read from another database's user table, which is only ever read, and is
+//! The previous people are read from another database's user table, which is only ever read, and is
 //! never taken for more than it says.
 
 use auth_consistency::{
@@ -55,7 +55,7 @@ async fn today() -> Db {
     Db::new(&TODAY.replace("HASH", HASH)).await
 }
 
-/// A resource whose people of before stand in `table` of `old`, as a role sees it that may only read that.
+/// A resource whose previous people stand in `table` of `old`, as a role sees it that may only read that.
 async fn over(db: &Db, old: &Db, more: &str, table: &str) -> Case {
     let role = old.role("GRANT SELECT ON users TO ROLE").await;
     let mut case = Case::new(db, &spec(more, table));
@@ -306,7 +306,7 @@ async fn the_user_table_itself_says_nothing_of_before_and_a_table_beside_it_does
     let pass = case.repair().await;
     pass.found(&[blocked(R::IdentitiesInvalid), INVALID, UNVALIDATED]).repaired(&[]);
     let told = pass.finding(R::IdentitiesInvalid).message;
-    assert!(told.contains("is the user table itself, which says nothing of before"), "{told}");
+    assert!(told.contains("is the user table itself, which says nothing about earlier ids"), "{told}");
     case.edit(|spec| spec.references.identities.as_mut().unwrap().database = None);
     let told = case.repair().await.finding(R::IdentitiesInvalid).message;
     assert!(told.contains("table public.users is the user table itself"), "{told}");

@@ -187,7 +187,7 @@ async fn one_stale_pod_among_fresh_ones_is_named_with_its_workload_and_exactly_t
     assert!(!said.contains("api-a") && !said.contains("api-c") && !said.contains("api-unready"), "{said}");
     assert_eq!(shop.deployment(), deployment, "nothing was restarted");
 
-    // Forged tokens went to one pod, and keys of before to the one that refused.
+    // Forged tokens went to one pod, and previous keys to the one that refused.
     assert!(a.refused() > 0);
     assert_eq!((through.refused(), c.refused()), (0, 0));
 

@@ -60,7 +60,7 @@ async fn an_app_with_an_old_key_is_told_and_one_with_the_right_key_is_accepted()
     let rejected = condition(&status, "TokensAccepted").unwrap();
     assert_eq!((rejected.0, rejected.1), ("False", "TokensRejected"));
     assert!(rejected.2.contains("may still run with an older Secret"), "{}", rejected.2);
-    // Where the key of before is named, it need not be guessed.
+    // Where the previous key is named, it need not be guessed.
     world.secret("jwt-old", "key", "canary-an-older-signing-key-0123456789abcdef");
     world.apply(&format!(
         "{{{probe}, jwt: {{secretRef: {{name: jwt, key: key}}, previousSecretRefs: [{{name: jwt-old, key: key}}]}}}}"

@@ -128,7 +128,7 @@ fn shifted_ids(target: &Target, identities: &IdentityFacts, users: &UserTable) -
     let changed = identities.shifted - identities.elsewhere;
     if changed > 0 {
         message.push_str(&format!(
-            "; of {} of them the login of before is nowhere today, which may also be one that was changed: then take it out of the list",
+            "; of {} of them the previous login is nowhere today, which may also be one that was changed: then take it out of the list",
             number(changed)
         ));
     }
@@ -322,7 +322,7 @@ fn refusal(
         return Some((
             Reason::ReassignRefused,
             format!(
-                "the rows carry credentials ({why}), and who holds one of before would sign in by it; use Delete"
+                "the rows carry credentials ({why}), and who holds an old one would sign in by it; use Delete"
             ),
         ));
     }

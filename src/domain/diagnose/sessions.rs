@@ -1,6 +1,6 @@
 //! Tokens that outlive a change: whose must end, why, and whether that was done already.
 //!
-//! A token names a user by id. Where ids change hands, a token of before signs in as somebody else, and no
+//! A token names a user by id. Where ids change hands, an old token signs in as somebody else, and no
 //! signature tells. So the app is told from when on the tokens of those accounts count: once for each
 //! change, since the database writes down for what it was done.
 
@@ -64,7 +64,7 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
             if facts.rows == 1 { "is a session" } else { "are sessions" }
         ),
         _ => format!(
-            "{}: tokens of before are accepted for {} of {}",
+            "{}: old tokens are accepted for {} of {}",
             why.join("; "),
             count(facts.rows, "account"),
             users.object.describe()

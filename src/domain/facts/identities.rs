@@ -31,7 +31,7 @@ impl Unusable {
 pub struct IdentityFacts {
     /// Why nothing can be said, if so.
     pub problem: Option<Unusable>,
-    /// People of before.
+    /// Previous people.
     pub people: i64,
     /// Whether the list has digests in place of logins, so that another spelling of one is not seen.
     pub keyed: bool,
@@ -51,7 +51,7 @@ pub struct IdentityFacts {
     pub missing: Vec<(ObjectRef, String)>,
 }
 
-/// Whether a token of before may still be accepted.
+/// Whether an old token may still be accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OldTokens {
     /// Nothing is known, or the signing key is the one of before.

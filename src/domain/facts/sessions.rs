@@ -39,11 +39,11 @@ pub struct Ended {
     pub cause: String,
     /// Whose sessions; `None`: everybody's.
     pub accounts: Option<BTreeSet<String>>,
-    /// Whether the values of before were put back since.
+    /// Whether the previous values were put back since.
     pub restored: bool,
 }
 
-/// Ids that name another person than a list of before says.
+/// Ids that name another person than a list of previous ids says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shifted {
     /// The list's digest.
@@ -57,9 +57,9 @@ pub struct Shifted {
 pub struct NewKey {
     /// Its fingerprint.
     pub fingerprint: String,
-    /// The Secret of the key of before, as `name/key`; of the guessable one, where one is.
+    /// The Secret of the previous key, as `name/key`; of the guessable one, where one is.
     pub before: String,
-    /// Whether anybody could have made tokens with the key of before.
+    /// Whether anybody could have made tokens with the previous key.
     pub guessable: bool,
 }
 
@@ -109,11 +109,11 @@ impl Cause {
                 sample(some, *ids)
             ),
             Self::Key(key) if key.guessable => format!(
-                "anybody could have made tokens with the key of before (Secret {}), which must go from the app first",
+                "anybody could have made tokens with the previous key (Secret {}), which must go from the app first",
                 key.before
             ),
             Self::Key(key) => format!(
-                "the signing key has changed, tokens made with the key of before (Secret {}) are accepted, and spec.sessions.onKeyChange is End",
+                "the signing key has changed, tokens made with the previous key (Secret {}) are accepted, and spec.sessions.onKeyChange is End",
                 key.before
             ),
         }
@@ -221,7 +221,7 @@ pub struct SessionFacts {
 pub struct Changes {
     /// Ids that the operator moved lately.
     pub moves: Vec<MovedId>,
-    /// Ids that name another person, where a list of before is named and tokens of before may count.
+    /// Ids that name another person, where a list of previous ids is named and old tokens may count.
     pub shifted: Option<Shifted>,
     /// Ids that name another person, whatever tokens hold: sessions that the database holds name them.
     pub shifted_rows: Option<Shifted>,

@@ -11,7 +11,7 @@ pub struct VerifierFacts {
     pub genuine: ProbeAnswer,
     /// Forgeries that it accepted.
     pub accepted_forgeries: Vec<String>,
-    /// The Secret of the key of before that it accepts instead, as `name/key`; asked only where the minted
+    /// The Secret of the previous key that it accepts instead, as `name/key`; asked only where the minted
     /// token was refused.
     pub accepts_previous: Option<String>,
     /// How the key differs whose token it accepts instead, where that is the signing key stored or decoded
@@ -67,7 +67,7 @@ pub struct PodFacts {
     pub pod: String,
     /// Its answer to a minted token.
     pub genuine: ProbeAnswer,
-    /// The Secret of the key of before that it accepts instead, as `name/key`.
+    /// The Secret of the previous key that it accepts instead, as `name/key`.
     pub accepts_previous: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     tokens,
 };
 
-/// The new signing key, where it is a reason to end everybody's tokens: the app accepts a key of before,
+/// The new signing key, where it is a reason to end everybody's tokens: the app accepts a previous key,
 /// and the spec says so or anybody could have made tokens with that. One without a fingerprint is too weak
 /// to be worth it.
 pub fn new_key(target: &Target, sessions: &Sessions, fingerprint: Option<&str>) -> Option<NewKey> {
@@ -30,7 +30,7 @@ pub fn new_key(target: &Target, sessions: &Sessions, fingerprint: Option<&str>) 
     Some(NewKey { fingerprint, before: before.clone(), guessable: guessable.is_some() })
 }
 
-/// Whether a token of before may still be accepted: not where a snapshot knows another signing key, and no
+/// Whether an old token may still be accepted: not where a snapshot knows another signing key, and no
 /// key of before is accepted.
 pub fn old_tokens(target: &Target, fingerprint: Option<&str>) -> OldTokens {
     let Some(jwt) = &target.jwt else { return OldTokens::None };

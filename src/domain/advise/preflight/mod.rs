@@ -145,7 +145,7 @@ pub struct Facts<'a> {
     pub unsampled: i64,
     /// Columns that may be such and could not be sampled.
     pub unreadable: &'a [Skipped],
-    /// What is wrong with the signing key and the keys of before, with the Secret that each is from.
+    /// What is wrong with the signing key and the previous keys, with the Secret that each is from.
     pub keys: &'a [(String, KeyWeakness)],
     /// What a statement was to tell, and how it failed.
     pub failed: &'a [String],

@@ -67,7 +67,7 @@ pub(super) fn subject_is_id(target: &Target, users: &UserTable) -> Option<Risk> 
     }
     Some(Risk {
         risk: RiskName::SubjectIsId,
-        breaks: "a token of before names nobody after the move, or signs its holder in as whoever has that number there, and nothing tells them".into(),
+        breaks: "an old token names nobody after the move, or signs its holder in as whoever has that number there, and nothing tells them".into(),
         evidence: vec![format!(
             "the claim {} holds {}.{}, which is {} and counted",
             jwt.shape.subject_claim,
@@ -75,7 +75,7 @@ pub(super) fn subject_is_id(target: &Target, users: &UserTable) -> Option<Risk> 
             jwt.subject_column,
             users.id_type
         )],
-        to_do: "move with a new signing key, which ends every token of before; for good, mint tokens that name a column which moves along, as a UUID or a unique login does, and name it in spec.jwt.subjectColumn".into(),
+        to_do: "move with a new signing key, which invalidates all existing tokens; for good, mint tokens that name a column which moves along, as a UUID or a unique login does, and name it in spec.jwt.subjectColumn".into(),
         docs: RiskName::SubjectIsId.docs(),
     })
 }
@@ -149,7 +149,7 @@ pub(super) fn no_overlap(target: &Target, users: Option<&UserTable>) -> Option<R
         "let the app accept the old key beside the new one for {lifetime}, and name the old one in spec.jwt.previousSecretRefs"
     );
     if users.is_some_and(counted) {
-        to_do.push_str("; only where the ids come along as they are, though: where they are given anew, tokens of before must end with the move");
+        to_do.push_str("; only where the ids come along as they are, though: where they are given anew, old tokens must end with the move");
     }
     Some(Risk {
         risk: RiskName::NoOverlap,
@@ -197,7 +197,7 @@ pub(super) fn long_lived_tokens(target: &Target) -> Option<Risk> {
     let lifetime = target.jwt.as_ref()?.shape.lifetime;
     (lifetime > LONG).then(|| Risk {
         risk: RiskName::LongLivedTokens,
-        breaks: "tokens of before stay good long after the move: whatever they name wrongly, they go on to name, and an old key must be accepted just as long".into(),
+        breaks: "old tokens stay good long after the move: whatever they name wrongly, they go on to name, and an old key must be accepted just as long".into(),
         evidence: vec![format!(
             "tokens live for {} (spec.jwt.lifetime), and {} is what a move can be watched for",
             span(lifetime),

@@ -376,7 +376,7 @@ fn without_a_key_of_before_everybody_is_thrown_out_for_as_long_as_tokens_live() 
     // Where ids are counted, an overlap may do harm.
     let preflight = World::right().counted().judged(&alone);
     let overlap = preflight.risks.iter().find(|risk| risk.risk == RiskName::NoOverlap).unwrap();
-    assert!(overlap.to_do.contains("where they are given anew, tokens of before must end"), "{overlap:?}");
+    assert!(overlap.to_do.contains("where they are given anew, old tokens must end"), "{overlap:?}");
 }
 
 #[test]

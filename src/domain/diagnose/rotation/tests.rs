@@ -197,7 +197,7 @@ proptest! {
     }
 }
 
-/// A resource with sessions that end with a key, and perhaps the key of before.
+/// A resource with sessions that end with a key, and perhaps the previous key.
 fn target(previous: bool) -> Target {
     use secrecy::SecretBox;
 

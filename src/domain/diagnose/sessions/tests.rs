@@ -101,8 +101,8 @@ fn what_was_done_is_done_once_for_each_move_each_list_and_each_key() {
     assert_eq!(changes.due(None), None);
     assert!(changes.list_ended(&[time()]));
     changes.ended.iter_mut().for_each(|one| one.restored = true);
-    assert_eq!(changes.due(None), None, "who puts the values of before back is not overruled");
-    assert!(!changes.list_ended(&[time()]), "but then tokens of before count");
+    assert_eq!(changes.due(None), None, "who puts the previous values back is not overruled");
+    assert!(!changes.list_ended(&[time()]), "but then old tokens count");
     changes.key.as_mut().unwrap().fingerprint = "f2".into();
     assert_eq!(ids(&changes.due(None).unwrap()), ["everybody"]);
 }

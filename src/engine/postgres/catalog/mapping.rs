@@ -21,7 +21,7 @@ pub struct Mapping {
     pub references: Vec<Mapped>,
 }
 
-/// Where a pass has the people of before.
+/// Where a pass has the previous people.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// In memory, as they were read.

@@ -47,7 +47,7 @@ pub struct ResolvedSchema {
     pub columns: BTreeMap<Option<String>, Vec<Condition>>,
     /// What tells an account from others of its very login, where there are some; the admin's under `None`.
     pub narrowed: BTreeMap<Option<String>, Vec<Condition>>,
-    /// Whether who is active decides between accounts of one login, for people of before.
+    /// Whether who is active decides between accounts of one login, for previous people.
     pub active_decides: bool,
     /// What keeps ids apart.
     pub id_key: IdKey,

@@ -224,7 +224,7 @@ pub(in crate::engine::postgres) async fn remember(
     Ok(())
 }
 
-/// Writes down that the values of before were put back.
+/// Writes down that the previous values were put back.
 pub(in crate::engine::postgres) async fn restored(
     connection: &mut PgConnection,
     fence: &Fence,

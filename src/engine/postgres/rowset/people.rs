@@ -51,7 +51,7 @@ pub(in crate::engine::postgres) fn login_text(sql: &mut Sql, login: &Column, val
     sql.add(" AS ").type_name(&login.type_name).add(")::pg_catalog.text").add(if fold { ")" } else { "" });
 }
 
-/// The people of before, ids canonical and each once, logins in the form that today's have. The inner
+/// The previous people, ids canonical and each once, logins in the form that today's have. The inner
 /// error says what is wrong with the list.
 pub(in crate::engine::postgres) async fn people(
     connection: &mut PgConnection,

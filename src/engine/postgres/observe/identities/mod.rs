@@ -87,7 +87,7 @@ pub(in crate::engine::postgres) async fn observe(
             {
                 Ok(found) if found.oid == known.users.oid => {
                     return invalid(format!(
-                        "table {}.{} is the user table itself, which says nothing of before",
+                        "table {}.{} is the user table itself, which says nothing about earlier ids",
                         table.schema, table.table
                     ));
                 }

@@ -53,7 +53,7 @@ impl Elsewhere {
         self.list.digest()
     }
 
-    /// Why the table is no list of people of before, if so: it is the user table itself, or the copy
+    /// Why the table is no list of previous people, if so: it is the user table itself, or the copy
     /// that a standby keeps of it. A backup that runs as a server of its own is another matter, though it
     /// has the same identity.
     pub(super) async fn is_today(
@@ -67,7 +67,7 @@ impl Elsewhere {
         let what = self.place.is_also(run_of(connection).await?);
         Ok(what.map(|what| {
             format!(
-                "{} is {what}, which says nothing of before: name the database as it was",
+                "{} is {what}, which says nothing about earlier ids: name the database as it was",
                 self.list.origin
             )
         }))
