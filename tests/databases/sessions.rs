@@ -95,11 +95,7 @@ async fn people_whose_ids_changed_hands_sign_in_again_once_and_a_restore_is_not_
         };
         pass.outcome().findings().into_iter().find(of).unwrap().message
     };
-    assert!(
-        shifted(&approved).contains("old tokens that name them were ended"),
-        "{}",
-        shifted(&approved)
-    );
+    assert!(shifted(&approved).contains("old tokens that name them were ended"), "{}", shifted(&approved));
     case.settled(&db).await;
     // Another process, which remembers nothing.
     let mut other = case.over(&db);

@@ -125,8 +125,12 @@ fn every_reason_has_a_page_and_every_page_a_reason() {
     let index = fs::read_to_string(root().join("docs/reasons/README.md")).unwrap();
     for name in &names {
         let page = fs::read_to_string(root().join(format!("docs/reasons/{name}.md"))).unwrap();
-        let first: Vec<&str> =
-            page.lines().skip(1).skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty()).collect();
+        let first: Vec<&str> = page
+            .lines()
+            .skip(1)
+            .skip_while(|line| line.is_empty())
+            .take_while(|line| !line.is_empty())
+            .collect();
         let row = index.lines().find(|line| line.starts_with(&format!("| [{name}]({name}.md) |")));
         let row = row.unwrap_or_else(|| panic!("{name} is not in the index"));
         let said = format!("| {} |", first.join(" "));

@@ -162,7 +162,10 @@ fn a_suspended_resource_keeps_its_verdict_and_says_that_it_is_of_before() {
     assert_eq!(shown(&kept)[0], "Ready=True Suspended @3 +10");
     assert_eq!(shown(&kept)[1..], shown(&ready())[1..]);
     let words = &kept.conditions[0].message;
-    assert!(words.contains("before that it was Consistent: checked: 1 reference and the signing key; more:"), "{words}");
+    assert!(
+        words.contains("before that it was Consistent: checked: 1 reference and the signing key; more:"),
+        "{words}"
+    );
     assert_eq!(suspended(&kept, 4, &time(30), &seen()), kept);
     let edited = suspended(&kept, 5, &time(30), &seen());
     assert_eq!(edited, kept, "what is changed meanwhile is not looked at");
