@@ -60,6 +60,19 @@ async fn columns_are_suggested_by_name_and_data_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn logins_are_no_references_by_id() {
+    let db = Db::new(
+        "CREATE TABLE \"Accounts\" (\"ID\" bigserial PRIMARY KEY, \"User\" varchar(50) NOT NULL UNIQUE);
+         INSERT INTO \"Accounts\" (\"User\") SELECT 'u' || n FROM generate_series(1, 50) n;
+         CREATE TABLE friends (\"User\" varchar(50), author text); INSERT INTO friends SELECT 'u' || n, 'x' || n FROM generate_series(1, 51) n; ANALYZE",
+    )
+    .await;
+    let case = Case::new(&db, "users: {table: Accounts, idColumn: ID, loginColumn: User}\n");
+    let (suggestions, _) = discover(&case).await;
+    assert_eq!(names(&suggestions), ["friends.author Possible 0 % of 51"]);
+}
+
+#[tokio::test]
 async fn what_is_declared_or_ignored_is_not_suggested_and_what_is_suggested_can_be_declared() {
     let db = with(
         "CREATE TABLE events (id int PRIMARY KEY, actor_id int, actor_type text, owner_id int, reviewer_id int);

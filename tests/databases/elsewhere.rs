@@ -58,6 +58,45 @@ async fn a_key_to_the_users_of_before_is_told_and_ends_by_the_statement_that_is_
 }
 
 #[tokio::test]
+async fn a_user_model_that_was_swapped_is_told_by_its_logins_whatever_the_tables_are_called() {
+    let db = with(
+        "INSERT INTO users (id, email, hashed_password) SELECT n, 'u' || n, '' FROM generate_series(11, 20) n;
+         CREATE TABLE staff_logins (id int PRIMARY KEY, username text); INSERT INTO staff_logins SELECT id, email FROM users WHERE id < 15;
+         INSERT INTO staff_logins VALUES (900, 'someone else');
+         CREATE TABLE customers (id int PRIMARY KEY, email text); INSERT INTO customers SELECT id, 'c' || id FROM users;
+         UPDATE customers SET email = u.email FROM users u WHERE u.id = customers.id AND u.id < 14;
+         CREATE TABLE logs (id int PRIMARY KEY, user_id int CONSTRAINT logs_fk REFERENCES staff_logins, batch_id int REFERENCES staff_logins);
+         CREATE TABLE notes (id int PRIMARY KEY, owner_id int REFERENCES customers);
+         INSERT INTO logs VALUES (1, 11, 11); INSERT INTO notes VALUES (1, 11)",
+    )
+    .await;
+    db.run("UPDATE customers SET email = 'c' || id WHERE id = 11").await;
+    let before = db.fingerprint().await;
+    let mut case = Case::new(&db, USUAL);
+    let pass = case.reports(&db, &[ELSEWHERE]).await;
+    let message = pass.finding(R::ReferenceElsewhere).message;
+    let told = "the foreign key logs_fk of logs.user_id references public.staff_logins and not the user table public.users, though the column is called as those that name users, and 6 of 7 accounts of public.staff_logins that were looked at are in the user table with the same id and login; accounts of";
+    assert!(message.starts_with(told), "{message}");
+    assert_eq!(db.fingerprint().await, before, "it writes nothing");
+    let role = db.role("GRANT SELECT ON users, logs, notes TO ROLE").await;
+    let mut other = Case::new(&db, USUAL);
+    other.secret("db", "url", &db.url_of(&role));
+    let found = other.check().await.outcome().findings();
+    assert!(found.iter().all(|one| one.finding != R::ReferenceElsewhere), "nobody could look: {found:#?}");
+    db.run(statement(&message)).await;
+    case.check().await.found(&[(R::ConstraintUnvalidated, C::SchemaCompatible, None)]);
+    // A key of its own says that an id is the same account in both.
+    db.run(
+        "ALTER TABLE logs DROP CONSTRAINT logs_fk; DELETE FROM staff_logins WHERE id = 900;
+            ALTER TABLE logs ADD CONSTRAINT logs_fk FOREIGN KEY (user_id) REFERENCES staff_logins;
+            ALTER TABLE staff_logins ADD FOREIGN KEY (id) REFERENCES users",
+    )
+    .await;
+    let findings = case.check().await.outcome().findings();
+    assert!(findings.iter().all(|one| one.finding != R::ReferenceElsewhere), "{findings:#?}");
+}
+
+#[tokio::test]
 async fn the_statement_for_a_partitioned_table_is_one_that_the_database_takes() {
     let db = with(&format!(
         "{OLD}; CREATE TABLE logs (id int, user_id int CONSTRAINT logs_fk REFERENCES users_old) PARTITION BY RANGE (id);

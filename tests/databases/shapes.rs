@@ -336,10 +336,37 @@ async fn a_column_of_text_with_a_default_gets_another_type_by_the_statement_that
     // What is no id stops it, and 5.5 would be 6.
     db.run("ALTER TABLE events ALTER actor TYPE text; INSERT INTO events VALUES (3, '5.5')").await;
     let message = case.check().await.finding(R::IdTypeDiffers).message;
-    assert!(message.contains("first mend the 1 row that names nobody"), "{message}");
+    assert!(
+        message.contains("first clear the 1 row whose value is no integer (5.5): `DELETE FROM"),
+        "{message}"
+    );
     assert!(message.ends_with("(a value that is no integer stops it)"), "{message}");
-    db.run("DELETE FROM events WHERE id = 3").await;
+    db.run(message.split('`').nth(1).unwrap()).await;
+    assert_eq!(db.texts("SELECT actor FROM events").await, ["5", "5"]);
     db.run(altering(&case.check().await.finding(R::IdTypeDiffers).message)).await;
+}
+
+#[tokio::test]
+async fn a_column_that_holds_ids_of_others_too_keeps_its_type_unless_numbers_get_wider() {
+    let db = with(
+        "CREATE TABLE events (id int PRIMARY KEY, actor varchar(20), kind text);
+         INSERT INTO events VALUES (1, '5', 'User'), (2, 'dev-1', 'Device'), (3, '9', 'User')",
+    )
+    .await;
+    let of_users = ", where: [{column: kind, equals: User}]";
+    let message = Case::new(&db, &soft(of_users)).check().await.finding(R::IdTypeDiffers).message;
+    assert!(
+        message.ends_with("leave its type as it is, since rows outside of the rule's `where` may hold ids that are no integer"),
+        "{message}"
+    );
+    let db = with(
+        "ALTER TABLE users ALTER id TYPE bigint; CREATE TABLE events (id int PRIMARY KEY, actor int, kind text);
+         INSERT INTO events VALUES (1, 5, 'User'), (2, 7, 'Device')",
+    )
+    .await;
+    let mut case = Case::new(&db, &soft(of_users));
+    db.run(altering(&case.check().await.finding(R::IdTypeDiffers).message)).await;
+    case.check().await.consistent();
 }
 
 #[tokio::test]

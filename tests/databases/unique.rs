@@ -57,6 +57,12 @@ async fn a_data_set_that_was_loaded_twice_is_told_before_anything_is_planned_and
     let anywhere = HostPolicy::unrestricted(Vec::new());
     let snapshot = pass::snapshot(&case.target(), &anywhere, None, Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(snapshot.message.contains("3 ids of users stand in more than one row"), "{snapshot:?}");
+    // A statement that goes by the id would meet both copies.
+    let ambiguous = pass.finding(R::AdminAmbiguous).message;
+    assert!(
+        ambiguous.ends_with("(ids 1, 1): their ids are equal, so no statement that goes by the id tells them apart: end IdNotUnique of the user table first"),
+        "{ambiguous}"
+    );
     let statements = printed(message);
     assert_eq!(statements.len(), 2, "{message}");
     for statement in &statements {
@@ -147,8 +153,13 @@ async fn a_deleted_account_beside_an_active_one_of_its_login_does_not_count_and_
     let told = case.reports(&db, &[(R::AdminAmbiguous, C::AdminConsistent, None)]).await;
     let message = told.finding(R::AdminAmbiguous).message;
     let says = "2 accounts of users have the very login \"admin@example.com\" (ids 1, 2), and";
-    // The preset says who is active, and both are by it.
+    // The preset says who is active, and both are by it: what the unique key says is not said yet.
     assert!(message.starts_with(says), "{message}");
+    assert!(
+        message.contains("say that in spec.users.activeWhen ({column: gone_at, isNull: true})"),
+        "{message}"
+    );
+    assert_eq!(printed(&message), [""; 0]);
     let spec = USUAL.replace(
         "{preset: FastAPI}",
         "{table: users, idColumn: id, loginColumn: email, passwordColumn: hashed_password}",
@@ -172,6 +183,32 @@ async fn a_deleted_account_beside_an_active_one_of_its_login_does_not_count_and_
     case.look = ScanMode::Full;
     case.edit(|spec| spec.admin.as_mut().unwrap().id = Some("9".into()));
     case.repair().await.consistent().repaired(&[(A::MoveId, "users", 1)]);
+}
+
+#[tokio::test]
+async fn of_accounts_of_one_login_the_one_that_is_not_active_is_renamed_by_the_statement_that_is_printed() {
+    let rows = "(1, 'admin@example.com', 'admin', 'shop', NULL), (2, 'admin@example.com', 'admin', 'shop', NULL), \
+                (3, 'admin@example.com', 'admin', 'shop', NULL), (4, 'Admin@example.com', 'user', 'shop', NULL), \
+                (5, 'ADMIN@example.com', 'user', 'shop', NULL)";
+    let db = Db::new(&namesakes("SELECT", rows)).await;
+    db.run("UPDATE users SET is_active = false WHERE id IN (1, 4)").await;
+    let mut case = Case::new(&db, USUAL);
+    let ambiguous = &[(R::AdminAmbiguous, C::AdminConsistent, None)];
+    let message = case.reports(&db, ambiguous).await.finding(R::AdminAmbiguous).message;
+    assert!(
+        message.contains("(ids 1, 2, 3), and 2 of them are active by spec.users.activeWhen"),
+        "{message}"
+    );
+    let before = db.snapshot().await;
+    db.run(&printed(&message)[0]).await;
+    let changes = db.changes(&before).await;
+    assert!(changes.len() == 2 && changes.iter().all(|one| one[2..].starts_with("users (1,")), "{changes:?}");
+    // Of those that are nearly called so, the one is named that counts.
+    db.run("DELETE FROM users WHERE id = 3").await;
+    let message = case.reports(&db, ambiguous).await.finding(R::AdminAmbiguous).message;
+    assert!(message.contains("account 5 has one that differs from it by case"), "{message}");
+    db.run(&printed(&message)[0]).await;
+    case.check().await.consistent();
 }
 
 #[tokio::test]

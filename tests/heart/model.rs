@@ -266,6 +266,8 @@ impl Model {
                 validated: true,
                 enforcement: Enforcement::default(),
                 types: None,
+                partial: false,
+                unconvertible: None,
                 defaulted: false,
                 comparison: Comparison::Native,
                 orphans: Orphans {

@@ -235,9 +235,13 @@ impl Closing<'_> {
             .iter()
             .filter(|one| one.severity > Severity::Warning && one.remedy.is_none())
             .collect();
-        let mut names: Vec<String> =
-            grave.iter().map(|one| one.blocked.unwrap_or(one.finding).to_string()).collect();
-        names.dedup();
+        let mut names: Vec<String> = Vec::new();
+        for one in &grave {
+            let name = one.blocked.unwrap_or(one.finding).to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         match names.as_slice() {
             [] => None,
             [one] => Some(format!(

@@ -37,6 +37,8 @@ pub struct Sampled {
     pub type_column: Option<String>,
     /// The values of the sample.
     pub values: Vec<Value>,
+    /// Whether most of the values that were held against the users' logins are logins; looked at only where none is an id.
+    pub logins: bool,
     /// How many numbers of a hundred, out of the range of the sample, would be users by chance.
     pub chance: Option<i64>,
     /// The same values held against the keys of other tables of accounts.
@@ -141,6 +143,10 @@ pub fn suggest(sampled: &Sampled, id_kind: KeyKind, names: &AccountNames) -> Opt
         chance: sampled.chance.filter(|_| id_kind == KeyKind::Integer),
         integers: id_kind == KeyKind::Integer,
     };
+    // What names people by their logins is no reference by id.
+    if users == 0 && sampled.logins {
+        return None;
+    }
     let (mut confidence, mut why) =
         seen.verdict(&chosen, sampled.type_column.as_deref().unwrap_or_default())?;
     let mut others: Vec<OtherTable> = sampled
@@ -454,6 +460,7 @@ mod tests {
             rows: Some(1000),
             type_column: None,
             values,
+            logins: false,
             chance,
             others: Vec::new(),
         }
@@ -605,6 +612,17 @@ mod tests {
         let found = of(&one, "users").unwrap();
         assert_eq!(found.confidence, Confidence::Likely);
         assert!(found.why.contains("customers has 50 % of the values, too"), "{}", found.why);
+    }
+
+    #[test]
+    fn a_column_of_logins_is_no_reference_by_id() {
+        let named = |users, logins| {
+            let one = Sampled { logins, ..sampled("user", values(users, 49 - users), None) };
+            of(&one, "users").map(|found| found.users)
+        };
+        assert_eq!(named(0, true), None);
+        assert_eq!(named(0, false), Some(0));
+        assert_eq!(named(1, true), Some(1), "one of them is an id");
     }
 
     #[test]

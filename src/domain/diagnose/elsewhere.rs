@@ -12,6 +12,7 @@ use crate::{
         finding::{Finding, person},
         sql_name::{sql_name, sql_table, statement},
         target::Target,
+        text::{count, number},
     },
 };
 
@@ -30,11 +31,17 @@ fn one(target: &Target, key: &KeyElsewhere) -> Finding {
                     == (&object.schema, &object.table, &object.constraint))
     });
     let why = match key.noticed {
-        Noticed::Rule if ruled => ", though a rule says that the column names users",
-        Noticed::Rule => ", though the snapshot says that the column names users",
+        Noticed::Rule if ruled => ", though a rule says that the column names users".to_owned(),
+        Noticed::Rule => ", though the snapshot says that the column names users".to_owned(),
         Noticed::Names => {
             ", and by their names the two tables hold the same kind of accounts, and the column names users"
+                .to_owned()
         }
+        Noticed::Logins { looked_at, same } => format!(
+            ", though the column is called as those that name users, and {} of {} of {to} that were looked at are in the user table with the same id and login",
+            number(same),
+            count(looked_at, "account"),
+        ),
     };
     let lacking = match key.lacking {
         Some((_, lacking)) if lacking > 0 => {

@@ -17,7 +17,7 @@ use crate::{
             references::{Comparison, Reference},
         },
         target::policy::Policy,
-        text::count,
+        text::{count, sample},
     },
 };
 
@@ -115,13 +115,7 @@ pub(in crate::domain) fn refusal(
     let instead = || instead(action, observation, reference, policy);
     // Which rows name nobody, the texts say exactly; which value would name somebody, they do not.
     if reference.comparison == Comparison::AsText && !matches!(action, Action::Delete | Action::SetNull) {
-        return Some((
-            Reason::RepairUnsupported,
-            format!(
-                "the types differ and are only compared as text, so no id is written into the column; {}",
-                instead()
-            ),
-        ));
+        return Some((Reason::RepairUnsupported, other_type(action, reference, &instead())));
     }
     if let Some(why) = &reference.unsupported {
         return Some((Reason::RepairUnsupported, why.clone()));
@@ -240,6 +234,35 @@ pub(in crate::domain) fn refusal(
             })
         }
         _ => None,
+    }
+}
+
+/// Why no id is written into a column of another type than the ids', and what goes before.
+fn other_type(action: Action, reference: &Reference, instead: &str) -> String {
+    let why = "the types differ and are only compared as text, so no id is written into the column";
+    if action != Action::Remap {
+        return format!("{why}; {instead}");
+    }
+    if reference.partial {
+        return format!(
+            "{why}, and its type stays, since rows outside of the rule's `where` may hold other ids; write the ids by hand, or, for rows that are to be nobody's, {instead}"
+        );
+    }
+    match &reference.unconvertible {
+        Some(none) if none.rows == 0 => {
+            format!("{why}; change its type first, as IdTypeDiffers says, and check again")
+        }
+        Some(some) => format!(
+            "{why}; {} of the table {} no id by {} type ({}): clear {}, then change the type, as IdTypeDiffers says, and check again",
+            count(some.rows, "row"),
+            if some.rows == 1 { "holds" } else { "hold" },
+            if some.rows == 1 { "its" } else { "their" },
+            sample(&some.sample, some.keys),
+            if some.rows == 1 { "it" } else { "them" },
+        ),
+        None => format!(
+            "{why}; change its type first, as IdTypeDiffers says, and check again; for rows that are to be nobody's, {instead}"
+        ),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Namesakes {
     pub equal: Vec<String>,
     /// Of all that have it, how many are active.
     pub active: i64,
+    /// The id of one of the first of them that is not active, where another one is.
+    pub spare: Option<String>,
     /// The first ids of accounts whose login differs by case or surrounding spaces only.
     pub nearly: Vec<String>,
     /// A unique key that keeps logins apart together with columns of which the spec says no value: its name, and

@@ -33,6 +33,13 @@ pub enum Noticed {
     Rule,
     /// The column is called as those are that name users, and the table as the user table is.
     Names,
+    /// The column is called as those are that name users, and the other table holds the same logins under the same ids.
+    Logins {
+        /// Accounts of the other table that were looked at.
+        looked_at: i64,
+        /// How many of them the user table has under the same id with the same login.
+        same: i64,
+    },
 }
 
 impl KeyElsewhere {

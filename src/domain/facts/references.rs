@@ -80,6 +80,10 @@ pub struct Reference {
     pub types: Option<(String, String)>,
     /// How the types differ.
     pub comparison: Comparison,
+    /// Whether it is about some rows of the table only, by its rule's `where`: the others may hold ids of others.
+    pub partial: bool,
+    /// Where its type is not the ids': the values that are none of that type. `None` where nobody looked.
+    pub unconvertible: Option<Unconvertible>,
     /// Whether its first column has a default.
     pub defaulted: bool,
     /// Rows that name nobody.
@@ -123,6 +127,19 @@ pub struct Reference {
     pub names_id: bool,
     /// The last value of that column's type, for integers.
     pub last: Option<i64>,
+}
+
+/// Values of a whole column that are none of the ids' type, so that they stop a change of its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unconvertible {
+    /// How many rows.
+    pub rows: i64,
+    /// How many distinct values.
+    pub keys: i64,
+    /// The first five of them.
+    pub sample: Vec<String>,
+    /// The statement that clears them, or deletes the rows where the column cannot be NULL.
+    pub clear: String,
 }
 
 /// A constraint that refuses rows as a repair would make them.

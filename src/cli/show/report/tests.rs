@@ -74,6 +74,16 @@ fn page(shown: &ConsistencyReport, asked: Verb) -> String {
 }
 
 #[test]
+fn what_needs_more_than_a_repair_is_named_once() {
+    let mut shown = example();
+    shown.findings = ["IdNotUnique", "AdminAmbiguous", "IdNotUnique"]
+        .map(|name| serde_json::from_value(finding(name, "Error", None)).unwrap())
+        .to_vec();
+    let page = page(&shown, Verb::Check).replace('\n', " ");
+    assert!(page.contains("IdNotUnique and AdminAmbiguous need more than a repair"), "{page}");
+}
+
+#[test]
 fn a_check_says_what_is_wrong_and_what_to_do_next() {
     assert_eq!(
         page(&example(), Verb::Check),

@@ -70,6 +70,8 @@ fn reference(table: &str) -> Reference {
         validated: true,
         enforcement: Default::default(),
         types: None,
+        partial: false,
+        unconvertible: None,
         defaulted: false,
         comparison: Comparison::Native,
         orphans: Orphans::default(),

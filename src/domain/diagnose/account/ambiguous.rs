@@ -63,6 +63,16 @@ impl Said<'_> {
         format!("{noun} {} {verb}", sample(&shown, all))
     }
 
+    /// How the accounts that are not meant are renamed: none by an id that more than one of them may have.
+    fn rename_others(&self, id: Option<&String>) -> String {
+        match self.users.shared_ids {
+            Some(_) => {
+                "end IdNotUnique of the user table before any is renamed, since a statement that goes by an id may meet more than one account".to_owned()
+            }
+            None => format!("rename the others (`{}`)", self.rename(id)),
+        }
+    }
+
     /// The statement that gives an account a login that nobody has.
     fn rename(&self, id: Option<&String>) -> String {
         let (table, login) = (self.table(), sql_name(self.login));
@@ -89,8 +99,15 @@ impl Said<'_> {
         let field = self.admin.field();
         if all > 1 {
             return format!(
-                "{spelled}: choose the one that is meant, write its login into {field}.login, and rename the others (`{}`)",
-                self.rename(nearly.get(1).or(nearly.first()))
+                "{spelled}: choose the one that is meant, write its login into {field}.login, and {}",
+                self.rename_others(nearly.get(1).or(nearly.first()))
+            );
+        }
+        if self.users.shared_ids.is_some() {
+            return format!(
+                "{spelled}: if that is {}, write its login into {field}.login; if it is somebody else, {}",
+                self.admin.called(),
+                self.rename_others(None)
             );
         }
         let (table, login) = (self.table(), sql_name(self.login));
@@ -112,17 +129,17 @@ impl Said<'_> {
         let nearly = &self.namesakes().nearly;
         let account = self.facts.account.as_ref().map(|account| clip(&account.id, 64)).unwrap_or_default();
         format!(
-            "account {account} of {} has the login {:?}, and {} one that differs from it by case or spaces only: which of them signs in depends on how the app compares logins, so keep one and rename the others (`{}`)",
+            "account {account} of {} has the login {:?}, and {} one that differs from it by case or spaces only: which of them signs in depends on how the app compares logins, so keep one and {}",
             self.users.object.describe(),
             self.admin.login,
             Self::accounts(nearly, self.facts.look_alikes),
-            self.rename(nearly.first())
+            self.rename_others(nearly.first())
         )
     }
 
     /// Several have the very login.
     fn equal(&self) -> String {
-        let Namesakes { equal, active, tenants, partial, .. } = self.namesakes();
+        let Namesakes { equal, active, spare, tenants, partial, .. } = self.namesakes();
         let same = format!(
             "{} of {} have the very login {:?} (ids {})",
             count(self.facts.exact, "account"),
@@ -130,7 +147,7 @@ impl Said<'_> {
             self.admin.login,
             sample(&equal.iter().map(|id| clip(id, 64)).collect::<Vec<_>>(), self.facts.exact)
         );
-        let rename = || format!("rename the others (`{}`)", self.rename(equal.get(1)));
+        let rename = || self.rename_others(spare.as_ref().or(equal.get(1)));
         if let Some((key, columns)) = tenants {
             let conditions: Vec<String> =
                 columns.iter().map(|column| format!("{{column: {column}, equals: ...}}")).collect();
@@ -140,6 +157,25 @@ impl Said<'_> {
                 columns.join(", "),
                 conditions.join(", "),
                 self.admin.field()
+            );
+        }
+        let one_id = equal.len() > 1 && equal.iter().all(|id| Some(id) == equal.first());
+        if one_id && self.users.shared_ids.is_some() {
+            return format!(
+                "{same}: their ids are equal, so no statement that goes by the id tells them apart: end IdNotUnique of the user table first"
+            );
+        }
+        let untold = |one: &Told| {
+            !self.target.users.active_when.iter().any(|condition| condition.column == one.column)
+        };
+        if let Some((key, condition)) = partial
+            && let Some(one) = condition_of(condition).filter(untold)
+        {
+            return format!(
+                "{same}, and the unique key {} keeps those apart only where {}: say that in spec.users.activeWhen ({}), so that the others do not count",
+                named(key),
+                clip(condition, 200),
+                one.said()
             );
         }
         if !self.target.users.active_when.is_empty() {
@@ -152,10 +188,9 @@ impl Said<'_> {
         }
         if let Some((key, condition)) = partial {
             return format!(
-                "{same}, and the unique key {} keeps those apart only where {}: say that in spec.users.activeWhen{}, so that the others do not count",
+                "{same}, and the unique key {} keeps those apart only where {}: say that in spec.users.activeWhen, so that the others do not count",
                 named(key),
-                clip(condition, 200),
-                condition_of(condition).map(|one| format!(" ({one})")).unwrap_or_default()
+                clip(condition, 200)
             );
         }
         format!(
@@ -165,25 +200,40 @@ impl Said<'_> {
     }
 }
 
+/// A condition as the spec has conditions.
+struct Told {
+    column: String,
+    holds: &'static str,
+}
+
+impl Told {
+    fn said(&self) -> String {
+        format!("{{column: {}, {}}}", self.column, self.holds)
+    }
+}
+
 /// The condition of a unique key as the spec has conditions, where it is about one column being NULL or a boolean.
-fn condition_of(condition: &str) -> Option<String> {
+fn condition_of(condition: &str) -> Option<Told> {
     let bare = condition.trim().trim_start_matches('(').trim_end_matches(')').trim();
     let plain = |name: &str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     let quoted =
         |name: &str| name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map(str::to_owned);
-    let column = |name: &str| {
+    let told = |name: &str, holds| {
         let name = name.trim();
-        quoted(name).filter(|name| !name.contains('"')).or_else(|| plain(name).then(|| name.to_owned()))
+        let column = quoted(name)
+            .filter(|name| !name.contains('"'))
+            .or_else(|| plain(name).then(|| name.to_owned()))?;
+        Some(Told { column, holds })
     };
     if let Some(name) = bare.strip_suffix(" IS NULL") {
-        return Some(format!("{{column: {}, isNull: true}}", column(name)?));
+        return told(name, "isNull: true");
     }
     if let Some(name) = bare.strip_prefix("NOT ") {
-        return Some(format!("{{column: {}, equals: \"false\"}}", column(name)?));
+        return told(name, "equals: \"false\"");
     }
-    Some(format!("{{column: {}, equals: \"true\"}}", column(bare)?))
+    told(bare, "equals: \"true\"")
 }
 
 #[cfg(test)]
@@ -200,7 +250,7 @@ mod tests {
             ("((status = 'on'::text) AND (deleted_at IS NULL))", None),
             ("(lower(a) IS NULL)", None),
         ] {
-            assert_eq!(condition_of(condition).as_deref(), said, "{condition}");
+            assert_eq!(condition_of(condition).map(|one| one.said()).as_deref(), said, "{condition}");
         }
     }
 }

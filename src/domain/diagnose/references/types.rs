@@ -12,7 +12,7 @@ use crate::{
         },
         finding::{Finding, person},
         sql_name::{sql_name, sql_table, sql_type, statement},
-        text::count,
+        text::{count, sample},
     },
 };
 
@@ -23,13 +23,31 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding
     let column = sql_name(reference.object.columns.first()?);
     let rows = reference.orphans.rows;
     let checked = !reference.soft && reference.validated && !reference.enforcement.not_enforced;
-    let first = match reference.comparison {
-        Comparison::Native if rows > 0 && checked => format!(
+    // A number of more bytes holds the other ids as well; another type may not.
+    let wider = |name: &str| matches!(name, "smallint" | "integer" | "bigint");
+    if reference.partial && !(wider(child) && wider(parent)) {
+        return Some(finding(
+            reference,
+            format!(
+                "{}: leave its type as it is, since rows outside of the rule's `where` may hold ids that are no {parent}",
+                told(reference, users, child, parent)
+            ),
+        ));
+    }
+    let first = match (reference.comparison, &reference.unconvertible) {
+        (Comparison::AsText, Some(some)) if some.rows > 0 => format!(
+            "first clear the {} whose value is no {parent} ({}): `{}`; then,",
+            count(some.rows, "row"),
+            sample(&some.sample, some.keys),
+            statement(some.clear.clone())
+        ),
+        (Comparison::AsText, Some(_)) => String::new(),
+        (Comparison::Native, _) if rows > 0 && checked => format!(
             "first mend the {}, since the foreign key {} is checked anew by what follows; then,",
             naming_nobody(rows),
             reference.object.constraint.as_deref().unwrap_or_default()
         ),
-        Comparison::AsText if rows > 0 => format!(
+        (Comparison::AsText, None) if rows > 0 => format!(
             "first mend the {} (Delete and SetNull do), since what is no {parent} stops what follows, or becomes another one in it; then,",
             naming_nobody(rows)
         ),
@@ -53,23 +71,37 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding
     let alter = statement(format!(
         "ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {column}::{to}"
     ));
-    Some(person(
+    Some(finding(
+        reference,
+        format!(
+            "{}: {first}in a quiet hour, since the table is rewritten and locked, run {alter}{after}",
+            told(reference, users, child, parent)
+        ),
+    ))
+}
+
+/// Which types differ, and what follows from it.
+fn told(reference: &Reference, users: &UserTable, child: &str, parent: &str) -> String {
+    format!(
+        "{} is {child} and {}.{} is {parent}{}",
+        reference.object.describe(),
+        users.object.describe(),
+        reference.parent_columns.first().map_or("id", String::as_str),
+        match reference.comparison {
+            Comparison::Native => ", which cannot hold every id",
+            Comparison::AsText => ", so they are compared as text, and no row is given to anybody",
+        },
+    )
+}
+
+fn finding(reference: &Reference, message: String) -> Finding {
+    person(
         Reason::IdTypeDiffers,
         ConditionType::SchemaCompatible,
         Severity::Warning,
         Some(reference.object.clone()),
-        format!(
-            "{} is {child} and {}.{} is {parent}{}: {first}in a quiet hour, since the table is rewritten and locked, run {alter}{}",
-            reference.object.describe(),
-            users.object.describe(),
-            reference.parent_columns.first().map_or("id", String::as_str),
-            match reference.comparison {
-                Comparison::Native => ", which cannot hold every id",
-                Comparison::AsText => ", so they are compared as text, and no row is given to anybody",
-            },
-            after
-        ),
-    ))
+        message,
+    )
 }
 
 fn naming_nobody(rows: i64) -> String {

@@ -63,6 +63,8 @@ fn reference(table: &str, rows: i64) -> Reference {
         validated: true,
         enforcement: Default::default(),
         types: None,
+        partial: false,
+        unconvertible: None,
         defaulted: false,
         comparison: Comparison::Native,
         orphans: Orphans { rows, ..Orphans::default() },

@@ -237,6 +237,8 @@ impl ReferenceTable {
             enforcement: self.key.as_ref().map(|key| key.enforcement.clone()).unwrap_or_default(),
             types: self.differing_types(),
             comparison: if self.operators.is_some() { Comparison::Native } else { Comparison::AsText },
+            partial: !self.only_where.is_empty(),
+            unconvertible: None,
             defaulted: self.columns.first().is_some_and(|column| column.has_default),
             table_rows: 0,
             unsupported: self.unsupported(),

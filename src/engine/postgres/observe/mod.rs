@@ -7,6 +7,7 @@
 pub mod accounts;
 pub(in crate::engine::postgres) mod change_marks;
 pub mod constraints;
+mod conversion;
 pub(in crate::engine::postgres) mod fit;
 pub(in crate::engine::postgres) mod foreign;
 pub(in crate::engine::postgres) mod hashes;

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 /// Ids that are named.
 const NAMED: i64 = 5;
@@ -85,7 +85,12 @@ pub(super) async fn observe(
             .find_map(|key| key.condition.filter(|_| key.others.is_empty()).map(|told| (key.name, told)));
     }
     if left != 1 || look_alikes > 0 {
-        (found.equal, found.nearly) = named(connection, known, &login, account).await?;
+        let equal = named(connection, known, &login, account, Named::Equal).await?;
+        let inactive = equal.iter().find(|(_, active)| !active).map(|(id, _)| id.clone());
+        found.spare = inactive.filter(|_| found.active > 0);
+        found.equal = equal.into_iter().map(|(id, _)| id).collect();
+        let nearly = named(connection, known, &login, account, Named::Nearly { active: exact > 0 }).await?;
+        found.nearly = nearly.into_iter().map(|(id, _)| id).collect();
     }
     Ok((left, found))
 }
@@ -138,32 +143,47 @@ async fn counted(
     sql.scalar(connection).await
 }
 
-/// The first ids of accounts that have the login, and of those that nearly have it.
+/// Which accounts are named.
+#[derive(Clone, Copy)]
+enum Named {
+    /// Those that have the login.
+    Equal,
+    /// Those that nearly have it: all, or those alone that are active.
+    Nearly { active: bool },
+}
+
+/// The first ids of accounts, each with whether it is active.
 async fn named(
     connection: &mut PgConnection,
     known: &ResolvedSchema,
     login: &Column,
     account: &Admin,
-) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
-    let mut found = (Vec::new(), Vec::new());
-    for nearly in [false, true] {
-        let mut sql = Sql::new("SELECT ");
-        sql.bounded(|sql| {
-            sql.column("p", &known.id.name).add("::text");
-        });
-        sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
-        match nearly {
-            false => equals(&mut sql, "p", login, &account.login),
-            true => is_nearly(&mut sql, login, &account.login),
+    which: Named,
+) -> Result<Vec<(String, bool)>, sqlx::Error> {
+    let active = |sql: &mut Sql| {
+        for (column, condition) in &known.active_when {
+            sql.add(" AND ");
+            holds(sql, "p", column, condition);
         }
-        sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT ").integer(NAMED);
-        for row in sql.all(connection).await? {
-            let id: Option<String> = row.try_get(0)?;
-            let list = if nearly { &mut found.1 } else { &mut found.0 };
-            list.push(id.unwrap_or_else(|| "NULL".into()));
-        }
+    };
+    let mut sql = Sql::new("SELECT ");
+    sql.bounded(|sql| {
+        sql.column("p", &known.id.name).add("::text");
+    });
+    sql.add(", true");
+    active(&mut sql);
+    sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
+    match which {
+        Named::Equal => equals(&mut sql, "p", login, &account.login),
+        Named::Nearly { .. } => is_nearly(&mut sql, login, &account.login),
     }
-    Ok(found)
+    if let Named::Nearly { active: true } = which {
+        active(&mut sql);
+    }
+    sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT ").integer(NAMED);
+    let rows = sql.all(connection).await?;
+    let id = |row: &PgRow| row.try_get::<Option<String>, _>(0).map(|id| id.unwrap_or_else(|| "NULL".into()));
+    rows.iter().map(|row| Ok((id(row)?, row.try_get::<Option<bool>, _>(1)?.unwrap_or(false)))).collect()
 }
 
 /// The unique keys that hold the login.

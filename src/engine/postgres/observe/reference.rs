@@ -10,7 +10,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{Column, reference::ReferenceTable},
-        observe::{fit, in_the_way, spelling},
+        observe::{conversion, fit, in_the_way, spelling},
         rowset::{dependents, unique_keys},
         session::{
             error::DatabaseError,
@@ -56,6 +56,7 @@ impl ReferenceTable {
             Ok(seen) => seen,
             Err(why) => return Ok(Err(why)),
         };
+        reference.unconvertible = conversion::observe(connection, self).await?;
         let foreseen = self.foresee(connection, heir, server_version, repair, &mut reference).await?;
         Ok(foreseen.map(|()| (reference, spelling)))
     }

@@ -14,7 +14,7 @@ use crate::{
         text::clip,
     },
     engine::postgres::{
-        catalog::{self, Found, reference::ReferenceTable, resolved::ResolvedSchema},
+        catalog::{self, Column, Found, reference::ReferenceTable, resolved::ResolvedSchema},
         observe::{scope::elsewhere, users},
         session::{
             error::DatabaseError,
@@ -38,6 +38,9 @@ const SAMPLE_ROWS: i64 = 10_000;
 
 /// Tables with more rows than this are sampled by blocks, the others read from their beginning.
 const LARGE_ROWS: i64 = 100_000;
+
+/// Values that are held against the logins of all users: few, since old servers compare each with each.
+const MOST_LOGINS: usize = 50;
 
 /// No column is worth waiting longer for.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -182,9 +185,11 @@ async fn candidates(
          AND bt.typname::text = ANY (",
     );
     sql.texts(texts(&[alike, further].concat())).add(") AND NOT (c.oid = ").integer(known.users.oid);
-    sql.add("::oid AND a.attname::text = ").text(known.id.name.as_str());
+    sql.add("::oid AND a.attname::text = ANY (");
+    let own = [Some(&known.id), known.login.as_ref()];
+    sql.texts(own.into_iter().flatten().map(|column| Some(column.name.as_str().to_owned())).collect());
     sql.add(
-        ") AND NOT EXISTS (SELECT FROM ruled x WHERE x.s = n.nspname::text AND x.t = c.relname::text \
+        ")) AND NOT EXISTS (SELECT FROM ruled x WHERE x.s = n.nspname::text AND x.t = c.relname::text \
                            AND coalesce(x.c = a.attname::text, true))), \
          told AS (SELECT k.*, EXISTS (SELECT FROM unnest(",
     );
@@ -300,6 +305,12 @@ async fn sample(
             user: !orphan,
         });
     }
+    let logins = match &known.login {
+        Some(login) if column.kind() == KeyKind::Text && values.iter().all(|value| !value.user) => {
+            logins(connection, known, login, &values).await?
+        }
+        _ => false,
+    };
     let chance = match known.id.kind() {
         KeyKind::Integer => chance(connection, known, &values).await?,
         _ => None,
@@ -310,9 +321,31 @@ async fn sample(
         rows: candidate.rows,
         type_column: kind.map(|kind| kind.name.as_str().to_owned()),
         values,
+        logins,
         chance,
         others: Vec::new(),
     })))
+}
+
+/// Whether most of the first values are logins of users.
+async fn logins(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    login: &Column,
+    values: &[Value],
+) -> Result<bool, sqlx::Error> {
+    if known.users.refused([login], []).is_some() {
+        return Ok(false);
+    }
+    let values: Vec<Option<String>> =
+        suggestions::somebody(values).take(MOST_LOGINS).map(|value| Some(value.text.clone())).collect();
+    let all = i64::try_from(values.len()).unwrap_or(i64::MAX);
+    let mut sql = Sql::new("SELECT count(DISTINCT p.login) FROM (SELECT (");
+    text(&mut sql, "p", login);
+    sql.add(") COLLATE pg_catalog.\"C\" AS login FROM ").only(&known.users.relation);
+    sql.add(" p) p WHERE p.login OPERATOR(pg_catalog.=) ANY (").texts(values).add(")");
+    let found: i64 = sql.scalar(connection).await?;
+    Ok(found.saturating_mul(2) > all)
 }
 
 /// How many numbers of a hundred between the lowest and the highest value of the sample are users.

@@ -1,5 +1,7 @@
 //! Foreign keys of columns that name users, which reference another table than the user table: those of columns that a
-//! rule is about, and those to a table that is called as the user table is and holds accounts.
+//! rule is about, and those to a table that holds accounts and is called as the user table is, or has its logins under its ids.
+
+mod same_accounts;
 
 use crate::{
     api::report::ObjectRef,
@@ -39,6 +41,7 @@ pub(in crate::engine::postgres) async fn observe(
 ) -> Result<Vec<KeyElsewhere>, DatabaseError> {
     let names = AccountNames::of(known.users.relation.name.as_str());
     let mut found = Vec::new();
+    let mut same = same_accounts::SameAccounts::default();
     for mut key in keys(connection, known, rules, names.head()).await? {
         let ruled = |rule: &&Rule| {
             !rule.rule.ignore
@@ -53,14 +56,18 @@ pub(in crate::engine::postgres) async fn observe(
                 && (&rule.schema, &rule.rule.table) == (&key.fact.object.schema, &key.fact.object.table)
                 && rule.rule.columns.as_ref().is_none_or(|columns| *columns == key.fact.object.columns)
         });
-        let alike = key.accounts
+        let named = key.accounts
+            && !ignored
             && schemas.is_some_and(|schemas| schemas.contains(&key.fact.object.schema))
-            && matches!(key.fact.object.columns.as_slice(), [one] if names.column(one).is_some_and(|says| says != Says::Perhaps))
-            && names.alike(&key.fact.to.table);
-        key.fact.noticed = match (rules.iter().find(ruled), alike && !ignored) {
-            (Some(_), _) => Noticed::Rule,
-            (None, true) => Noticed::Names,
-            (None, false) => continue,
+            && matches!(key.fact.object.columns.as_slice(), [one] if names.column(one).is_some_and(|says| says != Says::Perhaps));
+        key.fact.noticed = match named {
+            _ if rules.iter().any(|rule| ruled(&rule)) => Noticed::Rule,
+            true if names.alike(&key.fact.to.table) => Noticed::Names,
+            true => match same.of(connection, known, &key.fact.to).await? {
+                Some((looked_at, same)) => Noticed::Logins { looked_at, same },
+                None => continue,
+            },
+            false => continue,
         };
         if found.len() < MOST_TOLD {
             found.push(key.fact);
@@ -101,8 +108,8 @@ struct Key {
     accounts: bool,
 }
 
-/// Foreign keys to other tables: of tables that a rule is about, and to tables with the word in their name that hold
-/// accounts by the look of their columns.
+/// Foreign keys to other tables: of tables that a rule is about, and to tables that hold accounts by the look of their
+/// columns, those with the word in their name first.
 async fn keys(
     connection: &mut PgConnection,
     known: &ResolvedSchema,
@@ -129,12 +136,13 @@ async fn keys(
             .integer(users);
         sql.add("::oid::regclass) f))");
     }
-    sql.add("), told AS (SELECT k.*, k.called AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = k.confrelid AND a.attnum > 0 AND NOT a.attisdropped \
+    sql.add("), holding AS MATERIALIZED (SELECT d.r FROM (SELECT DISTINCT k.confrelid AS r FROM k) d WHERE EXISTS ( \
+             SELECT FROM pg_attribute a WHERE a.attrelid = d.r AND a.attnum > 0 AND NOT a.attisdropped \
              AND lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) = ANY (");
     sql.texts(ACCOUNT_COLUMNS.iter().map(|name| Some((*name).to_owned())).collect());
-    sql.add(")) AND NOT EXISTS (SELECT FROM pg_constraint l WHERE l.contype = 'f' AND ((l.conrelid = k.confrelid AND l.confrelid = ");
+    sql.add("))), told AS (SELECT k.*, k.confrelid IN (SELECT h.r FROM holding h) AND NOT EXISTS (SELECT FROM pg_constraint l WHERE l.contype = 'f' AND ((l.conrelid = k.confrelid AND l.confrelid = ");
     sql.integer(users).add("::oid) OR (l.conrelid = ").integer(users).add(
-        "::oid AND l.confrelid = k.confrelid))) AS accounts FROM k WHERE k.ruled OR k.called) \
+        "::oid AND l.confrelid = k.confrelid))) AS accounts FROM k) \
          SELECT t.s, t.t, t.conname::text, \
            ARRAY(SELECT a.attname::text FROM unnest(t.conkey) WITH ORDINALITY x(n, i) JOIN pg_attribute a ON a.attrelid = t.conrelid AND a.attnum = x.n ORDER BY x.i), \
            t.ps, t.pt, \
@@ -145,7 +153,7 @@ async fn keys(
     sql.text(known.id.name.as_str()).add(" AND i.attrelid = ").integer(users);
     sql.add("::oid WHERE l.contype = 'f' AND ((l.conrelid = t.confrelid AND l.conkey = t.confkey AND l.confrelid = i.attrelid AND l.confkey = ARRAY[i.attnum]) \
              OR (l.conrelid = i.attrelid AND l.conkey = ARRAY[i.attnum] AND l.confrelid = t.confrelid AND l.confkey = t.confkey))) \
-         FROM told t WHERE t.ruled OR t.accounts ORDER BY t.ruled DESC, t.s, t.t, t.conname LIMIT ");
+         FROM told t WHERE t.ruled OR t.accounts ORDER BY t.ruled DESC, t.called DESC, t.s, t.t, t.conname LIMIT ");
     sql.integer(MOST);
     let rows = sql.all(connection).await?;
     rows.iter()
