@@ -4,7 +4,7 @@
 
 use crate::{
     api::shared::ColumnCondition,
-    domain::{facts::accounts::Namesakes, target::Admin},
+    domain::{blank, facts::accounts::Namesakes, target::Admin},
     engine::postgres::{
         catalog::{
             Column,
@@ -21,6 +21,9 @@ use sqlx::{PgConnection, Row};
 /// Ids that are named.
 const NAMED: i64 = 5;
 
+/// Characters at each end of a login that are looked at for what is blank.
+const ENDS: i64 = 16;
+
 /// A unique key that holds the login, as it is or in an expression.
 struct LoginKey {
     name: String,
@@ -28,12 +31,13 @@ struct LoginKey {
     condition: Option<String>,
 }
 
-/// Adds the condition that the login of the row `p` differs from this one by case or surrounding spaces only.
+/// Adds the condition that the login of the row `p` differs from this one by case or by what is
+/// blank at its ends only.
 pub(super) fn is_nearly(sql: &mut Sql, column: &Column, login: &str) {
     sql.add("NOT ");
     equals(sql, "p", column, login);
-    sql.add(" AND lower(btrim(").column("p", &column.name).add("::text)) = lower(btrim(").text(login);
-    sql.add("))");
+    sql.add(" AND lower(btrim(").column("p", &column.name).add("::text, ").blanks().add(")) = lower(");
+    sql.text(blank::trim(login)).add(")");
 }
 
 /// How many of the accounts that have the login are still meant, and who could be where that is not one. What
@@ -85,7 +89,7 @@ pub(super) async fn observe(
             .find_map(|key| key.condition.filter(|_| key.others.is_empty()).map(|told| (key.name, told)));
     }
     if left != 1 || look_alikes > 0 {
-        (found.equal, found.nearly) = named(connection, known, &login, account).await?;
+        named(connection, known, &login, account, &mut found).await?;
     }
     Ok((left, found))
 }
@@ -138,19 +142,26 @@ async fn counted(
     sql.scalar(connection).await
 }
 
-/// The first ids of accounts that have the login, and of those that nearly have it.
+/// The first ids of accounts that have the login, and of those that nearly have it; and what is blank around these.
 async fn named(
     connection: &mut PgConnection,
     known: &ResolvedSchema,
     login: &Column,
     account: &Admin,
-) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
-    let mut found = (Vec::new(), Vec::new());
+    found: &mut Namesakes,
+) -> Result<(), sqlx::Error> {
+    found.blanks = blank::around(&account.login);
     for nearly in [false, true] {
         let mut sql = Sql::new("SELECT ");
         sql.bounded(|sql| {
             sql.column("p", &known.id.name).add("::text");
         });
+        sql.add(", \"left\"(")
+            .column("p", &login.name)
+            .add("::text, ")
+            .integer(ENDS)
+            .add("::int4), \"right\"(");
+        sql.column("p", &login.name).add("::text, ").integer(ENDS).add("::int4)");
         sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
         match nearly {
             false => equals(&mut sql, "p", login, &account.login),
@@ -159,11 +170,21 @@ async fn named(
         sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT ").integer(NAMED);
         for row in sql.all(connection).await? {
             let id: Option<String> = row.try_get(0)?;
-            let list = if nearly { &mut found.1 } else { &mut found.0 };
-            list.push(id.unwrap_or_else(|| "NULL".into()));
+            let id = id.unwrap_or_else(|| "NULL".into());
+            if !nearly {
+                found.equal.push(id);
+                continue;
+            }
+            found.nearly.push(id);
+            for end in [1, 2] {
+                let end: Option<String> = row.try_get(end)?;
+                found.blanks.extend(end.iter().flat_map(|end| blank::around(end)));
+            }
         }
     }
-    Ok(found)
+    found.blanks.sort_unstable();
+    found.blanks.dedup();
+    Ok(())
 }
 
 /// The unique keys that hold the login.
