@@ -7,6 +7,7 @@
 //! `fault` classes every failure once.
 
 pub mod advise;
+pub mod blank;
 pub mod diagnose;
 pub mod facts;
 pub mod fault;

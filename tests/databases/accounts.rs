@@ -272,8 +272,10 @@ async fn a_reset_at_the_command_line_touches_the_admin_alone() {
 #[tokio::test]
 async fn look_alikes_of_an_account_are_for_a_person() {
     let db = database(&there()).await;
-    db.run(&format!("INSERT INTO users (email, hashed_password) VALUES (' Smoke@example.com', '{HASH}')"))
-        .await;
+    db.run(&format!(
+        "INSERT INTO users (email, hashed_password) VALUES ('\u{feff}Smoke@example.com', '{HASH}')"
+    ))
+    .await;
     let mut case = case(&db);
     let pass = case.reports(&db, &[(R::AdminAmbiguous, C::AdminConsistent, None)]).await;
     let message = pass.finding(R::AdminAmbiguous).message;

@@ -262,6 +262,47 @@ async fn an_account_that_differs_by_case_only_is_named_and_what_is_printed_ends_
 }
 
 #[tokio::test]
+async fn a_login_with_a_blank_that_does_not_show_is_no_other_account_and_the_blank_is_named() {
+    let db = Db::new(&namesakes("SELECT", "(1, 'admin@example.com', 'admin', 'shop', NULL)")).await;
+    let mut case = Case::new(&db, USUAL);
+    let ambiguous = &[(R::AdminAmbiguous, C::AdminConsistent, None)];
+    for (blank, called) in [
+        ("\u{a0}", "U+00A0 no-break space"),
+        ("\t", "U+0009 tab"),
+        ("\u{200b}", "U+200B zero width space"),
+        ("\r\n", "U+000A line feed, U+000D carriage return"),
+    ] {
+        db.run(&format!("UPDATE users SET email = 'Admin@example.com{blank}' WHERE id = 1")).await;
+        let message = case.reports(&db, ambiguous).await.finding(R::AdminAmbiguous).message;
+        let says = format!(
+            "no account of users has the login \"admin@example.com\", and account 1 has one that differs from it by case \
+             or blank characters at an end ({called}) only: if that is the admin, run `UPDATE"
+        );
+        assert!(message.starts_with(&says), "{message}");
+        db.run(&printed(&message)[0]).await;
+        case.check().await.consistent();
+        db.run(&format!("INSERT INTO users (id, email) VALUES (2, '{blank}admin@example.com')")).await;
+        let message = case.reports(&db, ambiguous).await.finding(R::AdminAmbiguous).message;
+        assert!(
+            message.starts_with("account 1 of users has the login") && message.contains(called),
+            "{message}"
+        );
+        db.run(&printed(&message)[0]).await;
+        case.check().await.consistent();
+        db.run("DELETE FROM users WHERE id = 2").await;
+    }
+    // Of several, one gets the spec's login and the other a free one.
+    db.run("UPDATE users SET email = 'admin@example.com\u{a0}' WHERE id = 1").await;
+    db.run("INSERT INTO users (id, email) VALUES (2, 'admin@example.com\t')").await;
+    let message = case.reports(&db, ambiguous).await.finding(R::AdminAmbiguous).message;
+    assert!(message.contains("(U+0009 tab, U+00A0 no-break space)"), "{message}");
+    for statement in printed(&message) {
+        db.run(&statement).await;
+    }
+    case.check().await.consistent();
+}
+
+#[tokio::test]
 async fn rows_that_a_list_gives_back_to_nobody_are_told_by_their_cause() {
     let rows = "(1, 'admin@example.com', 'admin', 'shop', NULL), (12, 'omar', 'user', 'shop', NULL), (11, 'Nora', 'user', 'shop', NULL), \
                 (13, 'two', 'user', 'shop', NULL), (14, 'two', 'user', 'shop', NULL), (15, 'pia', 'user', 'shop', NULL), (16, 'pia', 'user', 'shop', now()), (18, 'SAM', 'user', 'shop', NULL)";

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::{
+    blank,
     identities::snapshot::{self, Logins, Snapshot},
     text::{clip, count, sample},
 };
@@ -291,9 +292,9 @@ fn accounts(a: &Snapshot, b: &Snapshot) -> Accounts {
     accounts
 }
 
-/// A login as one has it that knows neither case nor spaces around it.
+/// A login as one has it that knows neither case nor blanks around it.
 fn fold(login: &str) -> String {
-    login.trim().to_lowercase()
+    blank::folded(login)
 }
 
 fn columns(a: &Snapshot, b: &Snapshot, differences: &mut Vec<Difference>) {

@@ -7,6 +7,7 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
+        blank,
         diagnose::{
             account,
             free_ids::{Free, Kept},
@@ -63,7 +64,7 @@ fn contradicted(target: &Target, users: &UserTable) -> Option<Finding> {
 /// Why an account cannot be kept beside one that comes before it.
 fn clash(target: &Target, users: &UserTable, one: Kept<'_>, other: Kept<'_>) -> Option<Finding> {
     let ((account, facts), (before, theirs)) = (one, other);
-    let plain = |login: &str| login.trim().to_lowercase();
+    let plain = blank::folded;
     let row = |facts: &AdminFacts| facts.account.as_ref().map(|account| account.id.clone());
     let wanted = |facts: &AdminFacts| facts.wanted.as_ref().and_then(|wanted| wanted.canonical.clone());
     let (column, reason, severity, message) = if plain(&account.login) == plain(&before.login)

@@ -78,6 +78,7 @@ pub fn diagnose(
     found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
     not_unique::hold(&mut found, target, observation, users);
+    suspects::hold(&mut found, observation);
     found.extend(answers.into_iter().flatten().flat_map(verifiers::verifier));
     if let Some(ReadOnly { why, ends }) = &observation.server.read_only
         && found.iter().any(|one| one.step.is_some())

@@ -10,6 +10,7 @@ use crate::{
         facts::{Observation, references::Spelling, unread::Untrusted},
         finding::{Finding, person},
         sql_name::statement,
+        step::Step,
         target::{Target, policy::accepted},
         text::{clip, count, sample},
     },
@@ -64,16 +65,49 @@ fn spelling(one: &Spelling) -> Finding {
 }
 
 fn untrusted(one: &Untrusted) -> Finding {
+    let (condition, what) = match one.of_accounts {
+        true => (
+            ConditionType::AdminConsistent,
+            "is looked up by reading all rows, and nothing is written to accounts",
+        ),
+        false => (ConditionType::ReferencesConsistent, "was not checked"),
+    };
+    let unique = if one.unique {
+        " (a unique index cannot be rebuilt while two rows have one key, so mend such rows first)"
+    } else {
+        ""
+    };
     person(
         Reason::IndexUntrusted,
-        ConditionType::ReferencesConsistent,
+        condition,
         Severity::Error,
         Some(one.object.clone()),
-        format!(
-            "{} was not checked, since {}: run {}",
-            one.object.describe(),
-            one.why,
-            one.remedy.join("; ")
-        ),
+        format!("{} {what}, since {}{unique}: run {}", one.object.describe(), one.why, one.remedy.join("; ")),
     )
+}
+
+/// Takes away the steps that go by a login or write to an account, where the indexes of these cannot be believed: a
+/// unique index of that kind takes a second row with one key.
+pub(super) fn hold(found: &mut [Finding], observation: &Observation) {
+    if !observation.untrusted.iter().any(|one| one.of_accounts) {
+        return;
+    }
+    let apart = |step: &Step| {
+        matches!(
+            step,
+            Step::Rows { .. }
+                | Step::AdvanceSequence { .. }
+                | Step::AddConstraint { .. }
+                | Step::ValidateConstraint { .. }
+        )
+    };
+    for one in found.iter_mut().filter(|one| one.step.as_ref().is_some_and(|step| !apart(step))) {
+        one.step = None;
+        one.approval = None;
+        one.finding.remedy = None;
+        let message =
+            format!("{}; nothing is repaired here before its indexes are rebuilt", one.finding.message);
+        one.finding.message = clip(&message, 1024);
+        one.finding.blocked.get_or_insert(Reason::IndexUntrusted);
+    }
 }

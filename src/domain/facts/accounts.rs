@@ -12,7 +12,7 @@ pub struct LoginFacts {
     pub absent: i64,
     /// Accounts whose very login another one has too.
     pub shared: i64,
-    /// Accounts whose login differs from another's only by case or surrounding spaces.
+    /// Accounts whose login differs from another's only by case or blanks at its ends.
     pub alike: i64,
 }
 
@@ -23,7 +23,7 @@ pub struct AdminFacts {
     pub account: Option<Account>,
     /// Accounts whose login equals the spec's, and that the spec does not tell apart.
     pub exact: i64,
-    /// Further accounts whose login differs only by case or surrounding spaces; where the account is there, those
+    /// Further accounts whose login differs only by case or blanks at its ends; where the account is there, those
     /// alone that are active.
     pub look_alikes: i64,
     /// Who they are, where it is not clear which account is meant.
@@ -41,8 +41,10 @@ pub struct Namesakes {
     pub active: i64,
     /// The id of one of the first of them that is not active, where another one is.
     pub spare: Option<String>,
-    /// The first ids of accounts whose login differs by case or surrounding spaces only.
+    /// The first ids of accounts whose login differs by case or blanks at its ends only.
     pub nearly: Vec<String>,
+    /// What is blank at the ends of their logins.
+    pub blanks: Vec<char>,
     /// A unique key that keeps logins apart together with columns of which the spec says no value: its name, and
     /// those columns.
     pub tenants: Option<(String, Vec<String>)>,

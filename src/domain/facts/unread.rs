@@ -12,13 +12,17 @@ pub struct Unchecked {
     pub ends: Result<Option<(i64, i64)>, String>,
 }
 
-/// A reference whose indexes cannot be believed.
+/// A reference whose indexes cannot be believed, or accounts whose logins or ids have such ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Untrusted {
-    /// The reference.
+    /// The reference, or the user table with those columns.
     pub object: ObjectRef,
+    /// Whether it is about the accounts of the spec.
+    pub of_accounts: bool,
     /// Why, a plain clause.
     pub why: String,
-    /// What to run.
+    /// Whether a unique index is among those that are to be rebuilt, which fails where two rows have one key.
+    pub unique: bool,
+    /// What to run, in this order.
     pub remedy: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! Who of before is who today: old id to login to new id, as one mapping that is looked up once per
 //! row; and what was counted of it.
 
-use crate::domain::facts::key_kind::KeyKind;
+use crate::domain::{blank, facts::key_kind::KeyKind};
 
 use std::collections::{HashMap, HashSet};
 
@@ -90,9 +90,9 @@ impl Today {
     }
 }
 
-/// A login as one has it that knows neither case nor spaces around it.
+/// A login as one has it that knows neither case nor blanks around it.
 fn fold(login: &str) -> String {
-    login.trim().to_lowercase()
+    blank::folded(login)
 }
 
 /// Accounts whose folded logins are those of people without an account of their very login: an id, or none where

@@ -5,7 +5,10 @@ use crate::{
         shared::ColumnCondition,
         spec::{AdminSpec, AuthConsistencySpec, OnMissing, PasswordPolicy},
     },
-    domain::target::{Admin, SeedValue, users::Users},
+    domain::{
+        blank,
+        target::{Admin, SeedValue, users::Users},
+    },
     passwords::audit_secret,
 };
 
@@ -70,8 +73,13 @@ impl Parser<'_> {
                 account.called()
             ));
         }
-        if spec.login.trim() != spec.login {
-            self.spec(format!("{field}.login: remove the spaces around it"));
+        if blank::trim(&spec.login) != spec.login {
+            let blanks = blank::around(&spec.login);
+            let what = match blanks.iter().all(|&c| c == ' ') {
+                true => "the spaces".to_owned(),
+                false => blanks.into_iter().map(blank::called).collect::<Vec<_>>().join(", "),
+            };
+            self.spec(format!("{field}.login: remove {what} around it"));
         }
         let needs_password =
             spec.on_missing == OnMissing::Seed || spec.password_policy == PasswordPolicy::Always;

@@ -7,7 +7,11 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{sql_name::sql_name, text::clip},
+    domain::{
+        blank::{self, BLANK},
+        sql_name::sql_name,
+        text::clip,
+    },
     engine::postgres::session::wire::MANY,
 };
 
@@ -382,6 +386,25 @@ impl Sql {
         self.text.push('$');
         self.text.push_str(&shared.0.to_string());
         self.add("::pg_catalog.int8[]")
+    }
+
+    /// Adds the characters of [`BLANK`] that the database's encoding has, as `btrim` takes them. Beyond ASCII a number
+    /// is a character of its own only in UTF8.
+    pub fn blanks(&mut self) -> &mut Self {
+        self.add(
+            "(SELECT pg_catalog.string_agg(pg_catalog.chr(b.c::pg_catalog.int4), '') FROM pg_catalog.unnest(",
+        );
+        self.integers(BLANK.iter().map(|c| i64::from(u32::from(*c))).collect());
+        self.add(
+            ") b(c) WHERE b.c OPERATOR(pg_catalog.<) 128 \
+             OR pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'UTF8')",
+        )
+    }
+
+    /// Adds blank characters as they stand within `E'...'`, of a statement that a person is shown.
+    pub fn escaped_blanks(&mut self, blanks: &[char]) -> &mut Self {
+        self.text.push_str(&blank::within_literal(blanks));
+        self
     }
 
     /// The statement's text, for `grants` and for tests: values are not in it.

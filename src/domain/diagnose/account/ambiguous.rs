@@ -7,6 +7,7 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
+        blank,
         facts::{
             accounts::{AdminFacts, Namesakes},
             schema::UserTable,
@@ -87,14 +88,26 @@ impl Said<'_> {
         sql_table(&self.users.object.schema, &self.users.object.table)
     }
 
+    /// By what logins differ that are nearly one: what does not show is named.
+    fn difference(&self) -> String {
+        let blanks = &self.namesakes().blanks;
+        if blanks.iter().all(|&c| c == ' ') {
+            return "case or spaces".to_owned();
+        }
+        let called: Vec<String> = blanks.iter().take(5).map(|&c| blank::called(c)).collect();
+        let all = i64::try_from(blanks.len()).unwrap_or(i64::MAX);
+        format!("case or blank characters at an end ({})", sample(&called, all))
+    }
+
     /// Nobody has the login, and somebody nearly.
     fn only_nearly(&self) -> String {
         let (all, nearly) = (self.facts.look_alikes, &self.namesakes().nearly);
         let spelled = format!(
-            "no account of {} has the login {:?}, and {} one that differs from it by case or spaces only",
+            "no account of {} has the login {:?}, and {} one that differs from it by {} only",
             self.users.object.describe(),
             self.admin.login,
-            Self::accounts(nearly, all)
+            Self::accounts(nearly, all),
+            self.difference()
         );
         let field = self.admin.field();
         if all > 1 {
@@ -110,6 +123,11 @@ impl Said<'_> {
                 self.rename_others(None)
             );
         }
+        // The spec takes no login with blanks around it.
+        let written = match self.namesakes().blanks.is_empty() {
+            true => format!("write its login into {field}.login, or "),
+            false => String::new(),
+        };
         let (table, login) = (self.table(), sql_name(self.login));
         let give = statement(format!(
             "UPDATE {table} SET {login} = {} WHERE {} = {}",
@@ -117,8 +135,15 @@ impl Said<'_> {
             sql_name(&self.target.users.id_column),
             sql_text(nearly.first().map_or("", String::as_str))
         ));
+        if all > 1 {
+            return format!(
+                "{spelled}: choose the one that is meant, {written}give it the spec's (for account {}: `{give}`), and rename the others (`{}`)",
+                nearly.first().map(|id| clip(id, 64)).unwrap_or_default(),
+                self.rename(nearly.get(1).or(nearly.first()))
+            );
+        }
         format!(
-            "{spelled}: if that is {}, write its login into {field}.login, or run `{give}`; if it is somebody else, rename it (`{}`)",
+            "{spelled}: if that is {}, {written}run `{give}`; if it is somebody else, rename it (`{}`)",
             self.admin.called(),
             self.rename(nearly.first())
         )
@@ -129,10 +154,11 @@ impl Said<'_> {
         let nearly = &self.namesakes().nearly;
         let account = self.facts.account.as_ref().map(|account| clip(&account.id, 64)).unwrap_or_default();
         format!(
-            "account {account} of {} has the login {:?}, and {} one that differs from it by case or spaces only: which of them signs in depends on how the app compares logins, so keep one and {}",
+            "account {account} of {} has the login {:?}, and {} one that differs from it by {} only: which of them signs in depends on how the app compares logins, so keep one and {}",
             self.users.object.describe(),
             self.admin.login,
             Self::accounts(nearly, self.facts.look_alikes),
+            self.difference(),
             self.rename_others(nearly.first())
         )
     }

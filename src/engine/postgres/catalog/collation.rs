@@ -4,7 +4,7 @@
 //! PostgreSQL remembers which version of a collation it was made with, and only warns. What such an
 //! index says is not believed here: a row that it misses would look like an orphan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, Row};
 
@@ -18,6 +18,8 @@ use crate::{
 pub struct UntrustedIndex {
     /// The index.
     pub index: Relation,
+    /// The collation's object id.
+    pub collation_oid: i64,
     /// The collation, as a person writes it.
     pub collation: String,
     /// The version that it was made with, and the library's.
@@ -26,11 +28,80 @@ pub struct UntrustedIndex {
     pub refresh: String,
 }
 
-impl UntrustedIndex {
-    /// What a person runs to make the index anew.
-    pub fn reindex(&self) -> String {
-        let Relation { schema, name, .. } = &self.index;
-        format!("REINDEX INDEX CONCURRENTLY {}", sql_table(schema.as_str(), name.as_str()))
+/// How many indexes are named one by one, and the characters that there is room for: the whole database is rebuilt
+/// instead of more.
+const NAMED: usize = 5;
+const ROOM: usize = 500;
+
+/// Everything that collations sorted, and that must be made anew before their versions are refreshed: PostgreSQL warns
+/// of none of them afterwards.
+#[derive(Debug, Default)]
+pub struct Rebuild {
+    database: String,
+    /// By collation, no more than one beyond [`NAMED`] of each: its statement, and whether the index is unique.
+    indexes: BTreeMap<i64, Vec<(String, bool)>>,
+}
+
+impl Rebuild {
+    /// The indexes of the collations of these.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn observe<'a>(
+        connection: &mut PgConnection,
+        untrusted: impl Iterator<Item = &'a UntrustedIndex>,
+    ) -> Result<Self, sqlx::Error> {
+        let mut found = Self::default();
+        let collations: BTreeSet<i64> = untrusted.map(|one| one.collation_oid).collect();
+        if collations.is_empty() {
+            return Ok(found);
+        }
+        let mut sql = Sql::new("SELECT current_database()::text, w.co, i.* FROM unnest(");
+        sql.integers(collations.into_iter().collect()).add(
+            ") w(co) CROSS JOIN LATERAL (SELECT n.nspname::text, i.relname::text, x.indisunique FROM pg_index x \
+             JOIN pg_class i ON i.oid = x.indexrelid AND i.relkind = 'i' AND i.relpersistence <> 't' \
+             JOIN pg_namespace n ON n.oid = i.relnamespace \
+             JOIN pg_am am ON am.oid = i.relam AND am.amname IN ('btree', 'gist', 'spgist', 'brin') \
+             WHERE x.indisvalid AND w.co::oid = ANY (x.indcollation::oid[]) ORDER BY 1, 2 LIMIT ",
+        );
+        sql.integer(NAMED as i64 + 1).add(") i ORDER BY 2, 3, 4");
+        for row in sql.all(connection).await? {
+            found.database = row.try_get(0)?;
+            let (schema, name): (String, String) = (row.try_get(2)?, row.try_get(3)?);
+            let statement = format!("REINDEX INDEX CONCURRENTLY {}", sql_table(&schema, &name));
+            found.indexes.entry(row.try_get(1)?).or_default().push((statement, row.try_get(4)?));
+        }
+        Ok(found)
+    }
+
+    fn of<'a>(&'a self, untrusted: &'a [&UntrustedIndex]) -> impl Iterator<Item = &'a (String, bool)> {
+        let collations: BTreeSet<i64> = untrusted.iter().map(|one| one.collation_oid).collect();
+        collations.into_iter().filter_map(|collation| self.indexes.get(&collation)).flatten()
+    }
+
+    /// Whether a unique index is among them, as far as they are known.
+    pub fn has_unique(&self, untrusted: &[&UntrustedIndex]) -> bool {
+        self.of(untrusted).any(|(_, unique)| *unique)
+    }
+
+    /// What a person runs to make all indexes of the collations of these anew, and to say so then.
+    pub fn statements(&self, untrusted: &[&UntrustedIndex]) -> Vec<String> {
+        let mut remedy: Vec<String> = Vec::new();
+        let once = |statement: &String, remedy: &mut Vec<String>| {
+            if !remedy.contains(statement) {
+                remedy.push(statement.clone());
+            }
+        };
+        for (statement, _) in self.of(untrusted) {
+            once(statement, &mut remedy);
+        }
+        if remedy.len() > NAMED || remedy.iter().map(|one| one.chars().count()).sum::<usize>() > ROOM {
+            remedy = vec![format!("REINDEX DATABASE CONCURRENTLY {}", sql_name(&self.database))];
+        }
+        for one in untrusted {
+            once(&one.refresh, &mut remedy);
+        }
+        remedy
     }
 }
 
@@ -72,7 +143,7 @@ pub async fn untrusted(
     }
     sql.add(
         ") SELECT t.t, t.c, n.nspname::text, i.relname::text, h.space, h.called, \
-         \"left\"(h.made, 64), \"left\"(h.now, 64) \
+         \"left\"(h.made, 64), \"left\"(h.now, 64), h.oid::int8 \
          FROM tables t JOIN pg_index x ON x.indrelid = t.r AND x.indisvalid \
          CROSS JOIN LATERAL unnest(x.indkey::int2[], x.indcollation::oid[]) k(attnum, sorted) \
          JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND a.attname::text = t.c \
@@ -100,6 +171,7 @@ pub async fn untrusted(
                 partitioned: false,
             },
             versions: (row.try_get(6)?, row.try_get(7)?),
+            collation_oid: row.try_get(8)?,
             collation,
             refresh,
         });

@@ -15,19 +15,23 @@ pub fn equals(sql: &mut Sql, alias: &'static str, column: &Column, value: &str) 
             let value = |sql: &mut Sql| {
                 sql.typed(value, &column.type_name);
             };
-            sql.compared(
-                operator,
-                |sql| {
-                    sql.column(alias, &column.name);
-                },
-                value,
-            );
+            sql.compared(operator, |sql| operand(sql, alias, column), value);
         }
         // No btree equality (json and the like): the value's own text is what can be compared.
         _ => {
             text(sql, alias, column);
             sql.add(" OPERATOR(pg_catalog.=) ").text(value);
         }
+    }
+}
+
+/// Adds `alias.column`, in a form that no index serves where those of the column cannot be believed.
+fn operand(sql: &mut Sql, alias: &'static str, column: &Column) {
+    if column.by_scan {
+        sql.add("CASE WHEN ").add(alias).add(".tableoid OPERATOR(pg_catalog.<>) '0' THEN ");
+        sql.column(alias, &column.name).add(" END");
+    } else {
+        sql.column(alias, &column.name);
     }
 }
 

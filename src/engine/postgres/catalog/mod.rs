@@ -59,6 +59,8 @@ pub struct Column {
     pub identity_always: bool,
     /// Whether a cast or a comparison of it could run somebody's code: then only its output is used.
     pub opaque: bool,
+    /// Whether its indexes cannot be believed: then a value is looked for among all rows.
+    pub by_scan: bool,
 }
 
 /// A type as a column has it.

@@ -93,5 +93,6 @@ fn column(row: &PgRow, generated: bool, types: &mut Types) -> Result<Option<Colu
         generated,
         identity_always: row.try_get(9)?,
         opaque: false,
+        by_scan: false,
     }))
 }

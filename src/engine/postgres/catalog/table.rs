@@ -306,5 +306,6 @@ fn column(row: &PgRow, types: &mut Types) -> Result<Column, sqlx::Error> {
         generated: row.try_get(8)?,
         identity_always: row.try_get(9)?,
         opaque: false,
+        by_scan: false,
     })
 }

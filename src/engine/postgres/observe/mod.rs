@@ -5,6 +5,7 @@
 //! savepoint's affair and shows as skipped.
 
 pub mod accounts;
+mod believable;
 pub(in crate::engine::postgres) mod change_marks;
 pub mod constraints;
 mod conversion;
@@ -191,6 +192,7 @@ async fn inside(
     known.ours = bookkeeping.untrusted.is_empty();
     // Who had a login when its names were read is not who has it now.
     known.narrowed.clear();
+    let distrusted = believable::logins(connection, target, &mut known, version).await?;
     let mut admin = match &target.admin {
         Some(admin) => {
             Some(accounts::observe(connection, admin, &mut known, compare, relied.look_alikes).await?)
@@ -226,7 +228,7 @@ async fn inside(
     known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
     known.passive.extend(unread.into_iter().map(|table| Passive { table, seen: false }));
     let mut references = relied.references.clone();
-    let (tables, untrusted) = scope::believable(connection, tables, version).await?;
+    let (tables, untrusted) = believable::references(connection, tables, version).await?;
     let (set_aside, untrusted): (Vec<_>, Vec<_>) = untrusted.into_iter().unzip();
     known.passive.extend(set_aside.into_iter().map(|table| Passive { table, seen: false }));
     skipped.extend(untrusted.iter().map(|one| Skipped {
@@ -235,6 +237,7 @@ async fn inside(
         asked: false,
         transient: false,
     }));
+    let untrusted = distrusted.into_iter().chain(untrusted).collect();
     let (again, tables): (Vec<_>, Vec<_>) =
         tables.into_iter().partition(|table| relied.on_search_of(&table.object).is_some());
     let mut spellings = Vec::new();

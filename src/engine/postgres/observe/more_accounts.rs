@@ -57,7 +57,8 @@ async fn named_alike(
     let logins = target.accounts.iter().map(|account| Some(account.login.clone())).collect();
     let mut sql = Sql::new("SELECT w.at, count(*) FROM unnest(");
     sql.texts(logins).add(") WITH ORDINALITY w(login, at) JOIN ").only(&known.users.relation);
-    sql.add(" p ON lower(btrim(").column("p", &login.name).add("::text)) = lower(btrim(w.login)) WHERE NOT ");
+    sql.add(" p ON lower(btrim(").column("p", &login.name).add("::text, ").blanks();
+    sql.add(")) = lower(btrim(w.login, ").blanks().add(")) WHERE NOT ");
     match &login.equality {
         Some(operator) => {
             let wanted = |sql: &mut Sql| {

@@ -4,7 +4,7 @@
 
 use crate::{
     api::shared::ColumnCondition,
-    domain::{facts::accounts::Namesakes, target::Admin},
+    domain::{blank, facts::accounts::Namesakes, target::Admin},
     engine::postgres::{
         catalog::{
             Column,
@@ -21,6 +21,9 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 /// Ids that are named.
 const NAMED: i64 = 5;
 
+/// Characters at each end of a login that are looked at for what is blank.
+const ENDS: i64 = 16;
+
 /// A unique key that holds the login, as it is or in an expression.
 struct LoginKey {
     name: String,
@@ -28,12 +31,13 @@ struct LoginKey {
     condition: Option<String>,
 }
 
-/// Adds the condition that the login of the row `p` differs from this one by case or surrounding spaces only.
+/// Adds the condition that the login of the row `p` differs from this one by case or by what is
+/// blank at its ends only.
 pub(super) fn is_nearly(sql: &mut Sql, column: &Column, login: &str) {
     sql.add("NOT ");
     equals(sql, "p", column, login);
-    sql.add(" AND lower(btrim(").column("p", &column.name).add("::text)) = lower(btrim(").text(login);
-    sql.add("))");
+    sql.add(" AND lower(btrim(").column("p", &column.name).add("::text, ").blanks().add(")) = lower(");
+    sql.text(blank::trim(login)).add(")");
 }
 
 /// How many of the accounts that have the login are still meant, and who could be where that is not one. What
@@ -86,11 +90,15 @@ pub(super) async fn observe(
     }
     if left != 1 || look_alikes > 0 {
         let equal = named(connection, known, &login, account, Named::Equal).await?;
-        let inactive = equal.iter().find(|(_, active)| !active).map(|(id, _)| id.clone());
+        let inactive = equal.iter().find(|one| !one.active).map(|one| one.id.clone());
         found.spare = inactive.filter(|_| found.active > 0);
-        found.equal = equal.into_iter().map(|(id, _)| id).collect();
+        found.equal = equal.into_iter().map(|one| one.id).collect();
         let nearly = named(connection, known, &login, account, Named::Nearly { active: exact > 0 }).await?;
-        found.nearly = nearly.into_iter().map(|(id, _)| id).collect();
+        found.blanks = blank::around(&account.login);
+        found.blanks.extend(nearly.iter().flat_map(|one| &one.ends).flat_map(|end| blank::around(end)));
+        found.blanks.sort_unstable();
+        found.blanks.dedup();
+        found.nearly = nearly.into_iter().map(|one| one.id).collect();
     }
     Ok((left, found))
 }
@@ -152,14 +160,22 @@ enum Named {
     Nearly { active: bool },
 }
 
-/// The first ids of accounts, each with whether it is active.
+/// An account that has a login, or nearly.
+struct Namesake {
+    id: String,
+    active: bool,
+    /// The first and the last characters of its login.
+    ends: Vec<String>,
+}
+
+/// The first accounts that have the login, or nearly.
 async fn named(
     connection: &mut PgConnection,
     known: &ResolvedSchema,
     login: &Column,
     account: &Admin,
     which: Named,
-) -> Result<Vec<(String, bool)>, sqlx::Error> {
+) -> Result<Vec<Namesake>, sqlx::Error> {
     let active = |sql: &mut Sql| {
         for (column, condition) in &known.active_when {
             sql.add(" AND ");
@@ -172,6 +188,8 @@ async fn named(
     });
     sql.add(", true");
     active(&mut sql);
+    sql.add(", \"left\"(").column("p", &login.name).add("::text, ").integer(ENDS);
+    sql.add("::int4), \"right\"(").column("p", &login.name).add("::text, ").integer(ENDS).add("::int4)");
     sql.add(" FROM ").only(&known.users.relation).add(" p WHERE ");
     match which {
         Named::Equal => equals(&mut sql, "p", login, &account.login),
@@ -181,9 +199,16 @@ async fn named(
         active(&mut sql);
     }
     sql.add(" ORDER BY ").column("p", &known.id.name).add(" LIMIT ").integer(NAMED);
-    let rows = sql.all(connection).await?;
-    let id = |row: &PgRow| row.try_get::<Option<String>, _>(0).map(|id| id.unwrap_or_else(|| "NULL".into()));
-    rows.iter().map(|row| Ok((id(row)?, row.try_get::<Option<bool>, _>(1)?.unwrap_or(false)))).collect()
+    let namesake = |row: &PgRow| {
+        let id: Option<String> = row.try_get(0)?;
+        let ends: [Option<String>; 2] = [row.try_get(2)?, row.try_get(3)?];
+        Ok(Namesake {
+            id: id.unwrap_or_else(|| "NULL".into()),
+            active: row.try_get::<Option<bool>, _>(1)?.unwrap_or(false),
+            ends: ends.into_iter().flatten().collect(),
+        })
+    };
+    sql.all(connection).await?.iter().map(namesake).collect()
 }
 
 /// The unique keys that hold the login.

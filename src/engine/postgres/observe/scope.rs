@@ -18,7 +18,7 @@ use crate::{
         spec::{OnConstraint, ReferenceRule},
     },
     domain::{
-        facts::{Untrusted, foreign_key::referenced_columns, key_kind::KeyKind},
+        facts::foreign_key::referenced_columns,
         incremental::change_marks::Reuse,
         target::{IdentitySource, Target, policy::Rule},
         text::clip,
@@ -26,7 +26,6 @@ use crate::{
     engine::postgres::{
         catalog::{
             self, Column, Found, Table,
-            collation::{self, ColumnKey},
             declared::{Scope, place, soft, unreadable},
             keys::ForeignKey,
             reference::ReferenceTable,
@@ -163,54 +162,6 @@ pub(in crate::engine::postgres) async fn resolve(
         scope.undeclared = undeclared::observe(connection, target, known, &taken).await?;
     }
     Ok(scope)
-}
-
-/// Leaves out references whose indexes cannot be believed: a row that an index misses would look like
-/// an orphan, or hide one.
-pub(in crate::engine::postgres) async fn believable(
-    connection: &mut PgConnection,
-    tables: Vec<ReferenceTable>,
-    server_version: i64,
-) -> Result<(Vec<ReferenceTable>, Vec<(ReferenceTable, Untrusted)>), DatabaseError> {
-    let columns = |table: &ReferenceTable| -> Vec<ColumnKey> {
-        let of = |table: i64, columns: &[Column]| -> Vec<ColumnKey> {
-            let text =
-                columns.iter().filter(|column| matches!(column.kind(), KeyKind::Text | KeyKind::Other));
-            text.map(|column| (table, column.name.as_str().to_owned())).collect()
-        };
-        let mut all = of(table.child.oid, &table.columns);
-        all.extend(of(table.parent.oid, &table.parent_columns));
-        all
-    };
-    let asked: Vec<ColumnKey> = tables.iter().flat_map(columns).collect();
-    let found = collation::untrusted(connection, &asked, server_version).await?;
-    let mut believed = Vec::new();
-    let mut untrusted = Vec::new();
-    for table in tables {
-        let mut indexes: Vec<_> = columns(&table).iter().filter_map(|key| found.get(key)).flatten().collect();
-        indexes.dedup();
-        let Some(first) = indexes.first() else {
-            believed.push(table);
-            continue;
-        };
-        let mut remedy: Vec<String> = indexes.iter().map(|one| one.reindex()).collect();
-        remedy.extend(indexes.iter().map(|one| one.refresh.clone()));
-        let mut seen = std::collections::BTreeSet::new();
-        remedy.retain(|one| seen.insert(one.clone()));
-        let fact = Untrusted {
-            object: ObjectRef::clone(&table.object),
-            why: format!(
-                "the index {} was sorted by version {} of {} and the library has {} now, so it may miss rows",
-                first.index.name.as_str(),
-                first.versions.0,
-                first.collation,
-                first.versions.1
-            ),
-            remedy,
-        };
-        untrusted.push((table, fact));
-    }
-    Ok((believed, untrusted))
 }
 
 /// The reference that a rule declares.

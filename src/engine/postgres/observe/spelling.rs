@@ -4,6 +4,7 @@
 use crate::{
     api::report::ObjectRef,
     domain::{
+        blank,
         facts::{key_kind::KeyKind, references::Spelling},
         text::clip,
     },
@@ -12,6 +13,8 @@ use crate::{
         sql::Sql,
     },
 };
+
+use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
 use sqlx::{PgConnection, Row};
@@ -54,6 +57,7 @@ pub(in crate::engine::postgres) async fn observe(
     sql.add(" AS canonical FROM ").only(&table.parent.relation).add(" p) p ON p.canonical = o.canonical ");
     sql.add("GROUP BY o.key, o.n ORDER BY o.key COLLATE \"C\"");
     let mut found = Spelling { object: ObjectRef::clone(&table.object), ..Spelling::default() };
+    let (mut first, mut blanks) = (String::new(), BTreeSet::from([' ']));
     let mut all = sql.stream(connection);
     while let Some(row) = all.try_next().await? {
         let (key, twin, rows, twins): (String, String, i64, i64) =
@@ -61,24 +65,29 @@ pub(in crate::engine::postgres) async fn observe(
         found.rows = found.rows.saturating_add(rows);
         found.keys += 1;
         found.ambiguous |= twins > 1;
+        for text in [&key, &twin] {
+            blanks.extend(blank::around(text));
+        }
         if found.twin.is_empty() {
-            found.normalise = normalise(table, child, parent, &key).as_str().to_owned();
+            first.clone_from(&key);
             found.twin = clip(&twin, SHOWN);
         }
         if found.sample.len() < NAMED {
             found.sample.push(clip(&key, SHOWN));
         }
     }
+    let blanks: Vec<char> = blanks.into_iter().collect();
+    found.normalise = normalise(table, child, parent, &first, &blanks).as_str().to_owned();
     Ok((found.keys > 0).then_some(found))
 }
 
 /// Adds the one spelling of all values that mean the same: a uuid without braces and hyphens, a number
-/// without leading zeros, anything else without spaces around it, all of it in lower case. What is longer
+/// without leading zeros, anything else without blanks around it, all of it in lower case. What is longer
 /// than any of these is not searched for them: with a text of a megabyte that takes most of a second.
 fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
-    const WHITE: &str = "::text, E' \\t\\r\\n') COLLATE \"default\")";
     let lower = |sql: &mut Sql| {
-        sql.add("lower(btrim(").column(alias, &column.name).add(WHITE);
+        sql.add("lower(btrim(").column(alias, &column.name).add("::text, ").blanks();
+        sql.add(") COLLATE \"default\")");
     };
     sql.add("CASE WHEN octet_length(").column(alias, &column.name).add("::text) > 200 THEN ");
     lower(sql);
@@ -91,26 +100,48 @@ fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
     sql.add(", '^[+]?(-?)0*([0-9]+)$', '\\1\\2') END");
 }
 
-/// The statement that gives the rows the users' own spelling, by the rule that this key needs. Only rows
-/// that name nobody as they are: whoever is called like another must keep their own.
-fn normalise(table: &ReferenceTable, child: &Column, parent: &Column, key: &str) -> Sql {
-    let bare: String = key.trim().chars().filter(|c| !"{}-".contains(*c)).collect();
-    let digits = key.trim().trim_start_matches('+');
+/// The statement that gives the rows the users' own spelling, by the rule that this key needs, without what is blank
+/// at their ends. Only rows that name nobody as they are: whoever is called like another must keep their own.
+fn normalise(table: &ReferenceTable, child: &Column, parent: &Column, key: &str, blanks: &[char]) -> Sql {
+    let key = blank::trim(key);
+    let bare: String = key.chars().filter(|c| !"{}-".contains(*c)).collect();
+    let digits = key.trim_start_matches('+');
     let (before, after, only) = if bare.len() == 32 && bare.chars().all(|c| c.is_ascii_hexdigit()) {
-        ("lower(translate(btrim(", "), '{}-', ''))", Some(" ~ '^[ {]*[0-9a-fA-F-]+[ }]*$'"))
+        ("lower(translate(btrim(", ", '{}-', ''))", Some(("{]*[0-9a-fA-F-]+[", "}]*$'")))
     } else if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {
-        ("ltrim(btrim(", "), '+0')", Some(" ~ '^ *[+]?[0-9]+ *$'"))
+        ("ltrim(btrim(", ", '+0')", Some(("]*[+]?[0-9]+[", "]*$'")))
     } else {
-        ("lower(btrim(", "))", None)
+        ("lower(btrim(", ")", None)
+    };
+    let only_spaces = blanks.iter().all(|&c| c == ' ');
+    let characters = |sql: &mut Sql| {
+        if only_spaces {
+            sql.add(" ");
+        } else {
+            sql.escaped_blanks(blanks);
+        }
+    };
+    let plain = |sql: &mut Sql, alias: &'static str, column: &Column| {
+        sql.add(before).column(alias, &column.name);
+        if !only_spaces {
+            sql.add(", E'").escaped_blanks(blanks).add("'");
+        }
+        sql.add(")").add(after);
     };
     let mut sql = Sql::printed("UPDATE ");
     sql.relation(&table.child.relation).add(" c SET ").name(&child.name).add(" = u.").name(&parent.name);
     sql.add(" FROM ").relation(&table.parent.relation).add(" u WHERE NOT EXISTS (SELECT FROM ");
     sql.relation(&table.parent.relation).add(" x WHERE ").column("x", &parent.name).add(" = ");
-    sql.column("c", &child.name).add(") AND ").add(before).column("c", &child.name).add(after).add(" = ");
-    sql.add(before).column("u", &parent.name).add(after);
-    if let Some(only) = only {
-        sql.add(" AND ").column("c", &child.name).add(only);
+    sql.column("c", &child.name).add(") AND ");
+    plain(&mut sql, "c", child);
+    sql.add(" = ");
+    plain(&mut sql, "u", parent);
+    if let Some((middle, end)) = only {
+        sql.add(" AND ").column("c", &child.name).add(if only_spaces { " ~ '^[" } else { " ~ E'^[" });
+        characters(&mut sql);
+        sql.add(middle);
+        characters(&mut sql);
+        sql.add(end);
     }
     sql
 }

@@ -28,8 +28,9 @@ pub async fn logins(
     // equal here is told apart from what is only alike.
     let mut sql = Sql::new("WITH p AS (SELECT ");
     sql.column("p", &login.name).add("::text AS login FROM ").only(&known.users.relation);
+    sql.add(" p), same AS (SELECT lower(btrim(login, ").blanks();
     sql.add(
-        " p), same AS (SELECT lower(btrim(login)) AS folded, count(*) AS accounts FROM p WHERE login IS NOT NULL GROUP BY login), \
+        ")) AS folded, count(*) AS accounts FROM p WHERE login IS NOT NULL GROUP BY login), \
          alike AS (SELECT sum(accounts) AS accounts, count(*) AS logins FROM same GROUP BY folded) \
          SELECT (SELECT count(*) FROM p WHERE login IS NULL), \
            (SELECT coalesce(sum(accounts), 0)::int8 FROM same WHERE accounts > 1), \
