@@ -117,7 +117,7 @@ impl Verdict {
             }
             Self::Holds { .. } => "Look the subject up in the user table.",
             Self::SubjectNamesNoUser { subject } if subject.contains('@') || subject.trim() != subject => {
-                "Look for the login in the user table in another spelling (case, spaces), which is another one for the app and for this program; else sign in again: the account was renamed or removed."
+                "Look for the login in the user table in another spelling (case, spaces): to this program, and to an app that compares exactly, that is another login; else sign in again: the account was renamed or removed."
             }
             Self::SubjectNamesNoUser { .. } => {
                 "Sign in again: the account was removed, or the ids have changed since the token was issued, as they do when a database is seeded anew."
