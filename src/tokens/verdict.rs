@@ -221,6 +221,8 @@ impl Verdict {
         match self {
             Self::Malformed(NotAToken::TimeNotANumber { .. }) | Self::TimeIsText { .. } => "TimeNotANumber",
             Self::Malformed(why) if why.is_read_by_some() => "VerifiersDiffer",
+            Self::Malformed(NotAToken::NotSent { .. }) => "NotSent",
+            Self::Malformed(NotAToken::TwoCredentials) => "TwoCredentials",
             Self::Malformed(_) => "NotAToken",
             Self::AlgorithmDiffers { .. } => "AlgorithmDiffers",
             Self::SignedByPreviousKey => "SignedByPreviousKey",

@@ -781,6 +781,7 @@ fn a_subject_that_is_an_object_is_told_with_the_pointers_that_the_spec_may_name(
 fn what_is_no_token_at_all_is_not_called_one_that_cannot_be_read() {
     let null = verdict("Bearer null", &shape());
     assert_eq!(null.message(), "no token was sent: the word null stands in its place");
+    assert_eq!((null.cause(), verdict("abc", &shape()).cause()), ("NotSent", "NotAToken"));
     assert!(null.remedy().contains("frontend") && !null.remedy().contains("Copy the token"));
     let token = signed(&json!({"sub": "1"}));
     let two = verdict(&format!("Bearer {token},Bearer {token}"), &shape());
