@@ -3,7 +3,7 @@
 use crate::{
     cli::passphrase::PassphraseFlags,
     domain::{
-        advise::compare::{Alone, Comparison, compare},
+        advise::compare::{Alone, Comparison, PEM_LAYOUT, PemLayout, compare},
         identities::{
             list::LoginKey,
             snapshot::{Keyed, Logins, Snapshot},
@@ -150,11 +150,20 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output
     if compared.key_of_a.is_none() {
         compared.key_of_b = one_key(&b, jwt_a.as_ref()).map(str::to_owned);
     }
+    compared.add_pem_layouts(pem_layout(jwt_a.as_ref()), pem_layout(jwt_b.as_ref()));
     let exit = if compared.same { Exit::Fine } else { Exit::Findings };
     if let Some(document) = flags.output.output.document(&compared)? {
         return Ok(Output::new(document, exit));
     }
     Ok(Output::new(page(&compared, &flags.a, &flags.b, PageStyle::of_stdout()), exit))
+}
+
+/// How the PEM of a side's signing key is laid out, where its Secret is at hand.
+fn pem_layout(jwt: Option<&Jwt>) -> PemLayout {
+    match jwt {
+        None => PemLayout::Unknown,
+        Some(jwt) => jwt.key.pem_layout().map_or(PemLayout::Usual, PemLayout::Odd),
+    }
 }
 
 /// How the key that was written down on one side differs from the other side's, where that is the same key stored
@@ -257,8 +266,13 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
         said.push(format!(
             "The signing keys are one key, stored or decoded otherwise: compared with the key of {other}, that of {own} {how}. Tokens of A are worth nothing in B until both have the same bytes."
         ));
-    } else if differs("fingerprint") {
-        said.push("The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.".into());
+    } else if let Some(print) = compared.differences.iter().find(|one| one.of == "fingerprint") {
+        // A key without one is too weak for it.
+        let is_one = |side: &Option<String>| side.as_ref().is_some_and(|side| side.starts_with("v1:"));
+        let or = if is_one(&print.a) && is_one(&print.b) { "" } else { ", or nobody can tell" };
+        said.push(format!("The signing keys differ{or}: tokens of A are worth nothing in B."));
+    } else if differs(PEM_LAYOUT) {
+        said.push("The signing keys are one key pair, and its PEM is laid out otherwise: a library that cannot read the one layout has no key there (`auth-consistency key audit` says which), so store it in both as every library reads it.".into());
     }
     if accounts.untold > 0 {
         said.push(format!(
@@ -272,6 +286,52 @@ fn closing(compared: &Comparison, a: &str, b: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_key_pair_whose_pem_is_laid_out_otherwise_is_a_difference() {
+        let same = || Comparison {
+            same: true,
+            accounts: Accounts::default(),
+            differences: Vec::new(),
+            key_of_a: None,
+            key_of_b: None,
+        };
+        let literal = PemLayout::Odd("line breaks are the characters \\n");
+        for (a, b) in [
+            (PemLayout::Usual, PemLayout::Usual),
+            (literal, literal),
+            (PemLayout::Usual, PemLayout::Unknown),
+            (PemLayout::Unknown, PemLayout::Unknown),
+        ] {
+            let mut compared = same();
+            compared.add_pem_layouts(a, b);
+            assert_eq!(compared, same(), "{a:?} {b:?}");
+        }
+        for (a, b, said_a) in [
+            (PemLayout::Usual, literal, "as every library reads it"),
+            (PemLayout::Unknown, literal, "not in the snapshot"),
+            (PemLayout::Odd("an empty line"), literal, "an empty line"),
+        ] {
+            let mut compared = same();
+            compared.add_pem_layouts(a, b);
+            let [one] = &compared.differences[..] else { panic!("{compared:?}") };
+            assert_eq!(one.a.as_deref(), Some(said_a));
+            assert_eq!(one.b.as_deref(), Some("line breaks are the characters \\n"));
+            let said = closing(&compared, "old", "new");
+            assert!(!compared.same && !said.contains("Nothing differs"), "{said}");
+            assert!(said.contains("one key pair, and its PEM is laid out otherwise"), "{said}");
+        }
+        // Two keys are two keys, however they are laid out.
+        let mut two = same();
+        two.differences.push(Difference {
+            about: About::SigningKey,
+            of: "fingerprint".into(),
+            a: None,
+            b: None,
+        });
+        two.add_pem_layouts(PemLayout::Usual, literal);
+        assert_eq!(two.differences.len(), 1);
+    }
     use crate::domain::advise::compare::{About, Accounts, Difference};
 
     #[test]
@@ -286,8 +346,12 @@ mod tests {
             key_of_a: None,
             key_of_b: None,
         };
-        let other = "The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.";
+        let other = "The signing keys differ: tokens of A are worth nothing in B.";
         assert!(closing(&compared, "old", "new").ends_with(other));
+        let mut weak = compared.clone();
+        weak.differences[0].b = Some("not shown: too weak".into());
+        let untold = "The signing keys differ, or nobody can tell: tokens of A are worth nothing in B.";
+        assert!(closing(&weak, "old", "new").ends_with(untold));
         compared.key_of_a = Some("lacks the white space around this one".into());
         let said = closing(&compared, "old", "new");
         assert!(said.ends_with("The signing keys are one key, stored or decoded otherwise: compared with the key of B, that of A lacks the white space around this one. Tokens of A are worth nothing in B until both have the same bytes."), "{said}");

@@ -110,6 +110,9 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Ou
     }
     if !audit {
         return Ok(match answer.fingerprint {
+            // A key that is stored oddly is another key than the one that is meant.
+            Some(fingerprint) if !answer.weaknesses.is_empty() => Output::new(fingerprint, exit)
+                .remark("auth-consistency: the fingerprint is of the key as it is stored, and something is odd about that: `auth-consistency key audit` says what"),
             Some(fingerprint) => Output::new(fingerprint, exit),
             None => Output::new("", exit).remark(match keys.current.unfit() {
                 Some(unfit) => format!("auth-consistency: there is no fingerprint: {}", unfit.message()),
@@ -167,7 +170,9 @@ fn weaknesses(keys: &KeySet, algorithm: Algorithm) -> Vec<Weakness> {
     std::iter::once((&keys.current, Part::Signing))
         .chain(keys.previous.iter().map(|key| (key, Part::Previous)))
         .chain(keys.standby.iter().map(|key| (key, Part::Standby)))
-        .flat_map(|(key, part)| tokens::audit(key, algorithm).into_iter().map(move |one| (key, part, one)))
+        .flat_map(|(key, part)| {
+            tokens::audit_part(key, algorithm, part).into_iter().map(move |one| (key, part, one))
+        })
         .map(|(key, part, weakness)| Weakness {
             finding: weakness.reason().as_str(),
             severity: weakness.severity_of(part),

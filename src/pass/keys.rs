@@ -23,7 +23,7 @@ pub(super) async fn signing_key(pass: &Pass<'_>) -> (Option<SigningKeyReport>, V
     let mut found: Vec<Finding> = jwt
         .counting()
         .flat_map(|(part, origin, key)| {
-            tokens::audit(key, algorithm).into_iter().map(move |one| (part, origin, one))
+            tokens::audit_part(key, algorithm, part).into_iter().map(move |one| (part, origin, one))
         })
         .map(|(part, origin, weakness)| {
             person(

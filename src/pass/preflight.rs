@@ -113,8 +113,8 @@ pub async fn preflight(
 fn keys(target: &Target) -> Vec<(String, KeyWeakness)> {
     let Some(jwt) = &target.jwt else { return Vec::new() };
     jwt.counting()
-        .flat_map(|(_, origin, key)| {
-            tokens::audit(key, jwt.shape.algorithm)
+        .flat_map(|(part, origin, key)| {
+            tokens::audit_part(key, jwt.shape.algorithm, part)
                 .into_iter()
                 .map(move |weakness| (origin.clone(), weakness))
         })

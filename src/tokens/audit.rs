@@ -9,6 +9,8 @@ use super::{
 };
 use crate::api::{condition::Reason, report::Severity, spec::Algorithm};
 
+mod reference;
+
 /// One thing that is wrong with a signing key. Never holds a part of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyWeakness {
@@ -60,6 +62,8 @@ pub enum KeyWeakness {
     PrivateKey,
     /// A JSON document that holds a key.
     JsonDocument,
+    /// What a key stands behind, or something else that is hardly meant as one.
+    Reference(&'static str),
     /// No key for its algorithm.
     Unfit(Unfit),
     /// A key pair or a set of keys with something odd about it.
@@ -140,7 +144,8 @@ impl KeyWeakness {
             | Self::Comment
             | Self::Base64Twice
             | Self::PrivateKey
-            | Self::JsonDocument => Reason::SigningKeySuspicious,
+            | Self::JsonDocument
+            | Self::Reference(_) => Reason::SigningKeySuspicious,
             Self::Unfit(_) => Reason::SigningKeyUnfit,
             Self::Odd(oddity) if oddity.is_weak() => Reason::SigningKeyWeak,
             Self::Odd(_) => Reason::SigningKeySuspicious,
@@ -159,6 +164,11 @@ impl KeyWeakness {
                     "the signing key has {bytes} {}{decoded} and {} needs at least {needed}: {REPLACE}",
                     if *bytes == 1 { "byte" } else { "bytes" },
                     algorithm_name(*algorithm)
+                );
+            }
+            Self::Reference(what) => {
+                return format!(
+                    "the signing key looks like {what}: find out whether the app signs with this very text; if it does not, store what the app signs with"
                 );
             }
             Self::Unfit(unfit) => return unfit.message(),
@@ -235,10 +245,11 @@ impl KeyWeakness {
 /// What is wrong with a key that is used with an algorithm, worst first. Nothing for a random key,
 /// be it bytes, hexadecimal or base64.
 pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
+    let odd = key.oddities.iter().cloned().map(KeyWeakness::Odd);
     if let Some(unfit) = key.unfit() {
-        return vec![KeyWeakness::Unfit(unfit.clone())];
+        return std::iter::once(KeyWeakness::Unfit(unfit.clone())).chain(odd).collect();
     }
-    let mut found: Vec<_> = key.oddities.iter().cloned().map(KeyWeakness::Odd).collect();
+    let mut found: Vec<_> = odd.collect();
     let Some(bytes) = key.secret() else { return found };
 
     if let Some(weakness) = is_document(bytes) {
@@ -250,6 +261,9 @@ pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
     let text = printable(without_nuls(bytes));
     let core = text.map(strip);
     found.extend(core.and_then(guessable).or_else(|| encoded_placeholder(bytes)));
+    if found.is_empty() {
+        found.extend(core.and_then(reference::looks_like).map(KeyWeakness::Reference));
+    }
 
     let needed = hash_bytes(algorithm);
     if bytes.len() < needed {
@@ -273,6 +287,17 @@ pub fn audit(key: &SigningKey, algorithm: Algorithm) -> Vec<KeyWeakness> {
         found.push(KeyWeakness::Base64Twice);
     }
     found
+}
+
+/// As [`audit()`], of a key of this part: a previous one may be of another family, from before the app changed its
+/// algorithm, and is none the worse for it.
+pub fn audit_part(key: &SigningKey, algorithm: Algorithm, part: Part) -> Vec<KeyWeakness> {
+    match key.unfit() {
+        Some(Unfit::OtherKind { found, .. }) if part == Part::Previous && !found.starts_with("base64") => {
+            Vec::new()
+        }
+        _ => audit(key, algorithm),
+    }
 }
 
 /// A key or certificate in place of a secret, as it is or in base64.

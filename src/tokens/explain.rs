@@ -5,26 +5,25 @@ use crate::{
     tokens::{
         crypto::install_crypto,
         inspect::Signed,
-        shape::SKEW,
-        text::{shown, span, type_name},
-        verdict::MILLISECONDS,
+        text::{shown, type_name},
     },
 };
-
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{
-    Account, Inspection, Keyring, NotAToken, Stripped, SubjectFacts, TokenShape, Verdict,
+    Account, Inspection, Keyring, Stripped, SubjectFacts, TokenShape, Verdict,
     algorithm::algorithm_name,
-    inspect::{take_apart, timestamp},
+    inspect::take_apart,
     kinds::{Kind, kind},
     signature::{BY_PREVIOUS, check_algorithm, check_signature},
 };
 
 mod remarks;
+mod times;
+
+pub(super) use times::{check_times, is_in_milliseconds};
 
 /// One step of a verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,9 +195,11 @@ impl Walk {
         let text = |claim: &'static str| Some((claim, claims.get(claim)?.as_str()?.to_owned()));
         self.logins = LOGIN_CLAIMS.into_iter().filter_map(text).collect();
         self.id = text("jti").map(|(_, id)| id);
-        if inspection.stripped.contains(&Stripped::Quotes) {
-            self.step("as given", Err(Verdict::InQuotes), |()| String::new())?;
+        let around = [(Stripped::Quotes, Verdict::InQuotes), (Stripped::BearerTwice, Verdict::BearerTwice)];
+        for (_, verdict) in around.into_iter().filter(|(one, _)| inspection.stripped.contains(one)) {
+            self.step("as given", Err(verdict), |()| String::new())?;
         }
+        self.also.extend(remarks::of_the_key(keys.current));
         Ok(subject)
     }
 
@@ -279,60 +280,6 @@ fn is_a_trick(key_id: &str) -> bool {
         || key_id.starts_with('/')
         || key_id.contains(['\\', '\'', '"', ';', '|', '`', '\0', '$', '\n'])
         || key_id.contains("--")
-}
-
-/// A time as verifiers read it, and whether it is a number in a text, which not every one reads.
-fn read_time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<(f64, bool)>, Verdict> {
-    let not_a_number = || Verdict::Malformed(NotAToken::TimeNotANumber { claim });
-    match claims.get(claim) {
-        None => Ok(None),
-        // As Python's int() reads it.
-        Some(Value::String(text)) => {
-            text.trim().parse::<i64>().map(|seconds| Some((seconds as f64, true))).map_err(|_| not_a_number())
-        }
-        Some(value) => value.as_f64().map(|seconds| Some((seconds, false))).ok_or_else(not_a_number),
-    }
-}
-
-pub(super) fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<String, Verdict> {
-    let (expires, not_before, issued) =
-        (read_time(claims, "exp")?, read_time(claims, "nbf")?, read_time(claims, "iat")?);
-    let seconds = |time: Option<(f64, bool)>| time.map(|(seconds, _)| seconds);
-    // Exact to the microsecond for the next centuries.
-    let now = now.as_duration().as_secs_f64();
-    let between = |from: f64, to: f64| Duration::try_from_secs_f64(to - from).unwrap_or(Duration::MAX);
-
-    if let Some(expires) = seconds(expires).filter(|expires| now >= *expires) {
-        return Err(Verdict::Expired { since: timestamp(expires), ago: between(expires, now) });
-    }
-    for (claim, from) in [("nbf", seconds(not_before)), ("iat", seconds(issued))] {
-        if let Some(from) = from.filter(|from| now < *from) {
-            if from - now <= SKEW.as_secs_f64() {
-                return Err(Verdict::ClocksDiffer { claim, ahead: between(now, from) });
-            }
-            return Err(Verdict::NotYetValid { claim, from: timestamp(from), ahead: between(now, from) });
-        }
-    }
-    // Of iat in a text it is only told: neither library refuses that.
-    for (claim, time) in [("exp", expires), ("nbf", not_before)] {
-        if time.is_some_and(|(_, is_text)| is_text) {
-            return Err(Verdict::TimeIsText { claim });
-        }
-    }
-    Ok(match seconds(expires) {
-        None => "it never expires (no exp)".into(),
-        Some(expires) if is_in_milliseconds(expires) => {
-            "its exp looks like milliseconds, so that it practically never expires".into()
-        }
-        Some(expires) => {
-            format!("valid for another {}, until {}", span(between(now, expires)), timestamp(expires))
-        }
-    })
-}
-
-/// Whether a time is one in milliseconds where seconds belong.
-pub(super) fn is_in_milliseconds(seconds: f64) -> bool {
-    seconds > MILLISECONDS as f64
 }
 
 pub(super) fn check_issuer(claims: &Map<String, Value>, shape: &TokenShape) -> Result<String, Verdict> {

@@ -12,7 +12,12 @@ use serde::{
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::der::is_ecdsa_signature;
+use super::{
+    Stripped,
+    der::is_ecdsa_signature,
+    stripped::clean,
+    unsent::{are_two_credentials, in_place_of_a_token},
+};
 
 /// The longest text that is read. Real tokens stay below the 8 KiB that servers take as a header.
 pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
@@ -32,27 +37,6 @@ pub struct Inspection {
     /// Names that stand more than once in the header or among the claims: readers take the last one, or
     /// refuse the token (RFC 7519 section 4).
     pub repeated: Vec<String>,
-}
-
-/// Something that stood around a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Stripped {
-    /// Spaces or line breaks, around it or inside.
-    WhiteSpace,
-    /// Quotes, or a comma or semicolon after it.
-    Quotes,
-    /// `Authorization:`, `Bearer`, `JWT` or `Token` in front of it.
-    Bearer,
-}
-
-impl fmt::Display for Stripped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WhiteSpace => "white space",
-            Self::Quotes => "quotes",
-            Self::Bearer => "the word Bearer",
-        })
-    }
 }
 
 /// Claims may be personal, so `Debug` shows no values; a command prints the fields on purpose.
@@ -99,6 +83,23 @@ pub enum NotAToken {
     /// Nothing was given.
     #[error("it is empty")]
     Empty,
+    /// A word that stands for no value, or a variable that nobody filled in.
+    #[error("no token was sent: {what} stands in its place")]
+    NotSent {
+        /// What it is.
+        what: &'static str,
+    },
+    /// Two of them in one header.
+    #[error(
+        "it is two credentials, as two headers Authorization become one: a client, a proxy or a sidecar adds its own"
+    )]
+    TwoCredentials,
+    /// Four parts, five that are not encrypted, or more.
+    #[error("it has {parts} parts between its dots and a JWT has three: something was added")]
+    TooManyParts {
+        /// How many there are.
+        parts: usize,
+    },
     /// Longer than any token.
     #[error("it has {bytes} bytes, and more than {MAX_TOKEN_BYTES} are not read")]
     TooLong {
@@ -250,6 +251,9 @@ pub(super) fn take_apart(token: &str) -> Result<(Inspection, Signed), NotAToken>
         return Err(NotAToken::TooLong { bytes: token.len() });
     }
     let (token, stripped) = clean(token);
+    if are_two_credentials(&token) {
+        return Err(NotAToken::TwoCredentials);
+    }
     let Some((header, claims, signature)) = three_parts(&token) else {
         return Err(seems(&token));
     };
@@ -330,45 +334,6 @@ fn three_parts(token: &str) -> Option<(&str, &str, &str)> {
     parts.next().is_none().then_some(three)
 }
 
-/// Takes off what stands around a token, in any order and number.
-fn clean(given: &str) -> (Zeroizing<String>, Vec<Stripped>) {
-    let mut stripped = Vec::new();
-    let mut note = |what: Stripped| {
-        if !stripped.contains(&what) {
-            stripped.push(what);
-        }
-    };
-    let mut text = given;
-    loop {
-        let before = text;
-        text = text.trim();
-        if text.len() != before.len() {
-            note(Stripped::WhiteSpace);
-        }
-        let unquoted = text.trim_start_matches(['"', '\'', '`']).trim_end_matches(['"', '\'', '`', ',', ';']);
-        if unquoted.len() != text.len() {
-            note(Stripped::Quotes);
-            text = unquoted;
-        }
-        for word in ["authorization:", "bearer ", "jwt ", "token "] {
-            if text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) {
-                note(Stripped::Bearer);
-                text = text.get(word.len()..).unwrap_or_default();
-            }
-        }
-        if text.len() == before.len() {
-            break;
-        }
-    }
-    // Terminals and mail break long lines.
-    let joined: Zeroizing<String> =
-        Zeroizing::new(text.chars().filter(|character| !character.is_whitespace()).collect());
-    if joined.len() != text.len() {
-        note(Stripped::WhiteSpace);
-    }
-    (joined, stripped)
-}
-
 /// What a text seems to be that does not read as three parts.
 fn seems(text: &str) -> NotAToken {
     let lower = text.to_ascii_lowercase();
@@ -376,6 +341,8 @@ fn seems(text: &str) -> NotAToken {
     let begins_as_json = text.starts_with("eyJ");
     if text.is_empty() {
         NotAToken::Empty
+    } else if let Some(what) = in_place_of_a_token(text) {
+        NotAToken::NotSent { what }
     } else if text.starts_with(['{', '[']) {
         NotAToken::JsonDocument
     } else if ["v1.", "v2.", "v3.", "v4."].iter().any(|version| {
@@ -394,11 +361,12 @@ fn seems(text: &str) -> NotAToken {
         NotAToken::EncodedJson
     } else if begins_as_json && text.contains(':') {
         NotAToken::SignedData
-    } else if begins_as_json && text.split('.').count() == 5 {
-        NotAToken::Encrypted
     } else if begins_as_json {
+        let parts = text.split('.').count();
         match object("header", text.split('.').next().unwrap_or_default()) {
-            Ok(header) if header.contains_key("enc") => NotAToken::EncryptedCut,
+            Ok(header) if parts == 5 && header.contains_key("enc") => NotAToken::Encrypted,
+            Ok(header) if parts < 5 && header.contains_key("enc") => NotAToken::EncryptedCut,
+            _ if parts > 3 => NotAToken::TooManyParts { parts },
             Ok(document) if !document.contains_key("alg") && !text.contains('.') => NotAToken::EncodedJson,
             _ => NotAToken::Truncated,
         }
@@ -491,6 +459,12 @@ mod tests {
         for (given, stripped) in [
             (format!("{token}\n"), vec![Stripped::WhiteSpace]),
             (format!("Bearer {token}"), vec![Stripped::Bearer]),
+            (format!("Bearer Bearer {token}"), vec![Stripped::Bearer, Stripped::BearerTwice]),
+            (format!("JWT {token}"), vec![Stripped::Jwt]),
+            (
+                format!("Authorization: Token {token}"),
+                vec![Stripped::Bearer, Stripped::WhiteSpace, Stripped::Token],
+            ),
             (format!("bearer  {token}"), vec![Stripped::Bearer, Stripped::WhiteSpace]),
             (format!("Authorization: Bearer {token}"), vec![Stripped::Bearer, Stripped::WhiteSpace]),
             (format!("\"{token}\","), vec![Stripped::Quotes]),
@@ -514,6 +488,27 @@ mod tests {
             (" \"\" ".into(), NotAToken::Empty),
             ("a".repeat(MAX_TOKEN_BYTES + 1), NotAToken::TooLong { bytes: MAX_TOKEN_BYTES + 1 }),
             (format!("{}.a.b.c.d", part(r#"{"alg":"RSA-OAEP","enc":"A256GCM"}"#)), NotAToken::Encrypted),
+            (format!("{token}.a.b"), NotAToken::TooManyParts { parts: 5 }),
+            (format!("{token}.a"), NotAToken::TooManyParts { parts: 4 }),
+            (format!("{token},{token}"), NotAToken::TwoCredentials),
+            (format!("Bearer {token}, Bearer {token}"), NotAToken::TwoCredentials),
+            (format!("Authorization: Bearer {token}, Basic dXNlcjpwYXNz"), NotAToken::TwoCredentials),
+            (format!("Basic dXNlcjpwYXNz,Bearer {token}"), NotAToken::TwoCredentials),
+            (format!("{token}\n{token}"), NotAToken::TwoCredentials),
+            ("null".into(), NotAToken::NotSent { what: "the word null" }),
+            ("Bearer undefined".into(), NotAToken::NotSent { what: "the word undefined" }),
+            ("\"None\"".into(), NotAToken::NotSent { what: "the word None" }),
+            ("Bearer ".into(), NotAToken::NotSent { what: "the word Bearer, Token or JWT alone" }),
+            (
+                "[object Object]".into(),
+                NotAToken::NotSent { what: "[object Object], an object that was made a text," },
+            ),
+            (
+                "Bearer {{access_token}}".into(),
+                NotAToken::NotSent { what: "a variable that nobody filled in" },
+            ),
+            ("${TOKEN}".into(), NotAToken::NotSent { what: "a variable that nobody filled in" }),
+            ("<your token>".into(), NotAToken::NotSent { what: "a variable that nobody filled in" }),
             ("v4.local.AAAA".into(), NotAToken::Paseto),
             (parts[0].into(), NotAToken::Truncated),
             (format!("{}.{}", parts[0], parts[1]), NotAToken::Truncated),

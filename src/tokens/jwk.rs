@@ -71,6 +71,7 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Document, Unfit> {
         match key.and_then(one) {
             Ok(key) => read.push(key),
             Err(Unfit::Broken { why }) => oddities.push(Oddity::Unreadable { at: at + 1, why }),
+            Err(Unfit::KeyIdNumber { number }) => oddities.push(Oddity::KeyIdNumber { at: at + 1, number }),
             // RFC 7517 section 5: a kind of key that is not understood is nobody's mistake.
             Err(_) => {}
         }
@@ -126,6 +127,9 @@ fn one(key: &Map<String, Value>) -> Result<Jwk, Unfit> {
         ),
         Some(_) => return Err(Unfit::Broken { why: "its key_ops are no array" }),
     };
+    if let Some(Value::Number(number)) = key.get("kid") {
+        return Err(Unfit::KeyIdNumber { number: number.to_string() });
+    }
     Ok(Jwk {
         id: text(key, "kid", "its kid is not a text")?,
         algorithm: text(key, "alg", "its alg is not a text")?,

@@ -42,6 +42,11 @@ pub enum KeyVerdict {
         /// Whether one of the keys made the signature all the same.
         signed: bool,
     },
+    /// The signing key made it and has no key id in the JWKS, and the header names one.
+    KeyHasNoId {
+        /// The key id of the header.
+        id: String,
+    },
     /// The key id of the header names another key than the one that made the signature.
     KeyIdOfAnother {
         /// The key id.
@@ -73,7 +78,7 @@ impl KeyVerdict {
             Self::SignedByPreviousVariant { .. } | Self::SignedByRevokedVariant { .. } => {
                 "SignedByKeyVariant"
             }
-            Self::KeyIdUnknown { .. } => "KeyIdUnknown",
+            Self::KeyIdUnknown { .. } | Self::KeyHasNoId { .. } => "KeyIdUnknown",
             Self::KeyIdOfAnother { .. } => "KeyIdOfAnother",
             Self::SignedWithOtherAlgorithm { .. } => "SignedWithOtherAlgorithm",
             Self::KeyUnusable { .. } => "KeyUnusable",
@@ -106,6 +111,10 @@ impl KeyVerdict {
             ),
             Self::KeyIdUnknown { id, signed: false } => format!(
                 "the token names the key id {}, which none of the keys has, and none of them signed it",
+                shown(id)
+            ),
+            Self::KeyHasNoId { id } => format!(
+                "the token names the key id {}, and the signing key, which signed it, has no kid in the JWKS: a verifier that looks keys up finds none",
                 shown(id)
             ),
             Self::KeyIdOfAnother { id, signer } => format!(
@@ -148,6 +157,9 @@ impl KeyVerdict {
             }
             Self::KeyIdUnknown { signed: false, .. } => {
                 "Look at who issued it (iss): it may be of another provider or app; else sign in again, and if new tokens fail too, the app signs with a key that is not in this JWKS: add its public part, or compare the environments."
+            }
+            Self::KeyHasNoId { .. } => {
+                "Give the key in the JWKS the kid that the token names, there and where the JWKS is published."
             }
             Self::KeyIdOfAnother { .. } => {
                 "Let whoever mints write the kid of the key that it signs with: after a rotation both must change together."

@@ -127,6 +127,11 @@ impl SigningKey {
         }
     }
 
+    /// How the PEM that a pair is from is laid out, where not every library reads that: in a few words.
+    pub fn pem_layout(&self) -> Option<&'static str> {
+        self.oddities.iter().find_map(Oddity::layout)
+    }
+
     pub(super) fn pair(&self) -> Option<&Pair> {
         match &self.kind {
             Kind::Pair(pair) => Some(pair),

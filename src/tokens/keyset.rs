@@ -68,6 +68,9 @@ impl KeySet {
                 Self { standby: Vec::new(), by_id: false, ..one }
             }
             Ok(Found::Set { keys, oddities, count }) => {
+                if let Some(unfit) = all_for_one(&keys, &oddities, count) {
+                    return Ok(Self::of(plain.spoilt(unfit)));
+                }
                 let mut set = Self::by_role(&plain, keys, algorithm, ids, count);
                 set.current.oddities.splice(0..0, oddities);
                 set
@@ -139,7 +142,11 @@ impl KeySet {
             Some(id) => named(&keys, id).ok_or_else(|| Unfit::NoSuchKey { id: id.to_owned(), algorithm }),
             None if fitting == 0 => Err(Unfit::NoneFits { keys: count, algorithm }),
             None if keys.is_empty() => Err(Unfit::NoneCurrent { keys: fitting, algorithm }),
-            None => only(&keys).ok_or(Unfit::Ambiguous { keys: keys.len(), algorithm }),
+            None => only(&keys).ok_or(Unfit::Ambiguous {
+                keys: keys.len(),
+                without_id: keys.iter().filter(|key| key.id().is_none()).count(),
+                algorithm,
+            }),
         };
         let mut current = match chosen {
             Ok(at) => keys.remove(at),
@@ -152,6 +159,20 @@ impl KeySet {
         current.oddities.extend(twice);
         Self { current, previous, standby: keys, revoked, by_id: true }
     }
+}
+
+/// Why no key of a set can be read, where each of them is unreadable for the reason of the first.
+fn all_for_one(keys: &[SigningKey], oddities: &[Oddity], count: usize) -> Option<Unfit> {
+    let reasons: Vec<Unfit> = oddities
+        .iter()
+        .filter_map(|odd| match odd {
+            Oddity::KeyIdNumber { number, .. } => Some(Unfit::KeyIdNumber { number: number.clone() }),
+            Oddity::Unreadable { why, .. } => Some(Unfit::Broken { why }),
+            _ => None,
+        })
+        .collect();
+    let none = keys.is_empty() && count > 0 && reasons.len() == count;
+    none.then(|| reasons.into_iter().next()).flatten()
 }
 
 /// Whether it says nothing against signing with the algorithm.
@@ -351,6 +372,11 @@ fn kind(bytes: &[u8]) -> &'static str {
     let inside = |document: Option<material::Document>| document.is_some();
     if inside(material::document(bytes)) {
         "a key in DER or OpenSSH's form"
+    } else if material::from_base64(bytes).is_some_and(|decoded| {
+        let begins = decoded.starts_with(b"-----BEGIN ");
+        begins && !String::from_utf8_lossy(&decoded).contains("-----END ")
+    }) {
+        "base64 of the beginning of a PEM, as an environment file keeps the first line of it alone (encode the PEM in one line, `base64 -w0`)"
     } else if material::from_base64(bytes)
         .is_some_and(|decoded| inside(material::document(&decoded)) || decoded.starts_with(b"-----BEGIN "))
     {

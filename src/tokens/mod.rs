@@ -25,24 +25,31 @@ mod readings;
 mod remedy;
 mod shape;
 mod signature;
+mod stripped;
+mod subject;
 pub mod text;
+mod time_verdict;
 mod unfit;
+mod unsent;
 mod variants;
 mod verdict;
 
 pub(crate) use crate::tokens::text::span;
-pub use audit::{KeyWeakness, Part, audit};
+pub use audit::{KeyWeakness, Part, audit, audit_part};
 pub use explain::{Step, Verification, explain};
-pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, Stripped, bare, inspect};
+pub use inspect::{Inspection, MAX_TOKEN_BYTES, NotAToken, bare, inspect};
 pub use key_verdict::KeyVerdict;
 pub use keys::{KeyError, Keyring, SigningKey, fingerprint};
 pub(crate) use keys::{Print, print, slow_fingerprint};
 pub use keyset::{KeyIds, KeySet};
 pub use mint::{Forgery, MintError, confuse, forge, mint, never_mints};
 pub use shape::{Accepted, SubjectClaim, SubjectClaimError, TokenShape};
+pub use stripped::Stripped;
+pub use subject::{Account, SubjectFacts};
+pub use time_verdict::TimeVerdict;
 pub use unfit::{MAX_KEY_BYTES, MAX_KEYS, Oddity, PemLayout, Unfit};
 pub use variants::{likely_variants, read_otherwise, variant_of_fingerprint};
-pub use verdict::{Account, Signer, SubjectFacts, Verdict};
+pub use verdict::{Signer, Verdict};
 
 #[cfg(test)]
 mod canary;

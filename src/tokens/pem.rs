@@ -39,20 +39,43 @@ pub(super) fn read(text: &str) -> Result<Read, Unfit> {
     let Some(der) = material::from_base64(block.body.as_bytes()) else {
         return Err(Unfit::Broken { why: "the text between the lines of its PEM is not base64" });
     };
-    let private = |private| Pair::of_private(private, None);
-    let mut pair = match block.label {
-        "PRIVATE KEY" => private(der::read_pkcs8(&der)?),
-        "RSA PRIVATE KEY" => private(der::read_rsa_private(&der)?),
-        "EC PRIVATE KEY" => private(der::read_sec1(&der, None)?),
-        "PUBLIC KEY" => Ok(Pair::of_public(der::read_spki(&der)?)),
-        "RSA PUBLIC KEY" => Ok(Pair::of_public(der::read_rsa_public(&der)?)),
-        _ => Err(NO_KEY),
-    }?;
+    let mut pair =
+        read_as(block.label, &der).map_err(|unfit| mislabelled(block.label, &der).unwrap_or(unfit))?;
     if pair.signing().is_none() {
         pair.stored = kept(text.as_bytes());
     }
     let layout = if literal_breaks { None } else { layout(text) };
     Ok(Read { pair, literal_breaks, layout })
+}
+
+/// What the lines BEGIN and END may say, and the format that they then announce.
+const LABELS: [(&str, &str); 5] = [
+    ("PRIVATE KEY", "PKCS#8"),
+    ("RSA PRIVATE KEY", "PKCS#1"),
+    ("EC PRIVATE KEY", "SEC 1"),
+    ("PUBLIC KEY", "SPKI"),
+    ("RSA PUBLIC KEY", "PKCS#1"),
+];
+
+/// Reads the body of a PEM as what its lines BEGIN and END say.
+fn read_as(label: &str, der: &[u8]) -> Result<Pair, Unfit> {
+    let private = |private| Pair::of_private(private, None);
+    match label {
+        "PRIVATE KEY" => private(der::read_pkcs8(der)?),
+        "RSA PRIVATE KEY" => private(der::read_rsa_private(der)?),
+        "EC PRIVATE KEY" => private(der::read_sec1(der, None)?),
+        "PUBLIC KEY" => Ok(Pair::of_public(der::read_spki(der)?)),
+        "RSA PUBLIC KEY" => Ok(Pair::of_public(der::read_rsa_public(der)?)),
+        _ => Err(NO_KEY),
+    }
+}
+
+/// That a body is whole and of another format than its lines BEGIN and END say, where it is so.
+fn mislabelled(label: &str, der: &[u8]) -> Option<Unfit> {
+    let said = LABELS.iter().find(|(known, _)| *known == label).map(|(known, _)| *known);
+    let (right, format) =
+        LABELS.into_iter().find(|(known, _)| *known != label && read_as(known, der).is_ok())?;
+    Some(Unfit::Mislabelled { said, right, format })
 }
 
 /// Whether a text without the line BEGIN of a PEM was one before somebody copied it.

@@ -17,6 +17,15 @@ impl Verdict {
             Self::Malformed(
                 NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque | NotAToken::Piece,
             ) => "Check that the app really uses signed JWTs, and that this is the value that it is sent.",
+            Self::Malformed(NotAToken::NotSent { .. }) => {
+                "Look at how the frontend or the tool makes the header: it read the token before somebody signed in, under another name or without waiting for it, or its variable is not set."
+            }
+            Self::Malformed(NotAToken::TwoCredentials) => {
+                "Look at who sets the header Authorization twice: the client, and a proxy or sidecar that adds its own; let one of them send it, alone."
+            }
+            Self::Malformed(NotAToken::SignatureInDer) => {
+                "Let the program that signs convert the signature to R and S one after the other (RFC 7518 section 3.4), and sign in again."
+            }
             Self::Malformed(NotAToken::JsonDocument | NotAToken::EncodedJson) => {
                 "Give the token in it alone (often access_token, or the first text of a list), and let the frontend send that alone."
             }
@@ -61,6 +70,7 @@ impl Verdict {
                 "Sign in again; if new tokens fail too, the app that mints runs with another Secret, or makes a key of its own at each start since its variable is not set: compare `auth-consistency key fingerprint` with the value in each pod."
             }
             Self::Key(key) => key.remedy(),
+            Self::Time(time) => time.remedy(),
             Self::Expired { .. } => "Sign in again, or use the refresh token where there is one.",
             Self::NotYetValid { ahead, .. } if ahead.as_secs() > MILLISECONDS => {
                 "Let whoever mints write seconds (in JavaScript Math.floor(Date.now() / 1000)), and sign in again: waiting does not help."
@@ -81,6 +91,9 @@ impl Verdict {
             Self::SubjectMissing { .. } => {
                 "Check with `auth-consistency token inspect` where the app puts the user's id, and set spec.jwt.subjectClaim; a token that names nobody is an API key or a program's, and no person signed in with it."
             }
+            Self::SubjectTypeDiffers { found: "a JSON object", .. } => {
+                "Set spec.jwt.subjectClaim to the member that holds the id, as a JSON pointer such as /sub/user_id, and spec.jwt.subjectType to the type of that; PyJWT 2.10 and newer refuse a sub that is no text, so let the app mint a text there."
+            }
             Self::SubjectTypeDiffers { claim, expected: SubjectType::String, .. } if claim == "sub" => {
                 "Let the app mint the subject as text (PyJWT 2.10 and newer refuse a sub of any other type), or set spec.jwt.subjectType."
             }
@@ -99,12 +112,18 @@ impl Verdict {
             Self::InQuotes => {
                 "Look how the frontend stores it: a value that went through JSON.stringify has to come back through JSON.parse."
             }
+            Self::BearerTwice => {
+                "Look at who adds the word: one place stores it with the token, or a tool such as Swagger UI adds it by itself, and another adds it again."
+            }
             Self::Holds { .. } => "Look the subject up in the user table.",
+            Self::SubjectNamesNoUser { subject } if subject.contains('@') || subject.trim() != subject => {
+                "Look for the login in the user table in another spelling (case, spaces): to this program, and to an app that compares exactly, that is another login; else sign in again: the account was renamed or removed."
+            }
             Self::SubjectNamesNoUser { .. } => {
-                "Sign in again: the ids have changed since the token was issued, as they do when a database is seeded anew."
+                "Sign in again: the account was removed, or the ids have changed since the token was issued, as they do when a database is seeded anew."
             }
             Self::SubjectNotOfColumnType { .. } => {
-                "Sign in again: the ids had another type when it was issued; if new tokens fail too, set spec.jwt.subjectColumn."
+                "If the app mints another column, such as the login, set spec.jwt.subjectColumn; else the token may be of another app, or from before the ids had this type: sign in again."
             }
             Self::SubjectSpelledDifferently { .. } => {
                 "Let the app mint the id as the database writes it, and compare ids in their own type."

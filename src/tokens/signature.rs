@@ -136,7 +136,8 @@ fn check_key_id(said: Option<&str>, keys: &Keyring<'_>) -> Result<String, Verdic
             own if names_one(said, keys) => {
                 KeyVerdict::KeyIdOfAnother { id: said.to_owned(), signer: own.map(str::to_owned) }
             }
-            _ => KeyVerdict::KeyIdUnknown { id: said.to_owned(), signed: true },
+            None => KeyVerdict::KeyHasNoId { id: said.to_owned() },
+            Some(_) => KeyVerdict::KeyIdUnknown { id: said.to_owned(), signed: true },
         })),
         (Some(said), Some(own)) => Ok(format!(
             "{signed}; its kid is {} and not {}, which only a verifier minds that looks keys up",

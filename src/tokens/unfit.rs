@@ -22,6 +22,20 @@ pub enum Unfit {
     },
     /// A private key under a passphrase.
     Encrypted,
+    /// A PEM whose lines BEGIN and END announce another format than the body has.
+    Mislabelled {
+        /// What they say, where that is one of the usual ones.
+        said: Option<&'static str>,
+        /// What they must say.
+        right: &'static str,
+        /// The format of the body.
+        format: &'static str,
+    },
+    /// A JWK whose key id is a number.
+    KeyIdNumber {
+        /// That number.
+        number: String,
+    },
     /// An X.509 certificate.
     Certificate,
     /// OpenSSH's own format.
@@ -73,6 +87,8 @@ pub enum Unfit {
     Ambiguous {
         /// How many there are.
         keys: usize,
+        /// How many of them have no key id.
+        without_id: usize,
         /// The algorithm.
         algorithm: Algorithm,
     },
@@ -98,7 +114,14 @@ impl Unfit {
             Self::Unsupported { found } => format!(
                 "the signing key is {found}, which is not supported: RSA, P-256, P-384 and Ed25519 are (ES512, ES256K and Ed448 are not)"
             ),
-            Self::Encrypted => "the signing key is a private key under a passphrase: store it without one (`openssl pkey -in KEY`), as the Secret protects it".into(),
+            Self::Encrypted => "the signing key is a private key under a passphrase: store it without one (`openssl pkey -in KEY` of the PEM file, not of a text in quotes or in one line), as the Secret protects it".into(),
+            Self::Mislabelled { said, right, format } => format!(
+                "the signing key is a PEM whose lines BEGIN and END say {} and whose body is {format}: write {right} into both lines, and leave the body as it is",
+                said.unwrap_or("something else")
+            ),
+            Self::KeyIdNumber { number } => format!(
+                "the kid of the signing key's JWK is the number {number}, and RFC 7517 has a text: write \"{number}\", in quotes"
+            ),
             Self::Certificate => "the signing key is a certificate: store the public key in it (`openssl x509 -noout -pubkey`), or the private key".into(),
             Self::OpenSsh => "the signing key is in OpenSSH's own format: store it as PKCS#8 (`ssh-keygen -p -m PKCS8 -f KEY`)".into(),
             Self::Document { what, next } => format!("the signing key is {what}: {next}"),
@@ -109,9 +132,16 @@ impl Unfit {
             Self::TooManyKeys { keys } => format!(
                 "the JWKS has {keys} keys, and at most {MAX_KEYS} are read: store only the keys that are in use"
             ),
+            Self::NoneFits { keys: 0, algorithm } => {
+                format!("the JWKS holds no key: add {} for {}", family(*algorithm).key(), algorithm_name(*algorithm))
+            }
             Self::NoneFits { keys, algorithm } => format!(
-                "none of the {keys} {} of the JWKS is {} for {}: add one, or correct the algorithm",
-                if *keys == 1 { "key" } else { "keys" },
+                "{} {} for {}: add one, or correct the algorithm",
+                if *keys == 1 {
+                    "the only key of the JWKS is not".to_owned()
+                } else {
+                    format!("none of the {keys} keys of the JWKS is")
+                },
                 family(*algorithm).key(),
                 algorithm_name(*algorithm)
             ),
@@ -125,9 +155,13 @@ impl Unfit {
                 algorithm_name(*algorithm),
                 shown(id)
             ),
-            Self::Ambiguous { keys, algorithm } => format!(
-                "the JWKS has {keys} keys that could be the current one for {}: name its kid in spec.jwt.keyId",
-                algorithm_name(*algorithm)
+            Self::Ambiguous { keys, without_id, algorithm } => format!(
+                "the JWKS has {keys} keys that could be the current one for {}: {}name its kid in spec.jwt.keyId",
+                algorithm_name(*algorithm),
+                match without_id {
+                    0 => String::new(),
+                    _ => format!("{without_id} of them without a kid, so give each its own there first, then "),
+                }
             ),
         }
     }
@@ -185,6 +219,13 @@ pub enum Oddity {
         at: usize,
         /// What is wrong.
         why: &'static str,
+    },
+    /// The key id of a key of a set is a number.
+    KeyIdNumber {
+        /// Its number in the set, from 1.
+        at: usize,
+        /// The key id.
+        number: String,
     },
     /// Line breaks of a PEM are the two characters `\n`.
     LiteralLineBreaks,
@@ -244,6 +285,20 @@ fn word(found: &str, known: &[&str]) -> String {
 }
 
 impl Oddity {
+    /// How a PEM is laid out that not every library reads, in a few words.
+    pub(super) fn layout(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::LiteralLineBreaks => "line breaks are the characters \\n",
+            Self::PemLayout(PemLayout::OneLine) => "no line breaks at BEGIN and END",
+            Self::PemLayout(PemLayout::CarriageReturns) => "carriage returns alone",
+            Self::PemLayout(PemLayout::Indented) => "BEGIN or END indented",
+            Self::PemLayout(PemLayout::TextAround) => "text beside BEGIN or END",
+            Self::PemLayout(PemLayout::BlankLine) => "a line of white space",
+            Self::PemLayout(PemLayout::EmptyLine) => "an empty line",
+            _ => return None,
+        })
+    }
+
     /// Whether the key is weak, and not only stored oddly.
     pub(super) fn is_weak(&self) -> bool {
         matches!(self, Self::RsaTooShort { .. })
@@ -277,14 +332,17 @@ impl Oddity {
             Self::Unreadable { at, why } => {
                 format!("key {at} of the JWKS cannot be read and is left out: {why}")
             }
+            Self::KeyIdNumber { at, number } => format!(
+                "key {at} of the JWKS is left out: its kid is the number {number}, and RFC 7517 has a text: write \"{number}\", in quotes"
+            ),
             Self::LiteralLineBreaks => {
                 "the line breaks of the PEM are the characters \\n, which some programs turn into line breaks; PyJWT and jsonwebtoken for Node refuse the key where the app does not: store real ones".into()
             }
             Self::PemLayout(PemLayout::EmptyLine) => {
-                "the PEM has an empty line among its lines, and PyJWT and jsonwebtoken for Node refuse such a key: store it as `openssl pkey` writes it".into()
+                "the PEM has an empty line among its lines, and PyJWT and jsonwebtoken for Node refuse such a key: store it without".into()
             }
             Self::PemLayout(layout) => format!(
-                "{}: PyJWT reads such a key and jsonwebtoken for Node (OpenSSL) refuses it, so store it as `openssl pkey` writes it, with real line breaks and nothing around it",
+                "{}: PyJWT reads such a key and jsonwebtoken for Node (OpenSSL) refuses it, so store it with real line breaks, the lines BEGIN and END alone, and nothing around it",
                 match layout {
                     PemLayout::OneLine => "the PEM has no line breaks where its lines BEGIN and END meet the rest",
                     PemLayout::CarriageReturns => "the lines of the PEM end with carriage returns alone",

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{KeyVerdict, NotAToken, algorithm::algorithm_name};
+use super::{KeyVerdict, NotAToken, TimeVerdict, algorithm::algorithm_name};
 
 /// The first thing that a verifier would refuse, or that there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum Verdict {
     SignedByUnknownKey,
     /// Something about a key pair, a key id or another key of a set.
     Key(KeyVerdict),
+    /// Something about its times that each new token has, too.
+    Time(TimeVerdict),
     /// Its `exp` has come.
     Expired {
         /// The time of its `exp`.
@@ -116,6 +118,8 @@ pub enum Verdict {
     },
     /// The token holds, and stands in quotes that an app would get too.
     InQuotes,
+    /// The token holds, and the word Bearer stands before it twice.
+    BearerTwice,
     /// Everything holds that can be told without the database.
     Holds {
         /// Whom the token names.
@@ -201,44 +205,6 @@ pub enum Signer {
 /// Seconds that no date of our time has, but milliseconds have: 1e11 is the year 5138.
 pub(super) const MILLISECONDS: u64 = 100_000_000_000;
 
-/// What the database says about a subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubjectFacts {
-    /// The account that the subject names.
-    pub account: Account,
-    /// From when on the user's tokens count (`sessions.invalidateBeforeColumn`).
-    pub invalidated_before: Option<Timestamp>,
-    /// Whether the token's id is among those that the app has revoked (`sessions.revoked`).
-    pub revoked: bool,
-}
-
-/// The account that a subject names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Account {
-    /// There is none.
-    Missing,
-    /// The column cannot hold such a value.
-    NotOfType {
-        /// The column's type.
-        type_name: String,
-    },
-    /// It may not sign in.
-    Inactive {
-        /// What the user signs in with.
-        login: String,
-    },
-    /// It may sign in.
-    Active {
-        /// What the user signs in with.
-        login: String,
-        /// The id as text.
-        id: String,
-        /// The value that the subject names, as the database writes it, where its spelling may differ from
-        /// an app's: numbers and uuids.
-        written: Option<String>,
-    },
-}
-
 impl Verdict {
     /// Whether no key that was at hand made the token.
     pub fn is_nobodys(&self) -> bool {
@@ -255,6 +221,8 @@ impl Verdict {
         match self {
             Self::Malformed(NotAToken::TimeNotANumber { .. }) | Self::TimeIsText { .. } => "TimeNotANumber",
             Self::Malformed(why) if why.is_read_by_some() => "VerifiersDiffer",
+            Self::Malformed(NotAToken::NotSent { .. }) => "NotSent",
+            Self::Malformed(NotAToken::TwoCredentials) => "TwoCredentials",
             Self::Malformed(_) => "NotAToken",
             Self::AlgorithmDiffers { .. } => "AlgorithmDiffers",
             Self::SignedByPreviousKey => "SignedByPreviousKey",
@@ -263,6 +231,7 @@ impl Verdict {
             Self::SignedByPlaceholder => "SignedByPlaceholder",
             Self::SignedByUnknownKey => "SignedByUnknownKey",
             Self::Key(key) => key.cause(),
+            Self::Time(time) => time.cause(),
             Self::Expired { .. } => "Expired",
             Self::NotYetValid { .. } => "NotYetValid",
             Self::ClocksDiffer { .. } => "ClocksDiffer",
@@ -273,6 +242,7 @@ impl Verdict {
             Self::SubjectMissing { .. } => "SubjectMissing",
             Self::SubjectTypeDiffers { .. } => "SubjectTypeDiffers",
             Self::InQuotes => "InQuotes",
+            Self::BearerTwice => "BearerTwice",
             Self::Holds { .. } => "Holds",
             Self::SubjectNamesNoUser { .. } => "SubjectNamesNoUser",
             Self::SubjectNotOfColumnType { .. } => "SubjectNotOfColumnType",
@@ -297,6 +267,7 @@ impl Verdict {
                 format!("the token's {claim} is not a number: PyJWT and jsonwebtoken for Node refuse that")
             }
             Self::Malformed(why) if why.is_read_by_some() => format!("verifiers differ about this token: {why}"),
+            Self::Malformed(why @ NotAToken::NotSent { .. }) => why.to_string(),
             Self::Malformed(why) => format!("no verifier can read this token: {why}"),
             Self::TimeIsText { claim } => format!(
                 "the token's {claim} is a number in a text, where RFC 7519 has a number: PyJWT reads it all the same, jsonwebtoken for Node refuses it"
@@ -327,6 +298,7 @@ impl Verdict {
                 "the token was signed by a key that is neither the signing key nor a previous one, or was changed after it was signed".into()
             }
             Self::Key(key) => key.message(),
+            Self::Time(time) => time.message(),
             Self::Expired { since, .. } if *since == Timestamp::MIN => {
                 "the token expired before any time that a calendar has".into()
             }
@@ -387,6 +359,9 @@ impl Verdict {
                 format!("the token has no {}, which the app asks for", shown(claim))
             }
             Self::InQuotes => "the token holds, but it was given in quotes: an app that gets those too refuses it".into(),
+            Self::BearerTwice => {
+                "the token holds, but the word Bearer stood before it twice: an app takes off one of them, and refuses what is left".into()
+            }
             Self::Holds { subject } => {
                 format!("signature, times and claims of the token hold, and it names the subject {}", shown(subject))
             }

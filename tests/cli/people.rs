@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::{
-    borrowed, environment, file, plain_dsn, run, tls,
+    KEY, borrowed, environment, file, plain_dsn, run, tls,
     world::{CONSISTENT, Database},
 };
 
@@ -210,6 +210,32 @@ async fn two_environments_are_compared_by_logins_schema_and_tokens() {
     // Where a line ends depends on how long the names of the files are.
     let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("Nothing differs: 3 accounts with the same ids."), "{words}");
+
+    // One key pair, stored as not every library reads it: the fingerprint is the same.
+    let with_pem = |database: &Database, name: &str, pem: &str| {
+        let text = file(database, "Report")
+            .replacen(r#""jwt":{"#, r#""jwt":{"algorithm":"RS256","#, 1)
+            .replacen(&serde_json::json!(KEY).to_string(), &serde_json::json!(pem).to_string(), 1);
+        let held = File(std::env::temp_dir().join(format!("{}-{name}.yaml", database.name)));
+        std::fs::write(&held.0, text).unwrap();
+        held
+    };
+    let pem = include_str!("../keys/rsa-one.pem");
+    let right = with_pem(&old, "pem", pem);
+    let written = with_pem(&new, "written", &pem.replace('\n', "\\n"));
+    let said = run(&["compare", right.path(), written.path(), "-o", "json"], &[], "");
+    assert_eq!(said.code, 2, "{} {}", said.out, said.err);
+    assert_eq!(
+        said.json()["differences"],
+        serde_json::json!([{
+            "about": "SigningKey", "of": "layout of the PEM",
+            "a": "as every library reads it", "b": "line breaks are the characters \\n"
+        }])
+    );
+    // What is advised ends it.
+    let mended = with_pem(&new, "mended", pem);
+    let said = run(&["compare", right.path(), mended.path()], &[], "");
+    assert_eq!(said.code, 0, "{} {}", said.out, said.err);
 
     new.run(MOVED).await;
     new.run("ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; ALTER TABLE users ALTER email TYPE text")

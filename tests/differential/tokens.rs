@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use auth_consistency::{
     api::spec::{Algorithm, SubjectType},
-    tokens::{Accepted, Forgery, Keyring, SigningKey, TokenShape, Verdict, explain, forge, mint},
+    tokens::{
+        Accepted, Forgery, Keyring, SigningKey, TimeVerdict, TokenShape, Verdict, explain, forge, mint,
+    },
 };
 use base64::{
     Engine as _,
@@ -250,7 +252,7 @@ impl Fault {
             | Self::HeaderNotJson
             | Self::ClaimsNotAnObject => &["NotAToken"],
             Self::TimeNotANumber => &["TimeNotANumber"],
-            Self::Expired => &["Expired"],
+            Self::Expired => &["Expired", "ExpiresBeforeIssued", "ExpiryIsDuration"],
             Self::NotBefore | Self::IssuedAhead => &["NotYetValid", "ClocksDiffer"],
             Self::IssuerMissing | Self::IssuerOther => &["IssuerDiffers"],
             Self::AudienceMissing | Self::AudienceOther | Self::AudienceUnasked => &["AudienceDiffers"],
@@ -284,7 +286,8 @@ fn classes(verdict: &Verdict) -> &'static [&'static str] {
         | Verdict::SignedByKeyVariant(_)
         | Verdict::SignedByPlaceholder
         | Verdict::SignedByUnknownKey => &["InvalidSignatureError"],
-        Verdict::Expired { .. } => &["ExpiredSignatureError"],
+        Verdict::Time(TimeVerdict::SetAhead { .. }) => &["ImmatureSignatureError"],
+        Verdict::Expired { .. } | Verdict::Time(_) => &["ExpiredSignatureError"],
         Verdict::NotYetValid { .. } | Verdict::ClocksDiffer { .. } => &["ImmatureSignatureError"],
         Verdict::IssuerDiffers { found: None, .. } => &["MissingRequiredClaimError"],
         Verdict::IssuerDiffers { .. } => &["InvalidIssuerError"],

@@ -122,6 +122,41 @@ pub struct Difference {
     pub b: Option<String>,
 }
 
+/// How the PEM of a signing key is laid out on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PemLayout {
+    /// As every library reads it, or the key is in no PEM.
+    Usual,
+    /// As not every library does: in a few words.
+    Odd(&'static str),
+    /// A snapshot does not hold it.
+    Unknown,
+}
+
+impl Comparison {
+    /// Adds that one key pair is laid out otherwise on the two sides. A fingerprint is of the key and not of the
+    /// text, so that it does not tell.
+    pub fn add_pem_layouts(&mut self, a: PemLayout, b: PemLayout) {
+        let is_odd = |side| matches!(side, PemLayout::Odd(_));
+        let one_key =
+            !self.differences.iter().any(|one| one.about == About::SigningKey && one.of != "algorithm");
+        if !one_key || a == b || !(is_odd(a) || is_odd(b)) {
+            return;
+        }
+        let words = |side| match side {
+            PemLayout::Usual => "as every library reads it",
+            PemLayout::Odd(what) => what,
+            PemLayout::Unknown => "not in the snapshot",
+        };
+        let (a, b) = (Some(words(a).to_owned()), Some(words(b).to_owned()));
+        self.differences.push(Difference { about: About::SigningKey, of: PEM_LAYOUT.into(), a, b });
+        self.same = false;
+    }
+}
+
+/// What a difference between two layouts of one PEM is called.
+pub const PEM_LAYOUT: &str = "layout of the PEM";
+
 /// Compares two environments.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ fn a_previous_key_that_cannot_be_used_is_told_and_breaks_nothing() {
 
     // An old shared secret, after the app went over to RS256.
     for (old, said) in
-        [(GOOD, "as the previous key"), (r#"{"keys":[]}"#, "of a previous key: none of the 0 keys")]
+        [(GOOD, "as the previous key"), (r#"{"keys":[]}"#, "of a previous key: the JWKS holds no key")]
     {
         let (keys, _) = KeySet::read_previous(old.into(), Algorithm::RS256, &KeyIds::default()).unwrap();
         let [weakness] = &audit(&keys[0], Algorithm::RS256)[..] else { panic!() };
@@ -40,6 +40,37 @@ fn a_previous_key_that_cannot_be_used_is_told_and_breaks_nothing() {
     // Whoever guesses it can sign as long as it is accepted.
     let guessable = &found("your-256-bit-secret")[0];
     assert_eq!(guessable.severity_of(Part::Previous), Severity::Critical);
+}
+
+#[test]
+fn what_stands_for_a_key_is_told_and_random_text_is_not() {
+    for key in [
+        "/var/www/app/config/jwt/private.pem",
+        "%kernel.project_dir%/config/jwt/private.pem",
+        "https://idp.example.com/realms/main/protocol/openid-connect/certs",
+        "op://production/probeops-jwt/password",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:jwt-AbCdEf",
+        "vault:secret/data/probeops#JWT_SECRET",
+        "ENC[AES256_GCM,data:abcdefgh,iv:abc=,tag:abc=,type:str]",
+        "file:///run/secrets/jwt_signing_key.txt",
+        "/run/secrets/jwt_signing_key_of_this_app",
+        "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/jwt/)",
+        "projects/123/secrets/jwt-secret/versions/latest",
+        "ref+awsssm://prod/jwt/secret-signing-key",
+        "process.env.JWT_SECRET || randomBytes(32)",
+        "$2b$12$abcdefghijklmnopqrstuuO8m8p3yq0gk3iB0yKyH9Z4cR5m2dXy6",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyb2xlIjoiYW5vbiJ9.aaaa",
+    ] {
+        let found = found(key);
+        let [weakness @ KeyWeakness::Reference(_)] = &found[..] else { panic!("{key}: {found:?}") };
+        assert_eq!(weakness.severity(), Severity::Warning);
+        assert!(weakness.message().starts_with("the signing key looks like "), "{}", weakness.message());
+        assert!(!weakness.message().contains(key));
+    }
+    // Base64 begins with a slash in one case of 64.
+    for key in [format!("/{GOOD_BASE64}"), format!("/{}", &GOOD_HEX[1..]), format!("eyJ{GOOD_HEX}")] {
+        assert_eq!(found(&key), [], "{key}");
+    }
 }
 
 #[test]

@@ -6,17 +6,22 @@ use serde_json::{Map, Value};
 
 use super::{
     Inspection, Keyring, TokenShape, Verdict, check_audience, check_claims, check_issuer, check_subject,
-    check_times, is_in_milliseconds, texts,
+    check_times, is_in_milliseconds, texts, times::unit,
 };
-use crate::tokens::text::shown;
+use crate::{
+    api::spec::SubjectType,
+    tokens::{
+        Oddity, SigningKey,
+        text::{shown, type_name},
+    },
+};
 
 /// What is said of every token, whether it fails or not.
 pub(super) fn of_every_token(claims: &Map<String, Value>, shape: &TokenShape) -> Vec<String> {
     let mut also = Vec::new();
     if claims.get("exp").and_then(Value::as_f64).is_some_and(is_in_milliseconds) {
-        also.push(
-            "its exp is in milliseconds where seconds belong, so that it practically never ends".to_owned(),
-        );
+        let unit = claims.get("exp").and_then(Value::as_f64).map_or("milliseconds", unit);
+        also.push(format!("its exp is in {unit} where seconds belong, so that it practically never ends"));
     }
     if claims.get("iat").and_then(Value::as_str).is_some_and(|text| text.trim().parse::<i64>().is_ok()) {
         also.push(
@@ -26,7 +31,7 @@ pub(super) fn of_every_token(claims: &Map<String, Value>, shape: &TokenShape) ->
     }
     let claim = shape.subject_claim.as_str();
     if claim != "sub"
-        && shape.subject_type == crate::api::spec::SubjectType::String
+        && shape.subject_type == SubjectType::String
         && shape.subject_claim.get(claims).is_some_and(Value::is_number)
     {
         also.push(format!(
@@ -35,6 +40,12 @@ pub(super) fn of_every_token(claims: &Map<String, Value>, shape: &TokenShape) ->
         ));
     }
     also
+}
+
+/// What is said of the signing key beside a token that holds: that another library cannot read it as it is stored.
+pub(super) fn of_the_key(key: &SigningKey) -> Vec<String> {
+    let stored = |oddity: &&Oddity| matches!(oddity, Oddity::LiteralLineBreaks | Oddity::PemLayout(_));
+    key.oddities.iter().filter(stored).map(Oddity::message).collect()
 }
 
 /// What does not hold beside the verdict, in the order in which a verifier would come to it.
@@ -66,6 +77,9 @@ pub(super) fn beside(
     if all().any(|one| matches!(one, Verdict::SubjectMissing { .. })) {
         also.extend(subject_elsewhere(claims, shape));
     }
+    if all().any(|one| matches!(one, Verdict::SubjectTypeDiffers { found: "a JSON object", .. })) {
+        also.extend(subject_inside(claims, shape));
+    }
     also
 }
 
@@ -85,6 +99,26 @@ fn audience_elsewhere(claims: &Map<String, Value>, shape: &TokenShape) -> Option
     Some(format!(
         "its {claim} is what the app asks for as an audience: some providers (Cognito for one) put that there in access tokens: where the app looks at that, leave out spec.jwt.audience"
     ))
+}
+
+/// The members of a subject that is an object, as they are written in the spec.
+fn subject_inside(claims: &Map<String, Value>, shape: &TokenShape) -> Option<String> {
+    let object = shape.subject_claim.get(claims)?.as_object()?;
+    let claim = shape.subject_claim.as_str();
+    let of = if claim.starts_with('/') { claim.to_owned() } else { format!("/{}", escaped(claim)) };
+    let pointer = |(name, value): (&String, &Value)| {
+        let is_id = value.is_number() || value.as_str().is_some_and(|text| !text.is_empty());
+        let type_of = if value.is_number() { SubjectType::Number } else { SubjectType::String };
+        is_id
+            .then(|| format!("{} (a JSON {})", shown(&format!("{of}/{}", escaped(name))), type_name(type_of)))
+    };
+    let pointers: Vec<_> = object.iter().filter_map(pointer).take(5).collect();
+    (!pointers.is_empty()).then(|| format!("inside of the subject there are {}", pointers.join(", ")))
+}
+
+/// A name in a JSON pointer (RFC 6901 section 3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Where an id may stand that is not where the app looks for it.

@@ -11,7 +11,10 @@ use proptest::prelude::*;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use std::time::Duration;
+
 use super::*;
+use crate::tokens::{NotAToken, TimeVerdict};
 
 pub(in crate::tokens) const KEY: &[u8] = b"kZ8#pQ2!vL9@xT4$wN7%yR1^mB6&cD3*";
 pub(in crate::tokens) const NOW: i64 = 1_700_000_000;
@@ -423,8 +426,16 @@ fn a_token_for_something_else_is_told_and_what_the_app_asks_for_must_be_there() 
 fn what_a_frontend_keeps_around_a_token_is_the_cause_only_where_nothing_else_is() {
     let token = signed(&json!({"sub": "1"}));
     assert_eq!(verdict(&format!("\"{token}\""), &shape()), Verdict::InQuotes);
-    let expired = signed(&json!({"sub": "1", "exp": 1}));
+    let expired = signed(&json!({"sub": "1", "exp": NOW - 60}));
     assert!(matches!(verdict(&format!("\"{expired}\""), &shape()), Verdict::Expired { .. }));
+    // An app takes the word off once.
+    assert_eq!(verdict(&format!("Bearer Bearer {token}"), &shape()), Verdict::BearerTwice);
+    assert!(verdict(&format!("Authorization: Bearer {token}"), &shape()).holds());
+    assert!(matches!(verdict(&format!("Bearer Bearer {expired}"), &shape()), Verdict::Expired { .. }));
+    let other = explain(&format!("JWT {token}"), &Keyring::of(&key()), &shape(), now());
+    assert!(
+        other.verdict.holds() && other.steps[0].detail.contains("the word JWT (most apps ask for Bearer)")
+    );
 }
 
 #[test]
@@ -702,6 +713,38 @@ fn times_that_are_no_numbers_of_seconds_are_said_to_be_so_and_no_date_is_made_up
             "jsonwebtoken for Node does not look at iat",
             "numbers of seconds",
         ),
+        (json!({"exp": 3600, "iat": NOW}), "ExpiryIsDuration", "exp is 3600,", "now plus the lifetime"),
+        (json!({"exp": 60}), "ExpiryIsDuration", "each new token fails too", "expiresIn"),
+        (json!({"exp": 0}), "ExpiryIsDuration", "exp is 0,", "now plus the lifetime"),
+        (
+            json!({"iat": NOW - 5, "exp": NOW - 6305}),
+            "ExpiresBeforeIssued",
+            "is 105 minutes before its iat",
+            "time zone",
+        ),
+        (json!({"iat": NOW - 6305, "exp": NOW - 5}), "Expired", "expired 5 seconds ago", "Sign in again"),
+        (json!({"iat": NOW * 1000, "exp": NOW - 5}), "Expired", "expired 5 seconds ago", "Sign in again"),
+        (
+            json!({"iat": NOW - 5, "nbf": NOW + 55}),
+            "NotYetValid",
+            "sets nbf 60 seconds after iat, so the clocks are not the cause",
+            "set nbf to iat",
+        ),
+        (
+            json!({"iat": NOW - 5, "nbf": NOW + 3600}),
+            "NotYetValid",
+            "sets nbf 60 minutes after iat",
+            "set nbf to iat",
+        ),
+        (json!({"iat": NOW + 60, "nbf": NOW + 60}), "ClocksDiffer", "in 60 seconds", "NTP"),
+        (json!({"iat": NOW, "nbf": NOW as f64 + 0.7}), "ClocksDiffer", "in less than a second", "NTP"),
+        (
+            json!({"iat": NOW - 5, "nbf": NOW * 1000}),
+            "NotYetValid",
+            "nbf is in milliseconds where seconds belong",
+            "waiting does not help",
+        ),
+        (json!({"exp": NOW * 1_000_000}), "Holds", "its exp is in microseconds", ""),
         (json!({"exp": -1e300}), "Expired", "before any time that a calendar has", "Sign in again"),
         (json!({"iat": NOW as f64 + 0.5}), "ClocksDiffer", "in less than a second", "NTP"),
     ] {
@@ -712,6 +755,50 @@ fn times_that_are_no_numbers_of_seconds_are_said_to_be_so_and_no_date_is_made_up
         assert!(said.contains(part) && remedy.contains(advised), "{claims}: {said} {remedy}");
         assert!(!said.contains("9999-") && !said.contains("-009999"), "{said}");
     }
+}
+
+#[test]
+fn a_subject_that_is_an_object_is_told_with_the_pointers_that_the_spec_may_name() {
+    let token = signed(&json!({"sub": {"user_id": 7, "a/b": "x", "roles": []}}));
+    let found = explain(&token, &Keyring::of(&key()), &shape(), now());
+    assert_eq!(
+        found.also,
+        [r#"inside of the subject there are "/sub/a~1b" (a JSON string), "/sub/user_id" (a JSON number)"#]
+    );
+    assert!(found.remedy(&found.verdict).contains("spec.jwt.subjectClaim"));
+    // What is advised ends it.
+    let mended = TokenShape {
+        subject_claim: "/sub/user_id".parse().unwrap(),
+        subject_type: SubjectType::Number,
+        ..shape()
+    };
+    assert_eq!(verdict(&token, &mended), Verdict::Holds { subject: "7".into() });
+    let empty = explain(&signed(&json!({"sub": {}})), &Keyring::of(&key()), &shape(), now());
+    assert_eq!(empty.also, [] as [String; 0]);
+}
+
+#[test]
+fn what_is_no_token_at_all_is_not_called_one_that_cannot_be_read() {
+    let null = verdict("Bearer null", &shape());
+    assert_eq!(null.message(), "no token was sent: the word null stands in its place");
+    assert_eq!((null.cause(), verdict("abc", &shape()).cause()), ("NotSent", "NotAToken"));
+    assert!(null.remedy().contains("frontend") && !null.remedy().contains("Copy the token"));
+    let token = signed(&json!({"sub": "1"}));
+    let two = verdict(&format!("Bearer {token},Bearer {token}"), &shape());
+    assert_eq!(two, Verdict::Malformed(NotAToken::TwoCredentials));
+    assert!(two.message().contains("two credentials") && two.remedy().contains("proxy"), "{two:?}");
+}
+
+#[test]
+fn the_times_of_a_verdict_are_those_of_the_claims() {
+    assert_eq!(
+        verdict(&signed(&json!({"sub": "1", "iat": NOW - 5, "exp": NOW - 65})), &shape()),
+        Verdict::Time(TimeVerdict::ExpiresBeforeIssued {
+            expires: at(-65),
+            issued: at(-5),
+            by: Duration::from_secs(60)
+        })
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::*;
 use crate::{
     api::{condition::Reason, report::Severity},
     tokens::{
-        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, PemLayout, Signer, TokenShape,
-        Verdict, audit, confuse, explain,
+        Forgery, KeyVerdict, KeyWeakness, MAX_KEYS, MintError, NotAToken, Part, PemLayout, Signer,
+        TokenShape, Verdict, audit, audit_part, confuse, explain,
         explain::tests::{now, shape},
         fingerprint, forge, mint,
     },
@@ -225,7 +225,10 @@ fn what_does_not_fit_the_algorithm_is_named_with_what_was_found() {
     let cut = &pem!("rsa-one")[..600];
     assert!(matches!(unfit(cut, Algorithm::RS256), Unfit::Broken { why } if why.contains("no line END")));
     let other_private = pem!("rsa-one").replace("PRIVATE KEY", "DSA PRIVATE KEY");
-    assert!(matches!(unfit(&other_private, Algorithm::RS256), Unfit::Broken { .. }));
+    assert!(matches!(
+        unfit(&other_private, Algorithm::RS256),
+        Unfit::Mislabelled { right: "PRIVATE KEY", .. }
+    ));
     let not_base64 = pem!("p256").replace("MI", "M!");
     assert!(matches!(unfit(&not_base64, Algorithm::ES256), Unfit::Broken { why } if why.contains("base64")));
 }
@@ -291,6 +294,10 @@ fn the_keys_of_a_set_have_their_parts_by_the_spec() {
     let found = verdict(&by(pem!("rsa-one"), "two"), &read(&nameless, Algorithm::RS256), Algorithm::RS256);
     assert_eq!(found, Verdict::Key(KeyVerdict::KeyIdOfAnother { id: "two".into(), signer: None }));
     assert!(found.message().contains("signed by the signing key, which has none"), "{}", found.message());
+    // Nothing can be looked up by the kid of a token where the key has none.
+    let found = verdict(&by(pem!("rsa-one"), "four"), &read(&nameless, Algorithm::RS256), Algorithm::RS256);
+    assert_eq!(found, Verdict::Key(KeyVerdict::KeyHasNoId { id: "four".into() }));
+    assert!(found.remedy().starts_with("Give the key in the JWKS the kid"), "{}", found.remedy());
     // The kid is wrong, and nobody signed; or only nobody signed.
     let foreign = |id: Option<&str>| {
         let mut token = minted(&read(pem!("rsa-two"), Algorithm::RS384).current.called(id), Algorithm::RS384);
@@ -335,7 +342,16 @@ fn a_key_without_a_set_minds_no_kid_and_tells_of_one_that_differs() {
 fn which_key_of_a_set_is_the_current_one_is_clear_or_told() {
     let public = |name: &str, pem: &str| jwk(pem, Algorithm::RS256, json!({"kid": name}));
     let both = set(&[public("one", pem!("rsa-one")), public("two", pem!("rsa-two"))]);
-    assert_eq!(unfit(&both, Algorithm::RS256), Unfit::Ambiguous { keys: 2, algorithm: Algorithm::RS256 });
+    assert_eq!(
+        unfit(&both, Algorithm::RS256),
+        Unfit::Ambiguous { keys: 2, without_id: 0, algorithm: Algorithm::RS256 }
+    );
+    let nameless = set(&[
+        jwk(pem!("rsa-one"), Algorithm::RS256, json!({})),
+        jwk(pem!("rsa-two"), Algorithm::RS256, json!({})),
+    ]);
+    let message = unfit(&nameless, Algorithm::RS256).message();
+    assert!(message.contains("2 of them without a kid, so give each its own there first"), "{message}");
     let named = read_as(&both, Algorithm::RS256, &KeyIds { current: Some("two"), ..KeyIds::default() });
     assert_eq!((named.current.id(), named.standby.len()), (Some("two"), 1));
     let nobody = read_as(&both, Algorithm::RS256, &KeyIds { current: Some("x"), ..KeyIds::default() });
@@ -463,6 +479,114 @@ fn keys_of_a_set_for_something_else_are_passed_over_unless_they_are_named_or_alo
     assert_eq!(
         audit(&read(&short, Algorithm::RS256).current, Algorithm::RS256)[0].reason(),
         Reason::SigningKeyWeak
+    );
+}
+
+#[test]
+fn a_pem_whose_lines_name_another_format_than_the_body_has_is_told_with_the_right_lines() {
+    let spki = read(pem!("rsa-one-public"), Algorithm::RS256).current;
+    for (text, said, right, format) in [
+        (
+            pem!("rsa-one-public").replace("PUBLIC", "RSA PUBLIC"),
+            Some("RSA PUBLIC KEY"),
+            "PUBLIC KEY",
+            "SPKI",
+        ),
+        (pem!("rsa-one-public-pkcs1").replace("RSA ", ""), Some("PUBLIC KEY"), "RSA PUBLIC KEY", "PKCS#1"),
+        (pem!("rsa-one").replace("PRIVATE", "RSA PRIVATE"), Some("RSA PRIVATE KEY"), "PRIVATE KEY", "PKCS#8"),
+        (pem!("rsa-one-pkcs1").replace("RSA ", ""), Some("PRIVATE KEY"), "RSA PRIVATE KEY", "PKCS#1"),
+        (pem!("rsa-one-public").replace("PUBLIC", "SSH2 PUBLIC"), None, "PUBLIC KEY", "SPKI"),
+    ] {
+        let found = unfit(&text, Algorithm::RS256);
+        assert_eq!(found, Unfit::Mislabelled { said, right, format });
+        assert!(found.message().contains(&format!("write {right} into both lines")), "{}", found.message());
+        // What is advised ends it.
+        let wrong = said.unwrap_or("SSH2 PUBLIC KEY");
+        let mended = text.replace(&format!("BEGIN {wrong}-"), &format!("BEGIN {right}-"));
+        let mended = mended.replace(&format!("END {wrong}-"), &format!("END {right}-"));
+        assert!(read(&mended, Algorithm::RS256).current.is_same(&spki));
+    }
+    let sec1 = pem!("p256").replace("PRIVATE", "EC PRIVATE");
+    assert!(matches!(unfit(&sec1, Algorithm::ES256), Unfit::Mislabelled { right: "PRIVATE KEY", .. }));
+    // What is cut off is of no format.
+    let cut: String = pem!("rsa-one")
+        .lines()
+        .filter(|line| !line.starts_with('M'))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    assert!(matches!(unfit(&cut, Algorithm::RS256), Unfit::Broken { .. }));
+}
+
+#[test]
+fn a_kid_that_is_a_number_is_told_and_what_to_write() {
+    let numbered = |name: &str, kid: Value| jwk(name, Algorithm::RS256, json!({"kid": kid}));
+    let only = set(&[numbered(pem!("rsa-one"), json!(1))]);
+    let found = unfit(&only, Algorithm::RS256);
+    assert_eq!(found, Unfit::KeyIdNumber { number: "1".into() });
+    assert!(
+        found.message().contains("is the number 1, and RFC 7517 has a text: write \"1\""),
+        "{}",
+        found.message()
+    );
+    assert_eq!(unfit(&numbered(pem!("rsa-one"), json!(1)).to_string(), Algorithm::RS256), found);
+    let mended = set(&[numbered(pem!("rsa-one"), json!("1"))]);
+    assert_eq!(read(&mended, Algorithm::RS256).current.unfit(), None);
+    // Beside one that can be read it is odd alone.
+    let both = set(&[numbered(pem!("rsa-one"), json!(1)), numbered(pem!("rsa-two"), json!("b"))]);
+    let keys = read(&both, Algorithm::RS256);
+    assert_eq!(keys.current.id(), Some("b"));
+    assert_eq!(keys.current.oddities, [Oddity::KeyIdNumber { at: 1, number: "1".into() }]);
+    // None fits, and what was not read is told beside that.
+    let keys = read(&both, Algorithm::ES256);
+    let told: Vec<_> = audit(&keys.current, Algorithm::ES256).iter().map(KeyWeakness::message).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("none of the 2 keys of the JWKS is an EC key"), "{told:?}");
+    let one = set(&[numbered(pem!("rsa-two"), json!("b"))]);
+    let message = unfit(&one, Algorithm::ES256).message();
+    assert!(message.starts_with("the only key of the JWKS is not an EC key on P-256 for ES256"), "{message}");
+}
+
+#[test]
+fn the_first_line_of_a_pem_in_base64_is_not_called_the_whole() {
+    use base64::engine::general_purpose::STANDARD;
+    let whole = STANDARD.encode(pem!("p256-public"));
+    let said = |text: &str| unfit(text, Algorithm::ES256).message();
+    assert!(said(&whole).contains("base64 of a key (decode it first)"), "{}", said(&whole));
+    assert!(said(&whole[..76]).contains("base64 of the beginning of a PEM"), "{}", said(&whole[..76]));
+}
+
+#[test]
+fn a_previous_key_of_another_family_is_from_before_and_not_unfit() {
+    let old = b"oldKey-72hdf82hdh28dhsk2hdk28dh3".to_vec();
+    let (keys, _) = KeySet::read_previous(old, Algorithm::RS256, &KeyIds::default()).unwrap();
+    assert_eq!(audit_part(&keys[0], Algorithm::RS256, Part::Previous), []);
+    assert_eq!(audit_part(&keys[0], Algorithm::RS256, Part::Standby).len(), 1);
+    let broken = pem!("rsa-one").replace("-----END PRIVATE KEY-----", "");
+    let (keys, _) = KeySet::read_previous(broken.into_bytes(), Algorithm::RS256, &KeyIds::default()).unwrap();
+    assert_eq!(audit_part(&keys[0], Algorithm::RS256, Part::Previous).len(), 1);
+}
+
+#[test]
+fn a_pem_that_not_every_library_reads_is_told_beside_a_token_that_holds() {
+    let literal = pem!("rsa-one").replace('\n', "\\n");
+    let one_line = pem!("rsa-one").replace('\n', " ");
+    for (text, part) in [(&literal, "are the characters \\n"), (&one_line, "no line breaks where its lines")]
+    {
+        let keys = read(text, Algorithm::RS256);
+        let token = minted(&keys.current, Algorithm::RS256);
+        let found = explain(&token, &keys.keyring(), &for_algorithm(Algorithm::RS256), now());
+        assert!(found.verdict.holds());
+        let [also] = &found.also[..] else { panic!("{:?}", found.also) };
+        assert!(also.contains(part), "{also}");
+        assert!(!also.contains("openssl"), "{also}");
+    }
+    let keys = read(pem!("rsa-one"), Algorithm::RS256);
+    let token = minted(&keys.current, Algorithm::RS256);
+    assert!(explain(&token, &keys.keyring(), &for_algorithm(Algorithm::RS256), now()).also.is_empty());
+    assert_eq!(keys.current.pem_layout(), None);
+    assert_eq!(
+        read(&literal, Algorithm::RS256).current.pem_layout(),
+        Some("line breaks are the characters \\n")
     );
 }
 
