@@ -276,12 +276,12 @@ async fn a_constraint_that_does_not_vouch_for_its_rows_is_a_warning() {
 }
 
 #[tokio::test]
-async fn ids_of_different_types_are_compared_as_text_and_not_repaired() {
+async fn orphans_of_another_type_are_found_by_their_text_and_wait_for_approval_beside_the_type() {
     let sql = "ALTER TABLE usage_logs DROP CONSTRAINT usage_logs_user_id_fkey; ALTER TABLE usage_logs ALTER user_id TYPE varchar(20) USING user_id::text; UPDATE usage_logs SET user_id = 'nobody' WHERE user_id = '3';";
     let fields =
         "{references: {onOrphan: SetNull, rules: [{table: usage_logs, columns: [user_id], declared: true}]}}";
     let world = scenario(sql, fields).await;
-    let status = world.ready("False", "RepairUnsupported").await;
+    let status = world.ready("False", "ApprovalRequired").await;
     assert!(finds(&status, "IdTypeDiffers") && finds(&status, "OrphanRows"));
     let alter = &status.findings.iter().find(|one| one.finding.as_str() == "IdTypeDiffers").unwrap().message;
     assert!(alter.contains("ALTER TABLE public.usage_logs ALTER COLUMN user_id TYPE integer"), "{alter}");
