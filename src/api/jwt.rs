@@ -20,7 +20,7 @@ pub struct JwtSpec {
     /// private or a public key in PEM, a JWK or a JWKS. With a public key alone tokens are verified and
     /// not minted.
     pub secret_ref: SecretKeyRef,
-    /// Secret keys that hold signing previous keys, which the app still accepts during a rotation; in
+    /// Secret keys that hold previous signing keys, which the app still accepts during a rotation; in
     /// the same forms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
