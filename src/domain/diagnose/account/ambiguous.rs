@@ -110,24 +110,26 @@ impl Said<'_> {
             self.difference()
         );
         let field = self.admin.field();
-        if all > 1 {
+        // The spec takes no login with blanks around it.
+        let takes = self.namesakes().blanks.is_empty();
+        let others = || self.rename_others(nearly.get(1).or(nearly.first()));
+        if all > 1 && takes {
             return format!(
                 "{spelled}: choose the one that is meant, write its login into {field}.login, and {}",
-                self.rename_others(nearly.get(1).or(nearly.first()))
+                others()
             );
         }
+        // By an id that several have no row can be written.
         if self.users.shared_ids.is_some() {
-            return format!(
-                "{spelled}: if that is {}, write its login into {field}.login; if it is somebody else, {}",
-                self.admin.called(),
-                self.rename_others(None)
-            );
+            return match takes {
+                true => format!(
+                    "{spelled}: if that is {}, write its login into {field}.login; if it is somebody else, {}",
+                    self.admin.called(),
+                    self.rename_others(None)
+                ),
+                false => format!("{spelled}: {}", self.rename_others(None)),
+            };
         }
-        // The spec takes no login with blanks around it.
-        let written = match self.namesakes().blanks.is_empty() {
-            true => format!("write its login into {field}.login, or "),
-            false => String::new(),
-        };
         let (table, login) = (self.table(), sql_name(self.login));
         let give = statement(format!(
             "UPDATE {table} SET {login} = {} WHERE {} = {}",
@@ -137,11 +139,12 @@ impl Said<'_> {
         ));
         if all > 1 {
             return format!(
-                "{spelled}: choose the one that is meant, {written}give it the spec's (for account {}: `{give}`), and rename the others (`{}`)",
+                "{spelled}: choose the one that is meant, give it the spec's login (for account {}: `{give}`), and {}",
                 nearly.first().map(|id| clip(id, 64)).unwrap_or_default(),
-                self.rename(nearly.get(1).or(nearly.first()))
+                others()
             );
         }
+        let written = if takes { format!("write its login into {field}.login, or ") } else { String::new() };
         format!(
             "{spelled}: if that is {}, {written}run `{give}`; if it is somebody else, rename it (`{}`)",
             self.admin.called(),
