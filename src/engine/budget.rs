@@ -17,6 +17,13 @@ const RESERVE: u32 = 5;
 /// No look takes longer, since its snapshot keeps the database from tidying up.
 const LONGEST: Duration = Duration::from_secs(3600);
 
+/// A number of seconds, at most `longest`. An estimate that is no number, as statistics of a hostile server make one, is
+/// one that nobody knows, and takes the longest.
+fn bounded(seconds: f64, longest: Duration) -> Duration {
+    // Of a number and none, `min` gives the number.
+    Duration::from_secs_f64(seconds.min(longest.as_secs_f64()).max(0.0))
+}
+
 /// The time of one look.
 #[derive(Debug)]
 pub struct Budget {
@@ -42,7 +49,7 @@ impl Budget {
     /// left to the next look. The first search of a look is never left, or there would be no end of it.
     pub(crate) fn search(&self, microseconds: f64, first: bool) -> Option<Duration> {
         let elapsed = self.began.elapsed();
-        let expected = Duration::from_secs_f64((microseconds / 1e6).clamp(0.0, LONGEST.as_secs_f64()));
+        let expected = bounded(microseconds / 1e6, LONGEST);
         if !first && elapsed + expected >= self.longest {
             return None;
         }
@@ -63,8 +70,7 @@ impl Budget {
     /// Makes room for a search that should take `microseconds`. Returns how long its statements may
     /// take, where that is longer than usual.
     pub(crate) fn make_room(&self, microseconds: f64) -> Option<Duration> {
-        let needed = (microseconds * SLACK / 1e6).clamp(0.0, self.longest.as_secs_f64());
-        let needed = Duration::from_secs_f64(needed);
+        let needed = bounded(microseconds * SLACK / 1e6, self.longest);
         if needed <= self.timeout {
             return None;
         }
@@ -113,6 +119,19 @@ mod tests {
         assert_eq!(budget.limit(), 21 * SECOND);
         assert_eq!(budget.make_room(f64::MAX), Some(LONGEST));
         assert_eq!(budget.limit(), LONGEST);
+    }
+
+    #[test]
+    fn an_estimate_that_is_no_number_takes_the_longest_and_one_below_nothing_takes_nothing() {
+        for estimate in [f64::NAN, f64::INFINITY] {
+            let budget = Budget::new(SECOND);
+            assert!(budget.search(estimate, true).is_some());
+            assert_eq!(budget.limit(), LONGEST, "{estimate}");
+            assert_eq!(budget.search(estimate, false), None, "{estimate}");
+        }
+        let budget = Budget::new(SECOND);
+        assert_eq!(budget.make_room(f64::NEG_INFINITY), None);
+        assert_eq!(budget.limit(), SECOND);
     }
 
     #[test]
