@@ -3,6 +3,9 @@
 
 use crate::api::condition::{ConditionType, Reason};
 
+/// What commands say that need the user table and cannot use it.
+pub const USERS_UNUSABLE: &str = "the user table cannot be used: run `auth-consistency check` to see why";
+
 /// What a failure means for the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {

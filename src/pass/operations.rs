@@ -8,7 +8,7 @@ use crate::{
     domain::{
         advise::suggestions::Suggestion,
         facts::accounts::Account,
-        fault::{Class, Fault},
+        fault::{Class, Fault, USERS_UNUSABLE},
         incremental::change_marks::Reuse,
         request::Requests,
         step::Permitted,
@@ -276,7 +276,7 @@ fn unusable() -> Fault {
         reason: Reason::UserTableMissing,
         condition: ConditionType::SchemaCompatible,
         class: Class::Terminal,
-        message: "the user table cannot be used: run `auth-consistency check` to see why".into(),
+        message: USERS_UNUSABLE.into(),
     }
 }
 

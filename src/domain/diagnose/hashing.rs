@@ -20,7 +20,6 @@ use crate::{
     passwords::{self, Format, Made, Majority, Survey},
 };
 
-pub use crate::domain::facts::hashes::{Beside, Others, Says};
 pub use own::{Own, of_another_variant, own};
 use own::{kept_format, untied};
 pub(in crate::domain) use statements::{reprefix, retag, unpack};

@@ -18,6 +18,7 @@ use crate::{
             new_ids::{IdDefault, Untold},
             schema::UserTable,
         },
+        fault::USERS_UNUSABLE,
         target::Target,
         text::{count, number},
     },
@@ -280,7 +281,7 @@ fn untold(facts: &Facts<'_>) -> Vec<String> {
     let observation = facts.observation;
     let mut untold = Vec::new();
     if observation.users.is_err() {
-        untold.push("the user table cannot be used: run `auth-consistency check` to see why".to_owned());
+        untold.push(USERS_UNUSABLE.to_owned());
         return untold;
     }
     let unread = observation.skipped.iter().filter(|one| !one.asked).chain(facts.unreadable);

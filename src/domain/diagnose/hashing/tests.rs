@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::facts::hashes::Says;
 use crate::{
     api::spec::{PasswordFamily, PasswordHash},
     passwords::{Description, Stored, describe, recognise, survey},

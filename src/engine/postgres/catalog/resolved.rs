@@ -4,8 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     domain::{
-        diagnose::hashing::Says,
-        facts::{Takes, Untold, hashes::HashSample, schema::DatabaseIdentity},
+        facts::{
+            Takes, Untold,
+            hashes::{HashSample, Says},
+            schema::DatabaseIdentity,
+        },
         target::Admin,
     },
     engine::postgres::{

@@ -3,8 +3,8 @@
 
 use crate::{
     domain::{
-        diagnose::hashing::{Beside, Others, Says, choose},
-        facts::hashes::{HashSample, Unfit},
+        diagnose::hashing::choose,
+        facts::hashes::{Beside, HashSample, Others, Says, Unfit},
         target::{Admin, Target},
     },
     engine::postgres::{

@@ -14,7 +14,11 @@ use crate::{
         catalog::{self, Found, bounds, resolved::ResolvedSchema},
         ledger::trust,
         observe::{hashes, user_table, values},
-        session::{error::DatabaseError, server, transaction::prepare},
+        session::{
+            error::{DatabaseError, unusable_users},
+            server,
+            transaction::prepare,
+        },
     },
 };
 
@@ -150,8 +154,6 @@ pub async fn known(connection: &mut PgConnection, target: &Target) -> Result<Res
     transaction.rollback().await?;
     match found {
         Ok((known, _)) => Ok(ResolvedSchema { identity: server.identity, ours: true, ..known }),
-        Err(_) => Err(DatabaseError::UserTable(
-            "the user table cannot be used: run `auth-consistency check` to see why".into(),
-        )),
+        Err(_) => Err(unusable_users()),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         catalog::{self, Column, Found, reference::ReferenceTable, resolved::ResolvedSchema},
         observe::{scope::elsewhere, users},
         session::{
-            error::DatabaseError,
+            error::{DatabaseError, unusable_users},
             transaction::{LOCKED, prepare},
         },
         sql::Sql,
@@ -81,9 +81,7 @@ pub async fn discover(
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
     let Ok((known, users)) = users::users(connection, target).await? else {
-        return Err(DatabaseError::UserTable(
-            "the user table cannot be used: run `auth-consistency check` to see why".into(),
-        ));
+        return Err(unusable_users());
     };
     let (candidates, all) = candidates(connection, target, &known, names.endings()).await?;
     let mut found = Discovered {

@@ -19,7 +19,11 @@ use crate::{
         catalog::{self, reference::ReferenceTable, resolved::ResolvedSchema},
         observe::{scope, user_table::inherited, users::users},
         rowset::people::{login_text, own_key},
-        session::{error::DatabaseError, server, transaction::prepare},
+        session::{
+            error::{DatabaseError, unusable_users},
+            server,
+            transaction::prepare,
+        },
         sql::Sql,
     },
 };
@@ -46,9 +50,7 @@ pub async fn snapshot(
     prepare(connection, target.timeout).await?;
     let (server, _) = server::of(connection).await?;
     let Ok((known, table)) = users(connection, target).await? else {
-        return Err(DatabaseError::UserTable(
-            "the user table cannot be used: run `auth-consistency check` to see why".into(),
-        ));
+        return Err(unusable_users());
     };
     if inherited(connection, &known).await?.is_some() {
         return Err(DatabaseError::Unsupported(

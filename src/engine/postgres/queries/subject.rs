@@ -10,7 +10,7 @@ use crate::{
         observe::{sessions, users::named},
         queries::revoked,
         session::{
-            error::DatabaseError,
+            error::{DatabaseError, unusable_users},
             transaction::{prepare, savepoint},
         },
         sql::Sql,
@@ -136,9 +136,7 @@ pub async fn resolve_subjects(
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     prepare(&mut transaction, target.timeout).await?;
     let Ok(known) = named(&mut transaction, target).await? else {
-        return Err(DatabaseError::UserTable(
-            "the user table cannot be used: run `auth-consistency check` to see why".into(),
-        ));
+        return Err(unusable_users());
     };
     let list = revoked::list(&mut transaction, target, &known.users).await?;
     let mut rows = Vec::with_capacity(asked.len());

@@ -17,16 +17,15 @@ use crate::{
             progress,
             quarantine::{self, Copies},
         },
-        repair::guard::beyond::Own,
+        observe::hashes::stored_columns,
+        repair::{
+            guard::beyond::Own,
+            password::{hash, read_back},
+        },
         session::error::{DatabaseError, gone},
         sql::{Sql, run},
     },
     passwords::{Format, Made},
-};
-
-pub(in crate::engine::postgres) use crate::engine::postgres::{
-    observe::hashes::stored_columns,
-    repair::password::{hash, read_back},
 };
 
 use sqlx::{PgConnection, Row};

@@ -3,7 +3,7 @@
 use crate::{
     api::condition::{ConditionType, Reason},
     domain::{
-        fault::{Class, Fault},
+        fault::{Class, Fault, USERS_UNUSABLE},
         text::clip,
     },
     engine::postgres::session::refusal::{Refusal, names::Thing},
@@ -385,6 +385,11 @@ pub fn of_sqlstate(code: &str) -> Class {
             _ => Class::Terminal,
         },
     }
+}
+
+/// Nothing can be asked of the user table; what is wrong with it is a finding of a check.
+pub(in crate::engine::postgres) fn unusable_users() -> DatabaseError {
+    DatabaseError::UserTable(USERS_UNUSABLE.into())
 }
 
 /// The spec does not name the account any more.
