@@ -303,11 +303,16 @@ impl Snapshot {
 /// Kinds of documents that people give in place of a snapshot.
 const OTHERS: [&str; 5] = ["AuthConsistency", "ConfigMap", "List", "Secret", "Deployment"];
 
-/// Whether it is a version of ours.
+/// Whether it is a version of ours, in the form that Kubernetes gives versions (`v1`, `v1alpha1`): anything else may be a
+/// Secret's value.
 fn is_version(text: &str) -> bool {
+    let number = |text: &str| (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let version =
-        api::API_VERSION.split_once('/').and_then(|(group, _)| text.strip_prefix(group)?.strip_prefix('/'));
-    version.is_some_and(|version| version.len() <= 12 && version.chars().all(|c| c.is_ascii_alphanumeric()))
+        api::API_VERSION.split_once('/').and_then(|(group, _)| text.strip_prefix(group)?.strip_prefix("/v"));
+    version.is_some_and(|version| {
+        let parts = version.split_once("alpha").or_else(|| version.split_once("beta"));
+        parts.map_or_else(|| number(version), |(major, minor)| number(major) && number(minor))
+    })
 }
 
 /// A word of a document as it is repeated: what is not known may be anything, a Secret's value too.
@@ -316,5 +321,21 @@ fn known(text: &str, is_known: impl Fn(&str) -> bool) -> String {
         format!("{text:?}")
     } else {
         format!("a word of {} characters", text.chars().count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_of_ours_is_repeated() {
+        for version in ["v1", "v9", "v1alpha1", "v12beta3"] {
+            assert!(is_version(&format!("auth.probeops.com/{version}")), "{version}");
+        }
+        for other in ["Jm4Tn8Rb", "v", "v1secret", "v1alpha", "valpha1", "v1234"] {
+            assert!(!is_version(&format!("auth.probeops.com/{other}")), "{other}");
+        }
+        assert!(!is_version("example.org/v1"));
     }
 }
