@@ -20,6 +20,7 @@ pub mod move_preview;
 pub(in crate::engine::postgres) mod namesakes;
 pub(in crate::engine::postgres) mod password;
 pub mod reference;
+mod references;
 pub(in crate::engine::postgres) mod scope;
 pub(in crate::engine::postgres) mod seeding;
 pub(in crate::engine::postgres) mod sessions;
@@ -31,38 +32,32 @@ pub mod users;
 mod values;
 
 use crate::{
-    api::report::{ObjectRef, Skipped},
+    api::report::ObjectRef,
     domain::{
         facts::{
-            Observation,
+            Foreign, Observation, Unchecked,
+            accounts::AdminFacts,
             identities::Unusable,
+            references::Reference,
             schema::{Server, UserTable},
             search::Searched,
         },
-        incremental::change_marks::{Rest, Reuse},
+        incremental::change_marks::Reuse,
         progress::Progress,
         request::Requests,
-        target::Target,
-        text::clip,
+        target::{Admin, Target},
     },
     engine::{
         PasswordCache,
         budget::Budget,
         postgres::{
-            catalog::{
-                declared::Scope,
-                resolved::{Passive, ResolvedSchema},
-            },
+            catalog::resolved::ResolvedSchema,
             ledger::read,
             observe::{
                 identities::remote::Elsewhere, password::Compare, stability::unrewritten, users::users,
             },
-            search::{self, Looking, Search, Unseen},
-            session::{
-                error::DatabaseError,
-                server,
-                transaction::{LOCKED, prepare, statement_timeout},
-            },
+            search::Search,
+            session::{error::DatabaseError, server, transaction::prepare},
         },
     },
 };
@@ -130,9 +125,9 @@ pub async fn observe(
     let mut observed = match found {
         Ok((known, table)) => {
             let known = ResolvedSchema { identity: server.identity.clone(), ..known };
-            let compare = &mut compare;
-            inside(connection, target, requests, server, version, known, table, compare, search, given)
-                .await?
+            let connection = &mut *connection;
+            let observer = Observer { connection, target, requests, server_version: version, search, given };
+            observer.everything(server, known, table, &mut compare).await?
         }
         Err(fault) => Observed {
             observation: Observation {
@@ -174,204 +169,161 @@ pub async fn observe(
     Ok(observed)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one snapshot, gathered once; a struct would only rename it")]
-async fn inside(
-    connection: &mut PgConnection,
-    target: &Target,
-    requests: &Requests,
-    server: Server,
-    version: i64,
-    mut known: ResolvedSchema,
-    mut users: UserTable,
-    compare: &mut Compare<'_>,
+/// What everything of one snapshot is observed by.
+struct Observer<'a> {
+    connection: &'a mut PgConnection,
+    target: &'a Target,
+    requests: &'a Requests,
+    server_version: i64,
     search: Search,
-    given: &ObserveOptions<'_>,
-) -> Result<Observed, DatabaseError> {
-    let relied = given.relied;
-    let bookkeeping = read::observe(connection, target, &server.identity, users.oid, requests).await?;
-    known.ours = bookkeeping.untrusted.is_empty();
-    // Who had a login when its names were read is not who has it now.
-    known.narrowed.clear();
-    let distrusted = believable::logins(connection, target, &mut known, version).await?;
-    let mut admin = match &target.admin {
-        Some(admin) => {
-            Some(accounts::observe(connection, admin, &mut known, compare, relied.look_alikes).await?)
+    given: &'a ObserveOptions<'a>,
+}
+
+/// What was seen of the accounts that the spec names.
+struct Accounts {
+    admin: Option<AdminFacts>,
+    beside: Vec<AdminFacts>,
+}
+
+impl Accounts {
+    /// Each with what the spec says of it.
+    fn with_spec<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = (&'a Admin, &'a AdminFacts)> {
+        target.kept().zip(self.admin.iter().chain(&self.beside))
+    }
+
+    /// Whether one is not there.
+    fn lack_one(&self) -> bool {
+        self.admin.iter().chain(&self.beside).any(|facts| facts.account.is_none())
+    }
+}
+
+impl Observer<'_> {
+    /// Everything but the sessions, of a user table that can be used.
+    async fn everything(
+        mut self,
+        server: Server,
+        mut known: ResolvedSchema,
+        mut users: UserTable,
+        compare: &mut Compare<'_>,
+    ) -> Result<Observed, DatabaseError> {
+        let (target, version) = (self.target, self.server_version);
+        let bookkeeping =
+            read::observe(self.connection, target, &server.identity, users.oid, self.requests).await?;
+        known.ours = bookkeeping.untrusted.is_empty();
+        // Who had a login when its names were read is not who has it now.
+        known.narrowed.clear();
+        let distrusted = believable::logins(self.connection, target, &mut known, version).await?;
+        let mut accounts = self.accounts(&mut known, &mut users, compare).await?;
+        let admin = accounts.admin.as_ref().and_then(|admin| admin.account.as_ref());
+        let heir = admin.map(|account| account.id.clone());
+        let seen = self.references(&mut known, heir.as_deref()).await?;
+        shared_ids::wider(&known, users.shared_ids.as_mut());
+        let foreign = self.foreign(&known, &seen.checked).await?;
+        let keys = (&*seen.missing, &*seen.elsewhere);
+        let constraints =
+            constraints::observe(self.connection, target, &known, &seen.checked, keys, version).await?;
+        let unchecked = self.ids(&mut known, &mut accounts).await?;
+        if target.references.identities.is_some() {
+            known.active_decides = namesakes::active_decides(self.connection, &known).await?;
         }
-        None => None,
-    };
-    let alike = relied.alike_beside.as_deref();
-    let mut beside = more_accounts::observe_beside(connection, target, &mut known, compare, alike).await?;
-    let missing = admin.iter().chain(&beside).any(|facts| facts.account.is_none());
-    if missing || given.known.is_none() {
-        users.seed = seeding::observe(connection, target, &known).await?;
-        let facts = target.kept().zip(admin.iter().chain(&beside));
-        let own = facts.filter_map(|(of, facts)| {
-            let format = facts.account.as_ref()?.password.format?;
-            Some((of.account().map(str::to_owned), format))
+        let elsewhere = self.given.elsewhere;
+        let rows = identities::Rows { users: &users, references: &seen.checked, server_version: version };
+        let identities = identities::observe(self.connection, target, &known, rows, elsewhere).await?;
+        let identities = identities.map(|(facts, mapping)| {
+            known.identities = mapping;
+            facts
         });
-        known.samples = hashes::observe(connection, target, &known, &own.collect()).await?;
+        Ok(Observed {
+            observation: Observation {
+                server,
+                users: Ok(users),
+                bookkeeping,
+                admin: accounts.admin,
+                accounts: accounts.beside,
+                references: seen.checked,
+                skipped: seen.skipped,
+                unchecked,
+                missing_constraints: seen.missing,
+                elsewhere: seen.elsewhere,
+                undeclared: seen.undeclared,
+                constraints,
+                spellings: seen.spellings,
+                untrusted: distrusted.into_iter().chain(seen.untrusted).collect(),
+                foreign,
+                unreached: seen.unreached,
+                relied: seen.relied,
+                identities,
+                sessions: None,
+            },
+            known: Some(known),
+            searched: seen.searched,
+            tried: seen.tried,
+        })
     }
-    for (of, facts) in target.kept().zip(admin.iter().chain(&beside)) {
-        if let Some(sample) = known.samples.get_mut(&of.account().map(str::to_owned)) {
-            sample.own = facts.account.as_ref().and_then(|account| account.password.format);
-        }
-    }
-    users.passwords = known.samples.clone();
-    let heir = admin.as_ref().and_then(|admin| admin.account.as_ref()).map(|account| account.id.clone());
-    let Scope { tables, mut skipped, missing, elsewhere, undeclared, passive, unread } =
-        match relied.rest.clone() {
-            Some(Rest { skipped, missing, elsewhere, undeclared }) => {
-                Scope { skipped, missing, elsewhere, undeclared, ..Scope::default() }
+
+    /// The accounts that the spec names, and what the passwords of the others are.
+    async fn accounts(
+        &mut self,
+        known: &mut ResolvedSchema,
+        users: &mut UserTable,
+        compare: &mut Compare<'_>,
+    ) -> Result<Accounts, DatabaseError> {
+        let (target, relied) = (self.target, self.given.relied);
+        let admin = match &target.admin {
+            Some(admin) => {
+                Some(accounts::observe(self.connection, admin, known, compare, relied.look_alikes).await?)
             }
-            None => scope::resolve(connection, target, &known, relied).await?,
+            None => None,
         };
-    known.passive.extend(passive.into_iter().map(|table| Passive { table, seen: true }));
-    known.passive.extend(unread.into_iter().map(|table| Passive { table, seen: false }));
-    let mut references = relied.references.clone();
-    let (tables, untrusted) = believable::references(connection, tables, version).await?;
-    let (set_aside, untrusted): (Vec<_>, Vec<_>) = untrusted.into_iter().unzip();
-    known.passive.extend(set_aside.into_iter().map(|table| Passive { table, seen: false }));
-    skipped.extend(untrusted.iter().map(|one| Skipped {
-        object: one.object.clone(),
-        why: clip(&one.why, 512),
-        asked: false,
-        transient: false,
-    }));
-    let untrusted = distrusted.into_iter().chain(untrusted).collect();
-    let (again, tables): (Vec<_>, Vec<_>) =
-        tables.into_iter().partition(|table| relied.on_search_of(&table.object).is_some());
-    let mut spellings = Vec::new();
-    for table in again {
-        match relied.on_search_of(&table.object).flatten() {
-            Some(orphans) => {
-                references.push(orphans.reference.clone());
-                spellings.extend(orphans.spelling.clone());
-            }
-            None => references.push(table.sound()),
+        let alike = relied.alike_beside.as_deref();
+        let beside = more_accounts::observe_beside(self.connection, target, known, compare, alike).await?;
+        let accounts = Accounts { admin, beside };
+        if accounts.lack_one() || self.given.known.is_none() {
+            users.seed = seeding::observe(self.connection, target, known).await?;
+            let own = accounts.with_spec(target).filter_map(|(of, facts)| {
+                let format = facts.account.as_ref()?.password.format?;
+                Some((of.account().map(str::to_owned), format))
+            });
+            known.samples = hashes::observe(self.connection, target, known, &own.collect()).await?;
         }
-        known.references.push(table);
-    }
-    let relied_on = references.len();
-    let looking = Looking {
-        search,
-        budget: given.budget,
-        turn: &|object| relied.turn(object),
-        progress: given.progress,
-        done: relied_on,
-    };
-    let found = search::find(connection, &tables, &looking).await?;
-    let (mut tried, mut unreached) = (Vec::with_capacity(tables.len()), Vec::new());
-    references.reserve_exact(tables.len());
-    known.references.reserve_exact(tables.len());
-    let mut searched = Vec::with_capacity(found.len());
-    for (table, found) in tables.into_iter().zip(found) {
-        if found.tried {
-            tried.push(Arc::clone(&table.object));
-        }
-        if !matches!(found.orphans, Err(Unseen::Unreached)) {
-            searched.push(found.searched);
-        }
-        let observed = match found.orphans {
-            Ok(orphans) if orphans.rows == 0 => Ok((table.sound(), None)),
-            Ok(orphans) => {
-                // Rows, collisions, spellings: each a look of its own at the same tables.
-                let longer = given.budget.make_room(found.estimate * 4.0);
-                if let Some(longer) = longer {
-                    statement_timeout(connection, longer).await?;
-                }
-                let repair = target.references.policy(&table.object).on_orphan;
-                let heir = heir.as_deref().map(|id| (id, &known.id));
-                let seen = table.look_at(connection, orphans, repair, heir, version).await;
-                if longer.is_some() {
-                    statement_timeout(connection, target.timeout).await?;
-                }
-                match seen {
-                    Ok(seen) => seen.map_err(Unseen::Unreadable),
-                    Err(error) if error.is_timeout() => Err(Unseen::Unreached),
-                    Err(error) => return Err(error),
-                }
-            }
-            Err(unseen) => Err(unseen),
-        };
-        match observed {
-            Ok((reference, spelling)) => {
-                references.push(reference);
-                spellings.extend(spelling);
-                known.references.push(table);
-            }
-            Err(Unseen::Unreadable(why)) => {
-                let transient = why == LOCKED;
-                let why = table.child.with_way_out(why);
-                skipped.push(Skipped {
-                    object: ObjectRef::clone(&table.object),
-                    why,
-                    asked: false,
-                    transient,
-                });
-                known.passive.push(Passive { table, seen: false });
-            }
-            // No row of it is claimed anything about, but its name is known: who moves an id, moves there.
-            Err(Unseen::Unreached) => {
-                unreached.push(ObjectRef::clone(&table.object));
-                known.references.push(table);
+        for (of, facts) in accounts.with_spec(target) {
+            if let Some(sample) = known.samples.get_mut(&of.account().map(str::to_owned)) {
+                sample.own = facts.account.as_ref().and_then(|account| account.password.format);
             }
         }
+        users.passwords = known.samples.clone();
+        Ok(accounts)
     }
-    shared_ids::wider(&known, users.shared_ids.as_mut());
-    let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
-    let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
-    touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
-    let foreign = foreign::observe(connection, known.users.oid, &target.references, touched).await?;
-    let constraints =
-        constraints::observe(connection, target, &known, &references, (&missing, &elsewhere), version)
-            .await?;
-    let kept = target.admin.iter().zip(&admin).chain(target.accounts.iter().zip(&beside));
-    let reset = requests.reset.is_some();
-    let mut missing_ones = kept.filter(|(_, facts)| facts.account.is_none());
-    let unchecked = if missing_ones.any(|(spec, _)| spec.is_created(reset)) {
-        ids::unchecked(connection, &mut known).await?
-    } else {
-        Vec::new()
-    };
-    if let (Some(spec), Some(facts)) = (&target.admin, admin.as_mut()) {
-        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
+
+    /// What of the tables in scope is of roles that are not the app.
+    async fn foreign(
+        &mut self,
+        known: &ResolvedSchema,
+        references: &[Reference],
+    ) -> Result<Vec<Foreign>, DatabaseError> {
+        let others = known.references.iter().filter(|table| !table.child.is_plain_of(known.users.owner));
+        let mut touched: Vec<ObjectRef> = others.map(|table| ObjectRef::clone(&table.object)).collect();
+        touched.extend(references.iter().flat_map(|one| one.takes.iter().map(|taken| taken.object.clone())));
+        let rules = &self.target.references;
+        Ok(foreign::observe(self.connection, known.users.oid, rules, touched).await?)
     }
-    for (spec, facts) in target.accounts.iter().zip(&mut beside) {
-        accounts::observe_id(connection, spec, &mut known, facts, version).await?;
+
+    /// What there is to know of the ids that accounts must have. Returns the references that are not checked and may
+    /// name an id that is given out.
+    async fn ids(
+        &mut self,
+        known: &mut ResolvedSchema,
+        accounts: &mut Accounts,
+    ) -> Result<Vec<Unchecked>, DatabaseError> {
+        let (target, version) = (self.target, self.server_version);
+        let reset = self.requests.reset.is_some();
+        let is_created =
+            |(spec, facts): (&Admin, &AdminFacts)| facts.account.is_none() && spec.is_created(reset);
+        let created = accounts.with_spec(target).any(is_created);
+        let unchecked = if created { ids::unchecked(self.connection, known).await? } else { Vec::new() };
+        for (spec, facts) in target.kept().zip(accounts.admin.iter_mut().chain(&mut accounts.beside)) {
+            accounts::observe_id(self.connection, spec, known, facts, version).await?;
+        }
+        Ok(unchecked)
     }
-    if target.references.identities.is_some() {
-        known.active_decides = namesakes::active_decides(connection, &known).await?;
-    }
-    let looking =
-        identities::observe(connection, target, &known, &users, &references, version, given.elsewhere);
-    let facts = looking.await?.map(|(facts, mapping)| {
-        known.identities = mapping;
-        facts
-    });
-    Ok(Observed {
-        observation: Observation {
-            server,
-            users: Ok(users),
-            bookkeeping,
-            admin,
-            accounts: beside,
-            references,
-            skipped,
-            unchecked,
-            missing_constraints: missing,
-            elsewhere,
-            undeclared,
-            constraints,
-            spellings,
-            untrusted,
-            foreign,
-            unreached,
-            relied: relied_on,
-            identities: facts,
-            sessions: None,
-        },
-        known: Some(known),
-        searched,
-        tried,
-    })
 }

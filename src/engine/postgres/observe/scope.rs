@@ -26,7 +26,7 @@ use crate::{
     engine::postgres::{
         catalog::{
             self, Column, Found, Table,
-            declared::{Scope, place, soft, unreadable},
+            declared::{Place, Scope, place, soft, unreadable},
             keys::ForeignKey,
             reference::ReferenceTable,
             resolved::ResolvedSchema,
@@ -66,11 +66,62 @@ pub(in crate::engine::postgres) async fn resolve(
     let mut schemas: BTreeSet<String> = keys.iter().map(|key| key.child.0.clone()).collect();
     schemas.extend(rules.iter().map(|rule| rule.schema.clone()));
     schemas.insert(known.users.relation.schema.as_str().to_owned());
-    let mut taken = BTreeSet::new();
-    let (mut wanted, mut passive) = (Vec::new(), Vec::new());
     let idle = unmatched::rules(target, keys.iter().chain(&of_parts));
     let (keys, mut parts) = partitions::of_partitions(&rules, &scope.missing, keys);
     let (keys, mut twins) = twins::of_one_reference(keys);
+    let mut taken = BTreeSet::new();
+    let Keys { wanted, passive } = sort(target, known, relied, keys, &mut taken, &mut scope);
+    hard(connection, known, wanted, &mut scope).await?;
+    scope.passive.extend(passive::aside(connection, known, passive).await?);
+    let wanted = declared(&rules, relied, &mut taken, &scope.missing);
+    partitions::implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
+    soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
+    twins::to_partitions(connection, target, known, of_parts, &taken, &mut scope).await?;
+    heirs::unseen(connection, target, known, &taken, &mut scope).await?;
+    for table in &mut scope.tables {
+        table.twins.extend(twins.remove(&*table.object).unwrap_or_default());
+        table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
+    }
+    unmatched::told(connection, idle, &taken, &mut scope).await?;
+    ignored(connection, known, &rules, &taken, &mut scope).await?;
+    scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
+    foreign::set_aside(&mut scope);
+    let schemas = target.references.discover.then_some(&schemas);
+    scope.elsewhere = elsewhere::observe(connection, known, &rules, schemas).await?;
+    // What is there and references another table is told as that, and is no key that could be added.
+    let there = |object: &ObjectRef| {
+        let same = |one: &ObjectRef| {
+            (&one.schema, &one.table, &one.constraint) == (&object.schema, &object.table, &object.constraint)
+        };
+        scope.elsewhere.iter().any(|key| key.is_told() && same(&key.object))
+    };
+    let gone = scope.missing.iter().filter(|object| !there(object)).cloned().collect();
+    scope.missing = gone;
+    if target.references.discover {
+        scope.undeclared = undeclared::observe(connection, target, known, &taken).await?;
+    }
+    Ok(scope)
+}
+
+/// Foreign keys to the user table.
+#[derive(Default)]
+struct Keys {
+    /// Those to look at.
+    wanted: Vec<(ForeignKey, ObjectRef)>,
+    /// Those that are not, and whose rows name the id all the same.
+    passive: Vec<(ForeignKey, ObjectRef)>,
+}
+
+/// What becomes of each foreign key that there is. `taken` gets the places of those that are in scope.
+fn sort(
+    target: &Target,
+    known: &ResolvedSchema,
+    relied: &Reuse,
+    keys: Vec<ForeignKey>,
+    taken: &mut BTreeSet<Place>,
+    scope: &mut Scope,
+) -> Keys {
+    let mut sorted = Keys::default();
     for key in keys {
         let object = key.object();
         let named = target.references.rules.iter().any(|rule| {
@@ -79,12 +130,12 @@ pub(in crate::engine::postgres) async fn resolve(
                 && rule.rule.columns.as_ref().is_none_or(|columns| *columns == object.columns)
         });
         if !target.references.discover && !named {
-            passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
+            sorted.passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
             continue;
         }
         if let Some(why) = target.references.policy(&object).ignore {
             let skipped = object.clone();
-            passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
+            sorted.passive.extend(Some((key, object)).filter(|(key, _)| passive::names_id(known, key)));
             scope.skipped.push(Skipped {
                 object: skipped,
                 why: clip(&why, 512),
@@ -105,18 +156,24 @@ pub(in crate::engine::postgres) async fn resolve(
         }
         taken.insert(place(&object));
         if !relied.on(&object) {
-            wanted.push((key, object));
+            sorted.wanted.push((key, object));
         }
     }
-    hard(connection, known, wanted, &mut scope).await?;
-    scope.passive.extend(passive::aside(connection, known, passive).await?);
-    let missing = scope.missing.clone();
+    sorted
+}
+
+/// The references that rules alone declare and that are to be looked at. `taken` gets their places.
+fn declared<'a>(
+    rules: &'a [Rule],
+    relied: &Reuse,
+    taken: &mut BTreeSet<Place>,
+    missing: &[ObjectRef],
+) -> Vec<(&'a ReferenceRule, ObjectRef)> {
     // What names a foreign key that must be there names a reference, all the more when it is gone.
     let gone = |rule: &Rule| {
         rule.rule.columns.as_ref().is_some_and(|columns| columns.len() == 1)
             && missing.iter().any(|object| object.constraint == rule.rule.constraint && rule.names(object))
     };
-    let declared = rules.iter().filter(|rule| rule.rule.declared);
     let mut wanted = Vec::new();
     for rule in rules.iter().filter(|rule| rule.rule.declared || gone(rule)).filter(|rule| !rule.rule.ignore)
     {
@@ -125,17 +182,19 @@ pub(in crate::engine::postgres) async fn resolve(
             wanted.push((&rule.rule, object));
         }
     }
-    partitions::implied(connection, target, known, relied, &parts, &mut taken, &mut scope).await?;
-    soft(connection, known, wanted, RULE, &taken, &mut scope).await?;
-    twins::to_partitions(connection, target, known, of_parts, &taken, &mut scope).await?;
-    heirs::unseen(connection, target, known, &taken, &mut scope).await?;
-    for table in &mut scope.tables {
-        table.twins.extend(twins.remove(&*table.object).unwrap_or_default());
-        table.partition_keys.extend(parts.remove(&place(&table.object)).unwrap_or_default());
-    }
-    unmatched::told(connection, idle, &taken, &mut scope).await?;
+    wanted
+}
+
+/// The references that rules declare and ignore.
+async fn ignored(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    rules: &[Rule],
+    taken: &BTreeSet<Place>,
+    scope: &mut Scope,
+) -> Result<(), DatabaseError> {
     let mut ignored = Vec::new();
-    for rule in declared.filter(|rule| rule.rule.ignore) {
+    for rule in rules.iter().filter(|rule| rule.rule.declared && rule.rule.ignore) {
         let why = rule.rule.reason.clone().unwrap_or_default();
         scope.skipped.push(Skipped { object: declared_object(rule), why, asked: true, transient: false });
         let object = declared_object(rule);
@@ -143,25 +202,9 @@ pub(in crate::engine::postgres) async fn resolve(
     }
     // What is not there, or has no such column, names nobody.
     let mut set_aside = Scope::default();
-    soft(connection, known, ignored, RULE, &taken, &mut set_aside).await?;
+    soft(connection, known, ignored, RULE, taken, &mut set_aside).await?;
     scope.passive.extend(set_aside.tables);
-    scope.passive.extend(passive::sessions(connection, target, known, &taken).await?);
-    foreign::set_aside(&mut scope);
-    let schemas = target.references.discover.then_some(&schemas);
-    scope.elsewhere = elsewhere::observe(connection, known, &rules, schemas).await?;
-    // What is there and references another table is told as that, and is no key that could be added.
-    let there = |object: &ObjectRef| {
-        let same = |one: &ObjectRef| {
-            (&one.schema, &one.table, &one.constraint) == (&object.schema, &object.table, &object.constraint)
-        };
-        scope.elsewhere.iter().any(|key| key.is_told() && same(&key.object))
-    };
-    let gone = scope.missing.iter().filter(|object| !there(object)).cloned().collect();
-    scope.missing = gone;
-    if target.references.discover {
-        scope.undeclared = undeclared::observe(connection, target, known, &taken).await?;
-    }
-    Ok(scope)
+    Ok(())
 }
 
 /// The reference that a rule declares.

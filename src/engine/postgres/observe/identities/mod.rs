@@ -49,6 +49,16 @@ pub(in crate::engine::postgres) use crate::engine::postgres::rowset::remap_excha
 pub(in crate::engine::postgres) use crate::engine::postgres::rowset::remap_rows::paired;
 pub(in crate::engine::postgres) use crate::engine::postgres::rowset::remap_surplus::keys_of as keys_of_surplus;
 
+/// The rows that may name previous people.
+pub(in crate::engine::postgres) struct Rows<'a> {
+    /// The user table.
+    pub users: &'a UserTable,
+    /// The references that were checked.
+    pub references: &'a [Reference],
+    /// As `server_version_num`.
+    pub server_version: i64,
+}
+
 /// Looks at the identities and at the rows that they concern.
 ///
 /// # Errors
@@ -57,89 +67,37 @@ pub(in crate::engine::postgres) async fn observe(
     connection: &mut PgConnection,
     target: &Target,
     known: &ResolvedSchema,
-    users: &UserTable,
-    references: &[Reference],
-    server_version: i64,
+    rows: Rows<'_>,
     elsewhere: Option<&Result<Elsewhere, Unusable>>,
 ) -> Result<Option<(IdentityFacts, Option<Mapping>)>, DatabaseError> {
     let Some(source) = &target.references.identities else { return Ok(None) };
-    let unusable = |problem: Unusable| {
-        Ok(Some((IdentityFacts { problem: Some(problem), ..IdentityFacts::default() }, None)))
-    };
-    let invalid = |why: String| unusable(Unusable::invalid(why));
-    let kind = known.id.kind();
-    if kind == KeyKind::Other || known.id.base_name == "citext" {
-        return invalid(format!(
-            "ids of type {} cannot be compared with a list of people",
-            known.id.declared_type.as_str()
-        ));
-    }
-    let source = match (source, elsewhere) {
-        (IdentitySource::List(list), _) => Source::List(list.clone()),
-        (IdentitySource::Table(table), _) => {
-            match source_table(
-                connection,
-                table,
-                "run what `auth-consistency grants` prints",
-                Some(&known.users),
-            )
-            .await?
-            {
-                Ok(found) if found.oid == known.users.oid => {
-                    return invalid(format!(
-                        "table {}.{} is the user table itself, which says nothing about earlier ids",
-                        table.schema, table.table
-                    ));
-                }
-                Ok(found) => Source::Table(Box::new(found)),
-                Err(why) => return invalid(why),
-            }
-        }
+    let usable = match source_of(connection, source, known, elsewhere).await? {
         // What is no whole pass has no use for them.
-        (IdentitySource::Elsewhere(..), None) => return Ok(None),
-        (IdentitySource::Elsewhere(..), Some(Err(problem))) => return unusable(problem.clone()),
-        (IdentitySource::Elsewhere(..), Some(Ok(read))) => match read.is_today(connection, known).await? {
-            Some(why) => return invalid(why),
-            None => Source::List(read.list.clone()),
-        },
+        None => return Ok(None),
+        Some(Ok(source)) => mapping(connection, known, source).await?,
+        Some(Err(problem)) => Err(problem),
     };
-    let read =
-        savepoint(connection, async |connection: &mut PgConnection| people(connection, known, &source).await)
-            .await?;
-    let people = match read {
-        Ok(Ok(people)) => people,
-        Ok(Err(why)) | Err(why) => return invalid(format!("{}: {why}", origin(&source))),
+    let (mut facts, mut mapping) = match usable {
+        Ok(usable) => usable,
+        Err(problem) => {
+            return Ok(Some((IdentityFacts { problem: Some(problem), ..IdentityFacts::default() }, None)));
+        }
     };
-    let today = match today(connection, known, &source).await? {
-        Ok(today) => today,
-        Err(why) => return invalid(why),
-    };
-    let pairs = correspond(kind, &people, &today);
-    let shifted: Vec<&Pair> = pairs.iter().filter(|pair| pair.shifted).collect();
-    let mut facts = IdentityFacts {
-        people: length(people.len()),
-        keyed: matches!(&source, Source::List(list) if list.key.is_some()),
-        shifted: length(shifted.len()),
-        sample: shifted.iter().take(5).map(|pair| pair.old.clone()).collect(),
-        elsewhere: length(shifted.iter().filter(|pair| pair.new.is_some()).count()),
-        ..IdentityFacts::default()
-    };
-    let list = list_digest(&source, &people);
-    let mut mapping = Mapping { list, pairs, source: source.clone(), references: Vec::new() };
+    let source = mapping.source.clone();
     let before = match &source {
         Source::List(list) => Some(list.as_ref()),
         Source::Table(_) => None,
     };
-    for reference in references {
+    for reference in rows.references {
         let Some(table) = known.references.iter().find(|table| *table.object == reference.object) else {
             continue;
         };
         let looking = count::Looking {
             known,
-            users,
+            users: rows.users,
             mapping: &mapping,
             list: before,
-            server_version,
+            server_version: rows.server_version,
             table,
             reference,
         };
@@ -155,6 +113,76 @@ pub(in crate::engine::postgres) async fn observe(
     }
     facts.missing = missing(connection, known, before).await?;
     Ok(Some((facts, Some(mapping))))
+}
+
+/// Where the previous people are read from, or why they cannot be; `None`: another database was not asked.
+async fn source_of(
+    connection: &mut PgConnection,
+    source: &IdentitySource,
+    known: &ResolvedSchema,
+    elsewhere: Option<&Result<Elsewhere, Unusable>>,
+) -> Result<Option<Result<Source, Unusable>>, DatabaseError> {
+    let invalid = |why: String| Ok(Some(Err(Unusable::invalid(why))));
+    if known.id.kind() == KeyKind::Other || known.id.base_name == "citext" {
+        return invalid(format!(
+            "ids of type {} cannot be compared with a list of people",
+            known.id.declared_type.as_str()
+        ));
+    }
+    let table = match (source, elsewhere) {
+        (IdentitySource::List(list), _) => return Ok(Some(Ok(Source::List(list.clone())))),
+        (IdentitySource::Elsewhere(..), None) => return Ok(None),
+        (IdentitySource::Elsewhere(..), Some(Err(problem))) => return Ok(Some(Err(problem.clone()))),
+        (IdentitySource::Elsewhere(..), Some(Ok(read))) => {
+            return match read.is_today(connection, known).await? {
+                Some(why) => invalid(why),
+                None => Ok(Some(Ok(Source::List(read.list.clone())))),
+            };
+        }
+        (IdentitySource::Table(table), _) => table,
+    };
+    let way_out = "run what `auth-consistency grants` prints";
+    match source_table(connection, table, way_out, Some(&known.users)).await? {
+        Ok(found) if found.oid == known.users.oid => invalid(format!(
+            "table {}.{} is the user table itself, which says nothing about earlier ids",
+            table.schema, table.table
+        )),
+        Ok(found) => Ok(Some(Ok(Source::Table(Box::new(found))))),
+        Err(why) => invalid(why),
+    }
+}
+
+/// Who of before is who today, and how many that are; or why that cannot be told.
+async fn mapping(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    source: Source,
+) -> Result<Result<(IdentityFacts, Mapping), Unusable>, DatabaseError> {
+    let read =
+        savepoint(connection, async |connection: &mut PgConnection| people(connection, known, &source).await)
+            .await?;
+    let people = match read {
+        Ok(Ok(people)) => people,
+        Ok(Err(why)) | Err(why) => {
+            return Ok(Err(Unusable::invalid(format!("{}: {why}", origin(&source)))));
+        }
+    };
+    let today = match today(connection, known, &source).await? {
+        Ok(today) => today,
+        Err(why) => return Ok(Err(Unusable::invalid(why))),
+    };
+    let pairs = correspond(known.id.kind(), &people, &today);
+    let shifted: Vec<&Pair> = pairs.iter().filter(|pair| pair.shifted).collect();
+    let facts = IdentityFacts {
+        people: length(people.len()),
+        keyed: matches!(&source, Source::List(list) if list.key.is_some()),
+        shifted: length(shifted.len()),
+        sample: shifted.iter().take(5).map(|pair| pair.old.clone()).collect(),
+        elsewhere: length(shifted.iter().filter(|pair| pair.new.is_some()).count()),
+        ..IdentityFacts::default()
+    };
+    let list = list_digest(&source, &people);
+    Ok(Ok((facts, Mapping { list, pairs, source, references: Vec::new() })))
 }
 
 pub(in crate::engine::postgres) fn origin(source: &Source) -> String {
