@@ -8,10 +8,13 @@
 //! that was stored in its place.
 
 use crate::{
-    api::{condition::Reason, shared::TlsMode},
+    api::{
+        condition::{Reason, Reason as R},
+        shared::TlsMode,
+    },
     domain::{
         diagnose::connection::{beside, unknown_name},
-        fault::Class,
+        fault::Class::{self, Terminal, Transient},
         sql_name::sql_name,
         target::Database,
     },
@@ -35,139 +38,162 @@ pub(in crate::engine::postgres) fn told(error: sqlx::Error, database: &Database)
 }
 
 fn refused(answer: &PgDatabaseError, database: &Database) -> Option<Refusal> {
-    use Class::{Terminal, Transient};
-    use Reason as R;
     let (code, text) = (answer.code(), answer.message());
     let Some(routine) = answer.routine() else { return pooler(answer, database) };
-    let (user, name) = (sql_name(&database.connection.user), sql_name(&database.connection.database));
-    let run = |who: &str, statement: String| Some(format!("let {who} run `{statement}`"));
-    let raised =
-        |limit: &str| Some(format!("close idle ones, give the app a smaller pool, or raise {limit}"));
+    let told = match code {
+        "28P01" => Told::new(
+            R::DatabaseAuthenticationFailed,
+            Terminal,
+            "the password is wrong or has expired (VALID UNTIL), or there is no such user",
+            None,
+        ),
+        "28000" => not_let_in(routine, text, database)?,
+        "42501" | "55000" | "3D000" => not_open(code, routine, database)?,
+        "53300" => full(routine, database),
+        _ => return None,
+    };
+    let credentials = told.reason == R::DatabaseAuthenticationFailed || told.reason == R::DatabaseNotFound;
+    Some(Refusal {
+        reason: told.reason,
+        class: told.class,
+        what: format!("the database says: {} (SQLSTATE {code})", told.what),
+        advice: told.advice,
+        odd: if credentials { beside(&database.odd) } else { String::new() },
+        sqlstate: code.to_owned(),
+    })
+}
+
+/// What a routine of the server means by its SQLSTATE.
+struct Told {
+    reason: Reason,
+    class: Class,
+    what: String,
+    advice: Option<String>,
+}
+
+impl Told {
+    fn new(reason: Reason, class: Class, what: impl Into<String>, advice: Option<String>) -> Self {
+        Self { reason, class, what: what.into(), advice }
+    }
+}
+
+fn let_run(who: &str, statement: String) -> Option<String> {
+    Some(format!("let {who} run `{statement}`"))
+}
+
+/// The user is none that may sign in so.
+fn not_let_in(routine: &str, text: &str, database: &Database) -> Option<Told> {
+    let user = sql_name(&database.connection.user);
+    let encrypted = if database.tls == TlsMode::Disable { "without" } else { "with" };
     let line = |advice: &str| match database.tls {
         TlsMode::Disable => Some(format!(
             "{advice}, or encrypt the connection by spec.database.tls where its lines ask for that"
         )),
         _ => Some(advice.to_owned()),
     };
-    let encrypted = if database.tls == TlsMode::Disable { "without" } else { "with" };
-    let (reason, class, what, advice) = match (code, routine) {
-        ("28P01", _) => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
-            "the password is wrong or has expired (VALID UNTIL), or there is no such user".into(),
-            None,
-        ),
-        ("28000", "InitializeSessionUserId") if text.ends_with("is not permitted to log in") => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
+    let (what, advice) = match routine {
+        "InitializeSessionUserId" if text.ends_with("is not permitted to log in") => (
             format!("the role {user} may not log in"),
-            run("a superuser, or who may change that role,", format!("ALTER ROLE {user} LOGIN")),
+            let_run("a superuser, or who may change that role,", format!("ALTER ROLE {user} LOGIN")),
         ),
-        ("28000", "InitializeSessionUserId") => {
+        "InitializeSessionUserId" => {
             let or = if text.ends_with("does not exist") { "" } else { ", or it may not log in" };
             (
-                R::DatabaseAuthenticationFailed,
-                Terminal,
                 format!("there is no such role{or}"),
                 Some("correct the user name in the Secret, or make the role".into()),
             )
         }
-        ("28000", "ClientAuthentication") if text.starts_with("pg_hba.conf rejects") => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
+        "ClientAuthentication" if text.starts_with("pg_hba.conf rejects") => (
             format!(
                 "a line in pg_hba.conf of the server rejects this user, database and address {encrypted} encryption"
             ),
             line("have whoever runs the server look which one it is"),
         ),
-        ("28000", "ClientAuthentication") if text.starts_with("no pg_hba.conf entry") => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
+        "ClientAuthentication" if text.starts_with("no pg_hba.conf entry") => (
             format!(
                 "pg_hba.conf of the server has no line for this user, database and address {encrypted} encryption"
             ),
             line("have one added there"),
         ),
-        ("28000", "ClientAuthentication") => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
+        "ClientAuthentication" => (
             format!(
                 "pg_hba.conf of the server lets nobody in as this user, to this database, from this address, {encrypted} encryption and without a certificate of the client's"
             ),
             line("have a line added there that asks for a password"),
         ),
-        ("28000", "auth_failed") => (
-            R::DatabaseAuthenticationFailed,
-            Terminal,
+        "auth_failed" => (
             "the way of signing in that pg_hba.conf of the server names for this user, which is none by a password of the server's own, refused it".into(),
             Some("have a line added there for it with the method scram-sha-256".into()),
         ),
-        ("42501", "CheckMyDatabase") => (
+        _ => return None,
+    };
+    Some(Told::new(R::DatabaseAuthenticationFailed, Terminal, what, advice))
+}
+
+/// The database lets nobody in, or not this role, or is not there.
+fn not_open(code: &str, routine: &str, database: &Database) -> Option<Told> {
+    let (user, name) = (sql_name(&database.connection.user), sql_name(&database.connection.database));
+    Some(match (code, routine) {
+        ("42501", "CheckMyDatabase") => Told::new(
             R::PrivilegeMissing,
             Terminal,
             format!("the role {user} may not connect to the database {name}"),
-            run(
+            let_run(
                 "the owner of the database or a superuser",
                 format!("GRANT CONNECT ON DATABASE {name} TO {user}"),
             ),
         ),
-        ("55000", "CheckMyDatabase") => (
+        ("55000", "CheckMyDatabase") => Told::new(
             R::DatabaseUnreachable,
             Transient,
             format!("the database {name} takes no connections now (ALLOW_CONNECTIONS is false)"),
-            run(
+            let_run(
                 "its owner or a superuser, in another database,",
                 format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"),
             )
             .map(|advice| format!("wait until who had a reason for it is done, or {advice}")),
         ),
-        ("55000", "InitPostgres") => (
+        ("55000", "InitPostgres") => Told::new(
             R::DatabaseUnreachable,
             Terminal,
-            format!("of the database {name} only what a DROP DATABASE that was interrupted has left is there"),
+            format!(
+                "of the database {name} only what a DROP DATABASE that was interrupted has left is there"
+            ),
             Some("have it dropped to the end, and restore it".into()),
         ),
-        ("3D000", _) => (
+        ("3D000", _) => Told::new(
             R::DatabaseNotFound,
             Terminal,
             unknown_name(&database.connection.database),
             Some(format!("correct {}", database.named_in)),
         ),
-        ("53300", "InitializeSessionUserId") => (
-            R::TooManyConnections,
-            Transient,
-            format!("all connections that the role {user} may have are taken (its CONNECTION LIMIT)"),
-            raised(&format!("the limit: `ALTER ROLE {user} CONNECTION LIMIT 20`")),
-        ),
-        ("53300", "CheckMyDatabase") => (
-            R::TooManyConnections,
-            Transient,
-            format!("all connections that the database {name} may have are taken (its CONNECTION LIMIT)"),
-            raised(&format!("the limit: `ALTER DATABASE {name} CONNECTION LIMIT 100`")),
-        ),
-        ("53300", "InitPostgres") => (
-            R::TooManyConnections,
-            Transient,
-            "the connections that are left are reserved for superusers (superuser_reserved_connections) or for other roles (reserved_connections)".into(),
-            raised("max_connections, which takes a restart"),
-        ),
-        ("53300", _) => (
-            R::TooManyConnections,
-            Transient,
-            "all connections of the server are taken (max_connections)".into(),
-            raised("max_connections, which takes a restart"),
-        ),
         _ => return None,
-    };
-    let credentials = reason == R::DatabaseAuthenticationFailed || reason == R::DatabaseNotFound;
-    Some(Refusal {
-        reason,
-        class,
-        what: format!("the database says: {what} (SQLSTATE {code})"),
-        advice,
-        odd: if credentials { beside(&database.odd) } else { String::new() },
-        sqlstate: code.to_owned(),
     })
+}
+
+/// All connections are taken, of whom the routine says.
+fn full(routine: &str, database: &Database) -> Told {
+    let (user, name) = (sql_name(&database.connection.user), sql_name(&database.connection.database));
+    let (what, limit) = match routine {
+        "InitializeSessionUserId" => (
+            format!("all connections that the role {user} may have are taken (its CONNECTION LIMIT)"),
+            format!("the limit: `ALTER ROLE {user} CONNECTION LIMIT 20`"),
+        ),
+        "CheckMyDatabase" => (
+            format!("all connections that the database {name} may have are taken (its CONNECTION LIMIT)"),
+            format!("the limit: `ALTER DATABASE {name} CONNECTION LIMIT 100`"),
+        ),
+        "InitPostgres" => (
+            "the connections that are left are reserved for superusers (superuser_reserved_connections) or for other roles (reserved_connections)".into(),
+            "max_connections, which takes a restart".into(),
+        ),
+        _ => (
+            "all connections of the server are taken (max_connections)".into(),
+            "max_connections, which takes a restart".into(),
+        ),
+    };
+    let advice = format!("close idle ones, give the app a smaller pool, or raise {limit}");
+    Told::new(R::TooManyConnections, Transient, what, Some(advice))
 }
 
 /// Poolers have no routines, and words of their own.
