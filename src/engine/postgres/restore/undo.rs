@@ -1,8 +1,9 @@
 //! One chunk of rows that go back.
 
 use crate::engine::postgres::{
-    catalog::Column,
-    restore::{Quarantine, Table, lineage::Member},
+    catalog::{Column, Table},
+    ledger::quarantine::Quarantine,
+    restore::lineage::Member,
 };
 
 /// What is undone of one row: its copies from first to last, each of another step.
