@@ -3,7 +3,7 @@
 
 use crate::{
     api::report::{self, Action},
-    domain::target::Target,
+    domain::target::{Admin, Target},
     engine::postgres::{
         catalog::{
             Column,
@@ -95,22 +95,7 @@ async fn rewrite(
     let columns = known.columns_of(account);
     let mut transaction = fence::enter(connection, fence).await?;
     ledger::not_done_yet(&mut transaction, token).await?;
-    let mut sql = Sql::new("SELECT ");
-    sql.column("p", &known.id.name)
-        .add("::pg_catalog.text FROM ")
-        .only(&known.users.relation)
-        .add(" p WHERE ");
-    known.is_account(&mut sql, "p", login, admin);
-    sql.add(" FOR UPDATE");
-    let rows = sql.all(&mut transaction).await?;
-    let [row] = rows.as_slice() else {
-        return Err(DatabaseError::Moved(format!(
-            "there are {} accounts with the login of {} now, and one is needed",
-            rows.len(),
-            admin.called()
-        )));
-    };
-    let id: String = row.try_get(0)?;
+    let id = lock(&mut transaction, known, login, admin).await?;
     let keys = vec![vec![id.clone()]];
     let copies = Copies {
         step: number,
@@ -124,47 +109,13 @@ async fn rewrite(
     };
     quarantine::copy(&mut transaction, fence, &copies).await?;
     let before = guard::counts(&mut transaction, fence).await?;
-    let mut sql = Sql::new("UPDATE ");
-    sql.only(&known.users.relation).add(" AS p SET ");
-    let mut first = true;
-    let mut set = |sql: &mut Sql, column: &Column, value: Option<&str>| {
-        sql.add(if first { "" } else { ", " }).name(&column.name).add(" = ");
-        first = false;
-        match value {
-            Some(value) => sql.typed(value, &column.type_name),
-            None => sql.add("NULL"),
-        };
-    };
-    let stored = made.as_ref().map_or_else(Vec::new, |(made, _)| stored_columns(known, made));
-    for (column, value) in &stored {
-        set(&mut sql, column, Some(value));
-    }
-    let mut named: Vec<&str> = Vec::new();
-    for (column, condition) in columns.iter().chain(&known.active_when) {
-        let name = column.name.as_str();
-        let again = named.contains(&name) || known.stores_password(&column.name);
-        match (&condition.equals, condition.is_null) {
-            _ if again => {}
-            (Some(value), _) => {
-                set(&mut sql, column, Some(value));
-                named.push(name);
-            }
-            (None, Some(true)) => {
-                set(&mut sql, column, None);
-                named.push(name);
-            }
-            // "Not NULL" says what it may not be, not what it is.
-            (None, _) => {}
-        }
-    }
-    if first {
+    let values = values(known, made.as_ref().map(|(made, _)| made), columns);
+    if values.is_empty() {
         return Err(DatabaseError::Unsupported(
             "a condition of isNull: false says no value to write: correct the account by hand".into(),
         ));
     }
-    sql.add(" WHERE ");
-    equals(&mut sql, "p", &known.id, &id);
-    let changed = sql.execute(&mut transaction).await?;
+    let changed = write(known, &values, &id).execute(&mut transaction).await?;
     if changed != 1 {
         return Err(DatabaseError::Moved(format!(
             "{changed} accounts would have changed, and one was meant: a trigger may keep the change back"
@@ -193,6 +144,73 @@ async fn rewrite(
     progress::count_done(&mut transaction, fence, number, changed).await?;
     transaction.commit().await?;
     Ok(changed)
+}
+
+/// The id of the one account that has the login, locked.
+async fn lock(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    login: &Column,
+    admin: &Admin,
+) -> Result<String, DatabaseError> {
+    let mut sql = Sql::new("SELECT ");
+    sql.column("p", &known.id.name)
+        .add("::pg_catalog.text FROM ")
+        .only(&known.users.relation)
+        .add(" p WHERE ");
+    known.is_account(&mut sql, "p", login, admin);
+    sql.add(" FOR UPDATE");
+    let rows = sql.all(connection).await?;
+    let [row] = rows.as_slice() else {
+        return Err(DatabaseError::Moved(format!(
+            "there are {} accounts with the login of {} now, and one is needed",
+            rows.len(),
+            admin.called()
+        )));
+    };
+    Ok(row.try_get(0)?)
+}
+
+/// What an account's columns are given: what the password is stored by, then what the spec says of each column
+/// that this leaves. Of a condition that no value meets alone ("not NULL") there is none.
+fn values<'a>(
+    known: &'a ResolvedSchema,
+    made: Option<&'a Made>,
+    columns: &'a [Condition],
+) -> Vec<(&'a Column, Option<&'a str>)> {
+    let stored = made.map_or_else(Vec::new, |made| stored_columns(known, made));
+    let mut values: Vec<(&Column, Option<&str>)> =
+        stored.into_iter().map(|(column, value)| (column, Some(value))).collect();
+    let mut named: Vec<&str> = Vec::new();
+    for (column, condition) in columns.iter().chain(&known.active_when) {
+        let name = column.name.as_str();
+        let value = match (&condition.equals, condition.is_null) {
+            _ if named.contains(&name) || known.stores_password(&column.name) => continue,
+            (Some(value), _) => Some(value.as_str()),
+            (None, Some(true)) => None,
+            // "Not NULL" says what it may not be, not what it is.
+            (None, _) => continue,
+        };
+        values.push((column, value));
+        named.push(name);
+    }
+    values
+}
+
+/// The statement that writes an account's columns.
+fn write(known: &ResolvedSchema, values: &[(&Column, Option<&str>)], id: &str) -> Sql {
+    let mut sql = Sql::new("UPDATE ");
+    sql.only(&known.users.relation).add(" AS p SET ");
+    for (at, (column, value)) in values.iter().enumerate() {
+        sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ");
+        match value {
+            Some(value) => sql.typed(value, &column.type_name),
+            None => sql.add("NULL"),
+        };
+    }
+    sql.add(" WHERE ");
+    equals(&mut sql, "p", &known.id, id);
+    sql
 }
 
 /// Whether the account is now what a seed, a correction or a reset has written.

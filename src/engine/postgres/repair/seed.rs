@@ -4,7 +4,7 @@ use crate::{
     api::report::{self, Action},
     domain::{
         facts::key_kind::KeyKind,
-        target::{SeedValue, Target},
+        target::{Admin, SeedValue, Target},
     },
     engine::postgres::{
         catalog::{Column, resolved::ResolvedSchema},
@@ -22,7 +22,7 @@ use crate::{
         session::error::{DatabaseError, gone},
         sql::{Sql, run},
     },
-    passwords::Format,
+    passwords::{Format, Made},
 };
 
 use sqlx::{Connection, PgConnection, Row};
@@ -75,25 +75,57 @@ pub async fn seed(
     if sql.scalar::<i64>(&mut transaction).await? > 0 {
         return Err(DatabaseError::Moved(format!("somebody has created {} meanwhile", admin.called())));
     }
-    let random;
-    let id = match (seeding.id, known.id.kind(), known.id.has_default) {
-        (None, KeyKind::Uuid, false) => {
-            random = uuid_v4();
-            Some(random.as_str())
-        }
-        (id, ..) => id,
+    let id = id(&mut transaction, known, seeding.id).await?;
+    let values = values(known, admin, seeding, &made)?;
+    let before = guard::counts(&mut transaction, fence).await?;
+    let got = put_in(&mut transaction, known, &values, id.as_deref(), seeding.claimed).await?;
+    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
+        return Err(DatabaseError::Moved(
+            "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
+        ));
+    }
+    read_back(&mut transaction, known, &made, &got).await?;
+    // What waits for the end of the transaction runs now, while somebody looks.
+    run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+    guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
+    let object = &report::ObjectRef {
+        schema: target.users.schema.clone(),
+        table: target.users.table.clone(),
+        ..Default::default()
     };
-    let drawn;
-    let id = match id {
-        Some(id) => Some(id),
-        None => {
-            ids::skip_named(&mut transaction, known).await?;
-            drawn = ids::draw(&mut transaction, known).await?;
-            drawn.as_deref()
+    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
+    audit::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
+    progress::count_done(&mut transaction, fence, number, 1).await?;
+    transaction.commit().await?;
+    Ok(1)
+}
+
+/// The id to ask for; `None`: the column makes one that no row can name.
+async fn id(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    given: Option<&str>,
+) -> Result<Option<String>, DatabaseError> {
+    match (given, known.id.kind(), known.id.has_default) {
+        (Some(id), ..) => Ok(Some(id.to_owned())),
+        (None, KeyKind::Uuid, false) => Ok(Some(uuid_v4())),
+        (None, ..) => {
+            ids::skip_named(connection, known).await?;
+            Ok(ids::draw(connection, known).await?)
         }
-    };
-    let mut values: Vec<(&Column, Value<'_>)> = vec![(login, Value::Text(&admin.login))];
-    values.extend(stored_columns(known, &made).into_iter().map(|(column, text)| (column, Value::Text(text))));
+    }
+}
+
+/// What the columns of the new row are given, but for the id.
+fn values<'a>(
+    known: &'a ResolvedSchema,
+    admin: &'a Admin,
+    seeding: &Seeding<'_>,
+    made: &'a Made,
+) -> Result<Vec<(&'a Column, Value<'a>)>, DatabaseError> {
+    let mut values: Vec<(&Column, Value<'_>)> =
+        known.login.iter().map(|login| (login, Value::Text(&admin.login))).collect();
+    values.extend(stored_columns(known, made).into_iter().map(|(column, text)| (column, Value::Text(text))));
     // A format that has no salt of its own leaves the column empty, which may not be NULL.
     for column in [&known.salt, &known.algorithm].into_iter().flatten() {
         let written = values.iter().any(|(there, _)| there.name == column.name);
@@ -102,7 +134,7 @@ pub async fn seed(
         }
     }
     // The spec's own columns win over what makes an account active. What the database computes it computes,
-    // and whether that came out as it should is looked at below.
+    // and whether that came out as it should is looked at afterwards.
     for (column, condition) in known.columns_of(seeding.account).iter().chain(&known.active_when) {
         if let Some(value) = &condition.equals
             && !values.iter().any(|(there, _)| there.name == column.name)
@@ -125,42 +157,34 @@ pub async fn seed(
             },
         ));
     }
-    let before = guard::counts(&mut transaction, fence).await?;
-    let mut tried = transaction.begin().await?;
-    let got = insert(&mut tried, known, &values, id).await?;
-    if seeding.claimed || ids::unclaimed(&mut tried, known, &got).await.is_ok() {
+    Ok(values)
+}
+
+/// Puts the row in under an id that no row names, but where that was asked for, and returns the id.
+async fn put_in(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    values: &[(&Column, Value<'_>)],
+    id: Option<&str>,
+    claimed: bool,
+) -> Result<String, DatabaseError> {
+    let mut tried = connection.begin().await?;
+    let got = insert(&mut tried, known, values, id).await?;
+    if claimed || ids::unclaimed(&mut tried, known, &got).await.is_ok() {
         tried.commit().await?;
-    } else {
-        // A trigger of the app may have made rows for the new account: who named the id before is seen without
-        // them.
-        tried.rollback().await?;
-        ids::unclaimed(&mut transaction, known, &got).await?;
-        if insert(&mut transaction, known, &values, Some(&got)).await? != got {
-            return Err(DatabaseError::Moved(
-                "the database gives the new account another id than it is asked for: a trigger may do that"
-                    .into(),
-            ));
-        }
+        return Ok(got);
     }
-    if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
+    // A trigger of the app may have made rows for the new account: who named the id before is seen without
+    // them.
+    tried.rollback().await?;
+    ids::unclaimed(connection, known, &got).await?;
+    if insert(connection, known, values, Some(&got)).await? != got {
         return Err(DatabaseError::Moved(
-            "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
+            "the database gives the new account another id than it is asked for: a trigger may do that"
+                .into(),
         ));
     }
-    read_back(&mut transaction, known, &made, &got).await?;
-    // What waits for the end of the transaction runs now, while somebody looks.
-    run(&mut transaction, "SET CONSTRAINTS ALL IMMEDIATE").await?;
-    guard::compare(&mut transaction, fence, &before, guard::Rows::Any(&known.users), &Own::default()).await?;
-    let object = &report::ObjectRef {
-        schema: target.users.schema.clone(),
-        table: target.users.table.clone(),
-        ..Default::default()
-    };
-    let entry = Entry { step: number, chunk: 1, action: Action::Seed, object, rows: 1, token: seeding.token };
-    audit::audit_of(&mut transaction, fence, &entry, seeding.account, Some(&format)).await?;
-    progress::count_done(&mut transaction, fence, number, 1).await?;
-    transaction.commit().await?;
-    Ok(1)
+    Ok(got)
 }
 
 /// Puts the row in and returns its id: the one that is given, or what the column makes.
