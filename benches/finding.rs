@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use auth_consistency::network::HostPolicy;
 use auth_consistency::{
     domain::{incremental::change_marks::Reuse, target::Target},
-    engine::postgres::{self, Budget, ObserveOptions, Search, Session},
+    engine::{Budget, Engine as _, ObserveRequest, Search, Session, postgres::PostgreSql},
     pass::memory::Memory,
 };
 
@@ -124,7 +124,7 @@ fn schema(rows: u64) -> String {
 
 struct Bench {
     db: Db,
-    session: Session,
+    session: Box<dyn Session>,
     memory: Memory,
 }
 
@@ -135,7 +135,7 @@ impl Bench {
         let case = Case::new(&db, "users: {preset: FastAPI}\n");
         let target = case.target();
         let policy = HostPolicy::unrestricted(Vec::new());
-        let session = postgres::connect(&target.database, &policy, "probeops").await.expect("no connection");
+        let session = PostgreSql.connect(&target.database, &policy, "probeops").await.expect("no connection");
         Self { db, session, memory: Memory::default() }
     }
 
@@ -152,23 +152,19 @@ impl Bench {
         let target = self.target(question);
         let requests = Requests::default();
         let began = Instant::now();
-        let observed = postgres::observe(
-            self.session.connection(),
-            &target,
-            &requests,
-            &self.memory,
-            false,
-            Search::default(),
-            &ObserveOptions {
-                relied: &Reuse::default(),
-                known: None,
-                budget: &Budget::new(target.timeout),
-                elsewhere: None,
-                progress: &|_| (),
-            },
-        )
-        .await
-        .expect("the database was not looked at");
+        let request = ObserveRequest {
+            target: &target,
+            requests: &requests,
+            memory: &self.memory,
+            compare_password: false,
+            search: Search::default(),
+            relied: &Reuse::default(),
+            resolved: None,
+            budget: &Budget::new(target.timeout),
+            elsewhere: None,
+            progress: &|_| (),
+        };
+        let observed = self.session.observe(&request).await.expect("the database was not looked at");
         let elapsed = began.elapsed();
         let references = &observed.observation.references;
         assert_eq!(references.len(), question.columns.len(), "{:?}", observed.observation.skipped);

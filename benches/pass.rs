@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use auth_consistency::{
     domain::{report::Outcome, target::Target},
-    engine::postgres::Search,
+    engine::{Search, postgres::PostgreSql},
     pass::memory::Memory,
 };
 use auth_consistency::{
@@ -105,6 +105,7 @@ impl Bench {
     async fn pass(&self, repairs: Repairs) -> Duration {
         let began = Instant::now();
         let outcome = pass::run(&request::Pass {
+            engine: &PostgreSql,
             target: &self.target,
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,

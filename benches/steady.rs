@@ -19,7 +19,10 @@ use auth_consistency::{
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use auth_consistency::{
     domain::{
@@ -27,7 +30,9 @@ use auth_consistency::{
         report::Outcome,
         target::Target,
     },
-    engine::postgres::{self, Budget, ObserveOptions, Observed, ResolvedSchema, Search, Session},
+    engine::{
+        Budget, Engine as _, ObserveRequest, Observed, Resolved, Search, Session, postgres::PostgreSql,
+    },
     pass::memory::Memory,
 };
 
@@ -110,6 +115,7 @@ impl Bench {
     async fn pass(&self, look: ScanMode, relied: usize) -> Duration {
         let began = Instant::now();
         let outcome = pass::run(&request::Pass {
+            engine: &PostgreSql,
             target: &self.target,
             policy: &HostPolicy::unrestricted(Vec::new()),
             requests: &self.case.requests,
@@ -137,19 +143,19 @@ impl Bench {
         began.elapsed()
     }
 
-    async fn session(&self) -> Session {
+    async fn session(&self) -> Box<dyn Session> {
         let anywhere = HostPolicy::unrestricted(Vec::new());
-        postgres::connect(&self.target.database, &anywhere, "bench").await.expect("no connection")
+        PostgreSql.connect(&self.target.database, &anywhere, "bench").await.expect("no connection")
     }
 
     /// What a hinted pass asks of the database, on a connection that has just been opened.
-    async fn hinted_sql(&self, settled: &Baseline, known: &ResolvedSchema) -> Duration {
+    async fn hinted_sql(&self, settled: &Baseline, known: &Arc<dyn Resolved>) -> Duration {
         let mut session = self.session().await;
         let began = Instant::now();
-        let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
+        let reading = session.change_marks(&self.target).await.unwrap().unwrap();
         let relied = settled.rely(&reading, Timestamp::now(), self.target.references.deep_interval);
         assert_eq!(relied.references.len(), REFERENCES);
-        self.observe(&mut session, &relied, Some(known)).await;
+        self.observe(&mut *session, &relied, Some(known)).await;
         let elapsed = began.elapsed();
         session.close().await;
         elapsed
@@ -157,27 +163,35 @@ impl Bench {
 
     async fn observe(
         &self,
-        session: &mut Session,
+        session: &mut dyn Session,
         relied: &Reuse,
-        known: Option<&ResolvedSchema>,
+        resolved: Option<&Arc<dyn Resolved>>,
     ) -> Observed {
         let requests = Requests::default();
-        let connection = session.connection();
         let budget = Budget::new(self.target.timeout);
-        let given = ObserveOptions { relied, known, budget: &budget, elsewhere: None, progress: &|_| () };
-        postgres::observe(connection, &self.target, &requests, &self.memory, false, Search::default(), &given)
-            .await
-            .unwrap()
+        let request = ObserveRequest {
+            target: &self.target,
+            requests: &requests,
+            memory: &self.memory,
+            compare_password: false,
+            search: Search::default(),
+            relied,
+            resolved,
+            budget: &budget,
+            elsewhere: None,
+            progress: &|_| (),
+        };
+        session.observe(&request).await.unwrap()
     }
 
     /// What a deep look leaves to rely on.
-    async fn settled(&self) -> (Baseline, ResolvedSchema) {
+    async fn settled(&self) -> (Baseline, Arc<dyn Resolved>) {
         let mut session = self.session().await;
-        let reading = postgres::read_counters(session.connection(), &self.target).await.unwrap().unwrap();
-        let observed = self.observe(&mut session, &Reuse::default(), None).await;
+        let reading = session.change_marks(&self.target).await.unwrap().unwrap();
+        let observed = self.observe(&mut *session, &Reuse::default(), None).await;
         session.close().await;
         let settled = Baseline::after(Timestamp::now(), reading, &observed.observation, &[]).unwrap();
-        (settled, ResolvedSchema { references: Vec::new(), ..observed.known.unwrap() })
+        (settled, Arc::get_mut(&mut observed.resolved.unwrap()).unwrap().user_table_alone())
     }
 
     /// The query that a person would write, of each reference, on a connection that is open.

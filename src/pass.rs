@@ -15,6 +15,7 @@ mod applied;
 mod apply;
 mod cluster_context;
 pub mod connect;
+mod failed;
 mod identities;
 mod keys;
 mod look;
@@ -41,10 +42,11 @@ use crate::{
         report::{Outcome, Verdict},
         request::Requests,
     },
-    engine::postgres::Observed,
+    engine::Observed,
     pass::{
         applied::Applied,
         connect::connect,
+        failed::{Failed, Failure},
         outcome::{
             applicable, passing, references, remarks, report_target, unfinished, unknown, unused_message,
         },
@@ -56,8 +58,8 @@ pub use crate::pass::request::ScanMode;
 pub use cluster_context::{Surroundings, Unread};
 pub use identities::snapshot;
 pub use operations::{
-    admin_account, discover, grants, grants_to_observe, kept, purge, resolve, restore, restore_beside, runs,
-    show_kept, unrestored,
+    admin_account, discover, export, grants, grants_to_observe, inventory, purge, quarantine_rows, resolve,
+    restore, runs, unrestored,
 };
 pub use preflight::preflight;
 pub use probe::{ProbeOutcome, mint_for_admin, show_to_app};
@@ -82,23 +84,23 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
     crash::mistake(&target.resource.namespace, &target.resource.name);
     let (mut key, key_findings) = keys::signing_key(pass).await;
-    let mut session = connect(target, pass.policy).await?;
+    let mut session = connect(pass.engine, target, pass.policy).await?;
     let seen = look::seen(pass);
-    let sight = look::look(pass, &mut session, &key_findings).await?;
+    let sight = look::look(pass, &mut *session, &key_findings).await?;
     let Assessment { observed, permitted, unused, leftover, .. } = sight;
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = Applied::default();
-    let repairs = !permitted.steps.is_empty() || leftover;
+    let repairs = !permitted.steps().is_empty() || leftover;
     let overdue = retention::due(pass, &observed.observation);
-    let observed = match (&observed.known, repairs || overdue) {
-        (Some(known), true) => {
+    let observed = match (&observed.resolved, repairs || overdue) {
+        (Some(resolved), true) => {
             if repairs {
                 // Boxed: the repairs are large, and most passes make none.
                 applied = Box::pin(apply::apply(
                     pass,
-                    &mut session,
-                    known,
+                    &mut *session,
+                    resolved,
                     &observed.observation,
                     &permitted,
                     leftover,
@@ -107,26 +109,26 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
                 look::mended(pass, &permitted);
             }
             if overdue && applied.failure.is_none() {
-                retention::purge(pass, &mut session, known, &mut applied).await;
+                retention::purge(pass, &mut *session, resolved, &mut applied).await;
             }
             // A connection that broke in the middle of a repair is no way to look at what came of it.
             if applied.failure.is_some() {
                 session.close().await;
-                session = connect(target, pass.policy).await?;
+                session = connect(pass.engine, target, pass.policy).await?;
             }
             // A COMMIT may have been done though its answer was lost: what was done is told.
-            applied.find_out(pass, &mut session).await;
+            applied.find_out(pass, &mut *session).await;
             // Not two looks at once: each keeps what the catalog says of all references.
             drop(observed);
-            match look::deep(pass, &mut session).await {
+            match look::deep(pass, &mut *session).await {
                 // What was done is not left untold for a connection that breaks after it, or a table that is held.
                 Err(fault)
                     if matches!(fault.class, Class::Transient | Class::Conflict)
                         && !applied.repaired.is_empty() =>
                 {
                     session.close().await;
-                    session = connect(target, pass.policy).await?;
-                    look::deep(pass, &mut session).await?
+                    session = connect(pass.engine, target, pass.policy).await?;
+                    look::deep(pass, &mut *session).await?
                 }
                 looked => looked?,
             }
@@ -146,7 +148,8 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     rights::of_ledger(target, &observed.observation, &mut found);
     // Whoever was faster may have done all that there was to do.
     let done_by_another = applied.overtaken && found.iter().all(|one| one.step.is_none());
-    found.extend(applied.failure.filter(|_| !done_by_another).into_iter().chain(applied.passed_over));
+    let failure = applied.failure.as_ref().filter(|_| !done_by_another).map(Failure::finding);
+    found.extend(failure.into_iter().chain(applied.passed_over.iter().map(Failed::finding)));
     found.extend(asked.never.clone());
     let proposed = propose(target, &observed.observation, &found);
     if pass.repairs == Repairs::All {

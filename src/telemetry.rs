@@ -12,7 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{domain::text::escaped, engine::postgres::NOTICES};
+use crate::{domain::text::escaped, engine::NOTICES};
 
 /// What is logged unless a filter says otherwise. The libraries below log every request and statement.
 const DEFAULT_FILTER: &str = "info,kube=warn,kube_client=warn,kube_runtime=warn,sqlx=warn,hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,tower=warn";

@@ -7,7 +7,7 @@ use crate::{
         request::{Approval, Requests},
         target::Target,
     },
-    engine::postgres::Search,
+    engine::{self, Search},
     network::HostPolicy,
     pass::{
         self,
@@ -85,6 +85,7 @@ pub(super) async fn run(place: &TargetSource, target: Target, errand: PassOption
     // Where one look does not suffice, the next one goes on, as long as it gets further.
     let mut outcome = loop {
         let ended = pass::run(&Pass {
+            engine: engine::of(&target.database),
             target: &target,
             policy: &policy,
             requests: &requests,

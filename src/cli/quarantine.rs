@@ -16,7 +16,7 @@ use crate::{
         parse::duration,
         text::{count, number},
     },
-    engine::postgres::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery},
+    engine::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery},
     pass,
 };
 
@@ -104,7 +104,7 @@ pub(super) async fn run(command: Command, variables: Variables<'_>) -> Result<Ou
 async fn list(flags: ListFlags, variables: Variables<'_>) -> Result<Output, CliError> {
     let place = flags.target.place();
     let target = place.target(variables).await?;
-    let kept = pass::kept(&target, &place.policy()).await?;
+    let kept = pass::inventory(&target, &place.policy()).await?;
     if let Some(document) = flags.output.output.document(&kept)? {
         return Ok(Output::new(document, Exit::Fine));
     }
@@ -161,7 +161,7 @@ async fn show(flags: ShowFlags, variables: Variables<'_>) -> Result<Output, CliE
         limit: flags.limit,
         identity: flags.identity,
     };
-    let shown = pass::show_kept(&target, &place.policy(), &wanted).await?;
+    let shown = pass::quarantine_rows(&target, &place.policy(), &wanted).await?;
     if let Some(document) = flags.output.output.document(&shown)? {
         return Ok(Output::new(document, Exit::Fine));
     }

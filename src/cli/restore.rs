@@ -22,7 +22,7 @@ use crate::{
         sql_name::{sql_table, unseen},
         text::{count, more, number},
     },
-    engine::postgres::{Beside, Restored, Run, WrittenBeside},
+    engine::{ExportRequest, Exported, Restored, RunSummary},
     pass,
 };
 
@@ -100,14 +100,15 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output
             Some(document) => Output::new(document, Exit::Fine),
             None => {
                 // What a dump brought along is in no list of runs.
-                let others = if runs.is_empty() { pass::kept(&target, &policy).await? } else { Vec::new() };
+                let others =
+                    if runs.is_empty() { pass::inventory(&target, &policy).await? } else { Vec::new() };
                 Output::new(list(&runs, !others.is_empty(), &place.again, look), Exit::Fine)
             }
         });
     };
     if let Some(into) = flags.into {
-        let wanted = Beside { run: run.clone(), table: flags.table, into, identity: flags.identity };
-        let written = pass::restore_beside(&target, &policy, &wanted, Timestamp::now()).await?;
+        let wanted = ExportRequest { run: run.clone(), table: flags.table, into, identity: flags.identity };
+        let written = pass::export(&target, &policy, &wanted, Timestamp::now()).await?;
         return Ok(match format.document(&written)? {
             Some(document) => Output::new(document, Exit::Fine),
             None => Output::new(wrap(&beside(&written), look.width), Exit::Fine),
@@ -157,7 +158,7 @@ fn list(runs: &[RunAnswer], others: bool, again: &RerunHint, look: PageStyle) ->
 }
 
 /// What was written into a table of its own.
-fn beside(written: &WrittenBeside) -> String {
+fn beside(written: &Exported) -> String {
     let from = sql_table(&written.object.schema, &written.object.table);
     let into = sql_table(&written.into.schema, &written.into.table);
     let (were, they) = if written.rows == 1 { ("was", "it") } else { ("were", "they") };
@@ -256,8 +257,8 @@ fn into_tables(restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> Str
     text
 }
 
-impl From<Run> for RunAnswer {
-    fn from(run: Run) -> Self {
+impl From<RunSummary> for RunAnswer {
+    fn from(run: RunSummary) -> Self {
         Self { run: run.run, opened_at: run.opened_at, actions: run.actions, rows: run.rows }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         },
         target::{Target, secrets::TargetError},
     },
-    engine::postgres,
+    engine::{self, Search},
     pass::{
         self, ScanMode,
         request::{Pass, Repairs},
@@ -293,6 +293,7 @@ async fn end(
     let requests = requests(resource, statement.not_done());
     let supervisor = Live::new(context, resource, statement);
     let pass = Pass {
+        engine: engine::of(&target.database),
         target: &target,
         policy: &context.policy,
         requests: &requests,
@@ -301,7 +302,7 @@ async fn end(
         repairs: Repairs::All,
         look: ScanMode::Incremental,
         compare_password: false,
-        search: postgres::Search::default(),
+        search: Search::default(),
         ask: true,
         key_before: resource.status.signing_key.as_ref(),
         now: jiff::Timestamp::now(),

@@ -231,24 +231,72 @@ pub struct PlannedStep {
     pub waits: Option<String>,
 }
 
-/// What may be executed now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What may be executed now. Nothing else can be: it is made by a plan's `permit` alone, and outside of this room steps
+/// can be left out and none added.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permitted {
+    steps: Vec<PermittedStep>,
+    approval: Option<String>,
+}
+
+impl Permitted {
+    /// Nothing: of a run that puts back, writes or drops copies.
+    pub const NONE: Self = Self { steps: Vec::new(), approval: None };
+
+    /// These steps in order, and the approval that is used up by them.
+    pub(in crate::domain) fn new(steps: Vec<PermittedStep>, approval: Option<String>) -> Self {
+        Self { steps, approval }
+    }
+
     /// The steps in order.
-    pub steps: Vec<PermittedStep>,
+    pub fn steps(&self) -> &[PermittedStep] {
+        &self.steps
+    }
+
     /// The approval that is used up by it.
-    pub approval: Option<String>,
+    pub fn approval(&self) -> Option<&str> {
+        self.approval.as_deref()
+    }
+
+    /// Those of them that `keeps`. An approval of steps that are left out is not used up by the others.
+    #[must_use]
+    pub fn narrow(mut self, keeps: impl Fn(&PermittedStep) -> bool) -> Self {
+        self.steps.retain(keeps);
+        if self.steps.iter().all(|one| !matches!(one.by, Permission::Approval(_))) {
+            self.approval = None;
+        }
+        self
+    }
 }
 
 /// A step that may be executed, and how far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermittedStep {
+    step: Step,
+    ceiling: i64,
+    by: Permission,
+}
+
+impl PermittedStep {
+    /// A step that this allows so far.
+    pub(in crate::domain) fn new(step: Step, ceiling: i64, by: Permission) -> Self {
+        Self { step, ceiling, by }
+    }
+
     /// The step.
-    pub step: Step,
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
     /// No more rows than this are changed.
-    pub ceiling: i64,
+    pub fn ceiling(&self) -> i64 {
+        self.ceiling
+    }
+
     /// What allows it.
-    pub by: Permission,
+    pub fn by(&self) -> &Permission {
+        &self.by
+    }
 }
 
 /// What allows a step.

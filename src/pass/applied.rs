@@ -2,14 +2,12 @@
 
 use crate::{
     api::report::{Action, ObjectRef, StepReport},
-    domain::{
-        finding::Finding,
-        plan::describe::done_report,
-        step::Step,
-        text::{clip, count},
+    domain::{plan::describe::done_report, step::Step, text::count},
+    engine::{EngineError, Run, Session},
+    pass::{
+        failed::{Extent, Failed, Failure},
+        request::Pass,
     },
-    engine::postgres::{self, DatabaseError, Fence, Session},
-    pass::request::Pass,
 };
 use std::time::Duration;
 
@@ -19,25 +17,24 @@ pub(super) struct Applied {
     /// Steps that changed something, with the rows that they really changed.
     pub repaired: Vec<StepReport>,
     /// Why the rest was not done.
-    pub failure: Option<Finding>,
+    pub failure: Option<Failure>,
     /// Whether nothing was done since another run was at work.
     pub overtaken: bool,
     /// Steps that the database refused for good; what rests on none of them was done.
-    pub passed_over: Vec<Finding>,
+    pub passed_over: Vec<Failed>,
     /// The steps that failed: some of them may be done, or all of the last one, without an answer that says so.
     pub stopped: Vec<Stopped>,
     /// The purge that failed, for the same reason.
-    pub purging: Option<Fence>,
+    pub purging: Option<Run>,
 }
 
 /// A step that did not come to its end, as far as anybody heard.
 pub(super) struct Stopped {
     pub(super) step: Step,
-    pub(super) fence: Fence,
+    pub(super) run: Run,
     pub(super) number: i64,
     /// Rows that were done of it before this pass.
     pub(super) before: i64,
-    pub(super) why: String,
     /// Which of those that were passed over it is; `None`: the one that ended the run.
     pub(super) passed_over: Option<usize>,
 }
@@ -45,35 +42,27 @@ pub(super) struct Stopped {
 impl Applied {
     /// Finds out what was done all the same, and tells it: the database wrote it down in the transactions
     /// that did it.
-    pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut Session) {
-        for Stopped { step, fence, number, before, why, passed_over } in std::mem::take(&mut self.stopped) {
-            let Ok(Some(written)) =
-                in_time(pass, postgres::written(session.connection(), &fence, number)).await
-            else {
-                continue;
-            };
+    pub(super) async fn find_out(&mut self, pass: &Pass<'_>, session: &mut dyn Session) {
+        for Stopped { step, run, number, before, passed_over } in std::mem::take(&mut self.stopped) {
+            let Ok(Some(written)) = in_time(pass, session.recorded(&run, number)).await else { continue };
             let rows = written.done - before;
             let of_rows = matches!(step, Step::Rows { .. } | Step::EndSessions { .. });
             if rows > 0 || (written.audited && !of_rows) {
                 let done = done_report(pass.target, &step, rows);
-                let found = match passed_over {
-                    Some(at) => self.passed_over.get_mut(at),
-                    None => self.failure.as_mut(),
+                let failed = match (passed_over, &mut self.failure) {
+                    (Some(at), _) => self.passed_over.get_mut(at),
+                    (None, Some(Failure::Step(failed))) => Some(&mut **failed),
+                    (None, _) => None,
                 };
-                if let Some(found) = found {
-                    let told = if of_rows && written.left > 0 {
-                        format!("stopped after {}: {why}", count(rows, "row"))
-                    } else {
-                        format!("was done, and nothing after it: {why}")
-                    };
-                    let denied = format!("was not done: {why}");
-                    found.finding.message = clip(&found.finding.message.replacen(&denied, &told, 1), 1024);
+                if let Some(failed) = failed {
+                    failed.extent =
+                        if of_rows && written.left > 0 { Extent::Rows(rows) } else { Extent::All };
                 }
                 self.repaired.push(done);
             }
         }
-        if let Some(fence) = self.purging.take()
-            && let Ok(purged) = in_time(pass, postgres::purged(session.connection(), &fence)).await
+        if let Some(run) = self.purging.take()
+            && let Ok(purged) = in_time(pass, session.quarantine().purged(&run)).await
         {
             self.repaired.extend(told(pass, purged));
         }
@@ -84,10 +73,10 @@ impl Applied {
 /// statements, and some to spare.
 pub(super) async fn in_time<T>(
     pass: &Pass<'_>,
-    effect: impl Future<Output = Result<T, DatabaseError>>,
-) -> Result<T, DatabaseError> {
+    effect: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
     let limit = pass.target.timeout * 5 + Duration::from_secs(30);
-    tokio::time::timeout(limit, effect).await.unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))
+    tokio::time::timeout(limit, effect).await.unwrap_or_else(|_| Err(EngineError::no_answer(limit)))
 }
 
 /// What was dropped, as it is told.

@@ -5,12 +5,18 @@ use crate::{
         fault::Fault,
         target::{Database, Target},
     },
-    engine::postgres::{self, Session},
+    engine::{Engine, Session},
     network::HostPolicy,
 };
 
-pub(super) async fn connect(target: &Target, policy: &HostPolicy) -> Result<Session, Fault> {
-    postgres::connect(&target.database, policy, &target.resource.namespace)
+/// Connects, as the pass says by what.
+pub(super) async fn connect(
+    engine: &dyn Engine,
+    target: &Target,
+    policy: &HostPolicy,
+) -> Result<Box<dyn Session>, Fault> {
+    engine
+        .connect(&target.database, policy, &target.resource.namespace)
         .await
         .map_err(|error| at_database(&target.database, error.fault()))
 }

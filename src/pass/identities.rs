@@ -11,10 +11,7 @@ use crate::{
         },
         target::{IdentitySource, Target, sessions},
     },
-    engine::{
-        PasswordCache,
-        postgres::{self, DatabaseError, Elsewhere, ResolvedSchema},
-    },
+    engine::{self, EngineError, PasswordCache, PreviousUsers, Resolved, SnapshotRequest},
     network::HostPolicy,
     pass::{connect::connect, request::Pass},
     tokens,
@@ -31,29 +28,29 @@ pub(super) fn old_tokens(pass: &Pass<'_>) -> OldTokens {
 
 /// What another database says of old ids; `None` where the spec names none. It is asked before the look
 /// at the target's own, so that no snapshot waits for it there.
-pub(super) async fn elsewhere(pass: &Pass<'_>) -> Option<Result<Elsewhere, Unusable>> {
+pub(super) async fn elsewhere(pass: &Pass<'_>) -> Option<Result<PreviousUsers, Unusable>> {
     let target = pass.target;
     let Some(IdentitySource::Elsewhere(other, table)) = &target.references.identities else { return None };
     let connection = &other.connection;
     let origin = format!("spec.references.identities.database ({}:{})", connection.host, connection.port);
     let reading = async {
-        let mut session = postgres::connect(other, pass.policy, &target.resource.namespace).await?;
+        let mut session = pass.engine.connect(other, pass.policy, &target.resource.namespace).await?;
         let limit = target.timeout;
-        let reading = postgres::read_elsewhere(session.connection(), table, &origin, limit);
+        let reading = session.queries().previous_users(table, &origin, limit);
         let read = tokio::time::timeout(limit, reading)
             .await
-            .unwrap_or_else(|_| Err(DatabaseError::no_answer(limit)))?;
+            .unwrap_or_else(|_| Err(EngineError::no_answer(limit)))?;
         session.close().await;
         Ok(read)
     };
-    let read: Result<_, DatabaseError> = reading.await;
+    let read: Result<_, EngineError> = reading.await;
     Some(match read {
         Ok(read) => read.map_err(Unusable::invalid),
         Err(error) => Err(unreachable(&error, &origin, other.disagreement.as_deref())),
     })
 }
 
-fn unreachable(error: &DatabaseError, origin: &str, disagreement: Option<&str>) -> Unusable {
+fn unreachable(error: &EngineError, origin: &str, disagreement: Option<&str>) -> Unusable {
     let fault = error.fault();
     let (own, odd) = error.refused();
     // Where it is: the words were made for the app's own database.
@@ -95,13 +92,13 @@ pub(super) fn remark(target: &Target) -> String {
 ///
 /// # Errors
 /// It says something else by now, or cannot be asked.
-pub(super) async fn still_says(pass: &Pass<'_>, known: &ResolvedSchema) -> Result<(), DatabaseError> {
+pub(super) async fn still_says(pass: &Pass<'_>, resolved: &dyn Resolved) -> Result<(), EngineError> {
     let Some(read) = elsewhere(pass).await else { return Ok(()) };
-    let nothing = |why: String| DatabaseError::Moved(format!("{why}: nothing was changed"));
+    let nothing = |why: String| EngineError::plan_stale(format!("{why}: nothing was changed"));
     let read = read
         .map_err(|problem| nothing(format!("whom old ids named cannot be asked again ({})", problem.why)))?;
-    match &known.identities {
-        Some(mapping) if mapping.list == read.digest() => Ok(()),
+    match resolved.previous_users() {
+        Some(list) if list == read.digest() => Ok(()),
         _ => Err(nothing("the other database names other people than when the plan was made".into())),
     }
 }
@@ -128,11 +125,10 @@ pub async fn snapshot(
         subject_type: jwt.shape.subject_type,
         subject_column: jwt.subject_column.clone(),
     });
-    let mut session = connect(target, policy).await?;
+    let mut session = connect(engine::of(&target.database), target, policy).await?;
     let taken = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let snapshot = postgres::snapshot(session.connection(), target, taken, (signing_key, tokens), key)
-        .await
-        .map_err(|error| error.fault())?;
+    let request = SnapshotRequest { taken, signing_key, tokens, key };
+    let snapshot = session.queries().snapshot(target, request).await.map_err(|error| error.fault())?;
     session.close().await;
     Ok(snapshot)
 }

@@ -21,7 +21,7 @@ use crate::{
         progress::Progress,
         step::{Permitted, PermittedStep, Step},
     },
-    engine::postgres::{self, Budget, DatabaseError, ObserveOptions, Observed, ResolvedSchema, Session},
+    engine::{Budget, EngineError, ErrorKind, ObserveRequest, Observed, Resolved, Session},
     pass::{
         connect::at_database,
         memory::CachedBaseline,
@@ -66,14 +66,14 @@ impl Assessment {
     /// References whose rows a step is about and that were not searched in this look. (A foreign key is
     /// proved by the database itself.)
     fn unsearched(&self) -> Vec<ObjectRef> {
-        let rows = self.permitted.steps.iter().filter(|one| matches!(one.step, Step::Rows { .. }));
-        let objects = rows.map(|one| one.step.object());
+        let rows = self.permitted.steps().iter().filter(|one| matches!(one.step(), Step::Rows { .. }));
+        let objects = rows.map(|one| one.step().object());
         objects.filter(|object| !self.observed.tried.iter().any(|one| **one == **object)).cloned().collect()
     }
 
     /// Whether there is nothing to do.
     fn idle(&self) -> bool {
-        self.permitted.steps.is_empty() && !self.leftover
+        self.permitted.steps().is_empty() && !self.leftover
     }
 }
 
@@ -83,7 +83,7 @@ impl Assessment {
 /// The database fails as a whole, or takes too long.
 pub(super) async fn look(
     pass: &Pass<'_>,
-    session: &mut Session,
+    session: &mut dyn Session,
     key_findings: &[Finding],
 ) -> Result<Assessment, Fault> {
     if pass.look == ScanMode::Full || names_people(pass) {
@@ -107,10 +107,11 @@ pub(super) async fn look(
     let whole = sight.observed.observation.unreached.is_empty();
     // As old as the first of the searches that it rests on.
     let at = pass.memory.round(&about).and_then(|round| round.oldest()).unwrap_or(pass.now);
-    if let (Some(reading), Some(known), true) = (reading, names(&mut sight.observed), whole && sight.idle())
+    if let (Some(reading), Some(resolved), true) =
+        (reading, names(&mut sight.observed), whole && sight.idle())
         && let Some(settled) = Baseline::after(at, reading, &sight.observed.observation, &sight.found)
     {
-        pass.memory.remember_settled(&about, CachedBaseline { settled, known });
+        pass.memory.remember_settled(&about, CachedBaseline { settled, resolved });
     }
     Ok(sight)
 }
@@ -131,8 +132,8 @@ pub(super) fn seen(pass: &Pass<'_>) -> usize {
 /// of users may have moved, nothing does, since the server counts late what was just done.
 pub(super) fn mended(pass: &Pass<'_>, permitted: &Permitted) {
     let about = about(pass);
-    let moving = |one: &PermittedStep| matches!(one.step, Step::MoveId { .. } | Step::Remap { .. });
-    let all = permitted.steps.iter().any(moving);
+    let moving = |one: &PermittedStep| matches!(one.step(), Step::MoveId { .. } | Step::Remap { .. });
+    let all = permitted.steps().iter().any(moving);
     let round = pass.memory.round(&about).filter(|_| !all).map(PartialScan::mended);
     pass.memory.remember_round(&about, round);
 }
@@ -159,12 +160,12 @@ fn about(pass: &Pass<'_>) -> Vec<String> {
 /// Looks only at what seems to have moved; `None` where the pass must look deep after all.
 async fn hinted(
     pass: &Pass<'_>,
-    session: &mut Session,
+    session: &mut dyn Session,
     key_findings: &[Finding],
     basis: CachedBaseline,
     reading: &Reading,
 ) -> Result<Option<(Assessment, CachedBaseline)>, Fault> {
-    let CachedBaseline { settled, known } = basis;
+    let CachedBaseline { settled, resolved } = basis;
     let relied = settled.rely(reading, pass.now, pass.target.references.deep_interval);
     for (reference, why) in &relied.moved {
         tracing::debug!(reference = reference.describe(), %why, "looked at again");
@@ -172,7 +173,7 @@ async fn hinted(
     if relied.is_nothing() {
         return Ok(None);
     }
-    let before = relied.same_users.then_some(&known);
+    let before = relied.same_users.then_some(&resolved);
     let observed = match observe(pass, session, &relied, before).await {
         Ok(observed) => observed,
         Err(fault) if fault.reason == Reason::TimedOut => return Err(fault),
@@ -189,13 +190,13 @@ async fn hinted(
         keep(pass, &about, Some(&round), &relied, reading, &sight.observed);
     }
     let settled = settled.renewed(reading.clone(), &sight.observed.observation);
-    let known = names(&mut sight.observed).unwrap_or(known);
-    Ok(Some((sight, CachedBaseline { settled, known })))
+    let resolved = names(&mut sight.observed).unwrap_or(resolved);
+    Ok(Some((sight, CachedBaseline { settled, resolved })))
 }
 
 /// The counters, where they can be read: what keeps them from it will keep a look from it too.
-async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>, Fault> {
-    let reading = postgres::read_counters(session.connection(), pass.target);
+async fn read(pass: &Pass<'_>, session: &mut dyn Session) -> Result<Option<Reading>, Fault> {
+    let reading = session.change_marks(pass.target);
     match in_time(pass, &Budget::new(pass.target.timeout), reading).await {
         Ok(reading) => Ok(reading),
         Err(fault) if fault.reason == Reason::TimedOut => Err(fault),
@@ -207,13 +208,8 @@ async fn read(pass: &Pass<'_>, session: &mut Session) -> Result<Option<Reading>,
 }
 
 /// What the catalog says of the user table alone.
-fn names(observed: &mut Observed) -> Option<ResolvedSchema> {
-    let known = observed.known.as_mut()?;
-    // There may be very many of them: not even for a moment twice.
-    let references = std::mem::take(&mut known.references);
-    let names = ResolvedSchema { kept: Arc::default(), ..known.clone() };
-    known.references = references;
-    Some(names)
+fn names(observed: &mut Observed) -> Option<Arc<dyn Resolved>> {
+    Arc::get_mut(observed.resolved.as_mut()?).map(Resolved::user_table_alone)
 }
 
 /// Looks at every row, as far as the time suffices; what the looks before have searched is not searched
@@ -221,7 +217,7 @@ fn names(observed: &mut Observed) -> Option<ResolvedSchema> {
 ///
 /// # Errors
 /// The database fails as a whole, or takes too long.
-pub(super) async fn deep(pass: &Pass<'_>, session: &mut Session) -> Result<Observed, Fault> {
+pub(super) async fn deep(pass: &Pass<'_>, session: &mut dyn Session) -> Result<Observed, Fault> {
     let reading = if names_people(pass) { None } else { read(pass, session).await? };
     rest(pass, session, reading.as_ref()).await
 }
@@ -230,7 +226,7 @@ pub(super) async fn deep(pass: &Pass<'_>, session: &mut Session) -> Result<Obser
 /// searched in this pass.
 async fn every_row(
     pass: &Pass<'_>,
-    session: &mut Session,
+    session: &mut dyn Session,
     key_findings: &[Finding],
     reading: Option<&Reading>,
 ) -> Result<Assessment, Fault> {
@@ -245,12 +241,16 @@ async fn every_row(
     drop(sight);
     let mut sight = Assessment::of(pass, rest(pass, session, reading).await?, key_findings);
     let unsearched = sight.unsearched();
-    sight.permitted.steps.retain(|one| !unsearched.contains(one.step.object()));
+    sight.permitted = sight.permitted.narrow(|one| !unsearched.contains(one.step().object()));
     Ok(sight)
 }
 
 /// Looks at what no look before has seen, with the counters that were read before.
-async fn rest(pass: &Pass<'_>, session: &mut Session, reading: Option<&Reading>) -> Result<Observed, Fault> {
+async fn rest(
+    pass: &Pass<'_>,
+    session: &mut dyn Session,
+    reading: Option<&Reading>,
+) -> Result<Observed, Fault> {
     let Some(reading) = reading else { return observe(pass, session, &Reuse::default(), None).await };
     let about = about(pass);
     let round = pass.memory.round(&about);
@@ -282,27 +282,30 @@ fn keep(
 /// Looks at everything but what is relied on.
 async fn observe(
     pass: &Pass<'_>,
-    session: &mut Session,
+    session: &mut dyn Session,
     relied: &Reuse,
-    before: Option<&ResolvedSchema>,
+    before: Option<&Arc<dyn Resolved>>,
 ) -> Result<Observed, Fault> {
     let elsewhere = elsewhere(pass).await;
-    let (connection, compare, search) = (session.connection(), pass.compare_password, pass.search);
     let budget = Budget::searching(pass.target.timeout, pass.search.longest);
     let progress = |progress: &Progress| pass.supervisor.progress(progress);
-    let given = ObserveOptions {
+    let request = ObserveRequest {
+        target: pass.target,
+        requests: pass.requests,
+        memory: pass.memory,
+        compare_password: pass.compare_password,
+        search: pass.search,
         relied,
-        known: before,
+        resolved: before,
         budget: &budget,
         elsewhere: elsewhere.as_ref(),
         progress: &progress,
     };
     // On the heap: what a look holds is large, and a thread's stack is not.
     let looking = Box::pin(async {
-        let (target, requests, memory) = (pass.target, pass.requests, pass.memory);
-        match postgres::observe(connection, target, requests, memory, compare, search, &given).await {
+        match session.observe(&request).await {
             Ok(observed) => Ok(observed),
-            Err(error) => Err(error.with_names(connection).await),
+            Err(error) => Err(session.named(error).await),
         }
     });
     let mut observed = in_time(pass, &budget, looking).await?;
@@ -319,12 +322,12 @@ async fn observe(
 async fn in_time<T>(
     pass: &Pass<'_>,
     budget: &Budget,
-    looking: impl Future<Output = Result<T, DatabaseError>>,
+    looking: impl Future<Output = Result<T, EngineError>>,
 ) -> Result<T, Fault> {
     let target = pass.target;
     match budget.within(looking).await {
         Some(Ok(seen)) => Ok(seen),
-        Some(Err(error)) if error.is_timeout() => Err(timed_out(budget.limit())),
+        Some(Err(error)) if error.kind() == ErrorKind::Timeout => Err(timed_out(budget.limit())),
         Some(Err(error)) => Err(at_database(&target.database, error.fault())),
         None => Err(timed_out(budget.limit())),
     }

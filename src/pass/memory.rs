@@ -9,15 +9,12 @@ use crate::{
         facts::{endpoints::MOST_ASKED, verifiers::VerifierFacts},
         incremental::{change_marks::Baseline, partial_scan::PartialScan},
     },
-    engine::{
-        PasswordCache,
-        postgres::{Keeping, ResolvedSchema},
-    },
+    engine::{PasswordCache, Resolved, keeping::Keeping},
 };
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -63,7 +60,7 @@ pub struct CachedBaseline {
     /// What the last deep look saw.
     pub settled: Baseline,
     /// What the catalog said of the user table; of the references it says nothing.
-    pub known: ResolvedSchema,
+    pub resolved: Arc<dyn Resolved>,
 }
 
 impl Default for Memory {

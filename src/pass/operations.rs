@@ -15,14 +15,16 @@ use crate::{
         target::Target,
         text::count,
     },
-    engine::postgres::{
-        self, Beside, Budget, DatabaseError, Discovered, Extent, Fence, ObserveOptions, Observed,
-        PurgeFilter, QuarantineEntry, QuarantineRows, ResolvedSchema, Restored, RowsQuery, Run, Search,
-        Session, SubjectQuery, SubjectRow, WrittenBeside,
+    engine::{
+        self, Budget, Discovered, EngineError, ExportRequest, Exported, Extent, ObserveRequest, Observed,
+        PurgeFilter, QuarantineEntry, QuarantineRows, Resolved, Restored, RowsQuery, Run, RunRequest,
+        RunSummary, Search, Session, SubjectQuery, SubjectRow,
     },
     network::HostPolicy,
     pass::{connect::connect, memory::Memory, request},
 };
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -30,10 +32,10 @@ use jiff::Timestamp;
 ///
 /// # Errors
 /// The database fails, or the user table cannot be used.
-pub async fn runs(target: &Target, policy: &HostPolicy) -> Result<Vec<Run>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = known(target, &mut session).await?;
-    let runs = postgres::runs(session.connection(), target, &known).await.map_err(fault)?;
+pub async fn runs(target: &Target, policy: &HostPolicy) -> Result<Vec<RunSummary>, Fault> {
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let runs = session.quarantine().runs(target, &resolved).await.map_err(fault)?;
     session.close().await;
     Ok(runs)
 }
@@ -50,20 +52,17 @@ pub async fn restore(
     identity: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<Restored>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = known(target, &mut session).await?;
-    let own = request::run_id(now);
-    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
-        .await
-        .map_err(fault)?;
-    match postgres::restore(session.connection(), &begun.fence, run, identity).await {
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let own = begin(&mut *session, target, &resolved, now).await?;
+    match session.quarantine().restore(&own, run, identity).await {
         Ok(mut restored) => {
             // Only words hang on it: what is back is back.
-            let _ = postgres::repeats(session.connection(), target, &known, &mut restored).await;
+            let _ = session.quarantine().repeats(target, &resolved, &mut restored).await;
             session.close().await;
             Ok(restored)
         }
-        Err(error) => Err(with_done(target, policy, session, &begun.fence, error, "put back").await),
+        Err(error) => Err(with_done(target, policy, session, &own, error, "put back").await),
     }
 }
 
@@ -72,19 +71,16 @@ pub async fn restore(
 /// # Errors
 /// There are no such rows, the table cannot be made, something else repairs just now, or the database
 /// fails.
-pub async fn restore_beside(
+pub async fn export(
     target: &Target,
     policy: &HostPolicy,
-    wanted: &Beside,
+    wanted: &ExportRequest,
     now: Timestamp,
-) -> Result<WrittenBeside, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = request::run_id(now);
-    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
-        .await
-        .map_err(fault)?;
-    let written = postgres::write_beside(session.connection(), &begun.fence, wanted).await.map_err(fault)?;
+) -> Result<Exported, Fault> {
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let own = begin(&mut *session, target, &resolved, now).await?;
+    let written = session.quarantine().export(&own, wanted).await.map_err(fault)?;
     session.close().await;
     Ok(written)
 }
@@ -93,10 +89,10 @@ pub async fn restore_beside(
 ///
 /// # Errors
 /// The user table cannot be used, or the database fails.
-pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<QuarantineEntry>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let kept = postgres::kept(session.connection(), target, &known).await.map_err(fault)?;
+pub async fn inventory(target: &Target, policy: &HostPolicy) -> Result<Vec<QuarantineEntry>, Fault> {
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let kept = session.quarantine().inventory(target, &resolved).await.map_err(fault)?;
     session.close().await;
     Ok(kept)
 }
@@ -105,14 +101,14 @@ pub async fn kept(target: &Target, policy: &HostPolicy) -> Result<Vec<Quarantine
 ///
 /// # Errors
 /// There are none, the user table cannot be used, or the database fails.
-pub async fn show_kept(
+pub async fn quarantine_rows(
     target: &Target,
     policy: &HostPolicy,
-    wanted: &RowsQuery,
+    query: &RowsQuery,
 ) -> Result<Vec<QuarantineRows>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let shown = postgres::show_kept(session.connection(), target, &known, wanted).await.map_err(fault)?;
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let shown = session.quarantine().rows(target, &resolved, query).await.map_err(fault)?;
     session.close().await;
     Ok(shown)
 }
@@ -129,25 +125,22 @@ pub async fn purge(
     identity: Option<&str>,
     now: Option<Timestamp>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = postgres::identity_text(&known.identity, &target.resource.uid);
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let own = resolved.identity(&target.resource.uid);
     let identity = identity.unwrap_or(&own);
-    let doomed = postgres::doomed(session.connection(), target, which, identity).await.map_err(fault)?;
-    let Some(now) = now.filter(|_| !doomed.is_empty()) else {
+    let preview = session.quarantine().purge_preview(target, which, identity).await.map_err(fault)?;
+    let Some(now) = now.filter(|_| !preview.is_empty()) else {
         session.close().await;
-        return Ok(doomed);
+        return Ok(preview);
     };
-    let own = request::run_id(now);
-    let begun = postgres::begin(session.connection(), target, &known, &Permitted::default(), None, None, own)
-        .await
-        .map_err(fault)?;
-    match postgres::purge(session.connection(), &begun.fence, which, identity).await {
+    let run = begin(&mut *session, target, &resolved, now).await?;
+    match session.quarantine().purge(&run, which, identity).await {
         Ok(purged) => {
             session.close().await;
             Ok(purged)
         }
-        Err(error) => Err(with_done(target, policy, session, &begun.fence, error, "dropped").await),
+        Err(error) => Err(with_done(target, policy, session, &run, error, "dropped").await),
     }
 }
 
@@ -161,32 +154,33 @@ pub async fn unrestored(
     which: &PurgeFilter,
     identity: Option<&str>,
 ) -> Result<i64, Fault> {
-    let mut session = connect(target, policy).await?;
-    let known = postgres::known_alone(session.connection(), target).await.map_err(fault)?;
-    let own = postgres::identity_text(&known.identity, &target.resource.uid);
-    let rows = postgres::away(session.connection(), target, which, identity.unwrap_or(&own)).await;
+    let mut session = open(target, policy).await?;
+    let resolved = session.queries().resolve(target).await.map_err(fault)?;
+    let own = resolved.identity(&target.resource.uid);
+    let rows = session.quarantine().unrestored(target, which, identity.unwrap_or(&own)).await;
     session.close().await;
     rows.map_err(fault)
 }
 
-/// The SQL that gives the role what Observe and Enforce need.
+/// The statements that give the role what Observe and Enforce need.
 ///
 /// # Errors
 /// The user table is not there, or the database fails.
 pub async fn grants(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
-    let mut session = connect(target, policy).await?;
-    let text = postgres::grants(session.connection(), target, Extent::Enforce).await.map_err(fault)?;
-    session.close().await;
-    Ok(text)
+    granting(target, policy, Extent::Enforce).await
 }
 
-/// The SQL that gives the role what looking needs, and no more.
+/// The statements that give the role what looking needs, and no more.
 ///
 /// # Errors
 /// The user table is not there, or the database fails.
 pub async fn grants_to_observe(target: &Target, policy: &HostPolicy) -> Result<String, Fault> {
-    let mut session = connect(target, policy).await?;
-    let text = postgres::grants(session.connection(), target, Extent::Observe).await.map_err(fault)?;
+    granting(target, policy, Extent::Observe).await
+}
+
+async fn granting(target: &Target, policy: &HostPolicy, extent: Extent) -> Result<String, Fault> {
+    let mut session = open(target, policy).await?;
+    let text = session.queries().grants(target, extent).await.map_err(fault)?;
     session.close().await;
     Ok(text)
 }
@@ -196,8 +190,8 @@ pub async fn grants_to_observe(target: &Target, policy: &HostPolicy) -> Result<S
 /// # Errors
 /// The user table cannot be used, or the database fails.
 pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Suggestion>, Discovered), Fault> {
-    let mut session = connect(target, policy).await?;
-    let found = postgres::suggestions(session.connection(), target).await.map_err(fault)?;
+    let mut session = open(target, policy).await?;
+    let found = session.queries().suggestions(target).await.map_err(fault)?;
     session.close().await;
     Ok(found)
 }
@@ -211,8 +205,8 @@ pub async fn resolve(
     policy: &HostPolicy,
     asked: &[SubjectQuery],
 ) -> Result<Vec<SubjectRow>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let rows = postgres::resolve_subjects(session.connection(), target, asked).await.map_err(fault)?;
+    let mut session = open(target, policy).await?;
+    let rows = session.queries().subjects(target, asked).await.map_err(fault)?;
     session.close().await;
     Ok(rows)
 }
@@ -222,30 +216,47 @@ pub async fn resolve(
 /// # Errors
 /// The user table cannot be used, or the database fails.
 pub async fn admin_account(target: &Target, policy: &HostPolicy) -> Result<Option<Account>, Fault> {
-    let mut session = connect(target, policy).await?;
-    let observed = look(target, &mut session).await?;
+    let mut session = open(target, policy).await?;
+    let observed = look(target, &mut *session).await?;
     session.close().await;
-    if observed.known.is_none() {
+    if observed.resolved.is_none() {
         return Err(unusable());
     }
     Ok(observed.observation.admin.and_then(|admin| admin.account))
 }
 
-/// The failure of an errand, with what of it was done all the same: each of its transactions stays done,
+async fn open(target: &Target, policy: &HostPolicy) -> Result<Box<dyn Session>, Fault> {
+    connect(engine::of(&target.database), target, policy).await
+}
+
+/// A run of its own, without steps, so that nothing repairs meanwhile.
+async fn begin(
+    session: &mut dyn Session,
+    target: &Target,
+    resolved: &Arc<dyn Resolved>,
+    now: Timestamp,
+) -> Result<Run, Fault> {
+    let id = request::run_id(now);
+    let permitted = &Permitted::NONE;
+    let request = RunRequest { target, resolved, permitted, looked: None, take_claim: None, id: &id };
+    session.begin_run(&request).await.map_err(fault)
+}
+
+/// The failure of an operation, with what of it was done all the same: each of its transactions stays done,
 /// the last one perhaps without an answer that says so.
 async fn with_done(
     target: &Target,
     policy: &HostPolicy,
-    mut session: Session,
-    fence: &Fence,
-    error: DatabaseError,
+    mut session: Box<dyn Session>,
+    run: &Run,
+    error: EngineError,
     done: &str,
 ) -> Fault {
-    let error = error.with_names(session.connection()).await;
+    let error = session.named(error).await;
     session.close().await;
     let mut fault = error.fault();
-    let Ok(mut session) = connect(target, policy).await else { return fault };
-    let audited = postgres::audited(session.connection(), fence).await.unwrap_or_default();
+    let Ok(mut session) = open(target, policy).await else { return fault };
+    let audited = session.audited(run).await.unwrap_or_default();
     session.close().await;
     if !audited.is_empty() {
         let audited = audited.iter().map(|(object, rows)| format!("{} of {object}", count(*rows, "row")));
@@ -255,20 +266,23 @@ async fn with_done(
     fault
 }
 
-/// What runs are bound to; no row of a user has a say in it.
-async fn known(target: &Target, session: &mut Session) -> Result<ResolvedSchema, Fault> {
-    postgres::known_alone(session.connection(), target).await.map_err(fault)
-}
-
-async fn look(target: &Target, session: &mut Session) -> Result<Observed, Fault> {
+async fn look(target: &Target, session: &mut dyn Session) -> Result<Observed, Fault> {
     let memory = Memory::default();
     let (requests, nothing) = (Requests::default(), Reuse::default());
     let budget = Budget::new(target.timeout);
-    let given =
-        ObserveOptions { relied: &nothing, known: None, budget: &budget, elsewhere: None, progress: &|_| () };
-    postgres::observe(session.connection(), target, &requests, &memory, false, Search::default(), &given)
-        .await
-        .map_err(fault)
+    let request = ObserveRequest {
+        target,
+        requests: &requests,
+        memory: &memory,
+        compare_password: false,
+        search: Search::default(),
+        relied: &nothing,
+        resolved: None,
+        budget: &budget,
+        elsewhere: None,
+        progress: &|_| (),
+    };
+    session.observe(&request).await.map_err(fault)
 }
 
 fn unusable() -> Fault {
@@ -281,6 +295,6 @@ fn unusable() -> Fault {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-fn fault(error: DatabaseError) -> Fault {
+fn fault(error: EngineError) -> Fault {
     error.fault()
 }

@@ -24,7 +24,7 @@ use crate::{
 pub(super) fn passing(found: &mut [Finding], free: &Permitted) {
     for one in found {
         let step = one.step.as_ref();
-        if step.is_some_and(|step| free.steps.iter().any(|permitted| permitted.step == *step)) {
+        if step.is_some_and(|step| free.steps().iter().any(|permitted| permitted.step() == step)) {
             one.ends = Resolution::Automatic;
         }
     }

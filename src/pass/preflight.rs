@@ -7,7 +7,7 @@ use crate::{
         request::Requests,
         target::Target,
     },
-    engine::postgres::{self, DatabaseError, Search},
+    engine::{self, EngineError, Search},
     network::HostPolicy,
     pass::{
         connect::{at_database, connect},
@@ -32,7 +32,9 @@ pub async fn preflight(
     now: Timestamp,
 ) -> Result<Preflight, Fault> {
     let (requests, memory) = (Requests::default(), Memory::default());
+    let engine = engine::of(&target.database);
     let pass = Pass {
+        engine,
         target,
         policy,
         requests: &requests,
@@ -47,18 +49,18 @@ pub async fn preflight(
         now,
     };
     let keys = keys(target);
-    let mut session = connect(target, policy).await?;
+    let mut session = connect(engine, target, policy).await?;
     let mut seen = 0;
     // Where one look does not suffice, the next one goes on, as long as it gets further.
     let observed = loop {
-        let observed = look::deep(&pass, &mut session).await?;
+        let observed = look::deep(&pass, &mut *session).await?;
         let reached = observed.observation.references.len();
         if observed.observation.unreached.is_empty() || reached <= seen {
             break observed;
         }
         seen = reached;
     };
-    let Some(known) = &observed.known else {
+    let Some(resolved) = &observed.resolved else {
         session.close().await;
         let nothing = Facts {
             observation: &observed.observation,
@@ -74,17 +76,17 @@ pub async fn preflight(
     };
     // What was seen so far is worth telling without these.
     let mut failed = Vec::new();
-    let mut told = |what: &str, error: DatabaseError| {
+    let mut told = |what: &str, error: EngineError| {
         failed.push(format!("{what}: {}", at_database(&target.database, error.fault()).message));
     };
-    let logins = match postgres::logins(session.connection(), target, known).await {
+    let logins = match session.queries().logins(target, resolved).await {
         Ok(logins) => logins,
         Err(error) => {
             told("logins could not be counted", error);
             None
         }
     };
-    let (suggestions, left, unreadable) = match postgres::suggestions(session.connection(), target).await {
+    let (suggestions, left, unreadable) = match session.queries().suggestions(target).await {
         Ok((suggestions, found)) => (suggestions, found.left, found.skipped),
         Err(error) => {
             told("columns that may name users could not be sampled", error);
@@ -92,8 +94,7 @@ pub async fn preflight(
         }
     };
     session.close().await;
-    let columns: Vec<String> =
-        known.users.columns.iter().map(|column| column.name.as_str().to_owned()).collect();
+    let columns = resolved.user_columns();
     Ok(judge(
         target,
         &Facts {

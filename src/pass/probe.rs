@@ -8,7 +8,7 @@ use crate::{
         finding::Finding,
         target::{Jwt, Target},
     },
-    engine::postgres::Observed,
+    engine::Observed,
     network::HostPolicy,
     pass::{
         probe_answer::{TOKEN_LIFETIME, accepted_instead, accepted_variant, answer},

@@ -8,14 +8,8 @@ use crate::{
         report::{Action, StepReport},
         status::SigningKeyStatus,
     },
-    domain::{
-        fault::Fault,
-        progress::Progress,
-        request::Requests,
-        step::{Permission, Permitted},
-        target::Target,
-    },
-    engine::postgres::Search,
+    domain::{fault::Fault, progress::Progress, request::Requests, step::Permitted, target::Target},
+    engine::{Engine, Search},
     network::HostPolicy,
     pass::{cluster_context::Surroundings, memory::Memory},
 };
@@ -77,12 +71,12 @@ pub enum Repairs {
 }
 
 impl Repairs {
-    pub(super) fn narrow(self, mut permitted: Permitted) -> Permitted {
-        permitted.steps.retain(|one| match self {
+    pub(super) fn narrow(self, permitted: Permitted) -> Permitted {
+        permitted.narrow(|one| match self {
             Self::None => false,
-            Self::Admin if one.step.account().is_some() => false,
+            Self::Admin if one.step().account().is_some() => false,
             Self::Admin => !matches!(
-                one.step.action(),
+                one.step().action(),
                 Action::EndSessions
                     | Action::Remap
                     | Action::SetNull
@@ -92,17 +86,14 @@ impl Repairs {
                     | Action::ValidateConstraint
             ),
             Self::All => true,
-        });
-        // An approval of steps that are left out is not used up by the others.
-        if permitted.steps.iter().all(|one| !matches!(one.by, Permission::Approval(_))) {
-            permitted.approval = None;
-        }
-        permitted
+        })
     }
 }
 
 /// What one pass is given.
 pub struct Pass<'a> {
+    /// What its database is asked by.
+    pub engine: &'a dyn Engine,
     /// The target.
     pub target: &'a Target,
     /// Where it may connect.

@@ -14,12 +14,15 @@ use crate::{
         finding::{Resolution, person},
         step::Permitted,
     },
-    engine::postgres::{self, Fence, PurgeFilter, ResolvedSchema, Session},
+    engine::{PurgeFilter, Resolved, Run, RunRequest, Session},
     pass::{
         applied::{Applied, told},
+        failed::Failure,
         request::{self, Pass, Repairs},
     },
 };
+
+use std::sync::Arc;
 
 /// Whether rows are kept too long, and this target may drop them.
 pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
@@ -35,13 +38,13 @@ pub(super) fn due(pass: &Pass<'_>, observation: &Observation) -> bool {
 /// Drops them, after the repairs of the pass.
 pub(super) async fn purge(
     pass: &Pass<'_>,
-    session: &mut Session,
-    known: &ResolvedSchema,
+    session: &mut dyn Session,
+    resolved: &Arc<dyn Resolved>,
     applied: &mut Applied,
 ) {
     let Some(days) = pass.target.retention_days else { return };
     crash::point("before Purge");
-    match dropped(pass, session, known, days, &mut applied.purging).await {
+    match dropped(pass, session, resolved, days, &mut applied.purging).await {
         Ok(purged) => applied.repaired.extend(told(pass, purged)),
         Err(fault) => {
             let mut found = person(
@@ -57,7 +60,7 @@ pub(super) async fn purge(
             if matches!(fault.class, Class::Transient | Class::Conflict) {
                 found.ends = Resolution::Automatic;
             }
-            applied.failure.get_or_insert(found);
+            applied.failure.get_or_insert(Failure::Other(Box::new(found)));
         }
     }
     crash::point("after Purge");
@@ -66,22 +69,26 @@ pub(super) async fn purge(
 /// Drops them; `purging` holds the run while that is not heard to be done.
 async fn dropped(
     pass: &Pass<'_>,
-    session: &mut Session,
-    known: &ResolvedSchema,
+    session: &mut dyn Session,
+    resolved: &Arc<dyn Resolved>,
     days: i64,
-    purging: &mut Option<Fence>,
+    purging: &mut Option<Run>,
 ) -> Result<Vec<(ObjectRef, i64)>, Fault> {
     pass.supervisor.still_wanted().await?;
-    let run = request::run_id(pass.now);
-    let begun =
-        postgres::begin(session.connection(), pass.target, known, &Permitted::default(), None, None, run)
-            .await
-            .map_err(|error| error.fault())?;
-    let own = postgres::identity_text(&known.identity, &pass.target.resource.uid);
+    let id = request::run_id(pass.now);
+    let request = RunRequest {
+        target: pass.target,
+        resolved,
+        permitted: &Permitted::NONE,
+        looked: None,
+        take_claim: None,
+        id: &id,
+    };
+    let run = session.begin_run(&request).await.map_err(|error| error.fault())?;
+    let own = resolved.identity(&pass.target.resource.uid);
     let which = PurgeFilter::OlderThan(days);
-    let fence = purging.insert(begun.fence);
-    let purged =
-        postgres::purge(session.connection(), fence, &which, &own).await.map_err(|error| error.fault())?;
+    let run = purging.insert(run);
+    let purged = session.quarantine().purge(run, &which, &own).await.map_err(|error| error.fault())?;
     *purging = None;
     Ok(purged)
 }

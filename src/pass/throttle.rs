@@ -1,4 +1,4 @@
-//! Manners of a long repair: it gives way to the app.
+//! A long repair gives way to the app.
 //!
 //! A row that the app holds is waited for shortly, and the chunk tried again later; where replicas fall
 //! behind, many sessions wait for locks, or transactions stay open that keep the dead rows alive, the
@@ -9,7 +9,7 @@
 
 use crate::{
     domain::progress::Progress,
-    engine::postgres::{self, DatabaseError, Pressure, Session},
+    engine::{EngineError, ErrorKind, Pace, ServerLoad, Session},
     pass::request::Supervisor,
 };
 
@@ -37,9 +37,9 @@ const LAG: Duration = Duration::from_secs(10);
 const WAITING: i64 = 20;
 
 /// How one step behaves.
-pub(super) struct Manners {
+pub(super) struct Throttle {
     looked: Option<Instant>,
-    first: Option<Pressure>,
+    first: Option<ServerLoad>,
     paused: Duration,
     failed: u32,
     /// Transactions of our own since the last look.
@@ -52,7 +52,7 @@ pub(super) struct Manners {
     among: bool,
 }
 
-impl Manners {
+impl Throttle {
     /// Of a step that begins.
     pub(super) fn new() -> Self {
         Self {
@@ -71,24 +71,24 @@ impl Manners {
     ///
     /// # Errors
     /// The pressure stays; the next pass goes on.
-    pub(super) async fn give_way(
+    pub(super) async fn wait_for_headroom(
         &mut self,
-        session: &mut Session,
+        session: &mut dyn Session,
         supervisor: &dyn Supervisor,
         under_way: Progress,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), EngineError> {
         let every = if self.compared { LOOK } else { FIRST_LOOK };
         if self.looked.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }
         let mut pause = Duration::from_millis(250);
         loop {
-            let pressure = postgres::pressure(session.connection()).await?;
+            let pressure = session.load().await?;
             self.count(pressure.commits);
             let first = *self.first.get_or_insert(pressure);
             let Some(why) = too_much(first, pressure) else { return Ok(()) };
             if self.paused >= PATIENCE {
-                return Err(DatabaseError::Busy(format!(
+                return Err(EngineError::gave_way(format!(
                     "{why}, for {} s by now: the next pass goes on with the rest",
                     self.paused.as_secs()
                 )));
@@ -101,9 +101,8 @@ impl Manners {
     }
 
     /// Whether a chunk that failed so is tried again, after a pause of its own length.
-    pub(super) async fn tries_again(&mut self, error: &DatabaseError) -> bool {
-        // Lock not available, deadlock, serialization failure.
-        let held = matches!(error.sqlstate().as_deref(), Some("55P03" | "40P01" | "40001"));
+    pub(super) async fn tries_again(&mut self, error: &EngineError) -> bool {
+        let held = error.kind() == ErrorKind::LockContention;
         self.failed += 1;
         if !held || self.failed >= TRIES {
             return false;
@@ -123,8 +122,12 @@ impl Manners {
         self.ours = 0;
     }
 
-    /// How long the next chunk should take.
-    pub(super) fn aim(&self) -> Duration {
+    /// How long the next chunk should take, after one that took so long.
+    pub(super) fn pace(&self, took: Duration) -> Pace {
+        Pace { took, aim: self.aim() }
+    }
+
+    fn aim(&self) -> Duration {
         if self.among { CHUNK_AMONG } else { CHUNK_ALONE }
     }
 
@@ -145,7 +148,7 @@ fn at_work(commits: i64, within: Duration) -> bool {
     commits > AT_WORK * within.as_secs_f64()
 }
 
-fn too_much(first: Pressure, now: Pressure) -> Option<String> {
+fn too_much(first: ServerLoad, now: ServerLoad) -> Option<String> {
     if now.lag > LAG {
         return Some(format!("a replica is {} s behind", now.lag.as_secs()));
     }
@@ -162,8 +165,8 @@ fn too_much(first: Pressure, now: Pressure) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn pressure(lag: u64, waiting: i64, old: i64) -> Pressure {
-        Pressure { lag: Duration::from_secs(lag), waiting, old, commits: 0 }
+    fn pressure(lag: u64, waiting: i64, old: i64) -> ServerLoad {
+        ServerLoad { lag: Duration::from_secs(lag), waiting, old, commits: 0 }
     }
 
     #[test]
@@ -177,16 +180,16 @@ mod tests {
 
     #[test]
     fn a_repair_rests_among_others_and_its_own_transactions_are_nobody_elses() {
-        let mut manners = Manners::new();
-        manners.count(5_000);
-        assert_eq!(manners.aim(), CHUNK_ALONE, "nothing is known yet");
-        manners.ours = 1_000;
-        manners.count(6_000);
-        assert_eq!(manners.aim(), CHUNK_ALONE);
-        manners.count(7_000);
-        assert_eq!(manners.aim(), CHUNK_AMONG);
-        manners.count(7_000);
-        assert_eq!(manners.aim(), CHUNK_ALONE, "they have gone");
+        let mut throttle = Throttle::new();
+        throttle.count(5_000);
+        assert_eq!(throttle.aim(), CHUNK_ALONE, "nothing is known yet");
+        throttle.ours = 1_000;
+        throttle.count(6_000);
+        assert_eq!(throttle.aim(), CHUNK_ALONE);
+        throttle.count(7_000);
+        assert_eq!(throttle.aim(), CHUNK_AMONG);
+        throttle.count(7_000);
+        assert_eq!(throttle.aim(), CHUNK_ALONE, "they have gone");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth_consistency::engine::postgres::QuarantineEntry;
+use auth_consistency::engine::QuarantineEntry;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -34,7 +34,7 @@ fn spec() -> String {
 }
 
 async fn kept(case: &Case) -> Vec<QuarantineEntry> {
-    pass::kept(&case.target(), &HostPolicy::unrestricted(Vec::new())).await.unwrap()
+    pass::inventory(&case.target(), &HostPolicy::unrestricted(Vec::new())).await.unwrap()
 }
 
 /// Names of all that is there, and what the app's tables hold.

@@ -1,7 +1,7 @@
 //! Columns that name users although no foreign key says so are suggested with their evidence, and
 //! nothing is done about them until they are declared.
 
-use auth_consistency::{domain::advise::suggestions::Suggestion, engine::postgres::Discovered};
+use auth_consistency::{domain::advise::suggestions::Suggestion, engine::Discovered};
 use auth_consistency::{network::HostPolicy, pass};
 
 use crate::support::{Case, Db, HASH, USUAL};

@@ -3,7 +3,7 @@
 use auth_consistency::domain::{finding::Finding, step::Step};
 
 use auth_consistency::api::condition::Reason;
-use auth_consistency::{domain::search::Strategy, engine::postgres::Search};
+use auth_consistency::{domain::search::Strategy, engine::Search};
 
 use proptest::{
     prelude::*,

@@ -1,7 +1,7 @@
 //! The rights that `grants` prints are those that a pass needs, from the first look to the last purge, and no
 //! others: a role with them alone goes through its whole life, with each kind of step.
 
-use auth_consistency::engine::postgres::PurgeFilter;
+use auth_consistency::engine::PurgeFilter;
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},
@@ -142,23 +142,19 @@ async fn undone(world: &World, case: &Case, runs: &[String], back: &str, beside:
     for run in runs {
         let restored = case.restore(run).await.unwrap();
         let left = restored.iter().filter(|one| one.action != A::MoveId && one.blocked > 0);
-        assert_eq!(
-            left.collect::<Vec<_>>(),
-            Vec::<&auth_consistency::engine::postgres::Restored>::new(),
-            "{run}"
-        );
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<&auth_consistency::engine::Restored>::new(), "{run}");
         let now = Timestamp::from_second(1_860_000_000).unwrap();
         let purged =
             pass::purge(&case.target(), &anywhere(), &PurgeFilter::Run(run.clone()), None, Some(now)).await;
         assert!(!purged.unwrap().is_empty());
     }
     // What accounts held until they were put back is kept under the runs of the restores.
-    for kept in pass::kept(&case.target(), &anywhere()).await.unwrap() {
+    for kept in pass::inventory(&case.target(), &anywhere()).await.unwrap() {
         assert!(matches!(kept.action.as_str(), "Reset" | "Correct") && !runs.contains(&kept.run), "{kept:?}");
         let now = Timestamp::from_second(1_860_000_000).unwrap();
         pass::purge(&case.target(), &anywhere(), &PurgeFilter::Run(kept.run), None, Some(now)).await.unwrap();
     }
-    assert_eq!(pass::kept(&case.target(), &anywhere()).await.unwrap(), []);
+    assert_eq!(pass::inventory(&case.target(), &anywhere()).await.unwrap(), []);
 }
 
 const NINE: &str = "INSERT INTO users VALUES (7, 'seven@example.com', 'x'), (9, 'nine@example.com', 'x')";

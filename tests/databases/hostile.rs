@@ -423,7 +423,7 @@ async fn nothing_that_stands_beside_the_catalogue_s_is_run_where_rows_are_repair
         }
         let now = jiff::Timestamp::from_second(1_850_000_000).unwrap();
         let anywhere = auth_consistency::network::HostPolicy::unrestricted(Vec::new());
-        let all = auth_consistency::engine::postgres::PurgeFilter::OlderThan(0);
+        let all = auth_consistency::engine::PurgeFilter::OlderThan(0);
         auth_consistency::pass::purge(&case.target(), &anywhere, &all, None, Some(now)).await.unwrap();
         assert_eq!(canary().await, [""; 0], "{references}: purged");
         let open = unqualified_by_the_role_s_path(&line.statements());

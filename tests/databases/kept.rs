@@ -1,6 +1,6 @@
 //! What repairs took is listed, shown and kept, until somebody says that it may go.
 
-use auth_consistency::engine::postgres::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery};
+use auth_consistency::engine::{PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery};
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -34,12 +34,12 @@ fn anywhere() -> HostPolicy {
 }
 
 async fn kept(case: &Case) -> Vec<QuarantineEntry> {
-    pass::kept(&case.target(), &anywhere()).await.unwrap()
+    pass::inventory(&case.target(), &anywhere()).await.unwrap()
 }
 
 async fn show(case: &Case, run: &str, all_columns: bool, limit: i64) -> Vec<QuarantineRows> {
     let wanted = RowsQuery { run: run.into(), table: None, all_columns, limit, identity: None };
-    pass::show_kept(&case.target(), &anywhere(), &wanted).await.unwrap()
+    pass::quarantine_rows(&case.target(), &anywhere(), &wanted).await.unwrap()
 }
 
 async fn purge(case: &Case, which: &PurgeFilter, identity: Option<&str>, really: bool) -> Vec<(String, i64)> {
@@ -109,7 +109,7 @@ async fn what_is_kept_is_listed_and_shown_without_what_nobody_should_read() {
     assert_eq!(db.fingerprint().await, before, "looking writes nothing");
     let wanted =
         RowsQuery { run: "no such run".into(), table: None, all_columns: false, limit: 1, identity: None };
-    assert!(pass::show_kept(&case.target(), &anywhere(), &wanted).await.is_err());
+    assert!(pass::quarantine_rows(&case.target(), &anywhere(), &wanted).await.is_err());
 }
 
 #[tokio::test]

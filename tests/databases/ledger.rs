@@ -91,7 +91,7 @@ impl World {
             let refused = self.case.restore(run).await.unwrap_err();
             assert_eq!(refused.reason, R::LedgerUntrusted, "{what}");
         }
-        let refused = pass::kept(&self.case.target(), &HostPolicy::unrestricted(Vec::new())).await;
+        let refused = pass::inventory(&self.case.target(), &HostPolicy::unrestricted(Vec::new())).await;
         self.case.keeps_secrets(&format!("{refused:?}"));
         assert_eq!(refused.unwrap_err().reason, R::LedgerUntrusted, "{what}");
         assert_eq!(self.traces().await, Vec::<String>::new(), "{what}: something of theirs was run");

@@ -68,7 +68,7 @@ async fn one_reference(keys: &str, references: &str, unvalidated: usize) {
         let done: Vec<_> =
             pass.outcome().repaired.iter().map(|one| (one.object.describe(), one.rows)).collect();
         assert_eq!(done, [("events.user_id".to_owned(), 12)], "{keys} {on_orphan}");
-        let kept = pass::kept(&case.target(), &HostPolicy::unrestricted(Vec::new())).await.unwrap();
+        let kept = pass::inventory(&case.target(), &HostPolicy::unrestricted(Vec::new())).await.unwrap();
         assert_eq!((kept.len(), kept[0].rows), (1, 12), "{keys}: {kept:?}");
         let left: Vec<_> = case.check().await.outcome().findings().iter().map(|one| one.finding).collect();
         assert!(left.iter().all(|one| *one == R::ConstraintUnvalidated), "{keys}: {left:?}");

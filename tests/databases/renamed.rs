@@ -1,7 +1,7 @@
 //! The app's schema moves on between a repair and its undoing: what goes back goes back whole, what does not
 //! says why, and one table keeps no other's rows.
 
-use auth_consistency::engine::postgres::{PurgeFilter, Restored};
+use auth_consistency::engine::{PurgeFilter, Restored};
 use auth_consistency::{network::HostPolicy, pass};
 
 use crate::support::{Case, Db, USUAL, admin_and_ada as with};

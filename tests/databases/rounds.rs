@@ -15,7 +15,7 @@ use auth_consistency::{
 
 use auth_consistency::{
     domain::{fault::Fault, progress::Progress},
-    engine::postgres::Search,
+    engine::Search,
 };
 use futures::future::BoxFuture;
 

@@ -1,7 +1,7 @@
 //! A row that one run changed more than once goes back whole, as it was first, or not at all.
 
 use auth_consistency::api::report::Action as A;
-use auth_consistency::engine::postgres::Restored;
+use auth_consistency::engine::Restored;
 
 use crate::{
     exchange::profiles_by,

@@ -1,6 +1,6 @@
 //! Tokens that outlive a change of ids or of the key end once, and only those.
 
-use auth_consistency::engine::postgres::{SubjectQuery, SubjectRow};
+use auth_consistency::engine::{SubjectQuery, SubjectRow};
 use auth_consistency::{
     api::{
         condition::{ConditionType as C, Reason as R},

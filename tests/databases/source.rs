@@ -15,7 +15,10 @@ use auth_consistency::{
     pass::{self, ScanMode},
 };
 
-use auth_consistency::{domain::fault::Fault, engine::postgres::Search};
+use auth_consistency::{
+    domain::fault::Fault,
+    engine::{Search, postgres::PostgreSql},
+};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -206,6 +209,7 @@ async fn a_host_that_the_operators_flags_do_not_allow_is_not_asked() {
     let statements = old
         .statements(async {
             let outcome = pass::run(&request::Pass {
+                engine: &PostgreSql,
                 target: &target,
                 policy: &HostPolicy::operator(settings),
                 requests: &case.requests,

@@ -1,7 +1,7 @@
 //! Copies that somebody has written to since they were made do not go back: each batch is held against what was written
 //! down of it, and all of them against the audit.
 
-use auth_consistency::engine::postgres::PurgeFilter;
+use auth_consistency::engine::PurgeFilter;
 use auth_consistency::{
     api::{condition::Reason as R, report::Action as A},
     network::HostPolicy,
@@ -93,7 +93,7 @@ async fn a_run_whose_copies_or_audit_somebody_has_written_to_does_not_go_back_an
             assert!(refused.message.contains(told), "{tampered}: {}", refused.message);
             assert_eq!(world.db.changes(&before).await, [""; 0], "{tampered}");
             // What the message names shows what is there.
-            let kept = pass::kept(&world.case.target(), &HostPolicy::unrestricted(Vec::new())).await;
+            let kept = pass::inventory(&world.case.target(), &HostPolicy::unrestricted(Vec::new())).await;
             world.case.keeps_secrets(&format!("{kept:?}"));
             kept.unwrap();
             let left: i64 = world

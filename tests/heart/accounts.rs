@@ -266,7 +266,7 @@ fn the_ceiling_of_a_step_is_that_of_its_own_account() {
     let approval = Approval { hash: plan.hash.unwrap(), shown: plan.steps };
     let (permitted, unused) = proposed.permit(&target, &observation, Some(&approval), None);
     assert_eq!(unused, None);
-    assert_eq!(permitted.steps.iter().map(|one| one.ceiling).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(permitted.steps().iter().map(|one| one.ceiling()).collect::<Vec<_>>(), [3, 2]);
 }
 
 #[test]

@@ -8,7 +8,9 @@
 )]
 
 mod accounts;
+mod engine;
 mod model;
+mod passes;
 
 use auth_consistency::domain::request::{Approval, Requests};
 
@@ -39,8 +41,8 @@ fn pass(model: &mut Model, target: &Target, requests: &Requests) -> Outcome {
     let found = diagnose(target, &before, Vec::new(), None, requests);
     let proposed = propose(target, &before, &found);
     let (permitted, _) = proposed.permit(target, &before, requests.approval.as_ref(), None);
-    let repaired = permitted.steps.iter().map(|one| model.apply(target, &one.step)).collect();
-    if permitted.approval.is_some() {
+    let repaired = permitted.steps().iter().map(|one| model.apply(target, one.step())).collect();
+    if permitted.approval().is_some() {
         model.serial += 1;
     }
     let after = model.observe(target);
@@ -183,5 +185,5 @@ fn observing_gives_the_same_findings_as_enforcing_and_permits_nothing() {
     assert_eq!(mine, theirs);
     let proposed = propose(&observing, &observation, &theirs);
     let (permitted, _) = proposed.permit(&observing, &observation, None, None);
-    assert!(permitted.steps.is_empty());
+    assert!(permitted.steps().is_empty());
 }

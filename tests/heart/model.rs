@@ -354,19 +354,26 @@ impl Model {
                 }
             }
             Step::Rows { action, .. } => {
-                for (row, key) in self.orphans() {
-                    self.quarantine.entry(row).or_insert(Some(key));
-                    match action {
-                        Action::Reassign => self.logs.insert(row, Some(self.admin.unwrap())),
-                        Action::SetNull => self.logs.insert(row, None),
-                        Action::Delete => self.logs.remove(&row),
-                        other => panic!("{other} is no step over rows"),
-                    };
-                }
+                self.repair_rows(*action, usize::MAX);
             }
             other => panic!("the model has no {other:?}"),
         }
         step_report(target, step, None)
+    }
+
+    /// Repairs so many orphans at most, the first ones first, and says how many those were.
+    pub fn repair_rows(&mut self, action: Action, most: usize) -> i64 {
+        let some: Vec<(i64, i64)> = self.orphans().into_iter().take(most).collect();
+        for (row, key) in &some {
+            self.quarantine.entry(*row).or_insert(Some(*key));
+            match action {
+                Action::Reassign => self.logs.insert(*row, Some(self.admin.unwrap())),
+                Action::SetNull => self.logs.insert(*row, None),
+                Action::Delete => self.logs.remove(row),
+                other => panic!("{other} is no step over rows"),
+            };
+        }
+        some.len() as i64
     }
 
     /// The rows as they were before any repair: what was copied wins over what is there.

@@ -383,3 +383,20 @@ fn no_file_leads_back_to_itself_but_by_its_own_parent_or_child() {
         told.join("\n")
     );
 }
+
+#[test]
+fn whoever_asks_a_database_knows_no_kind_of_it() {
+    for (from, all) in used() {
+        if from.first().is_none_or(|room| room == "engine") {
+            continue;
+        }
+        for to in all {
+            assert!(
+                !to.starts_with(&["engine".to_owned(), "postgres".to_owned()]),
+                "src/{} uses {}: outside of the engine its traits and types are used alone",
+                shown(&from),
+                shown(&to)
+            );
+        }
+    }
+}

@@ -28,7 +28,7 @@ use auth_consistency::{
         report::{End, Outcome, Seen, status},
         target::{ResourceIdentity, Target},
     },
-    engine::postgres::{Beside, Restored, Search, WrittenBeside},
+    engine::{ExportRequest, Exported, Restored, Search, postgres::PostgreSql},
     pass::memory::Memory,
 };
 
@@ -234,12 +234,16 @@ impl Case {
     }
 
     /// Writes the rows of a run that are not back into a new table.
-    pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<WrittenBeside, Fault> {
-        let wanted =
-            Beside { run: run.into(), table: table.map(Into::into), into: into.into(), identity: None };
+    pub async fn beside(&self, run: &str, table: Option<&str>, into: &str) -> Result<Exported, Fault> {
+        let wanted = ExportRequest {
+            run: run.into(),
+            table: table.map(Into::into),
+            into: into.into(),
+            identity: None,
+        };
         let now = Timestamp::from_second(1_840_000_000).unwrap();
         let anywhere = HostPolicy::unrestricted(Vec::new());
-        let written = pass::restore_beside(&self.target(), &anywhere, &wanted, now).await;
+        let written = pass::export(&self.target(), &anywhere, &wanted, now).await;
         self.keeps_secrets(&format!("{written:?}"));
         written
     }
@@ -253,6 +257,7 @@ impl Case {
             Err(errors) => (Err(None), End::NoTarget(errors.clone())),
             Ok(target) => {
                 let outcome = Box::pin(pass::run(&request::Pass {
+                    engine: &PostgreSql,
                     target,
                     policy: &HostPolicy::unrestricted(Vec::new()),
                     requests: &self.requests,

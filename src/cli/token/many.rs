@@ -13,7 +13,7 @@ use crate::{
         token::steps::{asked, capital, explain, facts},
     },
     domain::text::{count, number},
-    engine::postgres::SubjectQuery,
+    engine::SubjectQuery,
     pass,
     tokens::{Verdict, Verification},
 };

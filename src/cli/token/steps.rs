@@ -2,7 +2,7 @@
 
 use crate::{
     cli::target::Signer,
-    engine::postgres::{SubjectQuery, SubjectRow},
+    engine::{SubjectQuery, SubjectRow},
     tokens::{self, Account, Keyring, SubjectFacts, Verification},
 };
 use jiff::Timestamp;

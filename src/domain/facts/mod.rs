@@ -3,7 +3,7 @@
 
 pub mod accounts;
 pub mod credentials;
-pub(super) mod elsewhere;
+pub mod elsewhere;
 pub mod endpoints;
 pub(super) mod foreign;
 pub mod foreign_code;

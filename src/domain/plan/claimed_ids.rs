@@ -60,7 +60,7 @@ pub(in crate::domain) fn forbids(
 ) -> bool {
     touches(observation, step)
         && undecided(target, observation, steps).is_some()
-        && !running.iter().any(|one| gives(&one.step))
+        && !running.iter().any(|one| gives(one.step()))
 }
 
 /// Whether a step gives an account an id that rows of nobody name.

@@ -157,7 +157,7 @@ impl Proposed {
         take_claim: Option<&str>,
     ) -> (Permitted, Option<Unused>) {
         if undone::barred(target, observation, take_claim).is_some() {
-            return (Permitted::default(), None);
+            return (Permitted::NONE, None);
         }
         let (approved, unused) = self.approved(observation, approval);
         let mut used = None;
@@ -168,24 +168,24 @@ impl Proposed {
                 let step = one.step.clone();
                 if one.waits.is_none() {
                     let ceiling = bound(&step, step.rows());
-                    return Some(PermittedStep { step, ceiling, by: Permission::Limits });
+                    return Some(PermittedStep::new(step, ceiling, Permission::Limits));
                 }
                 if let Some((hash, ceilings)) = &approved {
                     used = Some(hash.clone());
                     let ceiling = ceilings(&step);
-                    return Some(PermittedStep { step, ceiling, by: Permission::Approval(hash.clone()) });
+                    return Some(PermittedStep::new(step, ceiling, Permission::Approval(hash.clone())));
                 }
                 undone::resumed(undone::approved_run(&observation.bookkeeping, approval), target, &step)
-                    .map(|(by, ceiling)| PermittedStep { step, ceiling, by })
+                    .map(|(by, ceiling)| PermittedStep::new(step, ceiling, by))
             })
             .collect();
         // What was approved to come after an id was given does not come without it.
         let running = steps.clone();
         steps.retain(|one| {
-            !matches!(one.by, Permission::Resume { .. })
-                || !claimed_ids::forbids(target, observation, &self.steps, &one.step, &running)
+            !matches!(one.by(), Permission::Resume { .. })
+                || !claimed_ids::forbids(target, observation, &self.steps, one.step(), &running)
         });
-        (Permitted { steps, approval: used }, unused)
+        (Permitted::new(steps, used), unused)
     }
 
     #[expect(clippy::type_complexity, reason = "a hash and how many rows each step may change, used once")]

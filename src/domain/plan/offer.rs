@@ -31,5 +31,5 @@ pub fn reset(target: &Target, observation: &Observation, take_claim: Option<&str
     let found = diagnose(target, observation, Vec::new(), None, &requests);
     let (permitted, _) = propose(target, observation, &found).permit(target, observation, None, take_claim);
     let writes = |step: &Step| matches!(step, Step::Reset { account: None, .. });
-    permitted.steps.iter().any(|one| writes(&one.step)).then(|| ResetOffer { odd: password::odd(admin) })
+    permitted.steps().iter().any(|one| writes(one.step())).then(|| ResetOffer { odd: password::odd(admin) })
 }

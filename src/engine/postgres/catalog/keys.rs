@@ -1,15 +1,13 @@
 //! What keys promise: equality, foreign keys, primary and unique keys, and what depends on them.
 
+use crate::engine::keeping::Keeping;
 use crate::{
     api::report::ObjectRef,
     domain::{
         diagnose::enforcement::Enforcement,
         facts::references::{PartitionKey, Twin},
     },
-    engine::postgres::{
-        catalog::keeping::Kept,
-        sql::{Name, Operator, Sql, TAKES},
-    },
+    engine::postgres::sql::{Name, Operator, Sql, TAKES},
 };
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -73,8 +71,6 @@ pub struct ForeignKey {
     pub enforcement: Enforcement,
     /// PERIOD: it is about stretches of time, and no equality decides it.
     pub temporal: bool,
-    /// `condeferrable`.
-    pub deferrable: bool,
     /// MATCH FULL: a row with some NULLs is a violation.
     pub match_full: bool,
     /// `pg_get_constraintdef`, which has names and words of the grammar alone.
@@ -95,8 +91,6 @@ pub struct ForeignKey {
     pub root: Option<Box<Root>>,
     /// Object id of the referenced table, which may be a partition of the one that was asked about.
     pub parent_oid: i64,
-    /// Whether other tables inherit from it.
-    pub has_children: bool,
 }
 
 impl ForeignKey {
@@ -150,7 +144,7 @@ impl ForeignKey {
 pub async fn foreign_keys(
     connection: &mut PgConnection,
     parent: i64,
-    kept: &Kept,
+    kept: &Keeping,
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
     keys(connection, parent, false, kept).await
 }
@@ -159,7 +153,7 @@ pub async fn foreign_keys(
 pub async fn foreign_keys_into(
     connection: &mut PgConnection,
     parent: i64,
-    kept: &Kept,
+    kept: &Keeping,
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
     keys(connection, parent, true, kept).await
 }
@@ -168,14 +162,14 @@ async fn keys(
     connection: &mut PgConnection,
     parent: i64,
     parts: bool,
-    kept: &Kept,
+    kept: &Keeping,
 ) -> Result<Vec<ForeignKey>, sqlx::Error> {
     let (mut keys, mut last, mut some_silent) = (Vec::<(i64, ForeignKey)>::new(), 0, false);
     loop {
         let rows = page(connection, parent, parts, last).await?;
         for row in &rows {
-            last = row.try_get(20)?;
-            some_silent |= row.try_get::<bool, _>(25)?;
+            last = row.try_get(18)?;
+            some_silent |= row.try_get::<bool, _>(23)?;
             let mut key = foreign_key(row)?;
             // Nearly all name the same columns, by the same operators.
             if let Some((_, before)) = keys.last() {
@@ -212,7 +206,7 @@ async fn page(
     after: i64,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
     let mut sql = Sql::new(
-        "SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', \
+        "SELECT con.conname::text, con.convalidated, con.confmatchtype = 'f', \
          \"left\"(pg_get_constraintdef(con.oid), 16384), n.nspname::text, c.relname::text, c.oid::int8, \
          ARRAY(SELECT a.attname::text FROM unnest(con.conkey) WITH ORDINALITY k(n, i) \
                JOIN pg_attribute a ON a.attrelid = con.conrelid AND a.attnum = k.n ORDER BY k.i), \
@@ -224,7 +218,6 @@ async fn page(
                FROM unnest(con.conpfeqop) WITH ORDINALITY k(o, i) ORDER BY k.i), \
          has_schema_privilege(n.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(c.oid, k, 'SELECT')) \
                FROM unnest(con.conkey) k), \
-         c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid AND NOT c.relispartition), \
          rn.nspname::text, r.relname::text, r.oid::int8, \
          r.oid IS NOT NULL AND EXISTS (SELECT FROM pg_partition_tree(r.oid) t JOIN pg_class f ON f.oid = t.relid WHERE f.relkind = 'f'), \
          r.oid IS NOT NULL AND has_schema_privilege(rn.oid, 'USAGE') AND (SELECT bool_and(has_column_privilege(r.oid, a.attname::text, 'SELECT')) \
@@ -249,22 +242,21 @@ async fn page(
 }
 
 fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
-    let schemas: Vec<String> = row.try_get(10)?;
-    let symbols: Vec<String> = row.try_get(11)?;
-    let takes = row.try_get::<Vec<String>, _>(23)?.into_iter().zip(row.try_get::<Vec<String>, _>(24)?);
+    let schemas: Vec<String> = row.try_get(9)?;
+    let symbols: Vec<String> = row.try_get(10)?;
+    let takes = row.try_get::<Vec<String>, _>(21)?.into_iter().zip(row.try_get::<Vec<String>, _>(22)?);
     Ok(ForeignKey {
         name: row.try_get(0)?,
         validated: row.try_get(1)?,
         // PostgreSQL 18 brought both columns.
-        enforcement: Enforcement { not_enforced: row.try_get(21)?, silent: Vec::new() },
-        temporal: row.try_get(22)?,
-        deferrable: row.try_get(2)?,
-        match_full: row.try_get(3)?,
-        definition: row.try_get::<String, _>(4)?.into(),
-        child: (row.try_get(5)?, row.try_get(6)?),
-        child_oid: row.try_get(7)?,
-        child_columns: row.try_get(8)?,
-        parent_columns: row.try_get::<Vec<String>, _>(9)?.into(),
+        enforcement: Enforcement { not_enforced: row.try_get(19)?, silent: Vec::new() },
+        temporal: row.try_get(20)?,
+        match_full: row.try_get(2)?,
+        definition: row.try_get::<String, _>(3)?.into(),
+        child: (row.try_get(4)?, row.try_get(5)?),
+        child_oid: row.try_get(6)?,
+        child_columns: row.try_get(7)?,
+        parent_columns: row.try_get::<Vec<String>, _>(8)?.into(),
         operators: schemas
             .into_iter()
             .zip(symbols)
@@ -273,18 +265,17 @@ fn foreign_key(row: &PgRow) -> Result<ForeignKey, sqlx::Error> {
                 Some(Operator::from_catalog(schema, symbol)?.taking(Some(vec![left, right])))
             })
             .collect(),
-        readable: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
-        has_children: row.try_get(13)?,
-        root: match (row.try_get::<Option<String>, _>(14)?, row.try_get::<Option<String>, _>(15)?) {
+        readable: row.try_get::<Option<bool>, _>(11)?.unwrap_or(false),
+        root: match (row.try_get::<Option<String>, _>(12)?, row.try_get::<Option<String>, _>(13)?) {
             (Some(schema), Some(table)) => Some(Box::new(Root {
                 name: (schema, table),
-                oid: row.try_get(16)?,
-                foreign: row.try_get(17)?,
-                readable: row.try_get::<Option<bool>, _>(18)?.unwrap_or(false),
+                oid: row.try_get(14)?,
+                foreign: row.try_get(15)?,
+                readable: row.try_get::<Option<bool>, _>(16)?.unwrap_or(false),
             })),
             _ => None,
         },
-        parent_oid: row.try_get(19)?,
+        parent_oid: row.try_get(17)?,
     })
 }
 

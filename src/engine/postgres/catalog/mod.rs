@@ -10,7 +10,6 @@ pub(in crate::engine::postgres) mod condition;
 pub mod declared;
 pub(in crate::engine::postgres) mod foreign_code;
 pub(super) mod heirs;
-pub(in crate::engine::postgres) mod keeping;
 pub(super) mod keys;
 pub mod mapping;
 mod plain;

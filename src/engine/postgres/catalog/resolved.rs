@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::engine::keeping::Keeping;
 use crate::{
     domain::{
         facts::{
@@ -15,7 +16,6 @@ use crate::{
         catalog::{
             self, Column, IdKey, Table,
             condition::{Condition, equals, holds},
-            keeping::Kept,
             mapping,
             reference::ReferenceTable,
         },
@@ -65,7 +65,7 @@ pub struct ResolvedSchema {
     /// Which integers the id column's checks take.
     pub takes: Takes,
     /// The room that this look has for what the catalog says of its references.
-    pub kept: Arc<Kept>,
+    pub kept: Arc<Keeping>,
     /// Every reference that was looked at.
     pub references: Vec<ReferenceTable>,
     /// References that are not checked, whose rows may name ids all the same.

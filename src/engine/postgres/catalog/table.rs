@@ -1,9 +1,10 @@
 //! Tables and their columns, many at a time.
 
+use crate::engine::keeping::Keeping;
 use crate::{
     domain::facts::references::TableRights,
     engine::postgres::{
-        catalog::{foreign_code, keeping::Kept},
+        catalog::foreign_code,
         sql::{Name, Operator, Relation, Sql, TypeName},
     },
 };
@@ -110,7 +111,7 @@ pub async fn find_tables(
 pub async fn tables(
     connection: &mut PgConnection,
     oids: &[i64],
-    kept: &Kept,
+    kept: &Keeping,
 ) -> Result<BTreeMap<i64, Table>, sqlx::Error> {
     let mut found = BTreeMap::new();
     for some in oids.chunks(PART) {

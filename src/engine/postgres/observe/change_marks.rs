@@ -5,6 +5,7 @@
 //! No row of the app is read, and no table is opened but partitioned ones, whose parts the catalog
 //! lists. Versions of catalog rows (`xmin`) stand for what these say, and for what they say of rights.
 
+use crate::engine::keeping::Keeping;
 use crate::{
     api::report::ObjectRef,
     domain::{
@@ -13,7 +14,6 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::keeping::Kept,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
     },
@@ -185,7 +185,7 @@ async fn hard(
     // What a partition has for itself is the whole table's, whose marks it changes too.
     let mut parts: BTreeMap<ObjectRef, TableMarks> = BTreeMap::new();
     let mut twins: BTreeMap<ObjectRef, Vec<String>> = BTreeMap::new();
-    let (mut last, kept, mut counted) = (0, Kept::default(), OF_ONE);
+    let (mut last, kept, mut counted) = (0, Keeping::default(), OF_ONE);
     loop {
         let mut rows = page(connection, users, last, counted).await?;
         for row in &rows {

@@ -48,15 +48,11 @@ use crate::{
         target::{Admin, Target},
     },
     engine::{
-        PasswordCache,
-        budget::Budget,
+        Budget, PasswordCache, PreviousUsers, Search,
         postgres::{
             catalog::resolved::ResolvedSchema,
             ledger::read,
-            observe::{
-                identities::remote::Elsewhere, password::Compare, stability::unrewritten, users::users,
-            },
-            search::Search,
+            observe::{password::Compare, stability::unrewritten, users::users},
             session::{error::DatabaseError, server, transaction::prepare},
         },
     },
@@ -89,7 +85,7 @@ pub struct ObserveOptions<'a> {
     /// How long the look may take.
     pub budget: &'a Budget,
     /// What another database says of old ids, where the spec names one; `None`: it was not asked.
-    pub elsewhere: Option<&'a Result<Elsewhere, Unusable>>,
+    pub elsewhere: Option<&'a Result<PreviousUsers, Unusable>>,
     /// Told how far the look has got.
     pub progress: &'a (dyn Fn(&Progress) + Send + Sync),
 }

@@ -1,6 +1,7 @@
 //! Looks for columns that name users although no foreign key says so. Reads a bounded sample of a
 //! bounded number of columns, and writes nothing.
 
+use crate::engine::Discovered;
 use crate::engine::postgres::catalog::condition::text;
 use crate::{
     api::report::{ObjectRef, Skipped},
@@ -9,7 +10,7 @@ use crate::{
             account_names::AccountNames,
             suggestions::{self, Sampled, Value},
         },
-        facts::{KeyElsewhere, key_kind::KeyKind},
+        facts::key_kind::KeyKind,
         target::Target,
         text::clip,
     },
@@ -44,21 +45,6 @@ const MOST_LOGINS: usize = 50;
 
 /// No column is worth waiting longer for.
 const LONGEST: Duration = Duration::from_secs(5);
-
-/// What a search saw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Discovered {
-    /// The samples.
-    pub sampled: Vec<Sampled>,
-    /// What kind of key the user table has.
-    pub id_kind: KeyKind,
-    /// Columns that could be candidates and were not looked at, since there are so many.
-    pub left: i64,
-    /// Columns that could not be looked at, and why.
-    pub skipped: Vec<Skipped>,
-    /// Foreign keys of columns that name users, which reference another table.
-    pub elsewhere: Vec<KeyElsewhere>,
-}
 
 /// A column that may name users.
 struct Candidate {

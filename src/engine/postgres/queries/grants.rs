@@ -5,6 +5,8 @@
 
 mod page;
 
+use crate::engine::Extent;
+use crate::engine::keeping::Keeping;
 use crate::{
     api::{
         report::{Action, ObjectRef},
@@ -18,7 +20,7 @@ use crate::{
         },
     },
     engine::postgres::{
-        catalog::{self, Found, Table, keeping::Kept},
+        catalog::{self, Found, Table},
         repair::rows::cascades,
         session::{error::DatabaseError, transaction::prepare},
         sql::Sql,
@@ -28,15 +30,6 @@ use crate::{
 use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection, Row};
-
-/// How much of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// What looking needs.
-    Observe,
-    /// What repairs need too, and what undoing them needs.
-    Enforce,
-}
 
 /// A right on a table, in the order in which it is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,7 +221,7 @@ async fn references(
     users: &Table,
 ) -> Result<Vec<(ObjectRef, Table, Policy, bool)>, DatabaseError> {
     let mut objects = Vec::new();
-    for key in catalog::foreign_keys(connection, users.oid, &Kept::default()).await? {
+    for key in catalog::foreign_keys(connection, users.oid, &Keeping::default()).await? {
         let names_id = *key.parent_columns == [target.users.id_column.clone()];
         let ruled = |rule: &Rule| (&rule.schema, &rule.rule.table) == (&key.child.0, &key.child.1);
         // What a partition has for itself is looked at through the whole table.

@@ -1,5 +1,6 @@
 //! What `auth-consistency snapshot` reads before a migration, in one read-only transaction.
 
+use crate::engine::SnapshotRequest;
 use crate::{
     api,
     domain::{
@@ -7,8 +8,7 @@ use crate::{
         identities::{
             list::{LoginKey, MAX_FIELD, MAX_PEOPLE},
             snapshot::{
-                Column, Database, HighWater, KIND, Key, Keyed, Logins, LongLogins, Reference, Sequence,
-                Snapshot, Tokens, Users,
+                Column, Database, HighWater, KIND, Logins, LongLogins, Reference, Sequence, Snapshot, Users,
             },
         },
         incremental::change_marks::Reuse,
@@ -41,10 +41,9 @@ const SAMPLE: usize = 5;
 pub async fn snapshot(
     connection: &mut PgConnection,
     target: &Target,
-    taken: String,
-    (signing_key, tokens): (Option<Key>, Option<Tokens>),
-    key: Option<(&LoginKey, Keyed)>,
+    request: SnapshotRequest<'_>,
 ) -> Result<Snapshot, DatabaseError> {
+    let SnapshotRequest { taken, signing_key, tokens, key } = request;
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;

@@ -1,5 +1,6 @@
 //! Which account a token's subject names.
 
+use crate::engine::{SubjectQuery, SubjectRow};
 use crate::{
     domain::{facts::key_kind::KeyKind, target::Target},
     engine::postgres::{
@@ -18,46 +19,6 @@ use crate::{
 };
 
 use sqlx::{Connection, PgConnection, Row};
-
-/// What the user table says of a subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SubjectRow {
-    /// Nobody has it.
-    Missing,
-    /// The column's type cannot hold it.
-    NotOfType {
-        /// The column's type.
-        type_name: String,
-    },
-    /// Somebody has it who is not active.
-    Inactive {
-        /// What they sign in with.
-        login: String,
-    },
-    /// Somebody active has it.
-    Active {
-        /// What they sign in with.
-        login: String,
-        /// Their id as text.
-        id: String,
-        /// The column's value as the database writes it: numbers and uuids, which it reads in more than one
-        /// spelling.
-        written: Option<String>,
-        /// From when on their tokens count, in whole seconds since the epoch, where the app has such a column.
-        valid_after: Option<i64>,
-        /// Whether the token's id is among the revoked ones.
-        revoked: bool,
-    },
-}
-
-/// What a token says of itself, as far as the database has a word in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SubjectQuery {
-    /// Whom it names.
-    pub subject: String,
-    /// Its own id (`jti`), where it has one.
-    pub token: Option<String>,
-}
 
 /// Looks a subject up; inside a transaction that `prepare` has set up.
 ///

@@ -2,14 +2,9 @@
 
 use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
+use crate::engine::{RecordedStep, RunRequest};
 use crate::{
-    domain::{
-        diagnose::requests,
-        facts::Bookkeeping,
-        plan::undone::terms,
-        step::{Permission, Permitted},
-        target::Target,
-    },
+    domain::{diagnose::requests, plan::undone::terms, step::Permission, target::Target},
     engine::postgres::{
         catalog::resolved::ResolvedSchema,
         ledger::{
@@ -47,13 +42,10 @@ pub struct Begun {
 /// of an approved step are not those of the plan any more.
 pub async fn begin(
     connection: &mut PgConnection,
-    target: &Target,
     known: &ResolvedSchema,
-    permitted: &Permitted,
-    looked: Option<&Bookkeeping>,
-    take_claim: Option<&str>,
-    run_id: String,
+    request: &RunRequest<'_>,
 ) -> Result<Begun, DatabaseError> {
+    let RunRequest { target, permitted, looked, take_claim, .. } = *request;
     let mut transaction = connection.begin_with(BEGIN).await?;
     statement_timeout(&mut transaction, target.timeout).await?;
     // Nothing of the app runs in this transaction, and our own tables are made in it.
@@ -65,20 +57,20 @@ pub async fn begin(
     if let Some(looked) = looked {
         nobody_since(&mut transaction, target, known, looked).await?;
     }
-    let resumed = permitted.steps.iter().find_map(|step| match &step.by {
+    let resumed = permitted.steps().iter().find_map(|step| match step.by() {
         Permission::Resume { run, .. } => Some(run.clone()),
         _ => None,
     });
-    let fresh = permitted.steps.iter().any(|step| !matches!(step.by, Permission::Resume { .. }));
-    let epoch = claim(&mut transaction, target, known, permitted.approval.is_some(), take_claim).await?;
+    let fresh = permitted.steps().iter().any(|step| !matches!(step.by(), Permission::Resume { .. }));
+    let epoch = claim(&mut transaction, target, known, permitted.approval().is_some(), take_claim).await?;
     read::sweep(&mut transaction, target, &known.identity).await?;
     let mut fence = Fence {
         identity: known.identity.clone(),
         user_table: known.users.oid,
         owner: target.resource.uid.clone(),
         epoch,
-        run: resumed.clone().unwrap_or(run_id),
-        plan_hash: permitted.approval.clone(),
+        run: resumed.clone().unwrap_or_else(|| request.id.to_owned()),
+        plan_hash: permitted.approval().map(str::to_owned),
         statement_timeout: target.timeout,
     };
     let mut next = 1;
@@ -111,24 +103,24 @@ pub async fn begin(
         sql.execute(&mut transaction).await?;
     }
     let mut numbers = Vec::new();
-    for step in &permitted.steps {
-        if let Permission::Resume { number, .. } = &step.by {
+    for step in permitted.steps() {
+        if let Permission::Resume { number, .. } = step.by() {
             numbers.push(*number);
             continue;
         }
-        let object = step.step.object();
+        let object = step.step().object();
         let mut sql = Sql::new(
             "INSERT INTO auth_consistency.steps (run, step, action, schema_name, table_name, column_names, \
              constraint_name, ceiling) VALUES (",
         );
-        sql.text(&fence.run).add(", ").integer(next).add(", ").text(step.step.action().as_str());
+        sql.text(&fence.run).add(", ").integer(next).add(", ").text(step.step().action().as_str());
         sql.add(", ").text(&object.schema).add(", ").text(&object.table).add(", ");
         sql.texts(object.columns.iter().cloned().map(Some).collect());
-        sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling).add(")");
+        sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling()).add(")");
         sql.execute(&mut transaction).await?;
-        rows::list_keys(&mut transaction, &fence, known, &step.step, next).await?;
-        session_keys::list(&mut transaction, &fence, known, &step.step, next).await?;
-        if let Some(terms) = terms(&step.step) {
+        rows::list_keys(&mut transaction, &fence, known, step.step(), next).await?;
+        session_keys::list(&mut transaction, &fence, known, step.step(), next).await?;
+        if let Some(terms) = terms(step.step()) {
             let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
             sql.text(terms).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
             sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(next);
@@ -199,17 +191,6 @@ pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), D
     Ok(())
 }
 
-/// What the database wrote down of a step, in the transactions that did it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Rows that it may still change.
-    pub left: i64,
-    /// Rows that it has changed, in whatever pass.
-    pub done: i64,
-    /// Whether the audit tells of it.
-    pub audited: bool,
-}
-
 /// What was done of a step whose connection broke, whether or not anybody heard of its COMMIT. It waits for
 /// a transaction of the run that the server has not ended yet.
 ///
@@ -219,7 +200,7 @@ pub async fn written(
     connection: &mut PgConnection,
     fence: &Fence,
     step: i64,
-) -> Result<Option<Written>, DatabaseError> {
+) -> Result<Option<RecordedStep>, DatabaseError> {
     let mut transaction = wait(connection, fence).await?;
     let mut sql = Sql::new(
         "SELECT s.ceiling OPERATOR(pg_catalog.-) s.done, EXISTS (SELECT FROM auth_consistency.audit a \
@@ -229,7 +210,7 @@ pub async fn written(
     sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
     let row = sql.optional(&mut transaction).await?;
     transaction.rollback().await?;
-    row.map(|row| Ok(Written { left: row.try_get(0)?, audited: row.try_get(1)?, done: row.try_get(2)? }))
+    row.map(|row| Ok(RecordedStep { left: row.try_get(0)?, audited: row.try_get(1)?, done: row.try_get(2)? }))
         .transpose()
 }
 

@@ -7,29 +7,32 @@ use crate::{
         facts::sessions::{Audience, Invalidation},
         target::Target,
     },
-    engine::postgres::{
-        catalog::{Column, Table, resolved::ResolvedSchema},
-        ledger::{
-            audit::{self, Entry},
-            ended_sessions,
-            fence::{self, Fence, StepProgress},
-            quarantine::{self, Copies},
+    engine::{
+        ChunkDone,
+        postgres::{
+            catalog::{Column, Table, resolved::ResolvedSchema},
+            ledger::{
+                audit::{self, Entry},
+                ended_sessions,
+                fence::{self, Fence, StepProgress},
+                quarantine::{self, Copies},
+            },
+            repair::{
+                chunk::paced,
+                guard::{self, Expected, beyond::Own},
+            },
+            rowset::{
+                session_column::{self, Kind, Pending},
+                session_rows::{self, Locked, Sessions},
+            },
+            session::{error::DatabaseError, transaction::prepare},
+            sql::{Sql, run},
+            sql_keys,
         },
-        repair::{
-            chunk::{Chunk, paced},
-            guard::{self, Expected, beyond::Own},
-        },
-        rowset::{
-            session_column::{self, Kind, Pending},
-            session_rows::{self, Locked, Sessions},
-        },
-        session::{error::DatabaseError, transaction::prepare},
-        sql::{Sql, run},
-        sql_keys,
     },
 };
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, Row};
 
@@ -38,17 +41,17 @@ const LARGEST_CHUNK: i64 = 20_000;
 const SMALLEST_CHUNK: i64 = 100;
 
 /// By what a step ends them.
-enum Way<'a> {
-    Column { column: &'a Column, kind: Kind },
+enum Way {
+    Column { column: Box<Column>, kind: Kind },
     Rows(Box<Sessions>),
 }
 
 /// A step that ends tokens or sessions, under way.
-pub struct SessionsStep<'a> {
-    known: &'a ResolvedSchema,
-    object: &'a ObjectRef,
-    due: &'a Invalidation,
-    way: Way<'a>,
+pub struct SessionsStep {
+    known: Arc<ResolvedSchema>,
+    object: ObjectRef,
+    due: Invalidation,
+    way: Way,
     number: i64,
     /// When the run began, in seconds since the epoch: from when on tokens count.
     valid_after: i64,
@@ -56,7 +59,7 @@ pub struct SessionsStep<'a> {
     rows: i64,
 }
 
-impl<'a> SessionsStep<'a> {
+impl SessionsStep {
     /// Gets a step ready.
     ///
     /// # Errors
@@ -65,8 +68,8 @@ impl<'a> SessionsStep<'a> {
         connection: &mut PgConnection,
         fence: &Fence,
         target: &Target,
-        known: &'a ResolvedSchema,
-        (means, object, due): (&'a Mechanism, &'a ObjectRef, &'a Invalidation),
+        known: &Arc<ResolvedSchema>,
+        (means, object, due): (&Mechanism, &ObjectRef, &Invalidation),
         number: i64,
     ) -> Result<Self, DatabaseError> {
         let mut transaction = connection.begin().await?;
@@ -77,7 +80,7 @@ impl<'a> SessionsStep<'a> {
             let Some((column, kind)) = session_column::of(means, known) else {
                 return Err(DatabaseError::Moved(format!("{} is not there any more", object.describe())));
             };
-            Way::Column { column, kind }
+            Way::Column { column: Box::new(column.clone()), kind }
         };
         let mut sql = Sql::new(
             "SELECT floor(extract(epoch FROM opened_at))::int8 FROM auth_consistency.runs WHERE run = ",
@@ -87,7 +90,15 @@ impl<'a> SessionsStep<'a> {
         let valid_after =
             ended_sessions::begun(&mut transaction, target, known, &due.digest()).await?.unwrap_or(own);
         transaction.rollback().await?;
-        Ok(Self { known, object, due, way, number, valid_after, rows: FIRST_CHUNK })
+        Ok(Self {
+            known: Arc::clone(known),
+            object: object.clone(),
+            due: due.clone(),
+            way,
+            number,
+            valid_after,
+            rows: FIRST_CHUNK,
+        })
     }
 
     /// Sets the size of the next chunk, from how long the last one took and how long it should.
@@ -103,7 +114,7 @@ impl<'a> SessionsStep<'a> {
         &mut self,
         connection: &mut PgConnection,
         fence: &Fence,
-    ) -> Result<Chunk, DatabaseError> {
+    ) -> Result<ChunkDone, DatabaseError> {
         let (mut transaction, standing) = fence::enter_step(connection, fence, self.number).await?;
         let connection = &mut *transaction;
         // Made before anything of the app's runs: what is created after that is not ours.
@@ -113,7 +124,7 @@ impl<'a> SessionsStep<'a> {
             Way::Column { column, kind } => self.accounts(connection, fence, column, *kind).await?,
             Way::Rows(sessions) => {
                 let next = (self.number, self.rows);
-                session_rows::lock(connection, fence, self.known, sessions, self.due, next).await?
+                session_rows::lock(connection, fence, &self.known, sessions, &self.due, next).await?
             }
         };
         let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
@@ -136,15 +147,15 @@ impl<'a> SessionsStep<'a> {
             let own = Own { noted, unlisted, ..Own::copied(rows, 1) };
             guard::compare(connection, fence, &before, guard::Rows::Only(&expected), &own).await?;
             let (chunk, action) = (standing.chunk + 1, Action::EndSessions);
-            let entry = Entry { step: self.number, chunk, action, object: self.object, rows, token: None };
+            let entry = Entry { step: self.number, chunk, action, object: &self.object, rows, token: None };
             audit::audit(connection, fence, &entry).await?;
             ended_sessions::count_done(connection, fence, self.number, chunk, rows).await?;
         }
         if !more {
-            ended_sessions::remember(connection, fence, self.number, self.due, self.valid_after).await?;
+            ended_sessions::remember(connection, fence, self.number, &self.due, self.valid_after).await?;
         }
         transaction.commit().await?;
-        Ok(Chunk { rows, moved, more })
+        Ok(ChunkDone { rows, moved, more })
     }
 
     fn table(&self) -> &Table {

@@ -6,19 +6,22 @@
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{sql_name::sql_table, text::clip},
-    engine::postgres::{
-        catalog::{self, Column, Found, Table},
-        ledger::{
-            audit::{self, Entry},
-            fence::{self, Fence},
-            quarantine::{Quarantine, tables},
+    engine::{
+        ExportRequest, Exported,
+        postgres::{
+            catalog::{self, Column, Found, Table},
+            ledger::{
+                audit::{self, Entry},
+                fence::{self, Fence},
+                quarantine::{Quarantine, tables},
+            },
+            restore::inventory::{self, is_named, with_batches},
+            session::{
+                error::DatabaseError,
+                transaction::{prepare, statement_timeout},
+            },
+            sql::{Name, Relation, Sql},
         },
-        restore::inventory::{self, is_named, with_batches},
-        session::{
-            error::DatabaseError,
-            transaction::{prepare, statement_timeout},
-        },
-        sql::{Name, Relation, Sql},
     },
 };
 
@@ -33,30 +36,6 @@ const OURS: [&str; 3] = ["_ac_batch", "_ac_new_key", "_ac_restored_at"];
 
 /// How long one statement may take at least: a person waits for it, and all rows go in one transaction.
 const PATIENCE: Duration = Duration::from_secs(3600);
-
-/// What is written, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
-    /// The run whose rows are meant.
-    pub run: String,
-    /// Which of its tables, as `table` or `schema.table`.
-    pub table: Option<String>,
-    /// The table that is made, as `table` or `schema.table`.
-    pub into: String,
-    /// Whose run it is, as a listing shows those of another database or resource; `None`: this target's own.
-    pub identity: Option<String>,
-}
-
-/// What was written.
-#[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
-pub struct WrittenBeside {
-    /// Where the rows are from.
-    pub object: ObjectRef,
-    /// The table that was made.
-    pub into: ObjectRef,
-    /// How many rows.
-    pub rows: i64,
-}
 
 /// One source table of the run: its quarantine tables, and rows that are not back and that are.
 struct Source {
@@ -81,11 +60,11 @@ struct Copies {
 /// # Errors
 /// There are no such rows, the table cannot be made, the run was overtaken, or the database fails; then
 /// nothing was made.
-pub async fn write_beside(
+pub async fn export(
     connection: &mut PgConnection,
     fence: &Fence,
-    wanted: &Beside,
-) -> Result<WrittenBeside, DatabaseError> {
+    wanted: &ExportRequest,
+) -> Result<Exported, DatabaseError> {
     let mut transaction = connection.begin().await?;
     prepare(&mut transaction, fence.statement_timeout).await?;
     let own = || Ok(fence.clone());
@@ -118,7 +97,7 @@ pub async fn write_beside(
     let entry = Entry { step: 0, chunk: 1, action: Action::Restore, object: &into, rows, token: None };
     audit::audit(&mut transaction, fence, &entry).await?;
     transaction.commit().await?;
-    Ok(WrittenBeside { object: source.object, into, rows })
+    Ok(Exported { object: source.object, into, rows })
 }
 
 /// The tables that rows of a run are from, of this target alone.
@@ -218,7 +197,7 @@ impl Copies {
 }
 
 /// The one source that is meant.
-fn chosen(sources: Vec<Source>, wanted: &Beside) -> Result<Source, DatabaseError> {
+fn chosen(sources: Vec<Source>, wanted: &ExportRequest) -> Result<Source, DatabaseError> {
     let run = &wanted.run;
     if sources.is_empty() {
         return Err(DatabaseError::Moved(format!(

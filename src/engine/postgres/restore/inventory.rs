@@ -6,14 +6,17 @@
 use crate::{
     api::report::ObjectRef,
     domain::{facts::schema::DatabaseIdentity, target::Target},
-    engine::postgres::{
-        catalog::{self, Column, Found, Table, condition::text, resolved::ResolvedSchema},
-        ledger::{
-            fence::Fence,
-            quarantine::{Quarantine, tables},
+    engine::{
+        PurgeFilter, QuarantineEntry, QuarantineRows, RowsQuery,
+        postgres::{
+            catalog::{self, Column, Found, Table, condition::text, resolved::ResolvedSchema},
+            ledger::{
+                fence::Fence,
+                quarantine::{Quarantine, tables},
+            },
+            session::{error::DatabaseError, transaction::prepare},
+            sql::{Name, Sql},
         },
-        session::{error::DatabaseError, transaction::prepare},
-        sql::{Name, Sql},
     },
     passwords::holds_hash,
 };
@@ -24,56 +27,6 @@ use sqlx::{Connection, PgConnection, Row};
 
 /// What is shown in place of a value that is a password hash, or has one inside of it.
 const HIDDEN: &str = "(hidden: it holds a password hash)";
-
-/// The rows of one step in one quarantine table.
-#[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct QuarantineEntry {
-    /// The run that took them.
-    pub run: String,
-    /// The step's number in it.
-    pub step: i64,
-    /// What was done to them, as the audit names it.
-    pub action: String,
-    /// Where they are from.
-    pub object: ObjectRef,
-    /// How many there are.
-    pub rows: i64,
-    /// How many of them were put back.
-    pub restored: i64,
-    /// When the first of them was taken, RFC 3339.
-    pub at: String,
-    /// Whose they are: `system/database/resource`; null for this target's own.
-    pub identity: Option<String>,
-}
-
-/// Rows of one table as they were.
-#[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
-pub struct QuarantineRows {
-    /// Where they are from.
-    pub object: ObjectRef,
-    /// Names of the columns; what we know of each row comes first.
-    pub columns: Vec<String>,
-    /// The values as text.
-    pub rows: Vec<Vec<Option<String>>>,
-    /// Whether there are more.
-    pub more: bool,
-}
-
-/// What is shown of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowsQuery {
-    /// The run.
-    pub run: String,
-    /// One table only.
-    pub table: Option<String>,
-    /// All columns, and not only the key and the reference.
-    pub all_columns: bool,
-    /// Rows per table at most.
-    pub limit: i64,
-    /// Whose, as a listing shows those of another database or resource; `None`: this target's own.
-    pub identity: Option<String>,
-}
 
 /// Whose rows they are, as people name it.
 pub fn identity_text(identity: &DatabaseIdentity, owner: &str) -> String {
@@ -289,15 +242,6 @@ async fn columns(
     let place = |column: &Column| names.iter().position(|name| name == column.name.as_str());
     columns.sort_by_key(|column| place(column).unwrap_or(usize::MAX));
     Ok(columns)
-}
-
-/// Which rows are dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PurgeFilter {
-    /// Those of one run.
-    Run(String),
-    /// Those that were taken this many days ago or longer.
-    OlderThan(i64),
 }
 
 /// Adds the condition that a row is one of those, and whose. `None` for what nobody has.

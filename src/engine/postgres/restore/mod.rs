@@ -19,8 +19,9 @@ mod today;
 mod undo;
 pub(in crate::engine::postgres) mod verify;
 
+use crate::engine::Restored;
 use crate::{
-    api::report::{Action, ObjectRef},
+    api::report::Action,
     domain::facts::{credentials, key_kind::KeyKind},
     engine::postgres::{
         ledger::{
@@ -40,32 +41,6 @@ pub use runs::runs;
 use step::{Rows, restore_step};
 
 use super::catalog::{Column, Table};
-
-/// What came of one table's rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
-    /// Table and columns.
-    pub object: ObjectRef,
-    /// What the repair had done.
-    pub action: Action,
-    /// Rows that are as they were.
-    pub rows: i64,
-    /// Rows that stayed in quarantine.
-    pub blocked: i64,
-    /// At most five of them: key and why.
-    pub sample: Vec<(String, String)>,
-    /// Of the rows that are as they were, those that another step of the run had changed too, and that are
-    /// counted there.
-    pub again: i64,
-    /// The same of those that stayed.
-    pub blocked_again: i64,
-    /// Of the rows that are as they were, those of an account that somebody had changed since.
-    pub newer: i64,
-    /// The run under which is kept what accounts held until they were put back.
-    pub kept_under: Option<String>,
-    /// Whether the next repair would do the same to them.
-    pub repeats: bool,
-}
 
 impl Restored {
     /// What an account held was copied, if it was.

@@ -1,7 +1,7 @@
 //! What is kept in quarantine, dropped when nobody wants it any more. What another target took is dropped only
 //! when it is named.
 
-use super::inventory::PurgeFilter;
+use crate::engine::PurgeFilter;
 use crate::{
     api::report::{Action, ObjectRef},
     domain::target::Target,
@@ -27,7 +27,7 @@ const CHUNK: i64 = 10_000;
 ///
 /// # Errors
 /// The database fails.
-pub async fn doomed(
+pub async fn preview(
     connection: &mut PgConnection,
     target: &Target,
     which: &PurgeFilter,
@@ -40,7 +40,7 @@ pub async fn doomed(
 ///
 /// # Errors
 /// The database fails.
-pub async fn away(
+pub async fn unrestored(
     connection: &mut PgConnection,
     target: &Target,
     which: &PurgeFilter,

@@ -19,7 +19,7 @@ use crate::{
 
 use sqlx::{Connection, PgConnection};
 
-use super::Restored;
+use crate::engine::Restored;
 
 /// Looks whether rows of what was restored name nobody still, in references that the spec says to repair.
 ///

@@ -2,28 +2,18 @@
 
 use crate::{
     domain::target::Target,
-    engine::postgres::{
-        catalog::resolved::ResolvedSchema,
-        ledger::migrate,
-        session::{error::DatabaseError, transaction::prepare},
-        sql::Sql,
+    engine::{
+        RunSummary,
+        postgres::{
+            catalog::resolved::ResolvedSchema,
+            ledger::migrate,
+            session::{error::DatabaseError, transaction::prepare},
+            sql::Sql,
+        },
     },
 };
 
 use sqlx::{Connection, PgConnection, Row};
-
-/// One run that has rows in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    /// Its id.
-    pub run: String,
-    /// When it began, RFC 3339.
-    pub opened_at: String,
-    /// What it did, in words.
-    pub actions: String,
-    /// Rows that it changed or removed.
-    pub rows: i64,
-}
 
 /// The runs of this target, newest first.
 ///
@@ -33,7 +23,7 @@ pub async fn runs(
     connection: &mut PgConnection,
     target: &Target,
     known: &ResolvedSchema,
-) -> Result<Vec<Run>, DatabaseError> {
+) -> Result<Vec<RunSummary>, DatabaseError> {
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
     prepare(connection, target.timeout).await?;
@@ -52,7 +42,7 @@ pub async fn runs(
     let rows = sql.all(connection).await?;
     rows.iter()
         .map(|row| {
-            Ok(Run {
+            Ok(RunSummary {
                 run: row.try_get(0)?,
                 opened_at: row.try_get(1)?,
                 actions: row.try_get(2)?,

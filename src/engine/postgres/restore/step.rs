@@ -28,6 +28,7 @@ use crate::{
 
 use std::collections::BTreeMap;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use sqlx::{PgConnection, Row};
 
 /// How many rows that stayed are named.
@@ -86,6 +87,30 @@ impl Wanted {
     /// The last of its copies that a step is undone by; an id that was moved is none.
     fn last(&self) -> Option<&Member> {
         self.members.iter().rev().find(|one| !one.moves_id())
+    }
+}
+
+/// Rows that changed places, with all that later steps had changed of them.
+struct Crossed<'c> {
+    rows: &'c [&'c Wanted],
+    pairs: &'c [Pair],
+    key: &'c [Column],
+}
+
+impl exchange::Later for Crossed<'_> {
+    fn put_back<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        copies: &'a [String],
+        own: &'a mut Own,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        async move {
+            for one in self.rows.iter().filter(|one| copies.contains(&one.copy)) {
+                row::put_back_later(connection, self.pairs, self.key, &one.members, own).await?;
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 
@@ -255,14 +280,9 @@ impl<'a> Undoing<'a> {
             .map(|(wanted, _)| wanted)
             .collect();
         let copies: Vec<String> = crossed.iter().map(|one| one.copy.clone()).collect();
-        let later = async |connection: &mut PgConnection, copies: &[String], own: &mut Own| {
-            for one in crossed.iter().filter(|one| copies.contains(&one.copy)) {
-                row::put_back_later(connection, pairs, key, &one.members, own).await?;
-            }
-            Ok(())
-        };
+        let later = Crossed { rows: &crossed, pairs, key };
         let table = (&pair.quarantine.relation, &pair.source);
-        let back = exchange::put_back(connection, table, key, column, &copies, later, &mut self.own).await?;
+        let back = exchange::put_back(connection, table, key, column, &copies, &later, &mut self.own).await?;
         for one in crossed.iter().filter(|one| back.contains(&one.copy)) {
             self.went_back(one);
         }

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::Row;
 
+use crate::engine::keeping::Keeping;
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
@@ -11,7 +12,7 @@ use crate::{
         text::count,
     },
     engine::postgres::{
-        catalog::{self, Column, Found, Table, keeping::Kept, keys::ForeignKey, reference::ReferenceTable},
+        catalog::{self, Column, Found, Table, keys::ForeignKey, reference::ReferenceTable},
         sql::Sql,
     },
 };
@@ -308,7 +309,7 @@ pub(in crate::engine::postgres) async fn of_those(
     parent: &Table,
     wanted: impl Fn(&ForeignKey) -> bool,
 ) -> Result<Vec<Dependent>, sqlx::Error> {
-    let (mut found, kept) = (Vec::new(), Kept::default());
+    let (mut found, kept) = (Vec::new(), Keeping::default());
     let keys = if parent.relation.partitioned {
         catalog::foreign_keys_into(connection, parent.oid, &kept).await?
     } else {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::BoxFuture;
 use sqlx::{PgConnection, Row};
 
 use crate::engine::postgres::{
@@ -92,6 +93,20 @@ struct Crossed {
     new: String,
 }
 
+/// What later steps had changed of rows that go back to their places, which is undone first.
+pub(in crate::engine::postgres) trait Later: Sync {
+    /// Undoes it for these copies, in the transaction that there is.
+    ///
+    /// # Errors
+    /// Something of it stays; then nothing of the exchange is done.
+    fn put_back<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        copies: &'a [String],
+        own: &'a mut Own,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+}
+
 /// Puts those rows of `copies` back that only stand in one another's way. Returns which. `later` undoes
 /// before it what later steps of the run did to them. What is written to our own schema is counted in `own`.
 ///
@@ -103,7 +118,7 @@ pub(in crate::engine::postgres) async fn put_back(
     key: &[Column],
     reference: &Column,
     copies: &[String],
-    later: impl AsyncFn(&mut PgConnection, &[String], &mut Own) -> Result<(), sqlx::Error>,
+    later: &dyn Later,
     own: &mut Own,
 ) -> Result<Vec<String>, DatabaseError> {
     if copies.is_empty() {
@@ -124,7 +139,7 @@ pub(in crate::engine::postgres) async fn put_back(
         let copies: Vec<String> = group.iter().map(|one| one.copy.clone()).collect();
         let all = i64::try_from(copies.len()).unwrap_or(i64::MAX);
         let done = savepoint(connection, async |connection: &mut PgConnection| {
-            later(connection, &copies, own).await?;
+            later.put_back(connection, &copies, own).await?;
             let which = |sql: &mut Sql| {
                 sql.relation(quarantine).add(" q JOIN pg_catalog.unnest(");
                 sql.texts(copies.iter().cloned().map(Some).collect());

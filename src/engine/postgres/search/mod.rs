@@ -9,6 +9,7 @@ mod id_gaps;
 mod statements;
 mod statistics;
 
+use crate::engine::Search;
 use crate::{
     api::report::ObjectRef,
     domain::{
@@ -52,17 +53,6 @@ const BATCH: usize = 24;
 
 /// A table with more rows than this is looked at by a statement of its own, which may run in parallel.
 const LARGE: f64 = 100_000.0;
-
-/// How references are searched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Search {
-    /// Look at one reference at a time, so that each has a time of its own.
-    pub explain: bool,
-    /// Go this way wherever it can be gone: to compare ways with one another.
-    pub way: Option<Strategy>,
-    /// Begin no search that would end later than this after the look began; an hour where it is none.
-    pub longest: Option<Duration>,
-}
 
 /// What a search of many references goes by.
 pub struct Looking<'a> {

@@ -6,7 +6,11 @@ use crate::{
         fault::{Class, Fault, USERS_UNUSABLE},
         text::clip,
     },
-    engine::postgres::session::refusal::{Refusal, names::Thing},
+    engine::{
+        EngineError, ErrorKind,
+        keeping::NoRoom,
+        postgres::session::refusal::{Refusal, names::Thing},
+    },
     network::HostRefused,
     passwords,
 };
@@ -97,15 +101,17 @@ pub enum DatabaseError {
     Password(#[from] passwords::PasswordError),
 }
 
-impl DatabaseError {
-    /// The server has not answered for so long.
-    pub fn no_answer(limit: Duration) -> Self {
-        Self::Sql(sqlx::Error::Io(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no answer in {} s", limit.as_secs()),
-        )))
+/// The driver reads answers into what is kept, so that it is the driver's error too.
+impl From<NoRoom> for sqlx::Error {
+    fn from(full: NoRoom) -> Self {
+        Self::Io(std::io::Error::other(match full {
+            NoRoom::One => wire::Broken::Catalog,
+            NoRoom::Others => wire::Broken::Catalogs,
+        }))
     }
+}
 
+impl DatabaseError {
     /// Whether the server sent more than is read of any.
     fn is_too_much(&self) -> bool {
         match self.sql() {
@@ -229,6 +235,55 @@ impl DatabaseError {
         match self {
             Self::Refused(refusal) => (refusal.advice.as_deref(), &refusal.odd),
             _ => (None, ""),
+        }
+    }
+
+    /// The failure as it goes over the line of the engine.
+    pub(in crate::engine::postgres) fn over_the_line(self) -> EngineError {
+        let (kind, message, fault) = (self.kind(), self.to_string(), self.fault());
+        let error = EngineError::new(kind, message, fault);
+        let (advice, odd) = self.refused();
+        let error = error.of_sign_in(advice, odd);
+        error.with_own(Box::new(self))
+    }
+
+    fn kind(&self) -> ErrorKind {
+        let (reason, class) = self.classify();
+        match self {
+            Self::Host(_) | Self::Refused(_) => ErrorKind::Unavailable,
+            Self::Fenced | Self::Overtaken => ErrorKind::Fenced,
+            Self::ClaimLost(_) => ErrorKind::ClaimLost,
+            Self::Moved(_) => ErrorKind::PlanStale,
+            Self::Busy(_) | Self::Rewritten(_) => ErrorKind::Transient,
+            Self::TouchesMore(_) | Self::Alters { .. } => ErrorKind::TouchedMore,
+            Self::LedgerUntrusted(_) => ErrorKind::LedgerUntrusted,
+            Self::UserTable(_) => ErrorKind::UserTable,
+            Self::ForeignOwner(_)
+            | Self::Unsupported(_)
+            | Self::NotUnique(_)
+            | Self::HashRefused(..)
+            | Self::Password(_) => ErrorKind::Refused,
+            Self::Sql(_) | Self::Named { .. } => {
+                let state = self.sqlstate();
+                match state.as_deref() {
+                    Some("57014") => ErrorKind::Timeout,
+                    Some("55P03" | "40P01" | "40001") => ErrorKind::LockContention,
+                    None if class == Class::Bug => ErrorKind::Bug,
+                    None => ErrorKind::Unavailable,
+                    Some(state) => match (reason, class) {
+                        (Reason::DatabaseReadOnly, _) => ErrorKind::ReadOnly,
+                        (Reason::DatabaseAuthenticationFailed | Reason::DatabaseNotFound, _) => {
+                            ErrorKind::Unavailable
+                        }
+                        (_, Class::Bug) => ErrorKind::Bug,
+                        (Reason::PrivilegeMissing, Class::Terminal) => ErrorKind::Privilege,
+                        // PostgreSQL 15 manual, appendix A, class 23: integrity constraint violation.
+                        (_, Class::Terminal) if state.starts_with("23") => ErrorKind::Constraint,
+                        (_, Class::Terminal) => ErrorKind::Refused,
+                        _ => ErrorKind::Transient,
+                    },
+                }
+            }
         }
     }
 
@@ -400,6 +455,20 @@ pub(in crate::engine::postgres) fn gone() -> DatabaseError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_room_beside_others_passes_by_itself_and_is_not_told_as_a_catalog_that_is_too_large() {
+        let told = |full: NoRoom| DatabaseError::from(sqlx::Error::from(full)).fault();
+        let (large, crowded) = (told(NoRoom::One), told(NoRoom::Others));
+        assert!(
+            large.message.contains("than is kept of one look: look whether it is the database"),
+            "{}",
+            large.message
+        );
+        assert!(crowded.message.contains("at the same time"), "{}", crowded.message);
+        assert!(crowded.message.contains(": it is looked at again by itself"), "{}", crowded.message);
+        assert_eq!((crowded.reason, crowded.class), (Reason::DatabaseError, Class::Transient));
+    }
 
     #[test]
     fn sqlstates_are_classed_by_what_helps() {

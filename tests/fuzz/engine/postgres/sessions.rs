@@ -3,6 +3,7 @@
 
 use auth_consistency::{
     domain::request::Requests,
+    engine::postgres::PostgreSql,
     pass::request::{self, Repairs, Unattended},
 };
 
@@ -148,10 +149,11 @@ async fn said(case: &Case, what: u8) -> Result<String, Fault> {
         3 => Ok(format!(
             "{:?} {:?}",
             pass::runs(&target, &anywhere).await?,
-            pass::kept(&target, &anywhere).await?
+            pass::inventory(&target, &anywhere).await?
         )),
         _ => {
             let outcome = pass::run(&request::Pass {
+                engine: &PostgreSql,
                 target: &target,
                 policy: &anywhere,
                 requests: &Requests::default(),

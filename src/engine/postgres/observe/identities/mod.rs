@@ -8,6 +8,7 @@ pub(in crate::engine::postgres) mod count;
 pub(in crate::engine::postgres) mod remote;
 pub mod source;
 
+use crate::engine::PreviousUsers;
 use crate::{
     api::report::ObjectRef,
     domain::{
@@ -42,7 +43,6 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 
 pub(in crate::engine::postgres) use crate::engine::postgres::ledger::remaps::{quarantines, remember};
-pub use crate::engine::postgres::observe::identities::remote::Elsewhere;
 pub(in crate::engine::postgres) use crate::engine::postgres::rowset::remap_exchange::{
     keys_of_wanted, put_in_again,
 };
@@ -68,7 +68,7 @@ pub(in crate::engine::postgres) async fn observe(
     target: &Target,
     known: &ResolvedSchema,
     rows: Rows<'_>,
-    elsewhere: Option<&Result<Elsewhere, Unusable>>,
+    elsewhere: Option<&Result<PreviousUsers, Unusable>>,
 ) -> Result<Option<(IdentityFacts, Option<Mapping>)>, DatabaseError> {
     let Some(source) = &target.references.identities else { return Ok(None) };
     let usable = match source_of(connection, source, known, elsewhere).await? {
@@ -120,7 +120,7 @@ async fn source_of(
     connection: &mut PgConnection,
     source: &IdentitySource,
     known: &ResolvedSchema,
-    elsewhere: Option<&Result<Elsewhere, Unusable>>,
+    elsewhere: Option<&Result<PreviousUsers, Unusable>>,
 ) -> Result<Option<Result<Source, Unusable>>, DatabaseError> {
     let invalid = |why: String| Ok(Some(Err(Unusable::invalid(why))));
     if known.id.kind() == KeyKind::Other || known.id.base_name == "citext" {
@@ -134,7 +134,7 @@ async fn source_of(
         (IdentitySource::Elsewhere(..), None) => return Ok(None),
         (IdentitySource::Elsewhere(..), Some(Err(problem))) => return Ok(Some(Err(problem.clone()))),
         (IdentitySource::Elsewhere(..), Some(Ok(read))) => {
-            return match read.is_today(connection, known).await? {
+            return match remote::is_today(read, connection, known).await? {
                 Some(why) => invalid(why),
                 None => Ok(Some(Ok(Source::List(read.list.clone())))),
             };

@@ -8,12 +8,15 @@ use crate::{
         target::IdentityTable,
         text::number,
     },
-    engine::postgres::{
-        catalog::{Column, mapping::SourceTable, resolved::ResolvedSchema},
-        observe::{identities::source::source_table, stability::unrewritten_tables},
-        rowset::people::length,
-        session::{error::DatabaseError, server, transaction::prepare},
-        sql::Sql,
+    engine::{
+        PreviousUsers,
+        postgres::{
+            catalog::{Column, mapping::SourceTable, resolved::ResolvedSchema},
+            observe::{identities::source::source_table, stability::unrewritten_tables},
+            rowset::people::length,
+            session::{error::DatabaseError, server, transaction::prepare},
+            sql::Sql,
+        },
     },
 };
 
@@ -29,13 +32,6 @@ const MAX_BYTES: usize = 128 << 20;
 /// (`FirstNormalObjectId`).
 const FIRST_OF_USERS: i64 = 16_384;
 
-/// The people of another database's table, and which table that is.
-#[derive(Debug, Clone)]
-pub struct Elsewhere {
-    pub(super) list: Arc<Identities>,
-    place: Place,
-}
-
 /// Which table of which running server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
@@ -47,31 +43,25 @@ struct Place {
     standby: bool,
 }
 
-impl Elsewhere {
-    /// SHA-256 over the list, hexadecimal.
-    pub fn digest(&self) -> String {
-        self.list.digest()
+/// Why the table is no list of previous people, if so: it is the user table itself, or the copy that a standby keeps of
+/// it. A backup that runs as a server of its own is another matter, though it has the same identity. A table of another
+/// kind of database is none of these.
+pub(super) async fn is_today(
+    read: &PreviousUsers,
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+) -> Result<Option<String>, sqlx::Error> {
+    let Some(place) = read.place.downcast_ref::<Place>() else { return Ok(None) };
+    if (&place.identity, place.table) != (&known.identity, known.users.oid) {
+        return Ok(None);
     }
-
-    /// Why the table is no list of previous people, if so: it is the user table itself, or the copy
-    /// that a standby keeps of it. A backup that runs as a server of its own is another matter, though it
-    /// has the same identity.
-    pub(super) async fn is_today(
-        &self,
-        connection: &mut PgConnection,
-        known: &ResolvedSchema,
-    ) -> Result<Option<String>, sqlx::Error> {
-        if (&self.place.identity, self.place.table) != (&known.identity, known.users.oid) {
-            return Ok(None);
-        }
-        let what = self.place.is_also(run_of(connection).await?);
-        Ok(what.map(|what| {
-            format!(
-                "{} is {what}, which says nothing about earlier ids: name the database as it was",
-                self.list.origin
-            )
-        }))
-    }
+    let what = place.is_also(run_of(connection).await?);
+    Ok(what.map(|what| {
+        format!(
+            "{} is {what}, which says nothing about earlier ids: name the database as it was",
+            read.list.origin
+        )
+    }))
 }
 
 impl Place {
@@ -103,12 +93,12 @@ async fn run_of(connection: &mut PgConnection) -> Result<(i64, bool), sqlx::Erro
 ///
 /// # Errors
 /// The database fails.
-pub async fn read_elsewhere(
+pub(in crate::engine::postgres) async fn previous_users(
     connection: &mut PgConnection,
     table: &IdentityTable,
     origin: &str,
     timeout: Duration,
-) -> Result<Result<Elsewhere, String>, DatabaseError> {
+) -> Result<Result<PreviousUsers, String>, DatabaseError> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let connection = &mut *transaction;
     prepare(connection, timeout).await?;
@@ -132,14 +122,14 @@ pub async fn read_elsewhere(
     };
     unrewritten_tables(connection, vec![found.oid], true).await?;
     transaction.rollback().await?;
-    Ok(people.map_err(said).map(|people| Elsewhere {
+    Ok(people.map_err(said).map(|people| PreviousUsers {
         list: Arc::new(Identities {
             people,
             key: None,
             before: None,
             origin: format!("table {}.{} of {origin}", table.schema, table.table),
         }),
-        place: Place { identity: server.identity, table: found.oid, started, standby },
+        place: Arc::new(Place { identity: server.identity, table: found.oid, started, standby }),
     }))
 }
 

@@ -13,35 +13,42 @@ pub(in crate::engine::postgres) mod scan;
 
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{facts::references::Cascaded, step::Step, target::Target},
-    engine::postgres::{
-        catalog::{condition::holds, reference::ReferenceTable, resolved::ResolvedSchema},
-        ledger::{
-            fence::{self, Fence, StepProgress},
-            notes::{Note, noting},
-            quarantine::{self, Batch, Quarantine},
-        },
-        observe::foreign,
-        repair::{
-            chunk::{Chunk, paced},
-            guard::beyond::Own,
-            rows::{
-                cascades::victims::Victims,
-                change::Which,
-                scan::{BatchSize, BlockRange, Cursor, ScanMethod, ScanPlan},
+    domain::{
+        facts::references::Cascaded,
+        step::Step,
+        target::{Admin, Target},
+    },
+    engine::{
+        ChunkDone,
+        postgres::{
+            catalog::{condition::holds, reference::ReferenceTable, resolved::ResolvedSchema},
+            ledger::{
+                fence::{self, Fence, StepProgress},
+                notes::{Note, noting},
+                quarantine::{self, Batch, Quarantine},
             },
+            observe::foreign,
+            repair::{
+                chunk::paced,
+                guard::beyond::Own,
+                rows::{
+                    cascades::victims::Victims,
+                    change::Which,
+                    scan::{BatchSize, BlockRange, Cursor, ScanMethod, ScanPlan},
+                },
+            },
+            rowset::{
+                dependents::Dependent,
+                unique_keys::{self, UniqueKeys},
+            },
+            search,
+            session::{error::DatabaseError, server, transaction::prepare},
+            sql::{Sql, run},
         },
-        rowset::{
-            dependents::Dependent,
-            unique_keys::{self, UniqueKeys},
-        },
-        search,
-        session::{error::DatabaseError, server, transaction::prepare},
-        sql::{Sql, run},
     },
 };
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{Connection, PgConnection, Row};
 
@@ -59,10 +66,10 @@ const SMALLEST_BLOCKS: i64 = 64;
 const ROUNDS: u32 = 3;
 
 /// One step over rows, under way.
-pub struct RowsStep<'a> {
-    target: &'a Target,
-    known: &'a ResolvedSchema,
-    reference: &'a ReferenceTable,
+pub struct RowsStep {
+    admin: Option<Admin>,
+    known: Arc<ResolvedSchema>,
+    reference: Arc<ReferenceTable>,
     action: Action,
     number: i64,
     ground: ScanPlan,
@@ -110,7 +117,7 @@ pub struct PlannedRows<'a> {
     pub surplus: i64,
 }
 
-impl<'a> RowsStep<'a> {
+impl RowsStep {
     /// Gets a step ready: looks at the table and chooses the way through it.
     ///
     /// # Errors
@@ -118,9 +125,9 @@ impl<'a> RowsStep<'a> {
     pub async fn ready(
         connection: &mut PgConnection,
         fence: &Fence,
-        target: &'a Target,
-        known: &'a ResolvedSchema,
-        planned: PlannedRows<'a>,
+        target: &Target,
+        known: &Arc<ResolvedSchema>,
+        planned: PlannedRows<'_>,
     ) -> Result<Self, DatabaseError> {
         let PlannedRows { reference, action, number, ceiling, takes, surplus } = planned;
         let mut transaction = connection.begin().await?;
@@ -147,9 +154,9 @@ impl<'a> RowsStep<'a> {
         };
         let blocks = scan::blocks_for(FIRST_CHUNK, ceiling, all, FIRST_BLOCKS);
         Ok(Self {
-            target,
-            known,
-            reference,
+            admin: target.admin.clone(),
+            known: Arc::clone(known),
+            reference: Arc::new(reference.clone()),
             action,
             number,
             ground,
@@ -239,11 +246,11 @@ struct Done {
 pub async fn repair_chunk(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: &mut RowsStep<'_>,
-) -> Result<Chunk, DatabaseError> {
+    step: &mut RowsStep,
+) -> Result<ChunkDone, DatabaseError> {
     let (mut transaction, mut standing) = fence::enter_step(&mut *connection, fence, step.number).await?;
     if standing.left <= 0 {
-        return Ok(Chunk { rows: 0, moved: false, more: false });
+        return Ok(ChunkDone { rows: 0, moved: false, more: false });
     }
     let mut copies = copies(&mut transaction, step).await?;
     let mut before = guard::counts(&mut transaction, fence).await?;
@@ -267,7 +274,7 @@ pub async fn repair_chunk(
     let mut more = !ended && left > 0;
     if ended && left > 0 && step.rounds < ROUNDS {
         // Rows that moved behind the walk while it was under way.
-        if scan::any_left(connection, fence, step.number, step.reference).await? {
+        if scan::any_left(connection, fence, step.number, &step.reference).await? {
             step.rounds += 1;
             passed = Cursor::default();
             more = true;
@@ -293,7 +300,7 @@ pub async fn repair_chunk(
     for (along, Victims { expected: went, .. }) in step.along.iter_mut().zip(&along) {
         along.done += went.updated + went.deleted;
     }
-    Ok(Chunk { rows, moved, more })
+    Ok(ChunkDone { rows, moved, more })
 }
 
 /// Where the copies of a step are kept.
@@ -305,7 +312,7 @@ struct Copies {
 }
 
 /// Makes them before anything of the app's runs: what is created after that is not ours.
-async fn copies(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Copies, DatabaseError> {
+async fn copies(connection: &mut PgConnection, step: &RowsStep) -> Result<Copies, DatabaseError> {
     let own = quarantine::table(connection, &step.reference.child).await?;
     let mut along = Vec::with_capacity(step.dependents.len());
     for dependent in &step.dependents {
@@ -318,7 +325,7 @@ async fn copies(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Co
 async fn swiftly(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: &mut RowsStep<'_>,
+    step: &mut RowsStep,
     standing: &StepProgress,
     quarantine: &Quarantine,
 ) -> Result<Option<Done>, DatabaseError> {
@@ -331,7 +338,8 @@ async fn swiftly(
         columns: None,
     };
     let stretch = BlockRange::next(standing, last, step.blocks);
-    let removed = bulk_delete::attempt(connection, fence, step.reference, &batch, standing, &stretch).await?;
+    let removed =
+        bulk_delete::attempt(connection, fence, &step.reference, &batch, standing, &stretch).await?;
     Ok(removed.map(|removed| {
         step.widen(removed.rows, standing, Some(&removed.passed));
         Done {
@@ -351,11 +359,11 @@ async fn swiftly(
 async fn lock_by_lock(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: &mut RowsStep<'_>,
+    step: &mut RowsStep,
     standing: &StepProgress,
     copies: &Copies,
 ) -> Result<Done, DatabaseError> {
-    let reference = step.reference;
+    let reference = &*Arc::clone(&step.reference);
     let heir = match step.action {
         Action::Reassign => Some(heir(connection, step).await?),
         _ => None,
@@ -426,7 +434,7 @@ async fn lock_by_lock(
 async fn pass_on(
     connection: &mut PgConnection,
     fence: &Fence,
-    step: &RowsStep<'_>,
+    step: &RowsStep,
     passed: &Cursor,
     notes: &[Note],
 ) -> Result<(), DatabaseError> {
@@ -446,8 +454,8 @@ async fn pass_on(
 
 /// The values of the admin that a reference names, proved to be of one active account, and locked so
 /// that it survives the chunk.
-async fn heir(connection: &mut PgConnection, step: &RowsStep<'_>) -> Result<Vec<String>, DatabaseError> {
-    let (Some(admin), Some(login)) = (&step.target.admin, &step.known.login) else {
+async fn heir(connection: &mut PgConnection, step: &RowsStep) -> Result<Vec<String>, DatabaseError> {
+    let (Some(admin), Some(login)) = (&step.admin, &step.known.login) else {
         return Err(DatabaseError::Moved("the spec names no admin any more".into()));
     };
     let mut sql = Sql::new("SELECT ");

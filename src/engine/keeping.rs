@@ -9,10 +9,19 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use crate::engine::postgres::session::wire::Broken;
+/// Why nothing more is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// It is more than is kept of one look.
+    #[error("it is more than is kept of one look")]
+    One,
+    /// Others have the room.
+    #[error("others have the room")]
+    Others,
+}
 
 /// Bytes that all looks keep together beyond their small parts, and that one keeps at most.
-pub(in crate::engine::postgres) const TOGETHER: usize = 28 << 20;
+const TOGETHER: usize = 28 << 20;
 
 /// Bytes that are remembered of all looks together beyond their small parts.
 const REMEMBERED: usize = 16 << 20;
@@ -52,19 +61,19 @@ struct Look {
 
 /// A part of what a look keeps; the room is free again with it.
 #[derive(Debug)]
-pub struct Kept {
+pub struct Keeping {
     look: Arc<Look>,
     bytes: AtomicUsize,
 }
 
-impl Default for Kept {
+impl Default for Keeping {
     /// Nothing yet, of a look of its own.
     fn default() -> Self {
         Self::of(&ROOM)
     }
 }
 
-impl Kept {
+impl Keeping {
     fn of(room: &Arc<Room>) -> Self {
         let look = Arc::new(Look { room: Arc::clone(room), bytes: Mutex::default() });
         Self { look, bytes: AtomicUsize::new(0) }
@@ -76,7 +85,7 @@ impl Kept {
     }
 
     /// Nothing yet, of the same look.
-    pub(in crate::engine::postgres) fn another(&self) -> Self {
+    pub(in crate::engine) fn another(&self) -> Self {
         Self { look: Arc::clone(&self.look), bytes: AtomicUsize::new(0) }
     }
 
@@ -84,14 +93,14 @@ impl Kept {
     ///
     /// # Errors
     /// It is more than is kept of one look, or others have the room.
-    pub fn more(&self, bytes: usize) -> Result<(), sqlx::Error> {
-        self.look.takes(bytes).map_err(|why| sqlx::Error::Io(std::io::Error::other(why)))?;
+    pub fn more(&self, bytes: usize) -> Result<(), NoRoom> {
+        self.look.takes(bytes)?;
         self.bytes.fetch_add(bytes, Ordering::SeqCst);
         Ok(())
     }
 }
 
-impl Drop for Kept {
+impl Drop for Keeping {
     fn drop(&mut self) {
         self.look.gives(*self.bytes.get_mut());
     }
@@ -107,16 +116,16 @@ fn shared(bytes: usize) -> usize {
 }
 
 impl Look {
-    fn takes(&self, bytes: usize) -> Result<(), Broken> {
+    fn takes(&self, bytes: usize) -> Result<(), NoRoom> {
         let mut own = locked(&self.bytes);
         let then = own.saturating_add(bytes);
         if then > self.room.one {
-            return Err(Broken::Catalog);
+            return Err(NoRoom::One);
         }
         let mut all = locked(&self.room.taken);
         let taken = all.saturating_add(shared(then) - shared(*own));
         if taken > self.room.all {
-            return Err(Broken::Catalogs);
+            return Err(NoRoom::Others);
         }
         (*own, *all) = (then, taken);
         Ok(())
@@ -134,21 +143,15 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::condition::Reason;
-    use crate::{domain::fault::Class, engine::postgres::session::error::DatabaseError};
-
-    fn refused(kept: &Kept, bytes: usize) -> String {
-        kept.more(bytes).unwrap_err().to_string()
-    }
 
     #[test]
     fn one_look_keeps_as_much_as_all_may_and_more_is_told_as_its_own() {
         let room = Arc::new(Room::of(TOGETHER, TOGETHER));
-        let look = Kept::of(&room);
+        let look = Keeping::of(&room);
         let tables = look.another();
         look.more(TOGETHER / 2).unwrap();
         tables.more(TOGETHER - TOGETHER / 2).unwrap();
-        assert_eq!(refused(&tables, 1), sqlx::Error::Io(std::io::Error::other(Broken::Catalog)).to_string());
+        assert_eq!(tables.more(1), Err(NoRoom::One));
         assert_eq!(*locked(&room.taken), TOGETHER - SMALL, "nothing is taken by what is refused");
         drop(tables);
         look.more(TOGETHER - TOGETHER / 2).unwrap();
@@ -159,41 +162,21 @@ mod tests {
     #[test]
     fn a_look_that_finds_no_room_beside_others_is_told_so_and_finds_it_when_they_are_gone() {
         let room = Arc::new(Room::of(TOGETHER, TOGETHER));
-        let (first, second) = (Kept::of(&room), Kept::of(&room));
+        let (first, second) = (Keeping::of(&room), Keeping::of(&room));
         first.more(TOGETHER).unwrap();
         second.more(SMALL).unwrap();
-        assert_eq!(
-            refused(&second, SMALL + 1),
-            sqlx::Error::Io(std::io::Error::other(Broken::Catalogs)).to_string()
-        );
+        assert_eq!(second.more(SMALL + 1), Err(NoRoom::Others));
         drop(first);
         second.more(TOGETHER - SMALL).unwrap();
         assert_eq!(*locked(&room.taken), TOGETHER - SMALL);
     }
 
     #[test]
-    fn no_room_beside_others_passes_by_itself_and_is_not_told_as_a_catalog_that_is_too_large() {
-        let room = Arc::new(Room::of(TOGETHER, TOGETHER));
-        let (first, second) = (Kept::of(&room), Kept::of(&room));
-        first.more(TOGETHER).unwrap();
-        let told = |kept: &Kept| DatabaseError::from(kept.more(3 * SMALL).unwrap_err()).fault();
-        let (large, crowded) = (told(&first), told(&second));
-        assert!(
-            large.message.contains("than is kept of one look: look whether it is the database"),
-            "{}",
-            large.message
-        );
-        assert!(crowded.message.contains("at the same time"), "{}", crowded.message);
-        assert!(crowded.message.contains(": it is looked at again by itself"), "{}", crowded.message);
-        assert_eq!((crowded.reason, crowded.class), (Reason::DatabaseError, Class::Transient));
-    }
-
-    #[test]
     fn whoever_keeps_little_asks_nobody() {
         let room = Arc::new(Room::of(TOGETHER, TOGETHER));
-        let full = Kept::of(&room);
+        let full = Keeping::of(&room);
         full.more(TOGETHER).unwrap();
-        let many: Vec<Kept> = (0..100).map(|_| Kept::of(&room)).collect();
+        let many: Vec<Keeping> = (0..100).map(|_| Keeping::of(&room)).collect();
         many.iter().for_each(|one| one.more(SMALL).unwrap());
         drop(full);
         assert_eq!(*locked(&room.taken), 0);
