@@ -153,6 +153,11 @@ impl Applying<'_> {
         Stopped { step: one.step().clone(), run: self.run.clone(), number, before, passed_over }
     }
 
+    /// Asked before every effect, and not a second time for the same.
+    async fn wanted(&self) -> Result<(), Stop> {
+        self.pass.supervisor.still_wanted().await.map_err(Stop::Unwanted)
+    }
+
     /// One step to its end: how many rows it changed.
     async fn step(
         &self,
@@ -161,14 +166,13 @@ impl Applying<'_> {
         number: i64,
     ) -> Result<i64, Stop> {
         let pass = self.pass;
-        let wanted = || pass.supervisor.still_wanted();
-        wanted().await.map_err(Stop::Unwanted)?;
-        if permitted.step().action() == Action::Remap {
-            still_says(pass, &**self.request.resolved).await?;
-        }
         let preparing = session.prepare(self.request, self.run, permitted, number);
         let mut cursor = in_time(pass, preparing).await?;
         if !cursor.chunked {
+            self.wanted().await?;
+            if permitted.step().action() == Action::Remap {
+                still_says(pass, &**self.request.resolved).await?;
+            }
             let applying = session.apply_chunk(self.request, self.run, &mut cursor, None);
             return Ok(in_time(pass, applying).await?.rows);
         }
@@ -180,7 +184,7 @@ impl Applying<'_> {
         let under_way = |done: i64| Progress::rows(&what, done, most);
         let (mut done, mut idle, mut pace, mut throttle) = (0, 0, None, Throttle::new());
         loop {
-            wanted().await.map_err(Stop::Unwanted)?;
+            self.wanted().await?;
             let waiting = throttle.wait_for_headroom(session, pass.supervisor, under_way(done));
             in_time(pass, waiting).await?;
             pass.supervisor.progress(&under_way(done));
