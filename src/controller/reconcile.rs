@@ -133,6 +133,7 @@ async fn waits(object: &PartialObjectMeta<AuthConsistency>, context: &Context, n
     let Ok(object) = context.cluster.resource(namespace, name).await else { return };
     let resource = Resource::read(object);
     let wanted = resource.spec.as_ref().is_ok_and(|spec| !spec.suspend) && !resource.is_deleted();
+    let wanted = wanted && context.is_ours(&resource);
     if !wanted || Some(&resource.identity.uid) != meta.uid.as_ref() {
         return;
     }
@@ -177,7 +178,8 @@ async fn pass_of(
         }
         Err(error) => return Came::ToAnEnd(retry(context, &uid, &namespace, &name, &error), None),
     };
-    if resource.is_deleted() {
+    // It may have become another operator's since it was heard of.
+    if resource.is_deleted() || !context.is_ours(&resource) {
         context.forget(&uid, &namespace, &name);
         return Came::ToAnEnd(Next::OnChange, None);
     }

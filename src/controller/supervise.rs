@@ -216,7 +216,18 @@ impl<'a> Live<'a> {
             Ok(spec) if !spec.suspend && spec.mode == Mode::Enforce => {}
             _ => return Err(changed("was suspended")),
         }
+        if !self.context.selection.includes(live.object.metadata.labels.as_ref()) {
+            return Err(changed("has become another operator's by its labels"));
+        }
         self.statement.renew(&live, times).await;
+        // Last, since the answer may have taken long, and nothing else is waited for before the effect.
+        if !self.context.leadership.holds() {
+            return Err(Fault {
+                message: "another replica of the operator may lead by now, so nothing more is repaired in this pass"
+                    .into(),
+                ..changed("")
+            });
+        }
         Ok(())
     }
 }
