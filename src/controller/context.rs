@@ -224,7 +224,12 @@ impl Context {
         }
     }
 
-    /// The resource is gone.
+    /// Whether anything is remembered of a resource: it was not forgotten since it had its turn.
+    pub fn knows(&self, uid: &str) -> bool {
+        self.resources().contains_key(uid)
+    }
+
+    /// The resource is gone, or another operator's.
     pub fn forget(&self, uid: &str, namespace: &str, name: &str) {
         self.resources().remove(uid);
         self.metrics.forget(namespace, name);

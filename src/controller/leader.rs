@@ -4,7 +4,7 @@
 //! of the renewal deadline, so that a lost answer leaves time for another try. It has a client of its own: calls of
 //! passes never keep a renewal waiting. Whoever loses the Lease ends the process, as operators that are built on
 //! controller-runtime do: nothing that was begun, remembered or is being written survives that, and whatever the process
-//! had open in a database is taken back by the server. `kube-lease-manager` 0.13 was looked at first and does not
+//! had open in a database is taken back by the server. `kube-lease-manager` 0.13.1 was looked at first and does not
 //! hold: it compares times of other machines with its own clock, goes on leading while it cannot renew, and takes a
 //! Lease over without the version that it read.
 
@@ -265,7 +265,10 @@ impl Elector {
     fn lapsed(&self, failure: Option<&ClusterError>) -> LeaseLost {
         let seconds = self.terms.deadline.as_secs_f64();
         let why = failure.map_or_else(
-            || "no answer of the API server came in time, or the process was stopped or had no CPU".to_owned(),
+            || {
+                "no answer of the API server came in time, or the process was stopped or had no CPU"
+                    .to_owned()
+            },
             ToString::to_string,
         );
         LeaseLost(format!(
@@ -302,7 +305,8 @@ impl Elector {
                  leases of coordination.k8s.io in namespace {namespace}, as the chart's Role for leader election does"
             )),
             ClusterError::Refused { code: 401, .. } => Some(
-                "the API server does not accept the operator's token (401): look at its ServiceAccount".into(),
+                "the API server does not accept the operator's token (401): look at its ServiceAccount"
+                    .into(),
             ),
             ClusterError::NotFound => Some(format!(
                 "there is no namespace {namespace} for the Lease {place} (404): name another one by --lease-namespace"
@@ -338,10 +342,14 @@ impl Elector {
     /// Writes exactly onto what was read: everything else on it stays.
     async fn update(&self, read: &Lease, spec: LeaseSpec) -> Result<Lease, ClusterError> {
         let lease = Lease { spec: Some(spec), ..read.clone() };
-        self.in_time(self.cluster.replace(ApiOperation::UpdateLease, &self.namespace, &self.name, &lease)).await
+        self.in_time(self.cluster.replace(ApiOperation::UpdateLease, &self.namespace, &self.name, &lease))
+            .await
     }
 
-    async fn in_time<T>(&self, call: impl Future<Output = Result<T, ClusterError>>) -> Result<T, ClusterError> {
+    async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
         let limit: Duration = self.terms.deadline / 2;
         match tokio::time::timeout(limit, call).await {
             Ok(answer) => answer,
@@ -411,7 +419,8 @@ mod tests {
     }
 
     fn answer(code: u16) -> Response {
-        let status = json!({"kind": "Status", "status": "Failure", "reason": "", "message": "no", "code": code});
+        let status =
+            json!({"kind": "Status", "status": "Failure", "reason": "", "message": "no", "code": code});
         (StatusCode::from_u16(code).unwrap(), Json(status)).into_response()
     }
 

@@ -42,13 +42,16 @@ impl Terms {
             return Err("--lease-duration must be a whole number of seconds, from 1s to 10m".into());
         }
         if deadline >= duration {
-            return Err("--lease-renew-deadline must be shorter than --lease-duration: the leader is to stop before \
+            return Err(
+                "--lease-renew-deadline must be shorter than --lease-duration: the leader is to stop before \
                         another replica takes over"
-                .into());
+                    .into(),
+            );
         }
         if retry < SHORTEST_RETRY || retry * 2 > deadline {
             return Err(
-                "--lease-retry-period must be at least 100ms and at most half of --lease-renew-deadline".into()
+                "--lease-retry-period must be at least 100ms and at most half of --lease-renew-deadline"
+                    .into(),
             );
         }
         Ok(Self { duration, deadline, retry })
@@ -240,6 +243,7 @@ mod tests {
             let why = Terms::new(duration, deadline, retry).unwrap_err();
             assert!(why.starts_with(flag), "{why}");
         }
+        assert!(Terms::new(S(60), S(45), S(5)).is_ok(), "what the documentation says to give more time by");
         assert!(Terms::new(S(2), Duration::from_millis(1200), Duration::from_millis(400)).is_ok());
     }
 
@@ -262,7 +266,11 @@ mod tests {
         assert_eq!(read(3, 60, 109), Move::Wait);
         assert_eq!(read(3, 60, 110), Move::Take);
         assert_eq!(read(3, i32::MAX, 120), Move::Wait);
-        assert_eq!(read(3, i32::MAX, 720), Move::Take, "what is out of all bounds is not waited for without end");
+        assert_eq!(
+            read(3, i32::MAX, 720),
+            Move::Take,
+            "what is out of all bounds is not waited for without end"
+        );
     }
 
     #[test]

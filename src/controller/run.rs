@@ -177,11 +177,8 @@ impl Work {
     /// Readiness waits for its scopes from now on.
     fn begun(self) -> impl Future<Output = ()> + Send + 'static {
         let Self { client, namespaces, context, health, shutdown } = self;
-        let scopes: Vec<Option<String>> = if namespaces.is_empty() {
-            vec![None]
-        } else {
-            namespaces.into_iter().map(Some).collect()
-        };
+        let scopes: Vec<Option<String>> =
+            if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
         let controllers: Vec<_> = scopes
             .into_iter()
             .map(|namespace| {

@@ -221,14 +221,22 @@ impl<'a> Live<'a> {
         }
         self.statement.renew(&live, times).await;
         // Last, since the answer may have taken long, and nothing else is waited for before the effect.
-        if !self.context.leadership.holds() {
-            return Err(Fault {
-                message: "another replica of the operator may lead by now, so nothing more is repaired in this pass"
-                    .into(),
-                ..changed("")
-            });
+        self.leads()
+    }
+
+    /// This replica still leads, by the clock.
+    fn leads(&self) -> Result<(), Fault> {
+        if self.context.leadership.holds() {
+            return Ok(());
         }
-        Ok(())
+        Err(Fault {
+            reason: Reason::Progressing,
+            condition: ConditionType::Ready,
+            class: Class::Conflict,
+            message:
+                "another replica of the operator may lead by now, so nothing more is repaired in this pass"
+                    .into(),
+        })
     }
 }
 
@@ -242,6 +250,7 @@ impl Supervisor for Live<'_> {
             let current = self.statement.current().await;
             let status = working(&current, self.resource.identity.generation, &now(), &message, None);
             self.statement.write(&status).await.map_err(|error| error.fault())?;
+            self.leads()?;
             // What was told of the look is over, and what was just written stands for a while.
             let mut state = self.state();
             (state.pace, state.latest, state.repairs) = (Pace::new(TOLD, Instant::now()), None, true);

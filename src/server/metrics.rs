@@ -513,7 +513,8 @@ mod tests {
 
     #[test]
     fn whether_the_process_leads_is_asked_at_each_look() {
-        let (metrics, leads) = (Metrics::new(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let (metrics, leads) =
+            (Metrics::new(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
         let asked = std::sync::Arc::clone(&leads);
         metrics.leads(move || asked.load(std::sync::atomic::Ordering::SeqCst));
         assert_eq!(lines(&metrics, "auth_consistency_leader ").last().unwrap(), "auth_consistency_leader 0");

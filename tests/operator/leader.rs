@@ -162,8 +162,7 @@ async fn a_leader_that_is_stopped_in_the_middle_of_a_repair_changes_nothing_more
         if world.database.text(&format!("SELECT ({there})::text")).await != "true" {
             return 0;
         }
-        let sum =
-            "SELECT coalesce(sum(rows), 0)::text FROM auth_consistency.audit WHERE action = 'Reassign'";
+        let sum = "SELECT coalesce(sum(rows), 0)::text FROM auth_consistency.audit WHERE action = 'Reassign'";
         world.database.text(sum).await.parse::<usize>().unwrap()
     };
     until("a part of the repair", async || done().await > 0).await;
@@ -190,7 +189,8 @@ async fn a_leader_that_is_stopped_in_the_middle_of_a_repair_changes_nothing_more
             .database
             .text("SELECT name FROM auth_consistency.quarantine WHERE table_name = 'usage_logs'")
             .await;
-        let copies = format!("SELECT count(*) || '/' || count(DISTINCT id) FROM auth_consistency.\"{copies}\"");
+        let copies =
+            format!("SELECT count(*) || '/' || count(DISTINCT id) FROM auth_consistency.\"{copies}\"");
         let audit = "SELECT md5(string_agg(a::text, ',' ORDER BY a::text)) FROM auth_consistency.audit a";
         let runs = "SELECT md5(string_agg(r::text, ',' ORDER BY r::text)) FROM auth_consistency.runs r";
         let rows = "SELECT count(*)::text FROM usage_logs WHERE user_id = 1 AND tool = 'x'";
@@ -211,7 +211,10 @@ async fn a_leader_that_is_stopped_in_the_middle_of_a_repair_changes_nothing_more
     let mut first = first;
     assert!(first.ended().is_some_and(|code| code != 0));
     let log = first.logged();
-    assert!(log.contains("leadership is lost") && log.contains("leadership was lost: the Lease op-"), "{log}");
+    assert!(
+        log.contains("leadership is lost") && log.contains("leadership was lost: the Lease op-"),
+        "{log}"
+    );
     assert_eq!(books().await, before, "nothing of it took effect");
     assert!(leads(&second.listen).await);
     world.another_pass().await;
@@ -296,7 +299,9 @@ impl Cheap {
 }
 
 /// Looks without pause whether two say that they lead: the first one is asked before and after the other.
-fn watch_for_overlaps(listens: Arc<Mutex<[String; 2]>>) -> (tokio::task::JoinHandle<()>, Arc<[AtomicUsize; 2]>) {
+fn watch_for_overlaps(
+    listens: Arc<Mutex<[String; 2]>>,
+) -> (tokio::task::JoinHandle<()>, Arc<[AtomicUsize; 2]>) {
     let counted = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
     let count = Arc::clone(&counted);
     let watching = tokio::spawn(async move {
@@ -349,8 +354,7 @@ async fn leaders_that_are_killed_stopped_and_asked_to_end_again_and_again_never_
     let world = World::new(CONSISTENT).await;
     world.apply("{interval: 10s}");
     let home = format!("op-{}", world.namespace);
-    let granted =
-        granted(&Launch { home: &home, namespaces: &[&world.namespace], ..Launch::default() });
+    let granted = granted(&Launch { home: &home, namespaces: &[&world.namespace], ..Launch::default() });
     let start = |at: usize| Cheap::start(&granted, &home, &world.namespace, format!("r{at}"), TIMES);
     let record = record_holders(&world, &home);
     let mut leader = start(0);
@@ -385,7 +389,13 @@ async fn leaders_that_are_killed_stopped_and_asked_to_end_again_and_again_never_
     println!(
         "{ends} leaders ended: {} killed, {} stopped and resumed, {} asked to end; {overlaps} overlaps in {looks} looks at \
          both; the Lease of {} s was taken after at most {}, {} and {}",
-        counts[0], counts[1], counts[2], TIMES[0] / 1_000, seconds[0], seconds[1], seconds[2],
+        counts[0],
+        counts[1],
+        counts[2],
+        TIMES[0] / 1_000,
+        seconds[0],
+        seconds[1],
+        seconds[2],
     );
     assert_eq!(overlaps, 0);
     assert!(longest[..2].iter().all(|one| *one < Duration::from_millis(TIMES[0]) + SLACK), "{seconds:?}");
@@ -402,7 +412,10 @@ fn objects(settings: &[&str], templates: &[&str]) -> Vec<serde_json::Value> {
 fn refused(settings: &[&str]) -> String {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/auth-consistency");
     let mut command = Command::new(part("AUTHCON_TEST_HELM"));
-    command.args(["template", "operator"]).arg(directory).args(["--set", "image.repository=example.invalid/a"]);
+    command
+        .args(["template", "operator"])
+        .arg(directory)
+        .args(["--set", "image.repository=example.invalid/a"]);
     for setting in settings {
         command.args(["--set", setting]);
     }
@@ -432,13 +445,19 @@ fn the_chart_runs_two_replicas_of_which_one_may_be_away_on_nodes_of_their_own() 
     assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
     assert_eq!(&spread["labelSelector"]["matchLabels"], own);
     let [budget] = objects(&[], &["poddisruptionbudget"]).try_into().unwrap();
-    assert_eq!((&budget["spec"]["maxUnavailable"], &budget["spec"]["selector"]["matchLabels"]), (&1.into(), own));
+    assert_eq!(
+        (&budget["spec"]["maxUnavailable"], &budget["spec"]["selector"]["matchLabels"]),
+        (&1.into(), own)
+    );
     let roles = |settings: &[&str]| {
         let all = objects(settings, &["rbac"]).into_iter().filter(|object| object["kind"] == "Role");
         all.map(|role| (role["metadata"]["namespace"].clone(), role["rules"].clone())).collect::<Vec<_>>()
     };
     let [(namespace, rules)] = roles(&[]).try_into().unwrap();
-    assert_eq!((namespace, &rules[0]["resourceNames"][0]), ("home".into(), &"operator-auth-consistency".into()));
+    assert_eq!(
+        (namespace, &rules[0]["resourceNames"][0]),
+        ("home".into(), &"operator-auth-consistency".into())
+    );
     assert_eq!(roles(&["leaderElection.enabled=false", "replicas=1"]), [], "no right without the election");
 }
 

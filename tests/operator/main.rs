@@ -18,10 +18,10 @@ mod load;
 mod page;
 mod panics;
 mod requests;
-mod shards;
 #[path = "../wire/server.rs"]
 #[allow(dead_code, reason = "a part of what servers can do")]
 mod server;
+mod shards;
 #[path = "../scenarios/world.rs"]
 mod world;
 

@@ -56,7 +56,10 @@ async fn each_resource_is_looked_at_by_one_of_two_shards_and_moves_over_with_its
     until("the move of another", async || who().await == wanted).await;
     // Whoever has it is the only one who answers.
     for name in ["one", "two"] {
-        kubectl(&["annotate", "authcon", name, "-n", &world.namespace, "auth.probeops.com/reconcile=now"], "");
+        kubectl(
+            &["annotate", "authcon", name, "-n", &world.namespace, "auth.probeops.com/reconcile=now"],
+            "",
+        );
         until("the answer", async || {
             let object = world.api().get(name).await.unwrap();
             object.status.is_some_and(|status| status.last_handled_reconcile.as_deref() == Some("now"))
@@ -72,5 +75,7 @@ fn two_releases_of_the_chart_share_nothing_but_the_resource_definition() {
     let rendered = chart("home", &[selector, "fullnameOverride=shard-a"], &["deployment", "rbac"]);
     assert!(rendered.contains("\"--watch-selector=shard in (a, b)\""), "{rendered}");
     assert!(rendered.contains("\"--lease-name=shard-a\"") && !rendered.contains("operator-auth-consistency"));
+    let rest = chart("home", &["watchSelector=shard!=a", "crds.install=false"], &["deployment"]);
+    assert!(rest.contains("\"--watch-selector=shard!=a\""), "{rest}");
     assert!(!chart("home", &[], &["deployment"]).contains("--watch-selector"));
 }
