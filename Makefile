@@ -48,9 +48,11 @@ bench: ## Measure passes and searches against what PostgreSQL needs for the same
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench finding --bench load --bench pass --bench repair --bench steady
 
-soak: ## Repair 10 million orphans under 64 writers; AUTHCON_SOAK_ORPHANS sets another number
+soak: ## Repair 10 million orphans under 64 writers, then end 500 leaders; AUTHCON_SOAK_ORPHANS, AUTHCON_LEADER_ENDS set other numbers
 	@dev/setup
 	@dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- $(CARGO) bench --locked --bench soak
+	@export AUTHCON_LEADER_ENDS=$${AUTHCON_LEADER_ENDS:-500} && dir=$$(mktemp -d) && exec dev/parts run --remove "$$dir" -- \
+	  $(CARGO) test --locked --test operator leader::leaders_that -- --nocapture
 
 generate: ## Write the generated files: the CRD, the chart's copy of it, the report's schema, the page
 	@mkdir -p $(dir $(CRD))

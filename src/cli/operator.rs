@@ -76,8 +76,8 @@ pub(super) async fn ask(
         }
         if Instant::now() + LOOK > until {
             return Err(CliError::CouldNotTell(format!(
-                "the operator did not handle {}/{} in {} s: look whether it runs and watches this namespace, \
-                 wait longer with --wait-timeout, or use --direct",
+                "the operator did not handle {}/{} in {} s: look whether it runs and watches this namespace and \
+                 the resource's labels, wait longer with --wait-timeout, or use --direct",
                 cluster.namespace,
                 cluster.name,
                 timeout.as_secs()

@@ -1,6 +1,6 @@
 //! `run`: the controller.
 
-use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -8,8 +8,9 @@ use super::{
     output::{CliError, Exit, Output},
     session_reset::PageFlags,
 };
-use crate::controller::{Limits, Reads, Settings};
+use crate::controller::{Election, Limits, Reads, Selection, Settings, Terms};
 use crate::{
+    domain::parse::duration,
     network::{HostPattern, HostSettings, ResolveEntry},
     telemetry::{self, LogFormat},
 };
@@ -28,6 +29,11 @@ pub(super) struct Flags {
     /// Namespace to watch; repeatable, and all of them when left out
     #[arg(long, value_name = "NAMESPACE")]
     namespace: Vec<String>,
+    /// Labels of the resources to look after, as kubectl takes them with -l; all of them when left out
+    #[arg(long, value_name = "SELECTOR")]
+    watch_selector: Option<Selection>,
+    #[command(flatten)]
+    election: ElectionFlags,
     /// Read only Secrets with the label auth.probeops.com/use=true
     #[arg(long)]
     require_secret_label: bool,
@@ -69,12 +75,49 @@ pub(super) struct Flags {
     log_filter: Option<String>,
 }
 
+/// Flags about who leads.
+#[derive(Args, Clone, Debug)]
+struct ElectionFlags {
+    /// Stand by until this replica holds the Lease; needs rights on it
+    #[arg(long)]
+    leader_election: bool,
+    /// Name of the Lease, the same for all replicas of one operator
+    #[arg(long, value_name = "NAME", default_value = "auth-consistency")]
+    lease_name: String,
+    /// Namespace of the Lease; else the pod's own, or that of the kubeconfig
+    #[arg(long, value_name = "NAMESPACE")]
+    lease_namespace: Option<String>,
+    /// How long the others wait before they take a Lease that is not renewed
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration::parse)]
+    lease_duration: Duration,
+    /// How long the leader goes on without a renewal; shorter than the duration
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    lease_renew_deadline: Duration,
+    /// Time between two renewals
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
+    lease_retry_period: Duration,
+}
+
+impl ElectionFlags {
+    fn election(self) -> Result<Option<Election>, String> {
+        if !self.leader_election {
+            return Ok(None);
+        }
+        let terms = Terms::new(self.lease_duration, self.lease_renew_deadline, self.lease_retry_period)?;
+        // A variable or value that was left empty is none.
+        let namespace = self.lease_namespace.filter(|namespace| !namespace.is_empty());
+        Ok(Some(Election { lease: self.lease_name, namespace, terms }))
+    }
+}
+
 impl Flags {
-    fn settings(self) -> Settings {
-        Settings {
+    fn settings(self) -> Result<Settings, String> {
+        Ok(Settings {
             listen: self.listen,
             session_reset: self.session_reset_address.map(|address| (address, self.session_reset.page())),
             namespaces: self.namespace,
+            selection: self.watch_selector.unwrap_or_default(),
+            election: self.election.election()?,
             require_secret_label: self.require_secret_label,
             reads: Reads { endpoints: self.probe_endpoints, workloads: self.read_workloads },
             hosts: HostSettings {
@@ -90,7 +133,7 @@ impl Flags {
             },
             instance: self.pod_name,
             kubeconfig: self.kubeconfig,
-        }
+        })
     }
 }
 
@@ -102,7 +145,8 @@ pub(super) async fn run(flags: Flags) -> Result<Output, CliError> {
     // An empty variable is one that the chart left empty.
     let filter = flags.log_filter.as_deref().filter(|filter| !filter.is_empty());
     telemetry::init(flags.log_format, filter).map_err(|error| CliError::Usage(error.to_string()))?;
-    let ended = crate::controller::run(flags.settings()).await;
+    let settings = flags.settings().map_err(CliError::Usage)?;
+    let ended = crate::controller::run(settings).await;
     ended.map(|()| Output::new("", Exit::Fine)).map_err(|error| CliError::CouldNotTell(format!("{error:#}")))
 }
 
@@ -139,9 +183,20 @@ mod tests {
             "--session-reset-app-name=ProbeOps",
             "--session-reset-cookie=access_token",
             "--session-reset-cookie=refresh_token;path=/auth",
+            "--watch-selector=shard in (a, b),!test",
+            "--leader-election",
+            "--lease-name=shard-a",
+            "--lease-namespace=operators",
+            "--lease-duration=30s",
+            "--lease-renew-deadline=20s",
+            "--lease-retry-period=3s",
         ])
         .unwrap();
-        let settings = only.flags.settings();
+        let settings = only.flags.settings().unwrap();
+        let election = settings.election.unwrap();
+        assert_eq!((election.lease.as_str(), election.namespace.as_deref()), ("shard-a", Some("operators")));
+        assert_eq!((election.terms.duration.as_secs(), election.terms.deadline.as_secs()), (30, 20));
+        assert_eq!(settings.selection.as_query().as_deref(), Some("shard in (a,b),!test"));
         assert_eq!(settings.namespaces, ["a", "b"]);
         assert_eq!(settings.listen.port(), 9090);
         assert!(settings.require_secret_label);
@@ -166,9 +221,21 @@ mod tests {
     }
 
     #[test]
+    fn times_of_the_lease_that_do_not_fit_and_what_is_no_selector_are_refused() {
+        let only = |flags: &[&str]| Only::try_parse_from([&["run"], flags].concat());
+        let late = only(&["--leader-election", "--lease-renew-deadline=15s"]).unwrap();
+        assert!(late.flags.settings().unwrap_err().contains("--lease-renew-deadline must be shorter"));
+        let unused = only(&["--lease-renew-deadline=15s"]).unwrap();
+        assert!(unused.flags.settings().unwrap().election.is_none());
+        for flag in ["--watch-selector=a b", "--watch-selector=", "--lease-duration=soon"] {
+            assert!(only(&[flag]).is_err(), "{flag} was taken");
+        }
+    }
+
+    #[test]
     fn no_page_is_served_unless_an_address_is_given() {
         let only = Only::try_parse_from(["run"]).unwrap();
-        let settings = only.flags.settings();
+        let settings = only.flags.settings().unwrap();
         assert!(settings.session_reset.is_none());
         assert_eq!(settings.reads, Reads::default(), "no right is asked for unless a flag does");
     }

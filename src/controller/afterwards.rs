@@ -98,6 +98,7 @@ async fn write(context: &Context, put_off: &PutOff, fingerprint: String) -> Resu
     let statement = Statement::new(cluster, &live);
     let as_left = live.identity == *identity
         && !live.is_deleted()
+        && context.is_ours(&live)
         && live.sound
         && live.status.observed_generation == identity.generation
         && live.status.signing_key.is_none()

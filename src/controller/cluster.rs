@@ -11,7 +11,7 @@ use kube::{
     api::{DynamicObject, ListParams, ObjectList, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind, NamespaceResourceScope},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::stored::understood;
 use crate::{
@@ -189,6 +189,35 @@ impl Cluster {
         self.call(operation, api.list(params)).await
     }
 
+    /// Creates one object.
+    ///
+    /// # Errors
+    /// See [`ClusterError`]; a conflict means that there is one.
+    pub async fn create<K: Namespaced + Clone + DeserializeOwned + Serialize + Debug>(
+        &self,
+        operation: ApiOperation,
+        namespace: &str,
+        object: &K,
+    ) -> Result<K, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        self.call(operation, api.create(&own(), object)).await
+    }
+
+    /// Writes one object onto exactly what was read of it.
+    ///
+    /// # Errors
+    /// See [`ClusterError`]; a conflict means that the object has changed since it was read.
+    pub async fn replace<K: Namespaced + Clone + DeserializeOwned + Serialize + Debug>(
+        &self,
+        operation: ApiOperation,
+        namespace: &str,
+        name: &str,
+        object: &K,
+    ) -> Result<K, ClusterError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        self.call(operation, api.replace(name, &own(), object)).await
+    }
+
     /// Writes a status to exactly the object that was read: a stale writer conflicts. Returns the new
     /// resourceVersion.
     ///
@@ -303,6 +332,11 @@ impl Cluster {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         self.call(ApiOperation::CreateEvent, api.create(&PostParams::default(), event)).await.map(|_| ())
     }
+}
+
+/// As the operator writes whole objects.
+fn own() -> PostParams {
+    PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() }
 }
 
 /// Whether somebody has a share in an object's status beside what we have applied, be it by a patch of our own:

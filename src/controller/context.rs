@@ -16,6 +16,9 @@ use super::{
     admission::{Admission, Asked},
     cluster::Cluster,
     cluster_context::Reads,
+    dereference::Resource,
+    lease::Leadership,
+    selection::Selection,
 };
 use crate::{
     api::annotation, network::HostPolicy, pass::memory::Memory, server::metrics::Metrics, shutdown::Shutdown,
@@ -41,6 +44,10 @@ pub struct Context {
     pub admission: Admission,
     /// Whether the process is about to end.
     pub shutdown: Shutdown,
+    /// Whether this process leads.
+    pub leadership: Leadership,
+    /// Which resources are looked after.
+    pub selection: Selection,
     /// The pod, or what runs in its place, as events name it.
     pub instance: String,
     /// What is remembered of each resource.
@@ -124,6 +131,12 @@ impl Context {
     fn resources(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         // What is remembered may always be forgotten, so a poisoned lock is no reason to stop.
         self.resources.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a resource, as it was read, is looked after by this process now: it leads, and the resource is one of its
+    /// own.
+    pub fn is_ours(&self, resource: &Resource) -> bool {
+        self.leadership.holds() && self.selection.includes(resource.object.metadata.labels.as_ref())
     }
 
     /// Waits for something, but not beyond the end of the process.
@@ -211,7 +224,12 @@ impl Context {
         }
     }
 
-    /// The resource is gone.
+    /// Whether anything is remembered of a resource: it was not forgotten since it had its turn.
+    pub fn knows(&self, uid: &str) -> bool {
+        self.resources().contains_key(uid)
+    }
+
+    /// The resource is gone, or another operator's.
     pub fn forget(&self, uid: &str, namespace: &str, name: &str) {
         self.resources().remove(uid);
         self.metrics.forget(namespace, name);

@@ -133,6 +133,7 @@ async fn waits(object: &PartialObjectMeta<AuthConsistency>, context: &Context, n
     let Ok(object) = context.cluster.resource(namespace, name).await else { return };
     let resource = Resource::read(object);
     let wanted = resource.spec.as_ref().is_ok_and(|spec| !spec.suspend) && !resource.is_deleted();
+    let wanted = wanted && context.is_ours(&resource);
     if !wanted || Some(&resource.identity.uid) != meta.uid.as_ref() {
         return;
     }
@@ -177,7 +178,8 @@ async fn pass_of(
         }
         Err(error) => return Came::ToAnEnd(retry(context, &uid, &namespace, &name, &error), None),
     };
-    if resource.is_deleted() {
+    // It may have become another operator's since it was heard of.
+    if resource.is_deleted() || !context.is_ours(&resource) {
         context.forget(&uid, &namespace, &name);
         return Came::ToAnEnd(Next::OnChange, None);
     }
@@ -378,7 +380,7 @@ async fn report(
         Err(error) if error.class() == Class::Conflict => {
             // Whoever writes to the status again and again is not waited for without end.
             let insisting = context.races(&identity.uid) >= INSISTING;
-            if !statement.rebase(insisting).await? {
+            if !statement.rebase(insisting, |live| context.is_ours(live)).await? {
                 return Err(error);
             }
             let again = next().await;
@@ -428,6 +430,10 @@ async fn finish(
         outcome.and_then(|outcome| outcome.unfinished).is_some_and(|unfinished| unfinished.advanced);
     let retried = next.conditions.iter().any(|one| one.reason == Reason::ProgressingWithRetry.as_str());
     let failed = !goes_on && (retried || failing(&end));
+    // It is gone, or another operator's by its labels, and nothing is kept of it.
+    if !context.knows(&identity.uid) {
+        return Next::OnChange;
+    }
     let failures = context.end(&identity.uid, failed);
     measure(context, resource, &end, outcome, began, failures);
     journal::pass_ended(resource, &next, &end, began.elapsed(), failures);
@@ -516,6 +522,25 @@ mod tests {
         let meta: PartialObjectMeta<AuthConsistency> = serde_json::from_value(object).unwrap();
         waits(&meta, &context, &Needs::from([(("db".to_owned(), 5432), 1)])).await;
         written.lock().unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn what_was_forgotten_during_its_pass_leaves_no_series() {
+        let echo = async |body: String| axum::Json(serde_json::from_str::<Value>(&body).unwrap());
+        let get = async || axum::Json(object());
+        let context =
+            context(axum::Router::new().fallback(axum::routing::get(get).patch(echo).post(echo))).await;
+        let resource = Resource::read(serde_json::from_value(object()).unwrap());
+        for (forgotten, series) in [(true, false), (false, true)] {
+            assert!(!context.knows("1"));
+            let _ = context.too_soon("1");
+            if forgotten {
+                context.forget("1", "shop", "app");
+            }
+            let statement = Statement::new(&context.cluster, &resource);
+            finish(&context, &resource, &statement, End::Done(Box::default()), Instant::now()).await;
+            assert_eq!(context.metrics.encode().unwrap().contains("name=\"app\""), series);
+        }
     }
 
     #[tokio::test]

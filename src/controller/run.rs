@@ -18,8 +18,11 @@ use super::{
     cluster::Cluster,
     cluster_context::Reads,
     context::Context,
+    leader::{Election, Elector, LeaseLost},
+    lease::Leadership,
     reconcile::reconcile,
     scope::Scope,
+    selection::Selection,
 };
 use crate::{
     api::AuthConsistency,
@@ -52,6 +55,10 @@ pub struct Settings {
     pub session_reset: Option<(SocketAddr, SessionReset)>,
     /// Namespaces to watch; empty: all.
     pub namespaces: Vec<String>,
+    /// Labels of the resources that are looked after.
+    pub selection: Selection,
+    /// How several replicas decide which one leads; none: this one does.
+    pub election: Option<Election>,
     /// Whether a Secret must carry the label `auth.probeops.com/use=true`.
     pub require_secret_label: bool,
     /// What may be read of the apps' surroundings.
@@ -82,12 +89,24 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (shutdown, signals) = Shutdown::listen().context("signals cannot be listened to")?;
     let mut tasks: JoinSet<anyhow::Result<&'static str>> = JoinSet::new();
     tasks.spawn(async move { match signals.await {} });
-    let (client, api_server) = tokio::select! {
-        made = client(&settings) => made?,
+    let config = tokio::select! {
+        made = config(&settings) => made?,
         () = shutdown.requested() => return Ok(()),
     };
+    let client = client(&config)?;
     let mut hosts = settings.hosts.clone();
-    hosts.api_server.get_or_insert(api_server);
+    hosts.api_server.get_or_insert_with(|| api_server(&config));
+    let leadership = settings.election.as_ref().map_or_else(Leadership::alone, |_| Leadership::elected());
+    let asked = leadership.clone();
+    metrics.leads(move || asked.holds());
+    let elector = match &settings.election {
+        Some(election) => {
+            let cluster = Cluster::new(self::client(&config)?, Arc::clone(&metrics));
+            let (namespace, pod) = (client.default_namespace(), settings.instance.as_str());
+            Some(Elector::new(cluster, election, namespace, pod, &leadership, &health))
+        }
+        None => None,
+    };
     let context = Arc::new(Context {
         cluster: Cluster::new(client.clone(), Arc::clone(&metrics)),
         policy: HostPolicy::operator(hosts),
@@ -96,6 +115,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         admission: Admission::new(settings.limits, Arc::clone(&metrics)),
         shutdown: shutdown.clone(),
+        leadership,
+        selection: settings.selection.clone(),
         instance: settings.instance,
         operator: Default::default(),
         resources: Default::default(),
@@ -115,29 +136,64 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         });
     }
     tasks.spawn(heartbeat(health.clone(), Arc::clone(&context), shutdown.clone()));
-    let scopes: Vec<Option<String>> = if settings.namespaces.is_empty() {
-        vec![None]
-    } else {
-        settings.namespaces.iter().cloned().map(Some).collect()
-    };
-    let controllers = scopes.into_iter().map(|namespace| {
-        let scope = Scope::new(client.clone(), namespace, &health);
-        control(scope, Arc::clone(&context), shutdown.clone())
-    });
-    let controllers = futures::future::join_all(controllers);
+    let work = Work { client, namespaces: settings.namespaces, context, health, shutdown: shutdown.clone() };
     let ended = shutdown.clone();
-    tasks.spawn(async move {
-        tokio::select! {
-            _ = controllers => {}
-            // A controller that has not had its first list yet never ends by itself.
-            () = drained(&context) => {}
+    match elector {
+        Some(elector) => tasks.spawn(async move {
+            elector.lead(&ended, work.done()).await?;
+            ended.request();
+            Ok("the controller")
+        }),
+        None => {
+            // Readiness waits for the scopes from the start on.
+            let done = work.begun();
+            tasks.spawn(async move {
+                done.await;
+                ended.request();
+                Ok("the controller")
+            })
         }
-        // Every running pass has finished its transaction: the rest may end too.
-        ended.request();
-        Ok("the controller")
-    });
+    };
     tracing::info!(listen = %settings.listen, version = env!("CARGO_PKG_VERSION"), "started");
     supervise(tasks, &shutdown).await
+}
+
+/// What the process is for, from the first list to the end of the last pass.
+struct Work {
+    client: Client,
+    namespaces: Vec<String>,
+    context: Arc<Context>,
+    health: Health,
+    shutdown: Shutdown,
+}
+
+impl Work {
+    /// Begins to watch when it is first waited for: a standby watches nothing. Ready when every running pass has finished
+    /// its transaction.
+    async fn done(self) {
+        self.begun().await;
+    }
+
+    /// Readiness waits for its scopes from now on.
+    fn begun(self) -> impl Future<Output = ()> + Send + 'static {
+        let Self { client, namespaces, context, health, shutdown } = self;
+        let scopes: Vec<Option<String>> =
+            if namespaces.is_empty() { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+        let controllers: Vec<_> = scopes
+            .into_iter()
+            .map(|namespace| {
+                let scope = Scope::new(client.clone(), namespace, context.selection.clone(), &health);
+                control(scope, Arc::clone(&context), shutdown.clone())
+            })
+            .collect();
+        async move {
+            tokio::select! {
+                _ = futures::future::join_all(controllers) => {}
+                // A controller that has not had its first list yet never ends by itself.
+                () = drained(&context) => {}
+            }
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -163,7 +219,12 @@ async fn supervise(
             }
             Ok(_) => {}
             Err(error) => {
+                // Another process leads by now: nothing here may go on, were it only to come to an end.
+                let at_once = error.is::<LeaseLost>();
                 failure.get_or_insert(error);
+                if at_once {
+                    break;
+                }
             }
         }
         // Whatever the reason, the others drain.
@@ -190,7 +251,7 @@ async fn heartbeat(
     }
 }
 
-async fn client(settings: &Settings) -> anyhow::Result<(Client, (String, u16))> {
+async fn config(settings: &Settings) -> anyhow::Result<kube::Config> {
     let mut config = match &settings.kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read_from(path)
@@ -205,11 +266,17 @@ async fn client(settings: &Settings) -> anyhow::Result<(Client, (String, u16))> 
     };
     // Every call has its own time limit and every resource its own backoff.
     config.default_retry = false;
-    let url = config.cluster_url.clone();
-    let host = url.host().unwrap_or_default().to_owned();
-    let port = url.port_u16().unwrap_or(443);
-    let client = Client::try_from(config).context("the cluster's client cannot be made")?;
-    Ok((client, (host, port)))
+    Ok(config)
+}
+
+fn client(config: &kube::Config) -> anyhow::Result<Client> {
+    Client::try_from(config.clone()).context("the cluster's client cannot be made")
+}
+
+/// Host and port.
+fn api_server(config: &kube::Config) -> (String, u16) {
+    let url = &config.cluster_url;
+    (url.host().unwrap_or_default().to_owned(), url.port_u16().unwrap_or(443))
 }
 
 /// Ready once the process is to end and no pass runs any more, or none is waited for any longer. What is cut off
@@ -228,7 +295,7 @@ async fn control(scope: Scope, context: Arc<Context>, shutdown: Shutdown) {
     let (reader, writer) = reflector::store();
     let api = scope.api();
     let watched = scope.clone();
-    let stream = watcher(api, watcher::Config::default())
+    let stream = watcher(api, scope.watching())
         .default_backoff()
         .modify(forget_what_wakes_nobody)
         .reflect(writer)

@@ -9,6 +9,7 @@ use kube::{
 };
 use tokio::sync::Notify;
 
+use super::selection::Selection;
 use crate::{
     api::AuthConsistency,
     server::{Gate, Health},
@@ -22,19 +23,26 @@ const AGAIN: Duration = Duration::from_secs(5);
 pub struct Scope {
     client: Client,
     namespace: Option<String>,
+    selection: Selection,
     gate: Gate,
     refused: Arc<Notify>,
 }
 
 impl Scope {
     /// A scope, all namespaces where none is given; readiness waits for it from now on.
-    pub fn new(client: Client, namespace: Option<String>, health: &Health) -> Self {
+    pub fn new(client: Client, namespace: Option<String>, selection: Selection, health: &Health) -> Self {
         let name = match &namespace {
             Some(namespace) => format!("watch of namespace {namespace}"),
             None => "watch of all namespaces".to_owned(),
         };
         let gate = health.gate(name, "the first list of resources");
-        Self { client, namespace, gate, refused: Arc::default() }
+        Self { client, namespace, selection, gate, refused: Arc::default() }
+    }
+
+    /// How they are watched: those alone that are selected.
+    pub fn watching(&self) -> watcher::Config {
+        let config = watcher::Config::default();
+        self.selection.as_query().map_or(config.clone(), |query| config.labels(&query))
     }
 
     /// Its resources.

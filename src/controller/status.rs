@@ -106,12 +106,16 @@ impl<'a> Statement<'a> {
 
     /// After a conflict: whether the status may be made anew on what stands there now, and written again.
     ///
-    /// It may where only the rest of the object was written. What somebody else says of the same resource is
-    /// newer than what this pass has seen, and is overruled only when `insisting`.
+    /// It may where only the rest of the object was written, and it is still `ours`. What somebody else says of the same
+    /// resource is newer than what this pass has seen, and is overruled only when `insisting`.
     ///
     /// # Errors
     /// The object is another one by now, or the API server fails.
-    pub async fn rebase(&self, insisting: bool) -> Result<bool, ClusterError> {
+    pub async fn rebase(
+        &self,
+        insisting: bool,
+        ours: impl Fn(&Resource) -> bool,
+    ) -> Result<bool, ClusterError> {
         let identity = &self.resource.identity;
         let times = self.times().await;
         let live = match self.cluster.resource(&identity.namespace, &identity.name).await {
@@ -119,7 +123,7 @@ impl<'a> Statement<'a> {
             Err(ClusterError::NotFound) => return Ok(false),
             Err(error) => return Err(error),
         };
-        if live.identity != *identity || live.is_deleted() {
+        if live.identity != *identity || live.is_deleted() || !ours(&live) {
             return Ok(false);
         }
         let same = live.sound && live.status == self.current().await;

@@ -216,8 +216,27 @@ impl<'a> Live<'a> {
             Ok(spec) if !spec.suspend && spec.mode == Mode::Enforce => {}
             _ => return Err(changed("was suspended")),
         }
+        if !self.context.selection.includes(live.object.metadata.labels.as_ref()) {
+            return Err(changed("has become another operator's by its labels"));
+        }
         self.statement.renew(&live, times).await;
-        Ok(())
+        // Last, since the answer may have taken long, and nothing else is waited for before the effect.
+        self.leads()
+    }
+
+    /// This replica still leads, by the clock.
+    fn leads(&self) -> Result<(), Fault> {
+        if self.context.leadership.holds() {
+            return Ok(());
+        }
+        Err(Fault {
+            reason: Reason::Progressing,
+            condition: ConditionType::Ready,
+            class: Class::Conflict,
+            message:
+                "another replica of the operator may lead by now, so nothing more is repaired in this pass"
+                    .into(),
+        })
     }
 }
 
@@ -231,6 +250,7 @@ impl Supervisor for Live<'_> {
             let current = self.statement.current().await;
             let status = working(&current, self.resource.identity.generation, &now(), &message, None);
             self.statement.write(&status).await.map_err(|error| error.fault())?;
+            self.leads()?;
             // What was told of the look is over, and what was just written stands for a while.
             let mut state = self.state();
             (state.pace, state.latest, state.repairs) = (Pace::new(TOLD, Instant::now()), None, true);

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU16, sync::Arc};
 
-use super::{Cluster, Limits, admission::Admission, context::Context};
+use super::{Cluster, Limits, admission::Admission, context::Context, lease::Leadership};
 use crate::network::HostPolicy;
 
 /// A resource as it is stored.
@@ -33,6 +33,8 @@ pub(super) async fn context(app: axum::Router) -> Context {
         admission: Admission::new(limits, Arc::clone(&metrics)),
         metrics,
         shutdown: Default::default(),
+        leadership: Leadership::alone(),
+        selection: Default::default(),
         instance: "operator-7d9f".into(),
         operator: Default::default(),
         resources: Default::default(),

@@ -39,7 +39,8 @@ pub struct Gate {
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
-    Open,
+    /// What `/readyz` says of it.
+    Open(String),
     /// Why it is closed, as `/readyz` says it.
     Closed(String),
 }
@@ -47,7 +48,12 @@ enum State {
 impl Gate {
     /// What was waited for is there; says whether it was not before.
     pub fn open(&self) -> bool {
-        self.turn(State::Open)
+        self.open_as("ok")
+    }
+
+    /// The same, with what `/readyz` says of it in place of "ok"; says whether that is news.
+    pub fn open_as(&self, words: &str) -> bool {
+        self.turn(State::Open(words.to_owned()))
     }
 
     /// It is gone again, or the process is about to end.
@@ -62,7 +68,7 @@ impl Gate {
 
     /// Whether it is open.
     pub fn is_open(&self) -> bool {
-        *lock(&self.state) == State::Open
+        matches!(*lock(&self.state), State::Open(_))
     }
 
     fn turn(&self, to: State) -> bool {
@@ -108,7 +114,7 @@ impl Health {
 
     /// Whether every gate is open.
     pub fn is_ready(&self) -> bool {
-        lock(&self.shared.gates).iter().all(|(_, state)| *lock(state) == State::Open)
+        lock(&self.shared.gates).iter().all(|(_, state)| matches!(*lock(state), State::Open(_)))
     }
 
     /// Whether the last sign of progress is recent enough.
@@ -125,15 +131,21 @@ impl Health {
         let mut verdict = Verdict { ok: true, text: String::new() };
         for (name, state) in lock(&self.shared.gates).iter() {
             let state = lock(state);
-            verdict.ok &= *state == State::Open;
+            verdict.ok &= matches!(*state, State::Open(_));
             // Writing to a String cannot fail.
             let _ = match &*state {
-                State::Open => writeln!(verdict.text, "[+]{name} ok"),
+                State::Open(words) => writeln!(verdict.text, "[+]{name} {words}"),
                 State::Closed(why) => writeln!(verdict.text, "[-]{name} {why}"),
             };
         }
         verdict.text.push_str(if verdict.ok { "readyz check passed\n" } else { "readyz check failed\n" });
         verdict
+    }
+
+    /// Whether these words stand in what `/readyz` says.
+    #[cfg(test)]
+    pub(crate) fn says(&self, words: &str) -> bool {
+        self.readiness().text.contains(words)
     }
 
     pub(super) fn liveness(&self) -> Verdict {

@@ -3,7 +3,11 @@
 //! Label values are enum variants, or the namespace and name of a resource, whose series go with it
 //! ([`Metrics::forget`]): nobody outside can make the number of series grow.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{
+    fmt,
+    sync::{OnceLock, atomic::AtomicU64},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
@@ -99,6 +103,12 @@ label_values! {
         CreateEvent = "create_event",
         /// Asking who the operator is.
         ReviewSelf = "review_self",
+        /// Reading the Lease that says who leads.
+        GetLease = "get_lease",
+        /// Making it.
+        CreateLease = "create_lease",
+        /// Taking, renewing or giving it up.
+        UpdateLease = "update_lease",
     }
 }
 
@@ -275,6 +285,17 @@ pub struct Metrics {
     repaired_rows: Family<ActionLabels, Counter>,
     api_requests: Family<ApiLabels, Counter>,
     backoff_failures: Family<ResourceLabels, Gauge>,
+    leader: Gauge,
+    leads: OnceLock<Leads>,
+}
+
+/// Answers whether this process leads.
+struct Leads(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Leads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Leads").field(&(self.0)()).finish()
+    }
 }
 
 impl Default for Metrics {
@@ -302,6 +323,8 @@ impl Metrics {
             repaired_rows: Family::default(),
             api_requests: Family::default(),
             backoff_failures: Family::default(),
+            leader: Gauge::default(),
+            leads: OnceLock::new(),
         };
         for &result in PassResult::ALL {
             drop(metrics.passes.get_or_create(&ResultLabels { result }));
@@ -354,9 +377,16 @@ impl Metrics {
             "Failed passes in a row; 0 after a pass that ended",
             self.backoff_failures.clone(),
         );
+        registry.register("leader", "1 while this process leads, 0 while it stands by", self.leader.clone());
         let build = BuildLabels { version: env!("CARGO_PKG_VERSION") };
         registry.register("build", "What is running", Info::new(build));
         self
+    }
+
+    /// Who is asked, at each look at the metrics, whether this process leads. Without anybody it always does. The first
+    /// one stays.
+    pub fn leads(&self, asked: impl Fn() -> bool + Send + Sync + 'static) {
+        let _ = self.leads.set(Leads(Box::new(asked)));
     }
 
     /// A pass has ended.
@@ -423,6 +453,7 @@ impl Metrics {
     /// # Errors
     /// When a metric cannot be written as text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
+        self.leader.set(i64::from(self.leads.get().is_none_or(|leads| (leads.0)())));
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -472,11 +503,23 @@ mod tests {
             "auth_consistency_repaired_rows_total{action=\"set_null\"} 3",
             "auth_consistency_api_requests_total{operation=\"get_secret\",result=\"not_found\"} 1",
             "auth_consistency_backoff_failures{namespace=\"shop\",name=\"probeops\"} 2",
+            "auth_consistency_leader 1",
             concat!("auth_consistency_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn whether_the_process_leads_is_asked_at_each_look() {
+        let (metrics, leads) =
+            (Metrics::new(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let asked = std::sync::Arc::clone(&leads);
+        metrics.leads(move || asked.load(std::sync::atomic::Ordering::SeqCst));
+        assert_eq!(lines(&metrics, "auth_consistency_leader ").last().unwrap(), "auth_consistency_leader 0");
+        leads.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(lines(&metrics, "auth_consistency_leader ").last().unwrap(), "auth_consistency_leader 1");
     }
 
     #[test]

@@ -60,8 +60,9 @@ async fn readiness_names_what_it_waits_for() {
     assert!(lease.refuse("somebody else holds it") && !lease.refuse("somebody else holds it"));
     let text = "[+]crd ok\n[-]lease refused: somebody else holds it\nreadyz check failed\n";
     assert_eq!(server.text("/readyz").await, (503, text.into()));
-    assert!(lease.open() && !lease.open());
-    assert_eq!(server.text("/readyz").await.0, 200);
+    assert!(lease.open_as("stands by") && !lease.open_as("stands by") && lease.is_open());
+    let text = "[+]crd ok\n[+]lease stands by\nreadyz check passed\n";
+    assert_eq!(server.text("/readyz").await, (200, text.into()));
     server.stop().await;
 }
 

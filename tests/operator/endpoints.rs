@@ -222,7 +222,8 @@ async fn one_stale_pod_among_fresh_ones_is_named_with_its_workload_and_exactly_t
     ] {
         assert!(!text.contains("canary") && !text.contains("eyJ"), "{place} shows a secret");
     }
-    assert_eq!(used_by(operator).await, granted_with(&VALUES));
+    let values = [&VALUES[..], &["leaderElection.enabled=false", "replicas=1"]].concat();
+    assert_eq!(used_by(operator).await, granted_with(&values));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod crashes;
 mod endpoints;
 #[path = "../scenarios/fleet.rs"]
 mod fleet;
+mod leader;
 mod life;
 mod load;
 mod page;
@@ -20,6 +21,7 @@ mod requests;
 #[path = "../wire/server.rs"]
 #[allow(dead_code, reason = "a part of what servers can do")]
 mod server;
+mod shards;
 #[path = "../scenarios/world.rs"]
 mod world;
 
@@ -32,7 +34,9 @@ async fn the_rights_that_the_chart_grants_are_exactly_those_that_are_used() {
     let world = World::new(CONSISTENT).await;
     world.database.run("UPDATE users SET role = 'user' WHERE id = 1").await;
     let home = format!("op-{}", world.namespace);
-    let operator = Operator::start(&home, &[&world.namespace], &[], &[]);
+    let extra = leader::flags(&home, leader::SHORT);
+    let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
+    let operator = Operator::start(&home, &[&world.namespace], &extra, &[]);
     kubectl(
         &[
             "create",

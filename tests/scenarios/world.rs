@@ -133,6 +133,57 @@ pub fn api_server() -> String {
     kubectl(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"], "")
 }
 
+/// What an operator may do, and how it signs in.
+pub struct Granted {
+    /// A directory of its own.
+    pub directory: PathBuf,
+    /// In it, the kubeconfig of its ServiceAccount.
+    pub kubeconfig: PathBuf,
+    /// Name of the ServiceAccount as the audit log has it.
+    pub user: String,
+}
+
+/// Grants what the chart grants with these values, and signs in.
+pub fn granted(launch: &Launch<'_>) -> Granted {
+    let Launch { home, namespaces, values, .. } = *launch;
+    install_crd();
+    let _ = Command::new(part("AUTHCON_TEST_KUBECTL")).args(["create", "namespace", home]).output();
+    let watch = namespaces
+        .iter()
+        .enumerate()
+        .map(|(at, namespace)| format!("watchNamespaces[{at}]={namespace}"))
+        .collect::<Vec<_>>();
+    let settings: Vec<&str> = watch.iter().map(String::as_str).chain(values.iter().copied()).collect();
+    let rbac = chart(home, &settings, &["rbac", "serviceaccount"]);
+    kubectl(&["apply", "-f", "-"], &rbac);
+    let account = "operator-auth-consistency";
+    let token = kubectl(&["create", "token", account, "-n", home, "--duration=2h"], "");
+    let directory = PathBuf::from(part("AUTHCON_TEST_PARTS_DIR")).join(format!("operator-{}", unique()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let kubeconfig = directory.join("kubeconfig");
+    let server = launch.server.map_or_else(api_server, str::to_owned);
+    let authority = kubectl(
+        &[
+            "config",
+            "view",
+            "--minify",
+            "--raw",
+            "--flatten",
+            "-o",
+            "jsonpath={.clusters[0].cluster.certificate-authority-data}",
+        ],
+        "",
+    );
+    let text = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "operator",
+        "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority-data": authority}}],
+        "users": [{"name": "u", "user": {"token": token.trim()}}],
+        "contexts": [{"name": "operator", "context": {"cluster": "c", "user": "u"}}],
+    });
+    std::fs::write(&kubeconfig, text.to_string()).unwrap();
+    Granted { directory, kubeconfig, user: format!("system:serviceaccount:{home}:{account}") }
+}
+
 /// A running operator; it ends with this value, and also when the test's process does.
 pub struct Operator {
     child: Child,
@@ -177,43 +228,9 @@ impl Operator {
 
     /// Starts an operator as it is told.
     pub fn launch(launch: &Launch<'_>) -> Self {
-        let Launch { home, namespaces, values, extra, environment, .. } = *launch;
+        let Launch { namespaces, extra, environment, .. } = *launch;
         let wrapped = !launch.directly;
-        install_crd();
-        let _ = Command::new(part("AUTHCON_TEST_KUBECTL")).args(["create", "namespace", home]).output();
-        let watch = namespaces
-            .iter()
-            .enumerate()
-            .map(|(at, namespace)| format!("watchNamespaces[{at}]={namespace}"))
-            .collect::<Vec<_>>();
-        let settings: Vec<&str> = watch.iter().map(String::as_str).chain(values.iter().copied()).collect();
-        let rbac = chart(home, &settings, &["rbac", "serviceaccount"]);
-        kubectl(&["apply", "-f", "-"], &rbac);
-        let account = "operator-auth-consistency";
-        let token = kubectl(&["create", "token", account, "-n", home, "--duration=2h"], "");
-        let directory = PathBuf::from(part("AUTHCON_TEST_PARTS_DIR")).join(format!("operator-{}", unique()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let kubeconfig = directory.join("kubeconfig");
-        let server = launch.server.map_or_else(api_server, str::to_owned);
-        let authority = kubectl(
-            &[
-                "config",
-                "view",
-                "--minify",
-                "--raw",
-                "--flatten",
-                "-o",
-                "jsonpath={.clusters[0].cluster.certificate-authority-data}",
-            ],
-            "",
-        );
-        let text = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "operator",
-            "clusters": [{"name": "c", "cluster": {"server": server, "certificate-authority-data": authority}}],
-            "users": [{"name": "u", "user": {"token": token.trim()}}],
-            "contexts": [{"name": "operator", "context": {"cluster": "c", "user": "u"}}],
-        });
-        std::fs::write(&kubeconfig, text.to_string()).unwrap();
+        let Granted { directory, kubeconfig, user } = granted(launch);
         let listen = free_address();
         let log = directory.join("log");
         let operator = launch.program.unwrap_or(env!("CARGO_BIN_EXE_auth-consistency"));
@@ -236,7 +253,6 @@ impl Operator {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let user = format!("system:serviceaccount:{home}:{account}");
         let namespaces = namespaces.iter().map(|name| (*name).to_owned()).collect();
         Self { child, wrapped, began, listen, log, user, namespaces }
     }
@@ -280,8 +296,13 @@ impl Operator {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal. It must have been started directly.
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Waits for its end and gives the exit code; none when a signal ended it.

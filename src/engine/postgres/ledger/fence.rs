@@ -23,9 +23,12 @@ use sqlx::{Connection, PgConnection, Postgres, Row, Transaction};
 
 /// The protocol looks again in new statements, which see nothing new at any other level; the role's own
 /// default may be another. Chunks are too short to be worth compiling. The path stays the role's own, since
-/// triggers of the app need it. How values become text is pinned, as it is for every look.
+/// triggers of the app need it. How values become text is pinned, as it is for every look. Where nothing comes from us for
+/// a while, since the process was stopped or its machine is gone, the server takes the transaction back: it holds rows of
+/// the app, and keeps every other process from repairing.
 pub(in crate::engine::postgres) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
     SET LOCAL lock_timeout = '2s'; SET LOCAL row_security = off; SET LOCAL jit = off; \
+    SET LOCAL idle_in_transaction_session_timeout = '15s'; \
     SET LOCAL extra_float_digits = 1; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; \
     SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; SET LOCAL quote_all_identifiers = off; \
     SET LOCAL client_min_messages = error";
