@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-down test test-quick test-versions cuts fuzz bench soak generate check-generated lint static clean
+.PHONY: help demo demo-cluster demo-down test test-quick test-versions cuts fuzz bench soak generate check-generated statements lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -70,6 +70,10 @@ check-generated: ## Fail when a generated file is not what `make generate` would
 	{ diff -u $(REPORT) "$$made" || { echo "$(REPORT) is out of date: run make generate" >&2; exit 1; }; } && \
 	rm -f "$$made" && $(RUN) session-reset-page "$$made" >/dev/null && \
 	{ diff -ru $(PAGE) "$$made" || { echo "$(PAGE) is out of date: run make generate" >&2; exit 1; }; }
+
+statements: ## Write tests/statements anew: each statement as it is sent, to be read in the difference (PostgreSQL 15)
+	@dev/setup
+	@AUTHCON_STATEMENTS=write exec dev/parts run --databases -- $(CARGO) test --locked --test databases sql_texts::
 
 lint: ## Check the format, clippy's warnings, and the dependencies where cargo-deny is there
 	$(CARGO) fmt --check

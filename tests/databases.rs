@@ -129,6 +129,8 @@ mod sign_in;
 mod since_18;
 #[path = "databases/source.rs"]
 mod source;
+#[path = "databases/sql_texts.rs"]
+mod sql_texts;
 #[path = "databases/stamps.rs"]
 mod stamps;
 #[path = "databases/standby.rs"]

@@ -4,7 +4,13 @@
 //! [`TypeName`], [`Operator`] and [`Expression`] can be made inside this room alone. Values are only ever bound parameters. Every statement is sent unnamed, so that
 //! poolers work.
 
-use std::sync::Arc;
+// Tests of what strangers write have this file in a room of their own.
+#[path = "sql/lexer.rs"]
+mod lexer;
+#[path = "sql/template.rs"]
+pub(in crate::engine::postgres) mod template;
+
+use std::{panic::Location, sync::Arc};
 
 use crate::{
     domain::{
@@ -17,6 +23,8 @@ use crate::{
 
 use futures::TryStreamExt as _;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, postgres::PgRow, query::Query};
+
+pub(in crate::engine::postgres) use template::{Only, sql, with};
 
 /// PostgreSQL 15 manual, section 4.1.1: NAMEDATALEN is 64, and one byte ends the name.
 const LONGEST_NAME: usize = 63;
@@ -201,22 +209,29 @@ enum Bound {
 #[derive(Debug, Clone, Copy)]
 pub struct Shared(usize);
 
+/// Under which debug builds write each statement that they run, without its values: no filter asks for it but a
+/// test's.
+const STATEMENTS: &str = "auth_consistency::statements";
+
 /// A statement under construction.
-#[derive(Default)]
 pub struct Sql {
     text: String,
     bound: Vec<Bound>,
     /// Whether it is for a person to read and to run.
     printed: bool,
+    /// Where it was begun.
+    begun: &'static Location<'static>,
 }
 
 impl Sql {
     /// Begins with a piece of our own SQL.
+    #[track_caller]
     pub fn new(sql: &'static str) -> Self {
-        Self { text: sql.to_owned(), ..Self::default() }
+        Self { text: sql.to_owned(), bound: Vec::new(), printed: false, begun: Location::caller() }
     }
 
     /// Begins one that a person is shown, in which every character of a name shows.
+    #[track_caller]
     pub fn printed(sql: &'static str) -> Self {
         Self { printed: true, ..Self::new(sql) }
     }
@@ -256,9 +271,13 @@ impl Sql {
     /// Adds ` OPERATOR(schema.symbol) `: a bare `=` under a pinned path compares citext
     /// case-sensitively without a word.
     pub fn operator(&mut self, operator: &Operator) -> &mut Self {
-        self.add(" OPERATOR(").name(&operator.schema).add(".");
+        self.add(" ").operator_alone(operator).add(" ")
+    }
+
+    fn operator_alone(&mut self, operator: &Operator) -> &mut Self {
+        self.add("OPERATOR(").name(&operator.schema).add(".");
         self.text.push_str(&operator.symbol);
-        self.add(") ")
+        self.add(")")
     }
 
     /// Adds `left OPERATOR(schema.symbol) right`, each as exactly what the operator takes.
@@ -413,6 +432,9 @@ impl Sql {
     }
 
     fn query<'q>(self) -> Query<'q, Postgres, <Postgres as sqlx::Database>::Arguments> {
+        if cfg!(debug_assertions) {
+            tracing::trace!(target: STATEMENTS, begun = %self.begun, text = self.text);
+        }
         let mut query = sqlx::query(AssertSqlSafe(self.text)).persistent(false);
         for bound in self.bound {
             query = match bound {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::facts::{Claim, schema::DatabaseIdentity},
-    engine::postgres::sql::Sql,
+    engine::postgres::sql::sql,
 };
 use sqlx::{PgConnection, Row};
 
@@ -12,15 +12,16 @@ pub async fn claim(
     identity: &DatabaseIdentity,
     user_table: i64,
 ) -> Result<Option<Claim>, sqlx::Error> {
-    let mut sql = Sql::new(
-        // By way of JSON, since a layout of before has not all of the columns.
-        "SELECT owner, owner_name, epoch, plan_serial, \
-         pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'operator', \
-         (pg_catalog.to_jsonb(claims) OPERATOR(pg_catalog.->>) 'takes')::pg_catalog.int8 \
-         FROM auth_consistency.claims WHERE system_identifier OPERATOR(pg_catalog.=) ",
+    // By way of JSON, since a layout of before has not all of the columns.
+    let sql = sql!(
+        "SELECT owner, owner_name, epoch, plan_serial, pg_catalog.to_jsonb(claims) ->> 'operator',
+           (pg_catalog.to_jsonb(claims) ->> 'takes')::pg_catalog.int8
+         FROM auth_consistency.claims
+         WHERE system_identifier = {system} AND database_oid = {database} AND user_table_oid = {user_table}",
+        system = identity.system,
+        database = identity.database,
+        user_table = user_table,
     );
-    sql.text(&identity.system).add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(identity.database);
-    sql.add(" AND user_table_oid OPERATOR(pg_catalog.=) ").integer(user_table);
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     Ok(Some(Claim {
         owner: row.try_get(0)?,

@@ -12,7 +12,7 @@ use crate::{
         catalog::{condition::equals, resolved::ResolvedSchema},
         ledger::{fence::Fence, quarantine::Quarantine, trust},
         session::{error::DatabaseError, transaction::savepoint},
-        sql::{Sql, run},
+        sql::{Only, Sql, run, sql, with},
     },
 };
 
@@ -22,20 +22,26 @@ use sqlx::{PgConnection, Row};
 
 /// Whether the role may read a table of our own schema; one that is not there has nothing to tell.
 async fn readable(connection: &mut PgConnection, table: &str) -> Result<bool, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT coalesce((SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'auth_consistency' \
-         AND has_schema_privilege(n.oid, 'USAGE') AND c.relname::text = ",
+    let sql = sql!(
+        "SELECT coalesce((
+           SELECT has_table_privilege(c.oid, 'SELECT') FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = 'auth_consistency' AND has_schema_privilege(n.oid, 'USAGE')
+           AND c.relname::text = {table}), false)",
+        table = table,
     );
-    sql.text(table).add("), false)");
     sql.scalar(connection).await
 }
 
 /// Adds the condition that a row is of this target identity.
 fn mine(sql: &mut Sql, target: &Target, known: &ResolvedSchema) {
-    sql.add("b.system_identifier = ").text(&known.identity.system);
-    sql.add(" AND b.database_oid = ").integer(known.identity.database);
-    sql.add(" AND b.owner = ").text(&target.resource.uid);
+    sql!(
+        sql,
+        "b.system_identifier = {system} AND b.database_oid = {database} AND b.owner = {owner}",
+        system = known.identity.system,
+        database = known.identity.database,
+        owner = target.resource.uid,
+    );
 }
 
 /// For what, and whose, sessions were ended before.
@@ -47,10 +53,10 @@ pub(in crate::engine::postgres) async fn ended(
     if !known.ours || !readable(connection, "ended").await? {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new(
-        "SELECT b.cause, b.accounts, b.restored_at IS NOT NULL FROM auth_consistency.ended b WHERE ",
+    let sql = sql!(
+        "SELECT b.cause, b.accounts, b.restored_at IS NOT NULL FROM auth_consistency.ended b WHERE {mine}",
+        mine = with(|sql| mine(sql, target, known)),
     );
-    mine(&mut sql, target, known);
     let mut ended = Vec::new();
     for row in sql.all(connection).await? {
         let accounts: Option<Vec<String>> = row.try_get(1)?;
@@ -74,13 +80,14 @@ pub(in crate::engine::postgres) async fn begun(
     if !known.ours || !readable(connection, "batches").await? {
         return Ok(None);
     }
-    let mut sql = Sql::new(
-        "SELECT min(floor(extract(epoch FROM b.opened_at))::int8) FROM auth_consistency.runs b \
-         JOIN auth_consistency.steps s ON s.run = b.run WHERE b.closed_at IS NULL AND b.plan_hash IS NOT NULL \
-         AND s.action = 'EndSessions' AND s.passed_key = ",
+    let sql = sql!(
+        "SELECT min(floor(extract(epoch FROM b.opened_at))::int8) FROM auth_consistency.runs b
+         JOIN auth_consistency.steps s ON s.run = b.run
+         WHERE b.closed_at IS NULL AND b.plan_hash IS NOT NULL
+         AND s.action = 'EndSessions' AND s.passed_key = {digest} AND {mine}",
+        digest = digest,
+        mine = with(|sql| mine(sql, target, known)),
     );
-    sql.text(digest).add(" AND ");
-    mine(&mut sql, target, known);
     Ok(sql.scalar(connection).await?)
 }
 
@@ -95,15 +102,18 @@ pub(in crate::engine::postgres) struct Of<'a> {
 
 /// Adds the numbers of the batches of runs that are open and about the same.
 pub(in crate::engine::postgres) fn batches(sql: &mut Sql, of: &Of<'_>, digest: &str) {
-    sql.add(
-        "SELECT b.batch FROM auth_consistency.batches b \
-         JOIN auth_consistency.runs r ON r.run OPERATOR(pg_catalog.=) b.run \
-         JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) b.run AND s.step OPERATOR(pg_catalog.=) b.step \
-         WHERE r.closed_at IS NULL AND b.action OPERATOR(pg_catalog.=) 'EndSessions' AND s.passed_key OPERATOR(pg_catalog.=) ",
+    sql!(
+        sql,
+        "SELECT b.batch FROM auth_consistency.batches b
+         JOIN auth_consistency.runs r ON r.run = b.run
+         JOIN auth_consistency.steps s ON s.run = b.run AND s.step = b.step
+         WHERE r.closed_at IS NULL AND b.action = 'EndSessions' AND s.passed_key = {digest}
+         AND b.system_identifier = {system} AND b.database_oid = {database} AND b.owner = {owner}",
+        digest = digest,
+        system = of.identity.system,
+        database = of.identity.database,
+        owner = of.owner,
     );
-    sql.text(digest).add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&of.identity.system);
-    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(of.identity.database);
-    sql.add(" AND b.owner OPERATOR(pg_catalog.=) ").text(of.owner);
 }
 
 /// Ids that were moved no longer ago than a token lives, and who has them today.
@@ -116,15 +126,18 @@ pub(in crate::engine::postgres) async fn moves(
     if !known.ours || !readable(connection, "batches").await? {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::new(
-        "SELECT b.run, b.step, b.batch, b.name FROM auth_consistency.batches b \
-         JOIN auth_consistency.quarantine q ON q.name = b.name WHERE b.action = 'MoveId' AND q.schema_name = ",
-    );
-    sql.text(&target.users.schema).add(" AND q.table_name = ").text(&target.users.table).add(" AND ");
-    mine(&mut sql, target, known);
     let lifetime = i64::try_from(jwt.shape.lifetime.as_secs()).unwrap_or(i64::MAX).min(i64::from(i32::MAX));
-    sql.add(" AND b.at > clock_timestamp() - make_interval(secs => ").integer(lifetime);
-    sql.add("::float8) ORDER BY b.batch");
+    let sql = sql!(
+        "SELECT b.run, b.step, b.batch, b.name FROM auth_consistency.batches b
+         JOIN auth_consistency.quarantine q ON q.name = b.name
+         WHERE b.action = 'MoveId' AND q.schema_name = {schema} AND q.table_name = {table} AND {mine}
+         AND b.at > (clock_timestamp() - make_interval(secs => {lifetime}::float8))
+         ORDER BY b.batch",
+        schema = target.users.schema,
+        table = target.users.table,
+        mine = with(|sql| mine(sql, target, known)),
+        lifetime = lifetime,
+    );
     // The account's own row is copied before those of the table that name it.
     let mut own: BTreeMap<(String, i64), (i64, String)> = BTreeMap::new();
     for row in sql.every(connection).await? {
@@ -136,9 +149,13 @@ pub(in crate::engine::postgres) async fn moves(
         let kept = Quarantine::named(name);
         // Somebody may have dropped the copies, or renamed the column, since.
         let moved = savepoint(connection, async |connection: &mut PgConnection| {
-            let mut sql = Sql::new("SELECT ");
-            sql.column("q", &known.id.name).add("::text, q._ac_new_key FROM ").relation(&kept.relation);
-            sql.add(" q WHERE q._ac_batch = ").integer(batch).add(" AND q._ac_new_key IS NOT NULL LIMIT 1");
+            let sql = sql!(
+                "SELECT q.{id}::text, q._ac_new_key FROM {copies} q
+                 WHERE q._ac_batch = {batch} AND q._ac_new_key IS NOT NULL LIMIT 1",
+                id = known.id.name,
+                copies = kept.relation,
+                batch = batch,
+            );
             let Some(row) = sql.optional(connection).await? else { return Ok(None) };
             let (from, to): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let reused = held(connection, known, &from).await?;
@@ -151,10 +168,11 @@ pub(in crate::engine::postgres) async fn moves(
 }
 
 async fn held(connection: &mut PgConnection, known: &ResolvedSchema, id: &str) -> Result<bool, sqlx::Error> {
-    let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-    sql.only(&known.users.relation).add(" p WHERE ");
-    equals(&mut sql, "p", &known.id, id);
-    sql.add(")");
+    let sql = sql!(
+        "SELECT EXISTS (SELECT FROM {users} p WHERE {has_id})",
+        users = Only(&known.users.relation),
+        has_id = with(|sql| equals(sql, "p", &known.id, id)),
+    );
     sql.scalar(connection).await
 }
 
@@ -166,10 +184,13 @@ pub(in crate::engine::postgres) async fn count_done(
     chunk: i64,
     rows: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut sql = Sql::new("UPDATE auth_consistency.steps SET done = done OPERATOR(pg_catalog.+) ");
-    sql.integer(rows).add(", chunk = ").integer(chunk);
-    sql.add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(step);
+    let sql = sql!(
+        "UPDATE auth_consistency.steps SET done = done + {rows}, chunk = {chunk} WHERE run = {run} AND step = {step}",
+        rows = rows,
+        chunk = chunk,
+        run = fence.run,
+        step = step,
+    );
     sql.execute(connection).await?;
     Ok(())
 }
@@ -183,9 +204,11 @@ pub(in crate::engine::postgres) async fn remember(
     due: &Invalidation,
     valid_after: i64,
 ) -> Result<(), sqlx::Error> {
-    let mut sql =
-        Sql::new("UPDATE auth_consistency.steps SET ceiling = done WHERE run OPERATOR(pg_catalog.=) ");
-    sql.text(&fence.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step);
+    let sql = sql!(
+        "UPDATE auth_consistency.steps SET ceiling = done WHERE run = {run} AND step = {step}",
+        run = fence.run,
+        step = step,
+    );
     sql.execute(connection).await?;
     let there: bool = Sql::new("SELECT pg_catalog.to_regclass('auth_consistency.ended') IS NOT NULL")
         .scalar(connection)
@@ -203,22 +226,24 @@ pub(in crate::engine::postgres) async fn remember(
         trust::keep_to_ourselves(connection).await?;
     }
     for cause in due.remembered() {
-        let mut sql = Sql::new(
-            "INSERT INTO auth_consistency.ended (system_identifier, database_oid, owner, run, step, cause, \
-             accounts, valid_after) VALUES (",
+        let sql = sql!(
+            "INSERT INTO auth_consistency.ended (system_identifier, database_oid, owner, run, step, cause,
+               accounts, valid_after)
+             VALUES ({system}, {database}, {owner}, {run}, {step}, {cause}, {accounts}, {valid_after})",
+            system = fence.identity.system,
+            database = fence.identity.database,
+            owner = fence.owner,
+            run = fence.run,
+            step = step,
+            cause = cause,
+            accounts = with(|sql| {
+                match &due.whom {
+                    Audience::Everybody => sql.add("NULL"),
+                    Audience::Accounts(ids) => sql.texts(ids.iter().cloned().map(Some).collect()),
+                };
+            }),
+            valid_after = valid_after,
         );
-        sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-        sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
-        sql.text(cause).add(", ");
-        match &due.whom {
-            Audience::Everybody => {
-                sql.add("NULL");
-            }
-            Audience::Accounts(ids) => {
-                sql.texts(ids.iter().cloned().map(Some).collect());
-            }
-        }
-        sql.add(", ").integer(valid_after).add(")");
         sql.execute(connection).await?;
     }
     Ok(())
@@ -237,12 +262,14 @@ pub(in crate::engine::postgres) async fn restored(
     if !there {
         return Ok(());
     }
-    let mut sql = Sql::new(
-        "UPDATE auth_consistency.ended SET restored_at = pg_catalog.clock_timestamp() WHERE run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "UPDATE auth_consistency.ended SET restored_at = pg_catalog.clock_timestamp()
+         WHERE run = {run} AND step = {step} AND system_identifier = {system} AND database_oid = {database}",
+        run = run,
+        step = step,
+        system = fence.identity.system,
+        database = fence.identity.database,
     );
-    sql.text(run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step);
-    sql.add(" AND system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-    sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
     sql.execute(connection).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
         catalog::resolved::ResolvedSchema,
         ledger::{self, claim::claim},
         session::error::DatabaseError,
-        sql::Sql,
+        sql::{Sql, sql, with},
     },
 };
 
@@ -35,8 +35,13 @@ pub(in crate::engine::postgres) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ 
 
 /// What foreign keys and triggers are off under, and what is set instead: a role may have that as its own
 /// default, and whatever a repair wrote would then be checked by nothing.
-const ENFORCED: &str = "CASE WHEN pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' \
-    THEN pg_catalog.set_config('session_replication_role', 'origin', true) END";
+fn enforce(sql: &mut Sql) {
+    sql!(
+        sql,
+        "CASE WHEN pg_catalog.current_setting('session_replication_role') = 'replica'
+         THEN pg_catalog.set_config('session_replication_role', 'origin', true) END"
+    );
+}
 
 /// What every transaction of a run is held to.
 #[derive(Debug, Clone)]
@@ -108,25 +113,25 @@ pub(in crate::engine::postgres) async fn enter_step<'c>(
     let mut transaction = connection.begin_with(BEGIN).await?;
     // One statement, since each costs a chunk a way to the server and back. The claim's row is only
     // waited for by whoever has the lock.
-    let mut sql = Sql::new("WITH l AS MATERIALIZED (SELECT ");
-    try_lock(&mut sql, &fence.identity, fence.user_table);
-    sql.add(
-        " AS had), held AS MATERIALIZED (SELECT c.owner, c.epoch FROM auth_consistency.claims c, l \
-         WHERE l.had AND c.system_identifier OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "WITH l AS MATERIALIZED (SELECT {try_lock} AS had),
+         held AS MATERIALIZED (
+           SELECT c.owner, c.epoch FROM auth_consistency.claims c, l
+           WHERE l.had AND c.system_identifier = {system} AND c.database_oid = {database}
+           AND c.user_table_oid = {user_table} FOR UPDATE OF c)
+         SELECT pg_catalog.set_config('statement_timeout', {timeout}, true), (SELECT l.had FROM l),
+           (SELECT held.owner FROM held), (SELECT held.epoch FROM held),
+           s.ceiling - s.done, s.chunk, s.passed_tid, s.passed_key, {enforce}
+         FROM (SELECT) one LEFT JOIN auth_consistency.steps s ON s.run = {run} AND s.step = {step}",
+        try_lock = with(|sql| try_lock(sql, &fence.identity, fence.user_table)),
+        system = fence.identity.system,
+        database = fence.identity.database,
+        user_table = fence.user_table,
+        timeout = fence.statement_timeout.as_millis().to_string(),
+        enforce = with(enforce),
+        run = fence.run,
+        step = step,
     );
-    sql.text(&fence.identity.system).add(" AND c.database_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(fence.identity.database).add(" AND c.user_table_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(fence.user_table).add(" FOR UPDATE OF c) SELECT pg_catalog.set_config('statement_timeout', ");
-    sql.text(fence.statement_timeout.as_millis().to_string());
-    sql.add(
-        ", true), (SELECT l.had FROM l), (SELECT held.owner FROM held), (SELECT held.epoch FROM held), \
-         s.ceiling OPERATOR(pg_catalog.-) s.done, s.chunk, s.passed_tid, s.passed_key, ",
-    );
-    sql.add(ENFORCED).add(
-        " FROM (SELECT) one \
-         LEFT JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
     let row = sql.one(&mut transaction).await?;
     if !row.try_get::<bool, _>(1)? {
         return Err(DatabaseError::Fenced);
@@ -151,8 +156,7 @@ pub(in crate::engine::postgres) async fn enter_step<'c>(
 pub(in crate::engine::postgres) async fn enforced(
     connection: &mut PgConnection,
 ) -> Result<(), DatabaseError> {
-    let mut sql = Sql::new("SELECT ");
-    sql.add(ENFORCED);
+    let sql = sql!("SELECT {enforce}", enforce = with(enforce));
     match sql.one(connection).await.map_err(DatabaseError::from) {
         Ok(_) => Ok(()),
         Err(error) if error.sqlstate().as_deref() == Some("42501") => Err(DatabaseError::Unsupported(
@@ -170,19 +174,22 @@ pub(in crate::engine::postgres) async fn lock(
     identity: &DatabaseIdentity,
     user_table: i64,
 ) -> Result<(), DatabaseError> {
-    let mut sql = Sql::new("SELECT ");
-    try_lock(&mut sql, identity, user_table);
+    let sql = sql!("SELECT {try_lock}", try_lock = with(|sql| try_lock(sql, identity, user_table)));
     if sql.scalar::<bool>(connection).await? { Ok(()) } else { Err(DatabaseError::Fenced) }
 }
 
 fn try_lock(sql: &mut Sql, identity: &DatabaseIdentity, user_table: i64) {
-    sql.add("pg_catalog.pg_try_advisory_xact_lock(");
-    lock_keys(sql, identity, user_table);
+    let keys = with(|sql| lock_keys(sql, identity, user_table));
+    sql!(sql, "pg_catalog.pg_try_advisory_xact_lock({keys})", keys = keys);
 }
 
 pub(in crate::engine::postgres) fn lock_keys(sql: &mut Sql, identity: &DatabaseIdentity, user_table: i64) {
     // The lock's two keys are signed 32 bit numbers, object ids unsigned ones: the same bits.
     let bits = |oid: i64| i64::from(oid as u32 as i32);
-    sql.integer(bits(identity.database));
-    sql.add("::pg_catalog.int4, ").integer(bits(user_table)).add("::pg_catalog.int4)");
+    sql!(
+        sql,
+        "{database}::pg_catalog.int4, {user_table}::pg_catalog.int4",
+        database = bits(identity.database),
+        user_table = bits(user_table),
+    );
 }

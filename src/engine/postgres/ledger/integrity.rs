@@ -19,7 +19,11 @@ use crate::{
             quarantine::tables,
         },
         session::{error::DatabaseError, transaction::catalog_path},
-        sql::Sql,
+        sql::{
+            Sql, sql,
+            template::{Integers, Piece},
+            with,
+        },
     },
 };
 
@@ -63,24 +67,25 @@ pub(in crate::engine::postgres) async fn require(
         };
         let terms: BTreeSet<(String, String)> = batches.values().map(Batch::terms).collect();
         for (zone, places) in terms {
-            let of_terms = batches
+            let of_terms: Vec<i64> = batches
                 .iter()
                 .filter(|(_, one)| one.terms() == (zone.clone(), places.clone()))
                 .map(|(batch, _)| *batch)
                 .collect();
-            let mut sql = Sql::new("SELECT q._ac_batch, pg_catalog.count(*), ");
-            add_rows(&mut sql, "q.h", &places);
-            sql.add(" FROM (SELECT q._ac_batch, ");
             let there: Vec<&str> = places.split('.').collect();
             let summed =
-                of_source(&copies.columns).filter(|(at, _)| there.contains(&at.to_string().as_str()));
-            add_row(&mut sql, summed.map(|(_, column)| column));
-            sql.add(" AS h FROM ").relation(&quarantine.relation);
-            sql.add(" q WHERE q._ac_batch OPERATOR(pg_catalog.=) ANY (").integers(of_terms);
-            sql.add(")) q GROUP BY q._ac_batch");
+                || of_source(&copies.columns).filter(|(at, _)| there.contains(&at.to_string().as_str()));
+            let sql = sql!(
+                "SELECT q._ac_batch, pg_catalog.count(*), {digest}
+                 FROM (SELECT q._ac_batch, {number} AS h FROM {copies} q WHERE q._ac_batch = ANY ({batches})) q
+                 GROUP BY q._ac_batch",
+                digest = with(|sql| add_rows(sql, "q.h", &places)),
+                number = with(|sql| add_row(sql, summed().map(|(_, column)| column))),
+                copies = quarantine.relation,
+                batches = Integers(&of_terms),
+            );
             if !zone.is_empty() {
-                let mut set = Sql::new("SELECT pg_catalog.set_config('TimeZone', ");
-                set.text(zone).add(", true)");
+                let set = sql!("SELECT pg_catalog.set_config('TimeZone', {zone}, true)", zone = zone);
                 set.execute(connection).await?;
             }
             for row in sql.every(connection).await? {
@@ -151,10 +156,12 @@ async fn written(
     whose: &Fence,
     run: &str,
 ) -> Result<BTreeMap<i64, Batch>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT b.batch, b.step, b.action, b.rows, b.digest FROM auth_consistency.batches b WHERE b.run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT b.batch, b.step, b.action, b.rows, b.digest FROM auth_consistency.batches b
+         WHERE b.run = {run}{of_identity}",
+        run = run,
+        of_identity = with(|sql| of_identity(sql, "b", whose)),
     );
-    of_identity(sql.text(run), "b", whose);
     let mut batches = BTreeMap::new();
     for row in sql.every(connection).await? {
         let (rows, digest): (Option<i64>, Option<String>) = (row.try_get(3)?, row.try_get(4)?);
@@ -170,12 +177,14 @@ async fn written(
 }
 
 fn of_identity(sql: &mut Sql, alias: &'static str, whose: &Fence) {
-    sql.add(" AND ")
-        .add(alias)
-        .add(".system_identifier OPERATOR(pg_catalog.=) ")
-        .text(&whose.identity.system);
-    sql.add(" AND ").add(alias).add(".database_oid OPERATOR(pg_catalog.=) ").integer(whose.identity.database);
-    sql.add(" AND ").add(alias).add(".owner OPERATOR(pg_catalog.=) ").text(&whose.owner);
+    sql!(
+        sql,
+        " AND {of}.system_identifier = {system} AND {of}.database_oid = {database} AND {of}.owner = {owner}",
+        of = Piece(alias),
+        system = whose.identity.system,
+        database = whose.identity.database,
+        owner = whose.owner,
+    );
 }
 
 /// Rows that the audit tells of, by step. A run that itself put rows back keeps some that it tells nothing of.
@@ -184,27 +193,26 @@ async fn audited(
     whose: &Fence,
     run: &str,
 ) -> Result<BTreeMap<i64, i64>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT s.step, coalesce((SELECT pg_catalog.sum(a.rows) FROM auth_consistency.audit a \
-         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step",
+    let sql = sql!(
+        "SELECT s.step, coalesce((
+             SELECT pg_catalog.sum(a.rows) FROM auth_consistency.audit a
+             WHERE a.run = s.run AND a.step = s.step{of_identity}), 0)::pg_catalog.int8
+         FROM auth_consistency.steps s
+         WHERE NOT EXISTS (SELECT FROM auth_consistency.audit a WHERE a.run = s.run AND a.action = 'Restore')
+         AND s.run = {run}",
+        of_identity = with(|sql| of_identity(sql, "a", whose)),
+        run = run,
     );
-    of_identity(&mut sql, "a", whose);
-    sql.add(
-        "), 0)::pg_catalog.int8 FROM auth_consistency.steps s WHERE NOT EXISTS (SELECT FROM auth_consistency.audit a \
-         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.action OPERATOR(pg_catalog.=) 'Restore') \
-         AND s.run OPERATOR(pg_catalog.=) ",
-    );
-    sql.text(run);
     sql.every(connection).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// Whether copies were dropped for good since the run.
 async fn purged_since(connection: &mut PgConnection, run: &str) -> Result<bool, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT EXISTS (SELECT FROM auth_consistency.audit p WHERE p.action OPERATOR(pg_catalog.=) 'Purge' \
-         AND p.id OPERATOR(pg_catalog.>) coalesce((SELECT pg_catalog.min(a.id) FROM auth_consistency.audit a \
-           WHERE a.run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT EXISTS (
+           SELECT FROM auth_consistency.audit p WHERE p.action = 'Purge' AND p.id > coalesce((
+             SELECT pg_catalog.min(a.id) FROM auth_consistency.audit a WHERE a.run = {run}), 0))",
+        run = run,
     );
-    sql.text(run).add("), 0))");
     Ok(sql.scalar(connection).await?)
 }

@@ -2,17 +2,23 @@
 
 use crate::{
     domain::facts::key_kind::KeyKind,
-    engine::postgres::{catalog::reference::ReferenceTable, ledger::fence::Fence, sql::Sql},
+    engine::postgres::{
+        catalog::reference::ReferenceTable,
+        ledger::fence::Fence,
+        sql::{Sql, sql, with},
+    },
 };
 
 impl ReferenceTable {
     /// Adds the condition that the key of the row `c` is on the list of a step.
     pub(in crate::engine::postgres) fn listed(&self, sql: &mut Sql, fence: &Fence, step: i64) {
-        sql.add("EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run OPERATOR(pg_catalog.=) ");
-        sql.text(&fence.run).add(" AND l.step OPERATOR(pg_catalog.=) ").integer(step);
-        sql.add(" AND l.key OPERATOR(pg_catalog.=) ");
-        self.on_list(sql, |sql| self.key_text(sql));
-        sql.add(")");
+        sql!(
+            sql,
+            "EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run = {run} AND l.step = {step} AND l.key = {key})",
+            run = fence.run,
+            step = step,
+            key = with(|sql| self.on_list(sql, |sql| self.key_text(sql))),
+        );
     }
 }
 

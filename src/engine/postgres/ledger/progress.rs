@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use crate::engine::postgres::{ledger::fence::Fence, session::error::DatabaseError, sql::Sql};
+use crate::engine::postgres::{ledger::fence::Fence, session::error::DatabaseError, sql::sql};
 
 /// Counts rows of a step as done.
 pub(in crate::engine::postgres) async fn count_done(
@@ -11,9 +11,12 @@ pub(in crate::engine::postgres) async fn count_done(
     number: i64,
     rows: i64,
 ) -> Result<i64, DatabaseError> {
-    let mut sql = Sql::new("UPDATE auth_consistency.steps SET done = done OPERATOR(pg_catalog.+) ");
-    sql.integer(rows).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(number);
-    sql.add(" RETURNING ceiling OPERATOR(pg_catalog.-) done");
+    let sql = sql!(
+        "UPDATE auth_consistency.steps SET done = done + {rows} WHERE run = {run} AND step = {step}
+         RETURNING ceiling - done",
+        rows = rows,
+        run = fence.run,
+        step = number,
+    );
     Ok(sql.scalar(connection).await?)
 }

@@ -11,7 +11,7 @@ use crate::{
         catalog::{Column, Table, condition::equals},
         ledger::notes::{Note, noting, of_row, of_rows},
         session::error::DatabaseError,
-        sql::{Name, Relation, Sql},
+        sql::{Name, Only, Relation, Sql, sql, template::each, with},
         sql_keys::{is_keyed, keyed},
     },
 };
@@ -58,10 +58,13 @@ pub(in crate::engine::postgres) async fn existing(
     connection: &mut PgConnection,
     source: &Table,
 ) -> Result<Option<Quarantine>, sqlx::Error> {
-    let mut sql =
-        Sql::new("SELECT name FROM auth_consistency.quarantine WHERE schema_name OPERATOR(pg_catalog.=) ");
-    sql.text(source.relation.schema.as_str()).add(" AND table_name OPERATOR(pg_catalog.=) ");
-    sql.text(source.relation.name.as_str()).add(" AND layout OPERATOR(pg_catalog.=) ").text(layout(source));
+    let sql = sql!(
+        "SELECT name FROM auth_consistency.quarantine
+         WHERE schema_name = {schema} AND table_name = {table} AND layout = {layout}",
+        schema = source.relation.schema.as_str(),
+        table = source.relation.name.as_str(),
+        layout = layout(source),
+    );
     sql.optional(connection).await?.map(|row| Ok(Quarantine::named(row.try_get(0)?))).transpose()
 }
 
@@ -89,20 +92,24 @@ pub(in crate::engine::postgres) async fn table(
         .take(24)
         .collect();
     let quarantine = Quarantine::named(format!("q_{readable}_{source_digest}_{layout}"));
-    let mut sql = Sql::new("CREATE TABLE ");
-    sql.relation(&quarantine.relation).add(
-        " (_ac_batch bigint NOT NULL, _ac_new_key pg_catalog.text, _ac_restored_at pg_catalog.timestamptz",
+    let sql = sql!(
+        "CREATE TABLE {copies} (_ac_batch bigint NOT NULL, _ac_new_key pg_catalog.text,
+           _ac_restored_at pg_catalog.timestamptz{columns})",
+        copies = quarantine.relation,
+        columns = each(&source.columns, "", |sql, column| {
+            sql!(sql, ", {name} {of_type}", name = column.name, of_type = column.declared_type);
+        }),
     );
-    for column in source.columns.iter() {
-        sql.add(", ").name(&column.name).add(" ").type_name(&column.declared_type);
-    }
-    sql.add(")");
     sql.execute(connection).await?;
     trust::keep_to_ourselves(connection).await?;
-    let mut sql =
-        Sql::new("INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout) VALUES (");
-    sql.text(quarantine.relation.name.as_str()).add(", ").text(source.relation.schema.as_str()).add(", ");
-    sql.text(source.relation.name.as_str()).add(", ").text(&layout).add(")");
+    let sql = sql!(
+        "INSERT INTO auth_consistency.quarantine (name, schema_name, table_name, layout)
+         VALUES ({name}, {schema}, {table}, {layout})",
+        name = quarantine.relation.name.as_str(),
+        schema = source.relation.schema.as_str(),
+        table = source.relation.name.as_str(),
+        layout = layout,
+    );
     sql.execute(connection).await?;
     Ok(quarantine)
 }
@@ -112,17 +119,26 @@ pub(in crate::engine::postgres) async fn table(
 /// along with a repair, what names an id that is moved.
 pub(in crate::engine::postgres) fn batch(sql: &mut Sql, fence: &Fence, of: &Batch<'_>) {
     let Batch { step, chunk, action, quarantine, columns } = *of;
-    sql.add(
-        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action, \
-         name, column_names) SELECT ",
+    sql!(
+        sql,
+        "INSERT INTO auth_consistency.batches (system_identifier, database_oid, owner, run, step, chunk, action,
+           name, column_names)
+         SELECT {system}, {database}, {owner}, {run}, {step}, {chunk}, {action}, {name}, {columns}",
+        system = fence.identity.system,
+        database = fence.identity.database,
+        owner = fence.owner,
+        run = fence.run,
+        step = step,
+        chunk = chunk,
+        action = action.as_str(),
+        name = quarantine.relation.name.as_str(),
+        columns = with(|sql| {
+            match columns {
+                Some(columns) => sql.texts(columns.iter().cloned().map(Some).collect()),
+                None => sql.add("NULL::pg_catalog.text[]"),
+            };
+        }),
     );
-    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(step).add(", ");
-    sql.integer(chunk).add(", ").text(action.as_str()).add(", ").text(quarantine.relation.name.as_str());
-    match columns {
-        Some(columns) => sql.add(", ").texts(columns.iter().cloned().map(Some).collect()),
-        None => sql.add(", NULL::pg_catalog.text[]"),
-    };
 }
 
 /// What the copies of a chunk belong to.
@@ -172,26 +188,30 @@ pub(in crate::engine::postgres) async fn copy(
 ) -> Result<(), DatabaseError> {
     let Copies { step, chunk, action, source, key_columns, keys, new_key, columns } = *copies;
     let quarantine = table(connection, source).await?;
-    let mut sql = Sql::new("WITH b AS (");
-    batch(&mut sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
-    sql.add(" RETURNING batch), kept AS (INSERT INTO ").relation(&quarantine.relation);
-    sql.add(" AS q (_ac_batch, _ac_new_key");
-    for column in source.columns.iter() {
-        sql.add(", ").name(&column.name);
-    }
-    sql.add(") SELECT (SELECT b.batch FROM b), ").text_or_null(new_key.map(str::to_owned));
-    for column in source.columns.iter() {
-        sql.add(", ").column("c", &column.name);
-    }
-    sql.add(" FROM ").only(&source.relation).add(" c JOIN ");
-    keyed(&mut sql, key_columns, keys);
-    sql.add(" ON ");
-    is_keyed(&mut sql, "c", key_columns);
-    sql.add(" RETURNING ");
-    of_row(&mut sql, &source.columns);
-    sql.add(" AS h) SELECT pg_catalog.count(*), (SELECT b.batch FROM b), ");
-    of_rows(&mut sql, "kept.h", &source.columns);
-    sql.add(" FROM kept");
+    let sql = sql!(
+        "WITH b AS ({batch} RETURNING batch),
+         kept AS (
+           INSERT INTO {copies} AS q (_ac_batch, _ac_new_key{names})
+           SELECT (SELECT b.batch FROM b), {new_key}{values} FROM {source} c JOIN {keys} ON {is_keyed}
+           RETURNING {row} AS h)
+         SELECT pg_catalog.count(*), (SELECT b.batch FROM b), {rows} FROM kept",
+        batch = with(|sql| {
+            batch(sql, fence, &Batch { step, chunk, action, quarantine: &quarantine, columns });
+        }),
+        copies = quarantine.relation,
+        names = each(&source.columns, "", |sql, column| {
+            sql!(sql, ", {name}", name = column.name);
+        }),
+        new_key = new_key.map(str::to_owned),
+        values = each(&source.columns, "", |sql, column| {
+            sql!(sql, ", c.{name}", name = column.name);
+        }),
+        source = Only(&source.relation),
+        keys = with(|sql| keyed(sql, key_columns, keys)),
+        is_keyed = with(|sql| is_keyed(sql, "c", key_columns)),
+        row = with(|sql| of_row(sql, &source.columns)),
+        rows = with(|sql| of_rows(sql, "kept.h", &source.columns)),
+    );
     let row = sql.one(connection).await?;
     let copied: i64 = row.try_get(0)?;
     let note = Note { batch: row.try_get(1)?, rows: copied, digest: row.try_get(2)? };
@@ -209,13 +229,16 @@ pub(in crate::engine::postgres) async fn copy(
 
 /// Adds an object of digests of columns of the row `c`, by their names.
 pub(in crate::engine::postgres) fn digests(sql: &mut Sql, columns: &[&Column]) {
-    sql.add("pg_catalog.jsonb_build_object(");
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).text(column.name.as_str()).add("::pg_catalog.text, ");
-        sql.add("pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(").column("c", &column.name);
-        sql.add("::pg_catalog.text, 'UTF8')), 'hex')");
-    }
-    sql.add(")");
+    let pairs = each(columns, ", ", |sql, column| {
+        sql!(
+            sql,
+            "{called}::pg_catalog.text, pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
+               c.{name}::pg_catalog.text, 'UTF8')), 'hex')",
+            called = column.name.as_str(),
+            name = column.name,
+        );
+    });
+    sql!(sql, "pg_catalog.jsonb_build_object({pairs})", pairs = pairs);
 }
 
 /// Notes beside the copy of an account's row what its step has written, as digests: whoever puts the row back is
@@ -228,21 +251,26 @@ pub(in crate::engine::postgres) async fn note_written(
     key: &Column,
     id: &str,
 ) -> Result<(), DatabaseError> {
-    let mut sql =
-        Sql::new("SELECT s.column_names FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ");
-    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
+    let sql = sql!(
+        "SELECT s.column_names FROM auth_consistency.steps s WHERE s.run = {run} AND s.step = {step}",
+        run = fence.run,
+        step = step,
+    );
     let Some(row) = sql.optional(connection).await? else { return Ok(()) };
     let names: Vec<String> = row.try_get(0)?;
     let columns: Vec<&Column> = names.iter().filter_map(|name| source.column(name)).collect();
     let quarantine = table(connection, source).await?;
-    let mut sql = Sql::new("UPDATE ");
-    sql.relation(&quarantine.relation).add(" AS q SET _ac_new_key = (SELECT ");
-    digests(&mut sql, &columns);
-    sql.add("::pg_catalog.text FROM ").only(&source.relation).add(" c WHERE ");
-    equals(&mut sql, "c", key, id);
-    sql.add(") FROM auth_consistency.batches b WHERE b.batch OPERATOR(pg_catalog.=) q._ac_batch");
-    sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step);
+    let sql = sql!(
+        "UPDATE {copies} AS q SET _ac_new_key = (
+           SELECT {digests}::pg_catalog.text FROM {source} c WHERE {is_row})
+         FROM auth_consistency.batches b WHERE b.batch = q._ac_batch AND b.run = {run} AND b.step = {step}",
+        copies = quarantine.relation,
+        digests = with(|sql| digests(sql, &columns)),
+        source = Only(&source.relation),
+        is_row = with(|sql| equals(sql, "c", key, id)),
+        run = fence.run,
+        step = step,
+    );
     sql.execute(connection).await?;
     Ok(())
 }
@@ -257,11 +285,12 @@ pub(in crate::engine::postgres) async fn tables(
     if !there {
         return Ok(Vec::new());
     }
-    let sql = Sql::new(
-        "SELECT q.name, q.schema_name, q.table_name FROM auth_consistency.quarantine q WHERE EXISTS \
-         (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-          WHERE n.nspname OPERATOR(pg_catalog.=) 'auth_consistency' AND c.relname::pg_catalog.text OPERATOR(pg_catalog.=) q.name) \
-         ORDER BY q.schema_name, q.table_name, q.created_at",
+    let sql = sql!(
+        "SELECT q.name, q.schema_name, q.table_name FROM auth_consistency.quarantine q
+         WHERE EXISTS (
+           SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = 'auth_consistency' AND c.relname::pg_catalog.text = q.name)
+         ORDER BY q.schema_name, q.table_name, q.created_at"
     );
     sql.all(connection)
         .await?

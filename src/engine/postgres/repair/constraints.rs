@@ -16,7 +16,7 @@ use crate::{
         },
         rowset::foreign_keys::{add_statement, by_hand, table},
         session::error::DatabaseError,
-        sql::{Name, Sql},
+        sql::{Name, Only, sql, with},
     },
 };
 
@@ -49,15 +49,15 @@ async fn state(
     name: &str,
 ) -> Result<Option<State>, DatabaseError> {
     // PostgreSQL 18 brought conenforced.
-    let mut sql = Sql::new(
-        "SELECT convalidated, pg_catalog.to_jsonb(con) OPERATOR(pg_catalog.->>) 'conenforced' OPERATOR(pg_catalog.=) 'false' \
-         FROM pg_catalog.pg_constraint con WHERE contype OPERATOR(pg_catalog.=) 'f' \
-         AND conrelid OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT convalidated, (pg_catalog.to_jsonb(con) ->> 'conenforced') = 'false'
+         FROM pg_catalog.pg_constraint con
+         WHERE contype = 'f' AND conrelid = {child}::pg_catalog.oid AND confrelid = {parent}::pg_catalog.oid
+         AND conname::pg_catalog.text = {name}",
+        child = table.child.oid,
+        parent = table.parent.oid,
+        name = name,
     );
-    sql.integer(table.child.oid).add("::pg_catalog.oid AND confrelid OPERATOR(pg_catalog.=) ");
-    sql.integer(table.parent.oid)
-        .add("::pg_catalog.oid AND conname::pg_catalog.text OPERATOR(pg_catalog.=) ");
-    sql.text(name);
     let Some(row) = sql.optional(connection).await? else { return Ok(None) };
     Ok(Some(match (row.try_get(0)?, row.try_get::<Option<bool>, _>(1)?) {
         (_, Some(true)) => State::NotEnforced,
@@ -89,10 +89,13 @@ pub async fn add_constraint(
     if state(&mut transaction, table, name).await?.is_some() {
         return Ok(0);
     }
-    let mut sql = Sql::new("SELECT EXISTS (SELECT FROM ");
-    sql.only(&table.child.relation).add(" c WHERE ");
-    table.orphaned(&mut sql);
-    sql.add(")");
+    let sql = sql!(
+        "SELECT EXISTS (SELECT FROM {rows} c WHERE {orphaned})",
+        rows = Only(&table.child.relation),
+        orphaned = with(|sql| {
+            table.orphaned(sql);
+        }),
+    );
     if sql.scalar::<bool>(&mut transaction).await? {
         return Err(orphans_again(object));
     }

@@ -19,7 +19,7 @@ use crate::{
             error::DatabaseError,
             transaction::{catalog_path, statement_timeout},
         },
-        sql::Sql,
+        sql::{sql, template::Texts, with},
     },
 };
 
@@ -75,31 +75,26 @@ pub async fn begin(
     };
     let mut next = 1;
     if let Some(run) = &resumed {
-        let mut sql =
-            Sql::new("SELECT plan_hash FROM auth_consistency.runs WHERE run OPERATOR(pg_catalog.=) ");
-        sql.text(run);
+        let sql = sql!("SELECT plan_hash FROM auth_consistency.runs WHERE run = {run}", run = run);
         fence.plan_hash = sql.scalar(&mut transaction).await?;
-        let mut sql = Sql::new(
-            "SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run OPERATOR(pg_catalog.=) ",
+        let sql = sql!(
+            "SELECT coalesce(max(step), 0) + 1 FROM auth_consistency.steps WHERE run = {run}",
+            run = run,
         );
-        sql.text(run);
         next = sql.scalar(&mut transaction).await?;
     } else if fresh {
-        let mut sql = Sql::new(
-            "INSERT INTO auth_consistency.runs (run, system_identifier, database_oid, owner, owner_name, generation, \
-             plan_hash) VALUES (",
+        let sql = sql!(
+            "INSERT INTO auth_consistency.runs (run, system_identifier, database_oid, owner, owner_name, generation,
+               plan_hash)
+             VALUES ({run}, {system}, {database}, {owner}, {owner_name}, {generation}, {plan_hash})",
+            run = fence.run,
+            system = fence.identity.system,
+            database = fence.identity.database,
+            owner = fence.owner,
+            owner_name = owner_name(target),
+            generation = target.resource.generation,
+            plan_hash = fence.plan_hash,
         );
-        sql.text(&fence.run)
-            .add(", ")
-            .text(&fence.identity.system)
-            .add(", ")
-            .integer(fence.identity.database);
-        sql.add(", ").text(&fence.owner).add(", ").text(owner_name(target));
-        sql.add(", ")
-            .integer(target.resource.generation)
-            .add(", ")
-            .text_or_null(fence.plan_hash.clone())
-            .add(")");
         sql.execute(&mut transaction).await?;
     }
     let mut numbers = Vec::new();
@@ -109,21 +104,29 @@ pub async fn begin(
             continue;
         }
         let object = step.step().object();
-        let mut sql = Sql::new(
-            "INSERT INTO auth_consistency.steps (run, step, action, schema_name, table_name, column_names, \
-             constraint_name, ceiling) VALUES (",
+        let sql = sql!(
+            "INSERT INTO auth_consistency.steps (run, step, action, schema_name, table_name, column_names,
+               constraint_name, ceiling)
+             VALUES ({run}, {step}, {action}, {schema}, {table}, {columns}, {constraint}, {ceiling})",
+            run = fence.run,
+            step = next,
+            action = step.step().action().as_str(),
+            schema = object.schema,
+            table = object.table,
+            columns = Texts(&object.columns),
+            constraint = object.constraint,
+            ceiling = step.ceiling(),
         );
-        sql.text(&fence.run).add(", ").integer(next).add(", ").text(step.step().action().as_str());
-        sql.add(", ").text(&object.schema).add(", ").text(&object.table).add(", ");
-        sql.texts(object.columns.iter().cloned().map(Some).collect());
-        sql.add(", ").text_or_null(object.constraint.clone()).add(", ").integer(step.ceiling()).add(")");
         sql.execute(&mut transaction).await?;
         rows::list_keys(&mut transaction, &fence, known, step.step(), next).await?;
         session_keys::list(&mut transaction, &fence, known, step.step(), next).await?;
         if let Some(terms) = terms(step.step()) {
-            let mut sql = Sql::new("UPDATE auth_consistency.steps SET passed_key = ");
-            sql.text(terms).add(" WHERE run OPERATOR(pg_catalog.=) ").text(&fence.run);
-            sql.add(" AND step OPERATOR(pg_catalog.=) ").integer(next);
+            let sql = sql!(
+                "UPDATE auth_consistency.steps SET passed_key = {terms} WHERE run = {run} AND step = {step}",
+                terms = terms,
+                run = fence.run,
+                step = next,
+            );
             sql.execute(&mut transaction).await?;
         }
         numbers.push(next);
@@ -154,22 +157,25 @@ pub(in crate::engine::postgres) async fn claim(
         }
         ledger::end_runs_of(connection, &known.identity, &claim.owner).await?;
     }
-    let mut sql = Sql::new(
-        "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name, \
-         epoch, plan_serial, operator, takes) VALUES (",
-    );
-    sql.text(&known.identity.system).add(", ").integer(known.identity.database).add(", ");
-    sql.integer(known.users.oid).add(", ").text(owner).add(", ").text(owner_name(target)).add(", 1, ");
-    sql.integer(i64::from(approved)).add(", ").text_or_null(target.operator.clone());
     // A claim that is made anew, since somebody deleted it or the table is another one, counts on from where no
     // claim can have come to, so that nothing that was asked of an earlier one is asked of it.
-    sql.add(
-        ", (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8\
-         ) ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner, \
-         owner_name = excluded.owner_name, operator = excluded.operator, epoch = held.epoch OPERATOR(pg_catalog.+) 1, \
-         takes = held.takes OPERATOR(pg_catalog.+) CASE WHEN held.owner OPERATOR(pg_catalog.=) excluded.owner \
-           THEN 0 ELSE 1 END, \
-         plan_serial = held.plan_serial OPERATOR(pg_catalog.+) excluded.plan_serial RETURNING held.epoch",
+    let sql = sql!(
+        "INSERT INTO auth_consistency.claims AS held (system_identifier, database_oid, user_table_oid, owner, owner_name,
+           epoch, plan_serial, operator, takes)
+         VALUES ({system}, {database}, {user_table}, {owner}, {owner_name}, 1, {serial}, {operator},
+           (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::pg_catalog.int8)
+         ON CONFLICT (system_identifier, database_oid, user_table_oid) DO UPDATE SET owner = excluded.owner,
+           owner_name = excluded.owner_name, operator = excluded.operator, epoch = held.epoch + 1,
+           takes = held.takes + CASE WHEN held.owner = excluded.owner THEN 0 ELSE 1 END,
+           plan_serial = held.plan_serial + excluded.plan_serial
+         RETURNING held.epoch",
+        system = known.identity.system,
+        database = known.identity.database,
+        user_table = known.users.oid,
+        owner = owner,
+        owner_name = owner_name(target),
+        serial = i64::from(approved),
+        operator = target.operator,
     );
     Ok(sql.scalar(connection).await?)
 }
@@ -180,12 +186,13 @@ pub(in crate::engine::postgres) async fn claim(
 /// The run was overtaken, or the database fails.
 pub async fn close(connection: &mut PgConnection, fence: &Fence) -> Result<(), DatabaseError> {
     let mut transaction = enter(connection, fence).await?;
-    let mut sql = Sql::new(
-        "UPDATE auth_consistency.runs SET closed_at = pg_catalog.clock_timestamp() WHERE closed_at IS NULL \
-         AND owner OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "UPDATE auth_consistency.runs SET closed_at = pg_catalog.clock_timestamp()
+         WHERE closed_at IS NULL AND owner = {owner} AND system_identifier = {system} AND database_oid = {database}",
+        owner = fence.owner,
+        system = fence.identity.system,
+        database = fence.identity.database,
     );
-    sql.text(&fence.owner).add(" AND system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-    sql.add(" AND database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
     sql.execute(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
@@ -202,12 +209,13 @@ pub async fn written(
     step: i64,
 ) -> Result<Option<RecordedStep>, DatabaseError> {
     let mut transaction = wait(connection, fence).await?;
-    let mut sql = Sql::new(
-        "SELECT s.ceiling OPERATOR(pg_catalog.-) s.done, EXISTS (SELECT FROM auth_consistency.audit a \
-         WHERE a.run OPERATOR(pg_catalog.=) s.run AND a.step OPERATOR(pg_catalog.=) s.step), s.done \
-         FROM auth_consistency.steps s WHERE s.run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT s.ceiling - s.done,
+           EXISTS (SELECT FROM auth_consistency.audit a WHERE a.run = s.run AND a.step = s.step), s.done
+         FROM auth_consistency.steps s WHERE s.run = {run} AND s.step = {step}",
+        run = fence.run,
+        step = step,
     );
-    sql.text(&fence.run).add(" AND s.step OPERATOR(pg_catalog.=) ").integer(step);
     let row = sql.optional(&mut transaction).await?;
     transaction.rollback().await?;
     row.map(|row| Ok(RecordedStep { left: row.try_get(0)?, audited: row.try_get(1)?, done: row.try_get(2)? }))
@@ -223,11 +231,11 @@ pub async fn audited(
     fence: &Fence,
 ) -> Result<Vec<(String, i64)>, DatabaseError> {
     let mut transaction = wait(connection, fence).await?;
-    let mut sql = Sql::new(
-        "SELECT a.object, pg_catalog.sum(a.rows)::pg_catalog.int8 FROM auth_consistency.audit a \
-         WHERE a.run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT a.object, pg_catalog.sum(a.rows)::pg_catalog.int8 FROM auth_consistency.audit a
+         WHERE a.run = {run} GROUP BY a.object ORDER BY pg_catalog.min(a.id)",
+        run = fence.run,
     );
-    sql.text(&fence.run).add(" GROUP BY a.object ORDER BY pg_catalog.min(a.id)");
     let rows = sql.all(&mut transaction).await?;
     transaction.rollback().await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
@@ -240,8 +248,8 @@ async fn wait<'c>(
 ) -> Result<Transaction<'c, Postgres>, DatabaseError> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     statement_timeout(&mut transaction, fence.statement_timeout).await?;
-    let mut sql = Sql::new("SELECT pg_catalog.pg_advisory_xact_lock(");
-    lock_keys(&mut sql, &fence.identity, fence.user_table);
+    let keys = with(|sql| lock_keys(sql, &fence.identity, fence.user_table));
+    let sql = sql!("SELECT pg_catalog.pg_advisory_xact_lock({keys})", keys = keys);
     sql.execute(&mut transaction).await?;
     Ok(transaction)
 }

@@ -11,7 +11,7 @@ use crate::{
             fence::{self, Fence},
         },
         session::error::DatabaseError,
-        sql::Sql,
+        sql::{sql, with},
     },
 };
 
@@ -47,25 +47,26 @@ pub async fn advance_sequence(
     if if descends { next >= past } else { next <= past } {
         // In its own steps: where several servers take turns, each gives every second number. From what it gives
         // next, so that no number which somebody drew meanwhile is given again.
-        let mut sql = Sql::new("SELECT pg_catalog.setval(pg_catalog.format('%I.%I', ");
-        sql.text(sequence.relation.schema.as_str()).add(", ").text(sequence.relation.name.as_str());
-        sql.add(
-            ")::pg_catalog.regclass, n.value, true) FROM (SELECT i.step, i.next OPERATOR(pg_catalog.+) \
-             (pg_catalog.int8larger((",
+        let sql = sql!(
+            "SELECT pg_catalog.setval(pg_catalog.format('%I.%I', {schema}, {name})::pg_catalog.regclass, n.value, true)
+             FROM (
+               SELECT i.step, i.next + (pg_catalog.int8larger(({past} - i.next) / i.step, 0) * i.step) AS value
+               FROM (SELECT {next} AS next, {step} AS step FROM {sequence} s) i) n
+             WHERE {can_hold}",
+            schema = sequence.relation.schema.as_str(),
+            name = sequence.relation.name.as_str(),
+            past = past,
+            next = with(|sql| catalog::next(sql, sequence)),
+            step = sequence.increment,
+            sequence = sequence.relation,
+            can_hold = with(|sql| {
+                if descends {
+                    sql!(sql, "n.value >= ({first} - n.step)", first = known.first_id);
+                } else {
+                    sql!(sql, "n.value <= ({last} - n.step)", last = known.last_id);
+                }
+            }),
         );
-        sql.integer(past).add(
-            " OPERATOR(pg_catalog.-) i.next) OPERATOR(pg_catalog./) i.step, 0) OPERATOR(pg_catalog.*) \
-             i.step) AS value FROM (SELECT ",
-        );
-        catalog::next(&mut sql, sequence);
-        sql.add(" AS next, ").integer(sequence.increment).add(" AS step FROM ").relation(&sequence.relation);
-        sql.add(" s) i) n WHERE n.value ");
-        if descends {
-            sql.add("OPERATOR(pg_catalog.>=) (").integer(known.first_id);
-        } else {
-            sql.add("OPERATOR(pg_catalog.<=) (").integer(known.last_id);
-        }
-        sql.add(" OPERATOR(pg_catalog.-) n.step)");
         // What the column cannot hold is never given.
         if sql.optional(&mut transaction).await?.is_none() {
             return Err(DatabaseError::Moved(format!(

@@ -15,7 +15,7 @@ use crate::{
                 quarantine::{Quarantine, tables},
             },
             session::{error::DatabaseError, transaction::prepare},
-            sql::{Name, Sql},
+            sql::{Name, Sql, sql},
         },
     },
     passwords::holds_hash,
@@ -246,19 +246,22 @@ async fn columns(
 
 /// Adds the condition that a row is one of those, and whose. `None` for what nobody has.
 pub(in crate::engine::postgres) fn condition(sql: &mut Sql, which: &PurgeFilter, identity: &str) {
-    sql.add(
-        " WHERE b.system_identifier OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.database_oid::pg_catalog.text \
-         OPERATOR(pg_catalog.||) '/' OPERATOR(pg_catalog.||) b.owner OPERATOR(pg_catalog.=) ",
+    sql!(
+        sql,
+        " WHERE (b.system_identifier || '/' || b.database_oid::pg_catalog.text || '/' || b.owner) = {identity}",
+        identity = identity,
     );
-    sql.text(identity);
     match which {
         PurgeFilter::Run(run) => {
-            sql.add(" AND b.run OPERATOR(pg_catalog.=) ").text(run);
+            sql!(sql, " AND b.run = {run}", run = run);
         }
         PurgeFilter::OlderThan(days) => {
             // The same time for copies and their batches, as they go in two statements of one transaction.
-            sql.add(" AND b.at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) ");
-            sql.add("pg_catalog.make_interval(days => ").integer(*days).add("::pg_catalog.int4))");
+            sql!(
+                sql,
+                " AND b.at < (pg_catalog.now() - pg_catalog.make_interval(days => {days}::pg_catalog.int4))",
+                days = days,
+            );
         }
     }
 }

@@ -10,7 +10,11 @@ use crate::{
         catalog::Column,
         ledger::{audit, fence::Fence, quarantine::Quarantine},
         restore::inventory::with_batches,
-        sql::{Name, Sql},
+        sql::{
+            Name, Sql, sql,
+            template::{Texts, each},
+            with,
+        },
     },
 };
 
@@ -181,8 +185,7 @@ fn linked(copies: Vec<Kept>) -> Vec<Vec<Member>> {
 
 /// Adds the condition that copies `q` with their batches `b` are of a run of this target.
 pub(in crate::engine::postgres) fn is_of_run(sql: &mut Sql, fence: &Fence, run: &str) {
-    sql.add(" WHERE b.run OPERATOR(pg_catalog.=) ").text(run);
-    is_ours(sql, fence);
+    sql!(sql, " WHERE b.run = {run}{is_ours}", run = run, is_ours = with(|sql| is_ours(sql, fence)));
 }
 
 /// The same for a run, and where it is wanted for what later runs moved ids in.
@@ -190,20 +193,24 @@ fn is_of(sql: &mut Sql, fence: &Fence, run: &str, which: Of) {
     if which == Of::Run {
         return is_of_run(sql, fence, run);
     }
-    sql.add(" WHERE (b.run OPERATOR(pg_catalog.=) ").text(run);
-    sql.add(
-        " OR b.action OPERATOR(pg_catalog.=) 'MoveId' AND b.batch OPERATOR(pg_catalog.>) \
-         (SELECT pg_catalog.min(f.batch) FROM auth_consistency.batches f WHERE f.run OPERATOR(pg_catalog.=) ",
+    sql!(
+        sql,
+        " WHERE (b.run = {run} OR b.action = 'MoveId' AND b.batch > (
+             SELECT pg_catalog.min(f.batch) FROM auth_consistency.batches f WHERE f.run = {run})){is_ours}",
+        run = run,
+        is_ours = with(|sql| is_ours(sql, fence)),
     );
-    sql.text(run).add("))");
-    is_ours(sql, fence);
 }
 
 /// Adds the condition that batches `b` are of this target.
 pub(in crate::engine::postgres) fn is_ours(sql: &mut Sql, fence: &Fence) {
-    sql.add(" AND b.owner OPERATOR(pg_catalog.=) ").text(&fence.owner);
-    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&fence.identity.system);
-    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(fence.identity.database);
+    sql!(
+        sql,
+        " AND b.owner = {owner} AND b.system_identifier = {system} AND b.database_oid = {database}",
+        owner = fence.owner,
+        system = fence.identity.system,
+        database = fence.identity.database,
+    );
 }
 
 async fn several_steps(
@@ -213,12 +220,13 @@ async fn several_steps(
     tables: &[Quarantine],
     which: Of,
 ) -> Result<bool, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT pg_catalog.count(DISTINCT ROW(b.run, b.step)) OPERATOR(pg_catalog.>) 1 FROM auth_consistency.batches b",
+    let names: Vec<String> = tables.iter().map(|one| one.relation.name.as_str().to_owned()).collect();
+    let sql = sql!(
+        "SELECT pg_catalog.count(DISTINCT ROW(b.run, b.step)) > 1 FROM auth_consistency.batches b{is_of}
+         AND b.name = ANY ({names})",
+        is_of = with(|sql| is_of(sql, fence, run, which)),
+        names = Texts(&names),
     );
-    is_of(&mut sql, fence, run, which);
-    sql.add(" AND b.name OPERATOR(pg_catalog.=) ANY (");
-    sql.texts(tables.iter().map(|one| Some(one.relation.name.as_str().to_owned())).collect()).add(")");
     sql.scalar(connection).await
 }
 
@@ -230,19 +238,21 @@ async fn moved_from(
     which: Of,
 ) -> Result<BTreeMap<StepOf, String>, sqlx::Error> {
     // Its copy is the first of the step.
-    let mut sql = Sql::new(
-        "SELECT DISTINCT ON (b.run, b.step) b.step, b.batch, b.name, b.column_names[1], b.run FROM auth_consistency.batches b",
+    let sql = sql!(
+        "SELECT DISTINCT ON (b.run, b.step) b.step, b.batch, b.name, b.column_names[1], b.run
+         FROM auth_consistency.batches b{is_of} AND b.action = 'MoveId' ORDER BY b.run, b.step, b.batch",
+        is_of = with(|sql| is_of(sql, fence, run, which)),
     );
-    is_of(&mut sql, fence, run, which);
-    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' ORDER BY b.run, b.step, b.batch");
     let mut moved = BTreeMap::new();
     for row in sql.all(connection).await? {
         // What an older program wrote does not say which columns.
         let Some(column) = row.try_get::<Option<String>, _>(3)? else { continue };
-        let mut sql = Sql::new("SELECT ");
-        sql.column("q", &Name::from_catalog(column)).add("::pg_catalog.text FROM ");
-        sql.relation(&Quarantine::named(row.try_get(2)?).relation);
-        sql.add(" q WHERE q._ac_batch OPERATOR(pg_catalog.=) ").integer(row.try_get(1)?);
+        let sql = sql!(
+            "SELECT q.{column}::pg_catalog.text FROM {copies} q WHERE q._ac_batch = {batch}",
+            column = Name::from_catalog(column),
+            copies = Quarantine::named(row.try_get(2)?).relation,
+            batch = row.try_get::<i64, _>(1)?,
+        );
         if let Some(copy) = sql.optional(connection).await? {
             moved.insert((row.try_get(4)?, row.try_get(0)?), copy.try_get(0)?);
         }
@@ -260,24 +270,21 @@ async fn read(
     which: Of,
 ) -> Result<Vec<Kept>, sqlx::Error> {
     let named = columns_of_moves(connection, fence, run, table, which).await?;
-    let mut sql = Sql::new(
-        "SELECT b.batch, b.step, b.action, coalesce(b.column_names, s.column_names, ARRAY[]::pg_catalog.text[]), \
-         q.ctid::pg_catalog.text, q._ac_restored_at IS NOT NULL, q._ac_new_key, ARRAY[",
+    let sql = sql!(
+        "SELECT b.batch, b.step, b.action, coalesce(b.column_names, s.column_names, ARRAY[]::pg_catalog.text[]),
+           q.ctid::pg_catalog.text, q._ac_restored_at IS NOT NULL, q._ac_new_key, ARRAY[{key}],
+           CASE WHEN b.action = 'MoveId' THEN ARRAY[NULL::pg_catalog.text{named}] END, b.run
+         FROM {copies} LEFT JOIN auth_consistency.steps s ON s.run = b.run AND s.step = b.step{is_of}
+         ORDER BY b.batch, q.ctid",
+        key = each(key, ", ", |sql, column| {
+            sql!(sql, "q.{name}::pg_catalog.text", name = column.name);
+        }),
+        named = each(&named, "", |sql, name| {
+            sql!(sql, ", q.{name}::pg_catalog.text", name = Name::from_catalog(name.clone()));
+        }),
+        copies = with(|sql| with_batches(sql, table)),
+        is_of = with(|sql| is_of(sql, fence, run, which)),
     );
-    for (at, column) in key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("q", &column.name).add("::pg_catalog.text");
-    }
-    sql.add("], CASE WHEN b.action OPERATOR(pg_catalog.=) 'MoveId' THEN ARRAY[NULL::pg_catalog.text");
-    for name in &named {
-        sql.add(", ").column("q", &Name::from_catalog(name.clone())).add("::pg_catalog.text");
-    }
-    sql.add("] END, b.run FROM ");
-    with_batches(&mut sql, table);
-    sql.add(
-        " LEFT JOIN auth_consistency.steps s ON s.run OPERATOR(pg_catalog.=) b.run AND s.step OPERATOR(pg_catalog.=) b.step",
-    );
-    is_of(&mut sql, fence, run, which);
-    sql.add(" ORDER BY b.batch, q.ctid");
     let mut found = Vec::new();
     for row in sql.every(connection).await? {
         let name: String = row.try_get(2)?;
@@ -318,12 +325,13 @@ async fn columns_of_moves(
     table: &Quarantine,
     which: Of,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT DISTINCT n.name FROM auth_consistency.batches b CROSS JOIN LATERAL pg_catalog.unnest(b.column_names) n(name)",
+    let sql = sql!(
+        "SELECT DISTINCT n.name FROM auth_consistency.batches b
+         CROSS JOIN LATERAL pg_catalog.unnest(b.column_names) n(name){is_of}
+         AND b.action = 'MoveId' AND b.name = {copies} ORDER BY 1",
+        is_of = with(|sql| is_of(sql, fence, run, which)),
+        copies = table.relation.name.as_str(),
     );
-    is_of(&mut sql, fence, run, which);
-    sql.add(" AND b.action OPERATOR(pg_catalog.=) 'MoveId' AND b.name OPERATOR(pg_catalog.=) ");
-    sql.text(table.relation.name.as_str()).add(" ORDER BY 1");
     sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 

@@ -6,7 +6,7 @@ use crate::{
         ledger::{audit, fence::Fence},
         restore::inventory,
         session::error::DatabaseError,
-        sql::Sql,
+        sql::sql,
     },
 };
 
@@ -42,16 +42,16 @@ pub(super) struct Done {
 }
 
 pub(super) async fn steps(connection: &mut PgConnection, past: &Past) -> Result<Vec<Done>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT s.step, s.action, s.schema_name, s.table_name, s.column_names, s.constraint_name \
-         FROM auth_consistency.steps s JOIN auth_consistency.runs r ON r.run OPERATOR(pg_catalog.=) s.run \
-         WHERE r.system_identifier OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT s.step, s.action, s.schema_name, s.table_name, s.column_names, s.constraint_name
+         FROM auth_consistency.steps s JOIN auth_consistency.runs r ON r.run = s.run
+         WHERE r.system_identifier = {system} AND r.database_oid = {database} AND r.owner = {owner} AND r.run = {run}
+         ORDER BY s.step",
+        system = past.whose.identity.system,
+        database = past.whose.identity.database,
+        owner = past.whose.owner,
+        run = past.run,
     );
-    sql.text(&past.whose.identity.system).add(" AND r.database_oid OPERATOR(pg_catalog.=) ");
-    sql.integer(past.whose.identity.database)
-        .add(" AND r.owner OPERATOR(pg_catalog.=) ")
-        .text(&past.whose.owner);
-    sql.add(" AND r.run OPERATOR(pg_catalog.=) ").text(&past.run).add(" ORDER BY s.step");
     let rows = sql.all(connection).await?;
     if rows.is_empty() {
         return Err(DatabaseError::Moved(format!(
@@ -86,10 +86,11 @@ pub(super) async fn removed_rows(
     if step.action != Action::EndSessions {
         return Ok(false);
     }
-    let mut sql = Sql::new(
-        "SELECT EXISTS (SELECT FROM auth_consistency.batches WHERE action OPERATOR(pg_catalog.=) 'Delete' AND run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT EXISTS (SELECT FROM auth_consistency.batches WHERE action = 'Delete' AND run = {run} AND step = {step})",
+        run = past.run,
+        step = step.number,
     );
-    sql.text(&past.run).add(" AND step OPERATOR(pg_catalog.=) ").integer(step.number).add(")");
     sql.scalar(connection).await
 }
 
@@ -99,15 +100,19 @@ pub(super) async fn along(
     past: &Past,
     step: &Done,
 ) -> Result<Vec<Done>, DatabaseError> {
-    let mut sql = Sql::new(
-        "SELECT DISTINCT q.schema_name, q.table_name, b.action, b.column_names FROM auth_consistency.batches b \
-         JOIN auth_consistency.quarantine q ON q.name OPERATOR(pg_catalog.=) b.name WHERE b.run OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT DISTINCT q.schema_name, q.table_name, b.action, b.column_names FROM auth_consistency.batches b
+         JOIN auth_consistency.quarantine q ON q.name = b.name
+         WHERE b.run = {run} AND b.step = {step} AND b.system_identifier = {system} AND b.database_oid = {database}
+         AND NOT (q.schema_name = {schema} AND q.table_name = {table})
+         ORDER BY 1, 2",
+        run = past.run,
+        step = step.number,
+        system = past.whose.identity.system,
+        database = past.whose.identity.database,
+        schema = step.object.schema,
+        table = step.object.table,
     );
-    sql.text(&past.run).add(" AND b.step OPERATOR(pg_catalog.=) ").integer(step.number);
-    sql.add(" AND b.system_identifier OPERATOR(pg_catalog.=) ").text(&past.whose.identity.system);
-    sql.add(" AND b.database_oid OPERATOR(pg_catalog.=) ").integer(past.whose.identity.database);
-    sql.add(" AND NOT (q.schema_name OPERATOR(pg_catalog.=) ").text(&step.object.schema);
-    sql.add(" AND q.table_name OPERATOR(pg_catalog.=) ").text(&step.object.table).add(") ORDER BY 1, 2");
     let mut found = Vec::new();
     for row in sql.all(connection).await? {
         let name: String = row.try_get(2)?;

@@ -13,7 +13,11 @@ use crate::engine::postgres::{
     catalog::{Column, Table},
     repair::guard::beyond::Own,
     session::{error::DatabaseError, transaction::savepoint},
-    sql::{Relation, Sql, run},
+    sql::{
+        Only, Relation, Sql, run, sql,
+        template::{Texts, each},
+        with,
+    },
 };
 
 /// A statement that takes rows `c` out and puts them in again with another value in one column, and counts
@@ -26,46 +30,40 @@ pub(in crate::engine::postgres) fn put_in_again(
     value: impl Fn(&mut Sql),
 ) -> Sql {
     let columns: Vec<&Column> = source.columns.iter().filter(|column| !column.generated).collect();
-    let mut sql = Sql::new("WITH d AS (DELETE FROM ");
-    sql.only(&source.relation).add(" AS c USING ");
-    which(&mut sql);
-    sql.add(" RETURNING ");
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" });
-        if column.name == reference.name {
-            value(&mut sql);
-        } else {
-            sql.column("c", &column.name);
-        }
-        sql.add(" AS o").ordinal(at);
-    }
+    let columns: Vec<(usize, &Column)> = columns.into_iter().enumerate().collect();
+    let all_of = |alias: &'static str| {
+        each(&columns, ", ", move |sql, (at, _)| {
+            sql.add(alias).add(".o").ordinal(*at);
+        })
+    };
     // Counted first: no row comes in before all are out.
-    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d), i AS (INSERT INTO ");
-    sql.relation(&source.relation).add(" AS c (");
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).name(&column.name);
-    }
-    sql.add(") OVERRIDING SYSTEM VALUE SELECT ");
-    for at in 0..columns.len() {
-        sql.add(if at > 0 { ", d.o" } else { "d.o" }).ordinal(at);
-    }
-    sql.add(" FROM n CROSS JOIN d RETURNING ");
-    for (at, column) in columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add(" AS o").ordinal(at);
-    }
-    sql.add(") SELECT pg_catalog.count(*) FROM i JOIN d ON ");
-    as_text(&mut sql, "i.o", columns.len());
-    sql.add(" OPERATOR(pg_catalog.=) ");
-    as_text(&mut sql, "d.o", columns.len());
-    sql
-}
-
-fn as_text(sql: &mut Sql, alias: &'static str, columns: usize) {
-    sql.add("ROW(");
-    for at in 0..columns {
-        sql.add(if at > 0 { ", " } else { "" }).add(alias).ordinal(at);
-    }
-    sql.add(")::pg_catalog.text");
+    sql!(
+        "WITH d AS (DELETE FROM {rows} AS c USING {which} RETURNING {values}),
+         n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d),
+         i AS (
+           INSERT INTO {source} AS c ({names}) OVERRIDING SYSTEM VALUE SELECT {out} FROM n CROSS JOIN d
+           RETURNING {came})
+         SELECT pg_catalog.count(*) FROM i JOIN d ON ROW({into})::pg_catalog.text = ROW({out})::pg_catalog.text",
+        rows = Only(&source.relation),
+        which = with(which),
+        values = each(&columns, ", ", |sql, (at, column)| {
+            if column.name == reference.name {
+                value(sql);
+            } else {
+                sql.column("c", &column.name);
+            }
+            sql.add(" AS o").ordinal(*at);
+        }),
+        source = source.relation,
+        names = each(&columns, ", ", |sql, (_, column)| {
+            sql.name(&column.name);
+        }),
+        out = all_of("d"),
+        came = each(&columns, ", ", |sql, (at, column)| {
+            sql.column("c", &column.name).add(" AS o").ordinal(*at);
+        }),
+        into = all_of("i"),
+    )
 }
 
 /// Foreign keys through which rows of other tables would go along with rows that are taken out.
@@ -76,13 +74,13 @@ pub(in crate::engine::postgres) async fn tied(
     connection: &mut PgConnection,
     table: i64,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let mut sql = Sql::new(
-        "SELECT pg_catalog.format('%s.%s', c.relname, con.conname) FROM pg_catalog.pg_constraint con \
-         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) con.conrelid \
-         WHERE con.contype OPERATOR(pg_catalog.=) 'f' AND con.conparentid OPERATOR(pg_catalog.=) 0::pg_catalog.oid \
-         AND con.confdeltype OPERATOR(pg_catalog.<>) 'a' AND con.confrelid OPERATOR(pg_catalog.=) ",
+    let sql = sql!(
+        "SELECT pg_catalog.format('%s.%s', c.relname, con.conname) FROM pg_catalog.pg_constraint con
+         JOIN pg_catalog.pg_class c ON c.oid = con.conrelid
+         WHERE con.contype = 'f' AND con.conparentid = 0::pg_catalog.oid AND con.confdeltype <> 'a'
+         AND con.confrelid = {table}::pg_catalog.oid ORDER BY 1",
+        table = table,
     );
-    sql.integer(table).add("::pg_catalog.oid ORDER BY 1");
     sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -125,10 +123,13 @@ pub(in crate::engine::postgres) async fn put_back(
         return Ok(Vec::new());
     }
     let tied = !tied(connection, source.oid).await?.is_empty();
-    let mut sql = Sql::new("SELECT q.ctid::pg_catalog.text, ");
-    sql.column("q", &reference.name).add("::pg_catalog.text, q._ac_new_key FROM ").relation(quarantine);
-    sql.add(" q JOIN pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
-    sql.add(") AS k(i) ON q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
+    let sql = sql!(
+        "SELECT q.ctid::pg_catalog.text, q.{reference}::pg_catalog.text, q._ac_new_key
+         FROM {quarantine} q JOIN pg_catalog.unnest({copies}) AS k(i) ON q.ctid = CAST(k.i AS pg_catalog.tid)",
+        reference = reference.name,
+        quarantine = quarantine,
+        copies = Texts(copies),
+    );
     let rows = sql.every(connection).await?;
     let crossed: Vec<Crossed> = rows
         .iter()
@@ -141,27 +142,32 @@ pub(in crate::engine::postgres) async fn put_back(
         let done = savepoint(connection, async |connection: &mut PgConnection| {
             later.put_back(connection, &copies, own).await?;
             let which = |sql: &mut Sql| {
-                sql.relation(quarantine).add(" q JOIN pg_catalog.unnest(");
-                sql.texts(copies.iter().cloned().map(Some).collect());
-                sql.add(") AS k(i) ON q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid) WHERE ");
-                sql.column("c", &reference.name)
-                    .add("::pg_catalog.text OPERATOR(pg_catalog.=) q._ac_new_key");
-                for column in key.iter().filter(|column| column.name != reference.name) {
-                    sql.add(" AND ").column("c", &column.name);
-                    sql.add("::pg_catalog.text OPERATOR(pg_catalog.=) ").column("q", &column.name);
-                    sql.add("::pg_catalog.text");
-                }
+                let others: Vec<&Column> =
+                    key.iter().filter(|column| column.name != reference.name).collect();
+                sql!(
+                    sql,
+                    "{quarantine} q JOIN pg_catalog.unnest({copies}) AS k(i) ON q.ctid = CAST(k.i AS pg_catalog.tid)
+                     WHERE c.{reference}::pg_catalog.text = q._ac_new_key{others}",
+                    quarantine = quarantine,
+                    copies = Texts(&copies),
+                    reference = reference.name,
+                    others = each(&others, "", |sql, column| {
+                        sql!(sql, " AND c.{key}::pg_catalog.text = q.{key}::pg_catalog.text", key = column.name);
+                    }),
+                );
             };
             let value = |sql: &mut Sql| {
                 sql.column("q", &reference.name);
             };
             let came: i64 = if tied {
                 // Then a unique key that is checked row by row was none in the way.
-                let mut sql = Sql::new("UPDATE ");
-                sql.only(&source.relation).add(" AS c SET ").name(&reference.name).add(" = ");
-                value(&mut sql);
-                sql.add(" FROM ");
-                which(&mut sql);
+                let sql = sql!(
+                    "UPDATE {rows} AS c SET {reference} = {value} FROM {which}",
+                    rows = Only(&source.relation),
+                    reference = reference.name,
+                    value = with(value),
+                    which = with(which),
+                );
                 sql.execute(connection).await?
             } else {
                 put_in_again(source, reference, which, value).scalar(connection).await?
@@ -169,10 +175,12 @@ pub(in crate::engine::postgres) async fn put_back(
             if came != all {
                 return Err(sqlx::Error::Protocol("not all of the rows are as the repair left them".into()));
             }
-            let mut sql = Sql::new("UPDATE ");
-            sql.relation(quarantine).add(" AS q SET _ac_restored_at = pg_catalog.clock_timestamp() FROM ");
-            sql.add("pg_catalog.unnest(").texts(copies.iter().cloned().map(Some).collect());
-            sql.add(") AS k(i) WHERE q.ctid OPERATOR(pg_catalog.=) CAST(k.i AS pg_catalog.tid)");
+            let sql = sql!(
+                "UPDATE {quarantine} AS q SET _ac_restored_at = pg_catalog.clock_timestamp()
+                 FROM pg_catalog.unnest({copies}) AS k(i) WHERE q.ctid = CAST(k.i AS pg_catalog.tid)",
+                quarantine = quarantine,
+                copies = Texts(&copies),
+            );
             own.noted += sql.execute(connection).await?;
             run(connection, "SET CONSTRAINTS ALL IMMEDIATE").await
         })

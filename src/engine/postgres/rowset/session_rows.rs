@@ -18,7 +18,7 @@ use crate::{
             error::DatabaseError,
             transaction::{LOCKED, savepoint},
         },
-        sql::Sql,
+        sql::{Only, Sql, sql, template::each, with},
         sql_keys,
     },
 };
@@ -81,13 +81,14 @@ fn meant(sql: &mut Sql, sessions: &Sessions, known: &ResolvedSchema, due: &Inval
         return;
     };
     let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
-    sql.add("EXISTS (SELECT FROM ").only(&known.users.relation).add(" p JOIN ");
-    sql_keys::keyed(sql, id, &keys);
-    sql.add(" ON ");
-    sql_keys::is_keyed(sql, "p", id);
-    sql.add(" WHERE ");
-    sessions.reference.matches(sql);
-    sql.add(")");
+    sql!(
+        sql,
+        "EXISTS (SELECT FROM {users} p JOIN {keys} ON {is_keyed} WHERE {matches})",
+        users = Only(&known.users.relation),
+        keys = with(|sql| sql_keys::keyed(sql, id, &keys)),
+        is_keyed = with(|sql| sql_keys::is_keyed(sql, "p", id)),
+        matches = with(|sql| sessions.reference.matches(sql)),
+    );
 }
 
 /// What is wrong with the table, the rights, and how many rows of how many active accounts would go. Rows of
@@ -160,27 +161,26 @@ async fn count(
     sessions: &Sessions,
     due: &Invalidation,
 ) -> Result<Counted, sqlx::Error> {
-    let mut sql = Sql::new("SELECT count(*), (SELECT count(*) FROM ");
-    sql.only(&known.users.relation).add(" p WHERE EXISTS (SELECT FROM ");
-    sql.only(&sessions.reference.child.relation).add(" c WHERE ");
-    sessions.reference.matches(&mut sql);
-    sql.add(")");
-    for (column, condition) in &known.active_when {
-        sql.add(" AND ");
-        holds(&mut sql, "p", column, condition);
-    }
-    if let Audience::Accounts(ids) = &due.whom {
-        let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
-        sql.add(" AND EXISTS (SELECT FROM ");
-        sql_keys::keyed(&mut sql, id, &keys);
-        sql.add(" WHERE ");
-        sql_keys::is_keyed(&mut sql, "p", id);
-        sql.add(")");
-    }
-    sql.add("), coalesce(max(octet_length(");
-    key_text(&mut sql, &sessions.key);
-    sql.add(")), 0)::int8 FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
-    meant(&mut sql, sessions, known, due);
+    let sql = sql!(
+        "SELECT count(*),
+           (SELECT count(*) FROM {users} p WHERE EXISTS (SELECT FROM {sessions} c WHERE {matches}){active}{named}),
+           coalesce(max(octet_length({key})), 0)::int8
+         FROM {sessions} c WHERE {meant}",
+        users = Only(&known.users.relation),
+        sessions = Only(&sessions.reference.child.relation),
+        matches = with(|sql| sessions.reference.matches(sql)),
+        active = each(&known.active_when, "", |sql, (column, condition)| {
+            holds(sql.add(" AND "), "p", column, condition);
+        }),
+        named = with(|sql| {
+            let Audience::Accounts(ids) = &due.whom else { return };
+            let (id, keys) = (std::slice::from_ref(&known.id), keys(ids));
+            let (listed, keyed) = (with(|sql| sql_keys::keyed(sql, id, &keys)), with(|sql| sql_keys::is_keyed(sql, "p", id)));
+            sql!(sql, " AND EXISTS (SELECT FROM {keys} WHERE {is_keyed})", keys = listed, is_keyed = keyed);
+        }),
+        key = with(|sql| key_text(sql, &sessions.key)),
+        meant = with(|sql| meant(sql, sessions, known, due)),
+    );
     let row = sql.one(connection).await?;
     Ok(Counted { rows: row.try_get(0)?, active: row.try_get(1)?, longest_key: row.try_get(2)? })
 }
@@ -210,11 +210,15 @@ fn unfit(table: &ObjectRef, field: &str, longest_key: i64, tied: &[ObjectRef]) -
 }
 
 fn key_text(sql: &mut Sql, key: &[Column]) {
-    sql.add("pg_catalog.json_build_array(");
-    for (at, column) in key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
-    }
-    sql.add(")::pg_catalog.text");
+    let texts = with(|sql| key_texts(sql, key));
+    sql!(sql, "pg_catalog.json_build_array({texts})::pg_catalog.text", texts = texts);
+}
+
+fn key_texts(sql: &mut Sql, key: &[Column]) {
+    let texts = each(key, ", ", |sql, column| {
+        sql!(sql, "c.{name}::pg_catalog.text", name = column.name);
+    });
+    sql!(sql, "{texts}", texts = texts);
 }
 
 /// Writes down which rows a step removes: those that there are now.
@@ -229,11 +233,15 @@ pub(in crate::engine::postgres) async fn list(
     number: i64,
 ) -> Result<(), DatabaseError> {
     let sessions = ready(connection, known, means, object).await?;
-    let mut sql = Sql::new("INSERT INTO auth_consistency.step_keys (run, step, key) SELECT ");
-    sql.text(&fence.run).add(", ").integer(number).add(", ");
-    key_text(&mut sql, &sessions.key);
-    sql.add(" FROM ").only(&sessions.reference.child.relation).add(" c WHERE ");
-    meant(&mut sql, &sessions, known, due);
+    let sql = sql!(
+        "INSERT INTO auth_consistency.step_keys (run, step, key)
+         SELECT {run}, {step}, {key} FROM {sessions} c WHERE {meant}",
+        run = fence.run,
+        step = number,
+        key = with(|sql| key_text(sql, &sessions.key)),
+        sessions = Only(&sessions.reference.child.relation),
+        meant = with(|sql| meant(sql, &sessions, known, due)),
+    );
     sql.execute(connection).await?;
     Ok(())
 }
@@ -265,15 +273,15 @@ pub(in crate::engine::postgres) async fn lock(
     due: &Invalidation,
     (number, rows): (i64, i64),
 ) -> Result<Locked, DatabaseError> {
-    let of_step = |sql: &mut Sql| {
-        sql.add(" WHERE l.run OPERATOR(pg_catalog.=) ").text(&fence.run);
-        sql.add(" AND l.step OPERATOR(pg_catalog.=) ").integer(number);
-    };
-    let mut sql = Sql::new("DELETE FROM auth_consistency.step_keys l");
-    of_step(&mut sql);
-    sql.add(" AND l.key OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT l.key FROM auth_consistency.step_keys l");
-    of_step(&mut sql);
-    sql.add(" ORDER BY l.key LIMIT ").integer(rows).add(")) RETURNING l.key");
+    let sql = sql!(
+        "DELETE FROM auth_consistency.step_keys l WHERE l.run = {run} AND l.step = {step} AND l.key = ANY (ARRAY(
+           SELECT l.key FROM auth_consistency.step_keys l WHERE l.run = {run} AND l.step = {step}
+           ORDER BY l.key LIMIT {rows}))
+         RETURNING l.key",
+        run = fence.run,
+        step = number,
+        rows = rows,
+    );
     let mut listed = Vec::new();
     for row in sql.every(connection).await? {
         let key: String = row.try_get(0)?;
@@ -282,21 +290,20 @@ pub(in crate::engine::postgres) async fn lock(
         listed.push(key);
     }
     // That it was the last chunk is written down with its own rows.
-    let mut sql = Sql::new("SELECT EXISTS (SELECT FROM auth_consistency.step_keys l");
-    of_step(&mut sql);
-    sql.add(")");
+    let sql = sql!(
+        "SELECT EXISTS (SELECT FROM auth_consistency.step_keys l WHERE l.run = {run} AND l.step = {step})",
+        run = fence.run,
+        step = number,
+    );
     let more: bool = sql.scalar(connection).await?;
-    let mut sql = Sql::new("SELECT ");
-    for (at, column) in sessions.key.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name).add("::pg_catalog.text");
-    }
-    sql.add(" FROM ").only(&sessions.reference.child.relation).add(" c JOIN ");
-    sql_keys::keyed(&mut sql, &sessions.key, &listed);
-    sql.add(" ON ");
-    sql_keys::is_keyed(&mut sql, "c", &sessions.key);
-    sql.add(" WHERE ");
-    meant(&mut sql, sessions, known, due);
-    sql.add(" FOR UPDATE OF c");
+    let sql = sql!(
+        "SELECT {texts} FROM {sessions} c JOIN {keys} ON {is_keyed} WHERE {meant} FOR UPDATE OF c",
+        texts = with(|sql| key_texts(sql, &sessions.key)),
+        sessions = Only(&sessions.reference.child.relation),
+        keys = with(|sql| sql_keys::keyed(sql, &sessions.key, &listed)),
+        is_keyed = with(|sql| sql_keys::is_keyed(sql, "c", &sessions.key)),
+        meant = with(|sql| meant(sql, sessions, known, due)),
+    );
     let mut keys = Vec::new();
     for row in sql.every(connection).await? {
         let key = (0..sessions.key.len()).map(|at| row.try_get(at)).collect::<Result<Vec<String>, _>>()?;
@@ -315,11 +322,12 @@ pub(in crate::engine::postgres) async fn remove(
     sessions: &Sessions,
     keys: &[Vec<String>],
 ) -> Result<(), DatabaseError> {
-    let mut sql = Sql::new("DELETE FROM ");
-    sql.only(&sessions.reference.child.relation).add(" c USING ");
-    sql_keys::keyed(&mut sql, &sessions.key, keys);
-    sql.add(" WHERE ");
-    sql_keys::is_keyed(&mut sql, "c", &sessions.key);
+    let sql = sql!(
+        "DELETE FROM {sessions} c USING {keys} WHERE {is_keyed}",
+        sessions = Only(&sessions.reference.child.relation),
+        keys = with(|sql| sql_keys::keyed(sql, &sessions.key, keys)),
+        is_keyed = with(|sql| sql_keys::is_keyed(sql, "c", &sessions.key)),
+    );
     let gone = sql.execute(connection).await?;
     if usize::try_from(gone) == Ok(keys.len()) {
         return Ok(());

@@ -6,7 +6,11 @@ use crate::{
     engine::postgres::{
         catalog::reference::ReferenceTable,
         search::{id_gaps, statistics},
-        sql::{Shared, Sql},
+        sql::{
+            Only, Shared, Sql, sql,
+            template::{Ordinal, Part, each},
+            with,
+        },
     },
 };
 
@@ -18,7 +22,7 @@ pub(super) fn by_index(strategy: Strategy) -> bool {
 /// One statement for a batch: rows of (position of the reference, key as text), at most one key more
 /// of each reference than are listed.
 pub(super) fn statement(subjects: &[Subject<'_>], batch: &[usize]) -> Sql {
-    let mut sql = Sql::default();
+    let mut sql = Sql::new("");
     let mut gaps: Vec<(*const id_gaps::Ids, Shared, Shared)> = Vec::new();
     let mut first = true;
     let mut scanned: Vec<i64> = Vec::new();
@@ -68,9 +72,7 @@ pub(super) fn statement(subjects: &[Subject<'_>], batch: &[usize]) -> Sql {
             }
             _ => {
                 part(&mut sql, *at);
-                sql.add("NULL::text FROM (SELECT FROM ").only(&subject.table.child.relation).add(" c WHERE ");
-                subject.table.orphaned(&mut sql);
-                sql.add(" LIMIT 1) f");
+                anti_join(&mut sql, subject.table);
             }
         }
         sql.add(")");
@@ -78,207 +80,219 @@ pub(super) fn statement(subjects: &[Subject<'_>], batch: &[usize]) -> Sql {
     sql
 }
 
-fn limit(sql: &mut Sql) {
-    sql.add(" LIMIT ").ordinal(MANY_KEYS + 1);
+/// The referencing column of a row.
+fn child(table: &ReferenceTable, alias: &'static str) -> impl Part {
+    with(move |sql| {
+        if let Some(column) = table.columns.first() {
+            sql.column(alias, &column.name);
+        }
+    })
 }
 
-/// Adds `alias.` and the referencing column.
-fn child(sql: &mut Sql, table: &ReferenceTable, alias: &'static str) {
-    if let Some(column) = table.columns.first() {
-        sql.column(alias, &column.name);
-    }
+/// The referenced column of the row `p`.
+fn parent(table: &ReferenceTable) -> impl Part {
+    with(|sql| {
+        if let Some(column) = table.parent_columns.first() {
+            sql.column("p", &column.name);
+        }
+    })
 }
 
-fn parent(sql: &mut Sql, table: &ReferenceTable) {
-    if let Some(column) = table.parent_columns.first() {
-        sql.column("p", &column.name);
-    }
+/// A text of somebody's row as it is looked for again.
+fn whole(text: &'static str) -> impl Part {
+    with(move |sql| {
+        sql.whole_or_null(text);
+    })
+}
+
+/// Whether there is a row that names nobody.
+fn anti_join(sql: &mut Sql, table: &ReferenceTable) {
+    sql!(
+        sql,
+        "NULL::text FROM (SELECT FROM {rows} c WHERE {orphaned} LIMIT 1) f",
+        rows = Only(&table.child.relation),
+        orphaned = with(|sql| {
+            table.orphaned(sql);
+        }),
+    );
 }
 
 /// In each gap the first key, and from each key that is found the next one, until the gap ends.
 fn gap_probe(sql: &mut Sql, at: usize, table: &ReferenceTable, from: Shared, to: Shared) {
-    sql.add("WITH RECURSIVE found(key, last) AS (SELECT f.key, g.last FROM unnest(").again(from);
-    sql.add(", ").again(to).add(") g(first, last) CROSS JOIN LATERAL (SELECT ");
-    child(sql, table, "c");
-    sql.add("::int8 AS key FROM ").only(&table.child.relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.add(" >= g.first AND ");
-    child(sql, table, "c");
-    sql.add(" <= g.last ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f UNION ALL SELECT f.key, o.last FROM found o CROSS JOIN LATERAL (SELECT ");
-    child(sql, table, "c");
-    sql.add("::int8 AS key FROM ").only(&table.child.relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.add(" > o.key AND ");
-    child(sql, table, "c");
-    sql.add(" <= o.last ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f) ");
-    part(sql, at);
-    sql.add("key::text FROM found");
-    limit(sql);
+    sql!(
+        sql,
+        "WITH RECURSIVE found(key, last) AS (
+           SELECT f.key, g.last FROM unnest({from}, {to}) g(first, last) CROSS JOIN LATERAL (
+             SELECT {key}::int8 AS key FROM {rows} c WHERE {key} >= g.first AND {key} <= g.last
+             ORDER BY {key} LIMIT 1) f
+           UNION ALL
+           SELECT f.key, o.last FROM found o CROSS JOIN LATERAL (
+             SELECT {key}::int8 AS key FROM {rows} c WHERE {key} > o.key AND {key} <= o.last
+             ORDER BY {key} LIMIT 1) f)
+         {reference}key::text FROM found LIMIT {limit}",
+        from = from,
+        to = to,
+        key = child(table, "c"),
+        rows = Only(&table.child.relation),
+        reference = with(|sql| part(sql, at)),
+        limit = Ordinal(MANY_KEYS + 1),
+    );
 }
 
 /// Between each two neighbouring keys of users the first key, and from each that is found the next.
 fn key_probe(sql: &mut Sql, table: &ReferenceTable, order: &statistics::Order) {
-    let relation = &table.child.relation;
-    sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE users(low, high) AS MATERIALIZED (SELECT ");
-    parent(sql, table);
-    sql.add(", lead(");
-    parent(sql, table);
-    sql.add(") OVER (ORDER BY ");
-    parent(sql, table);
-    sql.add(") FROM ").only(&table.parent.relation).add(" p WHERE ");
-    parent(sql, table);
-    // Neighbours: the planner may not turn probes into a join over all.
-    sql.add(
-        " IS NOT NULL), found(key, high) AS ((SELECT f.key, u.high FROM users u CROSS JOIN LATERAL (SELECT ",
+    // MATERIALIZED: neighbours; the planner may not turn probes into a join over all.
+    // Below the lowest key, and all of them where there is no user: the second branch; above the highest one: the third.
+    sql!(
+        sql,
+        "{whole} FROM (
+           WITH RECURSIVE users(low, high) AS MATERIALIZED (
+             SELECT {id}, lead({id}) OVER (ORDER BY {id}) FROM {users} p WHERE {id} IS NOT NULL),
+           found(key, high) AS (
+             (SELECT f.key, u.high FROM users u CROSS JOIN LATERAL (
+                SELECT {key} AS key FROM {rows} c WHERE {key} {above_key} u.low AND {key} {below_key} u.high
+                ORDER BY {key} LIMIT 1) f WHERE u.high IS NOT NULL
+              UNION ALL
+              SELECT f.key, f.low FROM (
+                SELECT {key} AS key, (SELECT u.low FROM users u ORDER BY u.low LIMIT 1) AS low FROM {rows} c
+                WHERE {key} IS NOT NULL ORDER BY {key} LIMIT 1) f
+              WHERE f.low IS NULL OR f.key {below_key} f.low
+              UNION ALL
+              SELECT f.key, NULL FROM (SELECT u.low FROM users u WHERE u.high IS NULL) u CROSS JOIN LATERAL (
+                SELECT {key} AS key FROM {rows} c WHERE {key} {above_key} u.low ORDER BY {key} LIMIT 1) f)
+             UNION ALL
+             SELECT f.key, o.high FROM found o CROSS JOIN LATERAL (
+               SELECT {key} AS key FROM {rows} c WHERE {key} {above} o.key ORDER BY {key} LIMIT 1) f
+             WHERE o.high IS NULL OR f.key {below_key} o.high)
+           SELECT key FROM found LIMIT {limit}) f",
+        whole = whole("f.key::text"),
+        id = parent(table),
+        users = Only(&table.parent.relation),
+        key = child(table, "c"),
+        rows = Only(&table.child.relation),
+        above_key = order.above_key,
+        below_key = order.below_key,
+        above = order.above,
+        limit = Ordinal(MANY_KEYS + 1),
     );
-    child(sql, table, "c");
-    sql.add(" AS key FROM ").only(relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.operator(&order.above_key).add("u.low AND ");
-    child(sql, table, "c");
-    sql.operator(&order.below_key).add("u.high ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f WHERE u.high IS NOT NULL UNION ALL ");
-    // Below the lowest key; all of them where there is no user.
-    sql.add("SELECT f.key, f.low FROM (SELECT ");
-    child(sql, table, "c");
-    sql.add(" AS key, (SELECT u.low FROM users u ORDER BY u.low LIMIT 1) AS low FROM ").only(relation);
-    sql.add(" c WHERE ");
-    child(sql, table, "c");
-    sql.add(" IS NOT NULL ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f WHERE f.low IS NULL OR f.key").operator(&order.below_key).add("f.low UNION ALL ");
-    sql.add("SELECT f.key, NULL FROM (SELECT u.low FROM users u WHERE u.high IS NULL) u CROSS JOIN LATERAL (SELECT ");
-    child(sql, table, "c");
-    sql.add(" AS key FROM ").only(relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.operator(&order.above_key).add("u.low ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f) UNION ALL SELECT f.key, o.high FROM found o CROSS JOIN LATERAL (SELECT ");
-    child(sql, table, "c");
-    sql.add(" AS key FROM ").only(relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.operator(&order.above).add("o.key ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f WHERE o.high IS NULL OR f.key").operator(&order.below_key).add("o.high)");
-    sql.add(" SELECT key FROM found");
-    limit(sql);
-    sql.add(") f");
 }
 
 /// From one distinct key to the next; of these, those that no user has.
 fn loose_scan(sql: &mut Sql, table: &ReferenceTable, order: &statistics::Order) {
-    let relation = &table.child.relation;
-    sql.whole_or_null("f.key::text").add(" FROM (WITH RECURSIVE d(key) AS ((SELECT ");
-    child(sql, table, "c");
-    sql.add(" FROM ").only(relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.add(" IS NOT NULL ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) UNION ALL SELECT f.key FROM d CROSS JOIN LATERAL (SELECT ");
-    child(sql, table, "c");
-    sql.add(" AS key FROM ").only(relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.operator(&order.above).add("d.key ORDER BY ");
-    child(sql, table, "c");
-    sql.add(" LIMIT 1) f) SELECT d.key FROM d WHERE ");
-    without_user(sql, table);
-    limit(sql);
-    sql.add(") f");
+    sql!(
+        sql,
+        "{whole} FROM (
+           WITH RECURSIVE d(key) AS (
+             (SELECT {key} FROM {rows} c WHERE {key} IS NOT NULL ORDER BY {key} LIMIT 1)
+             UNION ALL
+             SELECT f.key FROM d CROSS JOIN LATERAL (
+               SELECT {key} AS key FROM {rows} c WHERE {key} {above} d.key ORDER BY {key} LIMIT 1) f)
+           SELECT d.key FROM d WHERE {without_user} LIMIT {limit}) f",
+        whole = whole("f.key::text"),
+        key = child(table, "c"),
+        rows = Only(&table.child.relation),
+        above = order.above,
+        without_user = with(|sql| without_user(sql, table)),
+        limit = Ordinal(MANY_KEYS + 1),
+    );
 }
 
 /// The distinct keys of one scan; of these, those that no user has.
 fn distinct_scan(sql: &mut Sql, table: &ReferenceTable) {
-    sql.whole_or_null("d.key::text").add(" FROM (SELECT DISTINCT ");
-    child(sql, table, "c");
-    sql.add(" AS key FROM ").only(&table.child.relation).add(" c WHERE ");
-    child(sql, table, "c");
-    sql.add(" IS NOT NULL");
-    table.in_scope(sql);
-    sql.add(" OFFSET 0) d WHERE ");
-    without_user(sql, table);
-    limit(sql);
+    sql!(
+        sql,
+        "{whole} FROM (
+           SELECT DISTINCT {key} AS key FROM {rows} c WHERE {key} IS NOT NULL{in_scope} OFFSET 0) d
+         WHERE {without_user} LIMIT {limit}",
+        whole = whole("d.key::text"),
+        key = child(table, "c"),
+        rows = Only(&table.child.relation),
+        in_scope = with(|sql| table.in_scope(sql)),
+        without_user = with(|sql| without_user(sql, table)),
+        limit = Ordinal(MANY_KEYS + 1),
+    );
 }
 
 /// Adds the condition that no user has `d.key`.
 fn without_user(sql: &mut Sql, table: &ReferenceTable) {
-    sql.add("NOT EXISTS (SELECT FROM ").only(&table.parent.relation).add(" p WHERE ");
-    parent(sql, table);
+    let (users, id) = (Only(&table.parent.relation), parent(table));
     match table.operators.as_deref() {
-        Some([operator]) => {
-            sql.operator(operator);
-        }
+        Some([operator]) => sql!(
+            sql,
+            "NOT EXISTS (SELECT FROM {users} p WHERE {id} {equal} d.key)",
+            users = users,
+            id = id,
+            equal = operator,
+        ),
         // A way that takes an order is only gone where there is an operator.
-        _ => {
-            sql.add(" = ");
-        }
-    }
-    sql.add("d.key)");
+        _ => sql!(sql, "NOT EXISTS (SELECT FROM {users} p WHERE {id} = d.key)", users = users, id = id),
+    };
 }
 
 /// One scan for all references of a table: values outside of the ids.
 fn range_scan(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) {
     let Some(relation) = together.first().map(|at| &subjects[*at].table.child.relation) else { return };
-    let mut lists: Vec<(*const id_gaps::Ids, Option<Shared>)> = Vec::new();
+    let lists = lists(sql, subjects, together);
+    let outside = |sql: &mut Sql, at: usize| outside(sql, &subjects[at], &lists);
     // The limit is each reference's own: many keys of one must not hide the few of another.
-    sql.add(
-        "SELECT x.n, x.key FROM (SELECT d.n, d.key, row_number() OVER (PARTITION BY d.n) AS nth FROM (\
-         SELECT DISTINCT v.n::int8 AS n, v.key::text AS key FROM ",
-    )
-    .only(relation);
-    sql.add(" c CROSS JOIN LATERAL (VALUES ");
-    for (nth, at) in together.iter().enumerate() {
-        sql.add(if nth > 0 { ", (" } else { "(" }).ordinal(*at).add(", CASE WHEN ");
-        outside(sql, &subjects[*at], &mut lists);
-        subjects[*at].table.in_scope(sql);
-        sql.add(" THEN ");
-        child(sql, subjects[*at].table, "c");
-        sql.add("::int8 END)");
+    sql!(
+        sql,
+        "SELECT x.n, x.key FROM (
+           SELECT d.n, d.key, row_number() OVER (PARTITION BY d.n) AS nth FROM (
+             SELECT DISTINCT v.n::int8 AS n, v.key::text AS key FROM {rows} c
+             CROSS JOIN LATERAL (VALUES {values}) v(n, key)
+             WHERE ({any}) AND v.key IS NOT NULL) d) x
+         WHERE x.nth <= {limit}",
+        rows = Only(relation),
+        values = each(together, ", ", |sql, at| {
+            sql!(
+                sql,
+                "({at}, CASE WHEN {outside}{in_scope} THEN {key}::int8 END)",
+                at = Ordinal(*at),
+                outside = with(|sql| outside(sql, *at)),
+                in_scope = with(|sql| subjects[*at].table.in_scope(sql)),
+                key = child(subjects[*at].table, "c"),
+            );
+        }),
+        any = each(together, " OR ", |sql, at| outside(sql, *at)),
+        limit = Ordinal(MANY_KEYS + 1),
+    );
+}
+
+/// The single values that the conditions of [`outside`] exclude, each list bound once.
+type Lists = Vec<(*const id_gaps::Ids, Shared)>;
+
+fn lists(sql: &mut Sql, subjects: &[Subject<'_>], together: &[usize]) -> Lists {
+    let mut lists = Lists::new();
+    for ids in together.iter().filter_map(|at| subjects[*at].ids) {
+        let single = ids.outside.as_ref().map(|outside| &outside.single).filter(|single| !single.is_empty());
+        if let Some(single) = single
+            && !lists.iter().any(|(of, _)| std::ptr::eq(*of, ids))
+        {
+            let list = sql.share(single.clone());
+            lists.push((ids, list));
+        }
     }
-    sql.add(") v(n, key) WHERE (");
-    for (nth, at) in together.iter().enumerate() {
-        sql.add(if nth > 0 { " OR " } else { "" });
-        outside(sql, &subjects[*at], &mut lists);
-    }
-    sql.add(") AND v.key IS NOT NULL) d) x WHERE x.nth <= ").ordinal(MANY_KEYS + 1);
+    lists
 }
 
 /// Adds the condition that the referencing column is none of the ids.
-fn outside(sql: &mut Sql, subject: &Subject<'_>, lists: &mut Vec<(*const id_gaps::Ids, Option<Shared>)>) {
+fn outside(sql: &mut Sql, subject: &Subject<'_>, lists: &Lists) {
     let Some(ids) = subject.ids else { return };
-    let Some(id_gaps::Outside { ranges, single }) = &ids.outside else {
-        return;
-    };
-    let table = subject.table;
+    let Some(id_gaps::Outside { ranges, .. }) = &ids.outside else { return };
+    let key = || child(subject.table, "c");
     sql.add("(false");
     for (from, to) in ranges {
-        sql.add(" OR (");
-        child(sql, table, "c");
         if *from == i64::MIN {
-            sql.add(" <= ").integer(*to);
+            sql!(sql, " OR ({key} <= {to})", key = key(), to = to);
         } else if *to == i64::MAX {
-            sql.add(" >= ").integer(*from);
+            sql!(sql, " OR ({key} >= {from})", key = key(), from = from);
         } else {
-            sql.add(" >= ").integer(*from).add(" AND ");
-            child(sql, table, "c");
-            sql.add(" <= ").integer(*to);
+            sql!(sql, " OR ({key} >= {from} AND {key} <= {to})", key = key(), from = from, to = to);
         }
-        sql.add(")");
     }
-    if !single.is_empty() {
-        let known = lists.iter().find(|(of, _)| std::ptr::eq(*of, ids)).and_then(|(_, list)| *list);
-        let list = known.unwrap_or_else(|| {
-            let list = sql.share(single.clone());
-            lists.push((ids, Some(list)));
-            list
-        });
-        sql.add(" OR ");
-        child(sql, table, "c");
-        sql.add("::int8 = ANY (").again(list).add(")");
+    if let Some((_, list)) = lists.iter().find(|(of, _)| std::ptr::eq(*of, ids)) {
+        sql!(sql, " OR {key}::int8 = ANY ({list})", key = key(), list = list);
     }
     sql.add(")");
 }

@@ -22,13 +22,17 @@ use crate::{
         repair::rows::scan::{self, BlockRange, ScanMethod},
         rowset::dependents::Dependent,
         session::error::DatabaseError,
-        sql::Sql,
+        sql::{
+            Only, Sql, sql,
+            template::{Piece, Texts, each},
+            with,
+        },
     },
 };
 
 use sqlx::{PgConnection, Row};
 
-use super::change;
+use super::change::{self, Copied};
 
 /// What was removed.
 pub(in crate::engine::postgres) struct Removed {
@@ -61,9 +65,11 @@ pub(in crate::engine::postgres) async fn possible(
     if !plain {
         return Ok(false);
     }
-    let mut sql = Sql::new("SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = ");
-    sql.integer(reference.child.oid).add("::oid) AND NOT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = ");
-    sql.integer(reference.child.oid).add("::oid)");
+    let sql = sql!(
+        "SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = {table}::oid)
+           AND NOT EXISTS (SELECT FROM pg_rewrite WHERE ev_class = {table}::oid)",
+        table = reference.child.oid,
+    );
     sql.scalar(connection).await
 }
 
@@ -80,36 +86,7 @@ pub(in crate::engine::postgres) async fn attempt(
     standing: &StepProgress,
     stretch: &BlockRange,
 ) -> Result<Option<Removed>, DatabaseError> {
-    let mut sql = Sql::new("WITH d AS (DELETE FROM ");
-    sql.only(&reference.child.relation).add(" AS c WHERE ");
-    scan::within(&mut sql, reference, stretch);
-    reference.listed(&mut sql, fence, batch.step);
-    reference.in_scope(&mut sql);
-    sql.add(" RETURNING ");
-    for (at, column) in reference.child.columns.iter().enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column("c", &column.name);
-    }
-    sql.add("), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d), b AS (");
-    change::keep(&mut sql, fence, reference, batch);
-    sql.add("NULL::pg_catalog.text");
-    for column in reference.child.columns.iter() {
-        sql.add(", ").column("d", &column.name);
-    }
-    sql.add(" FROM d");
-    change::kept(&mut sql, reference);
-    change::write_down(&mut sql, fence, reference, batch);
-    sql.add(
-        " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), k.key, \
-         coalesce(k.long, false)",
-    );
-    change::noted(&mut sql, reference);
-    sql.add(
-        " FROM (SELECT 1) o LEFT JOIN (SELECT \
-         CASE WHEN NOT k.long THEN k.key END AS key, k.long FROM (SELECT k.key, \
-         pg_catalog.octet_length(k.key) OPERATOR(pg_catalog.>) 1000 AS long FROM (SELECT DISTINCT ",
-    );
-    reference.key_text(&mut sql);
-    sql.add(" AS key FROM d c) k) k) k ON true");
+    let sql = statement(fence, reference, batch, stretch);
     // One row for each key: all of them in one would be more than any message may have.
     let found = sql.every(connection).await?;
     let Some(row) = found.first() else { return Ok(None) };
@@ -136,6 +113,32 @@ pub(in crate::engine::postgres) async fn attempt(
     Ok(Some(Removed { rows, passed: stretch.end(), ended: stretch.open(), note }))
 }
 
+fn statement(fence: &Fence, reference: &ReferenceTable, batch: &Batch<'_>, stretch: &BlockRange) -> Sql {
+    let copied = Copied { alias: "d", new_key: &Piece("NULL::pg_catalog.text"), from: &Piece("d") };
+    sql!(
+        "WITH d AS (DELETE FROM {rows} AS c WHERE {within}{listed}{in_scope} RETURNING {columns}),
+         n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM d),
+         {keep},
+         {write_down}
+         SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), k.key, coalesce(k.long, false), {noted}
+         FROM (SELECT 1) o LEFT JOIN (
+           SELECT CASE WHEN NOT k.long THEN k.key END AS key, k.long FROM (
+             SELECT k.key, pg_catalog.octet_length(k.key) > 1000 AS long FROM (
+               SELECT DISTINCT {key} AS key FROM d c) k) k) k ON true",
+        rows = Only(&reference.child.relation),
+        within = with(|sql| scan::within(sql, reference, stretch)),
+        listed = with(|sql| reference.listed(sql, fence, batch.step)),
+        in_scope = with(|sql| reference.in_scope(sql)),
+        columns = each(&reference.child.columns, ", ", |sql, column| {
+            sql!(sql, "c.{name}", name = column.name);
+        }),
+        keep = with(|sql| change::keep(sql, fence, reference, batch, &copied)),
+        write_down = with(|sql| change::write_down(sql, fence, reference, batch)),
+        noted = with(|sql| change::noted(sql, reference)),
+        key = with(|sql| reference.key_text(sql)),
+    )
+}
+
 /// Whether these keys are on the list and name nobody, as of now.
 async fn all_orphans(
     connection: &mut PgConnection,
@@ -145,13 +148,16 @@ async fn all_orphans(
     keys: Vec<String>,
 ) -> Result<bool, DatabaseError> {
     let Some(column) = reference.columns.first() else { return Ok(false) };
-    let mut sql = Sql::new("SELECT NOT EXISTS (SELECT FROM (SELECT CAST(k.key AS ");
-    sql.type_name(&column.type_name).add(") AS ").name(&column.name).add(" FROM pg_catalog.unnest(");
-    sql.texts(keys.into_iter().map(Some).collect()).add(") k(key)) c WHERE NOT (");
-    reference.listed(&mut sql, fence, batch.step);
-    sql.add(" AND ");
-    // Few keys, which the foreign key's index answers for: a join would read all users each time.
-    reference.unmatched(&mut sql, reference.key.is_some());
-    sql.add("))");
+    let sql = sql!(
+        "SELECT NOT EXISTS (
+           SELECT FROM (SELECT CAST(k.key AS {of_type}) AS {name} FROM pg_catalog.unnest({keys}) k(key)) c
+           WHERE NOT ({listed} AND {unmatched}))",
+        of_type = column.type_name,
+        name = column.name,
+        keys = Texts(&keys),
+        listed = with(|sql| reference.listed(sql, fence, batch.step)),
+        // Few keys, which the foreign key's index answers for: a join would read all users each time.
+        unmatched = with(|sql| reference.unmatched(sql, reference.key.is_some())),
+    );
     Ok(sql.scalar(connection).await?)
 }

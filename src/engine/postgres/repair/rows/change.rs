@@ -15,7 +15,11 @@ use crate::{
         repair::rows::scan::{self, Locked},
         rowset::unique_keys::UniqueKeys,
         session::error::DatabaseError,
-        sql::Sql,
+        sql::{
+            Only, Sql, sql,
+            template::{Part, Piece, Typed, each},
+            with,
+        },
     },
 };
 
@@ -87,68 +91,7 @@ pub(in crate::engine::postgres) async fn repair(
     which: &Which<'_>,
     theirs: bool,
 ) -> Result<Counts, DatabaseError> {
-    let table = &reference.child.relation;
-    let mut sql = Sql::new(
-        "WITH o AS MATERIALIZED (SELECT x.t, x.i, x.beside FROM (SELECT c.tableoid AS t, c.ctid AS i, ",
-    );
-    let heir = match which {
-        Which::All => None,
-        Which::GivenTo(heir) | Which::SurplusTo(_, heir) => Some(*heir),
-    };
-    match which {
-        Which::SurplusTo(room, heir) => room.is_surplus(&mut sql, reference, Some(heir)),
-        _ => {
-            sql.add("true");
-        }
-    }
-    sql.add(" AS so, ");
-    let written: Vec<&Column> =
-        if heir.is_some() { reference.columns.iter().collect() } else { reference.cleared() };
-    let beside = |sql: &mut Sql| {
-        let written = |column: &&Column| written.iter().any(|one| one.name == column.name);
-        columns_but(sql, "c", &reference.child.columns, written);
-    };
-    if theirs {
-        beside(&mut sql);
-    } else {
-        sql.add("NULL::pg_catalog.text");
-    }
-    sql.add(" AS beside FROM ").only(table).add(" c WHERE ");
-    scan::is_locked(&mut sql, reference, locked);
-    sql.add(" AND ");
-    reference.orphaned_by_probe(&mut sql);
-    sql.add(") x WHERE x.so), n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o), b AS (");
-    keep(&mut sql, fence, reference, batch);
-    new_key(&mut sql, reference, if batch.action == Action::Delete { None } else { heir });
-    for column in reference.child.columns.iter() {
-        sql.add(", ").column("c", &column.name);
-    }
-    sql.add(" FROM ").only(table).add(" c WHERE ");
-    is_orphan(&mut sql, reference);
-    kept(&mut sql, reference);
-    sql.add(", changed AS (");
-    if batch.action == Action::Delete {
-        sql.add("DELETE FROM ").only(table).add(" AS c WHERE ");
-        is_orphan(&mut sql, reference);
-        sql.add(" RETURNING true AS so, true AS same");
-    } else {
-        update(&mut sql, reference, heir, theirs);
-        if theirs {
-            sql.add("o.beside OPERATOR(pg_catalog.=) ");
-            beside(&mut sql);
-        } else {
-            sql.add("true");
-        }
-        sql.add(" AS same");
-    }
-    sql.add(")");
-    write_down(&mut sql, fence, reference, batch);
-    sql.add(
-        " SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept), \
-         (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so), \
-         (SELECT pg_catalog.count(*) FROM changed WHERE changed.same)",
-    );
-    noted(&mut sql, reference);
+    let sql = statement(fence, reference, batch, locked, which, theirs);
     let row = sql.one(connection).await?;
     let kept = row.try_get(1)?;
     Ok(Counts {
@@ -161,34 +104,126 @@ pub(in crate::engine::postgres) async fn repair(
     })
 }
 
-/// Adds what a chunk's copies belong to and the beginning of the INSERT that makes them, up to the new key.
+fn statement(
+    fence: &Fence,
+    reference: &ReferenceTable,
+    batch: &Batch<'_>,
+    locked: &Locked,
+    which: &Which<'_>,
+    theirs: bool,
+) -> Sql {
+    let heir = match which {
+        Which::All => None,
+        Which::GivenTo(heir) | Which::SurplusTo(_, heir) => Some(*heir),
+    };
+    let written: Vec<&Column> =
+        if heir.is_some() { reference.columns.iter().collect() } else { reference.cleared() };
+    let beside = |sql: &mut Sql| {
+        let written = |column: &&Column| written.iter().any(|one| one.name == column.name);
+        columns_but(sql, "c", &reference.child.columns, written);
+    };
+    let new_heir = if batch.action == Action::Delete { None } else { heir };
+    let copied = Copied {
+        alias: "c",
+        new_key: &with(|sql| new_key(sql, reference, new_heir)),
+        from: &with(|sql| {
+            let rows = Only(&reference.child.relation);
+            sql!(
+                sql,
+                "{rows} c WHERE {is_orphan}",
+                rows = rows,
+                is_orphan = with(|sql| is_orphan(sql, reference))
+            );
+        }),
+    };
+    sql!(
+        "WITH o AS MATERIALIZED (
+           SELECT x.t, x.i, x.beside FROM (
+             SELECT c.tableoid AS t, c.ctid AS i, {so} AS so, {beside} AS beside
+             FROM {rows} c WHERE {is_locked} AND {orphaned}) x
+           WHERE x.so),
+         n AS MATERIALIZED (SELECT pg_catalog.count(*) AS n FROM o),
+         {keep},
+         changed AS ({change}),
+         {write_down}
+         SELECT (SELECT n.n FROM n), (SELECT pg_catalog.count(*) FROM kept),
+           (SELECT pg_catalog.count(*) FROM changed), (SELECT pg_catalog.count(*) FROM changed WHERE changed.so),
+           (SELECT pg_catalog.count(*) FROM changed WHERE changed.same), {noted}",
+        so = with(|sql| match which {
+            Which::SurplusTo(room, heir) => room.is_surplus(sql, reference, Some(heir)),
+            _ => {
+                sql.add("true");
+            }
+        }),
+        beside = with(|sql| {
+            if theirs {
+                beside(sql);
+            } else {
+                sql.add("NULL::pg_catalog.text");
+            }
+        }),
+        rows = Only(&reference.child.relation),
+        is_locked = with(|sql| scan::is_locked(sql, reference, locked)),
+        orphaned = with(|sql| {
+            reference.orphaned_by_probe(sql);
+        }),
+        keep = with(|sql| keep(sql, fence, reference, batch, &copied)),
+        change = with(|sql| {
+            if batch.action == Action::Delete {
+                remove(sql, reference);
+            } else {
+                update(sql, reference, heir, theirs.then_some(&beside as &dyn Fn(&mut Sql)));
+            }
+        }),
+        write_down = with(|sql| write_down(sql, fence, reference, batch)),
+        noted = with(|sql| noted(sql, reference)),
+    )
+}
+
+/// The rows of a chunk that are copied.
+pub(in crate::engine::postgres) struct Copied<'a> {
+    /// What each is called in `from`.
+    pub alias: &'static str,
+    /// What the repair writes to it.
+    pub new_key: &'a dyn Part,
+    /// Where they are, as it stands behind FROM.
+    pub from: &'a dyn Part,
+}
+
+/// Adds what a chunk's copies belong to (`b`) and the copies (`kept`), of each of which it says what it holds.
 pub(in crate::engine::postgres) fn keep(
     sql: &mut Sql,
     fence: &Fence,
     reference: &ReferenceTable,
     batch: &Batch<'_>,
+    copied: &Copied<'_>,
 ) {
-    quarantine::batch(sql, fence, batch);
-    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING batch), kept AS (INSERT INTO ");
-    sql.relation(&batch.quarantine.relation).add(" AS q (_ac_batch, _ac_new_key");
-    for column in reference.child.columns.iter() {
-        sql.add(", ").name(&column.name);
-    }
-    sql.add(") SELECT (SELECT b.batch FROM b), ");
-}
-
-/// Adds the end of it, which says of each copy what it holds.
-pub(in crate::engine::postgres) fn kept(sql: &mut Sql, reference: &ReferenceTable) {
-    sql.add(" RETURNING ");
-    of_row(sql, &reference.child.columns);
-    sql.add(" AS h)");
+    let columns = &reference.child.columns;
+    sql!(
+        sql,
+        "b AS ({batch} FROM n WHERE n.n > 0 RETURNING batch),
+         kept AS (
+           INSERT INTO {copies} AS q (_ac_batch, _ac_new_key{names})
+           SELECT (SELECT b.batch FROM b), {new_key}{values} FROM {from}
+           RETURNING {row} AS h)",
+        batch = with(|sql| quarantine::batch(sql, fence, batch)),
+        copies = batch.quarantine.relation,
+        names = each(columns, "", |sql, column| {
+            sql!(sql, ", {name}", name = column.name);
+        }),
+        new_key = copied.new_key,
+        values = each(columns, "", |sql, column| {
+            sql.add(", ").column(copied.alias, &column.name);
+        }),
+        from = copied.from,
+        row = with(|sql| of_row(sql, columns)),
+    );
 }
 
 /// Adds the batch, and the digest of its copies, to what a statement returns.
 pub(in crate::engine::postgres) fn noted(sql: &mut Sql, reference: &ReferenceTable) {
-    sql.add(", (SELECT b.batch FROM b), (SELECT ");
-    of_rows(sql, "kept.h", &reference.child.columns);
-    sql.add(" FROM kept)");
+    let rows = with(|sql| of_rows(sql, "kept.h", &reference.child.columns));
+    sql!(sql, "(SELECT b.batch FROM b), (SELECT {rows} FROM kept)", rows = rows);
 }
 
 /// Reads them from the columns from `at` on.
@@ -208,27 +243,33 @@ pub(in crate::engine::postgres) fn write_down(
     reference: &ReferenceTable,
     batch: &Batch<'_>,
 ) {
-    sql.add(", a AS (INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object, rows, plan_hash) SELECT ");
-    sql.text(&fence.identity.system).add(", ").integer(fence.identity.database).add(", ");
-    sql.text(&fence.owner).add(", ").text(&fence.run).add(", ").integer(batch.step).add(", ");
-    sql.integer(batch.chunk)
-        .add(", ")
-        .text(batch.action.as_str())
-        .add(", ")
-        .text(reference.object.describe());
-    sql.add(", n.n, ").text_or_null(fence.plan_hash.clone());
-    sql.add(" FROM n WHERE n.n OPERATOR(pg_catalog.>) 0 RETURNING 1), s AS (UPDATE auth_consistency.steps AS s SET done = s.done OPERATOR(pg_catalog.+) n.n, chunk = ");
-    sql.integer(batch.chunk).add(" FROM n WHERE s.run OPERATOR(pg_catalog.=) ").text(&fence.run);
-    sql.add(" AND s.step OPERATOR(pg_catalog.=) ").integer(batch.step).add(" RETURNING 1)");
+    sql!(
+        sql,
+        "a AS (
+           INSERT INTO auth_consistency.audit (system_identifier, database_oid, owner, run, step, chunk, action, object,
+             rows, plan_hash)
+           SELECT {system}, {database}, {owner}, {run}, {step}, {chunk}, {action}, {object}, n.n, {plan_hash}
+           FROM n WHERE n.n > 0 RETURNING 1),
+         s AS (
+           UPDATE auth_consistency.steps AS s SET done = s.done + n.n, chunk = {chunk}
+           FROM n WHERE s.run = {run} AND s.step = {step} RETURNING 1)",
+        system = fence.identity.system,
+        database = fence.identity.database,
+        owner = fence.owner,
+        run = fence.run,
+        step = batch.step,
+        chunk = batch.chunk,
+        action = batch.action.as_str(),
+        object = reference.object.describe(),
+        plan_hash = fence.plan_hash,
+    );
 }
 
 /// Adds the condition that the row `c` is one of `o`.
 fn is_orphan(sql: &mut Sql, reference: &ReferenceTable) {
-    sql.add("c.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.i FROM o))");
+    sql!(sql, "c.ctid = ANY (ARRAY(SELECT o.i FROM o))");
     if reference.child.relation.partitioned {
-        sql.add(
-            " AND EXISTS (SELECT FROM o WHERE o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid)",
-        );
+        sql!(sql, " AND EXISTS (SELECT FROM o WHERE o.t = c.tableoid AND o.i = c.ctid)");
     }
 }
 
@@ -242,53 +283,73 @@ fn new_key(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>) {
             sql.text(value);
         }
         Some(values) => {
-            sql.add("ROW(");
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).typed(value, &column.type_name);
-            }
-            sql.add(")::pg_catalog.text");
+            let values: Vec<(&Column, &String)> = reference.columns.iter().zip(values).collect();
+            let values = each(&values, ", ", |sql, (column, value)| {
+                sql.typed(value, &column.type_name);
+            });
+            sql!(sql, "ROW({values})::pg_catalog.text", values = values);
         }
     }
 }
 
-/// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant.
-fn update(sql: &mut Sql, reference: &ReferenceTable, heir: Option<&[String]>, theirs: bool) {
-    sql.add("UPDATE ").only(&reference.child.relation).add(" AS c SET ");
-    let cleared = reference.cleared();
-    match heir {
-        Some(values) => {
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = ");
-                sql.typed(value, &column.type_name);
+/// Adds the DELETE of the orphans.
+fn remove(sql: &mut Sql, reference: &ReferenceTable) {
+    sql!(
+        sql,
+        "DELETE FROM {rows} AS c WHERE {is_orphan} RETURNING true AS so, true AS same",
+        rows = Only(&reference.child.relation),
+        is_orphan = with(|sql| is_orphan(sql, reference)),
+    );
+}
+
+/// Adds the UPDATE of the orphans, which says of each row whether it is now as it was meant, and whether it holds
+/// `beside` what it held before, where that is looked at.
+fn update(
+    sql: &mut Sql,
+    reference: &ReferenceTable,
+    heir: Option<&[String]>,
+    beside: Option<&dyn Fn(&mut Sql)>,
+) {
+    let values: Vec<(&Column, Option<&String>)> = match heir {
+        Some(values) => reference.columns.iter().zip(values.iter().map(Some)).collect(),
+        None => reference.cleared().into_iter().map(|column| (column, None)).collect(),
+    };
+    sql!(
+        sql,
+        "UPDATE {rows} AS c SET {values}{before} WHERE {is_orphan}{same_row} RETURNING {so} AS so, {same} AS same",
+        rows = Only(&reference.child.relation),
+        values = each(&values, ", ", |sql, (column, value)| match value {
+            Some(value) => {
+                let value = Typed(value, &column.type_name);
+                sql!(sql, "{name} := {value}", name = column.name, value = value);
             }
-        }
-        None => {
-            for (at, column) in cleared.iter().enumerate() {
-                sql.add(if at > 0 { ", " } else { "" }).name(&column.name).add(" = NULL");
+            None => {
+                sql!(sql, "{name} := NULL", name = column.name);
             }
-        }
-    }
-    sql.add(if theirs { " FROM o WHERE " } else { " WHERE " });
-    is_orphan(sql, reference);
-    if theirs {
+        }),
         // With what it held before.
-        sql.add(" AND o.t OPERATOR(pg_catalog.=) c.tableoid AND o.i OPERATOR(pg_catalog.=) c.ctid");
-    }
-    sql.add(" RETURNING ");
-    match heir {
-        Some(values) => {
-            for (at, (column, value)) in reference.columns.iter().zip(values).enumerate() {
-                sql.add(if at > 0 { " AND " } else { "" });
-                equals(sql, "c", column, value);
+        before = Piece(if beside.is_some() { " FROM o" } else { "" }),
+        is_orphan = with(|sql| is_orphan(sql, reference)),
+        same_row = with(|sql| {
+            if beside.is_some() {
+                sql!(sql, " AND o.t = c.tableoid AND o.i = c.ctid");
             }
-        }
-        None => {
-            for (at, column) in cleared.iter().enumerate() {
-                sql.add(if at > 0 { " AND " } else { "" }).column("c", &column.name).add(" IS NULL");
+        }),
+        so = each(&values, " AND ", |sql, (column, value)| match value {
+            Some(value) => equals(sql, "c", column, value),
+            None => {
+                sql!(sql, "c.{name} IS NULL", name = column.name);
             }
-        }
-    }
-    sql.add(" AS so, ");
+        }),
+        same = with(|sql| match beside {
+            Some(beside) => {
+                sql!(sql, "o.beside = {beside}", beside = with(beside));
+            }
+            None => {
+                sql.add("true");
+            }
+        }),
+    );
 }
 
 /// Code of a neighbour's may have done that.
@@ -306,9 +367,9 @@ pub(in crate::engine::postgres) fn columns_but(
     columns: &[Column],
     but: impl Fn(&&Column) -> bool,
 ) {
-    sql.add("ROW(");
-    for (at, column) in columns.iter().filter(|column| !column.generated && !but(column)).enumerate() {
-        sql.add(if at > 0 { ", " } else { "" }).column(alias, &column.name);
-    }
-    sql.add(")::pg_catalog.text");
+    let columns: Vec<&Column> = columns.iter().filter(|column| !column.generated && !but(column)).collect();
+    let columns = each(&columns, ", ", |sql, column| {
+        sql.column(alias, &column.name);
+    });
+    sql!(sql, "ROW({columns})::pg_catalog.text", columns = columns);
 }

@@ -1,0 +1,7 @@
+-- src/engine/postgres/observe/reference.rs
+
+SELECT count(*)
+FROM "public"."parts";
+
+SELECT count(*)
+FROM ONLY "public"."logs";
