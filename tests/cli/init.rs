@@ -343,7 +343,7 @@ async fn several_tables_are_never_guessed_and_none_is_said_to_be_none() {
     let said = init(&database, &[]);
     assert_eq!((said.code, said.out.as_str()), (2, ""));
     assert!(
-        said.err.contains("there are 2 tables in this database, and none looks like one of accounts"),
+        said.err.contains("of 2 tables in this database none looks like one of accounts: "),
         "{}",
         said.err
     );
@@ -447,7 +447,17 @@ fn api_server(allowed: bool, secrets: &serde_json::Value) -> (u16, std::sync::mp
             let mut body = vec![0; length.unwrap_or(0)];
             let _ = stream.read_exact(&mut body);
             let line = request.lines().next().unwrap_or_default().to_owned();
-            let answer = if line.contains("selfsubjectaccessreviews") { &review } else { &list }.to_string();
+            let named = |item: &&serde_json::Value| {
+                item["metadata"]["name"]
+                    .as_str()
+                    .is_some_and(|name| line.contains(&format!("/secrets/{name} ")))
+            };
+            let one = list["items"].as_array().unwrap().iter().find(named);
+            let answer = match one {
+                Some(one) => one.to_string(),
+                None if line.contains("selfsubjectaccessreviews") => review.to_string(),
+                None => list.to_string(),
+            };
             let _ = write!(
                 stream,
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}",
@@ -482,11 +492,13 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
             keys.iter().map(|key| ((*key).to_owned(), "Y2FuYXJ5".into())).collect();
         serde_json::json!({"metadata": {"name": name, "namespace": "shop"}, "type": "Opaque", "data": data})
     };
-    let secrets = serde_json::json!([
+    let mut secrets = serde_json::json!([
         secret("shop", &["DATABASE_URL", "JWT_SECRET"]),
         secret("one", &["ADMIN_PASSWORD"]),
         secret("two", &["admin-password"]),
     ]);
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    secrets[0]["data"]["DATABASE_URL"] = STANDARD.encode(dsn(&database)).into();
     let (port, hears) = api_server(true, &secrets);
     let file = kubeconfig(&database.name, port);
     let flags = ["-n", "shop", "--kubeconfig", file.to_str().unwrap(), "--admin", "u1@example.org"];
@@ -518,6 +530,11 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
     let said = run(&[&["init"], flags.as_slice()].concat(), &[], "");
     assert_eq!(said.code, 64);
     assert!(said.err.contains("by the names of their keys: shop/DATABASE_URL"), "{}", said.err);
+    let named = ["init", "--database-secret", "shop/DATABASE_URL"];
+    let by_secret = run(&[named.as_slice(), flags.as_slice()].concat(), &[], "");
+    assert_eq!(by_secret.code, 0, "{}", by_secret.err);
+    assert!(lines(&by_secret.out).contains(&"preset: FastAPI"), "{}", by_secret.out);
+    assert!(!by_secret.out.contains(&database.password), "{}", by_secret.out);
 
     let (port, hears) = api_server(false, &secrets);
     let file = kubeconfig(&database.name, port);

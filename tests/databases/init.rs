@@ -103,12 +103,9 @@ async fn many_and_large_tables_are_looked_at_within_bounds() {
         panic!("the only table with passwords was not chosen")
     };
     assert_eq!((one.facts.table.as_str(), others.len()), ("users", 0));
-    let named = pass::init(
-        &Case::new(&db, USUAL).target(),
-        &HostPolicy::unrestricted(Vec::new()),
-        Some("public.t299"),
-    );
-    assert_eq!(named.await.unwrap().tables[0].table, "t299");
+    let (target, anywhere) = (Case::new(&db, USUAL).target(), HostPolicy::unrestricted(Vec::new()));
+    let named = pass::init(&target, &anywhere, Some("public.t299")).await.unwrap();
+    assert_eq!(named.tables[0].table, "t299");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::{
             secrets::{self, Purpose, SecretKeys},
         },
         target::{Target, users::Users},
-        text::{clip, count, named},
+        text::{clip, count, named, number},
     },
     network::ResolveEntry,
     pass,
@@ -321,14 +321,21 @@ fn chosen<'f>(
                 flags.join("\n")
             )))
         }
-        Choice::Nothing => Ok(Err(format!(
-            "auth-consistency: {} in this database, and none looks like one of accounts: that has a key, and logins or passwords. \
-             Where one is, say --table [SCHEMA.]TABLE.",
-            match found.all {
-                1 => "there is 1 table".to_owned(),
-                all => format!("there are {}", count(all, "table")),
-            }
-        ))),
+        Choice::Nothing => {
+            let looked = i64::try_from(found.tables.len()).unwrap_or(i64::MAX);
+            // Those without any column or foreign key that says so need no look.
+            let bound = match looked {
+                24.. if looked < found.all => {
+                    format!(", as far as the {} likeliest go, which were looked at", number(looked))
+                }
+                _ => String::new(),
+            };
+            Ok(Err(format!(
+                "auth-consistency: of {} in this database none looks like one of accounts{bound}: that has a key, and logins or \
+                 passwords. Where one is, say --table [SCHEMA.]TABLE.",
+                count(found.all, "table")
+            )))
+        }
     }
 }
 

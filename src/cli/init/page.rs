@@ -238,12 +238,14 @@ fn users(page: &mut Page, content: &Content<'_>) {
             conditions(page, 6, &proposal.active);
         }
     }
-    if let Ok(Field { .. }) = &proposal.password {
-        page.field(
-            4,
-            "passwordHash: AsStored",
-            "a new password is written in the format that the others have",
-        );
+    if proposal.password.is_ok() {
+        let why = match proposal.format_known {
+            true => "a new password is written in the format that the others have",
+            false => {
+                "no password tells the format, so that none is written before you name it here (PasswordHashUnclear)"
+            }
+        };
+        page.field(4, "passwordHash: AsStored", why);
     }
     for doubt in &proposal.active_doubts {
         page.comment(4, &format!("activeWhen: {doubt}."));

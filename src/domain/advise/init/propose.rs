@@ -52,6 +52,8 @@ pub struct Proposal {
     pub login: Result<Field, String>,
     /// `passwordColumn`, or where a person may look for it.
     pub password: Result<Field, String>,
+    /// Whether the passwords of others tell the format of a new one.
+    pub format_known: bool,
     /// `saltColumn`.
     pub salt: Option<String>,
     /// `algorithmColumn`.
@@ -137,6 +139,7 @@ pub fn propose(found: &DatabaseFacts, candidate: &Candidate<'_>, chosen: &Chosen
         id,
         login,
         password,
+        format_known: best.is_some_and(|one| one.share.is_some()),
         salt: best.and_then(|one| one.salt).map(str::to_owned),
         algorithm: best.and_then(|one| one.algorithm).map(str::to_owned),
         active,

@@ -111,7 +111,7 @@ async fn listed(
     sql.texts(ACCOUNT_COLUMNS.iter().map(|name| Some((*name).to_owned())).collect());
     sql.add(
         ")) AS named, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-            AND a.attname::text ~* '(passw|pwd|pass_|_pass$|_hash$|^hash$|digest|^pw)') AS hashed, \
+            AND a.attname::text ~* '(passw|pwd|pass_|_pass$|_hash$|^hash$|digest|^pw|_pw$)') AS hashed, \
            (SELECT count(*) FROM pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid AND k.conparentid = 0) AS keys \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
@@ -126,7 +126,7 @@ async fn listed(
              (SELECT sum(greatest(l.reltuples, 0)) FROM pg_partition_tree(oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf)::int8 \
              WHEN reltuples >= 0 THEN reltuples::int8 END, many \
          FROM told WHERE meant OR named > 0 OR hashed OR keys > 0 \
-         ORDER BY meant DESC, (named > 0)::int + hashed::int + (keys > 0)::int DESC, keys DESC, named DESC, reltuples DESC, s, t LIMIT ",
+         ORDER BY meant DESC, named > 0 AND hashed DESC, (named > 0)::int + hashed::int + (keys > 0)::int DESC, keys DESC, named DESC, reltuples DESC, s, t LIMIT ",
     );
     sql.integer(MOST_TABLES);
     let (mut found, mut all) = (Vec::new(), 0);
