@@ -1,10 +1,11 @@
 //! `init` on the tables of well-known frameworks: what it proposes, and that `check` takes it as it is.
 
-use super::{Database, Said, dsn, run};
+use super::{Database, Said, dsn, run, world};
 
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    process::{Command, Stdio},
 };
 
 /// A framework's tables, further flags, and lines that the resource must have, without their reasons.
@@ -304,7 +305,7 @@ async fn what_no_column_says_is_left_to_a_person_with_where_to_look() {
         (
             include_str!("init/discourse.sql"),
             &[],
-            "user_passwords.password_hash is called so; 40 of 40 in a sample are",
+            "user_passwords.password_hash is called so; 40 of 40 in a sample read as",
         ),
         (include_str!("init/django.sql"), &[], "Not chosen: shop_customer: it holds no passwords"),
         (include_str!("init/empty.sql"), &[], "active is called so, and is of the type smallint"),
@@ -315,6 +316,30 @@ async fn what_no_column_says_is_left_to_a_person_with_where_to_look() {
         let told = told.replacen("username is unique", "unique", 1);
         assert!(page.contains(&told), "{told} is not in {page}");
     }
+}
+
+#[tokio::test]
+async fn what_the_role_may_not_read_is_proposed_by_the_catalog_alone_and_said_to_be_so() {
+    let database = empty().await;
+    becomes(&database, include_str!("init/jhipster.sql")).await;
+    database
+        .run(&format!(
+            "ALTER TABLE jhi_user OWNER TO CURRENT_USER; REVOKE ALL ON jhi_user FROM {}",
+            database.role
+        ))
+        .await;
+    let said = init(&database, &[]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let page = one_line(&said.out);
+    for told in [
+        "no row of it was read: no SELECT privilege on the table table: jhi_user",
+        "passwordColumn: password_hash is called so; no row was read",
+        "equals: \"true\"} by its name; no row was read",
+        "were not looked for: no row of \"jhi_user\" was read: no SELECT privilege on the table.",
+    ] {
+        assert!(page.contains(told), "{told} is not in {page}");
+    }
+    assert!(!page.contains("there was no row"), "{page}");
 }
 
 #[tokio::test]
@@ -548,6 +573,43 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
     );
     assert!(said.out.contains("FILL-IN"), "{}", said.out);
     assert_eq!(hears.try_iter().count(), 1, "Secrets were listed without the right to");
+}
+
+#[tokio::test]
+async fn at_a_terminal_what_is_open_is_asked_and_the_answers_are_in_the_file() {
+    let database = empty().await;
+    becomes(&database, include_str!("init/django_swapped.sql")).await;
+    let path = std::env::temp_dir().join(format!("{}-asked.yaml", database.name));
+    let terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut child = Command::new(world::part("AUTHCON_TEST_PYTHON"))
+        .args(["-c", terminal, env!("CARGO_BIN_EXE_auth-consistency"), "init", "-o"])
+        .arg(&path)
+        .env_clear()
+        .env("DATABASE_URL", dsn(&database))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A number that is none of the list, the second table, and a Secret that is none.
+    let answers = "7\n2\nnonsense\napp/DATABASE_URL\nold1\n\napp/KEY\n";
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{shown}");
+    let written = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let second = shown.lines().find_map(|line| line.trim().strip_prefix("2  ")?.split(':').next()).unwrap();
+    let page = lines(&written);
+    for line in [
+        &*format!("table: {second}"),
+        "urlSecretRef: {name: app, key: DATABASE_URL}",
+        "login: \"old1\"",
+        "onMissing: Report",
+        "secretRef: {name: app, key: KEY}",
+    ] {
+        assert!(page.contains(&line), "{line} is not in\n{written}\nafter\n{shown}");
+    }
+    assert_eq!(shown.matches("Which one, 1 to 2?").count(), 2, "{shown}");
 }
 
 /// A console block of a page: its command, and what it says.

@@ -150,7 +150,13 @@ async fn proposed(
     target.users = users(&proposal);
     let looked = pass::discover(&target, &policy).await;
     let suggestions = looked.as_ref().map(|(suggestions, _)| suggestions.as_slice());
-    let unlooked = looked.as_ref().err().map(|fault| fault.message.clone()).unwrap_or_default();
+    let unlooked = match (&candidate.facts.unread, &looked) {
+        (Some(why), Err(_)) => {
+            format!("no row of {} was read: {why}", named(&candidate.facts.shown()))
+        }
+        (None, Err(fault)) => fault.message.clone(),
+        (_, Ok(_)) => String::new(),
+    };
 
     let secrets = &flags.secrets;
     let connection = secret_for(Purpose::Database, secrets.database_secret.as_ref(), &names, answers);

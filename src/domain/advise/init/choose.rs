@@ -114,7 +114,9 @@ impl<'f> Candidate<'f> {
             && self.people >= rival.people
             && (self.named() || !rival.named())
         {
-            return Some("it holds no passwords, and not more foreign keys reference it".into());
+            return Some(
+                "it holds no passwords, and not more columns that name accounts reference it".into(),
+            );
         }
         if rival.keys == 0 && self.keys > 0 && rival.is_empty() && self.facts.sampled > 0 {
             return Some("it is empty, and nothing references it".into());

@@ -151,6 +151,14 @@ impl TableFacts {
         self.keys.iter().find(|key| key.columns.len() > 1 && key.columns.iter().any(|one| one == column))
     }
 
+    /// What a sample without rows says.
+    pub fn no_rows(&self) -> &'static str {
+        match self.unread {
+            Some(_) => "no row was read",
+            None => "there was no row to look at",
+        }
+    }
+
     /// Whether rows are told apart at all.
     pub fn has_key(&self) -> bool {
         self.keys.iter().any(|key| !key.partial)

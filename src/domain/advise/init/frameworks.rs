@@ -152,9 +152,7 @@ const ALL: &[Framework] = &[
 pub fn recognise(facts: &TableFacts) -> Option<&'static Framework> {
     let columns: Vec<String> = facts.columns.iter().map(|column| plain(&column.name)).collect();
     let has = |mark: &&str| columns.iter().any(|column| column == *mark);
-    ALL.iter().find(|one| {
-        one.table.is_none_or(|table| table == facts.table) && one.marks.iter().all(|mark| has(&mark))
-    })
+    ALL.iter().find(|one| one.table.is_none_or(|table| table == facts.table) && one.marks.iter().all(has))
 }
 
 /// How a login column stands in the order of a framework, 0 first; of those that it does not name by their names.

@@ -29,6 +29,8 @@ pub struct Password<'f> {
     pub unreadable: Option<(String, usize, usize)>,
     /// Rows that were looked at.
     sampled: i64,
+    /// What is said where there were none.
+    no_rows: &'static str,
 }
 
 impl Password<'_> {
@@ -39,9 +41,9 @@ impl Password<'_> {
                 format!("holds {family} hashes ({some} of {all} in a sample)")
             }
             (None, Some((what, some, all))) => {
-                format!("is called so; {some} of {all} in a sample are {what}")
+                format!("is called so; {some} of {all} in a sample read as {what}")
             }
-            (None, None) if self.sampled == 0 => "is called so; there was no row to look at".to_owned(),
+            (None, None) if self.sampled == 0 => format!("is called so; {}", self.no_rows),
             (None, None) => "is called so; no row of a sample has a password".to_owned(),
         }
     }
@@ -51,7 +53,7 @@ fn share(survey: &Survey) -> Option<(&'static str, usize, usize)> {
     survey.majority().map(|majority| (majority.new.family.words(), majority.accounts, majority.of))
 }
 
-fn of(column: &ColumnFacts, sampled: i64) -> Option<Password<'_>> {
+fn of<'f>(column: &'f ColumnFacts, facts: &TableFacts) -> Option<Password<'f>> {
     if !matches!(column.kind, ValueKind::Text | ValueKind::Other) {
         return None;
     }
@@ -78,14 +80,14 @@ fn of(column: &ColumnFacts, sampled: i64) -> Option<Password<'_>> {
         salt: salted.as_ref().and_then(|(salted, _)| salted.salt.as_deref()),
         algorithm: salted.as_ref().and_then(|(salted, _)| salted.algorithm.as_deref()),
         unreadable,
-        sampled,
+        sampled: facts.sampled,
+        no_rows: facts.no_rows(),
     })
 }
 
 /// The columns that may hold passwords, the best first.
 pub fn columns(facts: &TableFacts) -> Vec<Password<'_>> {
-    let mut found: Vec<Password<'_>> =
-        facts.columns.iter().filter_map(|column| of(column, facts.sampled)).collect();
+    let mut found: Vec<Password<'_>> = facts.columns.iter().filter_map(|column| of(column, facts)).collect();
     let weight = |one: &Password<'_>| {
         (one.share.is_some() && one.named, one.share.is_some(), one.share.map_or(0, |(_, some, _)| some))
     };

@@ -253,9 +253,11 @@ fn login(candidate: &Candidate<'_>) -> Result<Field, String> {
 
 fn password(candidate: &Candidate<'_>) -> Result<Field, String> {
     let Some(best) = candidate.passwords.first() else {
-        return Err(
-            "no column of this table holds passwords, so that no password is compared or written".into()
-        );
+        let looked = match candidate.facts.unread {
+            Some(_) => "no column is called as those of passwords are, and no row was read",
+            None => "no column that was looked at holds passwords",
+        };
+        return Err(format!("{looked}; without one no password is compared or written"));
     };
     let others = candidate.passwords.iter().skip(1).filter(|one| one.share.is_some() && best.share.is_some());
     let others: Vec<&str> = others.map(|one| one.column).collect();
@@ -349,7 +351,7 @@ fn condition(
         )));
     }
     let why = match facts.sampled {
-        0 => "by its name; there was no row to look at".to_owned(),
+        0 => format!("by its name; {}", facts.no_rows()),
         all => format!("by its name; so in {holds} of {all} rows of a sample"),
     };
     Ok(Condition { condition, why })
@@ -387,7 +389,7 @@ fn admin(facts: &TableFacts) -> Vec<Condition> {
         let condition =
             ColumnCondition { column: column.name.clone(), equals: Some("true".into()), is_null: None };
         let why = match facts.sampled {
-            0 => "by its name".to_owned(),
+            0 => format!("by its name; {}", facts.no_rows()),
             all => format!("by its name; true in {} of {all} rows of a sample", column.trues),
         };
         return vec![Condition { condition, why }];
