@@ -598,7 +598,8 @@ async fn at_a_terminal_what_is_open_is_asked_and_the_answers_are_in_the_file() {
     assert!(said.status.success(), "{shown}");
     let written = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    let second = shown.lines().find_map(|line| line.trim().strip_prefix("2  ")?.split(':').next()).unwrap();
+    let second =
+        shown.lines().find_map(|line| line.trim().strip_prefix("2  ")?.split([':', ',']).next()).unwrap();
     let page = lines(&written);
     for line in [
         &*format!("table: {second}"),
