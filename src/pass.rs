@@ -58,7 +58,7 @@ pub use crate::pass::request::ScanMode;
 pub use cluster_context::{Surroundings, Unread};
 pub use identities::snapshot;
 pub use operations::{
-    admin_account, discover, export, grants, grants_to_observe, inventory, purge, quarantine_rows, resolve,
+    admin_account, discover, export, grants, grants_to_observe, init, inventory, purge, quarantine_rows, resolve,
     restore, runs, unrestored,
 };
 pub use preflight::preflight;

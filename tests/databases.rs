@@ -65,6 +65,8 @@ mod ids;
 mod ids_and_sequences;
 #[path = "databases/in_the_way.rs"]
 mod in_the_way;
+#[path = "databases/init.rs"]
+mod init;
 #[path = "databases/input.rs"]
 mod input;
 #[path = "databases/kept.rs"]

@@ -12,6 +12,7 @@ mod crd;
 mod discover;
 mod explain;
 mod grants;
+mod init;
 mod key;
 mod operator;
 mod output;
@@ -77,6 +78,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Propose a resource for an app, from its database and the names of its Secrets; changes nothing
+    Init(Box<init::Flags>),
     /// Say what is wrong; changes nothing
     Check(check::Flags),
     /// Say what a repair would do, with counts; changes nothing
@@ -135,6 +138,7 @@ async fn dispatch(command: Command) -> Result<Output, CliError> {
     let variables: target::Variables<'_> = &target::process_variables;
     // Each on the heap: together they would take more of the stack than a thread may have.
     match command {
+        Command::Init(flags) => Box::pin(init::run(*flags, variables)).await,
         Command::Check(flags) => Box::pin(check::run(flags, variables)).await,
         Command::Plan(flags) => Box::pin(plan::run(flags, variables)).await,
         Command::Reset(flags) => Box::pin(reset::run(flags, variables)).await,

@@ -24,7 +24,7 @@ pub use types::*;
 use crate::{
     api::report::ObjectRef,
     domain::{
-        advise::suggestions::Suggestion,
+        advise::{init::facts::DatabaseFacts, suggestions::Suggestion},
         facts::accounts::LoginFacts,
         identities::snapshot::Snapshot,
         incremental::change_marks::Reading,
@@ -290,6 +290,17 @@ pub trait Queries: Send {
     /// # Errors
     /// The user table cannot be used, or the database fails.
     fn suggestions<'a>(&'a mut self, target: &'a Target) -> Answer<'a, (Vec<Suggestion>, Discovered)>;
+
+    /// What there is to say of tables that may hold accounts, `table` among them where it is named; a statement takes at
+    /// most `timeout`.
+    ///
+    /// # Errors
+    /// The database fails.
+    fn account_tables<'a>(
+        &'a mut self,
+        table: Option<&'a str>,
+        timeout: Duration,
+    ) -> Answer<'a, DatabaseFacts>;
 
     /// Counts logins that cannot tell accounts apart; `None` where no login column is known.
     ///

@@ -6,7 +6,7 @@ use crate::{
         report::ObjectRef,
     },
     domain::{
-        advise::suggestions::Suggestion,
+        advise::{init::facts::DatabaseFacts, suggestions::Suggestion},
         facts::accounts::Account,
         fault::{Class, Fault, USERS_UNUSABLE},
         incremental::change_marks::Reuse,
@@ -192,6 +192,17 @@ async fn granting(target: &Target, policy: &HostPolicy, extent: Extent) -> Resul
 pub async fn discover(target: &Target, policy: &HostPolicy) -> Result<(Vec<Suggestion>, Discovered), Fault> {
     let mut session = open(target, policy).await?;
     let found = session.queries().suggestions(target).await.map_err(fault)?;
+    session.close().await;
+    Ok(found)
+}
+
+/// What there is to say of tables that may hold accounts; of the target only its database counts.
+///
+/// # Errors
+/// The database fails.
+pub async fn init(target: &Target, policy: &HostPolicy, table: Option<&str>) -> Result<DatabaseFacts, Fault> {
+    let mut session = open(target, policy).await?;
+    let found = session.queries().account_tables(table, target.timeout).await.map_err(fault)?;
     session.close().await;
     Ok(found)
 }

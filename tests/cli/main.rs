@@ -10,6 +10,7 @@
 
 mod bar;
 mod inherited;
+mod init;
 mod offers;
 mod passwords;
 mod people;

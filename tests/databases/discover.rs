@@ -196,3 +196,15 @@ async fn values_are_held_against_other_tables_of_accounts() {
     assert!(suggestions[0].why.ends_with(&format!("{told}too: the values do not tell the two apart")));
     assert!(suggestions[1].why.ends_with(&format!("{told}so they fit that table better")));
 }
+
+#[tokio::test]
+async fn ids_that_stand_in_several_rows_are_never_more_than_all_numbers() {
+    let db = Db::new(&format!(
+        "CREATE TABLE users (store int, id int, email text, hashed_password text, role text, is_active boolean, PRIMARY KEY (store, id));
+         INSERT INTO users SELECT n % 3, n / 3, n || '@example.com', '{HASH}' FROM generate_series(1, 60) n;
+         CREATE TABLE visits (user_id int); INSERT INTO visits SELECT n FROM generate_series(1, 15) n; ANALYZE"
+    ))
+    .await;
+    let (suggestions, _) = discover(&Case::new(&db, USUAL)).await;
+    assert!(suggestions[0].why.contains(" 100 % of any such numbers"), "{}", suggestions[0].why);
+}

@@ -153,7 +153,7 @@ impl Cluster {
 }
 
 /// An error and what is behind it, since the outermost one often says only that there is one.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -11,6 +11,7 @@ use crate::{
         parse::connection_string,
         target::{
             ResourceIdentity,
+            connection::Connection,
             secrets::{SecretBytes, Secrets},
         },
     },
@@ -205,12 +206,15 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, CliError> {
 
 /// Whether the connection never leaves the machine and the string says nothing of encryption.
 fn loopback(url: &[u8]) -> bool {
-    connection_string::parse(url).is_ok_and(|connection| {
-        let host = connection.host.trim_end_matches('.');
-        connection.tls.is_none()
-            && (host.eq_ignore_ascii_case("localhost")
-                || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()))
-    })
+    connection_string::parse(url).is_ok_and(|connection| unencrypted(&connection))
+}
+
+/// The same of a string that is parsed.
+pub(in crate::cli) fn unencrypted(connection: &Connection) -> bool {
+    let host = connection.host.trim_end_matches('.');
+    connection.tls.is_none()
+        && (host.eq_ignore_ascii_case("localhost")
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{
     api::{API_VERSION, AuthConsistencySpec, condition::Reason, shared::SecretKeyRef, spec::ConfigMapKeyRef},
     cli::output::CliError,
     domain::{
+        advise::init::secrets::FILL_IN,
         fault::SecretProblem,
         identities::list::ConfigMaps,
         target::{
@@ -62,6 +63,16 @@ pub(super) fn load(text: &str, file: &str) -> Result<Loaded, CliError> {
     let namespace = metadata.namespace.unwrap_or_else(|| "default".into());
     let spec: AuthConsistencySpec =
         serde_json::from_value(resource["spec"].clone()).map_err(|error| wrong(format!("spec: {error}")))?;
+    let open: Vec<String> = secret_refs(&spec)
+        .iter()
+        .filter(|(reference, ..)| reference.name == FILL_IN)
+        .map(|(.., field)| {
+            format!("{field} is not filled in: put the name of a Secret in place of {FILL_IN}")
+        })
+        .collect();
+    if !open.is_empty() {
+        return Err(wrong(open.join("; ")));
+    }
     let mut held = Held::new();
     for document in documents.iter().filter(|document| of_kind(document, "Secret")) {
         secret(document, &namespace, &mut held).map_err(&wrong)?;

@@ -9,6 +9,7 @@ mod elsewhere;
 mod environment;
 mod file;
 mod schema;
+mod secret_names;
 
 use crate::{
     api::{
@@ -33,7 +34,7 @@ use clap::{Args, ValueEnum};
 
 pub(super) use cluster::{Cluster, Named};
 pub(super) use elsewhere::Elsewhere;
-pub(super) use environment::{Variables, process as process_variables};
+pub(super) use environment::{Variables, process as process_variables, unencrypted};
 
 use super::output::CliError;
 

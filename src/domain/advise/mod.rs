@@ -2,5 +2,6 @@
 
 pub mod account_names;
 pub mod compare;
+pub mod init;
 pub mod preflight;
 pub mod suggestions;

@@ -52,7 +52,8 @@ pub(in crate::engine::postgres) fn facts(
 ) -> PasswordFacts {
     let asked = compare.of(account);
     let Some(stored) = stored else {
-        let matches = asked.then_some(false);
+        // Where the spec names no password, there is none that it could differ from.
+        let matches = (asked && account.password.is_some()).then_some(false);
         return PasswordFacts { absent: true, matches, ..PasswordFacts::unknown() };
     };
     let (mut format, mut seems) =

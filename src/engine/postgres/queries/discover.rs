@@ -345,7 +345,8 @@ async fn chance(
     sql.add(" AND ").column("p", &known.id.name).add(" <= ").integer(high);
     let there: i64 = sql.scalar(connection).await?;
     let range = i128::from(high) - i128::from(low) + 1;
-    Ok(i64::try_from(i128::from(there) * 100 / range).ok())
+    // Where ids stand in several rows, there are more rows than numbers.
+    Ok(i64::try_from(i128::from(there) * 100 / range).ok().map(|chance| chance.min(100)))
 }
 
 /// Samples and what they come to.

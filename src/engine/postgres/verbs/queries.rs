@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        advise::suggestions::Suggestion,
+        advise::{init::facts::DatabaseFacts, suggestions::Suggestion},
         facts::accounts::LoginFacts,
         identities::snapshot::Snapshot,
         target::{IdentityTable, Target},
@@ -12,7 +12,7 @@ use crate::{
         SubjectRow,
         postgres::{
             observe::{identities::remote, users},
-            queries::{discover, grants, logins, snapshot, subject},
+            queries::{discover, grants, init, logins, snapshot, subject},
         },
     },
 };
@@ -38,6 +38,14 @@ impl Queries for PostgresSession {
 
     fn suggestions<'a>(&'a mut self, target: &'a Target) -> Answer<'a, (Vec<Suggestion>, Discovered)> {
         async move { answer(discover::suggestions(self.connection(), target).await) }.boxed()
+    }
+
+    fn account_tables<'a>(
+        &'a mut self,
+        table: Option<&'a str>,
+        timeout: Duration,
+    ) -> Answer<'a, DatabaseFacts> {
+        async move { answer(init::read(self.connection(), table, timeout).await) }.boxed()
     }
 
     fn logins<'a>(

@@ -1,0 +1,10 @@
+CREATE TABLE users (id serial PRIMARY KEY, username varchar(60) NOT NULL, created_at timestamp NOT NULL DEFAULT now(), name varchar, active boolean NOT NULL DEFAULT false, username_lower varchar(60) NOT NULL, trust_level integer NOT NULL, admin boolean NOT NULL DEFAULT false, moderator boolean DEFAULT false, suspended_till timestamp);
+CREATE UNIQUE INDEX index_users_on_username ON users (username);
+CREATE UNIQUE INDEX index_users_on_username_lower ON users (username_lower);
+CREATE TABLE user_emails (id serial PRIMARY KEY, user_id integer NOT NULL, email varchar(513) NOT NULL UNIQUE);
+CREATE TABLE user_passwords (id bigserial PRIMARY KEY, user_id integer NOT NULL UNIQUE, password_hash varchar(64) NOT NULL, password_salt varchar(32) NOT NULL, password_algorithm varchar(64) NOT NULL);
+CREATE TABLE posts (id serial PRIMARY KEY, user_id integer, raw text NOT NULL);
+INSERT INTO users (username, active, username_lower, trust_level, admin) SELECT 'Person' || n, true, 'person' || n, 1, n = 1 FROM generate_series(1, 40) n;
+INSERT INTO user_emails (user_id, email) SELECT n, 'p' || n || '@example.org' FROM generate_series(1, 40) n;
+INSERT INTO user_passwords (user_id, password_hash, password_salt, password_algorithm) SELECT n, md5(n::text) || md5('x' || n), md5('s' || n), '$pbkdf2-sha256$i=600000,l=32$' FROM generate_series(1, 40) n;
+INSERT INTO posts (user_id, raw) SELECT 1 + n % 40, '' FROM generate_series(1, 100) n;

@@ -1,0 +1,6 @@
+CREATE TABLE users (id varchar(26) PRIMARY KEY, createat bigint, updateat bigint, deleteat bigint, username varchar(64) UNIQUE, password varchar(128), authdata varchar(128) UNIQUE, authservice varchar(32), email varchar(128) UNIQUE, emailverified boolean, nickname varchar(64), roles varchar(256), notifyprops jsonb, props jsonb);
+CREATE TABLE sessions (id varchar(26) PRIMARY KEY, token varchar(26), createat bigint, userid varchar(26), roles varchar(256));
+CREATE TABLE posts (id varchar(26) PRIMARY KEY, userid varchar(26), message varchar(65535));
+INSERT INTO users (id, createat, deleteat, username, password, email, emailverified, roles) SELECT left(md5(n::text), 26), 1, CASE WHEN n = 7 THEN 1700000000000 ELSE 0 END, 'person' || n, '$2a$10$C5jfR0qJMI79kxsagW6zyOHQagnVlesB97lxvalb.axTAzP94L.w6', 'p' || n || '@example.org', true, CASE WHEN n = 1 THEN 'system_admin system_user' ELSE 'system_user' END FROM generate_series(1, 20) n;
+INSERT INTO sessions SELECT left(md5('s' || n), 26), left(md5('t' || n), 26), 1, left(md5((1 + n % 20)::text), 26), 'system_user' FROM generate_series(1, 40) n;
+INSERT INTO posts SELECT left(md5('p' || n), 26), left(md5((1 + n % 20)::text), 26), '' FROM generate_series(1, 100) n;

@@ -1,0 +1,12 @@
+CREATE SCHEMA auth;
+CREATE TABLE auth.users (instance_id uuid, id uuid PRIMARY KEY, aud varchar(255), role varchar(255), email varchar(255), encrypted_password varchar(255), email_confirmed_at timestamptz, recovery_token varchar(255), raw_app_meta_data jsonb, phone text UNIQUE, banned_until timestamptz, deleted_at timestamptz, is_sso_user boolean NOT NULL DEFAULT false);
+CREATE UNIQUE INDEX users_email_partial_key ON auth.users (email) WHERE is_sso_user = false;
+CREATE TABLE auth.identities (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), provider_id text NOT NULL, user_id uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE, email text);
+CREATE TABLE auth.sessions (id uuid PRIMARY KEY, user_id uuid NOT NULL REFERENCES auth.users ON DELETE CASCADE);
+CREATE TABLE auth.refresh_tokens (id bigserial PRIMARY KEY, token varchar(255) UNIQUE, user_id varchar(255));
+CREATE TABLE public.profiles (id uuid PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE, username text UNIQUE, avatar_url text);
+CREATE TABLE public.posts (id bigserial PRIMARY KEY, author_id uuid NOT NULL REFERENCES public.profiles);
+INSERT INTO auth.users (id, aud, role, email, encrypted_password, recovery_token) SELECT md5(n::text)::uuid, 'authenticated', 'authenticated', 'u' || n || '@example.org', '$2a$10$C5jfR0qJMI79kxsagW6zyOHQagnVlesB97lxvalb.axTAzP94L.w6', '' FROM generate_series(1, 30) n;
+INSERT INTO auth.identities (provider_id, user_id, email) SELECT id::text, id, email FROM auth.users;
+INSERT INTO auth.refresh_tokens (token, user_id) SELECT md5('r' || id), id::text FROM auth.users;
+INSERT INTO public.profiles SELECT id, 'name' || left(email, 3), NULL FROM auth.users;
