@@ -266,7 +266,8 @@ async fn end(
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
     let config_maps = config_maps(&context.cluster, &identity.namespace, spec).await?;
-    let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
+    let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps, engine::hints())
+    {
         Ok(target) => target,
         Err(errors) => return Ok(Stage::End(End::NoTarget(errors))),
     };

@@ -17,12 +17,13 @@ use crate::{
             accounts::{Account, AdminFacts},
             key_kind::KeyKind,
             new_ids::{IdDefault, Untold},
+            rights::Right,
             schema::UserTable,
         },
         finding::{Finding, person},
+        hints::{Grant, On},
         plan::undone,
         request::Requests,
-        sql_name::sql_table,
         step::Step,
         target::{Admin, Target},
         text::{count, sample},
@@ -90,7 +91,7 @@ fn missing(
             // What keeps the app, too, from storing a hash that it can read.
             let others = password::sample(admin, users);
             let seems = others.and_then(|sample| sample.survey.others.first()).map(|(what, _)| what);
-            let mend = seems.and_then(|seems| broken::mend(users, others, seems));
+            let mend = seems.and_then(|seems| broken::mend(target.hints, users, others, seems));
             let why = mend.map_or(why, |mend| {
                 format!("{}, and {mend}", others.map(super::hashing::seen).unwrap_or_default())
             });
@@ -183,7 +184,7 @@ fn missing(
         _ => None,
     };
     let doubt = counted.and_then(|id| id.parse().ok());
-    let doubt = doubt.map(|id| giving::doubt(users, &target.users.id_column, id, &field));
+    let doubt = doubt.map(|id| giving::doubt(target, users, id, &field));
     let message = doubt.as_ref().map_or("", |doubt| &doubt.message);
     let mut found = plain(format!("{absent}{message}")).with_step(seed(id, false));
     if users.id_kind == KeyKind::Integer {
@@ -216,14 +217,13 @@ fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
     let mut why: Vec<(Reason, String)> = grave;
     why.extend(chosen.as_ref().err().cloned());
     if !users.rights.insert {
-        let table = sql_table(&users.object.schema, &users.object.table);
         let drawn = seeding::undrawable(target, admin, users);
-        let drawn: Vec<String> = drawn.into_iter().map(|name| format!("SEQUENCE {name}")).collect();
-        let rights = drawn.iter().map(|on| ("USAGE", on.as_str()));
+        let insert = Grant { rights: &[Right::Insert], on: On::Table(&users.object) };
+        let grants = std::iter::once(insert).chain(seeding::drawing(&drawn));
         let message = format!(
             "the role may not INSERT into {}: {}",
             users.object.describe(),
-            rights::granted(&users.rights.role, std::iter::once(("INSERT", table.as_str())).chain(rights))
+            rights::granted(target.hints, &users.rights.role, grants)
         );
         why.push((Reason::PrivilegeMissing, message));
     }
@@ -412,7 +412,7 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
             finding(format!(
                 "{message}, and the role may not UPDATE {}: {}",
                 users.object.describe(),
-                rights::grant(&users.rights, "UPDATE", &users.object)
+                rights::grant(target.hints, &users.rights, &[Right::Update], &users.object)
             ))
             .blocked_by(Reason::PrivilegeMissing),
         );

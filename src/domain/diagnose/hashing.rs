@@ -13,7 +13,7 @@ use crate::{
     },
     domain::{
         facts::hashes::{HashSample, Unfit},
-        sql_name::{sql_name, sql_table},
+        hints::{Column, Hints},
         target::{Target, users::Users},
         text::{self, number},
     },
@@ -90,7 +90,7 @@ pub struct Refused {
 /// # Errors
 /// Nobody can tell what the app reads, it cannot be made here, the spec names another one, or the columns that the
 /// spec names do not take it.
-pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refused> {
+pub fn choose(hints: &dyn Hints, users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refused> {
     let nothing = HashSample::default();
     let sample = sample.unwrap_or(&nothing);
     let chosen = read_by_the_app(users, sample)?;
@@ -102,7 +102,7 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
     }
     match &sample.unfit {
         Some(unfit) => {
-            Err(Refused { reason: Reason::RepairUnsupported, why: unfit.words(users, &chosen.format) })
+            Err(Refused { reason: Reason::RepairUnsupported, why: unfit.words(hints, users, &chosen.format) })
         }
         None => Ok(chosen),
     }
@@ -268,18 +268,18 @@ impl Unfit {
     }
 
     /// What a column of fixed length does to a shorter hash, and what to do.
-    pub fn padding(&self, users: &Users) -> Option<String> {
+    pub fn padding(&self, hints: &dyn Hints, users: &Users) -> Option<String> {
         let Self { column, column_type, .. } = self;
-        let (table, named) = (sql_table(&users.schema, &users.table), sql_name(column));
         self.pads().then(|| format!(
-            "column {column:?} is {column_type} and fills up what is shorter with blanks, which is no hash to an app that does not take them off: change its type, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {named} TYPE varchar({ROOMY})"
+            "column {column:?} is {column_type} and fills up what is shorter with blanks, which is no hash to an app that does not take them off: change its type, by a migration of the app or by {}",
+            hints.text_column(Column { table: &users.object(), name: column }, ROOMY)
         ))
     }
 
     /// What does not fit where, and what to do.
-    fn words(&self, users: &Users, format: &Format) -> String {
+    fn words(&self, hints: &dyn Hints, users: &Users, format: &Format) -> String {
         let Self { column, column_type, characters } = self;
-        if let Some(padding) = self.padding(users) {
+        if let Some(padding) = self.padding(hints, users) {
             return padding;
         }
         let told = format!(
@@ -289,9 +289,9 @@ impl Unfit {
         // Of a domain or another type nobody can tell from here what it may become.
         let narrow = ["character varying(", "character("].iter().any(|of| column_type.starts_with(of));
         if narrow && *characters <= ROOMY {
-            let (table, column) = (sql_table(&users.schema, &users.table), sql_name(column));
             format!(
-                "{told}: widen it, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar({ROOMY})"
+                "{told}: widen it, by a migration of the app or by {}",
+                hints.text_column(Column { table: &users.object(), name: column }, ROOMY)
             )
         } else {
             format!("{told}: give it a type that does")
@@ -331,7 +331,9 @@ fn way_out(majority: Option<Majority>) -> String {
 
 /// What the spec's format contradicts, if anything: said once for the table, whatever is to be written.
 pub(in crate::domain) fn contradicted(target: &Target, sample: Option<&HashSample>) -> Option<Refused> {
-    choose(&target.users, sample).err().filter(|refused| refused.reason == Reason::PasswordHashContradicted)
+    choose(target.hints, &target.users, sample)
+        .err()
+        .filter(|refused| refused.reason == Reason::PasswordHashContradicted)
 }
 
 /// Whether others say anything beside an account's own format.
@@ -418,7 +420,7 @@ impl Chosen {
 }
 
 /// What stands in the report of it.
-pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
+pub fn report(hints: &dyn Hints, users: &Users, sample: &HashSample) -> PasswordsReport {
     let survey = &sample.others(sample.own);
     let of = survey.with_password();
     let share = |accounts: usize| i32::try_from(accounts * 100 / of.max(1)).unwrap_or(100);
@@ -435,7 +437,7 @@ pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
         accounts: size(*accounts),
         percent: share(*accounts),
     });
-    let chosen = choose(users, Some(sample));
+    let chosen = choose(hints, users, Some(sample));
     PasswordsReport {
         sampled: size(of),
         formats: readable.chain(others).take(16).collect(),

@@ -15,8 +15,9 @@ use crate::{
         facts::{
             Observation,
             references::{Comparison, Reference},
+            rights::Right,
         },
-        target::policy::Policy,
+        target::{Target, policy::Policy},
         text::{count, sample},
     },
 };
@@ -81,10 +82,11 @@ fn instead(action: Action, observation: &Observation, reference: &Reference, pol
 /// Why the repair that was asked for is not done: told when it is planned, not when it runs.
 pub(in crate::domain) fn refusal(
     action: Action,
+    target: &Target,
     observation: &Observation,
     reference: &Reference,
-    policy: &Policy,
 ) -> Option<(Reason, String)> {
+    let (hints, policy) = (target.hints, &target.references.policy(&reference.object));
     if let Some(spelling) = suspects::spelled(observation, &reference.object) {
         return Some((
             Reason::IdSpellingDiffers,
@@ -147,7 +149,7 @@ pub(in crate::domain) fn refusal(
                 "{}, by which the admin is named: {}, or {}",
                 unfit.why,
                 instead(),
-                refit(reference, unfit)
+                refit(hints, reference, unfit)
             ),
         ));
     }
@@ -168,13 +170,14 @@ pub(in crate::domain) fn refusal(
     }
     let rights = &reference.rights;
     if !rights.update || (action == Action::Delete && !rights.delete) {
-        let (may_not, right) = if rights.update { ("DELETE from", "DELETE") } else { ("UPDATE", "UPDATE") };
+        let (may_not, right) =
+            if rights.update { ("DELETE from", Right::Delete) } else { ("UPDATE", Right::Update) };
         return Some((
             Reason::PrivilegeMissing,
             format!(
                 "the role may not {may_not} {}; {}",
                 table(reference),
-                rights::grant(rights, right, &reference.object)
+                rights::grant(hints, rights, &[right], &reference.object)
             ),
         ));
     }
@@ -185,13 +188,13 @@ pub(in crate::domain) fn refusal(
             Reason::PrivilegeMissing,
             format!(
                 "the role may not UPDATE the user table, without which the admin's account cannot be held; {}",
-                rights::grant(&users.rights, "UPDATE", &users.object)
+                rights::grant(hints, &users.rights, &[Right::Update], &users.object)
             ),
         ));
     }
     let lacking = &reference.lacking;
     if let Some(why) =
-        lacks(&rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
+        lacks(hints, &rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
     {
         return Some(why);
     }
@@ -209,7 +212,9 @@ pub(in crate::domain) fn refusal(
             Reason::SetNullRefused,
             format!("the column may not be NULL; {}, or allow NULL", instead()),
         )),
-        Action::SetNull => in_the_way(Action::SetNull, &reference.object, reference.in_the_way.as_ref()),
+        Action::SetNull => {
+            in_the_way(hints, Action::SetNull, &reference.object, reference.in_the_way.as_ref())
+        }
         Action::Delete if !reference.dependents.is_empty() => Some((
             Reason::RepairUnsupported,
             format!(
@@ -223,8 +228,9 @@ pub(in crate::domain) fn refusal(
                 surplus: reference.surplus,
                 otherwise: "or use Delete, or merge them by hand",
             };
-            let collision = collision.refused(observation, reference, policy);
-            let way = || in_the_way(Action::Reassign, &reference.object, reference.in_the_way.as_ref());
+            let collision = collision.refused(target, observation, reference);
+            let way =
+                || in_the_way(hints, Action::Reassign, &reference.object, reference.in_the_way.as_ref());
             if let Some(why) = collision.or_else(way) {
                 return Some(why);
             }
@@ -280,9 +286,9 @@ impl Collision<'_> {
     /// Why they keep the other rows from being given, if they do.
     pub(in crate::domain) fn refused(
         &self,
+        target: &Target,
         observation: &Observation,
         reference: &Reference,
-        policy: &Policy,
     ) -> Option<(Reason, String)> {
         let (index, rows) = self.keys.first()?;
         let otherwise = self.otherwise;
@@ -292,7 +298,7 @@ impl Collision<'_> {
                 format!("{} would collide in the unique key {index}{why}; {otherwise}", count(*rows, "row")),
             ))
         };
-        if policy.on_collision == OnCollision::Report {
+        if target.references.policy(&reference.object).on_collision == OnCollision::Report {
             return refused(
                 Reason::UniqueKeyInTheWay,
                 "; use onCollision: DeleteOrphan, which keeps one of them and the others in quarantine",
@@ -311,7 +317,7 @@ impl Collision<'_> {
             );
         }
         // What is removed is subject to all that a Delete is.
-        let (reason, why) = refusal(Action::Delete, observation, reference, policy)?;
+        let (reason, why) = refusal(Action::Delete, target, observation, reference)?;
         refused(reason, &format!(", and those that give way cannot be deleted: {why}"))
     }
 }

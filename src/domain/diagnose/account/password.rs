@@ -12,7 +12,9 @@ use crate::{
             hashing::{self, By, Chosen, own::Own},
             requests, rights,
         },
-        facts::{accounts::Account, hashes::HashSample, password::PasswordFacts, schema::UserTable},
+        facts::{
+            accounts::Account, hashes::HashSample, password::PasswordFacts, rights::Right, schema::UserTable,
+        },
         finding::{Finding, person},
         step::Step,
         target::{Admin, Target},
@@ -33,7 +35,7 @@ pub(super) fn writable(
     if target.users.password_column.is_none() {
         return Err(unusable("spec.users.passwordColumn is not set, and it says where to write it".into()));
     }
-    let chosen = hashing::choose(&target.users, sample(admin, users)).map_err(|refused| {
+    let chosen = hashing::choose(target.hints, &target.users, sample(admin, users)).map_err(|refused| {
         // A finding of its own says all of it.
         let why = match refused.reason {
             Reason::PasswordHashContradicted => {
@@ -158,7 +160,7 @@ pub(super) fn diagnose(
         Some(would) if would.step.is_some() => barred.map_or(Ok(()), |why| Err(Some(why.to_owned()))),
         _ => Err(None),
     };
-    let padding = of_others.and_then(|sample| sample.unfit.as_ref()?.padding(&target.users));
+    let padding = of_others.and_then(|sample| sample.unfit.as_ref()?.padding(target.hints, &target.users));
     let padding = padding.filter(|_| facts.is_padded());
     let warning = |message: String| {
         let (reason, condition) = (Reason::PasswordHashForeign, ConditionType::AdminConsistent);
@@ -226,7 +228,7 @@ pub(super) fn diagnose(
     let chosen = match chosen {
         Ok(chosen) => chosen,
         Err((reason, why)) => {
-            let why = hashing::mend(users, of_others, &facts.seems).unwrap_or(why);
+            let why = hashing::mend(target.hints, users, of_others, &facts.seems).unwrap_or(why);
             // What was seen of the others is not said twice.
             let seen = of_others.map(hashing::seen).filter(|seen| why.contains(seen));
             let seen = seen.map_or_else(String::new, |seen| format!(", and {seen}"));
@@ -262,7 +264,7 @@ pub(super) fn diagnose(
         let why = format!(
             "the role may not UPDATE {}: {}",
             users.object.describe(),
-            rights::grant(&users.rights, "UPDATE", &users.object)
+            rights::grant(target.hints, &users.rights, &[Right::Update], &users.object)
         );
         Some((Reason::PrivilegeMissing, why))
     } else {
@@ -328,7 +330,7 @@ fn of_another_variant(
     // Whoever names a prefix knows what new hashes get, and may well have older ones.
     let (it, rewrite) = (
         if facts.matches == Some(true) { "it is the Secret's password under either, and " } else { "" },
-        hashing::reprefix(users, format.prefix, named).map_or_else(String::new, |sql| {
+        hashing::reprefix(target.hints, users, format.prefix, named).map_or_else(String::new, |sql| {
             format!(", or, for all accounts that have {}, write the other one by `{sql}`", format.prefix)
         }),
     );
@@ -366,7 +368,8 @@ fn mistagged(
         Mistagged::EncodedSalt => "with its salt in the wrong form: it stands there in base64, what was hashed with it are the bytes, and Django takes it as it stands".to_owned(),
     };
     let login = target.users.login_column.as_deref();
-    let statement = login.and_then(|column| hashing::retag(users, (column, &admin.login), what));
+    let statement =
+        login.and_then(|column| hashing::retag(target.hints, users, (column, &admin.login), what));
     let advice = match statement {
         Some(sql) => format!(
             "correct it by `{sql}` if that is what the app reads, and then those that were imported with it, which were not looked at"
@@ -412,9 +415,9 @@ fn not_read(
         Err(None) => String::new(),
     };
     // Where that is to be mended, it is said with how.
-    let mend = hashing::mend(users, of_others, &facts.seems).is_some();
+    let mend = hashing::mend(target.hints, users, of_others, &facts.seems).is_some();
     let cut = hashing::cut_by(users, &facts.seems).filter(|_| !mend).unwrap_or_default();
-    let unpack = hashing::unpack(users, &facts.seems).filter(|_| !mend);
+    let unpack = hashing::unpack(target.hints, users, &facts.seems).filter(|_| !mend);
     let unpack = unpack.map_or_else(String::new, |sql| {
         let or = if advice.is_empty() { "" } else { "; or, for this account alone" };
         format!(

@@ -336,7 +336,8 @@ impl DatabaseError {
                         "08P01" if postgres.is_some_and(refusal::is_full) => Reason::TooManyConnections,
                         "25006" => Reason::DatabaseReadOnly,
                         "40001" | "40P01" | "55P03" => Reason::DatabaseBusy,
-                        "57P01" | "57P02" | "57P03" => Reason::DatabaseUnreachable,
+                        // The server ended the session.
+                        "57P01" | "57P02" | "57P03" | "25P03" => Reason::DatabaseUnreachable,
                         code if code.starts_with("08") || code.starts_with("53") => {
                             Reason::DatabaseUnreachable
                         }
@@ -427,7 +428,7 @@ pub fn of_sqlstate(code: &str) -> Class {
         // Serialization failure, deadlock, lock not available.
         "40001" | "40P01" | "55P03" => Class::Conflict,
         // Statement timeout or cancel, and everything about connections, resources and shutdown.
-        "57014" | "57P01" | "57P02" | "57P03" | "57P05" => Class::Transient,
+        "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Class::Transient,
         _ => match code.get(..2) {
             Some("08" | "53" | "58" | "XX") => Class::Transient,
             // Syntax errors in SQL that we wrote; names and rights are a person's.
@@ -489,6 +490,7 @@ mod tests {
             ("23505", Class::Terminal),
             ("25006", Class::Terminal),
             ("25P02", Class::Bug),
+            ("25P03", Class::Transient),
             ("", Class::Terminal),
         ] {
             assert_eq!(of_sqlstate(code), class, "{code}");
