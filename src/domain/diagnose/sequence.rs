@@ -119,37 +119,8 @@ pub fn sequence(target: &Target, observation: &Observation, users: &UserTable) -
     if behind.is_none() && !refused {
         return None;
     }
-    let way = if sequence.descends() { "down" } else { "up" };
     let live = sequence.used.filter(|id| course.place(*id) >= course.next());
-    let message = match behind {
-        Some(farthest) => format!(
-            "the sequence {} gives {} next{}, and {}: {}",
-            sequence.object.describe(),
-            sequence.next,
-            // A standby replays that a sequence went on before it does.
-            if sequence.ahead { " at the latest, as far as a standby knows" } else { "" },
-            match live {
-                Some(id) if id == farthest => format!("ids in use go {way} to {id}"),
-                Some(id) =>
-                    format!("ids in use go {way} to {id}, those that rows still name {way} to {farthest}"),
-                None => format!("ids that rows still name go {way} to {farthest}"),
-            },
-            match live {
-                Some(_) if sequence.next_used && !sequence.ahead =>
-                    "the next sign-up fails with a duplicate key",
-                Some(_) => "sign-ups fail with a duplicate key once it comes to them",
-                None if sequence.ahead =>
-                    "sign-ups inherit somebody's old rows and tokens once it comes to them",
-                None => "a sign-up that gets one of those ids inherits somebody's old rows and tokens",
-            },
-        ),
-        None => format!(
-            "the sequence {} gives {} next, which the id column refuses ({}), so the next sign-up fails",
-            sequence.object.describe(),
-            sequence.next,
-            checks(&users.takes.checks)
-        ),
-    };
+    let message = wrong(&course, behind, live);
     let message = format!("{message}{}{}", unknown(users), in_hand(sequence));
     let found = |message: &str| {
         person(
@@ -168,43 +139,82 @@ pub fn sequence(target: &Target, observation: &Observation, users: &UserTable) -
     }
     let above = behind.or_else(|| course.id(course.next() - 1))?;
     let Some((past, _)) = course.past(above) else {
-        let (beyond, last) = (course.beyond(), course.end());
-        let (of, remedy) = if course.ended_by_itself() {
-            (
-                "that the sequence gives, and the id column takes more",
-                format!("Run {}", course.widened(target.hints)),
-            )
-        } else if course.ended_by_checks() {
-            ("that there can be", format!("Widen or drop {}", checks(&users.takes.checks)))
-        } else {
-            ("that there can be", "Give the id column a wider type".to_owned())
-        };
-        let mend = behind.filter(|far| live != Some(*far));
-        let mend = mend.map_or_else(String::new, |far| format!(", or mend the rows that name {far}"));
-        let left = behind.map_or(sequence.next, |far| far);
-        return Some(
-            found(&format!(
-                "{message}; it is not moved, since no id is left {beyond} {left}: {last} is the last one {of}. {remedy}{mend}"
-            ))
-            .blocked_by(Reason::RepairUnsupported),
-        );
+        let why = no_id_left(target.hints, &course, behind, live);
+        return Some(found(&format!("{message}; {why}")).blocked_by(Reason::RepairUnsupported));
     };
     let mut found = found(&message).with_step(Step::AdvanceSequence {
         sequence: sequence.object.clone(),
         past,
         descends: sequence.descends(),
     });
+    found.approval = asked_first(observation, &course, past);
+    Some(found)
+}
+
+/// What comes of it if the sequence stays where it is: it is behind an id, or the id column refuses what it gives next.
+/// `live`: the farthest id of a user that it is behind.
+fn wrong(course: &Course<'_>, behind: Option<i64>, live: Option<i64>) -> String {
+    let Course { sequence, users } = course;
+    let Some(farthest) = behind else {
+        return format!(
+            "the sequence {} gives {} next, which the id column refuses ({}), so the next sign-up fails",
+            sequence.object.describe(),
+            sequence.next,
+            checks(&users.takes.checks)
+        );
+    };
+    let way = if sequence.descends() { "down" } else { "up" };
+    format!(
+        "the sequence {} gives {} next{}, and {}: {}",
+        sequence.object.describe(),
+        sequence.next,
+        // A standby replays that a sequence went on before it does.
+        if sequence.ahead { " at the latest, as far as a standby knows" } else { "" },
+        match live {
+            Some(id) if id == farthest => format!("ids in use go {way} to {id}"),
+            Some(id) =>
+                format!("ids in use go {way} to {id}, those that rows still name {way} to {farthest}"),
+            None => format!("ids that rows still name go {way} to {farthest}"),
+        },
+        match live {
+            Some(_) if sequence.next_used && !sequence.ahead => "the next sign-up fails with a duplicate key",
+            Some(_) => "sign-ups fail with a duplicate key once it comes to them",
+            None if sequence.ahead => "sign-ups inherit somebody's old rows and tokens once it comes to them",
+            None => "a sign-up that gets one of those ids inherits somebody's old rows and tokens",
+        },
+    )
+}
+
+/// Why the sequence is not moved, and what a person does about it.
+fn no_id_left(hints: &dyn Hints, course: &Course<'_>, behind: Option<i64>, live: Option<i64>) -> String {
+    let Course { sequence, users } = course;
+    let (beyond, last) = (course.beyond(), course.end());
+    let (of, remedy) = if course.ended_by_itself() {
+        ("that the sequence gives, and the id column takes more", format!("Run {}", course.widened(hints)))
+    } else if course.ended_by_checks() {
+        ("that there can be", format!("Widen or drop {}", checks(&users.takes.checks)))
+    } else {
+        ("that there can be", "Give the id column a wider type".to_owned())
+    };
+    let mend = behind.filter(|far| live != Some(*far));
+    let mend = mend.map_or_else(String::new, |far| format!(", or mend the rows that name {far}"));
+    let left = behind.unwrap_or(sequence.next);
+    format!(
+        "it is not moved, since no id is left {beyond} {left}: {last} is the last one {of}. {remedy}{mend}"
+    )
+}
+
+/// Why a person must say that the sequence is to go past an id.
+fn asked_first(observation: &Observation, course: &Course<'_>, past: i64) -> Option<String> {
+    let descends = course.sequence.descends();
     let ends = observation.references.iter().filter_map(|reference| reference.last);
     // The first number of an integer type is one farther from 0 than its last one.
-    let ends = ends.map(|last| if sequence.descends() { i128::from(last) + 1 } else { i128::from(last) });
-    let beyond = course.beyond();
+    let ends = ends.map(|last| if descends { i128::from(last) + 1 } else { i128::from(last) });
+    let (beyond, end) = (course.beyond(), course.place(course.end()));
     if wasteful(course.next(), course.place(past), end, ends) {
-        found.approval =
-            Some(format!("going {beyond} {past} uses up more than half of the ids that are left"));
-    } else if let Some(what) = leaps(&course, past) {
-        found.approval = Some(format!("going {beyond} {past} makes new ids {what}"));
+        return Some(format!("going {beyond} {past} uses up more than half of the ids that are left"));
     }
-    Some(found)
+    leaps(course, past).map(|what| format!("going {beyond} {past} makes new ids {what}"))
 }
 
 /// Whether the sequence has an id to give to a new account, once it has been moved where it has to be.
