@@ -227,7 +227,7 @@ mod tests {
             });
             assert_eq!(text.lines().count(), 2, "{text:?}");
             let without_colours = text.replace("\u{1b}[", "").replace('\n', "");
-            assert!(!without_colours.contains(crate::domain::sql_name::unseen), "{text:?}");
+            assert!(!without_colours.contains(crate::domain::text::unseen), "{text:?}");
             assert!(!text.contains("\u{1b}[2J") && text.contains("202e"), "{text:?}");
             if format == LogFormat::Json {
                 let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();

@@ -23,7 +23,6 @@ pub fn fill(spec: &UsersSpec) -> UsersSpec {
             });
         }
     }
-    filled.schema.get_or_insert_with(|| "public".into());
     filled.password_hash.get_or_insert(PasswordHash::AsStored);
     filled.active_when.get_or_insert_with(Vec::new);
     filled
@@ -52,6 +51,6 @@ mod tests {
         assert_eq!(filled.login_column.as_deref(), Some("username"));
         assert_eq!(filled.password_column.as_deref(), Some("hashed_password"));
         assert_eq!(filled.active_when, Some(Vec::new()));
-        assert_eq!(filled.schema.as_deref(), Some("public"));
+        assert_eq!(filled.schema, None, "which one that is, the engine says");
     }
 }

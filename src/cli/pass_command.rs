@@ -3,13 +3,13 @@
 
 use crate::{
     api::{
-        preset,
         report::ConsistencyReport,
         shared::TlsMode,
         spec::{Mode, OnUndeclared},
     },
     cli::target::against::Against,
     domain::{parse::duration, target::policy::Rule, text::count},
+    engine::hints,
 };
 
 use std::time::{Duration, Instant};
@@ -150,7 +150,8 @@ pub(super) async fn look(settings: &Settings, variables: Variables<'_>) -> Resul
             let cluster = Cluster::connect(named).await?;
             let resource = operator::ask(&cluster, &PassOptions::look(), timeout).await?;
             let status = resource.status.unwrap_or_default();
-            let schema = preset::fill(&resource.spec.users).schema.unwrap_or_else(|| "public".into());
+            let schema = resource.spec.users.schema.clone();
+            let schema = schema.unwrap_or_else(|| hints().default_schema().to_owned());
             let rules = resource.spec.references.rules.into_iter();
             Ok(Looked {
                 report: operator::tell(&cluster, &status, 0).report,

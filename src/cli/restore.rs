@@ -19,8 +19,8 @@ use crate::{
     },
     cli::words::{run_word, word},
     domain::{
-        sql_name::{sql_table, unseen},
-        text::{count, more, number},
+        hints::Hints,
+        text::{count, more, number, unseen},
     },
     engine::{ExportRequest, Exported, Restored, RunSummary},
     pass,
@@ -111,7 +111,7 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output
         let written = pass::export(&target, &policy, &wanted, Timestamp::now()).await?;
         return Ok(match format.document(&written)? {
             Some(document) => Output::new(document, Exit::Fine),
-            None => Output::new(wrap(&beside(&written), look.width), Exit::Fine),
+            None => Output::new(wrap(&beside(target.hints, &written), look.width), Exit::Fine),
         });
     }
     let restored = pass::restore(&target, &policy, run, flags.identity.as_deref(), Timestamp::now()).await?;
@@ -120,7 +120,10 @@ pub(super) async fn run(flags: Flags, variables: Variables<'_>) -> Result<Output
     let exit = if blocked > 0 { Exit::Findings } else { Exit::Fine };
     Ok(match format.document(&restored)? {
         Some(document) => Output::new(document, exit),
-        None => Output::new(page(&restored, run, flags.identity.as_deref(), &place.again, look), exit),
+        None => {
+            let identity = flags.identity.as_deref();
+            Output::new(page(target.hints, &restored, run, identity, &place.again, look), exit)
+        }
     })
 }
 
@@ -158,9 +161,8 @@ fn list(runs: &[RunAnswer], others: bool, again: &RerunHint, look: PageStyle) ->
 }
 
 /// What was written into a table of its own.
-fn beside(written: &Exported) -> String {
-    let from = sql_table(&written.object.schema, &written.object.table);
-    let into = sql_table(&written.into.schema, &written.into.table);
+fn beside(hints: &dyn Hints, written: &Exported) -> String {
+    let (from, into) = (hints.name(&written.object), hints.name(&written.into));
     let (were, they) = if written.rows == 1 { ("was", "it") } else { ("were", "they") };
     format!(
         "{} of {from} {were} written into {into}, as {they} {were} before the repair. Only its owner may read it. \
@@ -170,6 +172,7 @@ fn beside(written: &Exported) -> String {
 }
 
 fn page(
+    hints: &dyn Hints,
     restored: &[RestoredAnswer],
     run: &str,
     identity: Option<&str>,
@@ -212,7 +215,7 @@ fn page(
             more(Reason::RestoreBlocked)
         ));
         // An id that was moved has no copy of its own.
-        closing.push_str(&into_tables(restored, &format!("{}{of}", run_word(run)), again));
+        closing.push_str(&into_tables(hints, restored, &format!("{}{of}", run_word(run)), again));
     }
     if let Some(kept) = restored.iter().find_map(|one| one.kept_under.as_ref()) {
         let newer: i64 = restored.iter().map(|one| one.newer).sum();
@@ -233,7 +236,7 @@ fn page(
 }
 
 /// How rows that stayed are written into tables of their own, table by table.
-fn into_tables(restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> String {
+fn into_tables(hints: &dyn Hints, restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> String {
     let tables = |stayed: bool| -> BTreeSet<(&str, &str)> {
         let rows = restored.iter().filter(|one| !stayed || (one.blocked > 0 && one.action != Action::MoveId));
         rows.map(|one| (one.object.schema.as_str(), one.object.table.as_str())).collect()
@@ -243,6 +246,7 @@ fn into_tables(restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> Str
     let several = stayed.len() > 1 || restored.iter().any(|one| one.action == Action::MoveId);
     let mut text = String::new();
     for (schema, table) in &stayed {
+        let object = ObjectRef { schema: (*schema).into(), table: (*table).into(), ..ObjectRef::default() };
         let name = format!("{schema}.{table}");
         // Whoever copies the command would name another table.
         let shown = !name.contains(|c| unseen(c) || c == '`');
@@ -251,7 +255,7 @@ fn into_tables(restored: &[RestoredAnswer], run: &str, again: &RerunHint) -> Str
         text.push_str(&format!(
             " {} writes {} into a table of their own.",
             again.command(&format!("restore --run {run}{which} --into TABLE")),
-            if several { format!("those of {}", sql_table(schema, table)) } else { "them".to_owned() }
+            if several { format!("those of {}", hints.name(&object)) } else { "them".to_owned() }
         ));
     }
     text

@@ -252,23 +252,13 @@ async fn end(
         }
     };
     if spec.suspend {
-        context.won(&identity.uid);
-        let status = suspended(&resource.status, identity.generation, &now(), &seen(resource));
-        if statement.write(&status).await? {
-            let mut tellings = events::tellings(&resource.status, &status, None);
-            tellings.extend(events::not_done(&resource.status, &statement.current().await));
-            for telling in &tellings {
-                let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
-                tracing::info!(namespace, name, reason = %telling.reason, "the resource is suspended");
-            }
-            events::send(context, resource, &tellings).await;
-        }
-        context.answered(&identity.uid, wakes(&resource.object.metadata));
+        suspend(context, resource, statement).await?;
         return Ok(Stage::Suspended);
     }
     let secrets = secrets(&context.cluster, &identity.namespace, spec, context.require_secret_label).await?;
     let config_maps = config_maps(&context.cluster, &identity.namespace, spec).await?;
-    let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps) {
+    let mut target = match Target::parse_with(spec, identity.clone(), &secrets, &config_maps, engine::hints())
+    {
         Ok(target) => target,
         Err(errors) => return Ok(Stage::End(End::NoTarget(errors))),
     };
@@ -335,6 +325,28 @@ async fn end(
         Err(fault) if fault.class == Class::Conflict => Err(Broken::Overtaken(fault)),
         Err(fault) => Ok(Stage::End(End::Failed(fault))),
     }
+}
+
+/// Writes that the resource is suspended, and tells it.
+async fn suspend(
+    context: &Context,
+    resource: &Resource,
+    statement: &Statement<'_>,
+) -> Result<(), ClusterError> {
+    let identity = &resource.identity;
+    context.won(&identity.uid);
+    let status = suspended(&resource.status, identity.generation, &now(), &seen(resource));
+    if statement.write(&status).await? {
+        let mut tellings = events::tellings(&resource.status, &status, None);
+        tellings.extend(events::not_done(&resource.status, &statement.current().await));
+        for telling in &tellings {
+            let (namespace, name) = (identity.namespace.as_str(), identity.name.as_str());
+            tracing::info!(namespace, name, reason = %telling.reason, "the resource is suspended");
+        }
+        events::send(context, resource, &tellings).await;
+    }
+    context.answered(&identity.uid, wakes(&resource.object.metadata));
+    Ok(())
 }
 
 /// A lost race says nothing about the target: it is looked at again, and the status stays as it is. Where it

@@ -19,6 +19,8 @@ pub use error::{EngineError, ErrorKind};
 pub use password_cache::PasswordCache;
 /// The target of what servers send beside their answers, which no log shows.
 pub use postgres::NOTICES;
+/// What people are told to run, where nobody is connected: of the engine that the parser of connection strings takes.
+pub use postgres::hints;
 pub use types::*;
 
 use crate::{

@@ -31,7 +31,7 @@ pub(super) fn passwords(target: &Target, observation: &Observation) -> Option<Pa
     let users = observation.users.as_ref().ok()?;
     // The admin's, or that of the first account; they differ only where nobody but kept accounts has any.
     let sample = users.passwords.get(&None).or_else(|| users.passwords.values().next())?;
-    Some(hashing::report(&target.users, sample))
+    Some(hashing::report(target.hints, &target.users, sample))
 }
 
 /// Whether a reset is offered, where somebody wants to know how the admin's password is.

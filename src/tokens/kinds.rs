@@ -59,109 +59,159 @@ pub(super) fn kind(
     claims: &Map<String, Value>,
     is_of_issuer: bool,
 ) -> Option<Kind> {
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-    let has = |name: &str| claims.contains_key(name);
-    let issuer = text("iss");
-    let purpose = |what, remedy| Some(Kind { what, remedy, shown_by: ShownBy::Purpose });
-    let provider =
-        |what, remedy| Some(Kind { what, remedy, shown_by: ShownBy::Provider }).filter(|_| !is_of_issuer);
-    let header_type = header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    match header_type.as_str() {
-        "logout+jwt" => return purpose("a logout token of OpenID Connect", SEND_ACCESS),
-        "dpop+jwt" => {
-            return purpose(
-                "a DPoP proof, which goes beside the access token and not in its place",
-                SEND_ACCESS,
+    let carried = Carried { header, claims };
+    let known = carried
+        .by_header_type()
+        .or_else(|| carried.by_its_own_word())
+        .or_else(|| carried.of_a_cloud())
+        .or_else(|| carried.of_a_program())
+        .or_else(|| carried.for_the_client());
+    known.filter(|kind| !(is_of_issuer && kind.shown_by == ShownBy::Provider))
+}
+
+/// What a token carries.
+struct Carried<'a> {
+    header: &'a Map<String, Value>,
+    claims: &'a Map<String, Value>,
+}
+
+fn purpose(what: &'static str, remedy: &'static str) -> Option<Kind> {
+    Some(Kind { what, remedy, shown_by: ShownBy::Purpose })
+}
+
+fn provider(what: &'static str, remedy: &'static str) -> Option<Kind> {
+    Some(Kind { what, remedy, shown_by: ShownBy::Provider })
+}
+
+impl Carried<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.claims.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.claims.contains_key(name)
+    }
+
+    fn is_for(&self, wanted: &str) -> bool {
+        match self.claims.get("aud") {
+            Some(Value::String(one)) => one.trim_end_matches('/') == wanted,
+            Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(wanted)),
+            _ => false,
+        }
+    }
+
+    /// What tokens of one product say of themselves.
+    fn said(&self) -> [String; 5] {
+        ["typ", "token_use", "token_type", "tokenType", "type"]
+            .map(|name| self.text(name).to_ascii_lowercase())
+    }
+
+    fn by_header_type(&self) -> Option<Kind> {
+        let named = self.header.get("typ").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        match named.as_str() {
+            "logout+jwt" => purpose("a logout token of OpenID Connect", SEND_ACCESS),
+            "dpop+jwt" => {
+                purpose("a DPoP proof, which goes beside the access token and not in its place", SEND_ACCESS)
+            }
+            "secevent+jwt" => purpose("a security event token", SEND_ACCESS),
+            _ => None,
+        }
+    }
+
+    fn by_its_own_word(&self) -> Option<Kind> {
+        let said = self.said();
+        let says = |word: &str| {
+            said.iter().any(|one| one == word || one.split(['-', '_', ' ']).any(|part| part == word))
+        };
+        if says("offline") {
+            return purpose("an offline token (a refresh token that outlives the session)", SEND_ACCESS);
+        }
+        if says("refresh") {
+            return purpose("a refresh token", SEND_ACCESS);
+        }
+        let event = self.claims.get("events").is_some_and(|events| events.get(LOGOUT).is_some());
+        if says("logout") || event {
+            return purpose("a logout token of OpenID Connect", SEND_ACCESS);
+        }
+        None
+    }
+
+    /// A token of a service that many use: whose it is shows.
+    fn of_a_cloud(&self) -> Option<Kind> {
+        let issuer = self.text("iss");
+        if self.header.contains_key("nonce") && is_microsoft(issuer) {
+            return provider(
+                "an access token for an API of Microsoft: its header has a nonce, and only that API can check its signature",
+                OWN_AUDIENCE,
             );
         }
-        "secevent+jwt" => return purpose("a security event token", SEND_ACCESS),
-        _ => {}
+        if self.is_for("00000003-0000-0000-c000-000000000000") || self.is_for("https://graph.microsoft.com") {
+            return provider("an access token for Microsoft Graph", OWN_AUDIENCE);
+        }
+        if issuer.starts_with("https://session.firebase.google.com/") {
+            return provider(
+                "a session cookie of Firebase, which has other keys and another issuer than an ID token",
+                "Verify it with verifySessionCookie, or send the ID token.",
+            );
+        }
+        if self.is_for(
+            "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit",
+        ) {
+            return provider(
+                "a custom token of Firebase, which is there to be exchanged for an ID token",
+                "Sign in with it (signInWithCustomToken), and send the ID token that comes of it.",
+            );
+        }
+        None
     }
-    // What tokens of one product say of themselves.
-    let said =
-        ["typ", "token_use", "token_type", "tokenType", "type"].map(|name| text(name).to_ascii_lowercase());
-    let says = |word: &str| {
-        said.iter().any(|one| one == word || one.split(['-', '_', ' ']).any(|part| part == word))
-    };
-    if says("offline") {
-        return purpose("an offline token (a refresh token that outlives the session)", SEND_ACCESS);
+
+    /// A token of a program, which stands for no person.
+    fn of_a_program(&self) -> Option<Kind> {
+        let issuer = self.text("iss");
+        if issuer == "kubernetes/serviceaccount"
+            || self.has("kubernetes.io")
+            || self.text("sub").starts_with("system:serviceaccount:")
+        {
+            return provider("a token of a service account of Kubernetes", NOT_A_PERSON);
+        }
+        if issuer == "https://token.actions.githubusercontent.com" {
+            return provider("a token of a workflow of GitHub Actions", NOT_A_PERSON);
+        }
+        let supabase = issuer == "supabase" || self.has("ref") || issuer.contains(".supabase.co");
+        if !self.has("sub") && supabase && matches!(self.text("role"), "anon" | "service_role") {
+            return purpose(
+                "an API key of Supabase (the anonymous or the service key), which names nobody",
+                "Let the person sign in, and send the access token of the session: without one the client sends its API key instead.",
+            );
+        }
+        if self.text("gty") == "client-credentials"
+            || self.text("sub").ends_with("@clients")
+            || self.text("preferred_username").starts_with("service-account-")
+            || self.text("idtyp") == "app"
+        {
+            return purpose("a token of a program (client credentials), which names no person", NOT_A_PERSON);
+        }
+        None
     }
-    if says("refresh") {
-        return purpose("a refresh token", SEND_ACCESS);
-    }
-    if says("logout") || claims.get("events").is_some_and(|events| events.get(LOGOUT).is_some()) {
-        return purpose("a logout token of OpenID Connect", SEND_ACCESS);
-    }
-    // Whose it is.
-    let audience = |wanted: &str| match claims.get("aud") {
-        Some(Value::String(one)) => one.trim_end_matches('/') == wanted,
-        Some(Value::Array(several)) => several.iter().any(|one| one.as_str() == Some(wanted)),
-        _ => false,
-    };
-    if header.contains_key("nonce") && is_microsoft(issuer) {
-        return provider(
-            "an access token for an API of Microsoft: its header has a nonce, and only that API can check its signature",
-            OWN_AUDIENCE,
-        );
-    }
-    if audience("00000003-0000-0000-c000-000000000000") || audience("https://graph.microsoft.com") {
-        return provider("an access token for Microsoft Graph", OWN_AUDIENCE);
-    }
-    if issuer.starts_with("https://session.firebase.google.com/") {
-        return provider(
-            "a session cookie of Firebase, which has other keys and another issuer than an ID token",
-            "Verify it with verifySessionCookie, or send the ID token.",
-        );
-    }
-    if audience("https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit") {
-        return provider(
-            "a custom token of Firebase, which is there to be exchanged for an ID token",
-            "Sign in with it (signInWithCustomToken), and send the ID token that comes of it.",
-        );
-    }
-    if issuer == "kubernetes/serviceaccount"
-        || has("kubernetes.io")
-        || text("sub").starts_with("system:serviceaccount:")
-    {
-        return provider("a token of a service account of Kubernetes", NOT_A_PERSON);
-    }
-    if issuer == "https://token.actions.githubusercontent.com" {
-        return provider("a token of a workflow of GitHub Actions", NOT_A_PERSON);
-    }
-    let supabase = issuer == "supabase" || has("ref") || issuer.contains(".supabase.co");
-    if !has("sub") && supabase && matches!(text("role"), "anon" | "service_role") {
-        return purpose(
-            "an API key of Supabase (the anonymous or the service key), which names nobody",
-            "Let the person sign in, and send the access token of the session: without one the client sends its API key instead.",
-        );
-    }
-    if text("gty") == "client-credentials"
-        || text("sub").ends_with("@clients")
-        || text("preferred_username").starts_with("service-account-")
-        || text("idtyp") == "app"
-    {
-        return purpose("a token of a program (client credentials), which names no person", NOT_A_PERSON);
-    }
-    if matches!(issuer, "https://accounts.google.com" | "accounts.google.com") {
-        return provider(
-            "an ID token of Google",
-            "Exchange it at the app's sign-in endpoint, and send the token that the app gives back.",
-        );
-    }
-    if issuer == "https://appleid.apple.com" {
-        return provider(
-            "an identity token of Apple",
-            "Exchange it at the app's sign-in endpoint, and send the token that the app gives back.",
-        );
-    }
-    if said.iter().any(|one| one == "id" || one == "id_token") || has("at_hash") || has("c_hash") {
-        return Some(Kind {
+
+    /// An ID token: for the program that signed a person in.
+    fn for_the_client(&self) -> Option<Kind> {
+        const EXCHANGE: &str =
+            "Exchange it at the app's sign-in endpoint, and send the token that the app gives back.";
+        match self.text("iss") {
+            "https://accounts.google.com" | "accounts.google.com" => {
+                return provider("an ID token of Google", EXCHANGE);
+            }
+            "https://appleid.apple.com" => return provider("an identity token of Apple", EXCHANGE),
+            _ => {}
+        }
+        let named = self.said().iter().any(|one| one == "id" || one == "id_token");
+        (named || self.has("at_hash") || self.has("c_hash")).then_some(Kind {
             what: "an ID token of OpenID Connect",
             remedy: SEND_ACCESS,
             shown_by: ShownBy::IdToken,
-        });
+        })
     }
-    None
 }
 
 /// What a logout token carries (OpenID Connect Back-Channel Logout 1.0 section 2.4).

@@ -11,49 +11,9 @@ impl Verdict {
     /// What to do about it, in one sentence.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Malformed(NotAToken::Encrypted | NotAToken::EncryptedCut) => {
-                "Look at what the API is sent: a session cookie that is encrypted is for the app alone (NextAuth), and an access token that is encrypted is for its issuer (Auth0 where no audience was asked for: ask for the API's)."
-            }
-            Self::Malformed(
-                NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque | NotAToken::Piece,
-            ) => "Check that the app really uses signed JWTs, and that this is the value that it is sent.",
-            Self::Malformed(NotAToken::NotSent { .. }) => {
-                "Look at how the frontend or the tool makes the header: it read the token before somebody signed in, under another name or without waiting for it, or its variable is not set."
-            }
-            Self::Malformed(NotAToken::TwoCredentials) => {
-                "Look at who sets the header Authorization twice: the client, and a proxy or sidecar that adds its own; let one of them send it, alone."
-            }
-            Self::Malformed(NotAToken::SignatureInDer) => {
-                "Let the program that signs convert the signature to R and S one after the other (RFC 7518 section 3.4), and sign in again."
-            }
-            Self::Malformed(NotAToken::JsonDocument | NotAToken::EncodedJson) => {
-                "Give the token in it alone (often access_token, or the first text of a list), and let the frontend send that alone."
-            }
-            Self::Malformed(NotAToken::TimeNotANumber { .. }) | Self::TimeIsText { .. } => {
-                "Let whoever mints write exp, nbf and iat as numbers of seconds (RFC 7519 section 2), and sign in again."
-            }
-            Self::Malformed(NotAToken::Padded { .. }) => {
-                "Let whoever mints leave out the equals signs (base64url without padding, RFC 7515 section 2)."
-            }
-            Self::Malformed(NotAToken::KeyIdNotText | NotAToken::TokenIdNotText) => {
-                "Let whoever mints write kid and jti as texts, and sign in again."
-            }
-            Self::Malformed(NotAToken::Critical) => {
-                "Let whoever mints leave out crit, or use a verifier that knows the extension."
-            }
-            Self::Malformed(_) => "Copy the token again, whole and as the app gets it, or sign in again.",
-            Self::AlgorithmDiffers { signer: Signer::Current, .. } => {
-                "Set spec.jwt.algorithm to the algorithm that the app uses; if the app verifies only the other one, let whoever mints use that."
-            }
-            Self::AlgorithmDiffers { signer: Signer::Previous, .. } => {
-                "Sign in again: the token is from before the app changed its algorithm, and an app that verifies the new one alone refuses it."
-            }
-            Self::AlgorithmDiffers { signer: Signer::Nobody, .. } => {
-                "Look at who issued it (iss): it may be of another provider or app, then send one of this app; if this app minted it, neither spec.jwt.algorithm nor the key is the app's; else treat it as a forgery."
-            }
-            Self::AlgorithmDiffers { signer: Signer::Unknown, .. } => {
-                "If the app minted it, set spec.jwt.algorithm to what the app uses; if not, treat it as a forgery."
-            }
+            Self::Malformed(why) => malformed(why),
+            Self::TimeIsText { .. } => NUMBERS,
+            Self::AlgorithmDiffers { signer, .. } => other_algorithm(*signer),
             Self::SignedByPreviousKey => {
                 "Sign in again, or keep accepting the previous key until its tokens have expired; a pod that still mints such tokens needs a restart."
             }
@@ -91,17 +51,8 @@ impl Verdict {
             Self::SubjectMissing { .. } => {
                 "Check with `auth-consistency token inspect` where the app puts the user's id, and set spec.jwt.subjectClaim; a token that names nobody is an API key or a program's, and no person signed in with it."
             }
-            Self::SubjectTypeDiffers { found: "a JSON object", .. } => {
-                "Set spec.jwt.subjectClaim to the member that holds the id, as a JSON pointer such as /sub/user_id, and spec.jwt.subjectType to the type of that; PyJWT 2.10 and newer refuse a sub that is no text, so let the app mint a text there."
-            }
-            Self::SubjectTypeDiffers { claim, expected: SubjectType::String, .. } if claim == "sub" => {
-                "Let the app mint the subject as text (PyJWT 2.10 and newer refuse a sub of any other type), or set spec.jwt.subjectType."
-            }
-            Self::SubjectTypeDiffers { expected: SubjectType::String, .. } => {
-                "Let the app mint the subject as text, or set spec.jwt.subjectType."
-            }
-            Self::SubjectTypeDiffers { expected: SubjectType::Number, .. } => {
-                "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
+            Self::SubjectTypeDiffers { claim, found, expected } => {
+                other_subject_type(claim, found, *expected)
             }
             Self::TokenTypeDiffers { .. } => {
                 "Send the access token; the other one is only for getting a new access token, or for one errand."
@@ -145,6 +96,76 @@ impl Verdict {
             Self::RefusedByApp { .. } => {
                 "Look at the app's log for this request, and whether its pods were restarted after the Secret changed."
             }
+        }
+    }
+}
+
+/// Said of times that are no numbers.
+const NUMBERS: &str =
+    "Let whoever mints write exp, nbf and iat as numbers of seconds (RFC 7519 section 2), and sign in again.";
+
+fn malformed(why: &NotAToken) -> &'static str {
+    match why {
+        NotAToken::Encrypted | NotAToken::EncryptedCut => {
+            "Look at what the API is sent: a session cookie that is encrypted is for the app alone (NextAuth), and an access token that is encrypted is for its issuer (Auth0 where no audience was asked for: ask for the API's)."
+        }
+        NotAToken::Paseto | NotAToken::SignedData | NotAToken::Opaque | NotAToken::Piece => {
+            "Check that the app really uses signed JWTs, and that this is the value that it is sent."
+        }
+        NotAToken::NotSent { .. } => {
+            "Look at how the frontend or the tool makes the header: it read the token before somebody signed in, under another name or without waiting for it, or its variable is not set."
+        }
+        NotAToken::TwoCredentials => {
+            "Look at who sets the header Authorization twice: the client, and a proxy or sidecar that adds its own; let one of them send it, alone."
+        }
+        NotAToken::SignatureInDer => {
+            "Let the program that signs convert the signature to R and S one after the other (RFC 7518 section 3.4), and sign in again."
+        }
+        NotAToken::JsonDocument | NotAToken::EncodedJson => {
+            "Give the token in it alone (often access_token, or the first text of a list), and let the frontend send that alone."
+        }
+        NotAToken::TimeNotANumber { .. } => NUMBERS,
+        NotAToken::Padded { .. } => {
+            "Let whoever mints leave out the equals signs (base64url without padding, RFC 7515 section 2)."
+        }
+        NotAToken::KeyIdNotText | NotAToken::TokenIdNotText => {
+            "Let whoever mints write kid and jti as texts, and sign in again."
+        }
+        NotAToken::Critical => {
+            "Let whoever mints leave out crit, or use a verifier that knows the extension."
+        }
+        _ => "Copy the token again, whole and as the app gets it, or sign in again.",
+    }
+}
+
+fn other_algorithm(signer: Signer) -> &'static str {
+    match signer {
+        Signer::Current => {
+            "Set spec.jwt.algorithm to the algorithm that the app uses; if the app verifies only the other one, let whoever mints use that."
+        }
+        Signer::Previous => {
+            "Sign in again: the token is from before the app changed its algorithm, and an app that verifies the new one alone refuses it."
+        }
+        Signer::Nobody => {
+            "Look at who issued it (iss): it may be of another provider or app, then send one of this app; if this app minted it, neither spec.jwt.algorithm nor the key is the app's; else treat it as a forgery."
+        }
+        Signer::Unknown => {
+            "If the app minted it, set spec.jwt.algorithm to what the app uses; if not, treat it as a forgery."
+        }
+    }
+}
+
+fn other_subject_type(claim: &str, found: &str, expected: SubjectType) -> &'static str {
+    match (found, expected) {
+        ("a JSON object", _) => {
+            "Set spec.jwt.subjectClaim to the member that holds the id, as a JSON pointer such as /sub/user_id, and spec.jwt.subjectType to the type of that; PyJWT 2.10 and newer refuse a sub that is no text, so let the app mint a text there."
+        }
+        (_, SubjectType::String) if claim == "sub" => {
+            "Let the app mint the subject as text (PyJWT 2.10 and newer refuse a sub of any other type), or set spec.jwt.subjectType."
+        }
+        (_, SubjectType::String) => "Let the app mint the subject as text, or set spec.jwt.subjectType.",
+        (_, SubjectType::Number) => {
+            "Let the app mint the subject as a whole number, or set spec.jwt.subjectType."
         }
     }
 }

@@ -260,32 +260,11 @@ impl Verdict {
     /// One plain sentence: what is so.
     pub fn message(&self) -> String {
         match self {
-            Self::Malformed(NotAToken::TimeNotANumber { claim: "iat" }) => {
-                "the token's iat is not a number: PyJWT refuses that, and jsonwebtoken for Node does not look at iat".into()
-            }
-            Self::Malformed(NotAToken::TimeNotANumber { claim }) => {
-                format!("the token's {claim} is not a number: PyJWT and jsonwebtoken for Node refuse that")
-            }
-            Self::Malformed(why) if why.is_read_by_some() => format!("verifiers differ about this token: {why}"),
-            Self::Malformed(why @ NotAToken::NotSent { .. }) => why.to_string(),
-            Self::Malformed(why) => format!("no verifier can read this token: {why}"),
+            Self::Malformed(why) => malformed(why),
             Self::TimeIsText { claim } => format!(
                 "the token's {claim} is a number in a text, where RFC 7519 has a number: PyJWT reads it all the same, jsonwebtoken for Node refuses it"
             ),
-            Self::AlgorithmDiffers { found, expected, .. } if found.eq_ignore_ascii_case("none") => {
-                format!("the token has no signature (algorithm none) and the app verifies {}", algorithm_name(*expected))
-            }
-            Self::AlgorithmDiffers { found, expected, signer } => format!(
-                "the token says algorithm {} and the app verifies {}{}",
-                shown(found),
-                algorithm_name(*expected),
-                match signer {
-                    Signer::Current => ": the signing key made it, with that other algorithm",
-                    Signer::Previous => ": a previous key made it, before the algorithm changed",
-                    Signer::Nobody => ", and none of the keys here made it",
-                    Signer::Unknown => "",
-                }
-            ),
+            Self::AlgorithmDiffers { found, expected, signer } => other_algorithm(found, *expected, *signer),
             Self::SignedByPreviousKey => "the token was signed by a previous signing key".into(),
             Self::SignedByKeyVariant(how) => {
                 format!("the token was signed by the same key, stored differently: the key that signed it {how}")
@@ -299,52 +278,14 @@ impl Verdict {
             }
             Self::Key(key) => key.message(),
             Self::Time(time) => time.message(),
-            Self::Expired { since, .. } if *since == Timestamp::MIN => {
-                "the token expired before any time that a calendar has".into()
-            }
-            Self::Expired { since, ago } => format!(
-                "the token expired {} ago, at {since}{}",
-                span(*ago),
-                if *ago <= SKEW { "; an app whose clock is behind this one still takes it" } else { "" }
-            ),
-            Self::NotYetValid { claim: "iat", ahead, .. } if ahead.as_secs() > MILLISECONDS => {
-                "the token's iat is in milliseconds where seconds belong, so that PyJWT takes it for issued in the far future and refuses it; jsonwebtoken for Node does not look at iat".into()
-            }
-            Self::NotYetValid { claim, ahead, .. } if ahead.as_secs() > MILLISECONDS => format!(
-                "the token's {claim} is in milliseconds where seconds belong, so that verifiers take it for a time in the far future"
-            ),
-            Self::NotYetValid { claim: "iat", from, ahead } => format!(
-                "the token says that it was issued {} from now, at {from}: PyJWT refuses that, jsonwebtoken for Node does not look at iat",
-                span(*ahead)
-            ),
-            Self::NotYetValid { claim, from, ahead } => {
-                format!("the token is not valid for another {}, until {from} ({claim})", span(*ahead))
-            }
+            Self::Expired { since, ago } => expired(*since, *ago),
+            Self::NotYetValid { claim, from, ahead } => not_yet_valid(claim, *from, *ahead),
             Self::ClocksDiffer { claim, ahead } => format!(
                 "the token counts only in {} by this machine's clock ({claim}): the clock of whoever minted it is ahead, or this one is behind",
                 span(*ahead)
             ),
-            Self::IssuerDiffers { found: Some(found), expected } => format!(
-                "the token's issuer is {} and the app asks for {}{}",
-                shown(found),
-                list(expected),
-                near(std::slice::from_ref(found), expected)
-            ),
-            Self::IssuerDiffers { found: None, expected } => {
-                format!("the token names no issuer and the app asks for {}", list(expected))
-            }
-            Self::AudienceDiffers { found, expected } if expected.is_empty() => {
-                format!("the token is meant for the audience {} and the spec names none", list(found))
-            }
-            Self::AudienceDiffers { found, expected } if found.is_empty() => {
-                format!("the token names no audience and the app asks for {}", list(expected))
-            }
-            Self::AudienceDiffers { found, expected } => format!(
-                "the token is meant for the audience {} and the app asks for {}{}",
-                list(found),
-                list(expected),
-                near(found, expected)
-            ),
+            Self::IssuerDiffers { found, expected } => other_issuer(found.as_ref(), expected),
+            Self::AudienceDiffers { found, expected } => other_audience(found, expected),
             Self::SubjectMissing { claim } => format!("the token has no subject in its claim {}", shown(claim)),
             Self::SubjectTypeDiffers { found, expected, .. } => {
                 format!("the token's subject is {found} and the app mints a JSON {}", type_name(*expected))
@@ -403,6 +344,94 @@ impl Verdict {
             ),
         }
     }
+}
+
+/// No verifier reads it, or not all do.
+fn malformed(why: &NotAToken) -> String {
+    match why {
+        NotAToken::TimeNotANumber { claim: "iat" } => {
+            "the token's iat is not a number: PyJWT refuses that, and jsonwebtoken for Node does not look at iat".into()
+        }
+        NotAToken::TimeNotANumber { claim } => {
+            format!("the token's {claim} is not a number: PyJWT and jsonwebtoken for Node refuse that")
+        }
+        why if why.is_read_by_some() => format!("verifiers differ about this token: {why}"),
+        NotAToken::NotSent { .. } => why.to_string(),
+        why => format!("no verifier can read this token: {why}"),
+    }
+}
+
+fn other_algorithm(found: &str, expected: Algorithm, signer: Signer) -> String {
+    let expected = algorithm_name(expected);
+    if found.eq_ignore_ascii_case("none") {
+        return format!("the token has no signature (algorithm none) and the app verifies {expected}");
+    }
+    format!(
+        "the token says algorithm {} and the app verifies {expected}{}",
+        shown(found),
+        match signer {
+            Signer::Current => ": the signing key made it, with that other algorithm",
+            Signer::Previous => ": a previous key made it, before the algorithm changed",
+            Signer::Nobody => ", and none of the keys here made it",
+            Signer::Unknown => "",
+        }
+    )
+}
+
+fn expired(since: Timestamp, ago: Duration) -> String {
+    if since == Timestamp::MIN {
+        return "the token expired before any time that a calendar has".into();
+    }
+    format!(
+        "the token expired {} ago, at {since}{}",
+        span(ago),
+        if ago <= SKEW { "; an app whose clock is behind this one still takes it" } else { "" }
+    )
+}
+
+fn not_yet_valid(claim: &str, from: Timestamp, ahead: Duration) -> String {
+    match (claim, ahead.as_secs() > MILLISECONDS) {
+        ("iat", true) => {
+            "the token's iat is in milliseconds where seconds belong, so that PyJWT takes it for issued in the far future and refuses it; jsonwebtoken for Node does not look at iat".into()
+        }
+        (claim, true) => format!(
+            "the token's {claim} is in milliseconds where seconds belong, so that verifiers take it for a time in the far future"
+        ),
+        ("iat", false) => format!(
+            "the token says that it was issued {} from now, at {from}: PyJWT refuses that, jsonwebtoken for Node does not look at iat",
+            span(ahead)
+        ),
+        (claim, false) => {
+            format!("the token is not valid for another {}, until {from} ({claim})", span(ahead))
+        }
+    }
+}
+
+fn other_issuer(found: Option<&String>, expected: &[String]) -> String {
+    let Some(found) = found else {
+        return format!("the token names no issuer and the app asks for {}", list(expected));
+    };
+    format!(
+        "the token's issuer is {} and the app asks for {}{}",
+        shown(found),
+        list(expected),
+        near(std::slice::from_ref(found), expected)
+    )
+}
+
+fn other_audience(found: &[String], expected: &[String]) -> String {
+    if expected.is_empty() {
+        return format!("the token is meant for the audience {} and the spec names none", list(found));
+    }
+    if found.is_empty() {
+        return format!("the token names no audience and the app asks for {}", list(expected));
+    }
+    format!(
+        "the token is meant for the audience {} and the app asks for {}{}",
+        list(found),
+        list(expected),
+        near(found, expected)
+    )
 }
 
 fn list(texts: &[String]) -> String {

@@ -79,7 +79,7 @@ async fn names_out_of_a_database_steer_no_terminal_and_forge_no_row_of_a_table()
             let said = run(arguments, &all, "");
             assert!(said.code == 0 || said.code == 2, "{arguments:?}: {} {}", said.out, said.err);
             for text in [&said.out, &said.err] {
-                let unseen = |c: char| auth_consistency::domain::sql_name::unseen(c) && c != '\n';
+                let unseen = |c: char| auth_consistency::domain::text::unseen(c) && c != '\n';
                 assert!(!text.contains(unseen), "{arguments:?}: {text:?}");
                 let forged = text.lines().any(|line| line.trim_start().starts_with("Critical  Forged"));
                 // In a block of YAML the line is the name's own.
@@ -94,7 +94,7 @@ async fn names_out_of_a_database_steer_no_terminal_and_forge_no_row_of_a_table()
         let missing = format!("/nonexistent/{}", name.replace('\0', ""));
         let said = run(&["check", "-f", &missing], &[], "");
         assert!(
-            !said.err.contains(|c: char| auth_consistency::domain::sql_name::unseen(c) && c != '\n'),
+            !said.err.contains(|c: char| auth_consistency::domain::text::unseen(c) && c != '\n'),
             "{:?}",
             said.err
         );

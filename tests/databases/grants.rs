@@ -503,7 +503,7 @@ async fn names_that_end_a_comment_or_a_statement_do_neither_on_the_page() {
             // The statement's own names may have two dashes in their quotes.
             assert!(!comment.contains("canary") || statement.contains('"'), "{line:?} in {printed}");
         }
-        let unseen = |c: char| auth_consistency::domain::sql_name::unseen(c) && c != '\n';
+        let unseen = |c: char| auth_consistency::domain::text::unseen(c) && c != '\n';
         assert!(!printed.contains(unseen), "{printed:?}");
         world.db.run(&format!("ALTER TABLE logs OWNER TO {}; DROP ROLE {quoted}", world.owner.0)).await;
         world.end().await;

@@ -24,6 +24,7 @@ use auth_consistency::{
         step::Step,
         target::{Admin, ResourceIdentity, Target, secrets::Secrets},
     },
+    engine::hints,
     passwords::{Description, Format},
 };
 
@@ -129,7 +130,7 @@ references: {{onOrphan: {policy:?}, limits: {{rows: {limit}, percent: 100}}}}"
         uid: "6a5b".into(),
         generation: 1,
     };
-    Target::parse(&spec, resource, &secrets).unwrap()
+    Target::parse(&spec, resource, &secrets, hints()).unwrap()
 }
 
 fn users_ref() -> ObjectRef {
@@ -205,7 +206,7 @@ impl Model {
             },
             users: Ok(UserTable {
                 object: users_ref(),
-                oid: 1,
+                object_id: 1,
                 id_type: "integer".into(),
                 id_kind: KeyKind::Integer,
                 password_column: None,

@@ -207,7 +207,8 @@ impl Reader<'_> {
     }
 }
 
-fn of_tests(attributes: &[Attribute]) -> bool {
+/// Whether an item is compiled for tests alone.
+pub(super) fn of_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|one| {
         one.path().is_ident("cfg")
             && matches!(&one.meta, syn::Meta::List(list) if list.tokens.to_string() == "test")

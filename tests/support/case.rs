@@ -28,7 +28,7 @@ use auth_consistency::{
         report::{End, Outcome, Seen, status},
         target::{ResourceIdentity, Target},
     },
-    engine::{ExportRequest, Exported, Restored, Search, postgres::PostgreSql},
+    engine::{ExportRequest, Exported, Restored, Search, hints, postgres::PostgreSql},
     pass::memory::Memory,
 };
 
@@ -197,7 +197,8 @@ impl Case {
     }
 
     fn parsed(&self) -> Result<Target, Vec<TargetError>> {
-        let target = Target::parse_with(&self.spec, self.resource.clone(), &self.secrets, &self.config_maps)?;
+        let target =
+            Target::parse_with(&self.spec, self.resource.clone(), &self.secrets, &self.config_maps, hints())?;
         Ok(Target { operator: self.operator.clone(), ..target })
     }
 
@@ -298,7 +299,7 @@ impl Case {
         }
         let messages = status.findings.iter().map(|one| &one.message);
         for text in messages.chain(status.conditions.iter().map(|one| &one.message)) {
-            let unseen = auth_consistency::domain::sql_name::unseen;
+            let unseen = auth_consistency::domain::text::unseen;
             assert!(!text.contains(unseen), "{text:?} has characters that nobody sees");
             assert_eq!(repeated(text), None, "the same is said twice in {text:?}");
         }

@@ -14,7 +14,7 @@ pub(super) use report::{Heading, report};
 pub(super) use table::{Cell, Table, clean, wrap};
 
 use super::output::CliError;
-use crate::domain::{sql_name::unseen, text::escaped};
+use crate::domain::text::{escaped, unseen};
 
 /// Columns that a page has unless the terminal has fewer.
 const PAGE: u16 = 100;

@@ -24,6 +24,7 @@ use crate::{
         request::Asking,
         target::{IdentitySource, ResourceIdentity, Target, secrets::Secrets},
     },
+    engine::hints,
     network::{self, HostPolicy, ResolveEntry},
     tokens::{KeySet, SigningKey, TokenShape},
 };
@@ -316,7 +317,8 @@ impl TargetSource {
             // The file that was given stands in for what the spec names, or does not name yet.
             loaded.spec.references.identities = Some(instead_of_identities());
         }
-        let parsed = Target::parse_with(&loaded.spec, loaded.resource, &loaded.secrets, &loaded.config_maps);
+        let parsed =
+            Target::parse_with(&loaded.spec, loaded.resource, &loaded.secrets, &loaded.config_maps, hints());
         let mut target = parsed.map_err(|errors| {
             let messages: Vec<String> = errors.iter().map(|error| self.plain(&error.message)).collect();
             let message = messages.join("; ");

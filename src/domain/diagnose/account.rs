@@ -14,15 +14,16 @@ use crate::{
         diagnose::{free_ids::Free, hashing::broken, references},
         facts::{
             Observation,
-            accounts::{Account, AdminFacts},
+            accounts::{Account, AdminFacts, WantedId},
             key_kind::KeyKind,
             new_ids::{IdDefault, Untold},
+            rights::Right,
             schema::UserTable,
         },
         finding::{Finding, person},
+        hints::{Grant, On},
         plan::undone,
         request::Requests,
-        sql_name::sql_table,
         step::Step,
         target::{Admin, Target},
         text::{count, sample},
@@ -71,31 +72,14 @@ fn missing(
     reset: Option<String>,
     free: &Free,
 ) -> Finding {
-    let finding = |reason, severity, message: String| {
-        person(reason, ConditionType::AdminConsistent, severity, Some(users.object.clone()), message)
-    };
-    let (field, who) = (admin.field(), admin.called());
-    let absent = format!("there is no account {:?} in {}", admin.login, users.object.describe());
+    let said = format!("there is no account {:?} in {}", admin.login, users.object.describe());
+    let absent = Absent { target, admin, users, observation, said };
     if admin.on_missing == OnMissing::Report && reset.is_none() {
-        return finding(
-            admin.missing(),
-            Severity::Error,
-            format!("{absent}: create it, or set {field}.onMissing to Seed"),
-        );
+        return absent.plain(&format!(": create it, or set {}.onMissing to Seed", admin.field()));
     }
-    let plain = |message: String| finding(admin.missing(), Severity::Error, message);
     let chosen = match seedable(target, admin, users) {
         Ok(chosen) => chosen,
-        Err((reason, why)) => {
-            // What keeps the app, too, from storing a hash that it can read.
-            let others = password::sample(admin, users);
-            let seems = others.and_then(|sample| sample.survey.others.first()).map(|(what, _)| what);
-            let mend = seems.and_then(|seems| broken::mend(users, others, seems));
-            let why = mend.map_or(why, |mend| {
-                format!("{}, and {mend}", others.map(super::hashing::seen).unwrap_or_default())
-            });
-            return plain(format!("{absent}, and it cannot be seeded: {why}")).blocked_by(reason);
-        }
+        Err((reason, why)) => return absent.unseedable(reason, why),
     };
     let seed = |id: Option<String>, claimed| Step::Seed {
         users: users.object.clone(),
@@ -106,93 +90,147 @@ fn missing(
         format: Some(chosen.format),
     };
     if let Some(wanted) = &facts.wanted {
-        let id = admin.id.clone().unwrap_or_default();
+        return absent.at_the_wanted_id(wanted, seed);
+    }
+    match absent.new_id(free) {
+        Ok(id) => absent.at_a_new_id(id, seed),
+        Err((reason, why)) => absent.plain(&format!(", and {why}")).blocked_by(reason),
+    }
+}
+
+/// An account that is not there.
+struct Absent<'a> {
+    target: &'a Target,
+    admin: &'a Admin,
+    users: &'a UserTable,
+    observation: &'a Observation,
+    /// That it is not there, as a clause.
+    said: String,
+}
+
+impl Absent<'_> {
+    fn finding(&self, reason: Reason, severity: Severity, more: &str) -> Finding {
+        let message = format!("{}{more}", self.said);
+        person(reason, ConditionType::AdminConsistent, severity, Some(self.users.object.clone()), message)
+    }
+
+    fn plain(&self, more: &str) -> Finding {
+        self.finding(self.admin.missing(), Severity::Error, more)
+    }
+
+    /// It cannot be created, and perhaps what keeps the app, too, from storing a hash that it can read.
+    fn unseedable(&self, reason: Reason, why: String) -> Finding {
+        let others = password::sample(self.admin, self.users);
+        let seems = others.and_then(|sample| sample.survey.others.first()).map(|(what, _)| what);
+        let mend = seems.and_then(|seems| broken::mend(self.target.hints, self.users, others, seems));
+        let why = mend.map_or(why, |mend| {
+            format!("{}, and {mend}", others.map(super::hashing::seen).unwrap_or_default())
+        });
+        self.plain(&format!(", and it cannot be seeded: {why}")).blocked_by(reason)
+    }
+
+    /// With the id that the spec gives it.
+    fn at_the_wanted_id(&self, wanted: &WantedId, seed: impl Fn(Option<String>, bool) -> Step) -> Finding {
+        let (field, who) = (self.admin.field(), self.admin.called());
+        let id = self.admin.id.clone().unwrap_or_default();
         let Some(canonical) = wanted.canonical.clone() else {
-            return plain(format!("{absent}, and {field}.id {id:?} is no {}: correct it", users.id_type))
-                .blocked_by(Reason::SpecInvalid);
+            let why = format!(", and {field}.id {id:?} is no {}: correct it", self.users.id_type);
+            return self.plain(&why).blocked_by(Reason::SpecInvalid);
         };
         if let Some(check) = &wanted.refused {
-            return plain(format!("{absent}, and {field}.id {id:?} is refused by CHECK {check:?} of the id column: choose another id"))
-                .blocked_by(Reason::SpecInvalid);
-        }
-        if wanted.occupied {
-            return finding(
-                Reason::AdminIdClaimed,
-                Severity::Critical,
-                format!(
-                    "{absent}, and another account has the id {id} that {field}.id gives it: choose another id, ids of people are never swapped"
-                ),
+            let why = format!(
+                ", and {field}.id {id:?} is refused by CHECK {check:?} of the id column: choose another id"
             );
+            return self.plain(&why).blocked_by(Reason::SpecInvalid);
+        }
+        let claimed = |why: &str| self.finding(Reason::AdminIdClaimed, Severity::Critical, why);
+        if wanted.occupied {
+            return claimed(&format!(
+                ", and another account has the id {id} that {field}.id gives it: choose another id, ids of people are never swapped"
+            ));
         }
         if wanted.orphan_rows > 0 {
             let why = format!("{} name the id {id}", count(wanted.orphan_rows, "row"));
-            let mut claimed = finding(
-                Reason::AdminIdClaimed,
-                Severity::Critical,
-                format!("{absent}, and {why} that {field}.id gives it: whoever holds an old token for it would become {who}, so approve it only if that was {who}"),
-            )
+            let mut claimed = claimed(&format!(
+                ", and {why} that {field}.id gives it: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
+            ))
             .with_step(seed(Some(canonical), true));
             claimed.finding.rows = Some(wanted.orphan_rows);
             claimed.approval = Some(why);
             return claimed;
         }
-        let mut found = plain(absent).with_step(seed(Some(canonical), false));
-        found.approval = unseen(observation, &wanted.unseen, "that id");
-        return found;
+        let mut found = self.plain("").with_step(seed(Some(canonical), false));
+        found.approval = unseen(self.observation, &wanted.unseen, "that id");
+        found
     }
-    let id = match (&users.id_default, users.id_kind) {
-        (IdDefault::Sequence(sequence), KeyKind::Integer)
-            if references::is_spent(observation, users, sequence) =>
-        {
-            return plain(format!(
-                "{absent}, and the sequence {} has no id left to give it: end SequenceBehind first, or set {field}.id",
-                sequence.object.describe()
-            ))
-            .blocked_by(Reason::SequenceBehind);
-        }
-        (IdDefault::Sequence(sequence), KeyKind::Integer) => free.past(sequence).map(|id| id.to_string()),
-        (IdDefault::Untold(untold), _) if untold.is_missing() => {
-            return plain(format!("{absent}, and the sequence that gives ids is not there: end SequenceBehind first, or set {field}.id"))
-                .blocked_by(Reason::SequenceBehind);
-        }
-        (IdDefault::None | IdDefault::Untold(Untold::Triggers(_)), KeyKind::Integer) => match free.next() {
-            Some(next) => Some(next.to_string()),
-            None => {
-                return plain(format!("{absent}, and there is no id left above the highest that the id column takes: set {field}.id"))
-                    .blocked_by(Reason::SpecInvalid);
+
+    /// The id that it gets where the spec gives none; `None`: the database gives one. The error is why none can be told.
+    fn new_id(&self, free: &Free) -> Result<Option<String>, (Reason, String)> {
+        let (users, field) = (self.users, self.admin.field());
+        match (&users.id_default, users.id_kind) {
+            (IdDefault::Sequence(sequence), KeyKind::Integer)
+                if references::is_spent(self.observation, users, sequence) =>
+            {
+                let name = sequence.object.describe();
+                Err((
+                    Reason::SequenceBehind,
+                    format!(
+                        "the sequence {name} has no id left to give it: end SequenceBehind first, or set {field}.id"
+                    ),
+                ))
             }
-        },
-        (IdDefault::Sequence(_) | IdDefault::Untold(_) | IdDefault::Expression, _)
-        | (IdDefault::None, KeyKind::Uuid) => None,
-        (IdDefault::UnreadableSequence(name), _) => {
-            return plain(format!(
-                "{absent}, and the role may not read the sequence {name}, so a safe id cannot be told: run what `auth-consistency grants` prints"
-            ))
-            .blocked_by(Reason::PrivilegeMissing);
+            (IdDefault::Sequence(sequence), KeyKind::Integer) => {
+                Ok(free.past(sequence).map(|id| id.to_string()))
+            }
+            (IdDefault::Untold(untold), _) if untold.is_missing() => Err((
+                Reason::SequenceBehind,
+                format!(
+                    "the sequence that gives ids is not there: end SequenceBehind first, or set {field}.id"
+                ),
+            )),
+            (IdDefault::None | IdDefault::Untold(Untold::Triggers(_)), KeyKind::Integer) => {
+                let next = free.next().map(|id| Some(id.to_string()));
+                next.ok_or_else(|| {
+                    let why = format!(
+                        "there is no id left above the highest that the id column takes: set {field}.id"
+                    );
+                    (Reason::SpecInvalid, why)
+                })
+            }
+            (IdDefault::Sequence(_) | IdDefault::Untold(_) | IdDefault::Expression, _)
+            | (IdDefault::None, KeyKind::Uuid) => Ok(None),
+            (IdDefault::UnreadableSequence(name), _) => Err((
+                Reason::PrivilegeMissing,
+                format!(
+                    "the role may not read the sequence {name}, so a safe id cannot be told: run what `auth-consistency grants` prints"
+                ),
+            )),
+            (IdDefault::None, _) => {
+                let column = &self.target.users.id_column;
+                Err((Reason::SpecInvalid, format!("column {column:?} has no default: set {field}.id")))
+            }
         }
-        (IdDefault::None, _) => {
-            return plain(format!(
-                "{absent}, and column {:?} has no default: set {field}.id",
-                target.users.id_column
-            ))
-            .blocked_by(Reason::SpecInvalid);
-        }
-    };
-    let counted = match &users.id_default {
-        IdDefault::None | IdDefault::Untold(Untold::Triggers(_)) => id.as_deref(),
-        _ => None,
-    };
-    let doubt = counted.and_then(|id| id.parse().ok());
-    let doubt = doubt.map(|id| giving::doubt(users, &target.users.id_column, id, &field));
-    let message = doubt.as_ref().map_or("", |doubt| &doubt.message);
-    let mut found = plain(format!("{absent}{message}")).with_step(seed(id, false));
-    if users.id_kind == KeyKind::Integer {
-        let hidden = observation.unchecked.iter().filter(|one| one.ends.is_err());
-        let hidden: Vec<ObjectRef> = hidden.map(|one| one.object.clone()).collect();
-        found.approval = unseen(observation, &hidden, "the new id");
     }
-    found.approval = doubt.and_then(|doubt| doubt.approval).or(found.approval);
-    found
+
+    /// With an id that nobody has had.
+    fn at_a_new_id(&self, id: Option<String>, seed: impl Fn(Option<String>, bool) -> Step) -> Finding {
+        let (users, observation) = (self.users, self.observation);
+        let counted = match &users.id_default {
+            IdDefault::None | IdDefault::Untold(Untold::Triggers(_)) => id.as_deref(),
+            _ => None,
+        };
+        let doubt = counted.and_then(|id| id.parse().ok());
+        let doubt = doubt.map(|id| giving::doubt(self.target, users, id, &self.admin.field()));
+        let message = doubt.as_ref().map_or("", |doubt| &doubt.message);
+        let mut found = self.plain(message).with_step(seed(id, false));
+        if users.id_kind == KeyKind::Integer {
+            let hidden = observation.unchecked.iter().filter(|one| one.ends.is_err());
+            let hidden: Vec<ObjectRef> = hidden.map(|one| one.object.clone()).collect();
+            found.approval = unseen(observation, &hidden, "the new id");
+        }
+        found.approval = doubt.and_then(|doubt| doubt.approval).or(found.approval);
+        found
+    }
 }
 
 /// Why a person must say that nobody is named by an id: some rows could not be read for it.
@@ -216,14 +254,13 @@ fn seedable(target: &Target, admin: &Admin, users: &UserTable) -> Result<Chosen,
     let mut why: Vec<(Reason, String)> = grave;
     why.extend(chosen.as_ref().err().cloned());
     if !users.rights.insert {
-        let table = sql_table(&users.object.schema, &users.object.table);
         let drawn = seeding::undrawable(target, admin, users);
-        let drawn: Vec<String> = drawn.into_iter().map(|name| format!("SEQUENCE {name}")).collect();
-        let rights = drawn.iter().map(|on| ("USAGE", on.as_str()));
+        let insert = Grant { rights: &[Right::Insert], on: On::Table(&users.object) };
+        let grants = std::iter::once(insert).chain(seeding::drawing(&drawn));
         let message = format!(
             "the role may not INSERT into {}: {}",
             users.object.describe(),
-            rights::granted(&users.rights.role, std::iter::once(("INSERT", table.as_str())).chain(rights))
+            rights::granted(target.hints, &users.rights.role, grants)
         );
         why.push((Reason::PrivilegeMissing, message));
     }
@@ -249,112 +286,136 @@ fn other_id(
     observation: &Observation,
 ) -> Option<Finding> {
     let wanted = facts.wanted.as_ref()?;
-    let id = admin.id.clone().unwrap_or_default();
     if wanted.canonical.as_ref() == Some(&account.id) {
         return None;
     }
-    let at = ObjectRef { columns: vec![target.users.id_column.clone()], ..users.object.clone() };
-    let finding = |reason, severity, message| {
-        person(reason, ConditionType::AdminConsistent, severity, Some(at.clone()), message)
+    let moved = OtherId { target, admin, account, wanted, users };
+    let to = match moved.usable() {
+        Ok(to) => to,
+        Err(found) => return Some(*found),
     };
-    let (field, who) = (admin.field(), admin.called());
-    let differs = format!("{who} has the id {} and {field}.id says {id}", account.id);
-    let Some(canonical) = wanted.canonical.clone() else {
-        return Some(
-            finding(
-                Reason::AdminIdDiffers,
-                Severity::Error,
-                format!("{differs}, which is no {}: correct it", users.id_type),
-            )
-            .blocked_by(Reason::SpecInvalid),
-        );
-    };
-    if let Some(check) = &wanted.refused {
-        let refused = format!("{differs}, which CHECK {check:?} of the id column refuses: choose another id");
-        let found = finding(Reason::AdminIdDiffers, Severity::Error, refused);
-        return Some(found.blocked_by(Reason::SpecInvalid));
-    }
-    if users.seed.computed.contains(&target.users.id_column) {
-        return Some(
-            finding(
-                Reason::AdminIdDiffers,
-                Severity::Error,
-                format!(
-                    "{differs}, and the database computes {} (GENERATED ALWAYS AS), so that nobody can write it: leave {field}.id out",
-                    target.users.id_column
-                ),
-            )
-            .blocked_by(Reason::RepairUnsupported),
-        );
-    }
-    if wanted.occupied {
-        return Some(finding(
-            Reason::AdminIdClaimed,
-            Severity::Critical,
-            format!(
-                "{differs}, which another account has: ids of people are never swapped, so choose another id"
-            ),
-        ));
-    }
-    let step = Step::MoveId {
-        users: users.object.clone(),
-        account: admin.account().map(str::to_owned),
-        from: account.id.clone(),
-        to: canonical,
-        rows: account.references.iter().map(|(_, rows)| *rows).fold(1, i64::saturating_add),
-        claimed: wanted.orphan_rows > 0,
-    };
-    if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {
-        let refused = format!("{differs}, and it is not moved: {why}");
-        return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
-    }
-    // A table may name the id in several columns.
-    let moved: Vec<ObjectRef> = account
-        .references
-        .iter()
-        .flat_map(|(of, _)| {
-            of.columns.iter().map(|one| ObjectRef { columns: vec![one.clone()], ..of.clone() })
-        })
-        .collect();
-    let moved: Vec<&ObjectRef> = moved.iter().collect();
-    if let Some(why) = foreign::unnamed(&observation.foreign, &moved, None)
-        && admin.on_drift == OnDrift::Correct
+    if admin.on_drift == OnDrift::Correct
+        && let Some((reason, why)) = moved.immovable(observation)
     {
-        let refused = format!("{differs}, and it is not moved: {why}");
-        return Some(
-            finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(Reason::ForeignOwner),
-        );
+        let message = format!("{}, and it is not moved: {why}", moved.differs());
+        return Some(moved.finding(Reason::AdminIdDiffers, Severity::Error, message).blocked_by(reason));
     }
+    let (id, differs) = (moved.id(), moved.differs());
     if wanted.orphan_rows > 0 {
-        let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));
-        let mut claimed = finding(
-            Reason::AdminIdClaimed,
-            Severity::Critical,
-            format!(
-                "{differs}, and {why}: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
-            ),
+        let (why, who) = (
+            format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row")),
+            admin.called(),
         );
+        let message = format!(
+            "{differs}, and {why}: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
+        );
+        let mut claimed = moved.finding(Reason::AdminIdClaimed, Severity::Critical, message);
         claimed.finding.rows = Some(wanted.orphan_rows);
         if admin.on_drift == OnDrift::Correct {
-            claimed = claimed.with_step(step);
+            claimed = claimed.with_step(moved.step(to));
             claimed.approval = Some(why);
         }
         return Some(claimed);
     }
+    let plain = |message: String| moved.finding(Reason::AdminIdDiffers, Severity::Error, message);
     Some(match admin.on_drift {
         OnDrift::Correct => {
-            let message = format!("{differs}: tokens that name {id} find nobody");
-            let mut found = finding(Reason::AdminIdDiffers, Severity::Error, message).with_step(step);
+            let mut found =
+                plain(format!("{differs}: tokens that name {id} find nobody")).with_step(moved.step(to));
             // What could not be read would stay behind.
             found.approval = unseen(observation, &wanted.unseen, "the old id or the new one");
             found
         }
-        OnDrift::Report => finding(
-            Reason::AdminIdDiffers,
-            Severity::Error,
-            format!("{differs}: set {field}.onDrift to Correct to move it"),
-        ),
+        OnDrift::Report => plain(format!("{differs}: set {}.onDrift to Correct to move it", admin.field())),
     })
+}
+
+/// An account whose id is not the one that the spec says.
+struct OtherId<'a> {
+    target: &'a Target,
+    admin: &'a Admin,
+    account: &'a Account,
+    wanted: &'a WantedId,
+    users: &'a UserTable,
+}
+
+impl OtherId<'_> {
+    /// The id as the spec has it.
+    fn id(&self) -> String {
+        self.admin.id.clone().unwrap_or_default()
+    }
+
+    fn differs(&self) -> String {
+        let (who, field) = (self.admin.called(), self.admin.field());
+        format!("{who} has the id {} and {field}.id says {}", self.account.id, self.id())
+    }
+
+    fn finding(&self, reason: Reason, severity: Severity, message: String) -> Finding {
+        let columns = vec![self.target.users.id_column.clone()];
+        let at = ObjectRef { columns, ..self.users.object.clone() };
+        person(reason, ConditionType::AdminConsistent, severity, Some(at), message)
+    }
+
+    /// The id as the database writes it, where the account may have it.
+    fn usable(&self) -> Result<String, Box<Finding>> {
+        let (wanted, differs) = (self.wanted, self.differs());
+        let refused = |message: String, reason| {
+            Box::new(self.finding(Reason::AdminIdDiffers, Severity::Error, message).blocked_by(reason))
+        };
+        let Some(canonical) = wanted.canonical.clone() else {
+            let message = format!("{differs}, which is no {}: correct it", self.users.id_type);
+            return Err(refused(message, Reason::SpecInvalid));
+        };
+        if let Some(check) = &wanted.refused {
+            let message =
+                format!("{differs}, which CHECK {check:?} of the id column refuses: choose another id");
+            return Err(refused(message, Reason::SpecInvalid));
+        }
+        let column = &self.target.users.id_column;
+        if self.users.seed.computed.contains(column) {
+            let message = format!(
+                "{differs}, and the database computes {column} (GENERATED ALWAYS AS), so that nobody can write it: leave {}.id out",
+                self.admin.field()
+            );
+            return Err(refused(message, Reason::RepairUnsupported));
+        }
+        if wanted.occupied {
+            let message = format!(
+                "{differs}, which another account has: ids of people are never swapped, so choose another id"
+            );
+            return Err(Box::new(self.finding(Reason::AdminIdClaimed, Severity::Critical, message)));
+        }
+        Ok(canonical)
+    }
+
+    /// Why it cannot be moved: something of the rows that name it, or somebody else's code on them.
+    fn immovable(&self, observation: &Observation) -> Option<(Reason, String)> {
+        if self.wanted.immovable.is_some() {
+            return self.wanted.immovable.clone();
+        }
+        // A table may name the id in several columns.
+        let moved: Vec<ObjectRef> = self
+            .account
+            .references
+            .iter()
+            .flat_map(|(of, _)| {
+                of.columns.iter().map(|one| ObjectRef { columns: vec![one.clone()], ..of.clone() })
+            })
+            .collect();
+        let moved: Vec<&ObjectRef> = moved.iter().collect();
+        foreign::unnamed(&observation.foreign, &moved, None).map(|why| (Reason::ForeignOwner, why))
+    }
+
+    fn step(&self, to: String) -> Step {
+        Step::MoveId {
+            users: self.users.object.clone(),
+            account: self.admin.account().map(str::to_owned),
+            from: self.account.id.clone(),
+            to,
+            rows: self.account.references.iter().map(|(_, rows)| *rows).fold(1, i64::saturating_add),
+            claimed: self.wanted.orphan_rows > 0,
+        }
+    }
 }
 
 fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Finding> {
@@ -412,7 +473,7 @@ fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable)
             finding(format!(
                 "{message}, and the role may not UPDATE {}: {}",
                 users.object.describe(),
-                rights::grant(&users.rights, "UPDATE", &users.object)
+                rights::grant(target.hints, &users.rights, &[Right::Update], &users.object)
             ))
             .blocked_by(Reason::PrivilegeMissing),
         );

@@ -8,9 +8,8 @@ use crate::{
     },
     domain::{
         finding::{Finding, person},
-        sql_name,
         target::{Database, odd::Odd},
-        text::count,
+        text::{count, unseen},
     },
     passwords::PasswordWarning,
 };
@@ -59,7 +58,7 @@ pub fn unknown_name(name: &str) -> String {
         " and ends with white space"
     } else if name.trim_start().len() != name.len() {
         " and begins with white space"
-    } else if name.contains(sql_name::unseen) {
+    } else if name.contains(unseen) {
         " and one of them nobody sees"
     } else if name.len() > 63 {
         " and no name of PostgreSQL's is longer than 63 bytes"

@@ -13,10 +13,10 @@ use crate::{
             references::{ConstraintFacts, Reference, same_columns},
         },
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, statement},
+        hints::Hints,
         step::Step,
         target::Target,
-        text::{count, number},
+        text::{count, number, statement},
     },
 };
 
@@ -55,7 +55,7 @@ fn absent(target: &Target, observation: &Observation, mended: &[ObjectRef], obje
             return told(&format!(
                 "; its column has the foreign key {} to {}: put this one in its place, or leave constraint out of the rule",
                 key.object.constraint.as_deref().unwrap_or_default(),
-                sql_table(&key.to.schema, &key.to.table)
+                target.hints.name(&key.to)
             ));
         }
         return told(
@@ -79,10 +79,10 @@ pub(in crate::domain) fn vouching(
     }
     if reference.enforcement.not_enforced {
         // No row is checked, so that neither NOT VALID nor a violation says more.
-        return vec![not_enforced(reference)];
+        return vec![not_enforced(target.hints, reference)];
     }
     let mut found = Vec::new();
-    found.extend(disabled(reference));
+    found.extend(disabled(target.hints, reference));
     if reference.validated {
         found.extend(violated(reference));
     } else {
@@ -91,7 +91,7 @@ pub(in crate::domain) fn vouching(
     found
 }
 
-fn not_enforced(reference: &Reference) -> Finding {
+fn not_enforced(hints: &dyn Hints, reference: &Reference) -> Finding {
     let object = &reference.object;
     let name = object.constraint.as_deref().unwrap_or_default();
     let orphans = match reference.orphans.rows {
@@ -103,23 +103,19 @@ fn not_enforced(reference: &Reference) -> Finding {
         object,
         format!(
             "the foreign key {name} is NOT ENFORCED, so no row is checked, neither old ones nor new ones: in a quiet hour, since nothing can be written to either table while it looks at all rows, run {}; it fails while a row names nobody ({orphans})",
-            statement(format!(
-                "ALTER TABLE {} ALTER CONSTRAINT {} ENFORCED",
-                sql_table(&object.schema, &object.table),
-                sql_name(name)
-            ))
+            statement(hints.enforce(object))
         ),
     )
 }
 
 /// Triggers that are off. That the key is marked valid says nothing then.
-fn disabled(reference: &Reference) -> Option<Finding> {
+fn disabled(hints: &dyn Hints, reference: &Reference) -> Option<Finding> {
     let enforcement = &reference.enforcement;
     if enforcement.silent.is_empty() {
         return None;
     }
     let object = &reference.object;
-    let (statements, left) = enforcement.statements();
+    let (statements, left) = enforcement.statements(hints);
     let more = match left {
         0 => String::new(),
         _ => format!(
@@ -186,7 +182,7 @@ fn unvalidated(
     if target.references.policy(object).constraint == OnConstraint::Report {
         return told(&format!(
             ": when no orphans are left, run {}, or set spec.references.constraint to Validate",
-            validate(object)
+            statement(target.hints.validate(object))
         ));
     }
     // Marked valid while new orphans come in, it would say what is not so.
@@ -197,17 +193,9 @@ fn unvalidated(
     with_step(observation, mended, object, "validated", told, step)
 }
 
-fn validate(object: &ObjectRef) -> String {
-    statement(format!(
-        "ALTER TABLE {} VALIDATE CONSTRAINT {}",
-        sql_table(&object.schema, &object.table),
-        sql_name(object.constraint.as_deref().unwrap_or_default())
-    ))
-}
-
 /// Foreign keys that partitions have for themselves and that do not vouch for their rows: those are the
 /// whole table's, and so is what is done about them.
-pub(in crate::domain) fn of_partitions(reference: &Reference) -> Vec<Finding> {
+pub(in crate::domain) fn of_partitions(target: &Target, reference: &Reference) -> Vec<Finding> {
     let unvalidated = reference.partition_keys.iter().filter(|key| !key.validated);
     unvalidated
         .map(|key| {
@@ -219,7 +207,7 @@ pub(in crate::domain) fn of_partitions(reference: &Reference) -> Vec<Finding> {
                     "the foreign key {name}, which the partition {} has for itself, is NOT VALID, so only new rows are checked and old ones may violate it: when no orphans of {} are left, run {}",
                     object.table,
                     reference.object.describe(),
-                    validate(object)
+                    statement(target.hints.validate(object))
                 ),
             )
         })

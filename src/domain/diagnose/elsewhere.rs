@@ -10,9 +10,9 @@ use crate::{
     domain::{
         facts::{KeyElsewhere, Noticed, Observation, foreign_key::ForeignKeyOptions},
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, statement},
+        hints::Column,
         target::Target,
-        text::{count, number},
+        text::{count, number, statement},
     },
 };
 
@@ -22,8 +22,8 @@ pub(in crate::domain) fn findings(target: &Target, observation: &Observation) ->
 }
 
 fn one(target: &Target, key: &KeyElsewhere) -> Finding {
-    let (object, to) = (&key.object, sql_table(&key.to.schema, &key.to.table));
-    let users = sql_table(&target.users.schema, &target.users.table);
+    let (object, to) = (&key.object, target.hints.name(&key.to));
+    let users = target.hints.name(&target.users.object());
     let ruled = target.references.rules.iter().any(|rule| {
         rule.names(object)
             || (rule.rule.constraint.is_some()
@@ -54,13 +54,14 @@ fn one(target: &Target, key: &KeyElsewhere) -> Finding {
         _ => "",
     };
     let message = format!(
-        "the foreign key {} of {} references {to} and not the user table {users}{why}{lacking}{held}. Where an id is the same account in both tables, {}; where it is not, write the users' ids into the column between its DROP and its ADD; where {to} is meant, ignore the column in spec.references.rules",
+        "the foreign key {} of {} references {to} and not the user table {users}{why}{lacking}{held}. Where an id is the same account in both tables, {}; where it is not, write the users' ids into the column {between}; where {to} is meant, ignore the column in spec.references.rules",
         object.constraint.as_deref().unwrap_or_default(),
         object.describe(),
         replaced(target, key).map_or_else(
             || "put a key to the user table in its place by hand".to_owned(),
             |sql| format!("run {sql}, and check again"),
         ),
+        between = target.hints.between_the_keys(),
     );
     person(
         Reason::ReferenceElsewhere,
@@ -74,16 +75,8 @@ fn one(target: &Target, key: &KeyElsewhere) -> Finding {
 /// The statement that has the foreign key reference the user table, with all else that it says; `None` where that is not
 /// known.
 pub(in crate::domain) fn replaced(target: &Target, key: &KeyElsewhere) -> Option<String> {
-    let [column] = key.object.columns.as_slice() else { return None };
     let options = ForeignKeyOptions::parse(&key.definition)?;
-    let name = sql_name(key.object.constraint.as_deref()?);
-    Some(statement(format!(
-        "ALTER TABLE {} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){}{}",
-        sql_table(&key.object.schema, &key.object.table),
-        sql_name(column),
-        sql_table(&target.users.schema, &target.users.table),
-        sql_name(&target.users.id_column),
-        options.clauses().concat(),
-        if key.not_valid { " NOT VALID" } else { "" }
-    )))
+    let users = target.users.object();
+    let to = Column { table: &users, name: &target.users.id_column };
+    target.hints.replace_foreign_key(&key.object, to, &options, key.not_valid).map(statement)
 }

@@ -1,9 +1,9 @@
 //! Foreign keys that are there and do not hold rows to their word: triggers that are off, and keys that
 //! PostgreSQL 18 does not enforce.
 
-use crate::domain::{
-    sql_name::{sql_name, sql_table},
-    text::count,
+use crate::{
+    api::report::ObjectRef,
+    domain::{hints::Hints, text::count},
 };
 
 /// How many characters of statements a message takes, so that none is ever cut.
@@ -86,7 +86,7 @@ impl Enforcement {
     /// The statements that make its triggers fire, as many as fit, and of how many tables they are not there.
     ///
     /// By name and not ALL: somebody may have turned off another trigger of the table on purpose.
-    pub(in crate::domain) fn statements(&self) -> (String, usize) {
+    pub(in crate::domain) fn statements(&self, hints: &dyn Hints) -> (String, usize) {
         let mut statements = String::new();
         let mut tables: Vec<(&str, &str)> = Vec::new();
         for one in &self.silent {
@@ -98,11 +98,10 @@ impl Enforcement {
         let mut left = 0;
         for (schema, table) in tables {
             let of_table = self.silent.iter().filter(|one| one.schema == schema && one.table == table);
-            let names: Vec<String> = of_table
-                .flat_map(|one| &one.names)
-                .map(|name| format!("ENABLE TRIGGER {}", sql_name(name)))
-                .collect();
-            let statement = format!("ALTER TABLE {} {};", sql_table(schema, table), names.join(", "));
+            let names: Vec<&str> = of_table.flat_map(|one| &one.names).map(String::as_str).collect();
+            let table =
+                ObjectRef { schema: schema.to_owned(), table: table.to_owned(), ..ObjectRef::default() };
+            let statement = hints.enable_triggers(&table, &names);
             if left > 0 || statements.chars().count() + statement.chars().count() > STATEMENTS {
                 left += 1;
                 continue;
@@ -143,6 +142,7 @@ impl Enforcement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::hints;
 
     fn silent(table: &str, side: Side) -> SilentTriggers {
         SilentTriggers {
@@ -162,7 +162,7 @@ mod tests {
         let whole = Enforcement::default();
         assert!(whole.holds() && !whole.ignores_deletes());
         assert_eq!(
-            (whole.consequences(), whole.statements(), whole.places()),
+            (whole.consequences(), whole.statements(hints()), whole.places()),
             (vec![], (String::new(), 0), String::new())
         );
         assert!(Enforcement { not_enforced: true, silent: Vec::new() }.ignores_deletes());
@@ -174,7 +174,7 @@ mod tests {
             not_enforced: false,
             silent: vec![silent("logs", side), silent("users", Side::Referenced)],
         };
-        let (sql, left) = both(Side::Referencing).statements();
+        let (sql, left) = both(Side::Referencing).statements(hints());
         assert_eq!(left, 0);
         assert_eq!(
             sql,
@@ -196,7 +196,7 @@ mod tests {
     fn statements_that_do_not_fit_are_counted_by_table_and_none_is_cut() {
         let silent: Vec<_> = (0..40).map(|at| silent(&format!("logs_{at}"), Side::Referencing)).collect();
         let many = Enforcement { not_enforced: false, silent };
-        let (sql, left) = many.statements();
+        let (sql, left) = many.statements(hints());
         let told = sql.matches("ALTER TABLE").count();
         assert!(sql.len() <= STATEMENTS && sql.ends_with(';') && told > 1, "{sql}");
         assert_eq!(told + left, 40);

@@ -8,7 +8,7 @@ use crate::{
             foreign::{Foreign, ForeignThing},
             references::same_columns,
         },
-        sql_name,
+        text::unseen,
     },
 };
 
@@ -75,7 +75,7 @@ fn scalar(name: &str) -> String {
     for c in name.chars() {
         match c {
             '"' | '\\' => text.extend(['\\', c]),
-            c if sql_name::unseen(c) || c == '`' => text.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c if unseen(c) || c == '`' => text.push_str(&format!("\\U{:08X}", u32::from(c))),
             c => text.push(c),
         }
     }

@@ -6,9 +6,11 @@
 use crate::domain::{
     facts::{
         new_ids::{Counts, IdDefault, IdSource, Stands, Untold},
+        rights::Right,
         schema::UserTable,
     },
-    sql_name::sql_table,
+    hints::{Grant, On},
+    target::Target,
     text::{clip, sample},
 };
 
@@ -29,7 +31,8 @@ enum Kin {
 }
 
 /// Whether what the app may take ids from would come to the id that a new account gets.
-pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, field: &str) -> Doubt {
+pub(in crate::domain) fn doubt(target: &Target, users: &UserTable, id: i64, field: &str) -> Doubt {
+    let (hints, id_column) = (target.hints, target.users.id_column.as_str());
     let since = format!("column {id_column:?} has no default");
     if let IdDefault::Untold(Untold::Triggers(names)) = &users.id_default {
         let names = clip(&names.join(", "), 120);
@@ -44,8 +47,6 @@ pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, fiel
     let nearest = sources.iter().map(kin).min().unwrap_or(Kin::None);
     let mut clear = Vec::new();
     for one in sources.iter().filter(|one| kin(one) == nearest) {
-        let name = sql_table(&one.object.schema, &one.object.table);
-        let quoted = name.replace('\'', "''");
         let called = one.object.describe();
         match one.counts {
             Counts::Table => {
@@ -63,7 +64,10 @@ pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, fiel
                 return waits(
                     &since,
                     &format!("the role may not read the sequence {called}, which may give {id}"),
-                    &format!("run GRANT SELECT ON SEQUENCE {name} TO the role, or set {field}.id"),
+                    &format!(
+                        "run {}, or set {field}.id",
+                        hints.grant(None, Grant { rights: &[Right::Select], on: On::Sequence(&one.object) })
+                    ),
                 );
             }
             Counts::Sequence(Some(Stands { next, step, .. })) if next == id && step == 1 => {
@@ -73,7 +77,8 @@ pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, fiel
                         "the sequence {called} gives {id} next, so the next sign-up would fail if the app takes ids from it"
                     ),
                     &format!(
-                        "draw an id that nobody else gets by SELECT nextval('{quoted}'), and set {field}.id to it"
+                        "draw an id that nobody else gets by {}, and set {field}.id to it",
+                        hints.draw(&one.object)
                     ),
                 );
             }
@@ -95,9 +100,7 @@ pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, fiel
                         &format!(
                             "the sequence {called} gives {next} next, so it comes to {id} later if the app takes ids from it"
                         ),
-                        &format!(
-                            "move it past that by SELECT setval('{quoted}', greatest({id}, (SELECT last_value FROM {name})))"
-                        ),
+                        &format!("move it past that by {}", hints.move_past(&one.object, id)),
                     );
                 }
                 if step == 1 && held > 0 && id > next.saturating_sub(held) {
@@ -107,7 +110,8 @@ pub(in crate::domain) fn doubt(users: &UserTable, id_column: &str, id: i64, fiel
                             "sessions may have {id} in hand from the sequence {called}, which gives {next} next"
                         ),
                         &format!(
-                            "draw an id that nobody else gets by SELECT nextval('{quoted}'), and set {field}.id to it"
+                            "draw an id that nobody else gets by {}, and set {field}.id to it",
+                            hints.draw(&one.object)
                         ),
                     );
                 }

@@ -9,15 +9,16 @@ mod statements;
 use crate::{
     api::{
         condition::Reason,
+        password::PasswordFamily,
         report::{PasswordFormatReport, PasswordsReport},
     },
     domain::{
         facts::hashes::{HashSample, Unfit},
-        sql_name::{sql_name, sql_table},
+        hints::{Column, Hints},
         target::{Target, users::Users},
         text::{self, number},
     },
-    passwords::{self, Format, Made, Majority, Survey},
+    passwords::{self, Description, Format, Made, Majority, Survey},
 };
 
 pub use own::{Own, of_another_variant, own};
@@ -90,7 +91,7 @@ pub struct Refused {
 /// # Errors
 /// Nobody can tell what the app reads, it cannot be made here, the spec names another one, or the columns that the
 /// spec names do not take it.
-pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refused> {
+pub fn choose(hints: &dyn Hints, users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refused> {
     let nothing = HashSample::default();
     let sample = sample.unwrap_or(&nothing);
     let chosen = read_by_the_app(users, sample)?;
@@ -102,117 +103,142 @@ pub fn choose(users: &Users, sample: Option<&HashSample>) -> Result<Chosen, Refu
     }
     match &sample.unfit {
         Some(unfit) => {
-            Err(Refused { reason: Reason::RepairUnsupported, why: unfit.words(users, &chosen.format) })
+            Err(Refused { reason: Reason::RepairUnsupported, why: unfit.words(hints, users, &chosen.format) })
         }
         None => Ok(chosen),
     }
 }
 
+fn unclear(why: String) -> Refused {
+    Refused { reason: Reason::PasswordHashUnclear, why }
+}
+
 /// The format that the app reads, by what is known of it.
 fn read_by_the_app(users: &Users, sample: &HashSample) -> Result<Chosen, Refused> {
     let survey = &sample.others(sample.own);
-    let of = survey.with_password();
-    let unclear = |why: String| Refused { reason: Reason::PasswordHashUnclear, why };
     if let Some(why) = &sample.unread {
         return Err(unclear(format!(
             "the passwords of other accounts, by which the format is known, were not looked at: {why}"
         )));
     }
     if let Some(named) = users.password_hash.family() {
-        let accounts = survey.has(named);
-        let own = sample.own.filter(|own| own.family == named);
-        let (format, open) = match (users.password_hash.prefix(), own) {
-            (Some(prefix), _) => (survey.new_with(named, prefix), false),
-            (None, Some(own)) if survey.has_variant(&own) > 0 => (survey.new_with(named, own.prefix), false),
-            (None, Some(own)) if accounts == 0 => (own.for_new(), false),
-            (None, _) => (survey.new_in(named), true),
-        };
-        // Without its columns the others read as something else, if as anything.
-        if survey.formats.iter().all(|(other, _)| !other.is_told())
-            && let Some(why) = without_a_column(users, &format)
-        {
-            return Err(unclear(why));
-        }
-        if let Some(majority) = contradiction(users, survey, sample.own) {
-            return Err(Refused {
-                reason: Reason::PasswordHashContradicted,
-                why: format!(
-                    "spec.users.passwordHash says {}, and {}: {}",
-                    users.says(),
-                    seen(sample),
-                    way_out(majority)
-                ),
-            });
-        }
-        if !format.can_make() {
-            return Err(unclear(format!(
-                "{} is only read here, and no new hash is made in it",
-                named.words()
-            )));
-        }
-        if let Some(variants) = survey.undecided(named) {
-            let variants: Vec<String> = variants
-                .iter()
-                .map(|(variant, accounts)| format!("{} have {variant}", count_of(*accounts)))
-                .collect();
-            return Err(unclear(format!(
-                "in which order the app reads {} cannot be told, since of the {} that have it {}: have the app set the password",
-                named.words(),
-                if sample.kept { "other accounts that the spec keeps" } else { "other active accounts" },
-                variants.join(" and ")
-            )));
-        }
-        let format = if open { untied(users, sample, survey, format)? } else { format };
-        let by = match (of, accounts) {
-            (0, _) => By::Spec { of },
-            (_, 0) if own.is_none() => By::Spec { of },
-            (_, 0) => By::Own { accounts, of: if survey.formats.is_empty() { 0 } else { of } },
-            _ => By::Others { accounts, of },
-        };
-        return Ok(Chosen { format, by });
+        return as_named(users, sample, survey, named);
     }
     if let Some(own) = sample.own
         && let Some(chosen) = kept_format(sample, survey, own)?
     {
         return Ok(chosen);
     }
-    if of == 0 {
-        return match users.preset_hash {
-            Some(family) => {
-                Ok(Chosen { format: Format::default_of(family), by: By::Preset { accounts: 0, of } })
-            }
-            None => Err(unclear(
-                "no other active account has a password to go by, and no preset says a format: set spec.users.passwordHash to the one that the app reads".into(),
-            )),
-        };
+    match survey.majority() {
+        _ if survey.with_password() == 0 => as_preset(users),
+        Some(majority) => as_the_others(users, sample, survey, &majority),
+        None => as_the_divided(users, sample, survey),
     }
-    let Some(Majority { new, accounts, of, alike, told }) = survey.majority() else {
-        if let Some(family) = users.preset_hash.filter(|family| survey.is_among_the_most(*family)) {
-            let format = untied(users, sample, survey, survey.new_in(family))?;
-            return Ok(Chosen { format, by: By::Preset { accounts: survey.has(family), of } });
-        }
-        let beside = users.salt_column.is_none()
-            && survey.others.first().is_some_and(|(other, _)| other.is_beside_a_salt());
-        let advice = match survey.formats.first() {
-            None if beside => "set spec.users.saltColumn to the column that holds the salt, and spec.users.algorithmColumn too where a column names the algorithm, as Gitea has it".to_owned(),
-            Some((format, _)) => format!(
-                "where the app still reads one of them, set spec.users.passwordHash to it, such as {}",
-                format.family.as_str()
-            ),
-            None if let [family, ..] = survey.remains()[..] => format!(
-                "set spec.users.passwordHash to {} if the app still writes that, which is how a new one is made then",
-                family.as_str()
-            ),
-            None if survey.others.first().is_some_and(|(what, _)| what.is_broken()) => {
-                "mend how the app stores them first".to_owned()
-            }
-            None => "have the app set the password".to_owned(),
-        };
-        return Err(unclear(format!(
-            "what the app reads cannot be told from its accounts, since {}: {advice}",
-            seen(sample)
-        )));
+}
+
+/// The format that the spec names, unless the others contradict it.
+fn as_named(
+    users: &Users,
+    sample: &HashSample,
+    survey: &Survey,
+    named: PasswordFamily,
+) -> Result<Chosen, Refused> {
+    let (of, accounts) = (survey.with_password(), survey.has(named));
+    let own = sample.own.filter(|own| own.family == named);
+    let (format, open) = match (users.password_hash.prefix(), own) {
+        (Some(prefix), _) => (survey.new_with(named, prefix), false),
+        (None, Some(own)) if survey.has_variant(&own) > 0 => (survey.new_with(named, own.prefix), false),
+        (None, Some(own)) if accounts == 0 => (own.for_new(), false),
+        (None, _) => (survey.new_in(named), true),
     };
+    // Without its columns the others read as something else, if as anything.
+    if survey.formats.iter().all(|(other, _)| !other.is_told())
+        && let Some(why) = without_a_column(users, &format)
+    {
+        return Err(unclear(why));
+    }
+    if let Some(majority) = contradiction(users, survey, sample.own) {
+        return Err(Refused {
+            reason: Reason::PasswordHashContradicted,
+            why: format!(
+                "spec.users.passwordHash says {}, and {}: {}",
+                users.says(),
+                seen(sample),
+                way_out(majority)
+            ),
+        });
+    }
+    if !format.can_make() {
+        return Err(unclear(format!("{} is only read here, and no new hash is made in it", named.words())));
+    }
+    if let Some(variants) = survey.undecided(named) {
+        let variants: Vec<String> = variants
+            .iter()
+            .map(|(variant, accounts)| format!("{} have {variant}", count_of(*accounts)))
+            .collect();
+        return Err(unclear(format!(
+            "in which order the app reads {} cannot be told, since of the {} that have it {}: have the app set the password",
+            named.words(),
+            if sample.kept { "other accounts that the spec keeps" } else { "other active accounts" },
+            variants.join(" and ")
+        )));
+    }
+    let format = if open { untied(users, sample, survey, format)? } else { format };
+    let by = match (of, accounts) {
+        (0, _) => By::Spec { of },
+        (_, 0) if own.is_none() => By::Spec { of },
+        (_, 0) => By::Own { accounts, of: if survey.formats.is_empty() { 0 } else { of } },
+        _ => By::Others { accounts, of },
+    };
+    Ok(Chosen { format, by })
+}
+
+/// The preset's format, where nobody else has a password.
+fn as_preset(users: &Users) -> Result<Chosen, Refused> {
+    let Some(family) = users.preset_hash else {
+        return Err(unclear(
+            "no other active account has a password to go by, and no preset says a format: set spec.users.passwordHash to the one that the app reads".into(),
+        ));
+    };
+    Ok(Chosen { format: Format::default_of(family), by: By::Preset { accounts: 0, of: 0 } })
+}
+
+/// The preset's format, where the others have none that most of them have.
+fn as_the_divided(users: &Users, sample: &HashSample, survey: &Survey) -> Result<Chosen, Refused> {
+    if let Some(family) = users.preset_hash.filter(|family| survey.is_among_the_most(*family)) {
+        let format = untied(users, sample, survey, survey.new_in(family))?;
+        let by = By::Preset { accounts: survey.has(family), of: survey.with_password() };
+        return Ok(Chosen { format, by });
+    }
+    let first = survey.others.first().map(|(other, _)| other);
+    let beside = users.salt_column.is_none() && first.is_some_and(Description::is_beside_a_salt);
+    let advice = match survey.formats.first() {
+        None if beside => "set spec.users.saltColumn to the column that holds the salt, and spec.users.algorithmColumn too where a column names the algorithm, as Gitea has it".to_owned(),
+        Some((format, _)) => format!(
+            "where the app still reads one of them, set spec.users.passwordHash to it, such as {}",
+            format.family.as_str()
+        ),
+        None if let [family, ..] = survey.remains()[..] => format!(
+            "set spec.users.passwordHash to {} if the app still writes that, which is how a new one is made then",
+            family.as_str()
+        ),
+        None if first.is_some_and(Description::is_broken) => "mend how the app stores them first".to_owned(),
+        None => "have the app set the password".to_owned(),
+    };
+    Err(unclear(format!(
+        "what the app reads cannot be told from its accounts, since {}: {advice}",
+        seen(sample)
+    )))
+}
+
+/// The format that most of the others have.
+fn as_the_others(
+    users: &Users,
+    sample: &HashSample,
+    survey: &Survey,
+    majority: &Majority,
+) -> Result<Chosen, Refused> {
+    let Majority { new, accounts, of, alike, told } = *majority;
     if let Some(other) = alike {
         return Err(unclear(format!(
             "{}, and hashes of {} look the same, as do those of a PBKDF2 that apps of Node call themselves: set spec.users.passwordHash to {} or {} if the app calls one of them, else have the app set the password",
@@ -268,18 +294,18 @@ impl Unfit {
     }
 
     /// What a column of fixed length does to a shorter hash, and what to do.
-    pub fn padding(&self, users: &Users) -> Option<String> {
+    pub fn padding(&self, hints: &dyn Hints, users: &Users) -> Option<String> {
         let Self { column, column_type, .. } = self;
-        let (table, named) = (sql_table(&users.schema, &users.table), sql_name(column));
         self.pads().then(|| format!(
-            "column {column:?} is {column_type} and fills up what is shorter with blanks, which is no hash to an app that does not take them off: change its type, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {named} TYPE varchar({ROOMY})"
+            "column {column:?} is {column_type} and fills up what is shorter with blanks, which is no hash to an app that does not take them off: change its type, by a migration of the app or by {}",
+            hints.text_column(Column { table: &users.object(), name: column }, ROOMY)
         ))
     }
 
     /// What does not fit where, and what to do.
-    fn words(&self, users: &Users, format: &Format) -> String {
+    fn words(&self, hints: &dyn Hints, users: &Users, format: &Format) -> String {
         let Self { column, column_type, characters } = self;
-        if let Some(padding) = self.padding(users) {
+        if let Some(padding) = self.padding(hints, users) {
             return padding;
         }
         let told = format!(
@@ -289,9 +315,9 @@ impl Unfit {
         // Of a domain or another type nobody can tell from here what it may become.
         let narrow = ["character varying(", "character("].iter().any(|of| column_type.starts_with(of));
         if narrow && *characters <= ROOMY {
-            let (table, column) = (sql_table(&users.schema, &users.table), sql_name(column));
             format!(
-                "{told}: widen it, by a migration of the app or by ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar({ROOMY})"
+                "{told}: widen it, by a migration of the app or by {}",
+                hints.text_column(Column { table: &users.object(), name: column }, ROOMY)
             )
         } else {
             format!("{told}: give it a type that does")
@@ -331,7 +357,9 @@ fn way_out(majority: Option<Majority>) -> String {
 
 /// What the spec's format contradicts, if anything: said once for the table, whatever is to be written.
 pub(in crate::domain) fn contradicted(target: &Target, sample: Option<&HashSample>) -> Option<Refused> {
-    choose(&target.users, sample).err().filter(|refused| refused.reason == Reason::PasswordHashContradicted)
+    choose(target.hints, &target.users, sample)
+        .err()
+        .filter(|refused| refused.reason == Reason::PasswordHashContradicted)
 }
 
 /// Whether others say anything beside an account's own format.
@@ -418,7 +446,7 @@ impl Chosen {
 }
 
 /// What stands in the report of it.
-pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
+pub fn report(hints: &dyn Hints, users: &Users, sample: &HashSample) -> PasswordsReport {
     let survey = &sample.others(sample.own);
     let of = survey.with_password();
     let share = |accounts: usize| i32::try_from(accounts * 100 / of.max(1)).unwrap_or(100);
@@ -435,7 +463,7 @@ pub fn report(users: &Users, sample: &HashSample) -> PasswordsReport {
         accounts: size(*accounts),
         percent: share(*accounts),
     });
-    let chosen = choose(users, Some(sample));
+    let chosen = choose(hints, users, Some(sample));
     PasswordsReport {
         sampled: size(of),
         formats: readable.chain(others).take(16).collect(),

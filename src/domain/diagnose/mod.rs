@@ -49,7 +49,7 @@ use crate::{
     },
 };
 
-use super::{sql_name::sql_table, target::Target};
+use super::target::Target;
 
 /// Everything that is wrong, in no particular order.
 pub fn diagnose(
@@ -74,7 +74,7 @@ pub fn diagnose(
     found.extend(undeclared::finding(target, observation));
     found.extend(remap::findings(target, observation, users));
     found.extend(sessions::findings(target, observation, users));
-    found.extend(references::sequence(observation, users));
+    found.extend(references::sequence(target, observation, users));
     found.extend(accounts::diagnose(target, users, observation, requests));
     found.extend(subject(target, users));
     not_unique::hold(&mut found, target, observation, users);
@@ -96,7 +96,7 @@ pub fn diagnose(
 
 fn schema_fault(target: &Target, fault: &SchemaFault) -> Finding {
     let users = &target.users;
-    let name = ObjectRef { schema: users.schema.clone(), table: users.table.clone(), ..ObjectRef::default() };
+    let name = users.object();
     let (reason, message) = match fault {
         SchemaFault::TableMissing { alike } if alike.is_empty() => (
             Reason::UserTableMissing,
@@ -147,9 +147,10 @@ fn schema_fault(target: &Target, fault: &SchemaFault) -> Finding {
         SchemaFault::Inherited { child, parent } => (
             Reason::UserTableUnsupported,
             format!(
-                "{child} inherits from {top} and has rows: whoever reads {} reads them as accounts, and no foreign key to it sees them, so nothing is claimed and nothing is repaired: move them into {top} itself (partitions are understood), or, if they are no accounts, run ALTER TABLE {child} NO INHERIT {parent}",
+                "{child} inherits from {top} and has rows: whoever reads {} reads them as accounts, and no foreign key to it sees them, so nothing is claimed and nothing is repaired: move them into {top} itself (partitions are understood), or, if they are no accounts, run {}",
                 name.describe(),
-                top = sql_table(&users.schema, &users.table),
+                target.hints.disinherit(child, parent),
+                top = target.hints.name(&name),
             ),
         ),
         SchemaFault::NotReadable { why } => (Reason::PrivilegeMissing, why.clone()),
@@ -181,7 +182,7 @@ pub(super) fn claimed(target: &Target, observation: &Observation, requests: &Req
 
 /// Our own schema is not ours. What only observes reads nothing there, and is told all the same.
 fn untrusted(target: &Target, observation: &Observation) -> Option<Finding> {
-    let why = trust::untrusted(&observation.bookkeeping.untrusted)?;
+    let why = trust::untrusted(target.hints, &observation.bookkeeping.untrusted)?;
     let (severity, held) = match target.mode {
         Mode::Enforce => (Severity::Error, "nothing is repaired"),
         Mode::Observe => (Severity::Warning, "nothing of it is used"),

@@ -14,9 +14,9 @@ use crate::{
             schema::UserTable,
         },
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, unseen},
+        hints::Column,
         target::Target,
-        text::clip,
+        text::{clip, unseen},
     },
 };
 
@@ -39,7 +39,7 @@ pub fn untold(target: &Target, users: &UserTable) -> Option<String> {
             Some(format!(
                 "{NOBODY_KNOWS}: the default of {column} is {}, and the app's search_path says whether that is {}, so whether it is behind was not looked at{}",
                 shown(default),
-                among.iter().take(5).map(called).collect::<Vec<_>>().join(" or "),
+                among.iter().take(5).map(|one| target.hints.name(one)).collect::<Vec<_>>().join(" or "),
                 bound(target, users, among)
             ))
         }
@@ -60,17 +60,16 @@ fn bound(target: &Target, users: &UserTable, among: &[ObjectRef]) -> String {
     let here = among.iter().find(|one| one.schema == users.object.schema).or(among.first());
     here.map_or_else(String::new, |one| {
         format!(
-            ": if it is {}, say so by ALTER TABLE {} ALTER COLUMN {} SET DEFAULT nextval('{}'::regclass)",
-            called(one),
-            sql_table(&users.object.schema, &users.object.table),
-            sql_name(&target.users.id_column),
-            called(one).replace('\'', "''")
+            ": if it is {}, say so by {}",
+            target.hints.name(one),
+            target.hints.default_from(Column { table: &users.object, name: &target.users.id_column }, one)
         )
     })
 }
 
 /// The default draws by a name that nothing has: no row is taken that leaves its id to it.
 pub(in crate::domain) fn missing(
+    target: &Target,
     untold: &Untold,
     users: &UserTable,
     observation: &Observation,
@@ -79,25 +78,22 @@ pub(in crate::domain) fn missing(
     if !untold.is_missing() {
         return None;
     }
-    let schema = schema.as_ref().unwrap_or(&users.object.schema);
+    let schema = schema.as_ref().unwrap_or(&users.object.schema).clone();
+    let sequence = ObjectRef { schema, table: name.clone(), ..ObjectRef::default() };
+    let start = highest_id(users, observation).saturating_add(1);
     let found = person(
         Reason::SequenceBehind,
         ConditionType::SchemaCompatible,
         Severity::Error,
         Some(users.object.clone()),
         format!(
-            "the ids of {} come from {}, and there is no sequence of that name, so every sign-up fails that leaves its id to it: make one by CREATE SEQUENCE {} START {}",
+            "the ids of {} come from {}, and there is no sequence of that name, so every sign-up fails that leaves its id to it: make one by {}",
             users.object.describe(),
             shown(default),
-            sql_table(schema, name),
-            highest_id(users, observation).saturating_add(1)
+            target.hints.create_sequence(&sequence, start)
         ),
     );
     Some(found.blocked_by(Reason::RepairUnsupported))
-}
-
-fn called(one: &ObjectRef) -> String {
-    sql_table(&one.schema, &one.table)
 }
 
 /// An expression of the catalog, as far as it can be read.

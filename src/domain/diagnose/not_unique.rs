@@ -13,10 +13,10 @@ use crate::{
             schema::{SharedIds, UserTable},
         },
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, statement},
+        hints::Column,
         step::Step,
         target::Target,
-        text::{clip, count, number, sample},
+        text::{clip, count, number, sample, statement},
     },
 };
 
@@ -122,41 +122,23 @@ fn key(target: &Target, users: &UserTable, shared: &SharedIds) -> String {
     if shared.partitioned {
         return "check again: a partitioned table takes no key of the id alone".to_owned();
     }
-    let kind = if shared.primary_key { "UNIQUE" } else { "PRIMARY KEY" };
-    let sql = format!("ALTER TABLE {} ADD {kind} ({})", table(users), sql_name(&target.users.id_column));
-    format!("`{}`", statement(sql))
+    format!("`{}`", statement(target.hints.keep_apart(id(target, users), !shared.primary_key)))
 }
 
 /// The statement that lists the rows of such ids.
 fn listing(target: &Target, users: &UserTable, key: &[String]) -> String {
-    let id = sql_name(&target.users.id_column);
-    let mut columns: Vec<String> = vec![id.clone()];
-    columns.extend(key.iter().filter(|name| **name != target.users.id_column).map(|name| sql_name(name)));
-    columns.extend(target.users.login_column.iter().map(|name| sql_name(name)));
-    columns.dedup();
-    statement(format!(
-        "SELECT {} FROM {table} WHERE {id} IN (SELECT {id} FROM {table} GROUP BY {id} HAVING count(*) > 1) ORDER BY {id}",
-        columns.join(", "),
-        table = table(users)
-    ))
+    let others = key.iter().filter(|name| **name != target.users.id_column);
+    let columns: Vec<&str> = others.chain(&target.users.login_column).map(String::as_str).collect();
+    statement(target.hints.list_shared(id(target, users), &columns))
 }
 
 /// The statement that leaves one of several rows that are wholly equal.
 fn delete(target: &Target, users: &UserTable, shared: &SharedIds) -> String {
-    let (table, id) = (table(users), sql_name(&target.users.id_column));
-    let place = |row: &str| match shared.partitioned {
-        true => format!("({row}.tableoid, {row}.ctid)"),
-        false => format!("{row}.ctid"),
-    };
-    statement(format!(
-        "DELETE FROM {table} extra USING {table} kept WHERE extra.{id} = kept.{id} AND {} > {} AND ROW(extra.*)::text = ROW(kept.*)::text",
-        place("extra"),
-        place("kept"),
-    ))
+    statement(target.hints.delete_copies(id(target, users), shared.partitioned))
 }
 
-fn table(users: &UserTable) -> String {
-    sql_table(&users.object.schema, &users.object.table)
+fn id<'a>(target: &'a Target, users: &'a UserTable) -> Column<'a> {
+    Column { table: &users.object, name: &target.users.id_column }
 }
 
 /// What is not claimed of a reference whose every row names an id that is there.
@@ -165,15 +147,7 @@ fn unclaimed(target: &Target, users: &UserTable, shared: &SharedIds, reference: 
     let wider = shared.wider.iter().find(|(object, _)| *object == reference.object);
     let end = match wider {
         Some((object, columns)) => {
-            let names =
-                |names: &[String]| names.iter().map(|name| sql_name(name)).collect::<Vec<_>>().join(", ");
-            let sql = statement(format!(
-                "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} ({}) NOT VALID",
-                sql_table(&object.schema, &object.table),
-                names(columns),
-                table(users),
-                names(&shared.key),
-            ));
+            let sql = statement(target.hints.add_foreign_key(object, columns, &users.object, &shared.key));
             format!(
                 "run `{sql}`, whose rows are checked, and take the rule for {name} out of spec.references.rules"
             )

@@ -1,5 +1,7 @@
 //! What keeps the rows of one reference from being repaired, and what a person does about it.
 
+use std::collections::BTreeMap;
+
 use super::rights;
 use crate::{
     api::{
@@ -10,14 +12,16 @@ use crate::{
         facts::{
             new_ids::UnfitColumn,
             references::{Barrier, InTheWay, Reference},
+            rights::LackingRight,
         },
-        sql_name::{sql_name, sql_table, statement},
-        text::count,
+        hints::{Grant, Hints, On},
+        text::{count, statement},
     },
 };
 
 /// A constraint that refuses some of the rows as they would be, and what can be done instead.
 pub(in crate::domain) fn in_the_way(
+    hints: &dyn Hints,
     action: Action,
     object: &ObjectRef,
     found: Option<&InTheWay>,
@@ -47,7 +51,7 @@ pub(in crate::domain) fn in_the_way(
     // What stands in a unique index alone is dropped as such.
     let drop = match kind {
         Barrier::NullsNotDistinct => String::new(),
-        _ => format!(", {}", dropping(object, name)),
+        _ => format!(", {}", dropping(hints, object, name)),
     };
     let reason = match (action, kind) {
         (Action::SetNull, _) => Reason::SetNullRefused,
@@ -58,24 +62,16 @@ pub(in crate::domain) fn in_the_way(
 }
 
 /// That a constraint can be dropped, with the statement.
-pub(crate) fn dropping(object: &ObjectRef, name: &str) -> String {
-    format!(
-        "or drop that constraint first (ALTER TABLE {} DROP CONSTRAINT {})",
-        sql_table(&object.schema, &object.table),
-        sql_name(name)
-    )
+pub(crate) fn dropping(hints: &dyn Hints, object: &ObjectRef, name: &str) -> String {
+    format!("or drop that constraint first ({})", hints.drop_constraint(object, name))
 }
 
 /// What has to be done before a column takes what it refuses.
-pub(in crate::domain) fn refit(reference: &Reference, unfit: &UnfitColumn) -> String {
+pub(in crate::domain) fn refit(hints: &dyn Hints, reference: &Reference, unfit: &UnfitColumn) -> String {
     match &unfit.check {
         Some(check) => format!(
             "widen that CHECK first, or drop it ({})",
-            statement(format!(
-                "ALTER TABLE {} DROP CONSTRAINT {}",
-                sql_table(&reference.object.schema, &reference.object.table),
-                sql_name(check)
-            ))
+            statement(hints.drop_constraint(&reference.object, check))
         ),
         None => format!("give the column the type of the ids first ({})", retype(reference)),
     }
@@ -92,16 +88,23 @@ fn retype(reference: &Reference) -> &'static str {
 }
 
 /// Rights that the role lacks on tables whose rows depend on orphans.
-pub(in crate::domain) fn lacks(role: &str, rights: &[String]) -> Option<(Reason, String)> {
-    let rights = rights.iter().collect::<std::collections::BTreeSet<_>>();
-    let rights: Vec<&str> = rights.into_iter().map(String::as_str).collect();
+pub(in crate::domain) fn lacks(
+    hints: &dyn Hints,
+    role: &str,
+    rights: &[LackingRight],
+) -> Option<(Reason, String)> {
+    let words = |one: &LackingRight| format!("{} on {}", one.right, hints.name(&one.table));
+    let rights: BTreeMap<String, &LackingRight> = rights.iter().map(|one| (words(one), one)).collect();
     (!rights.is_empty()).then(|| {
+        let grants = rights
+            .values()
+            .map(|one| Grant { rights: std::slice::from_ref(&one.right), on: On::Table(&one.table) });
         (
             Reason::PrivilegeMissing,
             format!(
                 "rows of other tables depend on them, and the role lacks {}; {}",
-                rights.join(", "),
-                rights::granted(role, rights.iter().filter_map(|right| right.split_once(" on ")))
+                rights.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+                rights::granted(hints, role, grants)
             ),
         )
     })

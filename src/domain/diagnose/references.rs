@@ -63,8 +63,8 @@ pub(in crate::domain) fn references(
         for twin in reference.of_twins() {
             found.extend(constraints::vouching(target, observation, &twin, &mended));
         }
-        found.extend(constraints::of_partitions(reference));
-        found.extend(types::differ(reference, users));
+        found.extend(constraints::of_partitions(target, reference));
+        found.extend(types::differ(target.hints, reference, users));
         found.extend(rows.take());
     }
     found
@@ -115,7 +115,7 @@ pub(in crate::domain) fn rows(
             let end = match choices(observation, reference, &policy, None, people) {
                 Some(some) => format!("choose {some} for it in spec.references.rules, or accept it there"),
                 None => {
-                    let why = refusal(Action::Delete, observation, reference, &policy);
+                    let why = refusal(Action::Delete, target, observation, reference);
                     let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();
                     format!(
                         "no repair can be chosen for it{why}, so mend the rows by hand, or accept them in spec.references.rules"
@@ -128,12 +128,12 @@ pub(in crate::domain) fn rows(
         OnOrphan::SetNull => Action::SetNull,
         OnOrphan::Delete => Action::Delete,
         OnOrphan::Remap => {
-            let remedy = remap::remedy(observation, reference, &policy);
+            let remedy = remap::remedy(target, observation, reference);
             let found = finish(format!("{message}{}", remedy.words));
             return Some(remap::with_remedy(found, remedy));
         }
     };
-    if let Some((reason, why)) = refusal(action, observation, reference, &policy) {
+    if let Some((reason, why)) = refusal(action, target, observation, reference) {
         return Some(finish(format!("{message}; {action} is refused: {why}")).blocked_by(reason));
     }
     let mut found = finish(message).with_step(Step::Rows {

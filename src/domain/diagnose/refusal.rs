@@ -15,8 +15,9 @@ use crate::{
         facts::{
             Observation,
             references::{Comparison, Reference},
+            rights::Right,
         },
-        target::policy::Policy,
+        target::{Target, policy::Policy},
         text::{count, sample},
     },
 };
@@ -78,15 +79,46 @@ fn instead(action: Action, observation: &Observation, reference: &Reference, pol
     }
 }
 
+/// A repair that was asked for of one reference.
+struct Wanted<'a> {
+    action: Action,
+    target: &'a Target,
+    observation: &'a Observation,
+    reference: &'a Reference,
+    policy: &'a Policy,
+}
+
+/// A reason and a clause.
+type Refusal = (Reason, String);
+
 /// Why the repair that was asked for is not done: told when it is planned, not when it runs.
 pub(in crate::domain) fn refusal(
     action: Action,
+    target: &Target,
     observation: &Observation,
     reference: &Reference,
-    policy: &Policy,
-) -> Option<(Reason, String)> {
-    if let Some(spelling) = suspects::spelled(observation, &reference.object) {
-        return Some((
+) -> Option<Refusal> {
+    let policy = &target.references.policy(&reference.object);
+    let wanted = Wanted { action, target, observation, reference, policy };
+    wanted
+        .of_no_orphans()
+        .or_else(|| wanted.of_credentials())
+        .or_else(|| wanted.of_the_columns())
+        .or_else(|| wanted.of_the_table())
+        .or_else(|| wanted.of_rights())
+        .or_else(|| wanted.of_cascades())
+        .or_else(|| wanted.of_the_rows())
+}
+
+impl Wanted<'_> {
+    fn instead(&self) -> String {
+        instead(self.action, self.observation, self.reference, self.policy)
+    }
+
+    /// The rows name users in another spelling.
+    fn of_no_orphans(&self) -> Option<Refusal> {
+        let spelling = suspects::spelled(self.observation, &self.reference.object)?;
+        Some((
             Reason::IdSpellingDiffers,
             format!(
                 "{} of them {} users in another spelling and {}",
@@ -94,146 +126,167 @@ pub(in crate::domain) fn refusal(
                 if spelling.rows == 1 { "names" } else { "name" },
                 if spelling.rows == 1 { "is no orphan" } else { "are no orphans" }
             ),
-        ));
+        ))
     }
-    if action == Action::Reassign {
-        if policy.credentials {
-            return Some((
-                Reason::ReassignRefused,
-                "a rule says that the rows carry credentials, which would make their holders the admin; use Delete".into(),
+
+    /// Who holds what the rows carry would become the admin.
+    fn of_credentials(&self) -> Option<Refusal> {
+        if self.action != Action::Reassign {
+            return None;
+        }
+        let why = if self.policy.credentials {
+            "a rule says that the rows carry credentials, which would make their holders the admin; use Delete".to_owned()
+        } else {
+            let why = self.reference.credentials.as_ref()?;
+            format!(
+                "the rows carry credentials ({why}), which would make their holders the admin; use Delete"
+            )
+        };
+        Some((Reason::ReassignRefused, why))
+    }
+
+    /// The columns cannot hold what would be written.
+    fn of_the_columns(&self) -> Option<Refusal> {
+        let Self { action, reference, .. } = self;
+        let unsupported = |why: String| Some((Reason::RepairUnsupported, why));
+        // Which rows name nobody, the texts say exactly; which value would name somebody, they do not.
+        if reference.comparison == Comparison::AsText && !matches!(action, Action::Delete | Action::SetNull) {
+            return unsupported(other_type(*action, reference, &self.instead()));
+        }
+        unsupported(reference.unsupported.clone()?)
+    }
+
+    /// The table is one of accounts, or a changed row could not be found again or would hold something else.
+    fn of_the_table(&self) -> Option<Refusal> {
+        let Self { action, reference, .. } = self;
+        let unsupported = |why: String| Some((Reason::RepairUnsupported, why));
+        let users = self.observation.users.as_ref().ok();
+        if *action == Action::Delete
+            && users.is_some_and(|users| {
+                users.object.schema == reference.object.schema && users.object.table == reference.object.table
+            })
+        {
+            return unsupported(format!(
+                "the rows are accounts, which are never deleted for what they name; {}",
+                self.instead()
             ));
         }
-        if let Some(why) = &reference.credentials {
+        if *action != Action::Delete && !reference.keyed {
+            return unsupported(format!(
+                "the table has no primary key, so a changed row could not be found again and put back; add one over columns whose values are unique, or {}",
+                self.instead()
+            ));
+        }
+        if *action != Action::Reassign {
+            return None;
+        }
+        if let Some(unfit) = &reference.unfit {
+            return unsupported(format!(
+                "{}, by which the admin is named: {}, or {}",
+                unfit.why,
+                self.instead(),
+                refit(self.target.hints, reference, unfit)
+            ));
+        }
+        if !reference.shared.is_empty() {
+            return unsupported(format!(
+                "column {} belongs to another foreign key too, so the rows would change more than their user; {}",
+                reference.shared.join(", "),
+                self.instead()
+            ));
+        }
+        None
+    }
+
+    /// Somebody else's tables, and rights that the role lacks.
+    fn of_rights(&self) -> Option<Refusal> {
+        let Self { action, reference, .. } = self;
+        let (action, hints) = (*action, self.target.hints);
+        let along = reference.takes.iter().filter(|_| action == Action::Delete).map(|taken| &taken.object);
+        let touched: Vec<&ObjectRef> = std::iter::once(&reference.object).chain(along).collect();
+        if let Some(why) = foreign::unnamed(&self.observation.foreign, &touched, Some(self.policy.on_orphan))
+        {
+            return Some((Reason::ForeignOwner, why));
+        }
+        let rights = &reference.rights;
+        if !rights.update || (action == Action::Delete && !rights.delete) {
+            let (may_not, right) =
+                if rights.update { ("DELETE from", Right::Delete) } else { ("UPDATE", Right::Update) };
             return Some((
-                Reason::ReassignRefused,
+                Reason::PrivilegeMissing,
                 format!(
-                    "the rows carry credentials ({why}), which would make their holders the admin; use Delete"
+                    "the role may not {may_not} {}; {}",
+                    table(reference),
+                    rights::grant(hints, rights, &[right], &reference.object)
                 ),
             ));
         }
-    }
-    let instead = || instead(action, observation, reference, policy);
-    // Which rows name nobody, the texts say exactly; which value would name somebody, they do not.
-    if reference.comparison == Comparison::AsText && !matches!(action, Action::Delete | Action::SetNull) {
-        return Some((Reason::RepairUnsupported, other_type(action, reference, &instead())));
-    }
-    if let Some(why) = &reference.unsupported {
-        return Some((Reason::RepairUnsupported, why.clone()));
-    }
-    let users = observation.users.as_ref().ok();
-    if action == Action::Delete
-        && users.is_some_and(|users| {
-            users.object.schema == reference.object.schema && users.object.table == reference.object.table
-        })
-    {
-        return Some((
-            Reason::RepairUnsupported,
-            format!("the rows are accounts, which are never deleted for what they name; {}", instead()),
-        ));
-    }
-    if action != Action::Delete && !reference.keyed {
-        return Some((
-            Reason::RepairUnsupported,
-            format!(
-                "the table has no primary key, so a changed row could not be found again and put back; add one over columns whose values are unique, or {}",
-                instead()
-            ),
-        ));
-    }
-    if let Some(unfit) = reference.unfit.as_ref().filter(|_| action == Action::Reassign) {
-        return Some((
-            Reason::RepairUnsupported,
-            format!(
-                "{}, by which the admin is named: {}, or {}",
-                unfit.why,
-                instead(),
-                refit(reference, unfit)
-            ),
-        ));
-    }
-    if action == Action::Reassign && !reference.shared.is_empty() {
-        return Some((
-            Reason::RepairUnsupported,
-            format!(
-                "column {} belongs to another foreign key too, so the rows would change more than their user; {}",
-                reference.shared.join(", "),
-                instead()
-            ),
-        ));
-    }
-    let along = reference.takes.iter().filter(|_| action == Action::Delete).map(|taken| &taken.object);
-    let touched: Vec<&ObjectRef> = std::iter::once(&reference.object).chain(along).collect();
-    if let Some(why) = foreign::unnamed(&observation.foreign, &touched, Some(policy.on_orphan)) {
-        return Some((Reason::ForeignOwner, why));
-    }
-    let rights = &reference.rights;
-    if !rights.update || (action == Action::Delete && !rights.delete) {
-        let (may_not, right) = if rights.update { ("DELETE from", "DELETE") } else { ("UPDATE", "UPDATE") };
-        return Some((
-            Reason::PrivilegeMissing,
-            format!(
-                "the role may not {may_not} {}; {}",
-                table(reference),
-                rights::grant(rights, right, &reference.object)
-            ),
-        ));
-    }
-    // The admin's row is locked while rows are given to it, which takes the right to UPDATE it.
-    let users = observation.users.as_ref().ok();
-    if let Some(users) = users.filter(|users| action == Action::Reassign && !users.rights.update) {
-        return Some((
-            Reason::PrivilegeMissing,
-            format!(
-                "the role may not UPDATE the user table, without which the admin's account cannot be held; {}",
-                rights::grant(&users.rights, "UPDATE", &users.object)
-            ),
-        ));
-    }
-    let lacking = &reference.lacking;
-    if let Some(why) =
-        lacks(&rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
-    {
-        return Some(why);
-    }
-    if action != Action::Delete && !reference.cascades.is_empty() {
-        return Some((
-            Reason::RepairUnsupported,
-            format!(
-                "the change would go on to rows of other tables by ON UPDATE ({}), which are not copied; take those away first",
-                reference.cascades.join(", ")
-            ),
-        ));
-    }
-    match action {
-        Action::SetNull if reference.not_null => Some((
-            Reason::SetNullRefused,
-            format!("the column may not be NULL; {}, or allow NULL", instead()),
-        )),
-        Action::SetNull => in_the_way(Action::SetNull, &reference.object, reference.in_the_way.as_ref()),
-        Action::Delete if !reference.dependents.is_empty() => Some((
-            Reason::RepairUnsupported,
-            format!(
-                "rows of other tables depend on them ({}); clear those first",
-                reference.dependents.join(", ")
-            ),
-        )),
-        Action::Reassign => {
-            let collision = Collision {
-                keys: &reference.collisions,
-                surplus: reference.surplus,
-                otherwise: "or use Delete, or merge them by hand",
-            };
-            let collision = collision.refused(observation, reference, policy);
-            let way = || in_the_way(Action::Reassign, &reference.object, reference.in_the_way.as_ref());
-            if let Some(why) = collision.or_else(way) {
-                return Some(why);
-            }
-            // An ambiguous admin is nobody's heir.
-            observation.admin.as_ref().filter(|admin| admin.exact > 1 || admin.look_alikes > 0).map(|_| {
-                (Reason::AdminAmbiguous, "there is not exactly one admin to give the rows to".to_owned())
-            })
+        // The admin's row is locked while rows are given to it, which takes the right to UPDATE it.
+        let users = self.observation.users.as_ref().ok();
+        if let Some(users) = users.filter(|users| action == Action::Reassign && !users.rights.update) {
+            return Some((
+                Reason::PrivilegeMissing,
+                format!(
+                    "the role may not UPDATE the user table, without which the admin's account cannot be held; {}",
+                    rights::grant(hints, &users.rights, &[Right::Update], &users.object)
+                ),
+            ));
         }
-        _ => None,
+        let lacking = &reference.lacking;
+        lacks(hints, &rights.role, if action == Action::Delete { &lacking.delete } else { &lacking.change })
+    }
+
+    /// The change would go on to rows that nobody copies.
+    fn of_cascades(&self) -> Option<Refusal> {
+        let cascades = &self.reference.cascades;
+        (self.action != Action::Delete && !cascades.is_empty()).then(|| {
+            (
+                Reason::RepairUnsupported,
+                format!(
+                    "the change would go on to rows of other tables by ON UPDATE ({}), which are not copied; take those away first",
+                    cascades.join(", ")
+                ),
+            )
+        })
+    }
+
+    /// Rows as the repair would make them are refused by something, or others depend on them.
+    fn of_the_rows(&self) -> Option<Refusal> {
+        let Self { reference, .. } = self;
+        let way =
+            || in_the_way(self.target.hints, self.action, &reference.object, reference.in_the_way.as_ref());
+        match self.action {
+            Action::SetNull if reference.not_null => Some((
+                Reason::SetNullRefused,
+                format!("the column may not be NULL; {}, or allow NULL", self.instead()),
+            )),
+            Action::SetNull => way(),
+            Action::Delete if !reference.dependents.is_empty() => Some((
+                Reason::RepairUnsupported,
+                format!(
+                    "rows of other tables depend on them ({}); clear those first",
+                    reference.dependents.join(", ")
+                ),
+            )),
+            Action::Reassign => {
+                let collision = Collision {
+                    keys: &reference.collisions,
+                    surplus: reference.surplus,
+                    otherwise: "or use Delete, or merge them by hand",
+                };
+                let collision = collision.refused(self.target, self.observation, reference);
+                collision.or_else(way).or_else(|| self.of_the_admin())
+            }
+            _ => None,
+        }
+    }
+
+    /// An ambiguous admin is nobody's heir.
+    fn of_the_admin(&self) -> Option<Refusal> {
+        let admin = self.observation.admin.as_ref()?;
+        (admin.exact > 1 || admin.look_alikes > 0).then(|| {
+            (Reason::AdminAmbiguous, "there is not exactly one admin to give the rows to".to_owned())
+        })
     }
 }
 
@@ -280,10 +333,10 @@ impl Collision<'_> {
     /// Why they keep the other rows from being given, if they do.
     pub(in crate::domain) fn refused(
         &self,
+        target: &Target,
         observation: &Observation,
         reference: &Reference,
-        policy: &Policy,
-    ) -> Option<(Reason, String)> {
+    ) -> Option<Refusal> {
         let (index, rows) = self.keys.first()?;
         let otherwise = self.otherwise;
         let refused = |reason, why: &str| {
@@ -292,7 +345,7 @@ impl Collision<'_> {
                 format!("{} would collide in the unique key {index}{why}; {otherwise}", count(*rows, "row")),
             ))
         };
-        if policy.on_collision == OnCollision::Report {
+        if target.references.policy(&reference.object).on_collision == OnCollision::Report {
             return refused(
                 Reason::UniqueKeyInTheWay,
                 "; use onCollision: DeleteOrphan, which keeps one of them and the others in quarantine",
@@ -311,7 +364,7 @@ impl Collision<'_> {
             );
         }
         // What is removed is subject to all that a Delete is.
-        let (reason, why) = refusal(Action::Delete, observation, reference, policy)?;
+        let (reason, why) = refusal(Action::Delete, target, observation, reference)?;
         refused(reason, &format!(", and those that give way cannot be deleted: {why}"))
     }
 }

@@ -16,11 +16,13 @@ use crate::{
             Observation,
             identities::{IdentityFacts, OldTokens, ReferenceFacts, Unusable},
             references::Reference,
+            rights::Right,
             schema::UserTable,
         },
         finding::{Finding, Resolution, person},
+        hints::Hints,
         step::Step,
-        target::{Target, policy::Policy},
+        target::Target,
         text::{clip, count, number, sample},
     },
 };
@@ -206,7 +208,7 @@ fn shifted_rows(
     } else if policy.on_orphan != OnOrphan::Remap {
         message.push_str(": choose onOrphan Remap for it to give them back");
     } else {
-        let one = self::remedy(observation, reference, &policy);
+        let one = self::remedy(target, observation, reference);
         message.push_str(&one.words);
         remedy = Some(one);
     }
@@ -248,7 +250,8 @@ pub(in crate::domain) fn with_remedy(found: Finding, remedy: Remedy) -> Finding 
 }
 
 /// What `Remap` comes to for a reference with rows that name nobody, or somebody else.
-pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference, policy: &Policy) -> Remedy {
+pub(in crate::domain) fn remedy(target: &Target, observation: &Observation, reference: &Reference) -> Remedy {
+    let policy = &target.references.policy(&reference.object);
     let Some(identities) = &observation.identities else {
         return Remedy::none("; whom they belong to is not known: name a list in spec.references.identities");
     };
@@ -259,7 +262,7 @@ pub(in crate::domain) fn remedy(observation: &Observation, reference: &Reference
     }
     let nothing = ReferenceFacts::default();
     let facts = identities.of(&reference.object).unwrap_or(&nothing);
-    if let Some((reason, why)) = refusal(observation, reference, policy, facts) {
+    if let Some((reason, why)) = refusal(target, observation, reference, facts) {
         return Remedy::refused(reason, &why);
     }
     let rest = remainder::remainder(observation, identities, reference, policy, facts);
@@ -308,12 +311,15 @@ fn pairs(facts: &ReferenceFacts) -> String {
 
 /// Why rows are not given back although their people are known.
 fn refusal(
+    target: &Target,
     observation: &Observation,
     reference: &Reference,
-    policy: &Policy,
     facts: &ReferenceFacts,
 ) -> Option<(Reason, String)> {
-    let credentials = policy
+    let hints = target.hints;
+    let credentials = target
+        .references
+        .policy(&reference.object)
         .credentials
         .then(|| "a rule says so".to_owned())
         .or_else(|| facts.credentials.clone())
@@ -327,7 +333,7 @@ fn refusal(
         ));
     }
     if let Some(refused) =
-        crate::domain::diagnose::refusal::refusal(Action::Remap, observation, reference, policy)
+        crate::domain::diagnose::refusal::refusal(Action::Remap, target, observation, reference)
     {
         return Some(refused);
     }
@@ -339,14 +345,17 @@ fn refusal(
             Reason::PrivilegeMissing,
             format!(
                 "the role may not UPDATE the user table, without which the accounts cannot be held; {}",
-                rights::grant(&users.rights, "UPDATE", &users.object)
+                rights::grant(hints, &users.rights, &[Right::Update], &users.object)
             ),
         ));
     }
     if let Some(unfit) = &facts.unfit {
-        return Some((Reason::RepairUnsupported, format!("{}: {}", unfit.why, refit(reference, unfit))));
+        return Some((
+            Reason::RepairUnsupported,
+            format!("{}: {}", unfit.why, refit(hints, reference, unfit)),
+        ));
     }
-    if let Some(why) = lacks(&reference.rights.role, &facts.lacking) {
+    if let Some(why) = lacks(hints, &reference.rights.role, &facts.lacking) {
         return Some(why);
     }
     if !facts.cascades.is_empty() {
@@ -360,35 +369,39 @@ fn refusal(
     }
     let collision =
         Collision { keys: &facts.collisions, surplus: facts.surplus, otherwise: "merge them by hand" };
-    if let Some(why) = collision.refused(observation, reference, policy) {
+    if let Some(why) = collision.refused(target, observation, reference) {
         return Some(why);
     }
-    let way = in_the_way(Action::Remap, &reference.object, facts.in_the_way.as_ref());
+    let way = in_the_way(hints, Action::Remap, &reference.object, facts.in_the_way.as_ref());
     if way.is_some() {
         return way;
     }
-    exchange_refused(reference, facts)
+    exchange_refused(hints, reference, facts)
 }
 
 /// Why rows that change places in a unique key cannot be taken out and put in again, if so.
-fn exchange_refused(reference: &Reference, facts: &ReferenceFacts) -> Option<(Reason, String)> {
+fn exchange_refused(
+    hints: &dyn Hints,
+    reference: &Reference,
+    facts: &ReferenceFacts,
+) -> Option<(Reason, String)> {
     if facts.exchanged == 0 {
         return None;
     }
     let rows = count(facts.exchanged, "row");
     let rights = &reference.rights;
     if !rights.insert || !rights.delete {
-        let (may_not, lacking) = match (rights.insert, rights.delete) {
-            (true, _) => ("DELETE from", "DELETE"),
-            (_, true) => ("INSERT into", "INSERT"),
-            _ => ("INSERT into and DELETE from", "INSERT, DELETE"),
+        let (may_not, lacking): (_, &[Right]) = match (rights.insert, rights.delete) {
+            (true, _) => ("DELETE from", &[Right::Delete]),
+            (_, true) => ("INSERT into", &[Right::Insert]),
+            _ => ("INSERT into and DELETE from", &[Right::Insert, Right::Delete]),
         };
         return Some((
             Reason::PrivilegeMissing,
             format!(
                 "{rows} would change places in a unique key, for which they are taken out and put in again, and the role may not {may_not} {}; {}",
                 ObjectRef { columns: Vec::new(), ..reference.object.clone() }.describe(),
-                rights::grant(rights, lacking, &reference.object)
+                rights::grant(hints, rights, lacking, &reference.object)
             ),
         ));
     }

@@ -7,20 +7,20 @@ use crate::{
         spec::Mode,
     },
     domain::{
-        facts::{Observation, references::TableRights},
+        facts::{Observation, references::TableRights, rights::Right},
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, statement},
+        hints::{Grant, Hints, On},
         target::Target,
+        text::statement,
     },
 };
 
-/// What gives them, as a clause: `rights` are pairs of a right and of what it is on, as SQL. Reading may take a right on
-/// the schema, too: that the command says.
-pub fn granted<'a>(role: &str, rights: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let (role, mut reading) = (sql_name(role), false);
-    let grants = rights.into_iter().map(|(right, on)| {
-        reading |= right == "SELECT";
-        format!("GRANT {right} ON {on} TO {role}")
+/// What gives them, as a clause. Reading may take a right on the schema, too: that the command says.
+pub fn granted<'a>(hints: &dyn Hints, role: &str, grants: impl IntoIterator<Item = Grant<'a>>) -> String {
+    let mut reading = false;
+    let grants = grants.into_iter().map(|one| {
+        reading |= one.rights.contains(&Right::Select);
+        hints.grant(Some(role), one)
     });
     let sql = grants.collect::<Vec<_>>().join("; ");
     if reading || sql.is_empty() || statement(sql.clone()) != sql {
@@ -29,9 +29,9 @@ pub fn granted<'a>(role: &str, rights: impl IntoIterator<Item = (&'a str, &'a st
     format!("run `{sql}`, or what `auth-consistency grants` prints")
 }
 
-/// The same for one right on a table.
-pub fn grant(rights: &TableRights, right: &str, object: &ObjectRef) -> String {
-    granted(&rights.role, [(right, sql_table(&object.schema, &object.table).as_str())])
+/// The same for rights on one table.
+pub fn grant(hints: &dyn Hints, rights: &TableRights, lacking: &[Right], table: &ObjectRef) -> String {
+    granted(hints, &rights.role, [Grant { rights: lacking, on: On::Table(table) }])
 }
 
 /// Repairs are wanted, and our own schema can be neither made nor used: said once, and none of them is offered.

@@ -2,12 +2,14 @@
 //! once, before anything is planned, with the lines of the spec that mend it.
 
 use crate::{
-    api::condition::Reason,
+    api::{condition::Reason, report::ObjectRef},
     domain::{
         facts::{
+            rights::Right,
             schema::UserTable,
             seed::{NeededColumn, Suggested},
         },
+        hints::{Grant, On},
         target::{Admin, SeedValue, Target},
         text::count,
     },
@@ -31,31 +33,40 @@ pub(in crate::domain) fn obstacles(target: &Target, account: &Admin, users: &Use
     found
 }
 
-/// Sequences that a new row draws from and the role may not, as SQL.
-pub(in crate::domain) fn undrawable(target: &Target, account: &Admin, users: &UserTable) -> Vec<String> {
+/// Sequences that a new row draws from and the role may not.
+pub(in crate::domain) fn undrawable<'a>(
+    target: &Target,
+    account: &Admin,
+    users: &'a UserTable,
+) -> Vec<&'a ObjectRef> {
     let given = |column: &String| {
         account.seed_columns.iter().any(|(name, _)| name == column)
             || account.columns.iter().any(|one| one.column == *column)
             || (*column == target.users.id_column && account.id.is_some())
     };
     let undrawn = users.seed.undrawn.iter().filter(|(column, _)| !given(column));
-    let mut names: Vec<String> = undrawn.map(|(_, sequence)| sequence.clone()).collect();
-    names.sort();
-    names.dedup();
-    names
+    let mut sequences: Vec<&ObjectRef> = undrawn.map(|(_, sequence)| sequence).collect();
+    sequences.sort_by_cached_key(|sequence| target.hints.name(sequence));
+    sequences.dedup();
+    sequences
+}
+
+/// The rights to draw from sequences.
+pub(in crate::domain) fn drawing<'a>(sequences: &[&'a ObjectRef]) -> impl Iterator<Item = Grant<'a>> {
+    sequences.iter().map(|sequence| Grant { rights: &[Right::Usage], on: On::Sequence(sequence) })
 }
 
 /// The same as an obstacle, where the role may insert at all: else that is said with it.
 fn undrawn(target: &Target, account: &Admin, users: &UserTable) -> Option<Obstacle> {
-    let names = undrawable(target, account, users);
-    (users.rights.insert && !names.is_empty()).then(|| {
-        let on: Vec<String> = names.iter().map(|name| format!("SEQUENCE {name}")).collect();
+    let sequences = undrawable(target, account, users);
+    (users.rights.insert && !sequences.is_empty()).then(|| {
+        let names: Vec<String> = sequences.iter().map(|one| target.hints.name(one)).collect();
         (
             Reason::PrivilegeMissing,
             format!(
                 "a new row draws from {}, and the role may not: {}",
                 names.join(", "),
-                rights::granted(&users.rights.role, on.iter().map(|one| ("USAGE", one.as_str())))
+                rights::granted(target.hints, &users.rights.role, drawing(&sequences))
             ),
         )
     })

@@ -13,11 +13,13 @@ use crate::{
         facts::{
             Observation,
             new_ids::{IdDefault, SequenceFacts},
+            rights::Right,
             schema::UserTable,
         },
         finding::{Finding, person},
-        sql_name::{sql_regclass, sql_table},
+        hints::{Grant, Hints, On},
         step::Step,
+        target::Target,
     },
 };
 
@@ -55,14 +57,9 @@ impl Course<'_> {
     }
 
     /// What lets the sequence give all that the column takes.
-    fn widened(&self) -> String {
+    fn widened(&self, hints: &dyn Hints) -> String {
         let Self { sequence, .. } = self;
-        let limit = if sequence.descends() { "MINVALUE" } else { "MAXVALUE" };
-        format!(
-            "ALTER SEQUENCE {} AS bigint {limit} {}",
-            sql_table(&sequence.object.schema, &sequence.object.table),
-            sequence.column_end
-        )
+        hints.extend_sequence(&sequence.object, sequence.descends(), sequence.column_end)
     }
 
     /// The next id from one on, itself included, that the id column's checks take.
@@ -99,11 +96,11 @@ impl Course<'_> {
 }
 
 /// The next insert collides, is refused, or takes an id that old rows (and tokens) name.
-pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Finding> {
+pub fn sequence(target: &Target, observation: &Observation, users: &UserTable) -> Option<Finding> {
     let sequence = match &users.id_default {
         IdDefault::Sequence(sequence) => sequence,
         IdDefault::UnreadableSequence(name) => return Some(unread(name)),
-        IdDefault::Untold(untold) => return next_id::missing(untold, users, observation),
+        IdDefault::Untold(untold) => return next_id::missing(target, untold, users, observation),
         _ => return None,
     };
     let course = Course { sequence, users };
@@ -116,43 +113,14 @@ pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Finding>
     }
     let end = course.place(course.end());
     if course.next() > end || (course.next() == end && sequence.next_used) {
-        return Some(exhausted(&course, farthest));
+        return Some(exhausted(target.hints, &course, farthest));
     }
     let refused = course.taken(sequence.next) != Some(sequence.next);
     if behind.is_none() && !refused {
         return None;
     }
-    let way = if sequence.descends() { "down" } else { "up" };
     let live = sequence.used.filter(|id| course.place(*id) >= course.next());
-    let message = match behind {
-        Some(farthest) => format!(
-            "the sequence {} gives {} next{}, and {}: {}",
-            sequence.object.describe(),
-            sequence.next,
-            // A standby replays that a sequence went on before it does.
-            if sequence.ahead { " at the latest, as far as a standby knows" } else { "" },
-            match live {
-                Some(id) if id == farthest => format!("ids in use go {way} to {id}"),
-                Some(id) =>
-                    format!("ids in use go {way} to {id}, those that rows still name {way} to {farthest}"),
-                None => format!("ids that rows still name go {way} to {farthest}"),
-            },
-            match live {
-                Some(_) if sequence.next_used && !sequence.ahead =>
-                    "the next sign-up fails with a duplicate key",
-                Some(_) => "sign-ups fail with a duplicate key once it comes to them",
-                None if sequence.ahead =>
-                    "sign-ups inherit somebody's old rows and tokens once it comes to them",
-                None => "a sign-up that gets one of those ids inherits somebody's old rows and tokens",
-            },
-        ),
-        None => format!(
-            "the sequence {} gives {} next, which the id column refuses ({}), so the next sign-up fails",
-            sequence.object.describe(),
-            sequence.next,
-            checks(&users.takes.checks)
-        ),
-    };
+    let message = wrong(&course, behind, live);
     let message = format!("{message}{}{}", unknown(users), in_hand(sequence));
     let found = |message: &str| {
         person(
@@ -164,47 +132,89 @@ pub fn sequence(observation: &Observation, users: &UserTable) -> Option<Finding>
         )
     };
     if !sequence.settable {
-        let on = format!("SEQUENCE {}", sql_table(&sequence.object.schema, &sequence.object.table));
-        let grant = rights::granted(&users.rights.role, [("USAGE, UPDATE", on.as_str())]);
+        let lacking = Grant { rights: &[Right::Usage, Right::Update], on: On::Sequence(&sequence.object) };
+        let grant = rights::granted(target.hints, &users.rights.role, [lacking]);
         let why = format!("; the role may not set it: {grant}");
         return Some(found(&format!("{message}{why}")).blocked_by(Reason::PrivilegeMissing));
     }
     let above = behind.or_else(|| course.id(course.next() - 1))?;
     let Some((past, _)) = course.past(above) else {
-        let (beyond, last) = (course.beyond(), course.end());
-        let (of, remedy) = if course.ended_by_itself() {
-            ("that the sequence gives, and the id column takes more", format!("Run {}", course.widened()))
-        } else if course.ended_by_checks() {
-            ("that there can be", format!("Widen or drop {}", checks(&users.takes.checks)))
-        } else {
-            ("that there can be", "Give the id column a wider type".to_owned())
-        };
-        let mend = behind.filter(|far| live != Some(*far));
-        let mend = mend.map_or_else(String::new, |far| format!(", or mend the rows that name {far}"));
-        let left = behind.map_or(sequence.next, |far| far);
-        return Some(
-            found(&format!(
-                "{message}; it is not moved, since no id is left {beyond} {left}: {last} is the last one {of}. {remedy}{mend}"
-            ))
-            .blocked_by(Reason::RepairUnsupported),
-        );
+        let why = no_id_left(target.hints, &course, behind, live);
+        return Some(found(&format!("{message}; {why}")).blocked_by(Reason::RepairUnsupported));
     };
     let mut found = found(&message).with_step(Step::AdvanceSequence {
         sequence: sequence.object.clone(),
         past,
         descends: sequence.descends(),
     });
+    found.approval = asked_first(observation, &course, past);
+    Some(found)
+}
+
+/// What comes of it if the sequence stays where it is: it is behind an id, or the id column refuses what it gives next.
+/// `live`: the farthest id of a user that it is behind.
+fn wrong(course: &Course<'_>, behind: Option<i64>, live: Option<i64>) -> String {
+    let Course { sequence, users } = course;
+    let Some(farthest) = behind else {
+        return format!(
+            "the sequence {} gives {} next, which the id column refuses ({}), so the next sign-up fails",
+            sequence.object.describe(),
+            sequence.next,
+            checks(&users.takes.checks)
+        );
+    };
+    let way = if sequence.descends() { "down" } else { "up" };
+    format!(
+        "the sequence {} gives {} next{}, and {}: {}",
+        sequence.object.describe(),
+        sequence.next,
+        // A standby replays that a sequence went on before it does.
+        if sequence.ahead { " at the latest, as far as a standby knows" } else { "" },
+        match live {
+            Some(id) if id == farthest => format!("ids in use go {way} to {id}"),
+            Some(id) =>
+                format!("ids in use go {way} to {id}, those that rows still name {way} to {farthest}"),
+            None => format!("ids that rows still name go {way} to {farthest}"),
+        },
+        match live {
+            Some(_) if sequence.next_used && !sequence.ahead => "the next sign-up fails with a duplicate key",
+            Some(_) => "sign-ups fail with a duplicate key once it comes to them",
+            None if sequence.ahead => "sign-ups inherit somebody's old rows and tokens once it comes to them",
+            None => "a sign-up that gets one of those ids inherits somebody's old rows and tokens",
+        },
+    )
+}
+
+/// Why the sequence is not moved, and what a person does about it.
+fn no_id_left(hints: &dyn Hints, course: &Course<'_>, behind: Option<i64>, live: Option<i64>) -> String {
+    let Course { sequence, users } = course;
+    let (beyond, last) = (course.beyond(), course.end());
+    let (of, remedy) = if course.ended_by_itself() {
+        ("that the sequence gives, and the id column takes more", format!("Run {}", course.widened(hints)))
+    } else if course.ended_by_checks() {
+        ("that there can be", format!("Widen or drop {}", checks(&users.takes.checks)))
+    } else {
+        ("that there can be", "Give the id column a wider type".to_owned())
+    };
+    let mend = behind.filter(|far| live != Some(*far));
+    let mend = mend.map_or_else(String::new, |far| format!(", or mend the rows that name {far}"));
+    let left = behind.unwrap_or(sequence.next);
+    format!(
+        "it is not moved, since no id is left {beyond} {left}: {last} is the last one {of}. {remedy}{mend}"
+    )
+}
+
+/// Why a person must say that the sequence is to go past an id.
+fn asked_first(observation: &Observation, course: &Course<'_>, past: i64) -> Option<String> {
+    let descends = course.sequence.descends();
     let ends = observation.references.iter().filter_map(|reference| reference.last);
     // The first number of an integer type is one farther from 0 than its last one.
-    let ends = ends.map(|last| if sequence.descends() { i128::from(last) + 1 } else { i128::from(last) });
-    let beyond = course.beyond();
+    let ends = ends.map(|last| if descends { i128::from(last) + 1 } else { i128::from(last) });
+    let (beyond, end) = (course.beyond(), course.place(course.end()));
     if wasteful(course.next(), course.place(past), end, ends) {
-        found.approval =
-            Some(format!("going {beyond} {past} uses up more than half of the ids that are left"));
-    } else if let Some(what) = leaps(&course, past) {
-        found.approval = Some(format!("going {beyond} {past} makes new ids {what}"));
+        return Some(format!("going {beyond} {past} uses up more than half of the ids that are left"));
     }
-    Some(found)
+    leaps(course, past).map(|what| format!("going {beyond} {past} makes new ids {what}"))
 }
 
 /// Whether the sequence has an id to give to a new account, once it has been moved where it has to be.
@@ -260,11 +270,11 @@ fn in_hand(sequence: &SequenceFacts) -> String {
 }
 
 /// The sequence stands where the ids end, or itself does.
-fn exhausted(course: &Course<'_>, farthest: Option<i64>) -> Finding {
+fn exhausted(hints: &dyn Hints, course: &Course<'_>, farthest: Option<i64>) -> Finding {
     let Course { sequence, users } = course;
     let itself = course.ended_by_itself();
     let mut ways = vec![if itself {
-        format!("run {}", course.widened())
+        format!("run {}", course.widened(hints))
     } else if course.ended_by_checks() {
         format!("widen or drop {} of the id column", checks(&users.takes.checks))
     } else {
@@ -280,7 +290,7 @@ fn exhausted(course: &Course<'_>, farthest: Option<i64>) -> Finding {
         format!("which is {of}, and which somebody has")
     } else {
         // Who has the last one of a column may be a mark of the app; a sequence that ends before has given it.
-        ways.extend(set_back(course, farthest).filter(|_| !(itself && sequence.last_used)));
+        ways.extend(set_back(hints, course, farthest).filter(|_| !(itself && sequence.last_used)));
         let used = if sequence.last_used { ", which somebody has," } else { "" };
         format!("and {last}{used} is {of}")
     };
@@ -300,7 +310,7 @@ fn exhausted(course: &Course<'_>, farthest: Option<i64>) -> Finding {
 }
 
 /// How a sequence that went too far is set back to where ids have come, as far as that is known.
-fn set_back(course: &Course<'_>, farthest: Option<i64>) -> Option<String> {
+fn set_back(hints: &dyn Hints, course: &Course<'_>, farthest: Option<i64>) -> Option<String> {
     let Course { sequence, users } = course;
     // Of several servers that take turns, only those ids were looked at that are still to come.
     if sequence.descends() && sequence.increment < -1 {
@@ -319,13 +329,10 @@ fn set_back(course: &Course<'_>, farthest: Option<i64>) -> Option<String> {
     if then > end || (then == end && sequence.last_used) {
         return None;
     }
-    let (to, called) = far.map_or((start, ", false"), |far| (far, ""));
     let beyond =
         far.map_or_else(|| format!("ids from {start} on"), |far| format!("ids {} {far}", course.beyond()));
-    let name = sql_regclass(&sequence.object.schema, &sequence.object.table);
-    Some(format!(
-        "where {beyond} were never given to anybody, set it back by SELECT setval({name}, {to}{called})"
-    ))
+    let set = hints.set_sequence(&sequence.object, far.unwrap_or(start), far.is_some());
+    Some(format!("where {beyond} were never given to anybody, set it back by {set}"))
 }
 
 /// What a sequence gives next once it has gone past a place, in its own steps.
@@ -421,7 +428,7 @@ mod tests {
     fn users(sequence: SequenceFacts, takes: Takes) -> UserTable {
         UserTable {
             object: ObjectRef::default(),
-            oid: 1,
+            object_id: 1,
             id_type: "integer".into(),
             id_kind: KeyKind::Integer,
             password_column: None,

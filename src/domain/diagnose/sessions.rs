@@ -10,9 +10,9 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        facts::{Observation, schema::UserTable, sessions::MeansFacts},
+        facts::{Observation, rights::Right, schema::UserTable, sessions::MeansFacts},
         finding::{Finding, person},
-        sql_name::sql_name,
+        hints::{Grant, On},
         step::Step,
         target::Target,
         text::count,
@@ -77,7 +77,7 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
             message.push_str(&format!(
                 "; the role may not UPDATE and DELETE rows of {}, {}",
                 table.describe(),
-                rights::grant(&users.rights, "UPDATE, DELETE", &table)
+                rights::grant(target.hints, &users.rights, &[Right::Update, Right::Delete], &table)
             ));
             refused = Some(Reason::PrivilegeMissing);
         }
@@ -85,7 +85,11 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
             message.push_str(&format!(
                 "; the role may not UPDATE {}, {}",
                 object.describe(),
-                rights::grant(&users.rights, &on_columns(&object), &users.object)
+                rights::granted(
+                    target.hints,
+                    &users.rights.role,
+                    [Grant { rights: &[Right::Update], on: On::Columns(&object) }]
+                )
             ));
             refused = Some(Reason::PrivilegeMissing);
         }
@@ -126,12 +130,6 @@ fn outlive(target: &Target, facts: &MeansFacts, users: &UserTable, any: bool) ->
             Some(found)
         }
     }
-}
-
-/// UPDATE of some columns alone, as a right.
-fn on_columns(object: &ObjectRef) -> String {
-    let columns: Vec<String> = object.columns.iter().map(|column| sql_name(column)).collect();
-    format!("UPDATE ({})", columns.join(", "))
 }
 
 #[cfg(test)]

@@ -9,10 +9,9 @@ use crate::{
     domain::{
         facts::{Observation, references::Spelling, unread::Untrusted},
         finding::{Finding, person},
-        sql_name::statement,
         step::Step,
         target::{Target, policy::accepted},
-        text::{clip, count, sample},
+        text::{clip, count, sample, statement},
     },
 };
 

@@ -2,6 +2,7 @@
 
 use crate::domain::{
     facts::ledger::{Distrust, Doubt},
+    hints::Hints,
     text::{clip, count, named},
 };
 
@@ -10,10 +11,6 @@ const NAMED: usize = 3;
 
 /// Characters that the statements of one message have at most, so that the message has room for them.
 pub const LONGEST_MEND: usize = 560;
-
-/// The statement for a schema that somebody else has made, or has changed beyond what can be taken back. It
-/// loses nothing: copies and audit stay in it under the new name.
-const SET_ASIDE: &str = "ALTER SCHEMA auth_consistency RENAME TO auth_consistency_set_aside";
 
 impl Distrust {
     fn describe(&self) -> String {
@@ -44,7 +41,7 @@ impl Distrust {
 }
 
 /// Why the schema is not relied on, and the statements that end it; `None` where nothing is wrong with it.
-pub fn untrusted(doubts: &[Distrust]) -> Option<String> {
+pub fn untrusted(hints: &dyn Hints, doubts: &[Distrust]) -> Option<String> {
     let beyond = doubts.iter().find(|one| one.mend.is_none());
     let first = beyond.or_else(|| doubts.first())?;
     let others = match doubts.len() - 1 {
@@ -61,8 +58,10 @@ pub fn untrusted(doubts: &[Distrust]) -> Option<String> {
         ),
     };
     Some(if beyond.is_some() {
+        // Somebody else has made the schema, or has changed it beyond what can be taken back.
         format!(
-            "{begin}; look who made it, and have its owner or a superuser set it aside by `{SET_ASIDE}`, which keeps what is in it, before a repair makes it anew"
+            "{begin}; look who made it, and have its owner or a superuser set it aside by `{}`, which keeps what is in it, before a repair makes it anew",
+            hints.set_ledger_aside()
         )
     } else {
         let mut mends = String::new();
@@ -81,6 +80,7 @@ pub fn untrusted(doubts: &[Distrust]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::hints;
 
     fn doubt(table: Option<&str>, doubt: Doubt, mend: Option<&str>) -> Distrust {
         Distrust { table: table.map(str::to_owned), doubt, mend: mend.map(str::to_owned) }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_schema_without_doubts_is_relied_on() {
-        assert_eq!(untrusted(&[]), None);
+        assert_eq!(untrusted(hints(), &[]), None);
     }
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
                 doubt(Some("audit"), Doubt::Grant(Some(role.into())), Some(&format!("REVOKE {role}")))
             })
             .into();
-        let told = untrusted(&doubts).unwrap();
+        let told = untrusted(hints(), &doubts).unwrap();
         assert!(told.contains("\"a\" has rights on its table \"audit\" (3 doubts beside)"), "{told}");
         assert!(told.ends_with("run `REVOKE a; REVOKE b; REVOKE c`"), "{told}");
     }
@@ -109,14 +109,14 @@ mod tests {
             let of = Doubt::EventTrigger { name: "e".into(), role: "neighbour".into() };
             doubt(None, of, Some("ALTER EVENT TRIGGER e DISABLE"))
         };
-        let told = untrusted(&[event()]).unwrap();
+        let told = untrusted(hints(), &[event()]).unwrap();
         assert!(told.starts_with("the event trigger \"e\" runs code of \"neighbour\""), "{told}");
         assert!(
             told.ends_with("have its owner or a superuser run `ALTER EVENT TRIGGER e DISABLE`"),
             "{told}"
         );
         let grant = doubt(None, Doubt::Grant(None), Some("REVOKE"));
-        let told = untrusted(&[grant, event()]).unwrap();
+        let told = untrusted(hints(), &[grant, event()]).unwrap();
         assert!(told.contains("everybody has rights on the schema itself (1 doubt beside)"), "{told}");
         assert!(told.ends_with("run `REVOKE; ALTER EVENT TRIGGER e DISABLE`"), "{told}");
     }
@@ -127,8 +127,8 @@ mod tests {
             doubt(Some("audit"), Doubt::Code("t".into()), Some("DROP TRIGGER t ON auth_consistency.audit")),
             doubt(Some("claims"), Doubt::Owner("neighbour".into()), None),
         ];
-        let told = untrusted(&doubts).unwrap();
+        let told = untrusted(hints(), &doubts).unwrap();
         assert!(told.contains("its table \"claims\" belongs to \"neighbour\" (1 doubt beside)"), "{told}");
-        assert!(told.contains(SET_ASIDE) && !told.contains("DROP TRIGGER"), "{told}");
+        assert!(told.contains(hints().set_ledger_aside()) && !told.contains("DROP TRIGGER"), "{told}");
     }
 }

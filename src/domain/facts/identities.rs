@@ -3,7 +3,7 @@
 use crate::{
     api::{condition::Reason, report::ObjectRef},
     domain::{
-        facts::{new_ids::UnfitColumn, references::InTheWay},
+        facts::{new_ids::UnfitColumn, references::InTheWay, rights::LackingRight},
         identities::mapping::Lost,
     },
 };
@@ -117,7 +117,7 @@ pub struct ReferenceFacts {
     /// The constraint that refuses rows as they would be, if one does.
     pub in_the_way: Option<InTheWay>,
     /// Rights on other tables that the role lacks to tell of those.
-    pub lacking: Vec<String>,
+    pub lacking: Vec<LackingRight>,
     /// Rows of the table.
     pub table_rows: i64,
 }

@@ -15,6 +15,7 @@ pub(super) mod ledger;
 pub mod new_ids;
 pub(super) mod password;
 pub mod references;
+pub mod rights;
 pub mod schema;
 pub mod search;
 pub mod seed;

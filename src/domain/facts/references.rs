@@ -9,7 +9,7 @@ use crate::{
     },
     domain::{
         diagnose::enforcement::Enforcement,
-        facts::{foreign_key::ForeignKeyOptions, new_ids::UnfitColumn},
+        facts::{foreign_key::ForeignKeyOptions, new_ids::UnfitColumn, rights::LackingRight},
     },
 };
 
@@ -204,9 +204,9 @@ pub struct PartitionKey {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lacking {
     /// To tell what deleting the orphans would do, and to keep what would go along.
-    pub delete: Vec<String>,
+    pub delete: Vec<LackingRight>,
     /// To tell where a change of their key would go on.
-    pub change: Vec<String>,
+    pub change: Vec<LackingRight>,
 }
 
 /// Rows of another table that a foreign key removes or changes when orphans are deleted.

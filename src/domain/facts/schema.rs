@@ -36,9 +36,9 @@ pub struct ReadOnly {
 /// Which database this is; a dump that is restored elsewhere has another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseIdentity {
-    /// The cluster's system identifier, as `pg_control_system()` gives it.
+    /// What tells the server's data from that of every other one.
     pub system: String,
-    /// Object id of the database.
+    /// What tells the database from the others of it.
     pub database: i64,
 }
 
@@ -132,8 +132,8 @@ pub struct SharedIds {
 pub struct UserTable {
     /// Its name.
     pub object: ObjectRef,
-    /// Object id of the table.
-    pub oid: i64,
+    /// What the engine knows the table by, whatever it is called.
+    pub object_id: i64,
     /// The id column's type, as SQL has it.
     pub id_type: String,
     /// What kind of key that is.

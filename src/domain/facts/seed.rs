@@ -1,7 +1,7 @@
 //! What a new row of the user table needs.
 
 use super::new_ids::IdSource;
-use crate::domain::target::SeedValue;
+use crate::{api::report::ObjectRef, domain::target::SeedValue};
 use std::collections::BTreeMap;
 
 /// What there is to know of the user table for a new row.
@@ -13,8 +13,8 @@ pub struct SeedFacts {
     pub computed: Vec<String>,
     /// What the app may take ids from, where the id column has no default.
     pub sources: Vec<IdSource>,
-    /// Columns whose defaults draw from a sequence that the role may not draw from, each with it as SQL.
-    pub undrawn: Vec<(String, String)>,
+    /// Columns whose defaults draw from a sequence that the role may not draw from, each with it.
+    pub undrawn: Vec<(String, ObjectRef)>,
     /// What of an account's `seedColumns` cannot be written, by login; the admin's under `None`.
     pub faults: BTreeMap<Option<String>, Vec<SeedFault>>,
 }

@@ -19,6 +19,7 @@ use crate::{
     },
     domain::{
         fault::SecretProblem,
+        hints::Hints,
         identities::list::ConfigMaps,
         request::Asking,
         target::{
@@ -39,7 +40,7 @@ use super::target::{Database, Probe, References, ResourceIdentity, Target};
 use database::Place;
 
 impl Target {
-    /// Parses a spec and its Secrets.
+    /// Parses a spec and its Secrets. `hints` are those of the engine that the database is asked by.
     ///
     /// # Errors
     /// Everything that is wrong with them, Secrets first: a Secret that is missing, unreadable or
@@ -48,8 +49,9 @@ impl Target {
         spec: &AuthConsistencySpec,
         resource: ResourceIdentity,
         secrets: &Secrets,
+        hints: &'static dyn Hints,
     ) -> Result<Self, Vec<TargetError>> {
-        Self::parse_with(spec, resource, secrets, &ConfigMaps::new())
+        Self::parse_with(spec, resource, secrets, &ConfigMaps::new(), hints)
     }
 
     /// Parses a spec, its Secrets and its ConfigMaps.
@@ -61,8 +63,9 @@ impl Target {
         resource: ResourceIdentity,
         secrets: &Secrets,
         config_maps: &ConfigMaps,
+        hints: &'static dyn Hints,
     ) -> Result<Self, Vec<TargetError>> {
-        let mut parser = Parser { secrets, errors: Vec::new() };
+        let mut parser = Parser { secrets, hints, errors: Vec::new() };
         for (reference, condition, field) in secret_refs(spec) {
             parser.require_secret(&reference, condition, &field);
         }
@@ -113,6 +116,7 @@ impl Target {
                 retention_days,
                 asking: Asking::default(),
                 operator: None,
+                hints,
             }),
             (_, errors) => Err(errors),
         }
@@ -121,6 +125,7 @@ impl Target {
 
 struct Parser<'a> {
     secrets: &'a Secrets,
+    hints: &'static dyn Hints,
     errors: Vec<TargetError>,
 }
 
@@ -196,12 +201,9 @@ impl Parser<'_> {
     }
 
     fn users(&mut self, spec: &AuthConsistencySpec, database: Option<&Database>) -> Users {
-        let mut filled = preset::fill(&spec.users);
-        if spec.users.schema.is_none()
-            && let Some(schema) = database.and_then(|database| database.connection.schema.clone())
-        {
-            filled.schema = Some(schema);
-        }
+        let filled = preset::fill(&spec.users);
+        let schema = filled.schema.or_else(|| database?.connection.schema.clone());
+        let schema = schema.unwrap_or_else(|| self.hints.default_schema().to_owned());
         let mut required = |value: Option<String>, field: &str| {
             value.unwrap_or_else(|| {
                 self.spec(format!("spec.users.{field}: set it, or choose a preset"));
@@ -209,7 +211,7 @@ impl Parser<'_> {
             })
         };
         Users {
-            schema: required(filled.schema, "schema"),
+            schema,
             table: required(filled.table, "table"),
             id_column: required(filled.id_column, "idColumn"),
             login_column: filled.login_column,
@@ -284,6 +286,7 @@ mod tests {
     use secrecy::SecretBox;
 
     use super::*;
+    use crate::engine::hints;
 
     fn parse(ca: Option<&str>) -> Result<Target, Vec<TargetError>> {
         let spec: AuthConsistencySpec = serde_json::from_value(serde_json::json!({
@@ -311,7 +314,7 @@ mod tests {
         }
         let resource =
             ResourceIdentity { namespace: "shop".into(), name: "app".into(), uid: "1".into(), generation: 1 };
-        Target::parse(&spec, resource, &secrets)
+        Target::parse(&spec, resource, &secrets, hints())
     }
 
     #[test]
@@ -365,7 +368,7 @@ mod tests {
                 uid: "1".into(),
                 generation: 1,
             };
-            let errors = Target::parse(&spec, resource, &secrets.collect()).unwrap_err();
+            let errors = Target::parse(&spec, resource, &secrets.collect(), hints()).unwrap_err();
             assert_eq!(errors.len(), 1, "{errors:?}");
             let message = &errors[0].message;
             assert!(message.starts_with("spec.database.tls.caSecretRef: "), "{message}");
@@ -403,7 +406,7 @@ mod tests {
                 uid: "1".into(),
                 generation: 1,
             };
-            Target::parse(&spec, resource, &secrets.collect())
+            Target::parse(&spec, resource, &secrets.collect(), hints())
         };
         for (field, short, long) in [
             ("/interval", "1ms", "169h"),

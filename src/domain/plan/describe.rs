@@ -137,30 +137,7 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
             colliding(*surplus, tense)
         ),
         Step::EndSessions { means, due, active, .. } => {
-            let table = ObjectRef { columns: Vec::new(), ..object.clone() }.describe();
-            let whose = |accounts: i64| match due.whom {
-                Audience::Everybody => format!("everybody ({})", count(accounts, "account")),
-                Audience::Accounts(_) => count(accounts, "account"),
-            };
-            let having = tense.verb("have", "had");
-            match means {
-                Mechanism::Time { column } => {
-                    format!("{having} {} of {table} sign in again, by setting {column}", whose(rows))
-                }
-                Mechanism::Stamp { column } => {
-                    format!("{having} {} of {table} sign in again, by a new {column}", whose(rows))
-                }
-                Mechanism::Rows { .. } => format!(
-                    "{} sessions of {}: {} {} of {table}, after copying them to quarantine",
-                    tense.verb("end", "ended"),
-                    match due.whom {
-                        Audience::Everybody => "everybody".to_owned(),
-                        Audience::Accounts(_) => count(*active, "active account"),
-                    },
-                    tense.verb("delete", "deleted"),
-                    count(rows, "row")
-                ),
-            }
+            ending_sessions((means, &object.describe_table()), &due.whom, rows, *active, tense)
         }
         Step::Rows { action, surplus, .. } => {
             let rows = count(rows, "row");
@@ -188,6 +165,39 @@ fn told(target: &Target, step: &Step, rows: i64, waits: Option<String>, tense: T
         rows,
         message: clip(&message, 512),
         waits: waits.map(|why| clip(&why, 512)),
+    }
+}
+
+/// How tokens and sessions end, by what of a table, in words.
+fn ending_sessions(
+    (means, table): (&Mechanism, &str),
+    whom: &Audience,
+    rows: i64,
+    active: i64,
+    tense: Tense,
+) -> String {
+    let whose = |accounts: i64| match whom {
+        Audience::Everybody => format!("everybody ({})", count(accounts, "account")),
+        Audience::Accounts(_) => count(accounts, "account"),
+    };
+    let having = tense.verb("have", "had");
+    match means {
+        Mechanism::Time { column } => {
+            format!("{having} {} of {table} sign in again, by setting {column}", whose(rows))
+        }
+        Mechanism::Stamp { column } => {
+            format!("{having} {} of {table} sign in again, by a new {column}", whose(rows))
+        }
+        Mechanism::Rows { .. } => format!(
+            "{} sessions of {}: {} {} of {table}, after copying them to quarantine",
+            tense.verb("end", "ended"),
+            match whom {
+                Audience::Everybody => "everybody".to_owned(),
+                Audience::Accounts(_) => count(active, "active account"),
+            },
+            tense.verb("delete", "deleted"),
+            count(rows, "row")
+        ),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     domain::{
         facts::session_mechanism::Sessions,
+        hints::Hints,
         identities::{list::Identities, snapshot::Reference},
         request::Asking,
         target::{
@@ -86,6 +87,8 @@ pub struct Target {
     pub asking: Asking,
     /// What tells the operator that works for it from that of every other cluster; `None` where nobody knows.
     pub operator: Option<String>,
+    /// What people are told to run against the database.
+    pub hints: &'static dyn Hints,
 }
 
 /// How to reach the database.

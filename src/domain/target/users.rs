@@ -1,6 +1,7 @@
 //! The user table as the spec names it.
 
 use crate::api::{
+    report::ObjectRef,
     shared::ColumnCondition,
     spec::{PasswordFamily, PasswordHash},
 };
@@ -28,4 +29,11 @@ pub struct Users {
     pub preset_hash: Option<PasswordFamily>,
     /// When an account is active.
     pub active_when: Vec<ColumnCondition>,
+}
+
+impl Users {
+    /// The table.
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef { schema: self.schema.clone(), table: self.table.clone(), ..ObjectRef::default() }
+    }
 }

@@ -7,6 +7,7 @@
 //! is all of it as an engine.
 
 mod catalog;
+mod hints;
 mod ledger;
 mod observe;
 mod queries;
@@ -17,7 +18,9 @@ mod search;
 mod session;
 mod sql;
 pub mod sql_keys;
+mod sql_name;
 mod verbs;
 
+pub use crate::engine::postgres::hints::hints;
 pub use crate::engine::postgres::session::refusal::NOTICES;
 pub use crate::engine::postgres::verbs::PostgreSql;

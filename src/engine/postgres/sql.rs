@@ -15,10 +15,9 @@ use std::{panic::Location, sync::Arc};
 use crate::{
     domain::{
         blank::{self, BLANK},
-        sql_name::sql_name,
         text::clip,
     },
-    engine::postgres::session::wire::MANY,
+    engine::postgres::{session::wire::MANY, sql_name::sql_name},
 };
 
 use futures::TryStreamExt as _;

@@ -29,7 +29,7 @@ fn failure(variables: &[(&'static str, &'static str)]) -> String {
 
 fn target(variables: &[(&'static str, &'static str)]) -> Target {
     let loaded = loaded(variables).unwrap();
-    Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).unwrap()
+    Target::parse(&loaded.spec, loaded.resource, &loaded.secrets, crate::engine::hints()).unwrap()
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn a_key_alone_is_enough_for_tokens() {
 #[test]
 fn messages_speak_of_variables_and_not_of_secrets_that_nobody_wrote() {
     let loaded = loaded(&[("DATABASE_URL", "canary")]).unwrap();
-    let errors = Target::parse(&loaded.spec, loaded.resource, &loaded.secrets).unwrap_err();
+    let errors =
+        Target::parse(&loaded.spec, loaded.resource, &loaded.secrets, crate::engine::hints()).unwrap_err();
     assert_eq!(
         plain(&errors[0].message),
         "DATABASE_URL: the connection string is no URL: write postgresql://USER:PASSWORD@HOST:PORT/NAME, and @ / ? # % of the password as %40 %2F %3F %23 %25"

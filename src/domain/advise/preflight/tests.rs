@@ -49,7 +49,7 @@ fn target(yaml: &str) -> Target {
         uid: "6a5b".into(),
         generation: 1,
     };
-    Target::parse(&spec, resource, &secrets).unwrap()
+    Target::parse(&spec, resource, &secrets, crate::engine::hints()).unwrap()
 }
 
 fn object(table: &str, column: &str) -> ObjectRef {
@@ -157,7 +157,7 @@ impl World {
             },
             users: Ok(UserTable {
                 object: ObjectRef { schema: "public".into(), table: "users".into(), ..ObjectRef::default() },
-                oid: 1,
+                object_id: 1,
                 id_type: "uuid".into(),
                 id_kind: KeyKind::Uuid,
                 password_column: None,

@@ -13,9 +13,9 @@ use crate::{
             schema::UserTable,
         },
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, sql_text, statement},
+        hints::Row,
         target::{Admin, Target},
-        text::{clip, count, named, sample},
+        text::{clip, count, named, sample, statement},
     },
 };
 
@@ -76,16 +76,12 @@ impl Said<'_> {
 
     /// The statement that gives an account a login that nobody has.
     fn rename(&self, id: Option<&String>) -> String {
-        let (table, login) = (self.table(), sql_name(self.login));
-        let key = sql_name(&self.target.users.id_column);
-        statement(format!(
-            "UPDATE {table} SET {login} = concat('unused-', {key}, '@example.invalid') WHERE {key} = {}",
-            sql_text(id.map_or("", String::as_str))
-        ))
+        statement(self.target.hints.rename(self.row(id), self.login))
     }
 
-    fn table(&self) -> String {
-        sql_table(&self.users.object.schema, &self.users.object.table)
+    fn row<'a>(&'a self, id: Option<&'a String>) -> Row<'a> {
+        let id = id.map_or("", String::as_str);
+        Row { table: &self.users.object, key: &self.target.users.id_column, id }
     }
 
     /// By what logins differ that are nearly one: what does not show is named.
@@ -130,13 +126,8 @@ impl Said<'_> {
                 false => format!("{spelled}: {}", self.rename_others(None)),
             };
         }
-        let (table, login) = (self.table(), sql_name(self.login));
-        let give = statement(format!(
-            "UPDATE {table} SET {login} = {} WHERE {} = {}",
-            sql_text(&self.admin.login),
-            sql_name(&self.target.users.id_column),
-            sql_text(nearly.first().map_or("", String::as_str))
-        ));
+        let meant = self.row(nearly.first());
+        let give = statement(self.target.hints.set_login(meant, self.login, &self.admin.login));
         if all > 1 {
             return format!(
                 "{spelled}: choose the one that is meant, give it the spec's login (for account {}: `{give}`), and {}",

@@ -12,7 +12,9 @@ use crate::{
             hashing::{self, By, Chosen, own::Own},
             requests, rights,
         },
-        facts::{accounts::Account, hashes::HashSample, password::PasswordFacts, schema::UserTable},
+        facts::{
+            accounts::Account, hashes::HashSample, password::PasswordFacts, rights::Right, schema::UserTable,
+        },
         finding::{Finding, person},
         step::Step,
         target::{Admin, Target},
@@ -33,7 +35,7 @@ pub(super) fn writable(
     if target.users.password_column.is_none() {
         return Err(unusable("spec.users.passwordColumn is not set, and it says where to write it".into()));
     }
-    let chosen = hashing::choose(&target.users, sample(admin, users)).map_err(|refused| {
+    let chosen = hashing::choose(target.hints, &target.users, sample(admin, users)).map_err(|refused| {
         // A finding of its own says all of it.
         let why = match refused.reason {
             Reason::PasswordHashContradicted => {
@@ -133,148 +135,200 @@ pub(super) fn diagnose(
     reset: Option<String>,
     barred: Option<&str>,
 ) -> Option<Finding> {
-    let asked = reset.is_some();
-    let always = admin.password_policy == PasswordPolicy::Always;
     // Where none is to be written or compared, nobody asks what is there.
-    if admin.password.is_none() && !asked {
+    if admin.password.is_none() && reset.is_none() {
         return None;
     }
     // All that is written together, and goes back together.
     let spec = &target.users;
     let columns = spec.password_column.iter().chain(&spec.salt_column).chain(&spec.algorithm_column);
-    let object = ObjectRef { columns: columns.cloned().collect(), ..users.object.clone() };
-    let finding = |reason, message: String| {
-        person(reason, ConditionType::AdminConsistent, Severity::Error, Some(object.clone()), message)
+    let stored = Stored {
+        target,
+        admin,
+        account,
+        users,
+        object: ObjectRef { columns: columns.cloned().collect(), ..users.object.clone() },
+        asked: reset.is_some(),
+        always: admin.password_policy == PasswordPolicy::Always,
+        chosen: writable(target, admin, users),
     };
-    let (facts, who) = (&account.password, admin.called());
-    let chosen = writable(target, admin, users);
-    let of_others = sample(admin, users);
-    let read = target.users.password_column.is_some();
-    let stands = hashing::own(&target.users, of_others, facts.format, &facts.seems);
-    // What a reset would come to is asked of what would do it. Who asked for one needs no such advice.
-    let reset_now = || diagnose(target, admin, account, users, Some(String::new()), None);
-    let would_do = || (!asked).then(reset_now).flatten();
-    let offered = |would: &Option<Finding>| match would {
-        Some(would) if would.step.is_some() => barred.map_or(Ok(()), |why| Err(Some(why.to_owned()))),
-        _ => Err(None),
-    };
-    let padding = of_others.and_then(|sample| sample.unfit.as_ref()?.padding(&target.users));
-    let padding = padding.filter(|_| facts.is_padded());
-    let warning = |message: String| {
-        let (reason, condition) = (Reason::PasswordHashForeign, ConditionType::AdminConsistent);
-        Some(person(reason, condition, Severity::Warning, Some(object.clone()), message))
-    };
-    if let Some(what) = facts.mistagged.filter(|_| !asked) {
-        let message = mistagged(target, admin, facts, users, what);
-        return Some(finding(Reason::PasswordHashForeign, message));
+    match stored.wrong(barred)? {
+        Wrong::Told(found) => Some(found),
+        Wrong::ToBeWritten(found) if !stored.asked && !stored.always => Some(found),
+        Wrong::ToBeWritten(found) => Some(stored.written(found, reset)),
     }
-    let mut found = if let Some(padding) = padding {
-        let message = format!("{who}'s stored password is {}: {padding}", facts.seems);
-        if !asked && !always {
+}
+
+/// A stored password, and what is to be done about it.
+struct Stored<'a> {
+    target: &'a Target,
+    admin: &'a Admin,
+    account: &'a Account,
+    users: &'a UserTable,
+    /// The columns that are written.
+    object: ObjectRef,
+    /// Whether a reset was asked for.
+    asked: bool,
+    /// Whether the spec has any other password than the Secret's replaced.
+    always: bool,
+    /// The format that it would be written in, or why it is not written.
+    chosen: Result<Chosen, (Reason, String)>,
+}
+
+/// What is wrong, and whether writing the password anew would end it.
+enum Wrong {
+    /// It is told, and no more.
+    Told(Finding),
+    /// It ends when the password is written, where somebody or the spec asks for that.
+    ToBeWritten(Finding),
+}
+
+impl Stored<'_> {
+    fn finding(&self, reason: Reason, severity: Severity, message: String) -> Finding {
+        person(reason, ConditionType::AdminConsistent, severity, Some(self.object.clone()), message)
+    }
+
+    fn error(&self, reason: Reason, message: String) -> Finding {
+        self.finding(reason, Severity::Error, message)
+    }
+
+    fn wrong(&self, barred: Option<&str>) -> Option<Wrong> {
+        let Self { target, admin, account, users, asked, always, .. } = *self;
+        let (facts, of_others) = (&account.password, sample(admin, users));
+        let read = target.users.password_column.is_some();
+        // What a reset would come to is asked of what would do it. Who asked for one needs no such advice.
+        let reset_now = || diagnose(target, admin, account, users, Some(String::new()), None);
+        let would_do = || (!asked).then(reset_now).flatten();
+        let offered = |would: &Option<Finding>| match would {
+            Some(would) if would.step.is_some() => barred.map_or(Ok(()), |why| Err(Some(why.to_owned()))),
+            _ => Err(None),
+        };
+        let foreign = |message| self.error(Reason::PasswordHashForeign, message);
+        let warning = |message| self.finding(Reason::PasswordHashForeign, Severity::Warning, message);
+        if let Some(what) = facts.mistagged.filter(|_| !asked) {
+            return Some(Wrong::Told(foreign(mistagged(target, admin, facts, users, what))));
+        }
+        let padding =
+            of_others.and_then(|sample| sample.unfit.as_ref()?.padding(target.hints, &target.users));
+        Some(if let Some(padding) = padding.filter(|_| facts.is_padded()) {
+            let message = format!("{}'s stored password is {}: {padding}", admin.called(), facts.seems);
             // Whether the app takes the blanks off does not stand in the table.
-            return warning(message);
-        }
-        finding(Reason::PasswordHashForeign, message)
-    } else if is_foreign(target, admin, account, users) {
-        let would = would_do();
-        if let Some(would) = would.as_ref().filter(|would| would.step.is_none() && !always) {
-            return Some(finding(Reason::PasswordHashForeign, would.finding.message.clone()));
-        }
-        finding(Reason::PasswordHashForeign, not_read(target, admin, facts, users, offered(&would)))
-    } else if always && facts.matches == Some(false) {
-        finding(
-            Reason::AdminPasswordDiffers,
-            format!("{who}'s password is not the Secret's, and {}.passwordPolicy is Always", admin.field()),
-        )
-    } else if always && facts.matches.is_none() {
+            if asked || always { Wrong::ToBeWritten(foreign(message)) } else { Wrong::Told(warning(message)) }
+        } else if is_foreign(target, admin, account, users) {
+            let would = would_do();
+            match would.as_ref().filter(|would| would.step.is_none() && !always) {
+                Some(would) => Wrong::Told(foreign(would.finding.message.clone())),
+                None => Wrong::ToBeWritten(foreign(not_read(target, admin, facts, users, offered(&would)))),
+            }
+        } else if always && facts.matches == Some(false) {
+            let (who, field) = (admin.called(), admin.field());
+            let message =
+                format!("{who}'s password is not the Secret's, and {field}.passwordPolicy is Always");
+            Wrong::ToBeWritten(self.error(Reason::AdminPasswordDiffers, message))
+        } else if always && facts.matches.is_none() {
+            self.uncompared()
+        } else if asked {
+            Wrong::ToBeWritten(self.error(Reason::AdminDrifted, unproven(facts, &self.chosen)))
+        } else if read && hashing::own(&target.users, of_others, facts.format, &facts.seems) == Own::Undecided
+        {
+            Wrong::Told(warning(undecided(admin, facts, of_others)))
+        } else if read && hashing::of_another_variant(&target.users, of_others, facts.format) {
+            // The right password is not replaced on a guess: whether the app reads it shows where it is tried.
+            Wrong::Told(warning(of_another_variant(target, admin, facts, users, offered(&would_do()))))
+        } else {
+            return None;
+        })
+    }
+
+    /// The policy is Always, and nobody compared what is stored with the Secret's password.
+    fn uncompared(&self) -> Wrong {
+        let (who, field) = (self.admin.called(), self.admin.field());
         let message = |why: &str| {
             format!(
-                "{who}'s password was not compared with the Secret's{why}, and {}.passwordPolicy is Always: what was not compared is not replaced",
-                admin.field()
+                "{who}'s password was not compared with the Secret's{why}, and {field}.passwordPolicy is Always: what was not compared is not replaced"
             )
         };
-        let why = facts.uncompared.as_deref().unwrap_or("nothing is known of it");
-        let found = match &chosen {
+        let why = self.account.password.uncompared.as_deref().unwrap_or("nothing is known of it");
+        match &self.chosen {
             // Why nothing can be written is said below, and is why nothing was compared.
-            Err((reason @ Reason::AdminPasswordUnusable, _)) => finding(*reason, message("")),
-            Err(_) => finding(Reason::PasswordHashUnclear, message("")),
-            Ok(_) => finding(
-                Reason::PasswordHashUnclear,
-                format!(
+            Err((reason @ Reason::AdminPasswordUnusable, _)) => {
+                Wrong::ToBeWritten(self.error(*reason, message("")))
+            }
+            Err(_) => Wrong::ToBeWritten(self.error(Reason::PasswordHashUnclear, message(""))),
+            Ok(_) => {
+                let message = format!(
                     "{}, so set the policy to OnSeed, or have the app set the password",
                     message(&format!(" ({why})"))
-                ),
-            ),
-        };
-        if !asked && chosen.is_ok() {
-            return Some(found);
-        }
-        found
-    } else if asked {
-        finding(Reason::AdminDrifted, unproven(facts, &chosen))
-    } else if read && stands == Own::Undecided {
-        return warning(undecided(admin, facts, of_others));
-    } else if read && hashing::of_another_variant(&target.users, of_others, facts.format) {
-        // The right password is not replaced on a guess: whether the app reads it shows where it is tried.
-        return warning(of_another_variant(target, admin, facts, users, offered(&would_do())));
-    } else {
-        return None;
-    };
-    if !asked && !always {
-        return Some(found);
-    }
-    let chosen = match chosen {
-        Ok(chosen) => chosen,
-        Err((reason, why)) => {
-            let why = hashing::mend(users, of_others, &facts.seems).unwrap_or(why);
-            // What was seen of the others is not said twice.
-            let seen = of_others.map(hashing::seen).filter(|seen| why.contains(seen));
-            let seen = seen.map_or_else(String::new, |seen| format!(", and {seen}"));
-            let said = found.finding.message.strip_suffix(&seen).unwrap_or(&found.finding.message);
-            if !said.contains(&why) {
-                found.finding.message = clip(&format!("{said}, and {why}"), 1024);
+                );
+                let found = self.error(Reason::PasswordHashUnclear, message);
+                if self.asked { Wrong::ToBeWritten(found) } else { Wrong::Told(found) }
             }
-            return Some(found.blocked_by(reason));
         }
-    };
-    // The right password is replaced by a person alone, whatever format it is in.
-    if !asked && facts.matches == Some(true) {
-        return Some(found);
     }
-    let proven = facts.matches.is_some() && facts.format.is_some_and(|format| !format.is_told());
-    // Its own hash is the only one that the app is known to have written.
-    let own = facts.format.filter(|own| own.family != chosen.format.family);
-    let refused = if !asked && !facts.absent && !chosen.format.is_told() && !proven {
-        let why = format!(
-            "that the app reads {} shows in no stored password: have the app set the password",
-            chosen.format.family.words()
-        );
-        Some((Reason::PasswordHashUnclear, why))
-    } else if let (Some(own), By::Preset { .. }) = (own, &chosen.by) {
-        let why = format!(
-            "what is stored is {own}, nobody else's says what the app reads, and the preset's format is another one: set spec.users.passwordHash"
-        );
-        Some((Reason::PasswordHashUnclear, why))
-    } else if users.seed.computed.iter().any(|name| object.columns.contains(name)) {
-        let why = "the database computes the column (GENERATED ALWAYS AS), so that nobody can write it";
-        Some((Reason::RepairUnsupported, why.to_owned()))
-    } else if !users.rights.update {
-        let why = format!(
-            "the role may not UPDATE {}: {}",
-            users.object.describe(),
-            rights::grant(&users.rights, "UPDATE", &users.object)
-        );
-        Some((Reason::PrivilegeMissing, why))
-    } else {
-        None
-    };
-    if let Some((reason, why)) = refused {
-        found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
-        return Some(found.blocked_by(reason));
+
+    /// The finding with the step that writes the password, or with why it is not written.
+    fn written(&self, mut found: Finding, reset: Option<String>) -> Finding {
+        let (facts, of_others) = (&self.account.password, sample(self.admin, self.users));
+        let chosen = match &self.chosen {
+            Ok(chosen) => chosen,
+            Err((reason, why)) => {
+                let mend = hashing::mend(self.target.hints, self.users, of_others, &facts.seems);
+                let why = mend.unwrap_or_else(|| why.clone());
+                // What was seen of the others is not said twice.
+                let seen = of_others.map(hashing::seen).filter(|seen| why.contains(seen));
+                let seen = seen.map_or_else(String::new, |seen| format!(", and {seen}"));
+                let said = found.finding.message.strip_suffix(&seen).unwrap_or(&found.finding.message);
+                if !said.contains(&why) {
+                    found.finding.message = clip(&format!("{said}, and {why}"), 1024);
+                }
+                return found.blocked_by(*reason);
+            }
+        };
+        // The right password is replaced by a person alone, whatever format it is in.
+        if !self.asked && facts.matches == Some(true) {
+            return found;
+        }
+        if let Some((reason, why)) = self.refused(chosen) {
+            found.finding.message = clip(&format!("{}, and {why}", found.finding.message), 1024);
+            return found.blocked_by(reason);
+        }
+        let account = self.admin.account().map(str::to_owned);
+        let format = Some(chosen.format);
+        found.with_step(Step::Reset { users: self.object.clone(), account, token: reset, format })
     }
-    let account = admin.account().map(str::to_owned);
-    let format = Some(chosen.format);
-    Some(found.with_step(Step::Reset { users: object, account, token: reset, format }))
+
+    /// Why the password is not written in a format, if so: the app may not read it, or it cannot be written.
+    fn refused(&self, chosen: &Chosen) -> Option<(Reason, String)> {
+        let (facts, users) = (&self.account.password, self.users);
+        let proven = facts.matches.is_some() && facts.format.is_some_and(|format| !format.is_told());
+        if !self.asked && !facts.absent && !chosen.format.is_told() && !proven {
+            let why = format!(
+                "that the app reads {} shows in no stored password: have the app set the password",
+                chosen.format.family.words()
+            );
+            return Some((Reason::PasswordHashUnclear, why));
+        }
+        // Its own hash is the only one that the app is known to have written.
+        let own = facts.format.filter(|own| own.family != chosen.format.family);
+        if let (Some(own), By::Preset { .. }) = (own, &chosen.by) {
+            let why = format!(
+                "what is stored is {own}, nobody else's says what the app reads, and the preset's format is another one: set spec.users.passwordHash"
+            );
+            return Some((Reason::PasswordHashUnclear, why));
+        }
+        if users.seed.computed.iter().any(|name| self.object.columns.contains(name)) {
+            let why = "the database computes the column (GENERATED ALWAYS AS), so that nobody can write it";
+            return Some((Reason::RepairUnsupported, why.to_owned()));
+        }
+        (!users.rights.update).then(|| {
+            let why = format!(
+                "the role may not UPDATE {}: {}",
+                users.object.describe(),
+                rights::grant(self.target.hints, &users.rights, &[Right::Update], &users.object)
+            );
+            (Reason::PrivilegeMissing, why)
+        })
+    }
 }
 
 /// That a reset was asked for, and what nobody knows of the format that it writes.
@@ -328,7 +382,7 @@ fn of_another_variant(
     // Whoever names a prefix knows what new hashes get, and may well have older ones.
     let (it, rewrite) = (
         if facts.matches == Some(true) { "it is the Secret's password under either, and " } else { "" },
-        hashing::reprefix(users, format.prefix, named).map_or_else(String::new, |sql| {
+        hashing::reprefix(target.hints, users, format.prefix, named).map_or_else(String::new, |sql| {
             format!(", or, for all accounts that have {}, write the other one by `{sql}`", format.prefix)
         }),
     );
@@ -366,7 +420,8 @@ fn mistagged(
         Mistagged::EncodedSalt => "with its salt in the wrong form: it stands there in base64, what was hashed with it are the bytes, and Django takes it as it stands".to_owned(),
     };
     let login = target.users.login_column.as_deref();
-    let statement = login.and_then(|column| hashing::retag(users, (column, &admin.login), what));
+    let statement =
+        login.and_then(|column| hashing::retag(target.hints, users, (column, &admin.login), what));
     let advice = match statement {
         Some(sql) => format!(
             "correct it by `{sql}` if that is what the app reads, and then those that were imported with it, which were not looked at"
@@ -412,9 +467,9 @@ fn not_read(
         Err(None) => String::new(),
     };
     // Where that is to be mended, it is said with how.
-    let mend = hashing::mend(users, of_others, &facts.seems).is_some();
+    let mend = hashing::mend(target.hints, users, of_others, &facts.seems).is_some();
     let cut = hashing::cut_by(users, &facts.seems).filter(|_| !mend).unwrap_or_default();
-    let unpack = hashing::unpack(users, &facts.seems).filter(|_| !mend);
+    let unpack = hashing::unpack(target.hints, users, &facts.seems).filter(|_| !mend);
     let unpack = unpack.map_or_else(String::new, |sql| {
         let or = if advice.is_empty() { "" } else { "; or, for this account alone" };
         format!(

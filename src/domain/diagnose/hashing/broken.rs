@@ -4,15 +4,15 @@ use crate::{
     domain::{
         diagnose::hashing::statements,
         facts::{hashes::HashSample, schema::UserTable},
-        sql_name::{sql_name, sql_table},
+        hints::{Column, Hints},
     },
     passwords::{Description, Format},
 };
 
 use super::{count_of, seen};
 
-/// The type that a column is widened to: what every format that is made fits into.
-const WIDE: &str = "character varying(255)";
+/// Characters of a column that takes every format that is made.
+const WIDE: usize = 255;
 
 /// Characters that the password column holds; `None` where its type says no number.
 fn room(users: &UserTable) -> Option<usize> {
@@ -55,6 +55,7 @@ pub(in crate::domain) fn beside(sample: &HashSample, seems: &Description) -> Str
 /// What is to be done where nobody's stored password is one that an app reads, since another password would be
 /// stored like it; `None` where others can be read.
 pub(in crate::domain) fn mend(
+    hints: &dyn Hints,
     users: &UserTable,
     sample: Option<&HashSample>,
     seems: &Description,
@@ -73,18 +74,14 @@ pub(in crate::domain) fn mend(
     };
     let (whole, of) = (seems.cut_from(), users.password_type.as_deref());
     let short = cut || whole.zip(room(users)).is_some_and(|(whole, room)| room < whole);
-    if let Some(unpack) = statements::unpack(users, seems) {
+    if let Some(unpack) = statements::unpack(hints, users, seems) {
         return Some(format!(
             "nobody can sign in with it: have the app store the text of a hash and not its bytes (in Python hash.decode()), then make text of those that are there by `{unpack}`, which leaves all rows in another form as they are"
         ));
     }
     let first = match (of, &users.password_column) {
         (Some(of), Some(column)) if short => {
-            let widen = format!(
-                "ALTER TABLE {} ALTER COLUMN {} TYPE {WIDE}",
-                sql_table(&users.object.schema, &users.object.table),
-                sql_name(column)
-            );
+            let widen = hints.widen_text(Column { table: &users.object, name: column }, WIDE);
             format!(
                 "its column is {of}, which is too short for such a hash: widen it by `{widen}`, then have the app set the passwords anew{here}"
             )

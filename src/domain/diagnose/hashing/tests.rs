@@ -2,6 +2,7 @@ use super::*;
 use crate::domain::facts::hashes::Says;
 use crate::{
     api::spec::{PasswordFamily, PasswordHash},
+    engine::hints,
     passwords::{Description, Stored, describe, recognise, survey},
 };
 
@@ -45,7 +46,7 @@ const ARGON2ID: &str = "$argon2id$v=19$m=65536,t=3,p=4";
 const UNKNOWN: &str = "$y$j9T$abc";
 
 fn chosen(hash: PasswordHash, of: &[(&str, usize)]) -> Result<String, (Reason, String)> {
-    choose(&users(hash, Some(PasswordFamily::Bcrypt)), Some(&sample(of)))
+    choose(hints(), &users(hash, Some(PasswordFamily::Bcrypt)), Some(&sample(of)))
         .map(|chosen| chosen.describe())
         .map_err(|refused| (refused.reason, refused.why))
 }
@@ -63,7 +64,7 @@ fn a_new_hash_is_as_more_than_half_of_the_others_have_it_with_prefix_and_paramet
 #[test]
 fn without_a_majority_or_in_a_format_that_is_not_known_none_is_written() {
     let refused = |of: &[_]| {
-        let refused = choose(&users(PasswordHash::AsStored, None), Some(&sample(of))).unwrap_err();
+        let refused = choose(hints(), &users(PasswordHash::AsStored, None), Some(&sample(of))).unwrap_err();
         (refused.reason, refused.why)
     };
     let (reason, why) = refused(&[(BCRYPT_2Y, 5), (ARGON2ID, 5)]);
@@ -89,7 +90,7 @@ fn where_nobody_has_a_password_the_preset_says_it_or_nobody_does() {
         "bcrypt ($2b$, cost 12), the preset's, since no other account has a password to go by"
     );
     assert!(chosen(PasswordHash::Argon2id, &nobody).unwrap().contains("as the spec names it"));
-    let refused = choose(&users(PasswordHash::AsStored, None), Some(&sample(&nobody))).unwrap_err();
+    let refused = choose(hints(), &users(PasswordHash::AsStored, None), Some(&sample(&nobody))).unwrap_err();
     assert_eq!(refused.reason, Reason::PasswordHashUnclear);
     assert!(
         refused.why.ends_with("set spec.users.passwordHash to the one that the app reads"),
@@ -99,7 +100,7 @@ fn where_nobody_has_a_password_the_preset_says_it_or_nobody_does() {
     // What could not be looked at is not taken for nobody.
     let unread = HashSample { unread: Some("a lock".into()), ..HashSample::default() };
     for hash in [PasswordHash::AsStored, PasswordHash::Bcrypt] {
-        let refused = choose(&users(hash, Some(PasswordFamily::Bcrypt)), Some(&unread)).unwrap_err();
+        let refused = choose(hints(), &users(hash, Some(PasswordFamily::Bcrypt)), Some(&unread)).unwrap_err();
         assert_eq!(refused.reason, Reason::PasswordHashUnclear);
         assert!(refused.why.contains("were not looked at: a lock"), "{}", refused.why);
     }
@@ -163,14 +164,14 @@ fn a_stored_password_is_foreign_by_what_others_have_and_not_by_what_we_would_wri
 #[test]
 fn the_report_says_what_was_found_and_what_is_written() {
     let of = sample(&[(ARGON2ID, 150), (BCRYPT_2B, 30), (UNKNOWN, 20)]);
-    let found = report(&users(PasswordHash::AsStored, None), &of);
+    let found = report(hints(), &users(PasswordHash::AsStored, None), &of);
     let shown: Vec<_> = found.formats.iter().map(|one| (one.family, one.accounts, one.percent)).collect();
     assert_eq!(
         shown,
         [(Some(PasswordFamily::Argon2id), 150, 75), (Some(PasswordFamily::Bcrypt), 30, 15), (None, 20, 10)]
     );
     assert_eq!((found.sampled, found.writes.as_deref()), (200, Some("argon2id (m=65536, t=3, p=4)")));
-    let found = report(&users(PasswordHash::AsStored, None), &HashSample::default());
+    let found = report(hints(), &users(PasswordHash::AsStored, None), &HashSample::default());
     assert_eq!((found.sampled, found.formats.len(), found.writes), (0, 0, None));
 }
 
@@ -184,7 +185,7 @@ fn a_format_whose_columns_the_spec_does_not_name_is_refused_and_so_is_one_withou
             algorithm_column: algorithm.then(|| "algorithm".into()),
             ..columns
         };
-        choose(&columns, Some(&sample(of))).err().map(|refused| {
+        choose(hints(), &columns, Some(&sample(of))).err().map(|refused| {
             assert_eq!(refused.reason, Reason::PasswordHashUnclear, "{}", refused.why);
             refused.why
         })
@@ -221,7 +222,7 @@ fn digits_that_stand_beside_a_salt_ask_for_its_column() {
         survey: survey([Stored::from(digits.as_str()), Stored::from(digits.as_str())]),
         ..HashSample::default()
     };
-    let why = choose(&users(PasswordHash::AsStored, None), Some(&of)).unwrap_err().why;
+    let why = choose(hints(), &users(PasswordHash::AsStored, None), Some(&of)).unwrap_err().why;
     assert!(
         why.contains("set spec.users.saltColumn to the column that holds the salt")
             && !why.contains("have the app"),
@@ -234,7 +235,7 @@ fn a_column_that_does_not_take_a_new_hash_is_told_with_what_widens_it_where_that
     let unfit = |column_type: &str| {
         let unfit = Unfit { column: "Hash".into(), column_type: column_type.into(), characters: 97 };
         let sample = HashSample { unfit: Some(unfit), ..HashSample::default() };
-        choose(&users(PasswordHash::Argon2id, None), Some(&sample)).unwrap_err()
+        choose(hints(), &users(PasswordHash::Argon2id, None), Some(&sample)).unwrap_err()
     };
     let refused = unfit("character varying(60)");
     assert_eq!(refused.reason, Reason::RepairUnsupported);
@@ -255,7 +256,11 @@ fn the_order_of_nodes_scrypt_is_not_guessed_where_rows_disagree() {
         let rows =
             [vec![format!("{salt}:{key}"); salt_first], vec![format!("{key}.{salt}"); key_first]].concat();
         let survey = survey(rows.iter().map(|row| Stored::from(row.as_str())));
-        choose(&users(PasswordHash::NodeScrypt, None), Some(&HashSample { survey, ..HashSample::default() }))
+        choose(
+            hints(),
+            &users(PasswordHash::NodeScrypt, None),
+            Some(&HashSample { survey, ..HashSample::default() }),
+        )
     };
     assert_eq!(of(9, 1).unwrap().format.prefix, "salt:key");
     assert_eq!(of(1, 9).unwrap().format.prefix, "key.salt");
@@ -274,7 +279,7 @@ fn an_accounts_own_format_is_kept_where_others_have_it_or_are_too_few_to_say_ano
         let sample = HashSample { own, kept, ..sample(others) };
         let users = users(hash, Some(PasswordFamily::Bcrypt));
         let stands = super::own(&users, Some(&sample), own, &Description::Unrecognised);
-        let chosen = choose(&users, Some(&sample)).map_err(|refused| refused.reason);
+        let chosen = choose(hints(), &users, Some(&sample)).map_err(|refused| refused.reason);
         (stands, chosen.map(|chosen| chosen.describe()))
     };
     let as_stored = PasswordHash::AsStored;

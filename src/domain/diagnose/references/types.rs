@@ -11,16 +11,16 @@ use crate::{
             schema::UserTable,
         },
         finding::{Finding, person},
-        sql_name::{sql_name, sql_table, sql_type, statement},
-        text::{count, sample},
+        hints::{Column, Hints},
+        text::{count, sample, statement},
     },
 };
 
 /// The types of a reference and of what it names differ; the statement that it prints is one that runs, or the
 /// message says what goes first.
-pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding> {
+pub(super) fn differ(hints: &dyn Hints, reference: &Reference, users: &UserTable) -> Option<Finding> {
     let (child, parent) = reference.types.as_ref()?;
-    let column = sql_name(reference.object.columns.first()?);
+    let column = Column { table: &reference.object, name: reference.object.columns.first()? };
     let rows = reference.orphans.rows;
     let checked = !reference.soft && reference.validated && !reference.enforcement.not_enforced;
     // A number of more bytes holds the other ids as well; another type may not.
@@ -54,23 +54,16 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding
         _ => String::new(),
     };
     let first = if first.is_empty() { first } else { format!("{first} ") };
-    let table = sql_table(&reference.object.schema, &reference.object.table);
     // A default is converted only where the types are cast by themselves.
-    let default = match (reference.comparison, reference.defaulted) {
-        (Comparison::AsText, true) => format!("ALTER COLUMN {column} DROP DEFAULT, "),
-        _ => String::new(),
-    };
-    let after = match (reference.comparison, default.is_empty()) {
+    let without_default = reference.comparison == Comparison::AsText && reference.defaulted;
+    let after = match (reference.comparison, without_default) {
         (Comparison::Native, _) => String::new(),
-        (Comparison::AsText, true) => format!(" (a value that is no {parent} stops it)"),
-        (Comparison::AsText, false) => format!(
+        (Comparison::AsText, false) => format!(" (a value that is no {parent} stops it)"),
+        (Comparison::AsText, true) => format!(
             " (a value that is no {parent} stops it; give the column a default of the new type afterwards where it needs one)"
         ),
     };
-    let to = sql_type(parent);
-    let alter = statement(format!(
-        "ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {column}::{to}"
-    ));
+    let alter = statement(hints.convert_column(column, parent, without_default));
     Some(finding(
         reference,
         format!(

@@ -1,4 +1,7 @@
-use crate::domain::facts::verifiers::{Pods, ProbeAnswer};
+use crate::{
+    domain::facts::verifiers::{Pods, ProbeAnswer},
+    engine::hints,
+};
 
 use std::collections::BTreeMap;
 
@@ -223,7 +226,7 @@ sessions: {{invalidateBeforeColumn: valid_from, onKeyChange: End}}"
     ]);
     let [namespace, name, uid] = ["probeops", "probeops", "6a5b"].map(str::to_owned);
     let resource = ResourceIdentity { namespace, name, uid, generation: 1 };
-    Target::parse(&serde_saphyr::from_str(&yaml).unwrap(), resource, &secrets).unwrap()
+    Target::parse(&serde_saphyr::from_str(&yaml).unwrap(), resource, &secrets, hints()).unwrap()
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, Row};
 
-use crate::{
-    domain::sql_name::{sql_name, sql_table},
-    engine::postgres::sql::{Name, Relation, Sql},
+use crate::engine::postgres::{
+    sql::{Name, Relation, Sql},
+    sql_name::{sql_name, sql_table},
 };
 
 /// An index that cannot be believed.

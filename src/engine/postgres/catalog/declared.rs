@@ -11,7 +11,6 @@ use crate::{
     },
     domain::{
         facts::{KeyElsewhere, Undeclared},
-        sql_name::sql_table,
         text::nearest,
     },
     engine::postgres::{
@@ -22,6 +21,7 @@ use crate::{
         observe::ids,
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
+        sql_name::sql_table,
     },
 };
 

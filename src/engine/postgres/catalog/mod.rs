@@ -22,10 +22,12 @@ mod triggers;
 use crate::{
     domain::{
         facts::{foreign_code::ForeignCode, key_kind::KeyKind, references::TableRights},
-        sql_name::{sql_name, sql_table},
         text::clip,
     },
-    engine::postgres::sql::{Name, Operator, Relation, TypeName},
+    engine::postgres::{
+        sql::{Name, Operator, Relation, TypeName},
+        sql_name::{sql_name, sql_table},
+    },
 };
 
 pub use heirs::heirs;

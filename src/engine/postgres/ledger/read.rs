@@ -12,7 +12,6 @@ use crate::{
     domain::{
         facts::{Bookkeeping, OpenRun, OpenStep, schema::DatabaseIdentity},
         request::Requests,
-        sql_name::sql_name,
         target::Target,
         text::clip,
     },
@@ -27,6 +26,7 @@ use crate::{
         },
         session::error::DatabaseError,
         sql::Sql,
+        sql_name::sql_name,
     },
 };
 

@@ -12,12 +12,13 @@ use crate::{
     domain::{
         diagnose::trust::{LONGEST_MEND, untrusted},
         facts::{Distrust, Doubt},
-        sql_name::{sql_name, sql_table},
     },
     engine::postgres::{
+        hints::hints,
         observe::foreign,
         session::error::DatabaseError,
         sql::{Name, Relation, Sql},
+        sql_name::{sql_name, sql_table},
     },
 };
 
@@ -357,7 +358,7 @@ pub(in crate::engine::postgres) async fn require(
     connection: &mut PgConnection,
     user_table: i64,
 ) -> Result<(), DatabaseError> {
-    match untrusted(&observe(connection, user_table).await?) {
+    match untrusted(hints(), &observe(connection, user_table).await?) {
         None => Ok(()),
         Some(why) => Err(DatabaseError::LedgerUntrusted(why)),
     }

@@ -10,7 +10,6 @@ use crate::{
             foreign_key::{ForeignKeyOptions, referenced_columns},
             references::{ConstraintFacts, Reference, same_columns},
         },
-        sql_name::sql_table,
         target::Target,
         text::clip,
     },
@@ -20,6 +19,7 @@ use crate::{
         rowset::foreign_keys::{by_hand, table},
         session::error::DatabaseError,
         sql::Sql,
+        sql_name::sql_table,
     },
 };
 

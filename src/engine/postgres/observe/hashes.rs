@@ -209,7 +209,7 @@ pub(in crate::engine::postgres) async fn observe(
         }
         // Columns beside it say nothing of whether the hash fits.
         let apart = HashSample { beside: Vec::new(), ..sample.clone() };
-        if let Ok(chosen) = choose(&target.users, Some(&apart)) {
+        if let Ok(chosen) = choose(target.hints, &target.users, Some(&apart)) {
             let text_in_bytes = sample.own.is_some() || !sample.survey.formats.is_empty();
             let of = (chosen.format, text_in_bytes);
             sample.unfit = match unfit.get(&of) {

@@ -204,7 +204,7 @@ impl Observer<'_> {
     ) -> Result<Observed, DatabaseError> {
         let (target, version) = (self.target, self.server_version);
         let bookkeeping =
-            read::observe(self.connection, target, &server.identity, users.oid, self.requests).await?;
+            read::observe(self.connection, target, &server.identity, users.object_id, self.requests).await?;
         known.ours = bookkeeping.untrusted.is_empty();
         // Who had a login when its names were read is not who has it now.
         known.narrowed.clear();

@@ -4,9 +4,10 @@ use sqlx::PgConnection;
 
 use crate::{
     api::{condition::Reason, report::ObjectRef},
-    domain::{diagnose::rights, sql_name::sql_table, text::count},
+    domain::{diagnose::rights, facts::rights::Right, text::count},
     engine::postgres::{
         catalog::{Table, condition::equals, reference::ReferenceTable, resolved::ResolvedSchema},
+        hints::hints,
         repair::{
             move_id::{barred::barred, crowded::crowded, fitting},
             rows::cascades::held::{Changing, held},
@@ -14,6 +15,7 @@ use crate::{
         rowset::carriers::{carriers, naming, no_primary_key, unseen},
         session::{error::DatabaseError, transaction::savepoint},
         sql::Sql,
+        sql_name::sql_table,
     },
 };
 
@@ -49,7 +51,12 @@ pub async fn prospect(
     let users = &known.users;
     let no_update = |table: &Table| {
         let name = sql_table(table.relation.schema.as_str(), table.relation.name.as_str());
-        let grant = rights::granted(&table.rights.role, [("UPDATE", name.as_str())]);
+        let object = ObjectRef {
+            schema: table.relation.schema.as_str().to_owned(),
+            table: table.relation.name.as_str().to_owned(),
+            ..ObjectRef::default()
+        };
+        let grant = rights::grant(hints(), &table.rights, &[Right::Update], &object);
         let why = format!("the role may not UPDATE {name}: {grant}");
         (Reason::PrivilegeMissing, why)
     };

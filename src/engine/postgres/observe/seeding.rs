@@ -9,7 +9,6 @@ use crate::{
             key_kind::KeyKind,
             seed::{NeededColumn, SeedFacts, SeedFault, Suggested},
         },
-        sql_name::sql_table,
         target::{Admin, SeedValue, Target},
     },
     engine::postgres::{
@@ -50,7 +49,7 @@ pub(in crate::engine::postgres) async fn observe(
 
 /// Columns whose defaults draw from a sequence of which the role may not take a value, each with its sequence. An
 /// identity column asks for no right.
-async fn undrawn(connection: &mut PgConnection, table: i64) -> Result<Vec<(String, String)>, sqlx::Error> {
+async fn undrawn(connection: &mut PgConnection, table: i64) -> Result<Vec<(String, ObjectRef)>, sqlx::Error> {
     let mut sql = Sql::new(
         "SELECT a.attname::text, n.nspname::text, c.relname::text FROM pg_attrdef d \
          JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum \
@@ -64,8 +63,8 @@ async fn undrawn(connection: &mut PgConnection, table: i64) -> Result<Vec<(Strin
     sql.integer(table).add("::oid ORDER BY 1, 2, 3");
     let mut found = Vec::new();
     for row in sql.all(connection).await? {
-        let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-        found.push((row.try_get(0)?, sql_table(&schema, &name)));
+        let (schema, table) = (row.try_get(1)?, row.try_get(2)?);
+        found.push((row.try_get(0)?, ObjectRef { schema, table, ..ObjectRef::default() }));
     }
     Ok(found)
 }

@@ -10,7 +10,6 @@ use crate::{
             schema::{SchemaFault, UserTable},
             seed::SeedFacts,
         },
-        sql_name::sql_table,
         target::Target,
     },
     engine::postgres::{
@@ -18,6 +17,7 @@ use crate::{
         observe::{ids, shared_ids},
         session::error::DatabaseError,
         sql::{Name, Relation},
+        sql_name::sql_table,
     },
 };
 
@@ -109,7 +109,7 @@ pub(super) async fn facts(
     };
     Ok(Ok(UserTable {
         object: ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() },
-        oid: table.oid,
+        object_id: table.oid,
         id_type: id.declared_type.as_str().to_owned(),
         id_kind: id.kind(),
         password_column: known.password.as_ref().map(|column| column.name.as_str().to_owned()),

@@ -124,8 +124,9 @@ pub(in crate::engine::postgres) async fn hash(
     known: &ResolvedSchema,
     planned: Option<Format>,
 ) -> Result<(Made, Format), DatabaseError> {
-    let chosen = choose(&target.users, known.samples.get(&account.account().map(str::to_owned)))
-        .map_err(|refused| DatabaseError::HashRefused(refused.reason, refused.why))?;
+    let chosen =
+        choose(target.hints, &target.users, known.samples.get(&account.account().map(str::to_owned)))
+            .map_err(|refused| DatabaseError::HashRefused(refused.reason, refused.why))?;
     if planned.is_some_and(|planned| planned != chosen.format) {
         return Err(DatabaseError::Moved("the other accounts have another format than was planned".into()));
     }

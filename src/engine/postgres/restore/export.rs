@@ -5,7 +5,7 @@
 
 use crate::{
     api::report::{Action, ObjectRef},
-    domain::{sql_name::sql_table, text::clip},
+    domain::text::clip,
     engine::{
         ExportRequest, Exported,
         postgres::{
@@ -21,6 +21,7 @@ use crate::{
                 transaction::{prepare, statement_timeout},
             },
             sql::{Name, Relation, Sql},
+            sql_name::sql_table,
         },
     },
 };

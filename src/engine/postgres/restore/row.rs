@@ -5,7 +5,6 @@ use sqlx::{PgConnection, Row};
 use super::{newer, today};
 use crate::{
     api::report::Action,
-    domain::sql_name::sql_table,
     engine::postgres::{
         catalog::{Column, condition::equals},
         ledger::fence::Fence,
@@ -19,6 +18,7 @@ use crate::{
         },
         session::{error::DatabaseError, transaction::tentatively},
         sql::{Sql, run},
+        sql_name::sql_table,
     },
 };
 

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::{
-    domain::sql_name::sql_table,
-    engine::postgres::{
-        catalog::{self, Column, Found, Table},
-        ledger::{fence::Fence, quarantine::Quarantine},
-        restore::{
-            past::Done,
-            undo::{Pair, Undo},
-            verify,
-        },
-        session::{error::DatabaseError, transaction::prepare},
-        sql::Sql,
+use crate::engine::postgres::{
+    catalog::{self, Column, Found, Table},
+    ledger::{fence::Fence, quarantine::Quarantine},
+    restore::{
+        past::Done,
+        undo::{Pair, Undo},
+        verify,
     },
+    session::{error::DatabaseError, transaction::prepare},
+    sql::Sql,
+    sql_name::sql_table,
 };
 
 /// What a row can do instead.

@@ -7,13 +7,16 @@ use crate::engine::keeping::Keeping;
 use crate::{
     api::report::{Action, ObjectRef},
     domain::{
-        facts::references::{Cascaded, Lacking},
-        sql_name::sql_table,
+        facts::{
+            references::{Cascaded, Lacking},
+            rights::{LackingRight, Right},
+        },
         text::count,
     },
     engine::postgres::{
         catalog::{self, Column, Found, Table, keys::ForeignKey, reference::ReferenceTable},
         sql::Sql,
+        sql_name::sql_table,
     },
 };
 
@@ -60,6 +63,12 @@ impl Dependent {
     /// The table as people name it.
     pub(in crate::engine::postgres) fn called(&self) -> String {
         sql_table(&self.key.child.0, &self.key.child.1)
+    }
+
+    /// A right on the table that the role lacks.
+    fn lacking(&self, right: Right) -> LackingRight {
+        let (schema, table) = self.key.child.clone();
+        LackingRight { right, table: ObjectRef { schema, table, ..ObjectRef::default() } }
     }
 
     /// Adds that the row `parent` is the one that the row `child` names.
@@ -135,7 +144,7 @@ pub(in crate::engine::postgres) async fn observe(
             continue;
         }
         if !dependent.key.readable || !dependent.table.select {
-            depending.lacking.delete.push(format!("SELECT on {}", dependent.called()));
+            depending.lacking.delete.push(dependent.lacking(Right::Select));
             continue;
         }
         let mut sql = Sql::new("SELECT count(*) FROM ");
@@ -155,7 +164,7 @@ pub(in crate::engine::postgres) async fn observe(
             Some(Action::Delete) if dependent.table.oid == reference.parent.oid => Some("which are accounts"),
             // They are held while they are copied.
             _ if !dependent.table.rights.update => {
-                depending.lacking.delete.push(format!("UPDATE on {}", dependent.called()));
+                depending.lacking.delete.push(dependent.lacking(Right::Update));
                 continue;
             }
             Some(Action::SetNull)
@@ -225,7 +234,7 @@ pub(in crate::engine::postgres) async fn carrying(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     rows: impl Fn(&mut Sql),
-) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+) -> Result<(Vec<String>, Vec<LackingRight>), sqlx::Error> {
     let dependents = of(connection, &reference.child).await?;
     carried(connection, reference, &dependents, rows).await
 }
@@ -235,13 +244,13 @@ async fn carried(
     reference: &ReferenceTable,
     dependents: &[Dependent],
     changing: impl Fn(&mut Sql),
-) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+) -> Result<(Vec<String>, Vec<LackingRight>), sqlx::Error> {
     let (mut found, mut lacking) = (Vec::new(), Vec::new());
     let changes = |parent: &Column| reference.columns.iter().any(|column| column.name == parent.name);
     for dependent in dependents.iter().filter(|one| one.carries && one.parents.iter().any(changes)) {
         let name = format!("{}.{}", dependent.key.child.1, dependent.key.name);
         if !dependent.key.readable || !dependent.table.select {
-            lacking.push(format!("SELECT on {}", dependent.called()));
+            lacking.push(dependent.lacking(Right::Select));
             continue;
         }
         if let Some(why) = dependent.refused() {
@@ -267,12 +276,12 @@ async fn deeper(
     connection: &mut PgConnection,
     reference: &ReferenceTable,
     dependent: &Dependent,
-) -> Result<(Vec<String>, Vec<String>), sqlx::Error> {
+) -> Result<(Vec<String>, Vec<LackingRight>), sqlx::Error> {
     let (mut found, mut lacking) = (Vec::new(), Vec::new());
     for further in of(connection, &dependent.table).await? {
         let name = format!("{}.{}", further.key.child.1, further.key.name);
         if !further.key.readable {
-            lacking.push(format!("SELECT on {}", further.called()));
+            lacking.push(further.lacking(Right::Select));
             continue;
         }
         if let Some(why) = further.refused() {

@@ -15,10 +15,9 @@ use crate::{
     domain::{
         diagnose::connection::{beside, unknown_name},
         fault::Class::{self, Terminal, Transient},
-        sql_name::sql_name,
         target::Database,
     },
-    engine::postgres::session::refusal::Refusal,
+    engine::postgres::{session::refusal::Refusal, sql_name::sql_name},
 };
 
 use sqlx::postgres::PgDatabaseError;

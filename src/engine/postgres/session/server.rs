@@ -1,11 +1,8 @@
 //! What server it is, and whether anything can be written there.
 
 use crate::{
-    domain::{
-        facts::schema::{DatabaseIdentity, ReadOnly, Server},
-        sql_name::sql_name,
-    },
-    engine::postgres::sql::Sql,
+    domain::facts::schema::{DatabaseIdentity, ReadOnly, Server},
+    engine::postgres::{sql::Sql, sql_name::sql_name},
 };
 
 use sqlx::{PgConnection, Row};

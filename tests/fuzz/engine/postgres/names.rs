@@ -2,12 +2,14 @@
 
 use auth_consistency::domain::{
     facts::foreign_key::{ForeignKeyOptions, referenced_columns},
-    sql_name::{comment_name, sql_name, sql_table, unseen},
-    text::clip,
+    text::{clip, unseen},
 };
 use proptest::prelude::*;
 
-use super::sql::{Name, Operator, Relation, Sql, TypeName};
+use super::{
+    sql::{Name, Operator, Relation, Sql, TypeName},
+    sql_name::{comment_name, sql_name, sql_table},
+};
 use crate::mutate::Target;
 
 /// What PostgreSQL reads of a text that begins with a quoted name: the name, and what is behind it

@@ -13,7 +13,7 @@ use auth_consistency::{
     domain::{
         fault::Fault,
         report::{End, Seen, status},
-        sql_name::unseen,
+        text::unseen,
     },
     pass::memory::Memory,
 };

@@ -22,7 +22,6 @@ use crate::{
             list::Identities,
             mapping::{Pair, correspond},
         },
-        sql_name::sql_table,
         target::{IdentitySource, Target},
     },
     engine::postgres::{
@@ -35,6 +34,7 @@ use crate::{
         observe::identities::source::source_table,
         rowset::people::{length, list_digest, people, today},
         session::{error::DatabaseError, transaction::savepoint},
+        sql_name::sql_table,
     },
 };
 

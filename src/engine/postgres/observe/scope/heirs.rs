@@ -7,7 +7,6 @@ use crate::{
         spec::ReferenceRule,
     },
     domain::{
-        sql_name::sql_table,
         target::Target,
         text::{clip, count},
     },
@@ -23,6 +22,7 @@ use crate::{
             transaction::{LOCKED, savepoint},
         },
         sql::Relation,
+        sql_name::sql_table,
     },
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     api::report::{ObjectRef, Skipped},
-    domain::{sql_name::sql_table, target::Target, text::clip},
+    domain::{target::Target, text::clip},
     engine::postgres::{
         catalog::{
             self,
@@ -11,6 +11,7 @@ use crate::{
             resolved::ResolvedSchema,
         },
         session::error::DatabaseError,
+        sql_name::sql_table,
     },
 };
 

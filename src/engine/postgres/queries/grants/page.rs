@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{PgConnection, Row};
 
 use super::{Extent, Named, Needs, Rights};
-use crate::{
-    domain::sql_name::{comment_name, sql_name, sql_table},
-    engine::postgres::{session::error::DatabaseError, sql::Sql},
+use crate::engine::postgres::{
+    session::error::DatabaseError,
+    sql::Sql,
+    sql_name::{comment_name, sql_name, sql_table},
 };
 
 /// Who it is written for, and who runs it. All but the role are bare names.

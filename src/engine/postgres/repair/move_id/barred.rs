@@ -9,6 +9,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{Column, Table, condition::equals, resolved::ResolvedSchema},
+        hints::hints,
         observe::in_the_way::{self, Change, Value},
         rowset::carriers::Carrier,
         sql::Sql,
@@ -100,7 +101,7 @@ fn told(table: &Table, found: &InTheWay, to: &str) -> (Reason, String) {
         "the {what} {name:?} of {} refuses the id {to} in {}: choose another id, {}",
         object.describe(),
         count(*rows, "row"),
-        dropping(&object, name)
+        dropping(hints(), &object, name)
     );
     (reason, why)
 }

@@ -4,8 +4,8 @@
 use sqlx::{PgConnection, Row, postgres::PgDatabaseError};
 
 use crate::{
-    domain::{sql_name::sql_table, text::clip},
-    engine::postgres::sql::Sql,
+    domain::text::clip,
+    engine::postgres::{sql::Sql, sql_name::sql_table},
 };
 
 /// Source files whose errors name tables, columns, constraints and types in fields of their own, and take them out

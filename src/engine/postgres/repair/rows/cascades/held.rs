@@ -5,11 +5,13 @@ use sqlx::PgConnection;
 
 use crate::{
     api::condition::Reason,
-    domain::{diagnose::rights, sql_name::sql_table, text::count},
+    domain::{diagnose::rights, facts::rights::Right, text::count},
     engine::postgres::{
         catalog::{Table, keys::ForeignKey},
+        hints::hints,
         rowset::dependents::of_those,
         sql::{Name, Sql},
+        sql_name::sql_table,
     },
 };
 
@@ -55,7 +57,7 @@ pub(in crate::engine::postgres) async fn held(
                 Reason::PrivilegeMissing,
                 format!(
                     "rows of {called} may depend on it, and the role may not SELECT from {name}: {}",
-                    rights::granted(&dependent.table.rights.role, [("SELECT", name.as_str())])
+                    rights::grant(hints(), &dependent.table.rights, &[Right::Select], &dependent.object())
                 ),
             )));
         }

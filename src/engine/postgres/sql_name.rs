@@ -1,6 +1,8 @@
 //! Names in SQL that is printed for a person to run. Whoever names a table must not be able to write a
 //! statement into somebody else's hands.
 
+use crate::domain::text::unseen;
+
 /// Words that are no names without quotes. PostgreSQL 15 manual, appendix C: "reserved", and "reserved
 /// (can be function or type)".
 const RESERVED: [&str; 101] = [
@@ -131,18 +133,6 @@ pub fn sql_regclass(schema: &str, table: &str) -> String {
     sql_text(&format!("{}.{}", plain(schema), plain(table)))
 }
 
-/// Characters of a statement that a message has room for.
-const LONGEST: usize = 600;
-
-/// A statement as a message has it. A cut one would be about something else.
-pub fn statement(sql: String) -> String {
-    if sql.chars().count() <= LONGEST {
-        return sql;
-    }
-    let verb: Vec<&str> = sql.split(' ').take(2).collect();
-    format!("{} by hand (with these names the statement is too long to be told)", verb.join(" "))
-}
-
 /// In quotes. Characters that cannot be seen or that turn the line around are written as numbers (section 4.1.2.3,
 /// `U&"..."`), and so is what ends a statement that stands in a sentence: whoever copies it would leave the rest behind.
 fn quoted(text: &str, quote: char) -> String {
@@ -192,48 +182,6 @@ pub fn sql_table(schema: &str, table: &str) -> String {
     format!("{}.{}", sql_name(schema), sql_name(table))
 }
 
-/// What nobody sees, or does not see for what it does, beside the control characters: Unicode 16, general category
-/// `Cf` and the property `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt), with the separators of lines and
-/// paragraphs and the braille pattern without dots.
-const UNSEEN: [(char, char); 26] = [
-    ('\u{ad}', '\u{ad}'),
-    ('\u{34f}', '\u{34f}'),
-    ('\u{600}', '\u{605}'),
-    ('\u{61c}', '\u{61c}'),
-    ('\u{6dd}', '\u{6dd}'),
-    ('\u{70f}', '\u{70f}'),
-    ('\u{890}', '\u{891}'),
-    ('\u{8e2}', '\u{8e2}'),
-    ('\u{115f}', '\u{1160}'),
-    ('\u{17b4}', '\u{17b5}'),
-    ('\u{180b}', '\u{180f}'),
-    ('\u{200b}', '\u{200f}'),
-    ('\u{2028}', '\u{202e}'),
-    ('\u{2060}', '\u{206f}'),
-    ('\u{2800}', '\u{2800}'),
-    ('\u{3164}', '\u{3164}'),
-    ('\u{fe00}', '\u{fe0f}'),
-    ('\u{feff}', '\u{feff}'),
-    ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff0}', '\u{fffb}'),
-    ('\u{110bd}', '\u{110bd}'),
-    ('\u{110cd}', '\u{110cd}'),
-    ('\u{13430}', '\u{1343f}'),
-    ('\u{1bca0}', '\u{1bca3}'),
-    ('\u{1d173}', '\u{1d17a}'),
-    ('\u{e0000}', '\u{e0fff}'),
-];
-
-/// Control characters (C1 among them), and those that change the direction of what follows, end a line, vary what
-/// stands before them or have no width: whoever reads a text does not see what they do to it.
-pub fn unseen(c: char) -> bool {
-    if c.is_ascii() {
-        return c.is_ascii_control();
-    }
-    let after = UNSEEN.partition_point(|(first, _)| *first <= c);
-    c.is_control() || after.checked_sub(1).and_then(|at| UNSEEN.get(at)).is_some_and(|(_, last)| c <= *last)
-}
-
 /// A name as it may stand in a comment of SQL; `None` where it may not. A line break ends a comment, and a name of
 /// several words reads as if we said them.
 pub fn comment_name(name: &str) -> Option<String> {
@@ -273,72 +221,6 @@ mod tests {
         ] {
             assert_eq!(sql_type(shown), sql);
         }
-    }
-
-    #[test]
-    fn a_statement_is_told_whole_or_not_at_all() {
-        let name = sql_name(&"\u{1}".repeat(63));
-        assert_eq!(statement(format!("ALTER TABLE {name}")), format!("ALTER TABLE {name}"));
-        let told = statement(format!("ALTER TABLE {name}.{name} VALIDATE CONSTRAINT {name}"));
-        assert_eq!(told, "ALTER TABLE by hand (with these names the statement is too long to be told)");
-    }
-
-    #[test]
-    fn every_character_that_unicode_calls_ignorable_or_a_format_is_unseen_and_no_other() {
-        // Both lists as Unicode 16 has them, each by itself.
-        let formats = [
-            0xad..=0xad,
-            0x600..=0x605,
-            0x61c..=0x61c,
-            0x6dd..=0x6dd,
-            0x70f..=0x70f,
-            0x890..=0x891,
-            0x8e2..=0x8e2,
-            0x180e..=0x180e,
-            0x200b..=0x200f,
-            0x202a..=0x202e,
-            0x2060..=0x2064,
-            0x2066..=0x206f,
-            0xfeff..=0xfeff,
-            0xfff9..=0xfffb,
-            0x110bd..=0x110bd,
-            0x110cd..=0x110cd,
-            0x13430..=0x1343f,
-            0x1bca0..=0x1bca3,
-            0x1d173..=0x1d17a,
-            0xe0001..=0xe0001,
-            0xe0020..=0xe007f,
-        ];
-        let ignorable = [
-            0xad..=0xad,
-            0x34f..=0x34f,
-            0x61c..=0x61c,
-            0x115f..=0x1160,
-            0x17b4..=0x17b5,
-            0x180b..=0x180f,
-            0x200b..=0x200f,
-            0x202a..=0x202e,
-            0x2060..=0x206f,
-            0x3164..=0x3164,
-            0xfe00..=0xfe0f,
-            0xfeff..=0xfeff,
-            0xffa0..=0xffa0,
-            0xfff0..=0xfff8,
-            0x1bca0..=0x1bca3,
-            0x1d173..=0x1d17a,
-            0xe0000..=0xe0fff,
-        ];
-        for c in '\0'..=char::MAX {
-            let code = u32::from(c);
-            let listed = formats.iter().chain(&ignorable).any(|range| range.contains(&code));
-            let other = c.is_control() || [0x2028, 0x2029, 0x2800].contains(&code);
-            assert_eq!(unseen(c), listed || other, "U+{code:04X}");
-        }
-        assert!(UNSEEN.is_sorted_by(|one, next| one.1 < next.0));
-        for c in "\u{fe0f}\u{e0100}\u{17b4}\u{1d173}\u{2800}\u{e0041}\u{202e}\u{85}\u{1b}".chars() {
-            assert!(unseen(c), "U+{:04X}", u32::from(c));
-        }
-        assert!(!"größe 用户 \u{1f511}\u{a0}\u{301}".contains(unseen));
     }
 
     #[test]
