@@ -151,6 +151,7 @@ fn facts(row: SubjectRow) -> SubjectFacts {
     let (mut revoked_token, mut valid) = (false, None);
     let account = match row {
         SubjectRow::Missing => Account::Missing,
+        SubjectRow::Nearly { written, many } => Account::Nearly { written, many },
         SubjectRow::NotOfType { type_name } => Account::NotOfType { type_name },
         SubjectRow::Inactive { login } => Account::Inactive { login },
         SubjectRow::Active { login, id, written, valid_after, revoked } => {

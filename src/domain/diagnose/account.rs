@@ -42,7 +42,9 @@ pub(in crate::domain) fn diagnose(
     free: &Free,
 ) -> Vec<Finding> {
     if let Some(found) = ambiguous::ambiguous(target, admin, facts, users) {
-        return vec![found];
+        // What is odd about the Secret's password is so whichever account is meant.
+        let odd = password::suspicious(target, admin, None, users, false);
+        return odd.into_iter().chain([found]).collect();
     }
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_before.is_some();
     let asked = admin.place.is_none() && !done;
@@ -125,7 +127,7 @@ fn missing(
             );
         }
         if wanted.orphan_rows > 0 {
-            let why = format!("{} name the id {id}", count(wanted.orphan_rows, "row"));
+            let why = naming(wanted.orphan_rows, &id);
             let mut claimed = finding(
                 Reason::AdminIdClaimed,
                 Severity::Critical,
@@ -304,10 +306,6 @@ fn other_id(
         rows: account.references.iter().map(|(_, rows)| *rows).fold(1, i64::saturating_add),
         claimed: wanted.orphan_rows > 0,
     };
-    if let Some((reason, why)) = wanted.immovable.as_ref().filter(|_| admin.on_drift == OnDrift::Correct) {
-        let refused = format!("{differs}, and it is not moved: {why}");
-        return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(*reason));
-    }
     // A table may name the id in several columns.
     let moved: Vec<ObjectRef> = account
         .references
@@ -317,16 +315,13 @@ fn other_id(
         })
         .collect();
     let moved: Vec<&ObjectRef> = moved.iter().collect();
-    if let Some(why) = foreign::unnamed(&observation.foreign, &moved, None)
-        && admin.on_drift == OnDrift::Correct
-    {
-        let refused = format!("{differs}, and it is not moved: {why}");
-        return Some(
-            finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(Reason::ForeignOwner),
-        );
-    }
+    let foreign = || Some((Reason::ForeignOwner, foreign::unnamed(&observation.foreign, &moved, None)?));
+    let held = match admin.on_drift {
+        OnDrift::Correct => wanted.immovable.clone().or_else(foreign),
+        OnDrift::Report => None,
+    };
     if wanted.orphan_rows > 0 {
-        let why = format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row"));
+        let why = format!("{}, which nobody has", naming(wanted.orphan_rows, &id));
         let mut claimed = finding(
             Reason::AdminIdClaimed,
             Severity::Critical,
@@ -335,11 +330,20 @@ fn other_id(
             ),
         );
         claimed.finding.rows = Some(wanted.orphan_rows);
+        if let Some((reason, why)) = held {
+            // Whoever moves it by hand must know all the same.
+            claimed.finding.message.push_str(&format!("; it is not moved: {why}"));
+            return Some(claimed.blocked_by(reason));
+        }
         if admin.on_drift == OnDrift::Correct {
             claimed = claimed.with_step(step);
             claimed.approval = Some(why);
         }
         return Some(claimed);
+    }
+    if let Some((reason, why)) = held {
+        let refused = format!("{differs}, and it is not moved: {why}");
+        return Some(finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(reason));
     }
     Some(match admin.on_drift {
         OnDrift::Correct => {
@@ -355,6 +359,11 @@ fn other_id(
             format!("{differs}: set {field}.onDrift to Correct to move it"),
         ),
     })
+}
+
+/// `2 rows name the id 7`.
+fn naming(rows: i64, id: &str) -> String {
+    format!("{} {} the id {id}", count(rows, "row"), if rows == 1 { "names" } else { "name" })
 }
 
 fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Finding> {

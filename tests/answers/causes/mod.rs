@@ -27,6 +27,14 @@ pub enum Part {
     Alone,
 }
 
+impl Part {
+    /// Whether what is planted of both can be told at once: of an account that is not known nothing is told.
+    pub fn goes_with(self, other: Self) -> bool {
+        let of_accounts = |part| matches!(part, Self::Accounts | Self::Passwords);
+        self != other && ![self, other].contains(&Self::Alone) && !(of_accounts(self) && of_accounts(other))
+    }
+}
+
 /// One cause.
 pub struct Cause {
     pub name: &'static str,

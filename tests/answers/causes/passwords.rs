@@ -71,6 +71,8 @@ fn with_password(world: &mut World, password: &str, words: &[&str]) {
 }
 
 fn odd(world: &mut World, end: &str, word: &str) -> bool {
+    // It is left off, and told where something is written.
+    differs(world);
     let password = format!("{}{end}", world.password_text());
     with_password(world, &password, &[word]);
     true
@@ -84,7 +86,8 @@ fn quoted(world: &mut World) -> bool {
 }
 
 fn unfilled(world: &mut World) -> bool {
-    let password = world.one_of(&["${ADMIN_PASSWORD}", "{{ .Values.admin.password }}", "$(ADMIN_PASSWORD)"]);
+    let password =
+        world.one_of(&["${ADMIN_PASSWORD}", "{{ .Values.secret.superuser }}", "$(ADMIN_PASSWORD)"]);
     with_password(world, password, &["filled|variable|template|placeholder"]);
     true
 }

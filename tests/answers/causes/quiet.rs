@@ -16,6 +16,7 @@ pub const CAUSES: &[Cause] = &[
     quiet("orphans are accepted", accepted),
     quiet("a reference is ignored", ignored),
     quiet("another account has no password", no_password),
+    quiet("a line break of the Secret's password is left off", line_break),
     quiet("the list of previous people is as today", same_people),
     quiet("an undeclared column is only remarked", remarked),
 ];
@@ -78,6 +79,12 @@ fn no_password(world: &mut World) -> bool {
         text(&id)
     );
     world.do_harm(sql);
+    true
+}
+
+fn line_break(world: &mut World) -> bool {
+    let password = format!("{}\n", world.password_text());
+    world.secrets.push(("admin".into(), "password".into(), password));
     true
 }
 

@@ -30,7 +30,7 @@ pub const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "a rule is about no column",
-        part: Part::Schema,
+        part: Part::References,
         reasons: &[R::RowsUnreadable],
         plant: ghost_column,
     },

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Cause, Part};
 use crate::{
     expected::Expected,
-    world::{World, quote},
+    world::{World, quote, text},
 };
 
 const fn alone(name: &'static str, reasons: &'static [R], plant: fn(&mut World) -> bool) -> Cause {
@@ -40,7 +40,7 @@ pub const CAUSES: &[Cause] = &[
     },
     Cause {
         name: "the database is read-only",
-        part: Part::Schema,
+        part: Part::Accounts,
         reasons: &[R::DatabaseReadOnly],
         plant: read_only,
     },
@@ -136,14 +136,7 @@ fn read_only(world: &mut World) -> bool {
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$",
     );
     let admin = world.admin();
-    let (users, role) = (world.users_sql(), world.style.role);
-    let value = if role.1 == "boolean" { "false" } else { "'0'" };
-    world.do_harm(format!(
-        "UPDATE {users} SET {} = {value} WHERE {} = {}",
-        quote(role.0),
-        quote(&world.id),
-        crate::world::text(&admin.id)
-    ));
+    weaken(world);
     world
         .expected
         .push(Expected::new("read-only", R::DatabaseReadOnly).says(&["default_transaction_read_only"]));
@@ -151,8 +144,19 @@ fn read_only(world: &mut World) -> bool {
     true
 }
 
+/// The admin is no admin any more.
+fn weaken(world: &mut World) {
+    let admin = world.admin();
+    let (users, role) = (world.users_sql(), world.style.role);
+    let value = if role.1 == "boolean" { "false" } else { "'0'" };
+    let (role, id) = (quote(role.0), quote(&world.id));
+    world.do_harm(format!("UPDATE {users} SET {role} = {value} WHERE {id} = {}", text(&admin.id)));
+}
+
 fn claimed(world: &mut World) -> bool {
     world.rival = true;
+    // What the other one repairs, and so claims the table.
+    weaken(world);
     world.expected.push(Expected::new("claimed", R::TargetClaimed).says(&["probeops/rival"]));
     true
 }
