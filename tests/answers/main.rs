@@ -8,8 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that panics has failed, which is what it is for, and the table is printed"
+    reason = "a test that panics has failed, which is what it is for"
 )]
 
 mod causes;
@@ -22,6 +21,7 @@ mod world;
 
 use std::{
     collections::BTreeMap,
+    io::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
@@ -245,12 +245,15 @@ fn told(name: &str, seed: u64, answers: &[Answer]) -> (f64, usize) {
             add("a verdict that nothing explains".into());
         }
     }
+    // Not by `println!`, of which nothing is seen where the test passes.
+    let mut out = std::io::stdout().lock();
     for (what, seeds) in &table {
-        println!("  {} × {what}   (worlds {})", seeds.len(), seeds.join(" "));
+        let _ = writeln!(out, "  {} × {what}   (worlds {})", seeds.len(), seeds.join(" "));
     }
     let share =
         100.0 * f64::from(u32::try_from(right).unwrap()) / f64::from(u32::try_from(answers.len()).unwrap());
-    println!(
+    let _ = writeln!(
+        out,
         "{name}, seed {seed}: {right} of {} answers are right ({share:.1} %), {clear} a wrong \"all is well\".",
         answers.len()
     );
@@ -264,7 +267,9 @@ fn what_was_planted_is_told_and_nothing_that_is_not_so() {
     let answers = answers(&tasks(seed.unwrap_or(SEED), many));
     let (share, clear) = told("Planted", seed.unwrap_or(SEED), &answers);
     assert_eq!(clear, 0, "something is wrong and all was said to be well");
-    assert!(share >= 99.0, "{share:.1} % of the answers are right");
+    // One world of a small number weighs more.
+    let least = if many < 1_000 { 99.0 } else { 99.5 };
+    assert!(share >= least, "{share:.1} % of the answers are right");
 }
 
 /// Worlds of each commit's own: what they came to is printed, and to be looked at when it is not all of them.
@@ -288,7 +293,7 @@ fn one_world_is_shown() {
         Some(cause) => Task::Token { seed, cause },
         None => {
             let (world, _) = planted(seed, &causes);
-            println!("{}\n{}\n{}", world.sql, world.harm, world.yaml());
+            let _ = writeln!(std::io::stdout(), "{}\n{}\n{}", world.sql, world.harm, world.yaml());
             Task::Pass { seed, causes }
         }
     };

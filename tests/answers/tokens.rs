@@ -5,7 +5,7 @@ mod causes;
 use std::time::SystemTime;
 
 use auth_consistency::{
-    engine::postgres::{SubjectQuery, SubjectRow},
+    engine::{SubjectQuery, SubjectRow},
     network::HostPolicy,
     pass,
     tokens::{Account, KeySet, SubjectFacts, Verdict, explain},

@@ -71,6 +71,25 @@ async fn keys_in_another_spelling_are_no_orphans_and_the_statement_helps() {
 }
 
 #[tokio::test]
+async fn text_that_names_uuids_with_a_line_break_names_users_and_the_statement_gives_it_their_type() {
+    let (admin, ada) = ("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12");
+    let sql = format!(
+        "CREATE TABLE logs (id int PRIMARY KEY, user_id text); \
+         INSERT INTO logs VALUES (1, E'{ada}\\r'), (2, E' {admin}\\r\\n'), (3, '{ada}')"
+    );
+    let db = Db::new(&tables("uuid", admin, ada, &sql)).await;
+    let rules = "references: {onOrphan: Delete, rules: [{table: logs, columns: [user_id], declared: true}]}";
+    let mut case = Case::new(&db, &format!("{USUAL}{rules}\n"));
+    let pass = case.reports(&db, &[(R::IdTypeDiffers, C::SchemaCompatible, None)]).await;
+    let message = pass.finding(R::IdTypeDiffers).message;
+    assert!(!message.contains("clear"), "{message}");
+    let statement = message.split("run ").last().unwrap().split(" (a value").next().unwrap().to_owned();
+    db.run(&statement).await;
+    assert_eq!(db.texts("SELECT user_id FROM logs ORDER BY id").await, [ada, admin, ada]);
+    case.repair().await.consistent().repaired(&[]);
+}
+
+#[tokio::test]
 async fn real_orphans_beside_them_wait_until_the_spelling_is_right() {
     let sql = "CREATE TABLE logs (id int PRIMARY KEY, user_id text REFERENCES users); \
                INSERT INTO logs VALUES (1, 'ADA'), (2, 'gone'), (3, 'ada')";

@@ -20,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
     cause("the sequence is at its end", &[R::SequenceBehind], at_its_end),
     cause("an id stands twice", &[R::IdNotUnique], twice),
     cause("a declared column is text where ids are not", &[R::IdTypeDiffers], text_column),
+    cause("a declared column is text with a CR after each id", &[R::IdTypeDiffers], text_with_cr),
     cause("a key's column is narrower than the ids", &[R::IdTypeDiffers], narrow),
     cause("tokens name users by numbers that they have not", &[R::SubjectTypeDiffers], subject_type),
     cause("old ids are other people's, by a table", &[R::IdentityShifted], |w| shifted(w, true)),
@@ -128,6 +129,23 @@ fn text_column(world: &mut World) -> bool {
         kind,
         "ALTER TABLE",
     ]);
+    world.expected.push(expected);
+    true
+}
+
+/// As an import of a file with CR LF leaves it: each row names its user, and the statement has to take the CR off.
+fn text_with_cr(world: &mut World) -> bool {
+    if world.ids.text() {
+        return false;
+    }
+    further(world, "clicks", "text", "::text || chr(13)", false);
+    let rule = json!({"schema": world.schema, "table": "clicks", "columns": ["user_id"], "declared": true});
+    world.spec["references"]["rules"].as_array_mut().unwrap().push(rule);
+    let takes = if world.ids == Ids::Uuid { "btrim(" } else { "USING user_id::" };
+    let expected = Expected::new("type differs, with CR", R::IdTypeDiffers)
+        .at("clicks")
+        .column("user_id")
+        .says(&["ALTER TABLE", takes]);
     world.expected.push(expected);
     true
 }

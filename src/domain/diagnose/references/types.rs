@@ -68,9 +68,13 @@ pub(super) fn differ(reference: &Reference, users: &UserTable) -> Option<Finding
         ),
     };
     let to = sql_type(parent);
-    let alter = statement(format!(
-        "ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {column}::{to}"
-    ));
+    // A number may have white space around it, as a file with CR leaves it, and a uuid may not.
+    let bare = match (reference.comparison, parent.as_str()) {
+        (Comparison::AsText, "uuid") => format!(r"btrim({column}::text, E' \t\n\r\f\x0B')"),
+        _ => column.clone(),
+    };
+    let alter =
+        statement(format!("ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {bare}::{to}"));
     Some(finding(
         reference,
         format!(
