@@ -1,6 +1,6 @@
 use crate::{
     api::{shared::SecretKeyRef, spec::OnMissing},
-    domain::{diagnose::requests, facts::ledger::Claim, target::Target},
+    domain::{diagnose::requests, target::Target},
 };
 
 use std::collections::BTreeMap;
@@ -45,20 +45,6 @@ fn tokens_and_admin_are_optional() {
     let target = target(&[("DATABASE_URL", URL)]);
     assert!(target.jwt.is_none() && target.admin.is_none());
     assert_eq!(target.resource.uid, requests::ENVIRONMENT);
-    // Of whom others are told by what it was, since no resource is called so.
-    let claim = Claim {
-        owner: requests::ENVIRONMENT.into(),
-        owner_name: requests::ENVIRONMENT.into(),
-        epoch: 1,
-        plan_serial: 1,
-        operator: None,
-        takes: 0,
-    };
-    let told = requests::claimed(&target, &claim);
-    assert!(told.starts_with("a command that had its target from the environment alone"), "{told}");
-    assert!(told.contains("take-claim") && !told.contains("the resource default/environment"), "{told}");
-    let other = Claim { owner_name: "shop/probeops".into(), ..claim };
-    assert!(requests::claimed(&target, &other).starts_with("the resource shop/probeops"));
     assert_eq!(target.users.password_column.as_deref(), Some("hashed_password"));
 }
 
