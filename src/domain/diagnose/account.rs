@@ -322,24 +322,24 @@ fn other_id(
     };
     if wanted.orphan_rows > 0 {
         let why = format!("{}, which nobody has", naming(wanted.orphan_rows, &id));
-        let mut claimed = finding(
-            Reason::AdminIdClaimed,
-            Severity::Critical,
-            format!(
-                "{differs}, and {why}: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
-            ),
-        );
-        claimed.finding.rows = Some(wanted.orphan_rows);
-        if let Some((reason, why)) = held {
-            // Whoever moves it by hand must know all the same.
-            claimed.finding.message.push_str(&format!("; it is not moved: {why}"));
-            return Some(claimed.blocked_by(reason));
+        let claimed = |end: String| {
+            let message =
+                format!("{differs}, and {why}: whoever holds an old token for it would become {who}, {end}");
+            let mut claimed = finding(Reason::AdminIdClaimed, Severity::Critical, message);
+            claimed.finding.rows = Some(wanted.orphan_rows);
+            claimed
+        };
+        // Whoever moves it by hand must know all the same.
+        if let Some((reason, held)) = held {
+            let end = format!("so find out first whose it was; and it is not moved: {held}");
+            return Some(claimed(end).blocked_by(reason));
         }
+        let mut found = claimed(format!("so approve it only if that was {who}"));
         if admin.on_drift == OnDrift::Correct {
-            claimed = claimed.with_step(step);
-            claimed.approval = Some(why);
+            found = found.with_step(step);
+            found.approval = Some(why);
         }
-        return Some(claimed);
+        return Some(found);
     }
     if let Some((reason, why)) = held {
         let refused = format!("{differs}, and it is not moved: {why}");
