@@ -10,7 +10,7 @@ PAGE := examples/session-reset/files
 CHART_CRD := charts/auth-consistency/files/crd.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-down test test-quick test-versions cuts fuzz bench soak generate check-generated statements lint static clean
+.PHONY: help demo demo-cluster demo-down test test-quick test-versions cuts answers fuzz bench soak generate check-generated statements lint static clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-24s%s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ test-versions: ## Run the tests against databases on PostgreSQL 13 to 18; VERSIO
 cuts: ## Cut the line to the database at every statement of every repair, where `make test` draws a quarter of the places
 	@dev/setup
 	@AUTHCON_CUTS=all exec dev/parts run --databases -- $(CARGO) test --locked --test databases cuts:: -- --nocapture
+
+answers: ## Plant 2,000 faults in made-up databases, keys and tokens, and print what was said in place of what was planted
+	@dev/setup
+	@export AUTHCON_ANSWERS=$${AUTHCON_ANSWERS:-2000} && \
+	  export AUTHCON_ANSWERS_SEED=$${AUTHCON_ANSWERS_SEED:-$$(od -An -N7 -tu8 /dev/urandom | tr -d ' ')} && exec dev/parts run --databases -- \
+	  $(CARGO) test --locked --test answers what_was
 
 fuzz: ## Try the readers of what strangers write with bytes that nobody thought of, a minute each
 	@dev/setup

@@ -58,8 +58,8 @@ pub use crate::pass::request::ScanMode;
 pub use cluster_context::{Surroundings, Unread};
 pub use identities::snapshot;
 pub use operations::{
-    admin_account, discover, export, grants, grants_to_observe, init, inventory, purge, quarantine_rows, resolve,
-    restore, runs, unrestored,
+    admin_account, discover, export, grants, grants_to_observe, init, inventory, purge, quarantine_rows,
+    resolve, restore, runs, unrestored,
 };
 pub use preflight::preflight;
 pub use probe::{ProbeOutcome, mint_for_admin, show_to_app};

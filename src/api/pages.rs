@@ -44,6 +44,11 @@ pub const GUIDES: &[Guide] = &[
         about: "shared secrets, key pairs and key sets, and how they are named",
         text: page!("keys"),
     },
+    Guide {
+        name: "passwords",
+        about: "formats of stored passwords: which are read, compared and written",
+        text: page!("passwords"),
+    },
     Guide { name: "tokens", about: "why a token is refused: every cause", text: page!("tokens") },
     Guide { name: "probe", about: "asking the running app, pod by pod", text: page!("probe") },
     Guide {
@@ -55,6 +60,11 @@ pub const GUIDES: &[Guide] = &[
         name: "session-reset",
         about: "the page that takes old sign-ins out of browsers",
         text: page!("session-reset"),
+    },
+    Guide {
+        name: "operating",
+        about: "running the operator: memory, turns, health, logs, events",
+        text: page!("operating"),
     },
 ];
 

@@ -1,10 +1,12 @@
 //! What a command says and how it ends. Commands return it; only the end of the process prints it.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     process::ExitCode,
 };
 
+use super::target::program;
 use crate::domain::{
     fault,
     text::{self, clean, clean_but, escaped},
@@ -91,11 +93,29 @@ impl Output {
 
     /// Prints it. A reader that has gone away (`| head`) is no failure.
     pub fn print(&self) -> ExitCode {
-        let _ = io::stderr().lock().write_all(clean_but(&self.err, &['\n', '\t']).as_bytes());
+        let program = program();
+        let err = as_called(&self.err, program);
+        let _ = io::stderr().lock().write_all(clean_but(&err, &['\n', '\t']).as_bytes());
         let mut out = io::stdout().lock();
-        let _ = out.write_all(escaped(&self.out, true).as_bytes()).and_then(|()| out.flush());
+        let _ = out
+            .write_all(escaped(&as_called(&self.out, program), true).as_bytes())
+            .and_then(|()| out.flush());
         ExitCode::from(self.exit.code())
     }
+}
+
+/// Commands that a text offers, by the name under which this program was called: whoever has the plugin of kubectl alone
+/// has no other one.
+fn as_called<'a>(text: &'a str, program: &str) -> Cow<'a, str> {
+    const NAME: &str = "auth-consistency";
+    if program == NAME {
+        return Cow::Borrowed(text);
+    }
+    let mut called = text.to_owned();
+    for (before, after) in [("`", " "), ("`", "\n"), ("more: ", " explain"), ("more: ", "\nexplain")] {
+        called = called.replace(&format!("{before}{NAME}{after}"), &format!("{before}{program}{after}"));
+    }
+    Cow::Owned(called)
 }
 
 fn line(mut text: String) -> String {
@@ -136,6 +156,16 @@ impl From<fault::Fault> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_offered_by_the_name_under_which_the_program_was_called() {
+        let text = "run what `auth-consistency grants` prints; more: auth-consistency explain A\n(`auth-consistency\ncheck`, /auth-consistency x)";
+        assert_eq!(as_called(text, "auth-consistency"), text);
+        assert_eq!(
+            as_called(text, "kubectl auth-consistency"),
+            "run what `kubectl auth-consistency grants` prints; more: kubectl auth-consistency explain A\n(`kubectl auth-consistency\ncheck`, /auth-consistency x)"
+        );
+    }
 
     #[test]
     fn exit_codes_are_those_of_the_documentation() {

@@ -187,6 +187,13 @@ pub(super) async fn give(
                     _ => "the resource names no admin to reset: set spec.admin".into(),
                 }));
             }
+            if errand.reset
+                && matches!(settings.place.source, Source::Environment(_))
+                && target.admin.as_ref().is_some_and(|admin| admin.password.is_none())
+            {
+                let why = "there is no password to reset the admin's to: set ADMIN_PASSWORD";
+                return Err(CliError::Usage(why.into()));
+            }
             if settings.token.is_some() && target.jwt.is_none() {
                 return Err(settings.place.keyless());
             }

@@ -70,8 +70,9 @@ pub trait Hints: fmt::Debug + Sync {
     // Columns and keys.
 
     /// Gives a column another type, which converts its values; a value that is none of that type stops it.
+    /// `as_text`: its values are another type's, and may have white space around them that the type does not take.
     /// `without_default`: the column's default goes first, since it would not be converted.
-    fn convert_column(&self, column: Column<'_>, to: &str, without_default: bool) -> String;
+    fn convert_column(&self, column: Column<'_>, to: &str, as_text: bool, without_default: bool) -> String;
 
     /// Makes a column one of texts of up to so many characters that adds no blanks to them.
     fn text_column(&self, column: Column<'_>, characters: usize) -> String;

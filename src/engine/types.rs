@@ -325,6 +325,13 @@ pub struct Discovered {
 pub enum SubjectRow {
     /// Nobody has it.
     Missing,
+    /// Nobody has it as it stands, and somebody in another spelling: of text only.
+    Nearly {
+        /// As the user table has it: the first one.
+        written: String,
+        /// How many there are of them.
+        many: i64,
+    },
     /// The column's type cannot hold it.
     NotOfType {
         /// The column's type.

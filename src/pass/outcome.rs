@@ -7,7 +7,7 @@ use crate::{
         shared,
     },
     domain::{
-        diagnose::{rotation, undeclared, verifiers},
+        diagnose::{rotation, suspects, undeclared, verifiers},
         facts::Observation,
         finding::{Finding, Resolution},
         incremental::partial_scan::Unfinished,
@@ -149,8 +149,12 @@ fn accepted_rows(target: &Target, observation: &Observation) -> i64 {
 pub(super) fn references(target: &Target, observation: &Observation) -> Option<ReferencesReport> {
     observation.users.as_ref().ok()?;
     let accepted_rows = accepted_rows(target, observation);
-    let counted = observation.references.iter().map(|reference| reference.orphans.rows);
-    let all = counted.fold(0, i64::saturating_add);
+    let nobodys = observation
+        .references
+        .iter()
+        .filter(|reference| !policy::accepted(&target.references.policy(&reference.object), reference))
+        .map(|reference| suspects::without_spelled(observation, reference).rows);
+    let orphan_rows = nobodys.fold(0, i64::saturating_add);
     let why = "not looked at yet: the next pass goes on with it";
     let unreached = observation.unreached.iter().cloned();
     let unreached =
@@ -161,7 +165,7 @@ pub(super) fn references(target: &Target, observation: &Observation) -> Option<R
             .unwrap_or(i64::MAX),
         undeclared: observation.undeclared.columns,
         skipped: observation.skipped.iter().cloned().chain(unreached).take(100).collect(),
-        orphan_rows: all - accepted_rows,
+        orphan_rows,
         accepted_rows,
     })
 }

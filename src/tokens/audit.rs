@@ -72,6 +72,9 @@ pub enum KeyWeakness {
 
 /// What to do about a shared secret that others may know. Frameworks have one secret for many things, so what
 /// else ends with it comes first.
+/// Of a public key that is to be a shared secret: most often the algorithm was forgotten.
+const PAIR: &str = "the algorithm is an HMAC, which takes a shared secret: if the app signs with the private key that belongs to it, set spec.jwt.algorithm to the app's (such as RS256 or ES256); if the app takes it for a shared secret indeed";
+
 const REPLACE: &str = "see first what else it protects (sessions, links, encrypted columns), then replace it by the output of `openssl rand -hex 32`; everybody signs in again";
 
 /// What part an audited key plays.
@@ -193,12 +196,12 @@ impl KeyWeakness {
             }
             Self::PublicKey => {
                 return format!(
-                    "the signing key is a public key, so anybody who has it can sign tokens: {REPLACE}"
+                    "the signing key is a public key, and {PAIR}, anybody who has it can sign tokens: {REPLACE}"
                 );
             }
             Self::Certificate => {
                 return format!(
-                    "the signing key is a certificate, so anybody who sees it can sign tokens: {REPLACE}"
+                    "the signing key is a certificate, and {PAIR}, anybody who sees it can sign tokens: {REPLACE}"
                 );
             }
             Self::LowEntropy => return format!("the signing key repeats or counts up characters: {REPLACE}"),

@@ -90,6 +90,9 @@ impl Verification {
         let subject = || subject.to_owned();
         let (login, written) = match &facts.account {
             Account::Missing => return Verdict::SubjectNamesNoUser { subject: subject() },
+            Account::Nearly { written, many } => {
+                return Verdict::SubjectNearly { subject: subject(), written: written.clone(), many: *many };
+            }
             Account::NotOfType { type_name } => {
                 return Verdict::SubjectNotOfColumnType { subject: subject(), type_name: type_name.clone() };
             }

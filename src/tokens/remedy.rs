@@ -76,6 +76,12 @@ impl Verdict {
             Self::SubjectNotOfColumnType { .. } => {
                 "If the app mints another column, such as the login, set spec.jwt.subjectColumn; else the token may be of another app, or from before the ids had this type: sign in again."
             }
+            Self::SubjectNearly { many: 1, .. } => {
+                "Let the app mint the subject as the database has it, or compare both in one spelling; then sign in again."
+            }
+            Self::SubjectNearly { .. } => {
+                "Find out which of these users is meant before the app compares in one spelling, since it would sign in any of them; then sign in again."
+            }
             Self::SubjectSpelledDifferently { .. } => {
                 "Let the app mint the id as the database writes it, and compare ids in their own type."
             }

@@ -18,6 +18,13 @@ pub struct SubjectFacts {
 pub enum Account {
     /// There is none.
     Missing,
+    /// There is none, and some that have it in another spelling: text differs in case, or in blanks at its ends.
+    Nearly {
+        /// The first one as the database has it.
+        written: String,
+        /// How many there are of them.
+        many: i64,
+    },
     /// The column cannot hold such a value.
     NotOfType {
         /// The column's type.

@@ -21,10 +21,27 @@ pub(super) fn in_place_of_a_token(text: &str) -> Option<&'static str> {
         "bearer" | "token" | "jwt" => "the word Bearer, Token or JWT alone",
         "[objectobject]" => "[object Object], an object that was made a text,",
         "[objectpromise]" => "[object Promise], a promise that nobody waited for,",
-        _ if named("{{", "}}") || named("${", "}") || named("{", "}") || named("<", ">") => {
+        _ if named("{{", "}}")
+            || named("${", "}")
+            || named("$(", ")")
+            || named("{", "}")
+            || named("<", ">") =>
+        {
             "a variable that nobody filled in"
         }
+        // As single quotes leave it to curl, and other shells than the one that it was written for.
+        _ if is_variable(&lower) => "a variable that nobody filled in",
         _ => return None,
+    })
+}
+
+/// `$token`, `$env:token` or `%token%`.
+fn is_variable(lower: &str) -> bool {
+    let of_shells = lower.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
+    let name = of_shells.or_else(|| lower.strip_prefix('%')?.strip_suffix('%'));
+    name.is_some_and(|name| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     })
 }
 

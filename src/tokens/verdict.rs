@@ -137,6 +137,15 @@ pub enum Verdict {
         /// The column's type.
         type_name: String,
     },
+    /// Nobody has the subject as it stands, and somebody in another spelling.
+    SubjectNearly {
+        /// Whom the token names.
+        subject: String,
+        /// How the database has it: the first one.
+        written: String,
+        /// How many have it so or so.
+        many: i64,
+    },
     /// The database takes the subject for an id that it writes otherwise.
     SubjectSpelledDifferently {
         /// Whom the token names.
@@ -246,7 +255,9 @@ impl Verdict {
             Self::Holds { .. } => "Holds",
             Self::SubjectNamesNoUser { .. } => "SubjectNamesNoUser",
             Self::SubjectNotOfColumnType { .. } => "SubjectNotOfColumnType",
-            Self::SubjectSpelledDifferently { .. } => "SubjectSpelledDifferently",
+            Self::SubjectSpelledDifferently { .. } | Self::SubjectNearly { .. } => {
+                "SubjectSpelledDifferently"
+            }
             Self::NamesAnother { .. } => "NamesAnother",
             Self::UserInactive { .. } => "UserInactive",
             Self::IssuedBeforeInvalidation { .. } => "IssuedBeforeInvalidation",
@@ -312,6 +323,16 @@ impl Verdict {
             Self::SubjectNotOfColumnType { subject, type_name } => format!(
                 "the token names the subject {}, and the column that it should name holds values of type {type_name}",
                 shown(subject)
+            ),
+            Self::SubjectNearly { subject, written, many: 1 } => format!(
+                "the token names the subject {}, no user has it as it stands, and one has it in another spelling ({}): an app that compares exactly finds nobody",
+                shown(subject),
+                shown(written)
+            ),
+            Self::SubjectNearly { subject, written, many } => format!(
+                "the token names the subject {}, no user has it as it stands, and {many} have it in another spelling (such as {}): an app that compares exactly finds nobody",
+                shown(subject),
+                shown(written)
             ),
             Self::SubjectSpelledDifferently { subject, written } => format!(
                 "the token names the subject {}, and the database writes that id {}: an app that compares them as text finds nobody",

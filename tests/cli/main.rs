@@ -499,6 +499,18 @@ async fn a_check_says_of_a_token_too_why_it_fails() {
 }
 
 #[test]
+fn a_reset_on_the_environment_without_a_password_says_what_to_set() {
+    let named =
+        [("DATABASE_URL", "postgresql://app:canary@127.0.0.1:1/app"), ("ADMIN_EMAIL", "admin@example.com")];
+    let said = run(&["reset"], &named, "");
+    assert_eq!(said.code, 64, "{} {}", said.out, said.err);
+    assert_eq!(
+        said.err,
+        "auth-consistency: there is no password to reset the admin's to: set ADMIN_PASSWORD\n"
+    );
+}
+
+#[test]
 fn the_page_of_a_reason_is_printed_and_what_is_no_reason_is_named_with_what_is() {
     let said = run(&["explain", "orphanrows"], &[], "");
     assert_eq!(said.code, 0, "{}", said.err);

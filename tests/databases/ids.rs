@@ -221,7 +221,8 @@ async fn rows_that_would_collide_in_a_unique_key_keep_an_id_from_moving_until_th
     .await;
     let mut case = Case::new(&db, &spec());
     let pass = case.check().await;
-    let found = pass.finding(R::AdminIdDiffers);
+    // Rows that name nobody name it, which is told though it is not moved.
+    let found = pass.finding(R::AdminIdClaimed);
     assert_eq!(found.blocked, Some(R::UniqueKeyInTheWay));
     assert!(
         found.message.contains("2 rows of roles.user_id would collide in the unique key roles_user_id_role_key with rows that name 1 already"),

@@ -3,6 +3,7 @@
 
 use super::{Cell, Closing, PageStyle, Table, clean, table};
 use crate::{
+    api::condition::Reason,
     api::report::{
         AdminReport, ConsistencyReport, FindingReport, ObjectRef, PasswordsReport, SearchReport, StepReport,
     },
@@ -94,8 +95,10 @@ fn facts(report: &ConsistencyReport, look: PageStyle) -> String {
         }
     }
     if let Some(references) = &report.references {
+        let spelled = report.findings.iter().any(|one| one.finding == Reason::IdSpellingDiffers);
         let orphans = if references.orphan_rows == 0 {
-            "every row names a user".to_owned()
+            let how = if spelled { ", some in another spelling" } else { "" };
+            format!("every row names a user{how}")
         } else {
             format!("{} no user", verb(references.orphan_rows, "row", "names", "name"))
         };

@@ -25,6 +25,7 @@ pub(in crate::cli) fn facts(row: SubjectRow) -> SubjectFacts {
     let mut is_revoked = false;
     let account = match row {
         SubjectRow::Missing => Account::Missing,
+        SubjectRow::Nearly { written, many } => Account::Nearly { written, many },
         SubjectRow::NotOfType { type_name } => Account::NotOfType { type_name },
         SubjectRow::Inactive { login } => Account::Inactive { login },
         SubjectRow::Active { login, id, written, valid_after, revoked } => {

@@ -43,7 +43,9 @@ pub(in crate::domain) fn diagnose(
     free: &Free,
 ) -> Vec<Finding> {
     if let Some(found) = ambiguous::ambiguous(target, admin, facts, users) {
-        return vec![found];
+        // What is odd about the Secret's password is so whichever account is meant.
+        let odd = password::suspicious(target, admin, None, users, false);
+        return odd.into_iter().chain([found]).collect();
     }
     let done = observation.bookkeeping.reset_handled || observation.bookkeeping.reset_before.is_some();
     let asked = admin.place.is_none() && !done;
@@ -150,7 +152,7 @@ impl Absent<'_> {
             ));
         }
         if wanted.orphan_rows > 0 {
-            let why = format!("{} name the id {id}", count(wanted.orphan_rows, "row"));
+            let why = naming(wanted.orphan_rows, &id);
             let mut claimed = claimed(&format!(
                 ", and {why} that {field}.id gives it: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
             ))
@@ -294,28 +296,17 @@ fn other_id(
         Ok(to) => to,
         Err(found) => return Some(*found),
     };
-    if admin.on_drift == OnDrift::Correct
-        && let Some((reason, why)) = moved.immovable(observation)
-    {
-        let message = format!("{}, and it is not moved: {why}", moved.differs());
-        return Some(moved.finding(Reason::AdminIdDiffers, Severity::Error, message).blocked_by(reason));
-    }
+    let held = match admin.on_drift {
+        OnDrift::Correct => moved.immovable(observation),
+        OnDrift::Report => None,
+    };
     let (id, differs) = (moved.id(), moved.differs());
     if wanted.orphan_rows > 0 {
-        let (why, who) = (
-            format!("{} that name nobody name the id {id}", count(wanted.orphan_rows, "row")),
-            admin.called(),
-        );
-        let message = format!(
-            "{differs}, and {why}: whoever holds an old token for it would become {who}, so approve it only if that was {who}"
-        );
-        let mut claimed = moved.finding(Reason::AdminIdClaimed, Severity::Critical, message);
-        claimed.finding.rows = Some(wanted.orphan_rows);
-        if admin.on_drift == OnDrift::Correct {
-            claimed = claimed.with_step(moved.step(to));
-            claimed.approval = Some(why);
-        }
-        return Some(claimed);
+        return Some(moved.claimed(to, held));
+    }
+    if let Some((reason, why)) = held {
+        let refused = format!("{differs}, and it is not moved: {why}");
+        return Some(moved.finding(Reason::AdminIdDiffers, Severity::Error, refused).blocked_by(reason));
     }
     let plain = |message: String| moved.finding(Reason::AdminIdDiffers, Severity::Error, message);
     Some(match admin.on_drift {
@@ -406,6 +397,30 @@ impl OtherId<'_> {
         foreign::unnamed(&observation.foreign, &moved, None).map(|why| (Reason::ForeignOwner, why))
     }
 
+    /// Rows that name nobody name the id that it is to get.
+    fn claimed(&self, to: String, held: Option<(Reason, String)>) -> Finding {
+        let (differs, who) = (self.differs(), self.admin.called());
+        let why = format!("{}, which nobody has", naming(self.wanted.orphan_rows, &self.id()));
+        let end = match &held {
+            // Whoever moves it by hand must know all the same.
+            Some((_, held)) => format!("so find out first whose it was; and it is not moved: {held}"),
+            None => format!("so approve it only if that was {who}"),
+        };
+        let message =
+            format!("{differs}, and {why}: whoever holds an old token for it would become {who}, {end}");
+        let mut found = self.finding(Reason::AdminIdClaimed, Severity::Critical, message);
+        found.finding.rows = Some(self.wanted.orphan_rows);
+        match held {
+            Some((reason, _)) => found.blocked_by(reason),
+            None if self.admin.on_drift == OnDrift::Correct => {
+                found = found.with_step(self.step(to));
+                found.approval = Some(why);
+                found
+            }
+            None => found,
+        }
+    }
+
     fn step(&self, to: String) -> Step {
         Step::MoveId {
             users: self.users.object.clone(),
@@ -416,6 +431,11 @@ impl OtherId<'_> {
             claimed: self.wanted.orphan_rows > 0,
         }
     }
+}
+
+/// `2 rows name the id 7`.
+fn naming(rows: i64, id: &str) -> String {
+    format!("{} {} the id {id}", count(rows, "row"), if rows == 1 { "names" } else { "name" })
 }
 
 fn drifted(target: &Target, admin: &Admin, account: &Account, users: &UserTable) -> Option<Finding> {

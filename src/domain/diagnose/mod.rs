@@ -26,7 +26,7 @@ pub mod rotation;
 pub mod seeding;
 pub(in crate::domain) mod sequence;
 pub mod sessions;
-pub(in crate::domain) mod suspects;
+pub mod suspects;
 pub mod trust;
 pub mod undeclared;
 pub mod verifiers;

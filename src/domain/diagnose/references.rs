@@ -75,7 +75,7 @@ pub(in crate::domain) fn rows(
     observation: &Observation,
     reference: &Reference,
 ) -> Option<Finding> {
-    let orphans = &reference.orphans;
+    let orphans = &suspects::without_spelled(observation, reference);
     let policy = target.references.policy(&reference.object);
     if orphans.rows == 0 || accepted(&policy, reference) {
         return None;
@@ -114,6 +114,13 @@ pub(in crate::domain) fn rows(
             let people = remap::offer(observation, reference);
             let end = match choices(observation, reference, &policy, None, people) {
                 Some(some) => format!("choose {some} for it in spec.references.rules, or accept it there"),
+                None if suspects::spelled(observation, &reference.object).is_some() => {
+                    let why = refusal(Action::Delete, observation, reference, &policy);
+                    format!(
+                        "{}, then choose a repair in spec.references.rules",
+                        why.map(|(_, why)| why).unwrap_or_default()
+                    )
+                }
                 None => {
                     let why = refusal(Action::Delete, target, observation, reference);
                     let why = why.map(|(_, why)| format!(" ({why})")).unwrap_or_default();

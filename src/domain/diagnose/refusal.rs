@@ -121,10 +121,9 @@ impl Wanted<'_> {
         Some((
             Reason::IdSpellingDiffers,
             format!(
-                "{} of them {} users in another spelling and {}",
-                count(spelling.rows, "row"),
+                "first give {}, which {} users in another spelling, the users' own",
+                count(spelling.rows, "further row"),
                 if spelling.rows == 1 { "names" } else { "name" },
-                if spelling.rows == 1 { "is no orphan" } else { "are no orphans" }
             ),
         ))
     }

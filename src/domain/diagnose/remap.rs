@@ -201,7 +201,8 @@ fn shifted_rows(
         ));
     } else if let Some(run) = &facts.touched {
         message.push_str(&format!(
-            "; the run {run} has changed such rows, so old ones cannot be told from those any more and none is moved: restore that run first, or move them by hand"
+            "; the run {run} has given rows of {} to users of today, which look like old ones now, so none is moved: restore that run, which gives those rows back too, or move them by hand",
+            reference.object.describe()
         ));
     } else if facts.movable.rows == 0 {
         message.push_str(&remainder::of_others(&facts.shifted_remainder));

@@ -207,14 +207,26 @@ fn made_anew(target: &Target, claim: &Claim) -> bool {
     target.operator.is_some() && claim.operator == target.operator && claim.owner_name == name
 }
 
+/// What a target is called that was made of the environment alone: namespace and name, and its uid.
+pub const ENVIRONMENT: &str = "default/environment";
+
 /// Why a resource only observes that has not the claim.
 pub fn claimed(target: &Target, claim: &Claim) -> String {
+    held_by(claim, &take(target, claim))
+}
+
+/// Who has the claim, and what ends that.
+fn held_by(claim: &Claim, take: &str) -> String {
+    if claim.owner_name == ENVIRONMENT && claim.owner == ENVIRONMENT {
+        return format!(
+            "a command that had its target from the environment alone (DATABASE_URL, no resource) has repaired this user \
+             table and holds it, so this one only observes: when no such command is to repair it again, run {take}"
+        );
+    }
     format!(
         "the resource {} (uid {}) repairs this user table, so this one only observes: remove one of the two; \
-         only if that one is gone for good, run {}",
-        claim.owner_name,
-        claim.owner,
-        take(target, claim)
+         only if that one is gone for good, run {take}",
+        claim.owner_name, claim.owner
     )
 }
 

@@ -7,7 +7,11 @@ use crate::{
         report::{ObjectRef, Severity},
     },
     domain::{
-        facts::{Observation, references::Spelling, unread::Untrusted},
+        facts::{
+            Observation,
+            references::{Orphans, Reference, Spelling},
+            unread::Untrusted,
+        },
         finding::{Finding, person},
         step::Step,
         target::{Target, policy::accepted},
@@ -32,6 +36,19 @@ pub(in crate::domain) fn spelled<'a>(
     object: &ObjectRef,
 ) -> Option<&'a Spelling> {
     observation.spellings.iter().find(|one| one.object == *object)
+}
+
+/// The orphans of a reference without the rows that name users in another spelling, which are none. The digest stays
+/// that of all.
+pub fn without_spelled(observation: &Observation, reference: &Reference) -> Orphans {
+    let mut left = reference.orphans.clone();
+    if let Some(spelled) = spelled(observation, &reference.object) {
+        left.rows = left.rows.saturating_sub(spelled.rows).max(0);
+        left.keys = left.keys.saturating_sub(spelled.keys).max(0);
+        // Both samples are the first ones in key order: whatever of these is spelled otherwise is among those.
+        left.sample.retain(|key| !spelled.sample.contains(key));
+    }
+    left
 }
 
 fn spelling(one: &Spelling) -> Finding {

@@ -127,6 +127,9 @@ pub enum DsnError {
         "the connection string has an @ behind its host: write @ / ? # % of user name and password as %40 %2F %3F %23 %25"
     )]
     Borders,
+    /// What stands behind the last colon of the host.
+    #[error("the port of the connection string is no number from 1 to 65535")]
+    Port,
     /// Bytes that are no text.
     #[error("the connection string is not UTF-8 text")]
     NotText,
@@ -210,8 +213,16 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
             known.map_or(DsnError::UnknownEngine(scheme.chars().count()), |engine| DsnError::Engine(engine))
         );
     }
-    let url = Url::parse(&format!("postgresql://{}", &text[scheme.len() + 3..])).map_err(|_| {
-        if text.contains(',') || text.contains("@/") { DsnError::Host } else { DsnError::NotAUrl }
+    let rest = &text[scheme.len() + 3..];
+    let url = Url::parse(&format!("postgresql://{rest}")).map_err(|error| {
+        // Up to here a URL names host and port: an @ that comes later was to end the password.
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        match error {
+            _ if text.contains(',') || text.contains("@/") => DsnError::Host,
+            url::ParseError::InvalidPort if authority.contains('@') => DsnError::Port,
+            url::ParseError::InvalidPort if rest.contains('@') => DsnError::Borders,
+            _ => DsnError::NotAUrl,
+        }
     })?;
     let decode = |part: &str| -> Result<String, DsnError> {
         percent_decode_str(part).decode_utf8().map(Into::into).map_err(|_| DsnError::NotText)
@@ -236,9 +247,7 @@ pub fn parse(bytes: &[u8]) -> Result<Connection, DsnError> {
             |list: &[&'static str]| list.iter().copied().find(|known| known.eq_ignore_ascii_case(&name));
         match name.as_ref() {
             "host" if host.is_empty() => host = value.into_owned(),
-            "port" if port.is_none() => {
-                port = Some(value.parse().map_err(|_| DsnError::Missing("valid port"))?)
-            }
+            "port" if port.is_none() => port = Some(value.parse().map_err(|_| DsnError::Port)?),
             "user" if user.is_empty() => user = value.into_owned(),
             "password" if password.is_none() => password = Some(value.into_owned()),
             "dbname" if database.is_empty() => database = value.into_owned(),
@@ -334,6 +343,21 @@ mod tests {
         ] {
             let expected = ("h".to_owned(), 5432, "app@server".to_owned(), "p@x".to_owned(), "d".to_owned());
             assert_eq!(parts(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_told_apart_from_a_password_that_is_not_encoded() {
+        for (text, expected) in [
+            ("postgresql://app:canary@db:54x2/app", DsnError::Port),
+            ("postgresql://app:canary@db:70000/app", DsnError::Port),
+            ("postgresql://db/app?user=app&password=canary&port=x", DsnError::Port),
+            ("postgresql://app:can/ary@db:5432/app", DsnError::Borders),
+            ("postgresql://app:can#ary@db/app", DsnError::Borders),
+            ("postgresql://app:can?ary@db/app", DsnError::Borders),
+            ("postgresql://app:canary@[::/app", DsnError::NotAUrl),
+        ] {
+            assert_eq!(parse(text.as_bytes()).unwrap_err(), expected, "{text}");
         }
     }
 

@@ -74,13 +74,19 @@ impl Hints for Statements {
         format!("GRANT {what} TO {}", role.map_or_else(|| "the role".to_owned(), sql_name))
     }
 
-    fn convert_column(&self, column: Column<'_>, to: &str, without_default: bool) -> String {
-        let ((table, column), to) = (parts(column), sql_type(to));
+    fn convert_column(&self, column: Column<'_>, to: &str, as_text: bool, without_default: bool) -> String {
+        let (table, column) = parts(column);
+        // A number may have white space around it, as a file with CR leaves it, and a uuid may not.
+        let bare = match as_text && to == "uuid" {
+            true => format!(r"btrim({column}::text, E' \t\n\r\f\x0B')"),
+            false => column.clone(),
+        };
+        let to = sql_type(to);
         let default = match without_default {
             true => format!("ALTER COLUMN {column} DROP DEFAULT, "),
             false => String::new(),
         };
-        format!("ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {column}::{to}")
+        format!("ALTER TABLE {table} {default}ALTER COLUMN {column} TYPE {to} USING {bare}::{to}")
     }
 
     fn text_column(&self, column: Column<'_>, characters: usize) -> String {

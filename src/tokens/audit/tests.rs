@@ -156,6 +156,8 @@ fn public_documents_are_critical_and_private_ones_suspicious() {
         assert_eq!(found(&key), std::slice::from_ref(&expected), "{}", String::from_utf8_lossy(&key));
         let critical = expected.severity() == Severity::Critical;
         assert_eq!(critical, matches!(expected, KeyWeakness::PublicKey | KeyWeakness::Certificate));
+        // Most often the algorithm was forgotten, and then nobody need sign in again.
+        assert_eq!(expected.message().contains("set spec.jwt.algorithm to the app's"), critical);
     }
 }
 

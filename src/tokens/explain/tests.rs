@@ -337,6 +337,15 @@ fn the_database_has_the_last_word() {
         resolve(account(Some("01")), None),
         Verdict::SubjectSpelledDifferently { subject: "1".into(), written: "01".into() }
     );
+    // Of text, whoever has it in another spelling is named, and how many there are.
+    for (many, said) in
+        [(1, "one has it in another spelling (\"Ada\")"), (2, "2 have it in another spelling")]
+    {
+        let verdict = resolve(Account::Nearly { written: "Ada".into(), many }, None);
+        assert_eq!(verdict, Verdict::SubjectNearly { subject: "1".into(), written: "Ada".into(), many });
+        assert_eq!((verdict.cause(), verdict.holds()), ("SubjectSpelledDifferently", false));
+        assert!(verdict.message().contains(said), "{}", verdict.message());
+    }
     // Without iat it cannot prove that it is young enough.
     let undated = explain(&signed(&json!({"sub": "1"})), &Keyring::of(&key()), &shape(), now());
     assert_eq!(

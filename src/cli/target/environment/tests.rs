@@ -1,6 +1,6 @@
 use crate::{
     api::{shared::SecretKeyRef, spec::OnMissing},
-    domain::target::Target,
+    domain::{diagnose::requests, target::Target},
 };
 
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ fn without_a_database_it_is_said_what_to_set() {
 fn tokens_and_admin_are_optional() {
     let target = target(&[("DATABASE_URL", URL)]);
     assert!(target.jwt.is_none() && target.admin.is_none());
-    assert_eq!(target.resource.uid, "default/environment");
+    assert_eq!(target.resource.uid, requests::ENVIRONMENT);
     assert_eq!(target.users.password_column.as_deref(), Some("hashed_password"));
 }
 

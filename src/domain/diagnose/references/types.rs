@@ -63,7 +63,8 @@ pub(super) fn differ(hints: &dyn Hints, reference: &Reference, users: &UserTable
             " (a value that is no {parent} stops it; give the column a default of the new type afterwards where it needs one)"
         ),
     };
-    let alter = statement(hints.convert_column(column, parent, without_default));
+    let as_text = reference.comparison == Comparison::AsText;
+    let alter = statement(hints.convert_column(column, parent, as_text, without_default));
     Some(finding(
         reference,
         format!(

@@ -99,6 +99,19 @@ fn claim(owner: &str, takes: i64) -> Claim {
 }
 
 #[test]
+fn who_holds_the_table_is_a_resource_or_a_command_on_the_environment_alone() {
+    let environment = Claim { owner_name: ENVIRONMENT.into(), ..claim(ENVIRONMENT, 0) };
+    let told = held_by(&environment, "`TAKE`");
+    assert!(told.starts_with("a command that had its target from the environment alone"), "{told}");
+    assert!(told.ends_with("run `TAKE`") && !told.contains(ENVIRONMENT), "{told}");
+    let told = held_by(&claim("a", 0), "`TAKE`");
+    assert!(
+        told.starts_with("the resource probeops/probeops (uid a)") && told.ends_with("run `TAKE`"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_claim_is_asked_for_by_uid_and_by_how_often_it_went_from_one_to_another() {
     for (asked, owner, takes, fit) in [
         ("a", "a", 0, true),

@@ -138,7 +138,7 @@ pub(in crate::engine::postgres) fn no_table(alike: &[String], field: &str) -> St
 /// Why a table that the role may not read is left out.
 pub(in crate::engine::postgres) fn unreadable(object: &ObjectRef) -> String {
     format!(
-        "no SELECT privilege on {}.{}: run what `auth-consistency grants` prints, or ignore it by a rule",
+        "the role may not read {}.{}, which takes SELECT on it and USAGE on its schema: run what `auth-consistency grants` prints, or ignore it by a rule",
         object.schema, object.table
     )
 }

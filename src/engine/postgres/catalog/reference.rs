@@ -305,19 +305,21 @@ impl ReferenceTable {
 }
 
 /// What goes around a value so that two types that no operator compares have one text for one id:
-/// values that differ in spelling only name the same user.
+/// values that differ in spelling only name the same user. White space at the ends is what `char(n)` and files with CR
+/// leave there.
 pub(in crate::engine::postgres) fn spelling(column: &Column, other: &Column) -> (&'static str, &'static str) {
     const DIGITS: (&str, &str) = (
         "pg_catalog.regexp_replace(pg_catalog.btrim(",
-        "::pg_catalog.text), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')",
+        "::pg_catalog.text, E' \\t\\n\\r\\f\\x0B'), '^[+]?(-?)0*([0-9]+)$', '\\1\\2')",
     );
     let number = |column: &Column| column.kind() == KeyKind::Integer || column.base_name == "numeric";
     let citext = column.base_name == "citext" || other.base_name == "citext";
     match column.kind() {
         KeyKind::Uuid => ("pg_catalog.translate(", "::pg_catalog.text, '-', '')"),
-        KeyKind::Text if other.kind() == KeyKind::Uuid => {
-            ("pg_catalog.lower(pg_catalog.translate(pg_catalog.btrim(", "::pg_catalog.text), '{}-', ''))")
-        }
+        KeyKind::Text if other.kind() == KeyKind::Uuid => (
+            "pg_catalog.lower(pg_catalog.translate(pg_catalog.btrim(",
+            "::pg_catalog.text, E' \\t\\n\\r\\f\\x0B'), '{}-', ''))",
+        ),
         KeyKind::Text if number(other) => DIGITS,
         KeyKind::Text if citext => ("pg_catalog.lower(", "::pg_catalog.text)"),
         // 5.00 is the id 5.

@@ -99,7 +99,7 @@ fn differs(parent: &Column) -> Option<Differs> {
         "uuid" => Some(Differs {
             before: "",
             then: None,
-            after: "::text !~ '^(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\\})$'",
+            after: "::text !~ '^[ \\t\\n\\r\\f\\v]*(([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}|\\{([0-9a-fA-F]{4}-?){7}[0-9a-fA-F]{4}\\})[ \\t\\n\\r\\f\\v]*$'",
         }),
         _ => None,
     }

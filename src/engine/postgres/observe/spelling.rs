@@ -84,7 +84,7 @@ pub(in crate::engine::postgres) async fn observe(
 /// Adds the one spelling of all values that mean the same: a uuid without braces and hyphens, a number
 /// without leading zeros, anything else without blanks around it, all of it in lower case. What is longer
 /// than any of these is not searched for them: with a text of a megabyte that takes most of a second.
-fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
+pub(in crate::engine::postgres) fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
     let lower = |sql: &mut Sql| {
         sql.add("lower(btrim(").column(alias, &column.name).add("::text, ").blanks();
         sql.add(") COLLATE \"default\")");
@@ -98,6 +98,28 @@ fn canonical(sql: &mut Sql, alias: &'static str, column: &Column) {
     sql.add(", '{}-', '') ELSE regexp_replace(");
     lower(sql);
     sql.add(", '^[+]?(-?)0*([0-9]+)$', '\\1\\2') END");
+}
+
+/// The same of one text.
+pub(in crate::engine::postgres) fn canonical_text(text: &str) -> String {
+    let lower = blank::trim(text).to_lowercase();
+    if text.len() > 200 {
+        return lower;
+    }
+    let bare: String = lower.chars().filter(|c| !"{}-".contains(*c)).collect();
+    if bare.len() == 32 && bare.chars().all(|c| c.is_ascii_hexdigit()) {
+        return bare;
+    }
+    let unsigned = lower.strip_prefix('+').unwrap_or(&lower);
+    let (sign, digits) = match unsigned.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", unsigned),
+    };
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit()) {
+        return lower;
+    }
+    let significant = digits.trim_start_matches('0');
+    format!("{sign}{}", if significant.is_empty() { "0" } else { significant })
 }
 
 /// The statement that gives the rows the users' own spelling, by the rule that this key needs, without what is blank
@@ -144,4 +166,26 @@ fn normalise(table: &ReferenceTable, child: &Column, parent: &Column, key: &str,
         sql.add(end);
     }
     sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::canonical_text;
+
+    #[test]
+    fn a_text_has_the_one_spelling_that_the_statement_gives_it() {
+        let uuid = "a0eebc999c0b4ef8bb6d6bb9bd380a11";
+        for (text, expected) in [
+            ("Ada\r\n", "ada"),
+            ("\u{feff}ADA@Example.org\u{a0}", "ada@example.org"),
+            ("{A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11}", uuid),
+            ("007", "7"),
+            ("+000", "0"),
+            ("-042", "-42"),
+            ("0ada-1", "0ada-1"),
+            ("", ""),
+        ] {
+            assert_eq!(canonical_text(text), expected, "{text:?}");
+        }
+    }
 }

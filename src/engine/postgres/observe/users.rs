@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::{
     api::{report::ObjectRef, shared::ColumnCondition},
@@ -11,7 +11,7 @@ use crate::{
         target::Target,
     },
     engine::postgres::{
-        catalog::{self, Found, bounds, resolved::ResolvedSchema},
+        catalog::{self, Found, Table, bounds, resolved::ResolvedSchema},
         ledger::trust,
         observe::{hashes, user_table, values},
         session::{
@@ -19,6 +19,7 @@ use crate::{
             server,
             transaction::prepare,
         },
+        sql::Sql,
     },
 };
 
@@ -37,6 +38,39 @@ pub(in crate::engine::postgres) async fn users(
     Ok(user_table::facts(connection, target, &known).await?.map(|facts| (known, facts)))
 }
 
+/// Which right it is that the role lacks to read the user table: that on the schema, that on the table, or that on
+/// some of its columns.
+async fn unreadable(
+    connection: &mut PgConnection,
+    target: &Target,
+    table: &Table,
+    object: &ObjectRef,
+) -> Result<String, sqlx::Error> {
+    let mut sql = Sql::new(
+        "SELECT has_schema_privilege(c.relnamespace, 'USAGE'), has_table_privilege(c.oid, 'SELECT'), \
+         has_any_column_privilege(c.oid, 'SELECT'), ARRAY(SELECT a.attname::text FROM pg_attribute a \
+           WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+           AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY a.attnum LIMIT 20) \
+         FROM pg_class c WHERE c.oid = ",
+    );
+    sql.integer(table.oid).add("::oid");
+    let row = sql.one(connection).await?;
+    let (usage, whole, some): (bool, bool, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let hidden: Vec<String> = row.try_get(3)?;
+    let (schema, name) = (&target.users.schema, object.describe());
+    let lacks = match (usage, whole, some) {
+        (false, true, _) => format!(
+            "the role may not use the schema {schema} (it lacks USAGE), so that it cannot read {name}"
+        ),
+        (false, ..) => format!("the role may neither use the schema {schema} (USAGE) nor SELECT from {name}"),
+        (true, _, true) => {
+            format!("the role may SELECT only some columns of {name}, and not {}", hidden.join(", "))
+        }
+        _ => format!("the role may not SELECT from {name}"),
+    };
+    Ok(format!("{lacks}: run what `auth-consistency grants` prints"))
+}
+
 /// What the user table is called, and every column that the spec names of it.
 pub(in crate::engine::postgres) async fn named(
     connection: &mut PgConnection,
@@ -50,12 +84,8 @@ pub(in crate::engine::postgres) async fn named(
     };
     let object = ObjectRef { schema: spec.schema.clone(), table: spec.table.clone(), ..ObjectRef::default() };
     if !table.select {
-        return Ok(Err(SchemaFault::NotReadable {
-            why: format!(
-                "the role may not SELECT from {}: run what `auth-consistency grants` prints",
-                object.describe()
-            ),
-        }));
+        let why = unreadable(connection, target, &table, &object).await?;
+        return Ok(Err(SchemaFault::NotReadable { why }));
     }
     if let Some(fault) = user_table::refused(target, &table) {
         return Ok(Err(fault));

@@ -2,13 +2,17 @@
 
 use crate::engine::{SubjectQuery, SubjectRow};
 use crate::{
-    domain::{facts::key_kind::KeyKind, target::Target},
+    domain::{facts::key_kind::KeyKind, target::Target, text::clip},
     engine::postgres::{
         catalog::{
             condition::{equals, holds},
             resolved::ResolvedSchema,
         },
-        observe::{sessions, users::named},
+        observe::{
+            sessions,
+            spelling::{canonical, canonical_text},
+            users::named,
+        },
         queries::revoked,
         session::{
             error::{DatabaseError, unusable_users},
@@ -85,6 +89,33 @@ pub async fn find_subject(
     })
 }
 
+/// So many subjects that nobody has are looked for in another spelling, since that reads the whole table.
+const MOST_NEARLY: usize = 20;
+
+/// Who has a subject but for case, blanks at its ends, or how uuids and numbers are written; `None` where nobody has,
+/// or nobody can tell in time.
+async fn nearly(
+    connection: &mut PgConnection,
+    known: &ResolvedSchema,
+    subject: &str,
+) -> Result<Option<SubjectRow>, DatabaseError> {
+    let column = known.subject.as_ref().unwrap_or(&known.id);
+    if column.kind() != KeyKind::Text {
+        return Ok(None);
+    }
+    let found = savepoint(connection, async |connection: &mut PgConnection| {
+        let mut sql = Sql::new("SELECT min(");
+        sql.column("p", &column.name).add("::pg_catalog.text COLLATE \"C\"), count(*) FROM ");
+        sql.relation(&known.users.relation).add(" p WHERE (");
+        canonical(&mut sql, "p", column);
+        sql.add(") = ").text(canonical_text(subject));
+        let row = sql.one(connection).await?;
+        Ok((row.try_get::<Option<String>, _>(0)?, row.try_get::<i64, _>(1)?))
+    });
+    let found = found.await?.ok();
+    Ok(found.and_then(|(written, many)| Some(SubjectRow::Nearly { written: clip(&written?, 255), many })))
+}
+
 /// Which accounts tokens name, in their order and in one snapshot.
 ///
 /// # Errors
@@ -101,10 +132,15 @@ pub async fn resolve_subjects(
     };
     let list = revoked::list(&mut transaction, target, &known.users).await?;
     let mut rows = Vec::with_capacity(asked.len());
+    let mut looked_for = 0;
     for SubjectQuery { subject, token } in asked {
         let mut row = find_subject(&mut transaction, target, &known, subject).await?;
         if let (SubjectRow::Active { revoked, .. }, Some(list), Some(token)) = (&mut row, &list, token) {
             *revoked = list.has(&mut transaction, token).await?;
+        }
+        if row == SubjectRow::Missing && looked_for < MOST_NEARLY {
+            looked_for += 1;
+            row = nearly(&mut transaction, &known, subject).await?.unwrap_or(row);
         }
         rows.push(row);
     }

@@ -138,9 +138,13 @@ async fn keys(
     }
     sql.add("), holding AS MATERIALIZED (SELECT d.r FROM (SELECT DISTINCT k.confrelid AS r FROM k) d WHERE EXISTS ( \
              SELECT FROM pg_attribute a WHERE a.attrelid = d.r AND a.attnum > 0 AND NOT a.attisdropped \
-             AND lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) = ANY (");
+             AND (a.attname::text = ANY (");
+    // A copy of the user table has its columns, whatever these are called.
+    let own = [known.login.as_ref(), known.password.as_ref()];
+    sql.texts(own.into_iter().flatten().map(|column| Some(column.name.as_str().to_owned())).collect());
+    sql.add(") OR lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\\1_\\2', 'g')) = ANY (");
     sql.texts(ACCOUNT_COLUMNS.iter().map(|name| Some((*name).to_owned())).collect());
-    sql.add("))), told AS (SELECT k.*, k.confrelid IN (SELECT h.r FROM holding h) AND NOT EXISTS (SELECT FROM pg_constraint l WHERE l.contype = 'f' AND ((l.conrelid = k.confrelid AND l.confrelid = ");
+    sql.add(")))), told AS (SELECT k.*, k.confrelid IN (SELECT h.r FROM holding h) AND NOT EXISTS (SELECT FROM pg_constraint l WHERE l.contype = 'f' AND ((l.conrelid = k.confrelid AND l.confrelid = ");
     sql.integer(users).add("::oid) OR (l.conrelid = ").integer(users).add(
         "::oid AND l.confrelid = k.confrelid))) AS accounts FROM k) \
          SELECT t.s, t.t, t.conname::text, \
