@@ -104,7 +104,7 @@ pub(super) fn scalar(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     let mut shown = String::with_capacity(quoted.len());
     for c in quoted.chars() {
-        if crate::domain::sql_name::unseen(c) {
+        if crate::domain::text::unseen(c) {
             shown.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
         } else {
             shown.push(c);

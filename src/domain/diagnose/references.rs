@@ -115,7 +115,7 @@ pub(in crate::domain) fn rows(
             let end = match choices(observation, reference, &policy, None, people) {
                 Some(some) => format!("choose {some} for it in spec.references.rules, or accept it there"),
                 None if suspects::spelled(observation, &reference.object).is_some() => {
-                    let why = refusal(Action::Delete, observation, reference, &policy);
+                    let why = refusal(Action::Delete, target, observation, reference);
                     format!(
                         "{}, then choose a repair in spec.references.rules",
                         why.map(|(_, why)| why).unwrap_or_default()
