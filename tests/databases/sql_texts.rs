@@ -13,7 +13,7 @@ use std::{
 
 use auth_consistency::{
     api::report::SearchStrategy as Way,
-    engine::postgres::{PurgeFilter, RowsQuery},
+    engine::{PurgeFilter, RowsQuery},
     network::HostPolicy,
     pass::{self, request::Unattended},
 };
@@ -383,11 +383,11 @@ async fn rows(references: &str) {
     .await;
     for run in &runs {
         let wanted = RowsQuery { run: run.clone(), table: None, all_columns: true, limit: 5, identity: None };
-        pass::show_kept(&case.target(), &anywhere(), &wanted).await.unwrap();
+        pass::quarantine_rows(&case.target(), &anywhere(), &wanted).await.unwrap();
         case.beside(run, Some("logs"), "logs_before").await.ok();
         case.restore(run).await.unwrap();
     }
-    pass::kept(&case.target(), &anywhere()).await.unwrap();
+    pass::inventory(&case.target(), &anywhere()).await.unwrap();
     pass::runs(&case.target(), &anywhere()).await.unwrap();
     let all = PurgeFilter::OlderThan(0);
     pass::unrestored(&case.target(), &anywhere(), &all, None).await.unwrap();

@@ -18,7 +18,7 @@ WHERE oc.opcdefault AND oc.opcintype = $1::pg_catalog.int8::oid
   AND ao.amoprighttype = ANY ($3::pg_catalog.int8[]::oid[])
 ORDER BY ao.amoprighttype, o.oid;
 
-SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype = 'f', "left"(pg_get_constraintdef(con.oid),
+SELECT con.conname::text, con.convalidated, con.confmatchtype = 'f', "left"(pg_get_constraintdef(con.oid),
     16384), n.nspname::text, c.relname::text, c.oid::int8, ARRAY(SELECT a.attname::text
   FROM unnest(con.conkey) WITH ORDINALITY k(n, i)
   JOIN pg_attribute a
@@ -42,12 +42,8 @@ SELECT con.conname::text, con.convalidated, con.condeferrable, con.confmatchtype
   ORDER BY k.i), has_schema_privilege(n.oid, 'USAGE')
   AND
   (SELECT bool_and(has_column_privilege(c.oid, k, 'SELECT'))
-  FROM unnest(con.conkey) k), c.relkind = 'r'
+  FROM unnest(con.conkey) k), rn.nspname::text, r.relname::text, r.oid::int8, r.oid IS NOT NULL
   AND EXISTS
-  (SELECT
-  FROM pg_inherits i
-  WHERE i.inhparent = c.oid AND NOT c.relispartition), rn.nspname::text, r.relname::text, r.oid::int8,
-  r.oid IS NOT NULL AND EXISTS
   (SELECT
   FROM pg_partition_tree(r.oid) t
   JOIN pg_class f
