@@ -215,7 +215,7 @@ fn users(page: &mut Page, content: &Content<'_>) {
             page.line(4, &format!("schema: {}", scalar(&proposal.schema)));
         }
     } else {
-        if proposal.schema != "public" || content.schema_in_string {
+        if proposal.schema != crate::engine::hints().default_schema() || content.schema_in_string {
             page.line(4, &format!("schema: {}", scalar(&proposal.schema)));
         }
         page.field(4, &format!("table: {}", scalar(&proposal.table.column)), &proposal.table.why);

@@ -124,12 +124,10 @@ impl TableFacts {
         (&self.schema, &self.table)
     }
 
-    /// As people write it: without the schema where that is `public`.
+    /// As people write it: without the schema where that goes without saying.
     pub fn shown(&self) -> String {
-        match self.schema.as_str() {
-            "public" => self.table.clone(),
-            schema => format!("{schema}.{}", self.table),
-        }
+        let (schema, table) = (self.schema.clone(), self.table.clone());
+        crate::api::report::ObjectRef { schema, table, ..Default::default() }.describe()
     }
 
     /// A column by its name.
