@@ -5,6 +5,7 @@
 //! cluster; `answer` shows the report of either; `show` has tables and the closing paragraph.
 
 mod accept;
+mod called;
 mod check;
 mod compare;
 mod completions;
@@ -126,7 +127,7 @@ enum Command {
 /// Parses the arguments, runs the command and returns what it says.
 pub async fn main(arguments: impl IntoIterator<Item = OsString>) -> Output {
     // Whatever the file is called, help and hints call the program by its name.
-    let arguments = std::iter::once(OsString::from(target::program())).chain(arguments.into_iter().skip(1));
+    let arguments = std::iter::once(OsString::from(called::program())).chain(arguments.into_iter().skip(1));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

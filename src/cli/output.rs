@@ -1,12 +1,11 @@
 //! What a command says and how it ends. Commands return it; only the end of the process prints it.
 
 use std::{
-    borrow::Cow,
     io::{self, Write},
     process::ExitCode,
 };
 
-use super::target::program;
+use super::called::{as_called, program};
 use crate::domain::{
     fault,
     text::{self, clean, clean_but, escaped},
@@ -104,20 +103,6 @@ impl Output {
     }
 }
 
-/// Commands that a text offers, by the name under which this program was called: whoever has the plugin of kubectl alone
-/// has no other one.
-fn as_called<'a>(text: &'a str, program: &str) -> Cow<'a, str> {
-    const NAME: &str = "auth-consistency";
-    if program == NAME {
-        return Cow::Borrowed(text);
-    }
-    let mut called = text.to_owned();
-    for (before, after) in [("`", " "), ("`", "\n"), ("more: ", " explain"), ("more: ", "\nexplain")] {
-        called = called.replace(&format!("{before}{NAME}{after}"), &format!("{before}{program}{after}"));
-    }
-    Cow::Owned(called)
-}
-
 fn line(mut text: String) -> String {
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
@@ -156,16 +141,6 @@ impl From<fault::Fault> for CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn commands_are_offered_by_the_name_under_which_the_program_was_called() {
-        let text = "run what `auth-consistency grants` prints; more: auth-consistency explain A\n(`auth-consistency\ncheck`, /auth-consistency x)";
-        assert_eq!(as_called(text, "auth-consistency"), text);
-        assert_eq!(
-            as_called(text, "kubectl auth-consistency"),
-            "run what `kubectl auth-consistency grants` prints; more: kubectl auth-consistency explain A\n(`kubectl auth-consistency\ncheck`, /auth-consistency x)"
-        );
-    }
 
     #[test]
     fn exit_codes_are_those_of_the_documentation() {

@@ -208,7 +208,7 @@ fn written(flags: &Flags, text: String) -> Result<Output, CliError> {
         .map_err(|error| CliError::CouldNotTell(format!("{shown} cannot be written: {error}")))?;
     Ok(Output::new("", Exit::Fine).remark(format!(
         "auth-consistency: {shown} is written: read it, put the Secrets that it names behind it as documents, and run `{} check -f {}`",
-        crate::cli::target::program(),
+        crate::cli::called::program(),
         quoted(&path.to_string_lossy())
     )))
 }

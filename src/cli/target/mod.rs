@@ -258,7 +258,12 @@ impl TargetFlags {
                 admin_columns: self.admin_column,
             }),
         };
-        TargetSource { source, again: RerunHint { program: program(), tail }, against: None, resolve }
+        TargetSource {
+            source,
+            again: RerunHint { program: crate::cli::called::program(), tail },
+            against: None,
+            resolve,
+        }
     }
 }
 
@@ -456,15 +461,6 @@ pub(super) fn read_secret(file: &std::path::Path) -> Result<zeroize::Zeroizing<V
     };
     read.map(zeroize::Zeroizing::new)
         .map_err(|error| CliError::Usage(format!("{} cannot be read: {error}", file.display())))
-}
-
-/// How this program was called: as itself, or as a plugin of kubectl.
-pub(super) fn program() -> &'static str {
-    let plugin = std::env::args_os().next().is_some_and(|path| {
-        let path = PathBuf::from(path);
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"))
-    });
-    if plugin { "kubectl auth-consistency" } else { "auth-consistency" }
 }
 
 /// An argument as a shell takes it.
