@@ -35,7 +35,8 @@ WITH k AS
     SELECT
     FROM pg_attribute a
     WHERE a.attrelid = d.r AND a.attnum > 0 AND NOT a.attisdropped
-      AND lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\1_\2', 'g')) = ANY ($5::pg_catalog.text[]))),
+      AND (a.attname::text = ANY ($5::pg_catalog.text[])
+        OR lower(regexp_replace(a.attname::text, '([a-z0-9])([A-Z])', '\1_\2', 'g')) = ANY ($6::pg_catalog.text[])))),
   told AS
   (SELECT k.*, k.confrelid IN
     (SELECT h.r
@@ -43,8 +44,8 @@ WITH k AS
     (SELECT
     FROM pg_constraint l
     WHERE l.contype = 'f' AND ((l.conrelid = k.confrelid
-          AND l.confrelid = $6::pg_catalog.int8::oid)
-        OR (l.conrelid = $7::pg_catalog.int8::oid
+          AND l.confrelid = $7::pg_catalog.int8::oid)
+        OR (l.conrelid = $8::pg_catalog.int8::oid
           AND l.confrelid = k.confrelid))) AS accounts
   FROM k)
 SELECT t.s, t.t, t.conname::text, ARRAY(SELECT a.attname::text
@@ -60,7 +61,7 @@ SELECT t.s, t.t, t.conname::text, ARRAY(SELECT a.attname::text
   (SELECT
   FROM pg_constraint l
   JOIN pg_attribute i
-  ON i.attname::text = $8::pg_catalog.text AND i.attrelid = $9::pg_catalog.int8::oid
+  ON i.attname::text = $9::pg_catalog.text AND i.attrelid = $10::pg_catalog.int8::oid
   WHERE l.contype = 'f' AND ((l.conrelid = t.confrelid
         AND l.conkey = t.confkey AND l.confrelid = i.attrelid
         AND l.confkey = ARRAY[i.attnum]) OR (l.conrelid = i.attrelid
@@ -69,4 +70,4 @@ SELECT t.s, t.t, t.conname::text, ARRAY(SELECT a.attname::text
 FROM told t
 WHERE t.ruled OR t.accounts
 ORDER BY t.ruled DESC, t.called DESC, t.s, t.t, t.conname
-LIMIT $10::pg_catalog.int8;
+LIMIT $11::pg_catalog.int8;

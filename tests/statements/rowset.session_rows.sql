@@ -6,8 +6,8 @@ SELECT count(*),
   WHERE EXISTS
     (SELECT
     FROM ONLY "public"."sessions" c
-    WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-          '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+    WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+            E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
     AND coalesce(p."is_active" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS boolean), false)
     AND EXISTS
     (SELECT
@@ -22,8 +22,8 @@ WHERE EXISTS
   JOIN ROWS
   FROM (pg_catalog.unnest($3::pg_catalog.text[])) AS k(k0)
   ON p."id" OPERATOR("pg_catalog".=) CAST(k.k0 AS integer)
-  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-        '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C");
+  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+          E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C");
 
 INSERT INTO auth_consistency.step_keys (run, step, key)
 SELECT $1::pg_catalog.text, $2::pg_catalog.int8, pg_catalog.json_build_array(c."token"::pg_catalog.text)::pg_catalog.text
@@ -34,8 +34,8 @@ WHERE EXISTS
   JOIN ROWS
   FROM (pg_catalog.unnest($3::pg_catalog.text[])) AS k(k0)
   ON p."id" OPERATOR("pg_catalog".=) CAST(k.k0 AS integer)
-  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-        '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C");
+  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+          E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C");
 
 /* row by row */ DELETE
 FROM auth_consistency.step_keys l
@@ -68,8 +68,8 @@ WHERE EXISTS
   JOIN ROWS
   FROM (pg_catalog.unnest($2::pg_catalog.text[])) AS k(k0)
   ON p."id" OPERATOR("pg_catalog".=) CAST(k.k0 AS integer)
-  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-        '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C") FOR UPDATE OF c;
+  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+          E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C") FOR UPDATE OF c;
 
 DELETE
 FROM ONLY "public"."sessions" c

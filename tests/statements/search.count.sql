@@ -85,8 +85,8 @@ FROM ONLY "public"."soft" c
 WHERE c."user_id" IS NOT NULL AND NOT EXISTS
   (SELECT
   FROM ONLY "public"."users" p
-  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-        '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+  WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+          E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
   AND NOT c."user_id" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS pg_catalog.text)
   AND coalesce(c."kind" OPERATOR("pg_catalog".=) CAST($2::pg_catalog.text AS pg_catalog.text), false)
 GROUP BY c."user_id"

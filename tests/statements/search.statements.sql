@@ -60,8 +60,8 @@ UNION ALL
     WHERE c."user_id" IS NOT NULL AND NOT EXISTS
       (SELECT
       FROM ONLY "public"."users" p
-      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-            '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+              E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
       AND NOT c."user_id" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS pg_catalog.text)
       AND coalesce(c."kind" OPERATOR("pg_catalog".=) CAST($2::pg_catalog.text AS pg_catalog.text), false)
     LIMIT 1) f);
@@ -157,8 +157,8 @@ UNION ALL
     WHERE c."user_id" IS NOT NULL AND NOT EXISTS
       (SELECT
       FROM ONLY "public"."users" p
-      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-            '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+              E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
     LIMIT 1) f)
 UNION ALL
   (SELECT x.n, x.key
@@ -229,8 +229,8 @@ UNION ALL
     WHERE c."user_id" IS NOT NULL AND NOT EXISTS
       (SELECT
       FROM ONLY "public"."users" p
-      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-            '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+              E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
       AND NOT c."user_id" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS pg_catalog.text)
       AND coalesce(c."kind" OPERATOR("pg_catalog".=) CAST($2::pg_catalog.text AS pg_catalog.text), false)
     LIMIT 1) f);
@@ -266,8 +266,8 @@ UNION ALL
     WHERE c."user_id" IS NOT NULL AND NOT EXISTS
       (SELECT
       FROM ONLY "public"."users" p
-      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-            '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+              E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
       AND NOT c."user_id" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS pg_catalog.text)
       AND coalesce(c."kind" OPERATOR("pg_catalog".=) CAST($2::pg_catalog.text AS pg_catalog.text), false)
     LIMIT 1) f)
@@ -320,8 +320,8 @@ UNION ALL
     WHERE c."user_id" IS NOT NULL AND NOT EXISTS
       (SELECT
       FROM ONLY "public"."users" p
-      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text),
-            '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
+      WHERE (p."id"::pg_catalog.text) COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) (pg_catalog.regexp_replace(pg_catalog.btrim(c."user_id"::pg_catalog.text,
+              E' \t\n\r\f\x0B'), '^[+]?(-?)0*([0-9]+)$', '\1\2')) COLLATE pg_catalog."C")
       AND NOT c."user_id" OPERATOR("pg_catalog".=) CAST($1::pg_catalog.text AS pg_catalog.text)
       AND coalesce(c."kind" OPERATOR("pg_catalog".=) CAST($2::pg_catalog.text AS pg_catalog.text), false)
     LIMIT 1) f)
