@@ -205,6 +205,9 @@ impl Reference {
     }
 }
 
+/// What becomes of a connection string.
+pub type Change = Box<dyn Fn(&str) -> String + Send>;
+
 /// The world.
 pub struct World {
     pub rng: StdRng,
@@ -236,7 +239,7 @@ pub struct World {
     /// The role that the connection string names, in place of the superuser: what it is granted.
     pub role: Option<String>,
     /// Replaces the connection string: what of it by what.
-    pub url: Option<Box<dyn Fn(&str) -> String + Send>>,
+    pub url: Option<Change>,
     /// The status remembers this key.
     pub key_before: Option<String>,
     /// Another resource has repaired here before.
@@ -422,9 +425,9 @@ impl World {
         };
         let _ = writeln!(self.sql, "{unique}");
         let count = self.rng.random_range(5..12);
-        for n in 0..count {
+        for (n, person) in PEOPLE.iter().enumerate().take(count) {
             let id = self.new_id();
-            let name = if n == 0 { "admin" } else { PEOPLE[n] };
+            let name = if n == 0 { "admin" } else { person };
             let login = if style.mail { format!("{name}@example.org") } else { name.to_owned() };
             self.users.push(User { id, login });
         }
