@@ -28,6 +28,7 @@ mod stored;
 mod supervise;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use admission::Limits;
 pub use cluster::{Cluster, ClusterError};

@@ -10,7 +10,7 @@ use crate::{
         fault::{Class, Fault},
         parse::duration,
         report::{
-            End, Outcome, Verdict, held_up, looking,
+            End, Outcome, Verdict, held_up,
             schedule::{self, Ending, Held},
             status, suspended, working,
         },
@@ -39,11 +39,11 @@ use super::{
     cluster_context::WorkloadLookup,
     context::Context,
     dereference::{Resource, config_maps, secrets},
-    events::{self, EventDraft},
-    journal,
+    events, journal,
     measured::measure,
     status::{Statement, asked, now, ready, requests, seen},
     supervise::{LOOKING, Live},
+    waiting,
 };
 
 /// So many races for the status may be lost in a row before what a pass found is written over what stands.
@@ -101,7 +101,7 @@ async fn turns(object: &PartialObjectMeta<AuthConsistency>, context: &Context) -
             }
             // The turn is somebody else's meanwhile, and what was read is read again.
             Came::ToAFullServer(needs) => {
-                let tell = async { Box::pin(waits(object, context, &needs)).await };
+                let tell = async { Box::pin(waiting::tell(object, context, &needs)).await };
                 held = context.unless_ending(context.admission.connections(&needs, &asked, tell)).await;
             }
         }
@@ -121,32 +121,6 @@ async fn tell_of_a_panic(object: &PartialObjectMeta<AuthConsistency>, context: &
     };
     let statement = Statement::new(&context.cluster, &resource);
     finish(context, &resource, &statement, End::Failed(Fault::panicked()), began).await.action()
-}
-
-/// Tells that a pass waits for connections for long: what the last look saw stands.
-async fn waits(object: &PartialObjectMeta<AuthConsistency>, context: &Context, needs: &Needs) {
-    let meta = &object.metadata;
-    let (namespace, name) =
-        (meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default());
-    let why = context.admission.why(needs);
-    tracing::warn!(namespace, name, why, "the pass waits");
-    let Ok(object) = context.cluster.resource(namespace, name).await else { return };
-    let resource = Resource::read(object);
-    let wanted = resource.spec.as_ref().is_ok_and(|spec| !spec.suspend) && !resource.is_deleted();
-    let wanted = wanted && context.is_ours(&resource);
-    if !wanted || Some(&resource.identity.uid) != meta.uid.as_ref() {
-        return;
-    }
-    let statement = Statement::new(&context.cluster, &resource);
-    let status = looking(&resource.status, resource.identity.generation, &now(), &why, None);
-    match statement.write(&status).await {
-        Ok(true) => {
-            let telling = EventDraft { warning: true, reason: Reason::Progressing, note: why };
-            events::send(context, &resource, &[telling]).await;
-        }
-        Ok(false) => {}
-        Err(error) => tracing::debug!(namespace, name, %error, "that the pass waits could not be written"),
-    }
 }
 
 /// What came of a turn.
@@ -532,7 +506,7 @@ mod tests {
         let all = axum::routing::get(get).patch(take(&written)).post(take(&written));
         let context = context(axum::Router::new().fallback(all)).await;
         let meta: PartialObjectMeta<AuthConsistency> = serde_json::from_value(object).unwrap();
-        waits(&meta, &context, &Needs::from([(("db".to_owned(), 5432), 1)])).await;
+        waiting::tell(&meta, &context, &Needs::from([(("db".to_owned(), 5432), 1)])).await;
         written.lock().unwrap().clone()
     }
 

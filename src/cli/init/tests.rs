@@ -25,7 +25,11 @@ fn about() -> About {
 
 #[test]
 fn a_person_chooses_between_tables_and_a_script_gets_the_list() {
-    let found = DatabaseFacts { all: 2, tables: vec![accounts("members"), accounts("staff")] };
+    let found = DatabaseFacts {
+        all: 2,
+        tables: vec![accounts("members"), accounts("staff")],
+        ..DatabaseFacts::default()
+    };
     let mut given = Given(vec!["2"], String::new());
     let (candidate, others) = chosen(&found, &about(), &mut given).unwrap().unwrap();
     assert_eq!(candidate.facts.table, "staff");

@@ -9,6 +9,8 @@ pub struct DatabaseFacts {
     pub tables: Vec<TableFacts>,
     /// Tables of the app that the role can see, those that were not looked at among them.
     pub all: i64,
+    /// The schema that is taken where none is named.
+    pub default_schema: String,
 }
 
 /// One table.

@@ -148,16 +148,17 @@ pub fn propose(found: &DatabaseFacts, candidate: &Candidate<'_>, chosen: &Chosen
         remarks,
         keys: candidate.keys,
     };
-    proposal.preset = [Preset::FastAPI].into_iter().find(|preset| says_the_same(*preset, &proposal));
+    proposal.preset =
+        [Preset::FastAPI].into_iter().find(|preset| says_the_same(*preset, &proposal, &found.default_schema));
     Ok(proposal)
 }
 
 /// Whether a preset fills in exactly what is proposed.
-fn says_the_same(preset: Preset, proposal: &Proposal) -> bool {
+fn says_the_same(preset: Preset, proposal: &Proposal, default_schema: &str) -> bool {
     let filled = preset::fill(&UsersSpec { preset: Some(preset), ..UsersSpec::default() });
     let column = |field: &Result<Field, String>| field.as_ref().ok().map(|field| field.column.clone());
     let active: Vec<ColumnCondition> = proposal.active.iter().map(|one| one.condition.clone()).collect();
-    filled.schema.as_ref() == Some(&proposal.schema)
+    filled.schema.as_deref().unwrap_or(default_schema) == proposal.schema
         && filled.table.as_ref() == Some(&proposal.table.column)
         && filled.id_column.as_ref() == Some(&proposal.id.column)
         && filled.login_column == column(&proposal.login)

@@ -75,7 +75,7 @@ fn database(mut tables: Vec<TableFacts>, keys: &[(&str, &str, &str)]) -> Databas
             }
         }
     }
-    DatabaseFacts { all: tables.len() as i64, tables }
+    DatabaseFacts { all: tables.len() as i64, tables, default_schema: "public".into() }
 }
 
 /// `users`, or `?users, admins` where a person says, or nothing.
@@ -91,7 +91,7 @@ fn shown(found: &DatabaseFacts) -> String {
 }
 
 fn proposal(table: TableFacts) -> Proposal {
-    let found = DatabaseFacts { all: 1, tables: vec![table] };
+    let found = DatabaseFacts { all: 1, tables: vec![table], default_schema: "public".into() };
     propose(&found, &Candidate::of(&found.tables[0]), &Chosen::default()).unwrap()
 }
 
@@ -152,7 +152,11 @@ fn what_belongs_to_accounts_is_no_rival_and_neither_is_an_empty_copy() {
 fn a_table_is_found_by_its_name_in_whatever_schema_and_two_of_a_name_are_told_apart() {
     let mut other = table("users", vec![text("email")]);
     other.schema = "auth".into();
-    let found = DatabaseFacts { all: 3, tables: vec![table("users", vec![]), other, table("a.b", vec![])] };
+    let found = DatabaseFacts {
+        all: 3,
+        tables: vec![table("users", vec![]), other, table("a.b", vec![])],
+        default_schema: "public".into(),
+    };
     assert_eq!(named(&found, "users").unwrap_err(), ["public.users", "auth.users"]);
     assert_eq!(named(&found, "auth.users").unwrap().facts.schema, "auth");
     assert_eq!(named(&found, "a.b").unwrap().facts.table, "a.b");
@@ -177,7 +181,7 @@ fn the_id_is_what_foreign_keys_reference_and_without_any_what_tells_rows_apart()
     let id = proposal(users.clone()).id;
     assert!(id.column == "id" && id.why.contains("only together with tenant"), "{id:?}");
     users.keys.clear();
-    let found = DatabaseFacts { all: 1, tables: vec![users] };
+    let found = DatabaseFacts { all: 1, tables: vec![users], default_schema: "public".into() };
     let unfit = propose(&found, &Candidate::of(&found.tables[0]), &Chosen::default());
     assert_eq!(unfit, Err(Unfit::NoKey));
 }

@@ -16,6 +16,7 @@ use crate::{
     },
     engine::postgres::{
         catalog::{self, Column, Found, Table, condition::text},
+        hints::hints,
         session::{
             error::DatabaseError,
             transaction::{prepare, savepoint},
@@ -95,7 +96,8 @@ pub async fn read(
         tables.push(facts);
     }
     transaction.rollback().await?;
-    Ok(DatabaseFacts { tables, all })
+    let default_schema = hints().default_schema().to_owned();
+    Ok(DatabaseFacts { tables, all, default_schema })
 }
 
 /// The tables that most look as if they held accounts, the one that a person named first, and how many there are in all.
