@@ -130,7 +130,7 @@ pub async fn not_done_yet(connection: &mut PgConnection, token: Option<&str>) ->
     );
     sql.text(token).add(")");
     if sql.scalar(connection).await? {
-        return Err(DatabaseError::Moved("the reset that was asked for was done meanwhile".into()));
+        return Err(DatabaseError::PlanStale("the reset that was asked for was done meanwhile".into()));
     }
     Ok(())
 }

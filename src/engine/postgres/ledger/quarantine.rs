@@ -219,7 +219,7 @@ pub(in crate::engine::postgres) async fn copy(
     noting(&mut sql, &[note]);
     sql.execute(connection).await?;
     if usize::try_from(copied) != Ok(keys.len()) {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{copied} rows could be copied to quarantine, and {} were meant: nothing was changed",
             keys.len()
         )));

@@ -304,7 +304,7 @@ pub(in crate::engine::postgres) async fn unclaimed(
 ) -> Result<(), DatabaseError> {
     match named_by(connection, known, id).await? {
         None => Ok(()),
-        Some(object) => Err(DatabaseError::Moved(format!(
+        Some(object) => Err(DatabaseError::PlanStale(format!(
             "the new id {id} is one that rows of {} still name, so it is given to nobody",
             object.describe()
         ))),

@@ -316,7 +316,7 @@ async fn hard(
     for (key, object) in wanted {
         let oid = whole(&key, &object);
         let Some(child) = children.get(&oid) else {
-            return Err(DatabaseError::Moved(format!("{} is no table any more", object.describe())));
+            return Err(DatabaseError::PlanStale(format!("{} is no table any more", object.describe())));
         };
         let shared = match key.child_columns.len() {
             0 | 1 => Vec::new(),

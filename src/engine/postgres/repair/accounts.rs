@@ -117,12 +117,12 @@ async fn rewrite(
     }
     let changed = write(known, &values, &id).execute(&mut transaction).await?;
     if changed != 1 {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{changed} accounts would have changed, and one was meant: a trigger may keep the change back"
         )));
     }
     if !kept(&mut transaction, known, columns, &id).await? {
-        return Err(DatabaseError::Moved(
+        return Err(DatabaseError::PlanStale(
             "the account was written and is not what was written: a trigger may change it back".into(),
         ));
     }
@@ -162,7 +162,7 @@ async fn lock(
     sql.add(" FOR UPDATE");
     let rows = sql.all(connection).await?;
     let [row] = rows.as_slice() else {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "there are {} accounts with the login of {} now, and one is needed",
             rows.len(),
             admin.called()

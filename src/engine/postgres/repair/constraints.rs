@@ -29,7 +29,7 @@ pub(in crate::engine::postgres) const LONGEST_NAME: usize = 63;
 const VALIDATE_TIMES: u32 = 5;
 
 fn moved(object: &ObjectRef) -> DatabaseError {
-    DatabaseError::Moved(format!("{} is not there any more", object.describe()))
+    DatabaseError::PlanStale(format!("{} is not there any more", object.describe()))
 }
 
 /// A foreign key that is there.
@@ -67,7 +67,7 @@ async fn state(
 }
 
 fn orphans_again(object: &ObjectRef) -> DatabaseError {
-    DatabaseError::Moved(format!("rows of {} name nobody: those are mended first", object.describe()))
+    DatabaseError::PlanStale(format!("rows of {} name nobody: those are mended first", object.describe()))
 }
 
 /// Adds a foreign key that looks at no old row.
@@ -126,7 +126,7 @@ pub async fn validate_constraint(
         Some(State::Valid) => return Ok(0),
         Some(State::NotValid) => {}
         Some(State::NotEnforced) => {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "the foreign key {name} of {} is NOT ENFORCED now",
                 object.describe()
             )));

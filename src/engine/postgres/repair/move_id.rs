@@ -95,7 +95,7 @@ pub async fn move_id(
     let found: Vec<String> =
         sql.all(connection).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     if found != [from.to_owned()] {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{} no longer has the id {from}, or somebody has the id {to} now: nothing was changed",
             admin.called()
         )));
@@ -120,7 +120,7 @@ pub async fn move_id(
     let tables = change(connection, known, &carriers, from, to).await?;
     let changed: i64 = tables.iter().map(|(_, rows)| rows).sum();
     if changed > ceiling {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{changed} rows would have changed with the id, and the plan says {ceiling}: nothing was changed"
         )));
     }

@@ -114,7 +114,7 @@ fn whose<'a, 'b>(
 async fn hashed<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DatabaseError> {
     hashing::compute(work)
         .await
-        .ok_or_else(|| DatabaseError::Moved("hashing the password was interrupted".into()))
+        .ok_or_else(|| DatabaseError::Interrupted("hashing the password was interrupted".into()))
 }
 
 /// A new hash of an account's password in the format that was planned, and that still is the one.
@@ -128,10 +128,12 @@ pub(in crate::engine::postgres) async fn hash(
         choose(target.hints, &target.users, known.samples.get(&account.account().map(str::to_owned)))
             .map_err(|refused| DatabaseError::HashRefused(refused.reason, refused.why))?;
     if planned.is_some_and(|planned| planned != chosen.format) {
-        return Err(DatabaseError::Moved("the other accounts have another format than was planned".into()));
+        return Err(DatabaseError::PlanStale(
+            "the other accounts have another format than was planned".into(),
+        ));
     }
     let password = account.password.clone().ok_or_else(|| {
-        DatabaseError::Moved(format!("{} has no password to be seeded with", account.called()))
+        DatabaseError::PlanStale(format!("{} has no password to be seeded with", account.called()))
     })?;
     let made = hashed(move || {
         let made = passwords::make(&chosen.format, &password)?;
@@ -180,7 +182,7 @@ pub(in crate::engine::postgres) async fn read_back(
 }
 
 fn other_hash() -> DatabaseError {
-    DatabaseError::Moved(
+    DatabaseError::PlanStale(
         "the password was written, and what was read back is another one: a trigger or the column may change it, so nothing of it was kept".into(),
     )
 }

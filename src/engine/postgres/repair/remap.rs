@@ -76,8 +76,9 @@ pub async fn remap(
     remapping: &Remapping<'_>,
 ) -> Result<i64, DatabaseError> {
     let object = remapping.reference;
-    let moved =
-        |what: &str| DatabaseError::Moved(format!("{what} of {}: nothing was changed", object.describe()));
+    let moved = |what: &str| {
+        DatabaseError::PlanStale(format!("{what} of {}: nothing was changed", object.describe()))
+    };
     let gone = || moved("the plan is not there any more for the rows");
     let table = known.references.iter().find(|table| *table.object == *object).ok_or_else(gone)?;
     let mapping = known.identities.as_ref().ok_or_else(gone)?;
@@ -190,7 +191,7 @@ async fn remove(
     remapping: &Remapping<'_>,
 ) -> Result<(), DatabaseError> {
     if i64::try_from(removed.len()).unwrap_or(i64::MAX) > remapping.surplus {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "more rows of {} would collide in a unique key than the {} that the plan says: nothing was changed",
             remapping.reference.describe(),
             remapping.surplus
@@ -237,7 +238,7 @@ async fn hold_people(
     sql.add("CAST(n.id AS ").type_name(&known.id.type_name).add(") ORDER BY n.id FOR SHARE OF p");
     let held = sql.every(connection).await?.len();
     if held != ids.len() {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{held} accounts are there to be given rows, and the plan names {}: nothing was changed",
             ids.len()
         )));
@@ -254,7 +255,7 @@ async fn same_people(
     mapped: &Mapped,
 ) -> Result<(), DatabaseError> {
     let changed = |why: &str| {
-        DatabaseError::Moved(format!(
+        DatabaseError::PlanStale(format!(
             "the identities are not the plan's any more ({why}): nothing was changed"
         ))
     };
@@ -451,7 +452,7 @@ fn same(object: &ObjectRef, rows: i64, meant: i64, done: &str) -> Result<(), Dat
     if rows == meant {
         return Ok(());
     }
-    Err(DatabaseError::Moved(format!(
+    Err(DatabaseError::PlanStale(format!(
         "{rows} rows of {} would have been {done}, and {meant} were meant: nothing was changed (a trigger may keep them back)",
         object.describe()
     )))

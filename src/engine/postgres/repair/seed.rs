@@ -73,14 +73,14 @@ pub async fn seed(
     sql.only(&known.users.relation).add(" p WHERE ");
     known.is_account(&mut sql, "p", login, admin);
     if sql.scalar::<i64>(&mut transaction).await? > 0 {
-        return Err(DatabaseError::Moved(format!("somebody has created {} meanwhile", admin.called())));
+        return Err(DatabaseError::PlanStale(format!("somebody has created {} meanwhile", admin.called())));
     }
     let id = id(&mut transaction, known, seeding.id).await?;
     let values = values(known, admin, seeding, &made)?;
     let before = guard::counts(&mut transaction, fence).await?;
     let got = put_in(&mut transaction, known, &values, id.as_deref(), seeding.claimed).await?;
     if !kept(&mut transaction, known, known.columns_of(seeding.account), &got).await? {
-        return Err(DatabaseError::Moved(
+        return Err(DatabaseError::PlanStale(
             "the account was created and is not what the spec says: a trigger or a computed column may say otherwise".into(),
         ));
     }
@@ -146,7 +146,7 @@ fn values<'a>(
     }
     for (name, value) in &admin.seed_columns {
         let Some(column) = known.users.column(name) else {
-            return Err(DatabaseError::Moved(format!("there is no column {name:?} any more")));
+            return Err(DatabaseError::PlanStale(format!("there is no column {name:?} any more")));
         };
         values.push((
             column,
@@ -179,7 +179,7 @@ async fn put_in(
     tried.rollback().await?;
     ids::unclaimed(connection, known, &got).await?;
     if insert(connection, known, values, Some(&got)).await? != got {
-        return Err(DatabaseError::Moved(
+        return Err(DatabaseError::PlanStale(
             "the database gives the new account another id than it is asked for: a trigger may do that"
                 .into(),
         ));
@@ -223,7 +223,7 @@ async fn insert(
         None => None,
     };
     got.ok_or_else(|| {
-        DatabaseError::Moved(
+        DatabaseError::PlanStale(
             "the database took the new account and kept no row of it: a trigger may keep it back".into(),
         )
     })

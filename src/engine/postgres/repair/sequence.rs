@@ -24,7 +24,7 @@ pub async fn advance_sequence(
     past: i64,
 ) -> Result<i64, DatabaseError> {
     let Some(sequence) = &known.sequence else {
-        return Err(DatabaseError::Moved("the id column has no sequence any more".into()));
+        return Err(DatabaseError::PlanStale("the id column has no sequence any more".into()));
     };
     let object = report::ObjectRef {
         schema: sequence.relation.schema.as_str().to_owned(),
@@ -69,7 +69,7 @@ pub async fn advance_sequence(
         );
         // What the column cannot hold is never given.
         if sql.optional(&mut transaction).await?.is_none() {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "there is no id left {} {past} that the sequence gives and the column can hold",
                 if descends { "below" } else { "above" }
             )));

@@ -78,7 +78,7 @@ impl SessionsStep {
             Way::Rows(Box::new(session_rows::ready(&mut transaction, known, means, object).await?))
         } else {
             let Some((column, kind)) = session_column::of(means, known) else {
-                return Err(DatabaseError::Moved(format!("{} is not there any more", object.describe())));
+                return Err(DatabaseError::PlanStale(format!("{} is not there any more", object.describe())));
             };
             Way::Column { column: Box::new(column.clone()), kind }
         };
@@ -129,7 +129,7 @@ impl SessionsStep {
         };
         let rows = i64::try_from(keys.len()).unwrap_or(i64::MAX);
         if rows > standing.left {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "more rows of {} would change than the plan says: nothing of this chunk was done",
                 self.object.describe()
             )));
@@ -309,7 +309,7 @@ impl SessionsStep {
         if (changed, right) == (meant, meant) {
             return Ok(());
         }
-        Err(DatabaseError::Moved(format!(
+        Err(DatabaseError::PlanStale(format!(
             "{changed} accounts would have changed, {right} of them as it was meant, and {meant} were meant: nothing of this chunk was done (a trigger may keep the change back)"
         )))
     }

@@ -89,7 +89,7 @@ pub async fn export(
         rows += fill(&mut transaction, &whose, &wanted.run, &into, copies).await?;
     }
     if rows != source.away {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{rows} rows could be written, and {} were meant: nothing was made",
             source.away
         )));
@@ -201,7 +201,7 @@ impl Copies {
 fn chosen(sources: Vec<Source>, wanted: &ExportRequest) -> Result<Source, DatabaseError> {
     let run = &wanted.run;
     if sources.is_empty() {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::NotFound(format!(
             "there are no rows of a run {run:?} of this resource in quarantine: `auth-consistency quarantine list` shows what is there"
         )));
     }
@@ -220,19 +220,19 @@ fn chosen(sources: Vec<Source>, wanted: &ExportRequest) -> Result<Source, Databa
     let source = match (meant.pop(), meant.is_empty()) {
         (Some(source), true) => source,
         (Some(_), false) => {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::NotFound(format!(
                 "the run {run:?} has rows of several tables in quarantine ({names}): choose one with --table, as schema.table"
             )));
         }
         (None, _) => {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::NotFound(format!(
                 "the run {run:?} has no rows of {:?} in quarantine, but of {names}",
                 wanted.table.as_deref().unwrap_or_default()
             )));
         }
     };
     if source.away == 0 {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::NotFound(format!(
             "all {} rows of {} that the run {run:?} took are back in their table, so nothing was written",
             source.back,
             sql_table(&source.object.schema, &source.object.table)

@@ -42,7 +42,7 @@ pub(in crate::engine::postgres) fn whose(fence: &Fence, identity: &str) -> Resul
     let (Some(system), Some(Ok(database)), Some(owner)) =
         (parts.next(), parts.next().map(str::parse), parts.next())
     else {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::NotFound(format!(
             "{identity:?} is no identity: `auth-consistency quarantine list` shows those that there are"
         )));
     };
@@ -141,7 +141,7 @@ pub async fn show(
         shown.extend(show_table(connection, target, known, wanted, &quarantine, object).await?);
     }
     if shown.is_empty() {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::NotFound(format!(
             "there are no such rows of the run {:?} in quarantine: `auth-consistency quarantine list` shows what is there, and those of another database or resource are shown with --identity",
             wanted.run
         )));

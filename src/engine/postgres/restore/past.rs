@@ -54,7 +54,7 @@ pub(super) async fn steps(connection: &mut PgConnection, past: &Past) -> Result<
     );
     let rows = sql.all(connection).await?;
     if rows.is_empty() {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::NotFound(format!(
             "there is no run {:?} of this resource in this database: `auth-consistency restore` without --run lists them, and a run that came along with the data of another database or resource goes back with --identity, as `auth-consistency quarantine list` shows it",
             past.run
         )));

@@ -258,7 +258,7 @@ pub(in crate::engine::postgres) async fn ready(
 ) -> Result<Sessions, DatabaseError> {
     table(connection, known, means, object)
         .await?
-        .map_err(|why| DatabaseError::Moved(format!("{} cannot be used: {why}", object.describe())))
+        .map_err(|why| DatabaseError::PlanStale(format!("{} cannot be used: {why}", object.describe())))
 }
 
 /// Takes the next rows off the list and locks those of them that are there still.
@@ -286,7 +286,7 @@ pub(in crate::engine::postgres) async fn lock(
     for row in sql.every(connection).await? {
         let key: String = row.try_get(0)?;
         let key = serde_json::from_str(&key)
-            .map_err(|_| DatabaseError::Moved("the list of a step is not as it was written".into()))?;
+            .map_err(|_| DatabaseError::PlanStale("the list of a step is not as it was written".into()))?;
         listed.push(key);
     }
     // That it was the last chunk is written down with its own rows.
@@ -332,7 +332,7 @@ pub(in crate::engine::postgres) async fn remove(
     if usize::try_from(gone) == Ok(keys.len()) {
         return Ok(());
     }
-    Err(DatabaseError::Moved(format!(
+    Err(DatabaseError::PlanStale(format!(
         "{gone} rows of {} would have been removed, and {} were meant: nothing of this chunk was done (a trigger or rule may keep them)",
         sessions.reference.object.describe(),
         keys.len()

@@ -60,7 +60,13 @@ pub enum DatabaseError {
     ClaimLost(String),
     /// The world is not what the plan says; nothing of this step was done.
     #[error("{0}")]
-    Moved(String),
+    PlanStale(String),
+    /// There is no such run, row or identity, or more than one that could be meant.
+    #[error("{0}")]
+    NotFound(String),
+    /// A calculation of our own did not come to its end.
+    #[error("{0}")]
+    Interrupted(String),
     /// A table was rewritten between the snapshot and the look at it.
     #[error("the table {0} was truncated or rewritten while it was looked at, so what was seen says nothing")]
     Rewritten(String),
@@ -253,7 +259,9 @@ impl DatabaseError {
             Self::Host(_) | Self::Refused(_) => ErrorKind::Unavailable,
             Self::Fenced | Self::Overtaken => ErrorKind::Fenced,
             Self::ClaimLost(_) => ErrorKind::ClaimLost,
-            Self::Moved(_) => ErrorKind::PlanStale,
+            Self::PlanStale(_) => ErrorKind::PlanStale,
+            Self::NotFound(_) => ErrorKind::NotFound,
+            Self::Interrupted(_) => ErrorKind::Interrupted,
             Self::Busy(_) | Self::Rewritten(_) => ErrorKind::Transient,
             Self::TouchesMore(_) | Self::Alters { .. } => ErrorKind::TouchedMore,
             Self::LedgerUntrusted(_) => ErrorKind::LedgerUntrusted,
@@ -295,7 +303,9 @@ impl DatabaseError {
             Self::Refused(refusal) => (refusal.reason, refusal.class),
             Self::Fenced | Self::Overtaken => (Reason::Progressing, Class::Conflict),
             Self::ClaimLost(_) => (Reason::TargetClaimed, Class::Conflict),
-            Self::Moved(_) => (Reason::RepairFailed, Class::Conflict),
+            Self::PlanStale(_) | Self::NotFound(_) | Self::Interrupted(_) => {
+                (Reason::RepairFailed, Class::Conflict)
+            }
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
             Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
             Self::TouchesMore(_) | Self::Alters { .. } => (Reason::RepairTouchesMore, Class::Terminal),
@@ -450,7 +460,7 @@ pub(in crate::engine::postgres) fn unusable_users() -> DatabaseError {
 
 /// The spec does not name the account any more.
 pub(in crate::engine::postgres) fn gone() -> DatabaseError {
-    DatabaseError::Moved("the spec names no such account any more".into())
+    DatabaseError::PlanStale("the spec names no such account any more".into())
 }
 
 #[cfg(test)]

@@ -59,7 +59,10 @@ pub(super) async fn prepare(
     let state = match permitted.step() {
         Step::Rows { action, reference, takes, surplus, .. } => {
             let Some(table) = known.references.iter().find(|table| *table.object == *reference) else {
-                return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
+                return Err(DatabaseError::PlanStale(format!(
+                    "{} is not there any more",
+                    reference.describe()
+                )));
             };
             let ceiling = permitted.ceiling();
             let planned =

@@ -97,7 +97,7 @@ pub(in crate::engine::postgres) async fn attempt(
         long |= row.try_get::<bool, _>(3)?;
     }
     if kept != rows {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "{kept} rows of {} could be copied to quarantine, and {rows} were meant: nothing of this chunk was done",
             reference.object.describe()
         )));

@@ -70,7 +70,7 @@ pub(in crate::engine::postgres) async fn resolve(
     for taken in takes {
         let same = |one: &&Dependent| one.object() == taken.object && one.effect == Some(taken.action);
         let mut one = there.iter().find(same).cloned().ok_or_else(|| {
-            DatabaseError::Moved(format!("{} is not as the plan says any more", taken.object.describe()))
+            DatabaseError::PlanStale(format!("{} is not as the plan says any more", taken.object.describe()))
         })?;
         if taken.action == Action::SetNull {
             let names = catalog::primary_key(connection, one.table.oid).await?;

@@ -72,7 +72,7 @@ impl Counts {
         } else {
             return Ok(());
         };
-        Err(DatabaseError::Moved(why))
+        Err(DatabaseError::PlanStale(why))
     }
 }
 

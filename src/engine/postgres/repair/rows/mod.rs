@@ -205,12 +205,12 @@ pub(in crate::engine::postgres) async fn list_keys(
 ) -> Result<(), DatabaseError> {
     let Step::Rows { reference, digest, .. } = step else { return Ok(()) };
     let Some(table) = known.references.iter().find(|table| *table.object == *reference) else {
-        return Err(DatabaseError::Moved(format!("{} is not there any more", reference.describe())));
+        return Err(DatabaseError::PlanStale(format!("{} is not there any more", reference.describe())));
     };
     // No index is trusted with what is about to be changed.
     let now = search::confirmed(connection, table, (&fence.run, number)).await?;
     if now.digest != *digest {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "the rows of {} that name nobody are others than the plan says: nothing was changed",
             reference.describe()
         )));
@@ -397,7 +397,7 @@ async fn lock_by_lock(
         done.along.iter().zip(&step.along).zip(&step.dependents)
     {
         if along.done + going.updated + going.deleted > along.most {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "more rows of {} would go along than the {} that the plan says: nothing of this chunk was done",
                 dependent.object().describe(),
                 along.most
@@ -415,7 +415,7 @@ async fn lock_by_lock(
         done.own += Own { steps: 1, ..Own::kept(counts.changed) };
         done.notes.extend(counts.note);
         if step.removed + done.removed > step.surplus {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "more rows of {} would collide in a unique key than the {} that the plan says: nothing of this chunk was done",
                 reference.object.describe(),
                 step.surplus
@@ -456,7 +456,7 @@ async fn pass_on(
 /// that it survives the chunk.
 async fn heir(connection: &mut PgConnection, step: &RowsStep) -> Result<Vec<String>, DatabaseError> {
     let (Some(admin), Some(login)) = (&step.admin, &step.known.login) else {
-        return Err(DatabaseError::Moved("the spec names no admin any more".into()));
+        return Err(DatabaseError::PlanStale("the spec names no admin any more".into()));
     };
     let mut sql = Sql::new("SELECT ");
     for (at, column) in step.reference.parent_columns.iter().enumerate() {
@@ -471,7 +471,7 @@ async fn heir(connection: &mut PgConnection, step: &RowsStep) -> Result<Vec<Stri
     sql.add(" FOR SHARE");
     let rows = sql.all(connection).await?;
     let [row] = rows.as_slice() else {
-        return Err(DatabaseError::Moved(format!(
+        return Err(DatabaseError::PlanStale(format!(
             "there are {} active accounts with the admin's login, and one is needed to be given rows",
             rows.len()
         )));
@@ -479,7 +479,7 @@ async fn heir(connection: &mut PgConnection, step: &RowsStep) -> Result<Vec<Stri
     (0..step.reference.parent_columns.len())
         .map(|at| {
             row.try_get::<Option<String>, _>(at)?.ok_or_else(|| {
-                DatabaseError::Moved(format!(
+                DatabaseError::PlanStale(format!(
                     "the admin has no {}, which {} names",
                     step.reference.parent_columns[at].name.as_str(),
                     step.reference.object.describe()

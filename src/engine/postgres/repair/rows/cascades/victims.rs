@@ -160,7 +160,7 @@ impl Dependent {
             Places::read(connection, sql).await?
         };
         if victims.places.rows != rows {
-            return Err(DatabaseError::Moved(format!(
+            return Err(DatabaseError::PlanStale(format!(
                 "rows of {} depend on others than a moment ago: nothing of this chunk was done",
                 self.called()
             )));
