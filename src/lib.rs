@@ -11,6 +11,8 @@
 //! `network` says where we may connect; `pass` is the one place that knows the whole order, for the
 //! controller and the command line alike.
 
+#![cfg_attr(not(test), deny(clippy::too_many_lines, clippy::too_many_arguments))]
+
 pub mod api;
 pub mod application;
 pub mod cli;

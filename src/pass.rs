@@ -41,8 +41,9 @@ use crate::{
         plan::{propose, wait::waits_for_the_look},
         report::{Outcome, Verdict},
         request::Requests,
+        step::Permitted,
     },
-    engine::Observed,
+    engine::{Observed, Session},
     pass::{
         applied::Applied,
         connect::connect,
@@ -80,6 +81,66 @@ pub async fn run(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     ended
 }
 
+/// What a pass writes.
+#[derive(Clone, Copy)]
+struct Due {
+    /// Whether there is anything to repair, or a run to be closed.
+    repairs: bool,
+    /// Whether an interrupted run is to be closed.
+    leftover: bool,
+    /// Whether copies are kept for too long.
+    overdue: bool,
+}
+
+/// Does what is due, and looks at what came of it; what was seen before, where nothing is.
+async fn repaired(
+    pass: &Pass<'_>,
+    mut session: Box<dyn Session>,
+    observed: Observed,
+    permitted: &Permitted,
+    due: Due,
+    applied: &mut Applied,
+) -> Result<(Box<dyn Session>, Observed), Fault> {
+    let (Some(resolved), true) = (&observed.resolved, due.repairs || due.overdue) else {
+        return Ok((session, observed));
+    };
+    if due.repairs {
+        // Boxed: the repairs are large, and most passes make none.
+        let applying =
+            apply::apply(pass, &mut *session, resolved, &observed.observation, permitted, due.leftover);
+        *applied = Box::pin(applying).await?;
+        look::mended(pass, permitted);
+    }
+    if due.overdue && applied.failure.is_none() {
+        retention::purge(pass, &mut *session, resolved, applied).await;
+    }
+    // A connection that broke in the middle of a repair is no way to look at what came of it.
+    if applied.failure.is_some() {
+        session = again(pass, session).await?;
+    }
+    // A COMMIT may have been done though its answer was lost: what was done is told.
+    applied.find_out(pass, &mut *session).await;
+    // Not two looks at once: each keeps what the catalog says of all references.
+    drop(observed);
+    let observed = match look::deep(pass, &mut *session).await {
+        // What was done is not left untold for a connection that breaks after it, or a table that is held.
+        Err(fault)
+            if matches!(fault.class, Class::Transient | Class::Conflict) && !applied.repaired.is_empty() =>
+        {
+            session = again(pass, session).await?;
+            look::deep(pass, &mut *session).await?
+        }
+        looked => looked?,
+    };
+    Ok((session, observed))
+}
+
+/// Another connection in place of one that may be broken: one after the other, since a pass has one of a database.
+async fn again(pass: &Pass<'_>, session: Box<dyn Session>) -> Result<Box<dyn Session>, Fault> {
+    session.close().await;
+    connect(pass.engine, pass.target, pass.policy).await
+}
+
 async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let target = pass.target;
     crash::mistake(&target.resource.namespace, &target.resource.name);
@@ -91,50 +152,12 @@ async fn whole(pass: &Pass<'_>) -> Result<Outcome, Fault> {
     let reset_before = observed.observation.bookkeeping.reset_handled;
     let approval_before = observed.observation.bookkeeping.approval_used;
     let mut applied = Applied::default();
-    let repairs = !permitted.steps().is_empty() || leftover;
-    let overdue = retention::due(pass, &observed.observation);
-    let observed = match (&observed.resolved, repairs || overdue) {
-        (Some(resolved), true) => {
-            if repairs {
-                // Boxed: the repairs are large, and most passes make none.
-                applied = Box::pin(apply::apply(
-                    pass,
-                    &mut *session,
-                    resolved,
-                    &observed.observation,
-                    &permitted,
-                    leftover,
-                ))
-                .await?;
-                look::mended(pass, &permitted);
-            }
-            if overdue && applied.failure.is_none() {
-                retention::purge(pass, &mut *session, resolved, &mut applied).await;
-            }
-            // A connection that broke in the middle of a repair is no way to look at what came of it.
-            if applied.failure.is_some() {
-                session.close().await;
-                session = connect(pass.engine, target, pass.policy).await?;
-            }
-            // A COMMIT may have been done though its answer was lost: what was done is told.
-            applied.find_out(pass, &mut *session).await;
-            // Not two looks at once: each keeps what the catalog says of all references.
-            drop(observed);
-            match look::deep(pass, &mut *session).await {
-                // What was done is not left untold for a connection that breaks after it, or a table that is held.
-                Err(fault)
-                    if matches!(fault.class, Class::Transient | Class::Conflict)
-                        && !applied.repaired.is_empty() =>
-                {
-                    session.close().await;
-                    session = connect(pass.engine, target, pass.policy).await?;
-                    look::deep(pass, &mut *session).await?
-                }
-                looked => looked?,
-            }
-        }
-        _ => observed,
+    let due = Due {
+        repairs: !permitted.steps().is_empty() || leftover,
+        leftover,
+        overdue: retention::due(pass, &observed.observation),
     };
+    let (session, observed) = repaired(pass, session, observed, &permitted, due, &mut applied).await?;
     let asked = probe::ask(pass, &observed).await;
     keys::rotation(pass, key.as_mut(), &asked);
     session.close().await;

@@ -30,6 +30,9 @@ use crate::{
 /// So often it is tried to give the Lease up.
 const GOODBYES: u32 = 3;
 
+/// How long that may take in all: the process is about to end, and whoever waits for its end waits for this too.
+const GOODBYE: Duration = Duration::from_secs(3);
+
 /// Which Lease says who leads, and by which times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Election {
@@ -112,7 +115,9 @@ impl Elector {
                 Err(lost)
             }
             None => {
-                self.vacate(held).await;
+                if tokio::time::timeout(GOODBYE, self.vacate(held)).await.is_err() {
+                    self.not_given_up("the API server does not answer");
+                }
                 Ok(())
             }
         }
@@ -251,11 +256,19 @@ impl Elector {
             };
             match live {
                 Some(live) if Record::of(&live).holder.as_ref() == Some(&self.identity) => lease = live,
-                _ => {
-                    return tracing::warn!(lease = self.name, %error, "the Lease could not be given up: another replica takes it when its time is over");
-                }
+                Some(_) => return tracing::info!(lease = self.name, "the Lease is somebody else's already"),
+                None => return self.not_given_up(&error.to_string()),
             }
         }
+        self.not_given_up("somebody writes to it all the time");
+    }
+
+    fn not_given_up(&self, why: &str) {
+        tracing::warn!(
+            lease = self.name,
+            why,
+            "the Lease could not be given up: another replica takes it when its time is over"
+        );
     }
 
     fn place(&self) -> String {

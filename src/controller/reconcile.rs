@@ -452,6 +452,10 @@ fn failing(end: &End) -> bool {
 
 /// The API server failed us or somebody else was faster: look again and decide anew.
 fn retry(context: &Context, uid: &str, namespace: &str, name: &str, error: &ClusterError) -> Next {
+    // It was forgotten during the pass: it is gone, or another operator's, and nothing is remembered of it anew.
+    if !context.knows(uid) {
+        return Next::OnChange;
+    }
     if error.class() == Class::Conflict {
         let races = context.lost(uid);
         if races.lost < INSISTING {
@@ -526,6 +530,22 @@ mod tests {
             let statement = Statement::new(&context.cluster, &resource);
             finish(&context, &resource, &statement, End::Done(Box::default()), Instant::now()).await;
             assert_eq!(context.metrics.encode().unwrap().contains("name=\"app\""), series);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_race_that_was_lost_over_a_resource_that_was_forgotten_is_not_remembered() {
+        let context = context(axum::Router::new()).await;
+        let raced = ClusterError::Refused { code: 409, message: "conflict".into() };
+        for (forgotten, known) in [(true, false), (false, true)] {
+            let _ = context.too_soon("1");
+            if forgotten {
+                context.forget("1", "shop", "app");
+            }
+            let next = retry(&context, "1", "shop", "app", &raced);
+            assert_eq!(context.knows("1"), known);
+            assert_eq!(matches!(next, Next::OnChange), forgotten);
+            assert!(!context.metrics.encode().unwrap().contains("name=\"app\""));
         }
     }
 

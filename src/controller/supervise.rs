@@ -157,7 +157,8 @@ impl<'a> Live<'a> {
                     Err(ClusterError::NotFound) => return Err(error),
                     Err(_) => return Ok(()),
                 };
-                if live.identity != *identity || live.is_deleted() {
+                // A label changes no generation, and makes it another operator's.
+                if live.identity != *identity || live.is_deleted() || !self.context.is_ours(&live) {
                     return Err(error);
                 }
                 self.statement.renew(&live, times).await;
@@ -307,6 +308,27 @@ mod tests {
         let mut pace = Pace::new(TOLD, began).first_after(TOLD_OF_NEW);
         let told: Vec<u64> = (0..=30).filter(|second| pace.due(at(*second))).collect();
         assert_eq!(told, [1, 11, 21], "of a new resource sooner");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_wanted_any_more_by_who_does_not_lead_or_whose_resource_it_is_not() {
+        let get = async || axum::Json(object());
+        let made = || tests::context(axum::Router::new().fallback(axum::routing::get(get)));
+        let (mut leads, mut lapsed, mut others) = (made().await, made().await, made().await);
+        leads.selection = "!shard".parse().unwrap();
+        lapsed.leadership = super::super::lease::Leadership::elected();
+        others.selection = "shard=b".parse().unwrap();
+        let said = async |context: &Context| {
+            let resource = Resource::read(serde_json::from_value(object()).unwrap());
+            let statement = Statement::new(&context.cluster, &resource);
+            let asked = Live::new(context, &resource, &statement).still_wanted().await;
+            asked.map_err(|fault| fault.message)
+        };
+        assert_eq!(said(&leads).await, Ok(()));
+        let why = said(&lapsed).await.unwrap_err();
+        assert!(why.starts_with("another replica of the operator may lead by now"), "{why}");
+        let why = said(&others).await.unwrap_err();
+        assert!(why.starts_with("the resource has become another operator's by its labels"), "{why}");
     }
 
     /// An API server that has the object, and holds what is written to it until it is let go on.

@@ -169,10 +169,10 @@ impl Applying<'_> {
         let preparing = session.prepare(self.request, self.run, permitted, number);
         let mut cursor = in_time(pass, preparing).await?;
         if !cursor.chunked {
-            self.wanted().await?;
             if permitted.step().action() == Action::Remap {
                 still_says(pass, &**self.request.resolved).await?;
             }
+            self.wanted().await?;
             let applying = session.apply_chunk(self.request, self.run, &mut cursor, None);
             return Ok(in_time(pass, applying).await?.rows);
         }
@@ -184,9 +184,10 @@ impl Applying<'_> {
         let under_way = |done: i64| Progress::rows(&what, done, most);
         let (mut done, mut idle, mut pace, mut throttle) = (0, 0, None, Throttle::new());
         loop {
-            self.wanted().await?;
             let waiting = throttle.wait_for_headroom(session, pass.supervisor, under_way(done));
             in_time(pass, waiting).await?;
+            // Last: whatever is waited for after it, the answer may be another one by then.
+            self.wanted().await?;
             pass.supervisor.progress(&under_way(done));
             crash::point("before chunk");
             let began = Instant::now();
