@@ -67,6 +67,9 @@ pub enum DatabaseError {
     /// A calculation of our own did not come to its end.
     #[error("{0}")]
     Interrupted(String),
+    /// What was handed in is another engine's: a mistake of ours.
+    #[error("{0} is not of this engine")]
+    Mistaken(&'static str),
     /// A table was rewritten between the snapshot and the look at it.
     #[error("the table {0} was truncated or rewritten while it was looked at, so what was seen says nothing")]
     Rewritten(String),
@@ -262,6 +265,7 @@ impl DatabaseError {
             Self::PlanStale(_) => ErrorKind::PlanStale,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Interrupted(_) => ErrorKind::Interrupted,
+            Self::Mistaken(_) => ErrorKind::Bug,
             Self::Busy(_) | Self::Rewritten(_) => ErrorKind::Transient,
             Self::TouchesMore(_) | Self::Alters { .. } => ErrorKind::TouchedMore,
             Self::LedgerUntrusted(_) => ErrorKind::LedgerUntrusted,
@@ -306,6 +310,7 @@ impl DatabaseError {
             Self::PlanStale(_) | Self::NotFound(_) | Self::Interrupted(_) => {
                 (Reason::RepairFailed, Class::Conflict)
             }
+            Self::Mistaken(_) => (Reason::InternalError, Class::Bug),
             Self::Busy(_) => (Reason::RepairFailed, Class::Transient),
             Self::Rewritten(_) => (Reason::DatabaseError, Class::Transient),
             Self::TouchesMore(_) | Self::Alters { .. } => (Reason::RepairTouchesMore, Class::Terminal),

@@ -82,8 +82,8 @@ fn fence(run: &Run) -> Result<&Fence, DatabaseError> {
 }
 
 /// Something of another engine was handed in.
-fn mistaken(what: &str) -> DatabaseError {
-    DatabaseError::Sql(sqlx::Error::Configuration(format!("{what} is not of this engine").into()))
+fn mistaken(what: &'static str) -> DatabaseError {
+    DatabaseError::Mistaken(what)
 }
 
 /// One look, with what this engine resolved before.
@@ -229,7 +229,8 @@ mod tests {
     fn what_another_engine_made_is_refused_as_a_mistake_of_ours() {
         let run = Run { numbers: Vec::new(), fence: Arc::new("another engine's") };
         let error = fence(&run).err().map(DatabaseError::over_the_line).unwrap();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.kind(), ErrorKind::Bug);
+        assert!(error.to_string().contains("the run is not of this engine"), "{error}");
         assert!(!error.is_of_one_step());
     }
 }
