@@ -470,7 +470,11 @@ async fn rows_that_were_given_to_the_admin_before_are_not_taken_for_old_ones() {
     pass.repaired(&[]).plans(&[]);
     let findings = pass.outcome().findings();
     let logs = findings.iter().find(|one| one.finding == R::IdentityShifted && one.rows.is_some()).unwrap();
-    assert!(logs.message.contains("which look like old ones now, so none is moved: restore that run"), "{}", logs.message);
+    assert!(
+        logs.message.contains("which look like old ones now, so none is moved: restore that run"),
+        "{}",
+        logs.message
+    );
     assert_eq!(db.changes(&before).await, [""; 0]);
     // Undone, they can be told again, and go to their own people.
     let run = case.status.history[0].run.clone();
