@@ -79,7 +79,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Propose a resource for an app, from its database and the names of its Secrets; changes nothing
+    /// Propose a resource for an app, from its database and the names of its Secrets; writes nothing to the database
     Init(Box<init::Flags>),
     /// Say what is wrong; changes nothing
     Check(check::Flags),

@@ -332,10 +332,10 @@ async fn what_the_role_may_not_read_is_proposed_by_the_catalog_alone_and_said_to
     assert_eq!(said.code, 0, "{}", said.err);
     let page = one_line(&said.out);
     for told in [
-        "no row of it was read: no SELECT privilege on the table table: jhi_user",
+        "no row of it was read: USAGE of its schema or SELECT on the table is missing table: jhi_user",
         "passwordColumn: password_hash is called so; no row was read",
         "equals: \"true\"} by its name; no row was read",
-        "were not looked for: no row of \"jhi_user\" was read: no SELECT privilege on the table.",
+        "were not looked for: no row of \"jhi_user\" was read: USAGE of its schema or SELECT on the table is missing.",
     ] {
         assert!(page.contains(told), "{told} is not in {page}");
     }
@@ -372,10 +372,16 @@ async fn several_tables_are_never_guessed_and_none_is_said_to_be_none() {
         "{}",
         said.err
     );
+    let part = "CREATE TABLE parts (id integer) PARTITION BY RANGE (id); CREATE TABLE user_1 PARTITION OF parts DEFAULT";
+    database.run(part).await;
     let said = init(&database, &["--table", "products"]);
     assert_eq!(said.code, 0, "{}", said.err);
     for (flags, told) in [
-        (&["--table", "user"] as &[&str], "there is no table \"user\""),
+        (&["--table", "user"] as &[&str], "no table that could hold accounts is called \"user\" (views, "),
+        (
+            &["--table", "user_1"],
+            "no table that could hold accounts is called \"user_1\" (views, partitions, ",
+        ),
         (
             &["--table", "products", "--login-column", "mail"],
             "has no column \"mail\"; it has id, name, file_hash",
@@ -447,16 +453,29 @@ async fn names_are_written_so_that_they_are_read_as_they_are() {
 }
 
 /// An API server that knows two requests, whether the caller may list Secrets and which there are, and answers as often
-/// as it is asked. What it was asked for is sent on.
-fn api_server(allowed: bool, secrets: &serde_json::Value) -> (u16, std::sync::mpsc::Receiver<String>) {
+/// as it is asked; of a list it gives two at once, and where it does not end always the first two. What it was asked for is sent on.
+fn api_server(
+    allowed: bool,
+    ends: bool,
+    secrets: &serde_json::Value,
+) -> (u16, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let review = serde_json::json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {},
         "spec": {}, "status": {"allowed": allowed},
     });
-    let list =
-        serde_json::json!({"apiVersion": "v1", "kind": "SecretList", "metadata": {}, "items": secrets});
+    let all = secrets.as_array().unwrap().clone();
+    let list = move |from: usize| {
+        let (page, next) = (all.iter().skip(from).take(2), from + 2);
+        let next = match ends {
+            true if next < all.len() => next.to_string(),
+            true => String::new(),
+            false => "0".to_owned(),
+        };
+        serde_json::json!({"apiVersion": "v1", "kind": "SecretList", "metadata": {"continue": next}, "items": page.collect::<Vec<_>>()})
+    };
+    let secrets = secrets.clone();
     let (asked, hears) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -477,11 +496,14 @@ fn api_server(allowed: bool, secrets: &serde_json::Value) -> (u16, std::sync::mp
                     .as_str()
                     .is_some_and(|name| line.contains(&format!("/secrets/{name} ")))
             };
-            let one = list["items"].as_array().unwrap().iter().find(named);
+            let one = secrets.as_array().unwrap().iter().find(named);
             let answer = match one {
                 Some(one) => one.to_string(),
                 None if line.contains("selfsubjectaccessreviews") => review.to_string(),
-                None => list.to_string(),
+                None => {
+                    let from = line.split_once("continue=").map_or("0", |(_, rest)| &rest[..1]);
+                    list(from.parse().unwrap()).to_string()
+                }
             };
             let _ = write!(
                 stream,
@@ -524,7 +546,7 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
     ]);
     use base64::{Engine as _, engine::general_purpose::STANDARD};
     secrets[0]["data"]["DATABASE_URL"] = STANDARD.encode(dsn(&database)).into();
-    let (port, hears) = api_server(true, &secrets);
+    let (port, hears) = api_server(true, true, &secrets);
     let file = kubeconfig(&database.name, port);
     let flags = ["-n", "shop", "--kubeconfig", file.to_str().unwrap(), "--admin", "u1@example.org"];
     let said = init(&database, &flags);
@@ -547,7 +569,8 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
     );
     assert!(!said.out.contains("Y2FuYXJ5"), "{}", said.out);
     let asked: Vec<String> = hears.try_iter().collect();
-    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked[2].contains("continue=2"), "{asked:?}");
     assert!(asked[0].starts_with("POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"), "{asked:?}");
     assert!(asked[1].starts_with("GET /api/v1/namespaces/shop/secrets?"), "{asked:?}");
 
@@ -561,7 +584,16 @@ async fn secrets_are_proposed_by_the_names_of_their_keys_and_their_values_are_in
     assert!(lines(&by_secret.out).contains(&"preset: FastAPI"), "{}", by_secret.out);
     assert!(!by_secret.out.contains(&database.password), "{}", by_secret.out);
 
-    let (port, hears) = api_server(false, &secrets);
+    // More than are looked through: of those that were not, nothing is said.
+    let (port, hears) = api_server(true, false, &secrets);
+    let file = kubeconfig(&database.name, port);
+    let said = init(&database, &["-n", "shop", "--kubeconfig", file.to_str().unwrap()]);
+    let plain = one_line(&said.out);
+    assert!(plain.contains("none was looked for: namespace \"shop\" has more than 40 Secrets"), "{plain}");
+    assert!(said.code == 0 && !plain.contains("no other Secret"), "{plain}");
+    assert_eq!(hears.try_iter().count(), 21);
+
+    let (port, hears) = api_server(false, true, &secrets);
     let file = kubeconfig(&database.name, port);
     let said = init(&database, &["-n", "shop", "--kubeconfig", file.to_str().unwrap()]);
     std::fs::remove_file(&file).unwrap();

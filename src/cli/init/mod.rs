@@ -114,6 +114,9 @@ fn secret(text: &str) -> Result<SecretKeyRef, String> {
 /// A table with what is said of the others, or the list that a script gets: that is no failure.
 type Table<'f> = Result<(Candidate<'f>, Vec<String>), String>;
 
+/// The cluster, `None` where no namespace was named, or why it cannot be asked.
+type Asked = Result<Option<Cluster>, String>;
+
 /// The Secrets of the namespace, or why they are not known.
 type Names = Result<Vec<SecretKeys>, String>;
 
@@ -133,8 +136,9 @@ async fn proposed(
     if let Some(file) = flags.output.as_ref().filter(|file| !flags.force && file.exists()) {
         return Err(CliError::Usage(format!("{} is there already: --force overwrites it", file.display())));
     }
-    let (cluster, names) = cluster(&flags.secrets).await;
-    let (mut target, place) = target(&flags, variables, cluster.as_ref(), &names).await?;
+    let cluster = cluster(&flags.secrets).await;
+    let names = names(&cluster).await;
+    let (mut target, place) = target(&flags, variables, &cluster, &names).await?;
     let policy = place.policy();
     let found = pass::init(&target, &policy, flags.about.table.as_deref()).await?;
     let (candidate, others) = match chosen(&found, &flags.about, answers)? {
@@ -213,37 +217,39 @@ fn written(flags: &Flags, text: String) -> Result<Output, CliError> {
     )))
 }
 
-/// The cluster and the names of the Secrets in it, where a namespace was named.
-async fn cluster(flags: &SecretFlags) -> (Option<Cluster>, Names) {
-    let Some(namespace) = &flags.namespace else {
-        return (None, Err("with -n NAMESPACE one is looked for by the names of its keys".into()));
-    };
+/// The cluster, where a namespace was named.
+async fn cluster(flags: &SecretFlags) -> Asked {
+    let Some(namespace) = &flags.namespace else { return Ok(None) };
     let named = Resource {
         name: String::new(),
         namespace: Some(namespace.clone()),
         context: flags.context.clone(),
         kubeconfig: flags.kubeconfig.clone(),
     };
-    match Cluster::connect(&named).await {
-        Ok(cluster) => {
-            let names = cluster.secret_names().await;
-            (Some(cluster), names.map_err(|why| format!("none was looked for: {why}")))
-        }
-        Err(error) => (None, Err(format!("none was looked for: {error}"))),
-    }
+    Cluster::connect(&named).await.map(Some).map_err(|error| error.to_string())
+}
+
+/// The names of the Secrets in it.
+async fn names(cluster: &Asked) -> Names {
+    let names = match cluster {
+        Ok(Some(cluster)) => cluster.secret_names().await,
+        Ok(None) => return Err("with -n NAMESPACE one is looked for by the names of its keys".into()),
+        Err(why) => Err(why.clone()),
+    };
+    names.map_err(|why| format!("none was looked for: {why}"))
 }
 
 /// The database, as a target whose user table nobody knows yet.
 async fn target(
     flags: &Flags,
     variables: Variables<'_>,
-    cluster: Option<&Cluster>,
+    cluster: &Asked,
     names: &Names,
 ) -> Result<(Target, TargetSource), CliError> {
     let given = variables("DATABASE_URL");
     let url: OsString = match (given, cluster, &flags.secrets.database_secret) {
         (Some(url), ..) => url,
-        (None, Some(cluster), Some(reference)) => {
+        (None, Ok(Some(cluster)), Some(reference)) => {
             let value = cluster.secret_value(reference).await?;
             String::from_utf8(value.expose_secret().clone())
                 .map_err(|_| {
@@ -254,7 +260,10 @@ async fn target(
                 })?
                 .into()
         }
-        (None, cluster, _) => return Err(no_database(cluster.is_some(), names)),
+        (None, Err(why), Some(reference)) => {
+            return Err(CliError::CouldNotTell(format!("Secret {:?} cannot be read: {why}", reference.name)));
+        }
+        (None, ..) => return Err(no_database(flags.secrets.namespace.is_some(), names)),
     };
     let only = move |name: &str| (name == "DATABASE_URL").then(|| url.clone());
     let place = TargetFlags { resolve: flags.resolve.clone(), ..TargetFlags::default() }.place();
@@ -292,7 +301,8 @@ fn chosen<'f>(
         return match choose::named(found, name) {
             Ok(candidate) => Ok(Ok((candidate, Vec::new()))),
             Err(several) if several.is_empty() => Err(CliError::Usage(format!(
-                "there is no table {} in this database; views are none",
+                "no table that could hold accounts is called {} (views, partitions, foreign tables and those of extensions \
+                 are not looked at)",
                 named(name)
             ))),
             Err(several) => Err(CliError::Usage(format!(

@@ -70,6 +70,34 @@ fn a_secret_is_the_flags_or_the_only_one_or_a_persons_and_never_one_of_several()
     }
 }
 
+/// What a script without any variable is told that has no database but that of a Secret.
+async fn told(flags: &[&str]) -> CliError {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Flags,
+    }
+    let line = [&["init"], flags].concat();
+    let flags = <Line as clap::Parser>::try_parse_from(line).unwrap().flags;
+    proposed(flags, &|_| None, &mut Nobody).await.map(|_| ()).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_be_asked_is_the_reason_and_not_a_missing_flag() {
+    let nowhere = ["-n", "shop", "--kubeconfig", "/nonexistent/kubeconfig"];
+    let secret = ["--database-secret", "shop/DATABASE_URL"];
+    let CliError::CouldNotTell(why) = told(&[nowhere.as_slice(), &secret].concat()).await else {
+        panic!("a flag that was given is asked for")
+    };
+    assert!(why.starts_with("Secret \"shop\" cannot be read: the cluster cannot be reached: "), "{why}");
+    assert!(!why.contains("--database-secret"), "{why}");
+    // Without that flag it is missing, whatever the cluster says.
+    let CliError::Usage(why) = told(&nowhere).await else { panic!("no database was named") };
+    assert!(why.contains("; none was looked for: the cluster cannot be reached: "), "{why}");
+    let CliError::Usage(why) = told(&secret).await else { panic!("no namespace was named") };
+    assert!(why.ends_with("--database-secret NAME/KEY of the Secret that holds it"), "{why}");
+}
+
 #[test]
 fn a_resource_is_called_as_kubernetes_takes_it() {
     for (database, name) in [

@@ -22,12 +22,22 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::Cluster;
 
-/// Secrets that are looked at.
-const MOST: u32 = 500;
+/// Secrets that are asked for at once, and how often: no namespace of an app has more.
+const PAGE: u32 = 500;
+const MOST_PAGES: u32 = 20;
 
 #[derive(Deserialize)]
 struct List {
+    #[serde(default)]
+    metadata: ListMetadata,
     items: Vec<Item>,
+}
+
+#[derive(Deserialize, Default)]
+struct ListMetadata {
+    /// Where the list goes on.
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,7 +55,8 @@ struct Metadata {
 }
 
 impl Cluster {
-    /// The names, where the caller may list Secrets; otherwise why there are none.
+    /// The names, where the caller may list Secrets; otherwise why there are none. All of them or none: what is said of one
+    /// is that no other is like it.
     pub(in crate::cli) async fn secret_names(&self) -> Result<Vec<SecretKeys>, String> {
         let attributes = ResourceAttributes {
             namespace: Some(self.namespace.clone()),
@@ -70,16 +81,23 @@ impl Cluster {
             return Err(format!("you may not list the Secrets of namespace {:?}", self.namespace));
         }
         let url = Secret::url_path(&(), Some(&self.namespace));
-        let request = Request::new(url)
-            .list(&ListParams::default().limit(MOST))
-            .map_err(|error| format!("the list cannot be asked for: {error}"))?;
-        let list: List = self.client.request(request).await.map_err(|error| said(&error))?;
-        let names = list.items.into_iter().map(|item| SecretKeys {
-            name: item.metadata.name,
-            kind: item.kind,
-            keys: item.data.unwrap_or_default().into_keys().collect(),
-        });
-        Ok(names.collect())
+        let (mut names, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+        for _ in 0..MOST_PAGES {
+            let request = Request::new(url.as_str())
+                .list(&page)
+                .map_err(|error| format!("the list cannot be asked for: {error}"))?;
+            let list: List = self.client.request(request).await.map_err(|error| said(&error))?;
+            names.extend(list.items.into_iter().map(|item| SecretKeys {
+                name: item.metadata.name,
+                kind: item.kind,
+                keys: item.data.unwrap_or_default().into_keys().collect(),
+            }));
+            match list.metadata.next.filter(|next| !next.is_empty()) {
+                Some(next) => page = page.continue_token(&next),
+                None => return Ok(names),
+            }
+        }
+        Err(format!("namespace {:?} has more than {} Secrets", self.namespace, names.len()))
     }
 
     /// One value.

@@ -67,6 +67,8 @@ pub struct ColumnFacts {
     pub kind: ValueKind,
     /// Whether it may not be NULL.
     pub not_null: bool,
+    /// Whether its values are among those of the sample, so that the counts below are of it.
+    pub looked: bool,
     /// Rows of the sample in which it is not NULL.
     pub filled: i64,
     /// Rows in which it is true.
@@ -75,8 +77,9 @@ pub struct ColumnFacts {
     pub zeros: i64,
     /// Rows in which it has an address of e-mail.
     pub addresses: i64,
-    /// Words of [`super::names::ADMIN_WORDS`] that rows have or the enumeration knows, and how many rows have each.
-    pub words: Vec<(String, i64)>,
+    /// Words of [`super::names::ADMIN_WORDS`] that rows have or the enumeration knows, and how many rows have each; `None`
+    /// where they were not counted.
+    pub words: Vec<(String, Option<i64>)>,
     /// The formats of its values, where they are texts.
     pub hashes: Option<Survey>,
     /// The same, read with the columns that stand beside it.
@@ -97,7 +100,7 @@ pub struct Salted {
 /// A unique index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UniqueKey {
-    /// Its columns.
+    /// Its columns, those of its expressions among them; not those that only its condition names.
     pub columns: Vec<String>,
     /// Whether it is the primary key.
     pub primary: bool,
@@ -151,10 +154,16 @@ impl TableFacts {
         self.keys.iter().find(|key| key.columns.len() > 1 && key.columns.iter().any(|one| one == column))
     }
 
-    /// What a sample without rows says.
-    pub fn no_rows(&self) -> &'static str {
+    /// Rows of the sample in which a column was looked at.
+    pub fn rows_with(&self, column: &ColumnFacts) -> i64 {
+        if column.looked { self.sampled } else { 0 }
+    }
+
+    /// What is said of a column that was looked at in no row.
+    pub fn no_rows(&self, column: &ColumnFacts) -> &'static str {
         match self.unread {
             Some(_) => "no row was read",
+            None if self.sampled > 0 && !column.looked => "the column was not looked at",
             None => "there was no row to look at",
         }
     }

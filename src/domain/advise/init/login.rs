@@ -28,6 +28,8 @@ pub enum Unique {
     Expression,
     /// By itself, in some of the rows.
     Partial,
+    /// By itself, in some of the rows, as an expression over it.
+    PartialExpression,
     /// Together with other columns.
     Together(Vec<String>),
     /// Nothing says so.
@@ -48,6 +50,9 @@ impl Login<'_> {
             Unique::Alone => "unique".to_owned(),
             Unique::Expression => "unique by an index over an expression".to_owned(),
             Unique::Partial => "unique among some of the rows".to_owned(),
+            Unique::PartialExpression => {
+                "unique among some of the rows, by an index over an expression".to_owned()
+            }
             Unique::Together(others) => format!("unique only together with {}", others.join(", ")),
             Unique::Not => "not unique".to_owned(),
         };
@@ -57,7 +62,7 @@ impl Login<'_> {
     fn rank(&self) -> usize {
         match self.unique {
             Unique::Alone => 0,
-            Unique::Expression | Unique::Partial => 1,
+            Unique::Expression | Unique::Partial | Unique::PartialExpression => 1,
             Unique::Together(_) => 2,
             Unique::Not => 3,
         }
@@ -69,7 +74,8 @@ fn unique(facts: &TableFacts, column: &str) -> Unique {
     match (facts.unique(column), facts.unique_together(column)) {
         (Some(key), _) if !key.partial && !key.expression => Unique::Alone,
         (Some(key), _) if !key.partial => Unique::Expression,
-        (Some(_), _) => Unique::Partial,
+        (Some(key), _) if !key.expression => Unique::Partial,
+        (Some(_), _) => Unique::PartialExpression,
         (None, Some(key)) => {
             Unique::Together(key.columns.iter().filter(|one| *one != column).cloned().collect())
         }

@@ -27,7 +27,7 @@ pub struct Password<'f> {
     pub algorithm: Option<&'f str>,
     /// What the values are that are read in no format, and how many of how many rows with a value.
     pub unreadable: Option<(String, usize, usize)>,
-    /// Rows that were looked at.
+    /// Rows in which it was looked at.
     sampled: i64,
     /// What is said where there were none.
     no_rows: &'static str,
@@ -80,8 +80,8 @@ fn of<'f>(column: &'f ColumnFacts, facts: &TableFacts) -> Option<Password<'f>> {
         salt: salted.as_ref().and_then(|(salted, _)| salted.salt.as_deref()),
         algorithm: salted.as_ref().and_then(|(salted, _)| salted.algorithm.as_deref()),
         unreadable,
-        sampled: facts.sampled,
-        no_rows: facts.no_rows(),
+        sampled: facts.rows_with(column),
+        no_rows: facts.no_rows(column),
     })
 }
 

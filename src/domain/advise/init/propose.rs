@@ -241,7 +241,7 @@ fn login(candidate: &Candidate<'_>) -> Result<Field, String> {
                 "; a login may be that of several accounts, and the check says so then (AdminAmbiguous)",
             );
         }
-        Unique::Alone | Unique::Expression | Unique::Partial => {}
+        Unique::Alone | Unique::Expression | Unique::Partial | Unique::PartialExpression => {}
     }
     if names::is_copy(&best.column.name) && candidate.framework.is_none() {
         why.push_str("; it is called as a copy of the login in one case, which apps look up");
@@ -307,7 +307,7 @@ fn condition(
     column: &ColumnFacts,
     activity: Activity,
 ) -> Result<Condition, Option<String>> {
-    let name = &column.name;
+    let (name, sampled) = (&column.name, facts.rows_with(column));
     let equals =
         |value: &str| ColumnCondition { column: name.clone(), equals: Some(value.to_owned()), is_null: None };
     let null = ColumnCondition { column: name.clone(), equals: None, is_null: Some(true) };
@@ -315,9 +315,7 @@ fn condition(
         (Activity::True, ValueKind::Boolean) => (equals("true"), column.trues, false),
         (Activity::False, ValueKind::Boolean) => (equals("false"), column.filled - column.trues, false),
         (Activity::Never, ValueKind::Integer) if column.filled > 0 => (equals("0"), column.zeros, false),
-        (Activity::Never, ValueKind::Time | ValueKind::Integer) => {
-            (null, facts.sampled - column.filled, true)
-        }
+        (Activity::Never, ValueKind::Time | ValueKind::Integer) => (null, sampled - column.filled, true),
         (Activity::Confirmed, _) => {
             return Err(Some(format!(
                 "where the app lets nobody sign in before {name} is set, add - {{column: {name}, isNull: false}}"
@@ -337,22 +335,21 @@ fn condition(
         }
     };
     // NULL is neither true nor false to a condition, and means "no" to most apps.
-    let nulls = facts.sampled - column.filled;
-    if activity == Activity::False && (nulls > 0 || !column.not_null && facts.sampled == 0) {
+    let nulls = sampled - column.filled;
+    if activity == Activity::False && (nulls > 0 || !column.not_null && sampled == 0) {
         return Err(Some(format!(
             "{name} may be NULL in active accounts, and a condition that it is false would leave those out"
         )));
     }
-    let few = facts.sampled > 0 && holds * 2 < facts.sampled;
+    let few = sampled > 0 && holds * 2 < sampled;
     if few && !by_null || few && column.filled > 0 && holds == 0 {
         return Err(Some(format!(
-            "{name} is called so, and is {} in {holds} of {} rows of a sample: does it mean what it is called?",
-            condition_text(&condition),
-            facts.sampled
+            "{name} is called so, and is {} in {holds} of {sampled} rows of a sample: does it mean what it is called?",
+            condition_text(&condition)
         )));
     }
-    let why = match facts.sampled {
-        0 => format!("by its name; {}", facts.no_rows()),
+    let why = match sampled {
+        0 => format!("by its name; {}", facts.no_rows(column)),
         all => format!("by its name; so in {holds} of {all} rows of a sample"),
     };
     Ok(Condition { condition, why })
@@ -366,8 +363,8 @@ fn condition_text(condition: &ColumnCondition) -> String {
 }
 
 /// The only known word of a column of roles; of several nobody can say which one is meant.
-fn role(column: &ColumnFacts) -> Option<&(String, i64)> {
-    let there = column.words.iter().filter(|(_, rows)| *rows > 0);
+fn role(column: &ColumnFacts) -> Option<&(String, Option<i64>)> {
+    let there = column.words.iter().filter(|(_, rows)| rows.is_some_and(|rows| rows > 0));
     let mut words = if there.clone().next().is_some() {
         there.collect()
     } else {
@@ -389,8 +386,8 @@ fn admin(facts: &TableFacts) -> Vec<Condition> {
     if let Some((_, column)) = flags.first() {
         let condition =
             ColumnCondition { column: column.name.clone(), equals: Some("true".into()), is_null: None };
-        let why = match facts.sampled {
-            0 => format!("by its name; {}", facts.no_rows()),
+        let why = match facts.rows_with(column) {
+            0 => format!("by its name; {}", facts.no_rows(column)),
             all => format!("by its name; true in {} of {all} rows of a sample", column.trues),
         };
         return vec![Condition { condition, why }];
@@ -401,11 +398,12 @@ fn admin(facts: &TableFacts) -> Vec<Condition> {
         .map(|(column, (word, rows))| {
             let condition =
                 ColumnCondition { column: column.name.clone(), equals: Some(word.clone()), is_null: None };
-            let has = if *rows == 1 { "has" } else { "have" };
-            Condition {
-                condition,
-                why: format!("a role by its name; {} {has} this one", count(*rows, "row")),
-            }
+            let said = match rows {
+                Some(1) => "1 row has this one".to_owned(),
+                Some(rows) => format!("{} have this one", count(*rows, "row")),
+                None => "rows were not counted".to_owned(),
+            };
+            Condition { condition, why: format!("a role by its name; {said}") }
         })
         .collect()
 }

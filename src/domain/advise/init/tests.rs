@@ -15,6 +15,7 @@ fn text(name: &str) -> ColumnFacts {
         declared_type: "text".into(),
         kind: ValueKind::Text,
         not_null: true,
+        looked: true,
         filled: 10,
         hashes: Some(survey(["ada"; 10].map(Stored::from))),
         ..ColumnFacts::default()
@@ -225,10 +226,54 @@ fn the_password_is_found_by_its_values_and_hashes_of_something_else_are_not_take
 #[test]
 fn of_several_roles_none_is_taken_for_the_admins() {
     let admin = |words: &[(&str, i64)]| {
-        let words = words.iter().map(|(word, rows)| ((*word).to_owned(), *rows)).collect();
+        let words = words.iter().map(|(word, rows)| ((*word).to_owned(), Some(*rows))).collect();
         let role = ColumnFacts { words, ..text("role") };
         proposal(table("users", vec![text("email"), hashes("password"), role])).admin.len()
     };
     assert_eq!((admin(&[("admin", 2)]), admin(&[("admin", 2), ("owner", 1)]), admin(&[])), (1, 0, 0));
     assert_eq!((admin(&[("ADMIN", 1), ("OWNER", 0)]), admin(&[("ADMIN", 0)])), (1, 1));
+}
+
+#[test]
+fn rows_that_nobody_counted_are_not_said_to_be_none() {
+    let why = |rows| {
+        let role = ColumnFacts { words: vec![("admin".into(), rows)], ..text("role") };
+        proposal(table("users", vec![text("email"), hashes("password"), role])).admin.remove(0).why
+    };
+    assert_eq!(why(None), "a role by its name; rows were not counted");
+    assert_eq!(why(Some(0)), "a role by its name; 0 rows have this one");
+    assert_eq!(why(Some(1)), "a role by its name; 1 row has this one");
+}
+
+#[test]
+fn a_column_that_is_not_in_the_sample_is_proposed_by_its_name_alone() {
+    let of = |column: ColumnFacts| {
+        let column = ColumnFacts { looked: false, filled: 0, trues: 0, ..column };
+        proposal(table("users", vec![text("email"), hashes("pw"), column]))
+    };
+    let told = "by its name; the column was not looked at";
+    let time = ColumnFacts { kind: ValueKind::Time, not_null: false, ..text("deleted_at") };
+    for column in [time, flag("is_active", 0), flag("banned", 0)] {
+        let (name, proposal) = (column.name.clone(), of(column));
+        assert_eq!((proposal.active.len(), proposal.active_doubts.len()), (1, 0), "{name}");
+        assert_eq!(proposal.active[0].why, told, "{name}");
+    }
+    let doubtful = of(ColumnFacts { not_null: false, ..flag("banned", 0) });
+    assert_eq!((doubtful.active.len(), doubtful.active_doubts.len()), (0, 1), "it may be NULL");
+    assert_eq!(of(flag("is_admin", 0)).admin[0].why, told);
+    let unlooked = ColumnFacts { looked: false, filled: 0, hashes: None, ..text("password") };
+    let proposal = proposal(table("users", vec![text("email"), unlooked]));
+    assert_eq!(proposal.password.unwrap().why, "is called so; the column was not looked at");
+}
+
+#[test]
+fn a_login_that_is_unique_among_some_of_the_rows_is_said_to_be_that_and_no_more() {
+    let why = |columns: &[&str]| {
+        let mut users = table("users", vec![text("email"), hashes("password")]);
+        users.keys.pop();
+        users.keys.push(UniqueKey { partial: true, expression: true, ..key(columns, false) });
+        proposal(users).login.unwrap().why
+    };
+    assert_eq!(why(&["email"]), "unique among some of the rows, by an index over an expression");
+    assert!(why(&["tenant", "email"]).starts_with("unique only together with tenant; a login may be"));
 }

@@ -43,6 +43,9 @@ const SAMPLE_ROWS: i64 = 200;
 /// Tables with more rows than this are sampled by blocks.
 const LARGE_ROWS: i64 = 100_000;
 
+/// Known words of a column of roles whose rows are counted.
+const MOST_WORDS: i64 = 8;
+
 /// Characters of a value that are looked at: no stored password of a format that is read has more.
 const MOST_CHARACTERS: usize = 256;
 
@@ -152,7 +155,8 @@ async fn listed(
     Ok((found, all))
 }
 
-/// The unique indexes of tables that can be relied on; of expressions with the columns that they are over.
+/// The unique indexes of tables that can be relied on; of expressions with the columns that they are over. The stored form
+/// of an expression says which these are: dependencies are also of the columns that the index's condition names.
 async fn unique_keys(
     connection: &mut PgConnection,
     oids: &[i64],
@@ -160,10 +164,8 @@ async fn unique_keys(
     let mut sql = Sql::new(
         "SELECT i.indrelid::int8, i.indisprimary, i.indpred IS NOT NULL, i.indexprs IS NOT NULL, \
            ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 \
-             AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR i.indexprs IS NOT NULL AND EXISTS ( \
-                  SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid \
-                  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum \
-                  AND NOT EXISTS (SELECT FROM unnest((i.indkey::int2[])[i.indnkeyatts:]) x WHERE x = a.attnum))) \
+             AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) \
+                  OR i.indexprs::text ~ (':varattno ' || a.attnum::text || '\\M')) \
              ORDER BY a.attnum) \
          FROM pg_index i WHERE i.indisunique AND i.indisvalid AND i.indisready AND i.indrelid = ANY (",
     );
@@ -243,7 +245,7 @@ fn columns(table: &Table, labels: Option<&BTreeMap<String, Vec<String>>>) -> Vec
             declared_type: column.declared_type.as_str().to_owned(),
             kind: if labels.is_some() { ValueKind::Enum } else { kind(column) },
             not_null: column.not_null,
-            words: labels.into_iter().flatten().map(|label| (label.clone(), 0)).collect(),
+            words: labels.into_iter().flatten().map(|label| (label.clone(), None)).collect(),
             ..ColumnFacts::default()
         }
     };
@@ -268,7 +270,7 @@ async fn sample(
     facts: &mut TableFacts,
 ) -> Result<(), DatabaseError> {
     if !table.select {
-        facts.unread = Some("no SELECT privilege on the table".to_owned());
+        facts.unread = Some("USAGE of its schema or SELECT on the table is missing".to_owned());
         return Ok(());
     }
     let read = looked_at(table);
@@ -295,10 +297,10 @@ async fn sample(
     roles(connection, table, facts).await
 }
 
-/// The columns of a sample: of texts those first whose names say something.
+/// The columns of a sample: those first whose names say something.
 fn looked_at(table: &Table) -> Vec<&Column> {
     let all = table.columns.iter().filter(|column| !column.opaque);
-    let (mut texts, others): (Vec<&Column>, Vec<&Column>) =
+    let (mut texts, mut others): (Vec<&Column>, Vec<&Column>) =
         all.partition(|column| kind(column) == ValueKind::Text);
     texts.sort_by_key(|column| {
         let name = column.name.as_str();
@@ -306,6 +308,12 @@ fn looked_at(table: &Table) -> Vec<&Column> {
         !(known || names::is_role(name))
     });
     texts.truncate(MOST_TEXTS);
+    others.sort_by_key(|column| {
+        let name = column.name.as_str();
+        !(names::activity(name).is_some()
+            || names::admin_flag_rank(name).is_some()
+            || names::is_password(name))
+    });
     texts.into_iter().chain(others).take(MOST_COLUMNS).collect()
 }
 
@@ -385,6 +393,7 @@ fn count(read: &[&Column], rows: &[Vec<Option<String>>], facts: &mut TableFacts)
     for (at, column) in read.iter().enumerate() {
         let name = column.name.as_str();
         let Some(of) = facts.columns.iter_mut().find(|one| one.name == name) else { continue };
+        of.looked = true;
         of.filled = how_many(at, |_| true);
         match of.kind {
             ValueKind::Boolean => of.trues = how_many(at, |value| value == "true"),
@@ -446,10 +455,10 @@ async fn roles(
             sql.column("c", &column.name).add("::pg_catalog.text AS w FROM ").only(&table.relation);
             sql.add(" c) c WHERE pg_catalog.lower(c.w) OPERATOR(pg_catalog.=) ANY (");
             sql.texts(ADMIN_WORDS.iter().map(|word| Some((*word).to_owned())).collect());
-            sql.add(") GROUP BY c.w ORDER BY 2 DESC, 1 LIMIT 8");
-            let mut words: Vec<(String, i64)> = Vec::new();
+            sql.add(") GROUP BY c.w ORDER BY 2 DESC, 1 LIMIT ").integer(MOST_WORDS);
+            let mut words: Vec<(String, Option<i64>)> = Vec::new();
             for row in sql.all(connection).await? {
-                words.push((row.try_get(0)?, row.try_get(1)?));
+                words.push((row.try_get(0)?, Some(row.try_get(1)?)));
             }
             Ok(words)
         })
@@ -460,8 +469,10 @@ async fn roles(
         };
         // Words of the enumeration that no row has stay, behind those that rows have.
         if let Ok(mut counted) = counted {
+            let all = i64::try_from(counted.len()).is_ok_and(|words| words < MOST_WORDS);
             let more = of.words.iter().filter(|(word, _)| counted.iter().all(|(one, _)| one != word));
-            let more: Vec<(String, i64)> = more.cloned().collect();
+            let more: Vec<(String, Option<i64>)> =
+                more.map(|(word, _)| (word.clone(), all.then_some(0))).collect();
             counted.extend(more);
             of.words = counted;
         }
